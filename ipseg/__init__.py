@@ -1,0 +1,55 @@
+"""ipseg: show it one picture of a thing; get that thing cut out of other pictures.
+
+engine = ipseg.load("offline")
+prompt = engine.prompt("mug.jpg")
+result = engine.segment(prompt, "table.jpg")
+result.mask       # (H, W) bool, in the pixels of table.jpg
+result.overlay()  # (H, W, 3) uint8
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ipseg.version import __version__
+
+if TYPE_CHECKING:
+    from ipseg.images import open_mask, open_picture
+    from ipseg.pipeline import IPSeg, Method
+    from ipseg.presets import PRESETS, load
+    from ipseg.result import Result
+    from ipseg.types import InputError, Prompt
+
+_HOMES = {
+    "IPSeg": "pipeline",
+    "InputError": "types",
+    "Method": "pipeline",
+    "PRESETS": "presets",
+    "Prompt": "types",
+    "Result": "result",
+    "load": "presets",
+    "open_mask": "images",
+    "open_picture": "images",
+}
+
+__all__ = [
+    "PRESETS",
+    "IPSeg",
+    "InputError",
+    "Method",
+    "Prompt",
+    "Result",
+    "__version__",
+    "load",
+    "open_mask",
+    "open_picture",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """The public names load on first use, so that importing the package stays quick."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'ipseg' has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(f"ipseg.{_HOMES[name]}"), name)

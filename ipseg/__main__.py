@@ -1,0 +1,57 @@
+"""The command line: ``python -m ipseg COMMAND``. Commands are the files of ``ipseg/commands/``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from ipseg import registry
+from ipseg.types import InputError
+from ipseg.version import __version__
+
+EPILOG = """examples:
+  python -m ipseg segment mug.jpg table.jpg --output mask.png
+  python -m ipseg segment mug.jpg pictures/*.jpg --output masks --overlay --json masks.json
+  python -m ipseg evaluate examples_media
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser with every command that is found."""
+    top = argparse.ArgumentParser(
+        prog="ipseg",
+        description="Show it one picture of a thing; get that thing cut out of other pictures.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=f"ipseg {__version__}")
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name in registry.names("commands"):
+        command = registry.module("commands", name)
+        summary = (command.__doc__ or "").strip().splitlines()[0]
+        sub = commands.add_parser(name, help=summary, description=command.__doc__, formatter_class=_Formatter)
+        command.add_arguments(sub)
+        sub.set_defaults(run=command.run)
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command. 0: all went well; 1: some pictures failed, each with a sentence; 2: wrong usage."""
+    parsed = parser().parse_args(arguments)
+    try:
+        return int(parsed.run(parsed))
+    except InputError as error:
+        print(f"ipseg: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("ipseg: stopped.", file=sys.stderr)
+        return 130
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
+    pass
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,80 @@
+"""Keeps what was computed from a picture, within a bound in bytes, and computes each thing once at a time."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from concurrent.futures import Future
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+
+class Cache:
+    """Least recently used goes first. Safe to share between threads: who asks for a key being computed waits for it.
+
+    The keys must name everything that the values depend on; then sharing one cache between visitors is sound.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self.max_bytes = max_bytes
+        self._lock = threading.Lock()
+        self._values: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
+        self._pending: dict[Hashable, Future[Any]] = {}
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of array memory that are kept now."""
+        with self._lock:
+            return sum(size for _, size in self._values.values())
+
+    def get(self, key: Hashable, compute: Callable[[], Any]) -> Any:
+        """The kept value of ``key``, or ``compute()``, which is then kept. An error is raised, never kept."""
+        with self._lock:
+            if key in self._values:
+                self._values.move_to_end(key)
+                return self._values[key][0]
+            pending = self._pending.get(key)
+            mine = pending is None
+            if pending is None:
+                pending = self._pending[key] = Future()
+        if not mine:
+            return pending.result()
+        try:
+            value = compute()
+        except BaseException as error:
+            with self._lock:
+                del self._pending[key]
+            pending.set_exception(error)
+            raise
+        self._keep(key, value)
+        pending.set_result(value)
+        return value
+
+    def has(self, key: Hashable) -> bool:
+        """Whether ``key`` is kept now."""
+        with self._lock:
+            return key in self._values
+
+    def _keep(self, key: Hashable, value: Any) -> None:
+        size = nbytes(value)
+        with self._lock:
+            del self._pending[key]
+            if size > self.max_bytes:
+                return
+            self._values[key] = (value, size)
+            while sum(size for _, size in self._values.values()) > self.max_bytes:
+                self._values.popitem(last=False)
+
+
+def nbytes(value: Any) -> int:
+    """Bytes of the arrays in a value: arrays, tensors, and dataclasses, mappings and sequences of them."""
+    if hasattr(value, "nbytes"):
+        return int(value.nbytes)
+    if is_dataclass(value) and not isinstance(value, type):
+        return sum(nbytes(getattr(value, field.name)) for field in fields(value))
+    if isinstance(value, Mapping):
+        return sum(nbytes(item) for item in value.values())
+    if isinstance(value, Iterable) and not isinstance(value, str | bytes):
+        return sum(nbytes(item) for item in value)
+    return 0

@@ -1,0 +1,1 @@
+"""Datasets as episodes, one file per layout."""

@@ -1,0 +1,1 @@
+"""Predict, then score what was predicted."""

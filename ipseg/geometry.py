@@ -1,0 +1,136 @@
+"""The only place that converts between frames: picture pixels, letterboxed square, feature cells.
+
+A :class:`~ipseg.types.Frame` says where a grid of cells lies on its picture, so every conversion is one affine step.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ipseg.types import Array, Frame, Picture
+
+
+def letterbox_frame(size: tuple[int, int], cells: int) -> Frame:
+    """``cells`` x ``cells`` over the centred square that just holds a picture of ``size`` (height, width)."""
+    height, width = size
+    side = max(height, width)
+    left, top = (width - side) / 2, (height - side) / 2
+    return Frame((height, width), (cells, cells), (left, top, left + side, top + side))
+
+
+def squash_frame(size: tuple[int, int], grid: tuple[int, int]) -> Frame:
+    """``grid`` (rows, columns) over exactly the picture of ``size`` (height, width), whatever its aspect."""
+    height, width = size
+    return Frame((height, width), grid, (0.0, 0.0, float(width), float(height)))
+
+
+def aspect_frame(size: tuple[int, int], cells: int) -> Frame:
+    """About square cells over exactly the picture, ``cells`` of them along its longer side."""
+    height, width = size
+    longest = max(height, width)
+    grid = (max(1, round(height / longest * cells)), max(1, round(width / longest * cells)))
+    return squash_frame(size, grid)
+
+
+def letterbox(picture: Picture, side: int) -> Picture:
+    """The picture scaled to a longest side of ``side`` (Lanczos), centred on a black square: (side, side, 3) uint8.
+
+    The scaled size is rounded to whole pixels, so the square agrees with :func:`letterbox_frame` to half a pixel.
+    """
+    height, width = picture.shape[:2]
+    scale = side / max(height, width)
+    inner = (max(1, round(width * scale)), max(1, round(height * scale)))
+    square = Image.new("RGB", (side, side))
+    scaled = Image.fromarray(picture).resize(inner, Image.Resampling.LANCZOS)
+    square.paste(scaled, ((side - inner[0]) // 2, (side - inner[1]) // 2))
+    return np.asarray(square)
+
+
+def cells_to_picture(cells: NDArray, frame: Frame) -> NDArray[np.float32]:
+    """Centres of cells: (n, 2) of (column, row), whole or fractional, to (n, 2) float32 (x, y) in picture pixels."""
+    cells = np.asarray(cells, dtype=np.float64).reshape(-1, 2)
+    return ((cells + 0.5) * frame.cell + frame.box[:2]).astype(np.float32)
+
+
+def picture_to_cells(points: NDArray, frame: Frame) -> NDArray[np.float64]:
+    """(n, 2) of (x, y) in picture pixels to fractional (column, row); the centre of the first cell is (0, 0)."""
+    points = np.asarray(points, dtype=np.float64).reshape(-1, 2)
+    return (points - frame.box[:2]) / frame.cell - 0.5
+
+
+def cells_inside(frame: Frame) -> NDArray[np.bool_]:
+    """(rows, columns) bool: the cells whose centre lies on the picture."""
+    columns, rows = _centres(frame)
+    height, width = frame.picture
+    return ((rows >= 0) & (rows < height))[:, None] & ((columns >= 0) & (columns < width))[None, :]
+
+
+def to_cells(values: NDArray, frame: Frame) -> NDArray[np.float32]:
+    """A (H, W) map in picture pixels averaged over each cell: (rows, columns) float32; 0 where a cell is off the picture.
+
+    A cell that lies partly on the picture averages over the part that does.
+    """
+    height, width = frame.picture
+    if values.shape != (height, width):
+        raise ValueError(f"expected a map of {(height, width)}, got {values.shape}")
+    across = _overlaps(frame.box[0], frame.cell[0], frame.grid[1], width)
+    down = _overlaps(frame.box[1], frame.cell[1], frame.grid[0], height)
+    return (down @ values.astype(np.float32) @ across.T).astype(np.float32)
+
+
+def to_picture(values: NDArray, frame: Frame, *, smooth: bool = True) -> NDArray[np.float32]:
+    """A (rows, columns) map on cells, brought to the picture: (H, W) float32, bilinear or (``smooth=False``) nearest."""
+    height, width = frame.picture
+    columns = (np.arange(width) + 0.5 - frame.box[0]) / frame.cell[0] - 0.5
+    rows = (np.arange(height) + 0.5 - frame.box[1]) / frame.cell[1] - 0.5
+    values = np.asarray(values, dtype=np.float32)
+    if not smooth:
+        return values[_nearest(rows, frame.grid[0])[:, None], _nearest(columns, frame.grid[1])[None, :]]
+    return _interpolate(_interpolate(values, rows, 0), columns, 1)
+
+
+def crop_to_picture(values: Array, frame: Frame, grid: tuple[int, int]) -> Array:
+    """The cells of a letterboxed (rows, columns, C) map that the picture covers, nearest to ``grid``.
+
+    Along each side the kept count of cells is floored and centred, as in the released script; the answer belongs to
+    ``squash_frame(frame.picture, grid)``. Works on arrays and tensors alike.
+    """
+    kept = [_kept(n, extent, max(frame.picture)) for n, extent in zip(frame.grid, frame.picture, strict=True)]
+    rows, columns = (start + (np.arange(n) * (stop - start)) // n for (start, stop), n in zip(kept, grid, strict=True))
+    return values[rows][:, columns]
+
+
+def _kept(cells: int, extent: int, longest: int) -> tuple[int, int]:
+    count = max(1, int(extent / (longest / cells)))
+    return (cells - count) // 2, cells - (cells - count) // 2
+
+
+def _centres(frame: Frame) -> tuple[NDArray, NDArray]:
+    columns = frame.box[0] + (np.arange(frame.grid[1]) + 0.5) * frame.cell[0]
+    rows = frame.box[1] + (np.arange(frame.grid[0]) + 0.5) * frame.cell[1]
+    return columns, rows
+
+
+def _overlaps(start: float, cell: float, count: int, pixels: int) -> NDArray[np.float32]:
+    """(count, pixels): the share of each cell that each pixel fills, along one axis; rows sum to 1, or to 0 outside."""
+    edges = start + cell * np.arange(count + 1)
+    low, high = edges[:-1, None], edges[1:, None]
+    pixel = np.arange(pixels)[None, :]
+    share = np.clip(np.minimum(high, pixel + 1) - np.maximum(low, pixel), 0, None)
+    total = share.sum(axis=1, keepdims=True)
+    return (share / np.where(total > 1e-9, total, 1)).astype(np.float32)
+
+
+def _nearest(positions: NDArray, count: int) -> NDArray[np.intp]:
+    return np.clip(np.floor(positions + 0.5), 0, count - 1).astype(np.intp)
+
+
+def _interpolate(values: NDArray[np.float32], positions: NDArray, axis: int) -> NDArray[np.float32]:
+    positions = np.clip(positions, 0, values.shape[axis] - 1)
+    low = np.floor(positions).astype(np.intp)
+    high = np.minimum(low + 1, values.shape[axis] - 1)
+    part = (positions - low).astype(np.float32)
+    part = part[:, None] if axis == 0 else part[None, :]
+    return values.take(low, axis) * (1 - part) + values.take(high, axis) * part

@@ -1,0 +1,66 @@
+"""Step 3: similarity becomes a handful of positive and negative points (section 3.4, Eq. 6).
+
+P_coord = TopK(S), then k-means on the coordinates
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.cluster import KMeans
+
+from ipseg import geometry
+from ipseg.types import Points, SettingError, Similarity
+
+MAX_K, MAX_CLUSTERS = 256, 32
+
+
+def check(k: int, clusters: int) -> None:
+    """Raise :class:`SettingError` unless 1 <= K <= 256 and 1 <= c <= 32 and c <= K."""
+    if isinstance(k, bool) or not 1 <= k <= MAX_K or int(k) != k:
+        raise SettingError(f"K is {k}; give a whole number from 1 to {MAX_K}.")
+    if isinstance(clusters, bool) or not 1 <= clusters <= MAX_CLUSTERS or int(clusters) != clusters:
+        raise SettingError(f"c is {clusters}; give a whole number from 1 to {MAX_CLUSTERS}.")
+    if clusters > k:
+        raise SettingError(f"c is {clusters} but K is {k}; give at most K clusters.")
+
+
+def choose(similarity: Similarity, *, k: int = 32, clusters: int = 4, seed: int = 0) -> Points:
+    """The K most and the K least similar cells, each gathered into at most ``clusters`` points (K = 32, c = 4).
+
+    Only cells on the picture take part. With fewer than 2 K of them the two sets are cut to half each, so that no cell
+    is both; a flat similarity says nothing, so it gives no points at all. Ties go to the cell that comes first in
+    reading order. Fewer distinct cells than ``clusters`` give one point each.
+
+    Returns points in picture pixels, each set sorted by (y, x). Raises :class:`SettingError` as :func:`check` does.
+    """
+    check(k, clusters)
+    most, least = extremes(similarity, k)
+    return Points(*(_to_points(cells, similarity, clusters, seed) for cells in (most, least)))
+
+
+def extremes(similarity: Similarity, k: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """TopK of Eq. 6 and its opposite: two (n, 2) arrays of (column, row), n = K or less."""
+    cells = np.flatnonzero(similarity.inside)
+    values = similarity.values.ravel()[cells]
+    if len(cells) < 2 or np.ptp(values) <= 1e-6 * max(1.0, np.abs(values).max()):
+        return np.empty((0, 2)), np.empty((0, 2))
+    n = min(k, len(cells) // 2)
+    order = cells[np.argsort(-values, kind="stable")]
+    columns = similarity.frame.grid[1]
+    most, least = (np.stack([chosen % columns, chosen // columns], axis=1) for chosen in (order[:n], order[-n:]))
+    return most.astype(np.float64), least.astype(np.float64)
+
+
+def cluster(coordinates: NDArray, clusters: int, seed: int) -> NDArray[np.float64]:
+    """Centres of ``clusters`` k-means clusters of (n, 2) coordinates, sorted by (y, x); duplicates count once per cell."""
+    distinct = np.unique(coordinates, axis=0)
+    if len(distinct) <= clusters:
+        centres = distinct
+    else:
+        centres = KMeans(clusters, n_init=10, random_state=seed).fit(coordinates).cluster_centers_
+    return centres[np.lexsort((centres[:, 0], centres[:, 1]))]
+
+
+def _to_points(cells: NDArray, similarity: Similarity, clusters: int, seed: int) -> NDArray[np.float32]:
+    return geometry.cells_to_picture(cluster(cells, clusters, seed), similarity.frame)

@@ -1,0 +1,47 @@
+"""Step 4: points become a mask, in one or more passes through the segmenter (section 3.4).
+
+A refinement is a function of a segmenter, its encoding of the picture, the points, and how alike each pixel is to the
+prompt. It returns one mask in the pixels of the picture.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ipseg.types import Candidates, Mask, Points, Segmenter
+
+
+def single(segmenter: Segmenter, encoding: Any, points: Points) -> Mask:
+    """One pass, the segmenter's own best mask: the paper as written. (H, W) bool."""
+    answer = segmenter.predict(encoding, points, several=True)
+    return answer.masks[best(answer)]
+
+
+def cascade(segmenter: Segmenter, encoding: Any, points: Points) -> Mask:
+    """Three passes, as the released script has them. (H, W) bool.
+
+    Points alone; then points and the logits of the first pass, the best of several; then points, those logits, and the
+    box of that mask, the best of several.
+    """
+    first = segmenter.predict(encoding, points)
+    second = segmenter.predict(encoding, points, mask=first.logits[0], several=True)
+    chosen = best(second)
+    box = bounding_box(second.masks[chosen])
+    third = segmenter.predict(encoding, points, mask=second.logits[chosen], box=box, several=True)
+    return third.masks[best(third)]
+
+
+def best(candidates: Candidates) -> int:
+    """Index of the highest score; the first of equals."""
+    return int(np.argmax(candidates.scores))
+
+
+def bounding_box(mask: NDArray[np.bool_]) -> tuple[float, float, float, float] | None:
+    """(left, top, right, bottom) of a mask: its outermost pixels' indices, as box prompts have them; None when empty."""
+    if not mask.any():
+        return None
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return float(columns[0]), float(rows[0]), float(columns[-1]), float(rows[-1])

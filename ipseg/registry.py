@@ -1,0 +1,41 @@
+"""Plug-ins are found by their file name: one new file is one new part, and no list has to be extended.
+
+A plug-in module holds a frozen dataclass ``Settings`` with a comment on each default, and ``build(settings)`` which
+returns the part. Names of files that begin with an underscore are helpers, not plug-ins.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from dataclasses import fields
+from types import ModuleType
+from typing import Any
+
+from ipseg.types import SettingError
+
+KINDS = ("features", "saliency", "segmenters", "datasets", "commands", "ui")
+
+
+def names(kind: str) -> list[str]:
+    """The plug-ins of one kind (``"features"``, ``"saliency"``, ...), sorted, without importing them."""
+    package = importlib.import_module(f"ipseg.{kind}")
+    return sorted(found.name for found in pkgutil.iter_modules(package.__path__) if not found.name.startswith("_"))
+
+
+def module(kind: str, name: str) -> ModuleType:
+    """The module of one plug-in. Raises :class:`SettingError` that lists what there is when the name is not known."""
+    known = names(kind)
+    if name not in known:
+        raise SettingError(f'There is no "{name}" among the {kind}; choose one of: {", ".join(known)}.')
+    return importlib.import_module(f"ipseg.{kind}.{name}")
+
+
+def build(kind: str, name: str, **settings: Any) -> Any:
+    """Make one part. A setting it does not have is a :class:`SettingError`, not a silent nothing."""
+    plugin = module(kind, name)
+    known = [field.name for field in fields(plugin.Settings)]
+    unknown = sorted(set(settings) - set(known))
+    if unknown:
+        raise SettingError(f'"{name}" has no setting {", ".join(unknown)}; it has: {", ".join(known) or "none"}.')
+    return plugin.build(plugin.Settings(**settings))

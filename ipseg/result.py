@@ -1,0 +1,43 @@
+"""What a segmentation hands back: the mask, the evidence for it, and pictures of both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ipseg import geometry, viz
+from ipseg.types import Mask, Picture, Points, Similarity
+
+
+@dataclass(frozen=True)
+class Result:
+    """The answer for one input picture. Every array is numpy, and every frame is the original picture's own."""
+
+    picture: Picture  # (H, W, 3) uint8 RGB: the input picture, upright
+    mask: Mask  # (H, W) bool; all False when the thing was not found
+    best_guess: Mask  # (H, W) bool: the mask before the question whether the thing is there at all
+    found: bool  # whether the score reached the threshold
+    score: float  # in [0, 1]: how sure the engine is that the thing is in the picture
+    threshold: float  # what the score was compared with
+    points: Points  # (x, y) in picture pixels
+    similarity: Similarity  # Eq. 6, on cells
+    seconds: Mapping[str, float]  # wall-clock seconds of each step; a step whose result was kept is not in it
+
+    def overlay(self, *, points: bool = True) -> Picture:
+        """The picture with the mask and, unless ``points=False``, the point prompts: (H, W, 3) uint8."""
+        return viz.overlay(self.picture, self.mask, self.points if points else None)
+
+    def cut_out(self) -> NDArray[np.uint8]:
+        """The thing alone on a transparent ground: (H, W, 4) uint8 RGBA."""
+        return viz.cut_out(self.picture, self.mask)
+
+    def similarity_map(self) -> NDArray[np.float32]:
+        """Eq. 6 brought to the picture's pixels, bilinear: (H, W) float32."""
+        return geometry.to_picture(self.similarity.values, self.similarity.frame)
+
+    def heat_map(self) -> Picture:
+        """The similarity as a heat map over the picture: (H, W, 3) uint8."""
+        return viz.heat_map(self.picture, self.similarity_map())

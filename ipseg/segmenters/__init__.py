@@ -1,0 +1,1 @@
+"""Promptable segmenters, one file each: see :class:`ipseg.types.Segmenter`."""

@@ -1,0 +1,1 @@
+"""The demo: one file per tab. No method code lives here."""

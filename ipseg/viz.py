@@ -1,0 +1,75 @@
+"""Pictures of results: overlays with points as in the paper's figures, heat maps, cut-outs. All (H, W, 3|4) uint8."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ipseg.types import Mask, Picture, Points
+
+POSITIVE = (46, 204, 64)  # green, as in Fig. 3
+NEGATIVE = (235, 51, 61)  # red
+MASK = (255, 176, 0)  # amber: seen on grass, sky and skin, and told apart from both kinds of point by colour-blind eyes
+WHITE = (255, 255, 255)
+
+
+def overlay(picture: Picture, mask: Mask, points: Points | None = None, *, opacity: float = 0.5) -> Picture:
+    """The picture with the mask tinted and outlined, the rest dimmed a little, and the points on top."""
+    canvas = picture.astype(np.float32)
+    canvas[~mask] *= 0.72
+    canvas[mask] = canvas[mask] * (1 - opacity) + np.array(MASK, dtype=np.float32) * opacity
+    canvas = np.rint(canvas).astype(np.uint8)
+    outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    cv2.drawContours(canvas, outlines, -1, WHITE, max(1, round(_unit(picture) * 0.5)), cv2.LINE_AA)
+    return canvas if points is None else draw_points(canvas, points)
+
+
+def draw_points(picture: Picture, points: Points) -> Picture:
+    """Green discs with a plus for positive points, red ones with a minus for negative points."""
+    canvas = np.array(picture)
+    for xy, colour, positive in _marks(points):
+        _draw_mark(canvas, xy, colour, positive, max(4, round(_unit(picture) * 3.2)))
+    return canvas
+
+
+def heat_map(picture: Picture, values: NDArray[np.float32], *, opacity: float = 0.65) -> Picture:
+    """(H, W) values, stretched over their own range, as a Turbo heat map over the grey picture; flat values stay dark."""
+    low, high = float(values.min()), float(values.max())
+    unit = (values - low) / (high - low) if high > low else np.zeros_like(values)
+    colours = cv2.applyColorMap(np.rint(unit * 255).astype(np.uint8), cv2.COLORMAP_TURBO)[..., ::-1]
+    grey = np.repeat(cv2.cvtColor(np.asarray(picture), cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2)
+    return np.rint(grey * (1 - opacity) + colours * opacity).astype(np.uint8)
+
+
+def spotlight(picture: Picture, values: NDArray[np.float32]) -> Picture:
+    """The picture where (H, W) ``values`` in [0, 1] are high, fading to dark where they are low: what saliency saw."""
+    weight = np.clip(values, 0, 1)[..., None]
+    return np.rint(picture * (0.15 + 0.85 * weight)).astype(np.uint8)
+
+
+def cut_out(picture: Picture, mask: Mask) -> NDArray[np.uint8]:
+    """(H, W, 4) RGBA: the thing on a transparent ground, at the picture's own size."""
+    return np.dstack([picture, mask.astype(np.uint8) * 255])
+
+
+def _unit(picture: Picture) -> float:
+    """One two-hundredth of the longer side, in pixels: marks look alike on small and large pictures."""
+    return max(picture.shape[:2]) / 200
+
+
+def _marks(points: Points):
+    for xy in points.negative:
+        yield xy, NEGATIVE, False
+    for xy in points.positive:
+        yield xy, POSITIVE, True
+
+
+def _draw_mark(canvas: Picture, xy: NDArray, colour: tuple[int, int, int], positive: bool, radius: int) -> None:
+    x, y = (int(v) for v in np.floor(xy))
+    cv2.circle(canvas, (x, y), radius + max(1, radius // 4), WHITE, -1, cv2.LINE_AA)
+    cv2.circle(canvas, (x, y), radius, colour, -1, cv2.LINE_AA)
+    arm, thickness = max(2, round(radius * 0.55)), max(1, radius // 4)
+    cv2.line(canvas, (x - arm, y), (x + arm, y), WHITE, thickness)
+    if positive:
+        cv2.line(canvas, (x, y - arm), (x, y + arm), WHITE, thickness)
