@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ipseg import registry
-from ipseg.pipeline import IPSeg, Method
+from ipseg.pipeline import Contrast, IPSeg, Method
 from ipseg.types import SettingError
 
 Part = tuple[str, Mapping[str, Any]]
@@ -31,7 +31,7 @@ PRESETS: Mapping[str, Preset] = {
         features=("texture", {}),
         saliency=("boundary", {}),
         segmenter=("graphcut", {}),
-        method=Method(),
+        method=Method(refinement="ranked", erosion=0, contrast=Contrast(), threshold=0.16),
     ),
 }
 
