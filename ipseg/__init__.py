@@ -16,6 +16,7 @@ from ipseg.version import __version__
 if TYPE_CHECKING:
     from ipseg.images import open_mask, open_picture
     from ipseg.pipeline import IPSeg, Method
+    from ipseg.points import MAX_CLUSTERS, MAX_K
     from ipseg.presets import PRESETS, load
     from ipseg.result import Result
     from ipseg.types import InputError, Prompt
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "IPSeg": "pipeline",
     "InputError": "types",
+    "MAX_CLUSTERS": "points",
+    "MAX_K": "points",
     "Method": "pipeline",
     "PRESETS": "presets",
     "Prompt": "types",
@@ -33,6 +36,8 @@ _HOMES = {
 }
 
 __all__ = [
+    "MAX_CLUSTERS",
+    "MAX_K",
     "PRESETS",
     "IPSeg",
     "InputError",

@@ -94,7 +94,7 @@ class IPSeg:
         ``pictures``: anything that :func:`ipseg.images.open_picture` opens, or a list of such. ``masks``: one mask, or
         a list as long as ``pictures`` with None where the saliency method shall decide.
         """
-        sources = list(pictures) if isinstance(pictures, list | tuple) else [pictures]
+        sources: list[Any] = list(pictures) if isinstance(pictures, list | tuple) else [pictures]
         given = list(masks) if isinstance(masks, list | tuple) else [masks] * len(sources)
         if not sources or len(given) != len(sources):
             raise PictureError(f"Got {len(sources)} prompt pictures and {len(given)} masks; give as many of each.")
@@ -103,6 +103,11 @@ class IPSeg:
         thing = _mean([prototype.average(self._features(view.picture), view.cells) for view in views])
         ground = _mean([prototype.average(self._features(view.picture), _ground(view)) for view in views])
         return Prompt(views, Prototype(thing, ground), tuple(notice for view in views for notice in _notices(view)))
+
+    @staticmethod
+    def check(k: int, clusters: int) -> None:
+        """Raise :class:`~ipseg.types.SettingError` unless 1 <= K <= 256, 1 <= c <= 32 and c <= K."""
+        points.check(k, clusters)
 
     def segment(
         self,
@@ -117,7 +122,7 @@ class IPSeg:
         """Cut what ``prompt`` shows out of ``image``. The answer is in the pixels of the original picture, upright."""
         method, step = self.method, _Steps(progress)
         k, clusters = method.k if k is None else k, method.clusters if clusters is None else clusters
-        points.check(k, clusters)
+        self.check(k, clusters)
         picture = images.open_picture(image)
         with step("features", 0.05, self._has("features", picture)):  # F_I, section 3.3
             features = self._features(picture)

@@ -41,6 +41,7 @@ def load(name: str = "offline") -> IPSeg:
     if name not in PRESETS:
         raise SettingError(f'There is no preset "{name}"; choose one of: {", ".join(PRESETS)}.')
     preset = PRESETS[name]
-    parts = (("features", preset.features), ("saliency", preset.saliency), ("segmenters", preset.segmenter))
-    built = [registry.build(kind, plugin, **settings) for kind, (plugin, settings) in parts]
-    return IPSeg(*built, method=preset.method, name=name)
+    features = registry.build("features", preset.features[0], **preset.features[1])
+    saliency = registry.build("saliency", preset.saliency[0], **preset.saliency[1])
+    segmenter = registry.build("segmenters", preset.segmenter[0], **preset.segmenter[1])
+    return IPSeg(features, saliency, segmenter, preset.method, name=name)

@@ -51,8 +51,9 @@ def log_ratio(
     The answer is clipped to +-``clip``.
     """
     floor, unseen = 0.02 * typical, 0.5 * typical
-    ground = sum(weight * np.maximum(values, 0) for weight, values in grounds)
-    ground = ground + (1 - sum(weight for weight, _ in grounds)) * unseen
+    ground = np.full_like(thing, (1 - sum(weight for weight, _ in grounds)) * unseen)
+    for weight, values in grounds:
+        ground += weight * np.maximum(values, 0)
     ratio = np.log((np.maximum(thing, 0) + floor) / (ground + floor))
     return np.clip(ratio, -clip, clip).astype(np.float32)
 

@@ -27,10 +27,10 @@ def overlay(
     canvas = picture.astype(np.float32)
     canvas[~mask] *= 0.72
     canvas[mask] = canvas[mask] * (1 - opacity) + np.array(colour, dtype=np.float32) * opacity
-    canvas = np.rint(canvas).astype(np.uint8)
+    tinted = np.rint(canvas).astype(np.uint8)
     outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
-    cv2.drawContours(canvas, outlines, -1, WHITE, max(1, round(_unit(picture) * 0.5)), cv2.LINE_AA)
-    return canvas if points is None else draw_points(canvas, points)
+    cv2.drawContours(tinted, outlines, -1, WHITE, max(1, round(_unit(picture) * 0.5)), cv2.LINE_AA)
+    return tinted if points is None else draw_points(tinted, points)
 
 
 def draw_points(picture: Picture, points: Points) -> Picture:

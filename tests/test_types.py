@@ -12,6 +12,7 @@ from ipseg.types import Candidates, FeatureMap, Frame, InputError, Points, Promp
 
 FRAME = Frame((20, 30), (2, 3), (0, 0, 30, 20))
 GRID = np.zeros((2, 3), np.float32)
+LOOK = np.ones((1, 3), np.float32)
 INSIDE = np.ones((2, 3), bool)
 NONE = np.zeros((0, 2), np.float32)
 
@@ -19,7 +20,7 @@ GOOD = {
     "Frame": FRAME,
     "FeatureMap": FeatureMap("colour", np.zeros((2, 3, 5)), FRAME),
     "Prototype": Prototype({"colour": np.zeros(5)}),
-    "View": View(np.zeros((20, 30, 3), np.uint8), np.zeros((20, 30), np.float32), False, INSIDE, FRAME),
+    "View": View(np.zeros((20, 30, 3), np.uint8), np.zeros((20, 30), np.float32), False, INSIDE, FRAME, LOOK),
     "Similarity": Similarity(GRID, INSIDE, FRAME),
     "Points": Points(NONE, NONE),
     "Candidates": Candidates(np.zeros((2, 4, 5), bool), np.zeros(2, np.float32), np.zeros((2, 1, 1), np.float32)),

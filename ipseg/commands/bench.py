@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from ipseg import images
 from ipseg.pipeline import IPSeg
@@ -55,7 +56,7 @@ def _measure(preset: str, prompt: Picture, image: Picture, repeat: int) -> list[
         made = engine.prompt(prompt)
         return lambda: engine.segment(made, image)
 
-    def kept(engine: IPSeg, **settings: int) -> Callable[[], Callable[[], object]]:
+    def kept(engine: IPSeg, **settings: Any) -> Callable[[], Callable[[], object]]:
         made = engine.prompt(prompt)
         engine.segment(made, image)
         return lambda: lambda: engine.segment(made, image, **settings)

@@ -109,7 +109,7 @@ def _saliency_alone(engine: IPSeg, picture: perseg.Picture) -> float:
     return iou(mask, _truth(picture, mask.shape))
 
 
-def _truth(picture: perseg.Picture, size: tuple[int, int]) -> np.ndarray:
+def _truth(picture: perseg.Picture, size: tuple[int, ...]) -> np.ndarray:
     truth = images.open_picture(picture.truth).max(axis=-1) > 127
     if truth.shape != size:
         raise InputError(f"{picture.truth.name} of {picture.object} has not the size of its picture; make them equal.")

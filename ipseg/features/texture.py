@@ -54,7 +54,7 @@ class TextureFeatures:
 def describe(picture: Picture, grid: tuple[int, int], settings: Settings) -> NDArray[np.float32]:
     """Colour, chromaticity, and colour and texture of the surroundings of each cell: (rows, columns, 12) float32."""
     lab = to_lab(picture)
-    scaled = lab * np.float32((settings.lightness, settings.colour, settings.colour))
+    scaled = lab * np.array((settings.lightness, settings.colour, settings.colour), dtype=np.float32)
     own = _cells(np.dstack([scaled, settings.chromaticity * _chromaticity(picture)]), grid)
     around = np.dstack([scaled, settings.texture * texture_energy(lab)])
     sigma = settings.surroundings * max(grid)

@@ -73,7 +73,7 @@ def _measure(labels: NDArray[np.int32], lab: NDArray[np.float32]) -> Regions:
     area = np.bincount(flat, minlength=n).astype(np.float64)
     rows, columns = np.indices(labels.shape)
     layers = [lab[..., 0], lab[..., 1], lab[..., 2], columns + 0.5, rows + 0.5]
-    means = [np.bincount(flat, np.ravel(layer).astype(np.float64), minlength=n) / area for layer in layers]
+    means = [np.bincount(flat, np.asarray(layer, dtype=np.float64).ravel(), minlength=n) / area for layer in layers]
     edges = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
     pairs, contact = _touching(labels, n)
     return Regions(

@@ -148,7 +148,7 @@ def _enlarge(masks: NDArray[np.bool_], size: tuple[int, int]) -> NDArray[np.bool
 
 def _draw(low: NDArray[np.bool_], encoding: Encoding) -> NDArray[np.bool_]:
     """The mask with its outline drawn along the edges of the picture by a guided filter (He et al., 2010)."""
-    guide = encoding.guide.astype(np.float32) / 255
+    guide = encoding.guide.astype(np.float32) / np.float32(255)
     size = guide.shape[::-1]
     soft = cv2.resize(low.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
     radius = max(2, round(max(size) / 130))

@@ -27,7 +27,7 @@ def picture_input(**layout: Any) -> gr.Image:
     """A picture component that hands over the uploaded file unopened, so that ``images.py`` alone opens pictures."""
     component = gr.Image(type="filepath", sources=["upload", "clipboard"], **layout)
     # Set on the instance: Gradio writes a stub file beside the source of every subclass of a component.
-    component.preprocess = lambda payload: payload.path if payload else None  # type: ignore[method-assign]
+    component.preprocess = lambda payload: payload.path if payload else None
     return component
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from ipseg import images, points
+from ipseg import MAX_CLUSTERS, MAX_K, images
 from ipseg.result import Result
 from ipseg.types import PictureError, Prompt
 from ipseg.ui import _answers as answers
@@ -74,13 +74,18 @@ def build(studio: Studio) -> None:
         )
 
     def again(
-        *inputs: Any,
+        prompts: list[Any] | None,
+        image: str | None,
+        k: float,
+        clusters: float,
+        threshold: float,
+        mask: str | None,
         progress: gr.Progress = gr.Progress(),  # noqa: B008
     ) -> Any:
         """Answer anew after a slider moved, unless there is nothing to answer yet."""
-        if not inputs[0] or not inputs[1]:
+        if not prompts or not image:
             return gr.skip()
-        return segment(*inputs, progress=progress)
+        return segment(prompts, image, k, clusters, threshold, mask, progress)
 
     inputs = [prompts, image, k, clusters, threshold, mask]
     outputs = [verdict, slider, marked, heat, saliency, mask_file, cut_file, steps]
@@ -119,8 +124,8 @@ def _questions() -> tuple[gr.Gallery, gr.Image]:
 
 def _settings(studio: Studio) -> tuple[gr.Slider, gr.Slider, gr.Slider, gr.Image]:
     method = studio.method
-    k = gr.Slider(1, points.MAX_K, method.k, step=1, label="K: most and least similar cells", elem_id="k")
-    clusters = gr.Slider(1, points.MAX_CLUSTERS, method.clusters, step=1, label="c: points of each kind", elem_id="c")
+    k = gr.Slider(1, MAX_K, method.k, step=1, label="K: most and least similar cells", elem_id="k")
+    clusters = gr.Slider(1, MAX_CLUSTERS, method.clusters, step=1, label="c: points of each kind", elem_id="c")
     threshold = gr.Slider(0, 1, method.threshold, step=0.01, label="Least score that counts as found", elem_id="score")
     with gr.Accordion("I have a mask for my first picture", open=False):
         mask = picture_input(
@@ -190,7 +195,7 @@ def _ask(
         raise PictureError("There is no picture of the thing yet; add one on the left.")
     if not image:
         raise PictureError("There is no picture to search yet; add one on the right.")
-    points.check(k, clusters)
+    studio.engine.check(k, clusters)
     report = reporter(progress)
     report(0.0, "prompt")
     pictures = [images.open_picture(path) for path, _ in prompts]

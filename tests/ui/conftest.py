@@ -77,7 +77,7 @@ def chromium() -> Iterator:
 
 @pytest.fixture(params=[(1280, 900, "light"), (390, 844, "dark")], ids=["wide-light", "phone-dark"])
 def page(chromium, demo: Demo, request: pytest.FixtureRequest) -> Iterator:
-    """The open page, at two widths and in both colour schemes; what the console complains about is in `page.complaints`."""
+    """The open page, at two widths, in both colour schemes; what the console complains of is in `page.complaints`."""
     width, height, scheme = request.param
     context = chromium.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
     opened = context.new_page()
