@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,8 +100,8 @@ class IPSeg:
             raise PictureError(f"Got {len(sources)} prompt pictures and {len(given)} masks; give as many of each.")
         views = tuple(self._view(source, mask) for source, mask in zip(sources, given, strict=True))
         # F_IP = Avgpool(F_IP * MS), Eq. 5, the mean over the pictures of the prompt
-        thing = _mean([prototype.average(self._features(view.picture), view.cells) for view in views])
-        ground = _mean([prototype.average(self._features(view.picture), _ground(view)) for view in views])
+        thing = _mean([prototype.average(self._features(_named(view.picture)), view.cells) for view in views])
+        ground = _mean([prototype.average(self._features(_named(view.picture)), _ground(view)) for view in views])
         return Prompt(views, Prototype(thing, ground), tuple(notice for view in views for notice in _notices(view)))
 
     @staticmethod
@@ -123,7 +123,7 @@ class IPSeg:
         method, step = self.method, _Steps(progress)
         k, clusters = method.k if k is None else k, method.clusters if clusters is None else clusters
         self.check(k, clusters)
-        picture = images.open_picture(image)
+        picture = _named(images.open_picture(image))
         with step("features", 0.05, self._has("features", picture)):  # F_I, section 3.3
             features = self._features(picture)
         with step("encoding", 0.2, self._has("encoding", picture)):  # Enc_I(I), Eq. 1
@@ -139,9 +139,9 @@ class IPSeg:
         score = presence.score(prompt, features, mask)
         limit = method.threshold if threshold is None else threshold
         found = bool(mask.any()) and score >= limit
-        return Result(picture, mask, found, score, limit, chosen, likeness, step.seconds)
+        return Result(picture.pixels, mask, found, score, limit, chosen, likeness, step.seconds)
 
-    def _similarity(self, prompt: Prompt, picture: Picture, features: tuple[FeatureMap, ...]) -> Similarity:
+    def _similarity(self, prompt: Prompt, picture: _Named, features: tuple[FeatureMap, ...]) -> Similarity:
         frame, contrast = features[0].frame, self.method.contrast
         if contrast is None:
             weights = self.method.weights or {layer.name: 1.0 for layer in features}
@@ -153,37 +153,49 @@ class IPSeg:
         return Similarity(values, cells_inside(frame), frame)
 
     def _view(self, source: Source, mask: Any) -> View:
-        picture = images.open_picture(source)
-        shown = self._belief(picture) if mask is None else images.open_mask(mask, picture.shape[:2]).astype(np.float32)
+        picture = _named(images.open_picture(source))
+        size = picture.pixels.shape[:2]
+        shown = self._belief(picture) if mask is None else images.open_mask(mask, size).astype(np.float32)
         layer = self._features(picture)[0]
         frame = layer.frame
         cells = prototype.object_cells(shown, frame, threshold=self.method.cell_threshold, erosion=self.method.erosion)
         if not cells.any():
             cells = cells_inside(frame)
-        return View(picture, shown, mask is not None, cells, frame, presence.look(layer, cells))
+        return View(picture.pixels, shown, mask is not None, cells, frame, presence.look(layer, cells))
 
-    def _belief(self, picture: Picture) -> NDArray[np.float32]:
+    def _belief(self, picture: _Named) -> NDArray[np.float32]:
         """MS: the saliency of a picture, settled by the segmenter's own candidates where the method asks for it."""
         if self.method.contrast is None:
             return self._kept("belief", picture, self.saliency)
-        return self._kept("belief", picture, self._settled)
+        return self._kept("belief", picture, lambda _: self._settled(picture))
 
-    def _settled(self, picture: Picture) -> NDArray[np.float32]:
-        odds = log_odds(self.saliency(picture))
+    def _settled(self, picture: _Named) -> NDArray[np.float32]:
+        odds = log_odds(self.saliency(picture.pixels))
         agreed = refine.consensus(self.segmenter, self._encoding(picture), odds)
-        return geometry.to_picture(agreed, geometry.squash_frame(picture.shape[:2], agreed.shape))
+        return geometry.to_picture(agreed, geometry.squash_frame(picture.pixels.shape[:2], agreed.shape))
 
-    def _features(self, picture: Picture) -> tuple[FeatureMap, ...]:
+    def _features(self, picture: _Named) -> tuple[FeatureMap, ...]:
         return self._kept("features", picture, self.features)
 
-    def _encoding(self, picture: Picture) -> Any:
+    def _encoding(self, picture: _Named) -> Any:
         return self._kept("encoding", picture, self.segmenter.encode)
 
-    def _has(self, part: str, picture: Picture) -> bool:
-        return self.cache.has((part, images.fingerprint(picture)))
+    def _has(self, part: str, picture: _Named) -> bool:
+        return self.cache.has((part, picture.name))
 
-    def _kept(self, part: str, picture: Picture, compute: Callable[[Picture], Any]) -> Any:
-        return self.cache.get((part, images.fingerprint(picture)), lambda: compute(picture))
+    def _kept(self, part: str, picture: _Named, compute: Callable[[Picture], Any]) -> Any:
+        return self.cache.get((part, picture.name), lambda: compute(picture.pixels))
+
+
+class _Named(NamedTuple):
+    """A picture with the name of its content, under which what is computed from it is kept."""
+
+    pixels: Picture
+    name: str
+
+
+def _named(picture: Picture) -> _Named:
+    return _Named(picture, images.fingerprint(picture))
 
 
 def contrast_odds(

@@ -61,7 +61,7 @@ def cluster(coordinates: NDArray, clusters: int, seed: int) -> NDArray[np.float6
     if len(distinct) <= clusters:
         centres = distinct
     else:
-        centres = KMeans(clusters, n_init=10, random_state=seed).fit(coordinates).cluster_centers_
+        centres = KMeans(clusters, n_init=4, random_state=seed).fit(coordinates).cluster_centers_
     return centres[np.lexsort((centres[:, 0], centres[:, 1]))]
 
 

@@ -21,7 +21,7 @@ class Settings:
 
     side: int = 400  # longest side of the working picture of the superpixels, in pixels
     regions: int = 600  # superpixels
-    proposal_side: int = 240  # longest side at which pixels are cut
+    proposal_side: int = 200  # longest side at which pixels are cut
     outline_side: int = 800  # longest side at which the outline is drawn, at most
     biases: tuple[float, ...] = (-0.8, 0.0, 0.8)  # log odds added for superpixel cuts from strict to generous
     point: float = 1.5  # log odds that a point gives to the place it stands on
@@ -86,7 +86,7 @@ class GraphCut:
         unary = regions.mean(cv2.resize(odds, regions.labels.shape[::-1], interpolation=cv2.INTER_LINEAR))
         rough = [found[regions.labels] for found in cuts.propose(encoding.graph, unary, self.settings.biases)]
         rough = [cv2.resize(each.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0 for each in rough]
-        found = [*encoding.proposals, grab_cut(encoding.small, odds > 0), *rough]
+        found = [*encoding.proposals, grab_cut(encoding.small, odds > 0, rounds=2), *rough]
         tidy = {each.tobytes(): each for each in map(without_crumbs, found) if each.any()}
         return np.stack(list(tidy.values()) or [odds >= np.quantile(odds, 0.9)])
 
