@@ -48,14 +48,14 @@ def log_ratio(
     ``thing`` and the maps of ``grounds``, each with its weight, are products of cells with prototypes, for features
     whose product is a density (a kernel mean embedding). ``typical`` is the product of the thing with itself: half of
     it, with the weight that the grounds leave of 1, stands for a ground that nobody has seen; a fiftieth is the floor.
-    The answer is clipped to +-``clip``.
+    The answer levels off towards +-``clip``.
     """
     floor, unseen = 0.02 * typical, 0.5 * typical
     ground = np.full_like(thing, (1 - sum(weight for weight, _ in grounds)) * unseen)
     for weight, values in grounds:
         ground += weight * np.maximum(values, 0)
     ratio = np.log((np.maximum(thing, 0) + floor) / (ground + floor))
-    return np.clip(ratio, -clip, clip).astype(np.float32)
+    return (clip * np.tanh(ratio / clip)).astype(np.float32)  # smooth, so that few cells tie
 
 
 def to_numpy(values: Array) -> NDArray[np.float32]:

@@ -54,3 +54,12 @@ def without_crumbs(mask: NDArray[np.bool_], share: float = 0.1) -> NDArray[np.bo
     areas = measures[:, cv2.CC_STAT_AREA].copy()
     areas[0] = 0
     return (areas >= share * areas.max())[part]
+
+
+def parts_with(mask: NDArray[np.bool_], points: NDArray) -> NDArray[np.bool_]:
+    """The connected parts of the mask that hold one of ``points``, (n, 2) of (x, y) in its pixels; all if none does."""
+    part = cv2.connectedComponents(mask.astype(np.uint8))[1]
+    height, width = mask.shape
+    columns, rows = np.clip(np.floor(points).astype(np.intp), 0, (width - 1, height - 1)).T
+    held = np.setdiff1d(part[rows, columns], 0)
+    return np.isin(part, held) if held.size else mask

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipseg.offline import cuts
-from ipseg.offline.proposals import grab_cut, propose, without_crumbs
+from ipseg.offline.proposals import grab_cut, parts_with, propose, without_crumbs
 from ipseg.offline.regions import superpixels, to_lab, working_picture
 from ipseg.offline.texture import texture_energy
 from ipseg.types import Candidates, Picture, Points
@@ -75,19 +75,24 @@ class GraphCut:
             inside = odds > 0
             fine = _draw(inside, encoding)[None]
             return Candidates(fine, _agreement(inside[None], odds), _logits(inside[None]))
-        found = self._candidates(encoding, odds)
+        found = self._candidates(encoding, points, odds)
         scores = _agreement(found, odds)
         order = np.argsort(-scores, kind="stable")
         return Candidates(_enlarge(found[order], encoding.size), scores[order], _logits(found[order]))
 
-    def _candidates(self, encoding: Encoding, odds: NDArray) -> NDArray[np.bool_]:
-        """Proposals, the odds cut at pixels, and the odds cut at superpixels: (n, h, w) bool, none empty."""
+    def _candidates(self, encoding: Encoding, points: Points, odds: NDArray) -> NDArray[np.bool_]:
+        """Proposals, the odds cut at pixels, the odds cut at superpixels: (n, h, w) bool, none empty.
+
+        Of a mask that falls apart, the parts that hold a positive point are kept.
+        """
         regions, size = encoding.graph.regions, odds.shape[::-1]
         unary = regions.mean(cv2.resize(odds, regions.labels.shape[::-1], interpolation=cv2.INTER_LINEAR))
         rough = [found[regions.labels] for found in cuts.propose(encoding.graph, unary, self.settings.biases)]
         rough = [cv2.resize(each.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0 for each in rough]
         found = [*encoding.proposals, grab_cut(encoding.small, odds > 0, rounds=2), *rough]
-        tidy = {each.tobytes(): each for each in map(without_crumbs, found) if each.any()}
+        inside = points.positive * (np.array(size) / encoding.size[::-1])
+        kept = [parts_with(without_crumbs(each), inside) for each in found if each.any()]
+        tidy = {each.tobytes(): each for each in kept}
         return np.stack(list(tidy.values()) or [odds >= np.quantile(odds, 0.9)])
 
     def _odds(self, encoding: Encoding, points: Points, mask: NDArray | None, box: tuple | None) -> NDArray[np.float32]:
