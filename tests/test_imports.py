@@ -173,7 +173,6 @@ def test_every_public_name_is_there(root):
         ipseg.lode  # noqa: B018
 
 
-@pytest.mark.skipif("graphcut" not in registry.names("segmenters"), reason="the offline engine is not there")
 def test_the_offline_engine_never_asks_for_a_framework(root):
     code = """
 import json, sys

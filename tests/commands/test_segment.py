@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ipseg import images, registry
+from ipseg import images
 from ipseg.__main__ import main
 from ipseg.commands import segment
 
@@ -206,7 +206,6 @@ def test_help_reads_well(capsys):
         assert noise not in told
 
 
-@pytest.mark.skipif("graphcut" not in registry.names("segmenters"), reason="the offline engine is not there")
 def test_the_offline_engine_end_to_end(tmp_path, save, make_scene):
     prompt, _ = make_scene(120, 160, RED)
     picture, mask = make_scene(131, 175, RED, seed=5)
