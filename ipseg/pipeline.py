@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -37,6 +38,8 @@ class Method:
     clusters: int = 4  # c of section 3.4, positive and negative alike
     cell_threshold: float = 0.5  # a cell belongs to the prompt's thing above this saliency
     erosion: int = 1  # rounds of 3x3 erosion of those cells
+    smallest: int = 4  # erosion stops before fewer cells than this are left
+    sampling: str = "area"  # how a cell gets its saliency: "area" or, as released, "nearest"
     refinement: str = "cascade"  # how points become a mask: a function of refine.py
     threshold: float = 0.0  # least score at which the thing counts as found
     seed: int = 0  # of k-means
@@ -120,8 +123,15 @@ class IPSeg:
             shown = self._saliency(picture)
         else:
             shown = images.open_mask(mask, picture.shape[:2]).astype(np.float32)
-        frame = self._features(picture)[0].frame
-        cells = prototype.object_cells(shown, frame, threshold=self.method.cell_threshold, erosion=self.method.erosion)
+        frame, method = self._features(picture)[0].frame, self.method
+        cells = prototype.object_cells(
+            shown,
+            frame,
+            threshold=method.cell_threshold,
+            erosion=method.erosion,
+            smallest=method.smallest,
+            sampling=method.sampling,
+        )
         if not cells.any():
             cells = cells_inside(frame)
         return View(picture, shown, mask is not None, cells, frame)
@@ -130,7 +140,10 @@ class IPSeg:
         return self._kept("features", picture, self.features)
 
     def _saliency(self, picture: Picture):
-        return self._kept("saliency", picture, self.saliency)
+        if "features" not in inspect.signature(self.saliency).parameters:
+            return self._kept("saliency", picture, self.saliency)
+        features = self._features(picture)  # a method that looks at them does not compute its own
+        return self._kept("saliency", picture, lambda shown: self.saliency(shown, features=features))
 
     def _encoding(self, picture: Picture):
         return self._kept("encoding", picture, self.segmenter.encode)
