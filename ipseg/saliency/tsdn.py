@@ -40,7 +40,7 @@ class TSDN:
         self.size, self.device = size, torch.device(device)
 
     def __call__(self, picture: Picture) -> NDArray[np.float32]:
-        """Saliency of a picture (H, W, 3) uint8: (H, W) float32 in [0, 1], the network's sigmoid brought back to size."""
+        """Saliency of a picture (H, W, 3) uint8: (H, W) float32 in [0, 1], the sigmoid brought back to its size."""
         with torch.inference_mode():
             shown = torch.sigmoid(self.logits(picture))
             back = functional.interpolate(shown, picture.shape[:2], mode="bilinear", align_corners=False)

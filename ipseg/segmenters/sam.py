@@ -6,7 +6,6 @@ Nothing is kept between two calls, so threads may share one model: what a pictur
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
@@ -17,7 +16,7 @@ from segment_anything.modeling import Sam
 from torch import Tensor
 
 from ipseg.segmenters._prompts import labelled, nothing
-from ipseg.types import Candidates, Picture, Points, SettingError
+from ipseg.types import Candidates, Picture, Points
 
 MODELS = ("vit_b", "vit_l", "vit_h")
 
@@ -96,7 +95,7 @@ class SegmentAnything:
         return int(size[0] * scale + 0.5), int(size[1] * scale + 0.5)
 
     def _squared(self, picture: Picture, size: tuple[int, int]) -> NDArray[np.uint8]:
-        """Bilinear; squashed without antialiasing by OpenCV, as released, else with it by Pillow, as SAM was trained."""
+        """Bilinear: squashed by OpenCV without antialiasing, as released, else by Pillow with it, as SAM was trained."""
         if self.squash:
             return cv2.resize(picture, size[::-1], interpolation=cv2.INTER_LINEAR)
         return np.array(Image.fromarray(picture).resize(size[::-1], Image.Resampling.BILINEAR))

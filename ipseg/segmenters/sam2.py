@@ -7,7 +7,6 @@ one model: what a picture gave lies in its encoding.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,7 +16,7 @@ from torch.nn import functional
 from transformers import Sam2ImageProcessor, Sam2Model
 
 from ipseg.segmenters._prompts import labelled, nothing
-from ipseg.types import Candidates, Picture, Points, SettingError
+from ipseg.types import Candidates, Picture, Points
 
 MODELS = ("tiny", "small", "base-plus", "large")
 
@@ -41,9 +40,7 @@ class Encoding:
 class SegmentAnything2:
     """A :class:`ipseg.types.Segmenter` around a ``Sam2Model`` and the processor that was published with it."""
 
-    def __init__(
-        self, model: Sam2Model, processor: Sam2ImageProcessor, *, device: str | torch.device = "cpu"
-    ) -> None:
+    def __init__(self, model: Sam2Model, processor: Sam2ImageProcessor, *, device: str | torch.device = "cpu") -> None:
         self.model, self.processor, self.device = model.to(device).eval(), processor, torch.device(device)
 
     @torch.inference_mode()
