@@ -140,10 +140,11 @@ class IPSeg:
         return self._kept("features", picture, self.features)
 
     def _saliency(self, picture: Picture):
-        if "features" not in inspect.signature(self.saliency).parameters:
-            return self._kept("saliency", picture, self.saliency)
-        features = self._features(picture)  # a method that looks at them does not compute its own
-        return self._kept("saliency", picture, lambda shown: self.saliency(shown, features=features))
+        method: Any = self.saliency
+        if "features" not in inspect.signature(method).parameters:
+            return self._kept("saliency", picture, method)
+        features = self._features(picture)  # a method that looks at them is handed those that are there
+        return self._kept("saliency", picture, lambda shown: method(shown, features=features))
 
     def _encoding(self, picture: Picture):
         return self._kept("encoding", picture, self.segmenter.encode)

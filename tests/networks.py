@@ -90,3 +90,26 @@ def tsdn(seed: int = 0) -> Any:
     from ipseg.saliency.tsdn import Network
 
     return fill_(Network(), seed)
+
+
+def small_sam2_video(side: int = 128) -> Any:
+    """The same with a memory for video, which is how SAM 2.1 is published."""
+    from transformers import Sam2VideoConfig, Sam2VideoModel
+
+    image = small_sam2(side).config
+    config = Sam2VideoConfig(
+        vision_config=image.vision_config,
+        prompt_encoder_config=image.prompt_encoder_config.to_dict(),
+        mask_decoder_config=image.mask_decoder_config.to_dict(),
+        image_size=side,
+        memory_attention_hidden_size=32,
+        memory_attention_num_layers=1,
+        memory_attention_feed_forward_hidden_size=32,
+        memory_attention_rope_feat_sizes=[side // 16, side // 16],
+        memory_encoder_hidden_size=32,
+        memory_encoder_output_channels=16,
+        mask_downsampler_embed_dim=32,
+        memory_fuser_embed_dim=32,
+        memory_fuser_intermediate_dim=32,
+    )
+    return fill_(Sam2VideoModel(config))

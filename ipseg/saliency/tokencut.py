@@ -110,7 +110,7 @@ def _guided(picture: Picture, shown: NDArray[np.float32], cell: tuple[float, flo
     guide = cv2.cvtColor(np.asarray(picture), cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
     window = tuple(2 * max(1, round(side)) + 1 for side in cell)
 
-    def mean(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    def mean(values: NDArray) -> NDArray:
         return cv2.blur(values, window)
 
     middle, target = mean(guide), mean(shown)

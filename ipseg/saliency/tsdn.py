@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.models import resnet50
 
+from ipseg import weights
 from ipseg.types import Picture
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, as the encoder was trained
@@ -111,12 +112,10 @@ class Exchange(nn.Module):
 
 
 def build(settings: Settings, placement: Any = None) -> TSDN:
-    """The released weights in the network. Raises what :mod:`ipseg.weights` raises when they are missing or wrong."""
-    from ipseg import weights
-
-    with torch.device("meta"):
+    """The released weights in the network. Raises :class:`ipseg.weights.WeightError` when they are missing or wrong."""
+    with torch.device("meta"):  # no work on weights that are about to be replaced
         network = Network()
-    network.load_state_dict(weights.load_state(weights.locate("tsdn")), assign=True)
+    network = weights.fill(network, weights.load_state(weights.locate("tsdn")), "tsdn")
     return TSDN(network, size=settings.size, device=settings.device)
 
 

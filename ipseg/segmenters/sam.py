@@ -6,19 +6,23 @@ Nothing is kept between two calls, so threads may share one model: what a pictur
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from segment_anything import sam_model_registry
 from segment_anything.modeling import Sam
 from torch import Tensor
 
+from ipseg import weights
 from ipseg.segmenters._prompts import labelled, nothing
-from ipseg.types import Candidates, Picture, Points
+from ipseg.types import Candidates, Picture, Points, SettingError
 
 MODELS = ("vit_b", "vit_l", "vit_h")
+PIXEL_MEAN, PIXEL_STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)  # of ImageNet, in levels of 255
 
 
 @dataclass(frozen=True)
@@ -95,9 +99,9 @@ class SegmentAnything:
         return int(size[0] * scale + 0.5), int(size[1] * scale + 0.5)
 
     def _squared(self, picture: Picture, size: tuple[int, int]) -> NDArray[np.uint8]:
-        """Bilinear: squashed by OpenCV without antialiasing, as released, else by Pillow with it, as SAM was trained."""
+        """Bilinear: squashed by OpenCV without antialiasing, as released; else by Pillow with it, as SAM learnt."""
         if self.squash:
-            return cv2.resize(picture, size[::-1], interpolation=cv2.INTER_LINEAR)
+            return np.asarray(cv2.resize(picture, size[::-1], interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
         return np.array(Image.fromarray(picture).resize(size[::-1], Image.Resampling.BILINEAR))
 
     def _scaled(self, xy: NDArray, encoding: Encoding) -> Tensor:
@@ -111,3 +115,16 @@ class SegmentAnything:
         whole = self.sam.postprocess_masks(logits, encoding.input_size, encoding.original_size)
         masks = whole[0] > self.sam.mask_threshold
         return Candidates(masks.cpu().numpy(), scores[0].cpu().numpy(), logits[0].cpu().numpy())
+
+
+def build(settings: Settings, placement: Any = None) -> SegmentAnything:
+    """The published weights in the model. Raises :class:`ipseg.weights.WeightError` when they are missing or wrong."""
+    if settings.model not in MODELS:
+        raise SettingError(f'There is no SAM "{settings.model}"; choose one of: {", ".join(MODELS)}.')
+    name = f"sam_{settings.model}"
+    with torch.device("meta"):  # no work on weights that are about to be replaced
+        sam = sam_model_registry[settings.model]()
+    for buffer, values in (("pixel_mean", PIXEL_MEAN), ("pixel_std", PIXEL_STD)):  # the only ones not in a checkpoint
+        setattr(sam, buffer, torch.tensor(values).view(-1, 1, 1))
+    sam = weights.fill(sam, weights.load_state(weights.locate(name)), name)
+    return SegmentAnything(sam, squash=settings.squash, device=settings.device)

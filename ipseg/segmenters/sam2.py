@@ -7,6 +7,7 @@ one model: what a picture gave lies in its encoding.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,17 +16,18 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import Sam2ImageProcessor, Sam2Model
 
+from ipseg import weights
 from ipseg.segmenters._prompts import labelled, nothing
-from ipseg.types import Candidates, Picture, Points
+from ipseg.types import Candidates, Picture, Points, SettingError
 
-MODELS = ("tiny", "small", "base-plus", "large")
+MODELS = ("tiny", "small", "base_plus", "large")
 
 
 @dataclass(frozen=True)
 class Settings:
     """What can be chosen."""
 
-    model: str = "tiny"  # tiny, small, base-plus or large
+    model: str = "tiny"  # tiny, small, base_plus or large
     device: str = "cpu"  # where it runs when no placement decides
 
 
@@ -41,7 +43,9 @@ class SegmentAnything2:
     """A :class:`ipseg.types.Segmenter` around a ``Sam2Model`` and the processor that was published with it."""
 
     def __init__(self, model: Sam2Model, processor: Sam2ImageProcessor, *, device: str | torch.device = "cpu") -> None:
-        self.model, self.processor, self.device = model.to(device).eval(), processor, torch.device(device)
+        self.model: Any = model.eval()
+        self.model.to(device)
+        self.processor, self.device = processor, torch.device(device)
 
     @torch.inference_mode()
     def encode(self, picture: Picture) -> Encoding:
@@ -93,3 +97,13 @@ class SegmentAnything2:
     def _candidates(self, encoding: Encoding, logits: Tensor, scores: Tensor) -> Candidates:
         whole = functional.interpolate(logits, encoding.original_size, mode="bilinear", align_corners=False)
         return Candidates((whole[0] > 0).cpu().numpy(), scores.cpu().numpy(), logits[0].cpu().numpy())
+
+
+def build(settings: Settings, placement: Any = None) -> SegmentAnything2:
+    """The published folder. Raises :class:`ipseg.weights.WeightError` when it is missing or wrong."""
+    if settings.model not in MODELS:
+        raise SettingError(f'There is no SAM 2.1 "{settings.model}"; choose one of: {", ".join(MODELS)}.')
+    name = f"sam2_{settings.model}"
+    model = weights.pretrained(Sam2Model, name)
+    processor = Sam2ImageProcessor.from_pretrained(weights.locate(name), local_files_only=True)
+    return SegmentAnything2(model, processor, device=settings.device)

@@ -8,11 +8,12 @@ from parity_rules import scene
 torch = pytest.importorskip("torch", reason="the paper's models need the extra [models]")
 
 from networks import SAM_SIDE, small_sam  # noqa: E402
-from segment_anything import SamPredictor  # noqa: E402
+from parity_rules import fill_  # noqa: E402
+from segment_anything import SamPredictor, sam_model_registry  # noqa: E402
 
-from ipseg import cache, refine  # noqa: E402
+from ipseg import cache, refine, registry, weights  # noqa: E402
 from ipseg.segmenters.sam import SegmentAnything  # noqa: E402
-from ipseg.types import Points  # noqa: E402
+from ipseg.types import Points, SettingError  # noqa: E402
 
 SIZE = (91, 133)
 PICTURE, _ = scene("sam", *SIZE)
@@ -88,3 +89,35 @@ def test_without_a_positive_point_nothing_is_found(segmenter, encoding, points):
 
 def test_a_box_is_enough(segmenter, encoding):
     assert segmenter.predict(encoding, NONE, box=(10.0, 10.0, 90.0, 80.0)).scores[0] != 0
+
+
+@pytest.mark.slow
+def test_full_size_loads_from_a_checkpoint_and_runs(tmp_path, monkeypatch):
+    published = fill_(sam_model_registry["vit_b"]())
+    path = tmp_path / "made_up.pth"
+    torch.save(published.state_dict(), path)
+    monkeypatch.setattr(weights, "locate", lambda name: {"sam_vit_b": path}[name])
+    segmenter = registry.build("segmenters", "sam", model="vit_b")
+    held = published.state_dict()
+    assert all(torch.equal(value, held[name]) for name, value in segmenter.sam.state_dict().items())
+    for name in ("pixel_mean", "pixel_std"):
+        assert torch.equal(getattr(segmenter.sam, name), getattr(published, name))
+    assert refine.cascade(segmenter, segmenter.encode(PICTURE), POINTS).shape == SIZE
+
+
+def test_a_file_that_is_not_the_published_one_is_refused(tmp_path, sam):
+    torch.save(sam.state_dict(), tmp_path / "sam_vit_b_01ec64.pth")
+    with weights.using(tmp_path), pytest.raises(weights.WeightError, match="sha256"):
+        registry.build("segmenters", "sam", model="vit_b")
+
+
+def test_another_network_is_refused(tmp_path, sam, monkeypatch):
+    torch.save(sam.state_dict(), tmp_path / "made_up.pth")
+    monkeypatch.setattr(weights, "locate", lambda name: tmp_path / "made_up.pth")
+    with pytest.raises(weights.WeightError, match="not those of SAM ViT-B"):
+        registry.build("segmenters", "sam", model="vit_b")
+
+
+def test_an_unknown_size_is_refused():
+    with pytest.raises(SettingError, match="choose one of: vit_b, vit_l, vit_h"):
+        registry.build("segmenters", "sam", model="vit_g")

@@ -6,12 +6,12 @@ from parity_rules import scene
 
 torch = pytest.importorskip("torch", reason="the paper's models need the extra [models]")
 
-from networks import small_sam2, small_sam2_processor  # noqa: E402
+from networks import small_sam2, small_sam2_processor, small_sam2_video  # noqa: E402
 from transformers import Sam2Processor  # noqa: E402
 
-from ipseg import cache, refine  # noqa: E402
+from ipseg import cache, refine, registry, weights  # noqa: E402
 from ipseg.segmenters.sam2 import SegmentAnything2  # noqa: E402
-from ipseg.types import Points  # noqa: E402
+from ipseg.types import Points, SettingError  # noqa: E402
 
 SIZE = (91, 133)
 PICTURE, _ = scene("sam2", *SIZE)
@@ -81,3 +81,26 @@ def test_threads_share_one_model(segmenter, encoding):
 def test_without_a_positive_point_nothing_is_found(segmenter, encoding):
     assert not segmenter.predict(encoding, NONE, several=True).masks.any()
     assert not refine.cascade(segmenter, encoding, NONE).any()
+
+
+def test_loads_the_published_folder(tmp_path):
+    published = small_sam2_video()
+    published.save_pretrained(tmp_path / "sam2.1-hiera-small")
+    small_sam2_processor().save_pretrained(tmp_path / "sam2.1-hiera-small")
+    with weights.using(tmp_path):
+        loaded = registry.build("segmenters", "sam2", model="small")
+    held = published.state_dict()
+    assert all(torch.equal(value, held[name]) for name, value in loaded.model.state_dict().items())
+    assert loaded.predict(loaded.encode(PICTURE), POINTS).masks.shape == (1, *SIZE)
+
+
+def test_missing_weights_say_how_to_get_them(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    monkeypatch.delenv("HF_HUB_CACHE", raising=False)
+    with pytest.raises(weights.WeightError, match="python -m ipseg weights fetch sam2_tiny"):
+        registry.build("segmenters", "sam2")
+
+
+def test_an_unknown_size_is_refused():
+    with pytest.raises(SettingError, match="choose one of: tiny, small, base_plus, large"):
+        registry.build("segmenters", "sam2", model="huge")
