@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +23,6 @@ class Everything:
         return np.ones(picture.shape[:2], dtype=np.float32)
 
 
-def build(settings: Settings, placement: Any = None) -> Everything:
+def build(settings: Settings) -> Everything:
     """Make the part; it needs nothing."""
     return Everything()

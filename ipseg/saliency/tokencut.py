@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
@@ -118,7 +117,7 @@ def _guided(picture: Picture, shown: NDArray[np.float32], cell: tuple[float, flo
     return np.clip(mean(slope) * guide + mean(target - slope * middle), 0, 1).astype(np.float32)
 
 
-def build(settings: Settings, placement: Any = None) -> TokenCut:
+def build(settings: Settings) -> TokenCut:
     """Make the part; it needs no weights."""
     if not -1 <= settings.tau < 1:
         raise SettingError(f"tau is {settings.tau}; give a cosine from -1 to below 1.")

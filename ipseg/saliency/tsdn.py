@@ -30,31 +30,28 @@ class Settings:
     """What can be chosen."""
 
     size: int = 320  # pixels of the square that the network sees
-    device: str = "cpu"  # where it runs when no placement decides
 
 
 class TSDN:
-    """The network as a :class:`ipseg.types.SaliencyMethod`; it may be shared between threads."""
+    """The network, which is on ``device`` already, as a :class:`ipseg.types.SaliencyMethod`. Threads may share it."""
 
     def __init__(self, network: nn.Module, *, size: int = 320, device: str | torch.device = "cpu") -> None:
-        self.network = network.to(device).eval()
-        self.size, self.device = size, torch.device(device)
+        self.network, self.size, self.device = network.eval(), size, torch.device(device)
 
     def __call__(self, picture: Picture) -> NDArray[np.float32]:
         """Saliency of a picture (H, W, 3) uint8: (H, W) float32 in [0, 1], the sigmoid brought back to its size."""
         with torch.inference_mode():
             shown = torch.sigmoid(self.logits(picture))
             back = functional.interpolate(shown, picture.shape[:2], mode="bilinear", align_corners=False)
-        return back[0, 0].float().cpu().numpy()
+        return back[0, 0].cpu().numpy()
 
     def logits(self, picture: Picture) -> Tensor:
         """What the network says before the sigmoid: (1, 1, size, size), on the network's device."""
         square = Image.fromarray(picture).resize((self.size, self.size))  # Pillow's default filter, as in training
         values = (np.asarray(square, dtype=np.float32) / 255 - MEAN) / STD
         pixels = torch.from_numpy(values.astype(np.float32)).permute(2, 0, 1)[None]
-        weight = next(self.network.parameters())
         with torch.inference_mode():
-            return self.network(pixels.to(self.device, weight.dtype)).float()
+            return self.network(pixels.to(self.device))
 
 
 class Network(nn.Module):
@@ -111,12 +108,13 @@ class Exchange(nn.Module):
         return self.fuse(torch.cat([fine * fine_gate, coarse * coarse_gate, guide], dim=1))
 
 
-def build(settings: Settings, placement: Any = None) -> TSDN:
+def build(settings: Settings, placement: Any) -> TSDN:
     """The released weights in the network. Raises :class:`ipseg.weights.WeightError` when they are missing or wrong."""
     with torch.device("meta"):  # no work on weights that are about to be replaced
         network = Network()
     network = weights.fill(network, weights.load_state(weights.locate("tsdn")), "tsdn")
-    return TSDN(network, size=settings.size, device=settings.device)
+    placement.place(network, dtype=torch.float32)  # small, and what it says is cut at a threshold
+    return TSDN(network, size=settings.size, device=placement.device)
 
 
 def _unit(channels: int, width: int, groups: int) -> tuple[nn.Module, ...]:

@@ -31,7 +31,6 @@ class Settings:
 
     model: str = "vit_h"  # vit_b, vit_l or vit_h
     squash: bool = False  # the picture squashed to the model's square, as released; else scaled and padded, as SAM does
-    device: str = "cpu"  # where it runs when no placement decides
 
 
 @dataclass(frozen=True)
@@ -44,10 +43,14 @@ class Encoding:
 
 
 class SegmentAnything:
-    """A :class:`ipseg.types.Segmenter` around a ``Sam``."""
+    """A :class:`ipseg.types.Segmenter` around a ``Sam`` that is on ``device`` already.
+
+    Its image encoder may be of another dtype, and elsewhere as long as a hook brings it when it is called; the prompt
+    encoder and the mask decoder, which are small, are float32 on the device.
+    """
 
     def __init__(self, sam: Sam, *, squash: bool = False, device: str | torch.device = "cpu") -> None:
-        self.sam, self.squash, self.device = sam.to(device).eval(), squash, torch.device(device)
+        self.sam, self.squash, self.device = sam.eval(), squash, torch.device(device)
 
     @torch.inference_mode()
     def encode(self, picture: Picture) -> Encoding:
@@ -117,7 +120,7 @@ class SegmentAnything:
         return Candidates(masks.cpu().numpy(), scores[0].cpu().numpy(), logits[0].cpu().numpy())
 
 
-def build(settings: Settings, placement: Any = None) -> SegmentAnything:
+def build(settings: Settings, placement: Any) -> SegmentAnything:
     """The published weights in the model. Raises :class:`ipseg.weights.WeightError` when they are missing or wrong."""
     if settings.model not in MODELS:
         raise SettingError(f'There is no SAM "{settings.model}"; choose one of: {", ".join(MODELS)}.')
@@ -127,4 +130,5 @@ def build(settings: Settings, placement: Any = None) -> SegmentAnything:
     for buffer, values in (("pixel_mean", PIXEL_MEAN), ("pixel_std", PIXEL_STD)):  # the only ones not in a checkpoint
         setattr(sam, buffer, torch.tensor(values).view(-1, 1, 1))
     sam = weights.fill(sam, weights.load_state(weights.locate(name)), name)
-    return SegmentAnything(sam, squash=settings.squash, device=settings.device)
+    placement.place(sam, sam.image_encoder)
+    return SegmentAnything(sam, squash=settings.squash, device=placement.device)

@@ -20,15 +20,14 @@ from ipseg import weights
 from ipseg.segmenters._prompts import labelled, nothing
 from ipseg.types import Candidates, Picture, Points, SettingError
 
-MODELS = ("tiny", "small", "base_plus", "large")
+MODELS = ("tiny", "small", "base-plus", "large")
 
 
 @dataclass(frozen=True)
 class Settings:
     """What can be chosen."""
 
-    model: str = "tiny"  # tiny, small, base_plus or large
-    device: str = "cpu"  # where it runs when no placement decides
+    model: str = "tiny"  # tiny, small, base-plus or large
 
 
 @dataclass(frozen=True)
@@ -40,11 +39,14 @@ class Encoding:
 
 
 class SegmentAnything2:
-    """A :class:`ipseg.types.Segmenter` around a ``Sam2Model`` and the processor that was published with it."""
+    """A :class:`ipseg.types.Segmenter` around a ``Sam2Model``, on ``device`` already, and the processor of its makers.
+
+    Its vision encoder may be of another dtype, and elsewhere as long as a hook brings it when it is called; the prompt
+    encoder and the mask decoder, which are small, are float32 on the device.
+    """
 
     def __init__(self, model: Sam2Model, processor: Sam2ImageProcessor, *, device: str | torch.device = "cpu") -> None:
         self.model: Any = model.eval()
-        self.model.to(device)
         self.processor, self.device = processor, torch.device(device)
 
     @torch.inference_mode()
@@ -99,11 +101,12 @@ class SegmentAnything2:
         return Candidates((whole[0] > 0).cpu().numpy(), scores.cpu().numpy(), logits[0].cpu().numpy())
 
 
-def build(settings: Settings, placement: Any = None) -> SegmentAnything2:
+def build(settings: Settings, placement: Any) -> SegmentAnything2:
     """The published folder. Raises :class:`ipseg.weights.WeightError` when it is missing or wrong."""
     if settings.model not in MODELS:
         raise SettingError(f'There is no SAM 2.1 "{settings.model}"; choose one of: {", ".join(MODELS)}.')
-    name = f"sam2_{settings.model}"
+    name = f"sam2.1-hiera-{settings.model}"
     model = weights.pretrained(Sam2Model, name)
     processor = Sam2ImageProcessor.from_pretrained(weights.locate(name), local_files_only=True)
-    return SegmentAnything2(model, processor, device=settings.device)
+    placement.place(model, model.vision_encoder)
+    return SegmentAnything2(model, processor, device=placement.device)

@@ -63,6 +63,16 @@ def test_masks_have_the_picture_s_size(sam, squash):
     assert answer.logits.dtype == answer.scores.dtype == np.float32
 
 
+def test_an_encoder_in_half_precision_answers_much_the_same(segmenter, encoding):
+    half = small_sam()
+    half.image_encoder.bfloat16()
+    segmenter_in_half = SegmentAnything(half)
+    theirs = segmenter_in_half.encode(PICTURE)
+    assert theirs.embedding.dtype == torch.float32
+    asked = [each.predict(kept, POINTS) for each, kept in ((segmenter, encoding), (segmenter_in_half, theirs))]
+    assert np.corrcoef(*(answer.logits.ravel() for answer in asked))[0, 1] > 0.99
+
+
 def test_the_encoding_is_frozen_and_the_cache_knows_its_size(encoding):
     with pytest.raises(FrozenInstanceError):
         encoding.input_size = (1, 1)

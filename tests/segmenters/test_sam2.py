@@ -64,6 +64,16 @@ def test_masks_have_the_picture_s_size(segmenter, encoding):
     assert refine.cascade(segmenter, encoding, POINTS).shape == SIZE
 
 
+def test_an_encoder_in_half_precision_answers_much_the_same(segmenter, encoding):
+    half = small_sam2()
+    half.vision_encoder.bfloat16()
+    segmenter_in_half = SegmentAnything2(half, small_sam2_processor())
+    theirs = segmenter_in_half.encode(PICTURE)
+    assert all(values.dtype == torch.float32 for values in theirs.embeddings)
+    asked = [each.predict(kept, POINTS) for each, kept in ((segmenter, encoding), (segmenter_in_half, theirs))]
+    assert np.corrcoef(*(answer.logits.ravel() for answer in asked))[0, 1] > 0.99
+
+
 def test_the_cache_knows_the_size_of_an_encoding(encoding):
     assert cache.nbytes(encoding) == 4 * (4 * 32 * 32 + 8 * 16 * 16 + 32 * 8 * 8)
 
@@ -97,10 +107,10 @@ def test_loads_the_published_folder(tmp_path):
 def test_missing_weights_say_how_to_get_them(tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HOME", str(tmp_path))
     monkeypatch.delenv("HF_HUB_CACHE", raising=False)
-    with pytest.raises(weights.WeightError, match="python -m ipseg weights fetch sam2_tiny"):
+    with pytest.raises(weights.WeightError, match="python -m ipseg weights fetch sam2.1-hiera-tiny"):
         registry.build("segmenters", "sam2")
 
 
 def test_an_unknown_size_is_refused():
-    with pytest.raises(SettingError, match="choose one of: tiny, small, base_plus, large"):
+    with pytest.raises(SettingError, match="choose one of: tiny, small, base-plus, large"):
         registry.build("segmenters", "sam2", model="huge")
