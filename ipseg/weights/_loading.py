@@ -15,8 +15,12 @@ from ipseg.weights._table import WEIGHTS, get
 CHUNK = 2**20
 
 
-def load_state(path: str | Path, sha256: str | None = None, *, keep: Callable[[str], bool] | None = None) -> dict:
+def load_state(
+    path: str | Path, sha256: str | None = None, *, name: str = "", keep: Callable[[str], bool] | None = None
+) -> dict:
     """The tensors of a file, on the CPU, by name; only those whose name ``keep`` accepts.
+
+    ``name`` is what the table calls the weights, for the command in an error; a single file is known by its own name.
 
     safetensors are read one by one. Anything else goes through ``torch.load(weights_only=True)``, which runs no code,
     and only once its sha256 is right: the given one, or the one the table has for a file of this name.
@@ -27,16 +31,17 @@ def load_state(path: str | Path, sha256: str | None = None, *, keep: Callable[[s
 
     path = Path(path)
     known = next((weight for weight in WEIGHTS.values() if weight.single and weight.files[0][0] == path.name), None)
+    name = known.name if known else name or path.name
     wanted = sha256 or (known.sha256 if known else "")
     if wanted:
-        check(path, wanted, known.name if known else path.name)
-    with _readable(path, known.name if known else path.parent.name):
+        check(path, wanted, name)
+    with readable(path, name):
         if path.suffix == ".safetensors":
             return _safetensors(path, keep)
         state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
         if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
             raise WeightError(f"{path} holds no table of weights; bring the file that its makers publish.")
-        return {name: value for name, value in state.items() if keep is None or keep(name)}
+        return {key: value for key, value in state.items() if keep is None or keep(key)}
 
 
 def fill(network: Any, state: Mapping[str, Any], name: str) -> Any:
@@ -62,7 +67,7 @@ def pretrained(kind: Any, name: str, subfolder: str = "", **settings: Any) -> An
 
     folder = locate(name) / subfolder
     variant = "fp16" if not any(folder.glob("model.safetensors")) and any(folder.glob("*.fp16.safetensors")) else None
-    with _readable(folder, name):
+    with readable(folder, name):
         model, report = kind.from_pretrained(
             folder, local_files_only=True, variant=variant, dtype=torch.float32, output_loading_info=True, **settings
         )
@@ -99,11 +104,11 @@ def _safetensors(path: Path, keep: Callable[[str], bool] | None) -> dict:
     from safetensors import safe_open
 
     with safe_open(path, framework="pt") as file:
-        return {name: file.get_tensor(name) for name in file.keys() if keep is None or keep(name)}  # noqa: SIM118
+        return {key: file.get_tensor(key) for key in file.keys() if keep is None or keep(key)}  # noqa: SIM118
 
 
 @contextmanager
-def _readable(path: Path, name: str):
+def readable(path: Path, name: str):
     """Whatever the readers of files raise becomes one sentence."""
     try:
         yield

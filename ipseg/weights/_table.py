@@ -49,10 +49,10 @@ def _hub(name: str, title: str, source: str, size_in_bytes: int, licence: str, n
     return Weight(name, title, source, MODEL, size_in_bytes, licence, note=note)
 
 
-def _sam2(name: str, size: str, size_in_bytes: int) -> Weight:
+def _sam2(size: str, size_in_bytes: int) -> Weight:
     files = (*MODEL, ("preprocessor_config.json", "processor_config.json"))
     source = f"facebook/sam2.1-hiera-{size}"
-    return Weight(f"sam2_{name}", f"SAM 2.1 {size}", source, files, size_in_bytes, "Apache-2.0")
+    return Weight(f"sam2.1-hiera-{size}", f"SAM 2.1 {size}", source, files, size_in_bytes, "Apache-2.0")
 
 
 def _diffusers(part: str, stem: str) -> tuple[tuple[str, ...], ...]:
@@ -82,10 +82,10 @@ _ALL = (
         375_042_383,
         "ec2df62732614e57411cdcf32a23ffdf28910380d03139ee0f4fcbe91eb8c912",
     ),
-    _sam2("tiny", "tiny", 156_000_000),
-    _sam2("small", "small", 184_000_000),
-    _sam2("base_plus", "base-plus", 324_000_000),
-    _sam2("large", "large", 898_000_000),
+    _sam2("tiny", 156_000_000),
+    _sam2("small", 184_000_000),
+    _sam2("base-plus", 324_000_000),
+    _sam2("large", 898_000_000),
     _hub("dinov2_small", "DINOv2 ViT-S/14", "facebook/dinov2-small", 88_000_000, "Apache-2.0"),
     _hub("dinov2_base", "DINOv2 ViT-B/14", "facebook/dinov2-base", 346_000_000, "Apache-2.0"),
     _hub("dinov2_large", "DINOv2 ViT-L/14", "facebook/dinov2-large", 1_217_000_000, "Apache-2.0"),
