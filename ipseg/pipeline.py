@@ -52,6 +52,9 @@ class IPSeg:
     content, so that the next question about the same picture is quick. It may be shared between threads.
     """
 
+    reason: str = ""  # why this engine was taken, when :func:`ipseg.load` was not told which
+    placement: Any = None  # where its models run; None without any
+
     def __init__(
         self,
         features: FeatureExtractor,

@@ -7,7 +7,7 @@ This package is the only network code of the project, and only :func:`fetch` use
 """
 
 from ipseg.weights._download import Progress, fetch
-from ipseg.weights._errors import WeightError
+from ipseg.weights._errors import WeightError, readable_size
 from ipseg.weights._loading import check, fill, load_state, pretrained, readable
 from ipseg.weights._places import describe, find, locate, missing, revision, using
 from ipseg.weights._table import WEIGHTS, Weight, get
@@ -28,6 +28,7 @@ __all__ = [
     "missing",
     "pretrained",
     "readable",
+    "readable_size",
     "revision",
     "using",
 ]

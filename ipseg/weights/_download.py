@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ipseg.weights._errors import WeightError, command, readable
+from ipseg.weights._errors import WeightError, command, readable_size
 from ipseg.weights._loading import CHUNK, check, digest
 from ipseg.weights._places import file_cache, find, hand_folder, hub_cache, locate, revision
 from ipseg.weights._table import Weight, get
@@ -121,7 +121,7 @@ def _resume(url: str, part: Path, progress: Callable[[int, int], None]) -> None:
                 have += file.write(block)
                 progress(have, total)
     if have < total:
-        raise ConnectionError(f"it ended after {readable(have)} of {readable(total)}")
+        raise ConnectionError(f"it ended after {readable_size(have)} of {readable_size(total)}")
 
 
 def _bar(report: Callable[[int, int], None]) -> type:
@@ -161,7 +161,7 @@ def _sentence(weight: Weight, error: Exception) -> str:
     by_hand = "or bring the files and name their folder with --weights-dir"
     code = getattr(getattr(error, "response", None), "status_code", None) or getattr(error, "code", None)
     if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
-        return f"The disk is full: {weight.title} takes {readable(weight.bytes)}; make room and {again}."
+        return f"The disk is full: {weight.title} takes {readable_size(weight.bytes)}; make room and {again}."
     if isinstance(error, PermissionError):
         return f"{error.filename} cannot be written; choose another folder with --weights-dir and {again}."
     if code in (401, 403):

@@ -14,6 +14,6 @@ def command(name: str) -> str:
     return f"`python -m ipseg weights fetch {name}`"
 
 
-def readable(size: float) -> str:
+def readable_size(size: float) -> str:
     """Bytes as a person says them: 346 MB, 2.6 GB."""
     return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"

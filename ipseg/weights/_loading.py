@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import zipfile
 from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,7 +39,7 @@ def load_state(
     with readable(path, name):
         if path.suffix == ".safetensors":
             return _safetensors(path, keep)
-        state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        state = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
         if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
             raise WeightError(f"{path} holds no table of weights; bring the file that its makers publish.")
         return {key: value for key, value in state.items() if keep is None or keep(key)}

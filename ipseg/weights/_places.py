@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ipseg.weights._errors import WeightError, command, readable
+from ipseg.weights._errors import WeightError, command, readable_size
 from ipseg.weights._table import Weight, get
 
 
@@ -52,7 +52,7 @@ def locate(name: str) -> Path:
         lacks = " and ".join(missing(weight, part))
         raise WeightError(f"{weight.title} in {part} lacks {lacks}; run {command(name)} to complete it.")
     raise WeightError(
-        f"The weights of {weight.title} ({readable(weight.bytes)}, {weight.licence}) are not on this machine; "
+        f"The weights of {weight.title} ({readable_size(weight.bytes)}, {weight.licence}) are not on this machine; "
         f"run {command(name)}, or bring the files and name their folder with --weights-dir or IPSEG_WEIGHTS_DIR."
     )
 
