@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipseg import geometry
-from ipseg.types import Array, FeatureMap, Frame
+from ipseg.types import Array, FeatureMap, Frame, SettingError
 
 SAMPLINGS = {"area": geometry.to_cells, "nearest": geometry.sample_cells}
 """How a cell gets its value from the pixels of a map."""
@@ -34,8 +34,10 @@ def object_cells(
     (``"nearest"``, as in the released script). When nothing is above the threshold the answer is empty: the caller
     decides what that means.
 
-    Returns (rows, columns) bool.
+    Returns (rows, columns) bool. Raises :class:`SettingError` when there is no such sampling.
     """
+    if sampling not in SAMPLINGS:
+        raise SettingError(f'There is no sampling "{sampling}"; choose one of: {", ".join(SAMPLINGS)}.')
     values = SAMPLINGS[sampling](np.asarray(saliency, dtype=np.float32), frame)
     cells = values > threshold
     for _ in range(erosion):

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from parity_rules import fill_, scene
 
 from ipseg import geometry, points, prototype, refine, similarity
+from ipseg.presets import PRESETS
 from ipseg.types import Candidates, FeatureMap, Points, Similarity
 
 torch = pytest.importorskip("torch", reason="the paper's models need the extra [models]")
@@ -26,6 +27,7 @@ from networks import small_sam, tsdn  # noqa: E402
 
 GOLDEN = Path(__file__).parent / "golden"
 FOLDER = Path(os.environ.get("IPSEG_PARITY_DIR", GOLDEN))
+LAYERS = {"dino": "dinov2"}  # the files' names of layers that are called otherwise here
 LIMIT = 1e-3  # largest absolute difference, float32 on the CPU
 
 Data = Mapping[str, NDArray]
@@ -42,18 +44,29 @@ def check_tsdn(data: Data) -> Differences:
 
 
 def check_similarity(data: Data) -> Differences:
-    """Cells of the prompt, prototype, similarity of every layer and of all together, and the extremes."""
-    grid = data["similarity"].shape
+    """Cells of the prompt, prototype, similarity of every layer and of all together, and the extremes.
+
+    The settings are those of the preset ``released``.
+    """
+    method, grid = PRESETS["released"].method, data["similarity"].shape
     saliency = data["saliency"].astype(np.float32) / 255
     frame = geometry.squash_frame(saliency.shape, grid)
-    cells = prototype.object_cells(saliency, frame, smallest=1, sampling="nearest")
+    cells = prototype.object_cells(
+        saliency,
+        frame,
+        threshold=method.cell_threshold,
+        erosion=method.erosion,
+        smallest=method.smallest,
+        sampling=method.sampling,
+    )
     assert np.array_equal(cells, data["cells"]), "other cells were chosen"
     reference, test = (on_picture(data, which, grid) for which in ("ref", "test"))
     vectors = prototype.average(reference, cells)
     for layer in test:
         values = similarity.cosine(vectors[layer.name], layer.values)
-        yield f"similarity_{layer.name}", largest(values, data[f"similarity_{layer.name}"])
-    fused = similarity.fuse(vectors, test, RELEASED_WEIGHTS)
+        name = f"similarity_{next((theirs for theirs, ours in LAYERS.items() if ours == layer.name), layer.name)}"
+        yield name, largest(values, data[name])
+    fused = similarity.fuse(vectors, test, method.weights)
     yield "similarity", largest(fused, data["similarity"])
     likeness = Similarity(fused, geometry.cells_inside(test[0].frame), test[0].frame)
     for name, k in extremes_of(data):
@@ -123,7 +136,6 @@ CHECKS: Mapping[str, Callable[[Data], Differences]] = {
     "ipseg_similarity_": check_similarity,
     "ipseg_cascade_": check_cascade,
 }
-RELEASED_WEIGHTS = {"dino": 1.0, "s3": 0.03, "s4": 0.02, "s5": 0.01}
 
 
 def files() -> list[Path]:
@@ -170,13 +182,15 @@ def pooled(values: NDArray, side: int) -> NDArray:
 
 def on_picture(data: Data, which: str, grid: tuple[int, int]) -> list[FeatureMap]:
     """The layers of ``ref`` or ``test``, cut from the letterboxed square to the picture."""
+    from ipseg.features._dense import onto_picture
+
     width, height = (int(n) for n in data[f"{which}_size"])
     layers = []
     for name in (key.removeprefix(f"{which}_") for key in data if key.startswith(f"{which}_") and data[key].ndim == 3):
         values = data[f"{which}_{name}"].transpose(1, 2, 0)
-        values = geometry.crop_to_picture(values, geometry.letterbox_frame((height, width), values.shape[0]), grid)
-        layers.append(FeatureMap(name, values, geometry.squash_frame((height, width), grid)))
-    return layers
+        frame = geometry.letterbox_frame((height, width), len(values))
+        layers.append(FeatureMap(LAYERS.get(name, name), values, frame))
+    return list(onto_picture(layers, grid[0]))
 
 
 def extremes_of(data: Data) -> Iterator[tuple[str, int]]:

@@ -8,33 +8,23 @@ torch = pytest.importorskip("torch", reason="the paper's models need the extra [
 
 from networks import small_dinov2, small_sam, small_sam2, small_sam2_processor, tsdn  # noqa: E402
 
-from ipseg import geometry  # noqa: E402
+from ipseg.features.dinov2 import DINOv2  # noqa: E402
+from ipseg.features.fusion import Fusion  # noqa: E402
 from ipseg.pipeline import IPSeg, Method  # noqa: E402
 from ipseg.saliency.none import Everything  # noqa: E402
 from ipseg.saliency.tokencut import TokenCut  # noqa: E402
 from ipseg.saliency.tsdn import TSDN  # noqa: E402
 from ipseg.segmenters.sam import SegmentAnything  # noqa: E402
 from ipseg.segmenters.sam2 import SegmentAnything2  # noqa: E402
-from ipseg.types import FeatureMap  # noqa: E402
 
 PROMPT, THING = scene("prompt", 75, 101)
 INPUT, _ = scene("input", 120, 83)
 
 
-class Patches:
-    """DINOv2's patches, squashed to 8x8 cells."""
-
-    def __init__(self):
-        self.model = small_dinov2()
-
-    def __call__(self, picture):
-        pixels = torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].float() / 127.5 - 1
-        square = torch.nn.functional.interpolate(pixels, (112, 112), mode="bilinear", antialias=True)
-        with torch.inference_mode():
-            patches = self.model(square).last_hidden_state[0, 1:]
-        return (FeatureMap("dino", patches.view(8, 8, -1), geometry.squash_frame(picture.shape[:2], (8, 8))),)
-
-
+FEATURES = {
+    "dinov2": lambda: DINOv2(small_dinov2(), size=112),
+    "fusion": lambda: Fusion([DINOv2(small_dinov2(), size=112)], grid=8),
+}
 SALIENCY = {"none": Everything, "tokencut": TokenCut, "tsdn": lambda: TSDN(tsdn(), size=64)}
 SEGMENTERS = {
     "sam": lambda: SegmentAnything(small_sam()),
@@ -44,17 +34,18 @@ SEGMENTERS = {
 METHOD = Method(k=8, clusters=2, smallest=1, sampling="nearest")
 
 
-def engine(saliency: str, segmenter: str, method: Method = METHOD) -> IPSeg:
-    return IPSeg(Patches(), SALIENCY[saliency](), SEGMENTERS[segmenter](), method)
+def engine(saliency: str, segmenter: str, method: Method = METHOD, features: str = "dinov2") -> IPSeg:
+    return IPSeg(FEATURES[features](), SALIENCY[saliency](), SEGMENTERS[segmenter](), method)
 
 
 @pytest.mark.parametrize(
-    ("saliency", "segmenter"), [("tsdn", "sam"), ("none", "sam squashed"), ("tokencut", "sam2"), ("tsdn", "sam2")]
+    ("features", "saliency", "segmenter"),
+    [("dinov2", "tsdn", "sam"), ("fusion", "none", "sam squashed"), ("dinov2", "tokencut", "sam2")],
 )
-def test_two_pictures_in_a_mask_out(saliency, segmenter):
+def test_two_pictures_in_a_mask_out(features, saliency, segmenter):
     results = []
     for _ in range(2):  # two engines, so that nothing is kept between them
-        made = engine(saliency, segmenter)
+        made = engine(saliency, segmenter, features=features)
         results.append(made.segment(made.prompt(PROMPT), INPUT))
     first, second = results
     assert type(first.mask) is np.ndarray
