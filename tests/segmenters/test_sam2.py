@@ -107,7 +107,7 @@ def test_loads_the_published_folder(tmp_path):
 def test_missing_weights_say_how_to_get_them(tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HOME", str(tmp_path))
     monkeypatch.delenv("HF_HUB_CACHE", raising=False)
-    with pytest.raises(weights.WeightError, match="python -m ipseg weights fetch sam2.1-hiera-tiny"):
+    with pytest.raises(weights.WeightError, match=r"python -m ipseg weights fetch sam2\.1-hiera-tiny"):
         registry.build("segmenters", "sam2")
 
 
