@@ -19,7 +19,7 @@ PACKAGES = ("torch", "torchvision", "transformers", "diffusers", "segment_anythi
 
 def best(placement: Any = None) -> IPSeg:
     """The engine of the first preset of :data:`ORDER` that nothing stands in the way of; its ``reason`` says why."""
-    passed_over = []
+    passed_over: list[str] = []
     for name in ORDER[:-1]:
         stands = obstacle(name, placement)
         if not stands:

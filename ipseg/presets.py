@@ -134,11 +134,13 @@ def assemble(preset: Preset, name: str = "custom", placement: Any = None) -> IPS
         placement = Placement()
     parts = (("features", preset.features), ("saliency", preset.saliency), ("segmenters", preset.segmenter))
     try:
-        built = [registry.build(kind, plugin, placement=placement, **settings) for kind, (plugin, settings) in parts]
+        features, saliency, segmenter = (
+            registry.build(kind, plugin, placement=placement, **settings) for kind, (plugin, settings) in parts
+        )
     except ImportError as error:
         raise SettingError(
             f'"{name}" needs {error.name}, which is missing; run pip install "ipseg[models]".'
         ) from error
-    engine = IPSeg(*built, method=preset.method, name=name, cache_bytes=preset.cache)
+    engine = IPSeg(features, saliency, segmenter, method=preset.method, name=name, cache_bytes=preset.cache)
     engine.placement = placement
     return engine

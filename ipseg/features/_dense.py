@@ -23,7 +23,8 @@ def check_size(size: int, step: int) -> None:
 
 def to_tensor(picture: Picture, mean: Triple, std: Triple) -> Tensor:
     """(H, W, 3) uint8 to (1, 3, H, W) float32: the share of 255, less ``mean``, over ``std``."""
-    values = (np.asarray(picture, dtype=np.float32) / 255 - np.float32(mean)) / np.float32(std)
+    shift, scale = (np.array(three, dtype=np.float32) for three in (mean, std))
+    values = (np.asarray(picture, dtype=np.float32) / np.float32(255) - shift) / scale
     return torch.from_numpy(values).permute(2, 0, 1)[None].contiguous()
 
 

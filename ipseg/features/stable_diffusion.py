@@ -19,7 +19,12 @@ from ipseg.features._diffusion import LAYERS, Latent, Layers, load_context, load
 from ipseg.types import FeatureMap, Picture, SettingError
 
 STEP = 64  # pixels of one cell of s5, the coarsest layer: sizes and windows are whole numbers of them
-SCHEDULE = {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012, "num_train_timesteps": 1000}
+SCHEDULE: Mapping[str, Any] = {
+    "beta_schedule": "scaled_linear",
+    "beta_start": 0.00085,
+    "beta_end": 0.012,
+    "num_train_timesteps": 1000,
+}
 NOISE = (1, 4, 64, 64)  # the shape in which the noise is drawn; it is then brought to the latent's size
 
 
@@ -62,7 +67,8 @@ class StableDiffusion:
         self._layers = unet if isinstance(unet, Layers) else Layers(unet).eval()
         self._latent = vae if isinstance(vae, Latent) else Latent(vae).eval()
         self._context = context.to(self.device)
-        self._kept: Tensor = DDIMScheduler(**schedule).alphas_cumprod  # a_t: the share of the picture that is left
+        scheduler: Any = DDIMScheduler(**schedule)
+        self._kept: Tensor = scheduler.alphas_cumprod  # a_t: the share of the picture that is left
         _check(self.settings, len(self._kept))
 
     def __call__(self, picture: Picture) -> tuple[FeatureMap, ...]:
@@ -101,7 +107,7 @@ class StableDiffusion:
     def layers(self, latent: Tensor, timestep: int) -> dict[str, Tensor]:
         """F_S of Eq. 3 for ``latent`` x_0 (n, 4, h, w): {name: (n, C, h', w')}, in the UNet's dtype."""
         kept = self._kept[timestep]
-        noised = kept.sqrt() * latent + (1 - kept).sqrt() * self.noise(latent.shape[-2:])
+        noised = kept.sqrt() * latent + (1 - kept).sqrt() * self.noise((latent.shape[-2], latent.shape[-1]))
         dtype = _dtype(self._layers)
         return self._layers(noised.to(dtype), timestep, self._context.to(dtype))
 

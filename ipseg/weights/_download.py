@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -65,23 +66,22 @@ def _from_hub(weight: Weight, progress: Progress) -> None:
                 f"{weight.source} on the Hub no longer has {' or '.join(choice)}; choose another revision."
             )
         lfs = listed[file].lfs
-        bar = _bar(lambda done, total, file=file: progress(file, done, total))
+        wanted = lfs.sha256 if lfs else ""
         for again in (False, True):  # a damaged file that was here before is fetched a second time
-            path = Path(
-                hf_hub_download(
-                    weight.source,
-                    file,
-                    revision=revision(weight),
-                    endpoint=endpoint,
-                    tqdm_class=bar,
-                    force_download=again,
-                    **where,
-                )
+            got = hf_hub_download(
+                weight.source,
+                file,
+                revision=revision(weight),
+                endpoint=endpoint,
+                tqdm_class=_bar(partial(progress, file)),
+                force_download=again,
+                **where,
             )
-            if lfs is None or digest(path) == lfs.sha256:
+            path = Path(got)
+            if not wanted or digest(path) == wanted:
                 break
         else:
-            check(path, lfs.sha256, weight.name)
+            check(path, wanted, weight.name)
         progress(file, path.stat().st_size, path.stat().st_size)
 
 
@@ -91,7 +91,7 @@ def _from_url(weight: Weight, progress: Progress) -> None:
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f"{target.name}.part")
-    _resume(weight.source, part, lambda done, total: progress(target.name, done, total))
+    _resume(weight.source, part, partial(progress, target.name))
     found = digest(part)
     if weight.sha256 and found != weight.sha256:
         part.unlink()

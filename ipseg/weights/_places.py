@@ -62,7 +62,7 @@ def find(name: str) -> Path | None:
     weight = get(name)
     for place in places(weight):
         if not missing(weight, place):
-            return place / present(place, weight.files[0]) if weight.single else place
+            return place / weight.files[0][0] if weight.single else place
     return None
 
 
