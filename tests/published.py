@@ -95,7 +95,8 @@ def vae(**settings: Any) -> Any:
 
 
 def diffusion(folder: Path, made_unet: Any = None, made_vae: Any = None, text: dict[str, Any] = TEXT) -> None:
-    """A folder of Stable Diffusion in half precision; the VAE's attention has the names of 2022, as the real one."""
+    """A folder of Stable Diffusion in half precision, with the names of 2022 that its makers' files have."""
+    import torch
     from safetensors.torch import load_file, save_file
     from transformers import CLIPTextConfig, CLIPTextModel
 
@@ -105,6 +106,10 @@ def diffusion(folder: Path, made_unet: Any = None, made_vae: Any = None, text: d
     path = home / "vae" / "diffusion_pytorch_model.fp16.safetensors"
     save_file({old_name(key): value for key, value in load_file(path).items()}, path)
     fill_(CLIPTextModel(CLIPTextConfig(**text))).half().save_pretrained(home / "text_encoder", variant="fp16")
+    path = home / "text_encoder" / "model.fp16.safetensors"
+    state = {f"text_model.{key.removeprefix('text_model.')}": value for key, value in load_file(path).items()}
+    places = {"text_model.embeddings.position_ids": torch.arange(77)[None]}
+    save_file(state | places, path, metadata={"format": "pt"})
     tokenizer(home / "tokenizer")
 
 
