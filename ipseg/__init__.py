@@ -14,25 +14,31 @@ from typing import TYPE_CHECKING, Any
 from ipseg.version import __version__
 
 if TYPE_CHECKING:
+    from ipseg.choice import load
     from ipseg.images import open_mask, open_picture
     from ipseg.pipeline import IPSeg, Method
-    from ipseg.presets import PRESETS, load
+    from ipseg.points import MAX_CLUSTERS, MAX_K
+    from ipseg.presets import PRESETS
     from ipseg.result import Result
     from ipseg.types import InputError, Prompt
 
 _HOMES = {
     "IPSeg": "pipeline",
     "InputError": "types",
+    "MAX_CLUSTERS": "points",
+    "MAX_K": "points",
     "Method": "pipeline",
     "PRESETS": "presets",
     "Prompt": "types",
     "Result": "result",
-    "load": "presets",
+    "load": "choice",
     "open_mask": "images",
     "open_picture": "images",
 }
 
 __all__ = [
+    "MAX_CLUSTERS",
+    "MAX_K",
     "PRESETS",
     "IPSeg",
     "InputError",

@@ -42,12 +42,13 @@ class Cache:
             return pending.result()
         try:
             value = compute()
+            size = nbytes(value)
         except BaseException as error:
             with self._lock:
                 del self._pending[key]
             pending.set_exception(error)
             raise
-        self._keep(key, value)
+        self._keep(key, value, size)
         pending.set_result(value)
         return value
 
@@ -56,8 +57,7 @@ class Cache:
         with self._lock:
             return key in self._values
 
-    def _keep(self, key: Hashable, value: Any) -> None:
-        size = nbytes(value)
+    def _keep(self, key: Hashable, value: Any, size: int) -> None:
         with self._lock:
             del self._pending[key]
             if size > self.max_bytes:

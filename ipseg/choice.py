@@ -1,4 +1,7 @@
-"""Which preset this machine can run: looks at packages, weights and memory, and never downloads anything."""
+"""Which preset this machine can run: looks at packages, weights and memory, and never downloads anything.
+
+Loading without a name takes the best of them.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,25 @@ import importlib.util
 import os
 from typing import Any
 
-from ipseg import weights
+from ipseg import presets, weights
 from ipseg.pipeline import IPSeg
-from ipseg.presets import PRESETS, Preset, load
+from ipseg.presets import PRESETS, Preset
 from ipseg.types import InputError
 
 ORDER = ("paper", "light", "offline")
 """Best first. ``released`` is not among them: it repeats a script, and only who asks for it wants that."""
 
 PACKAGES = ("torch", "torchvision", "transformers", "diffusers", "segment_anything", "accelerate")
+
+
+def load(name: str | None = None, *, placement: Any = None) -> IPSeg:
+    """Build the engine of a preset; without a name, of the best that this machine can run with the weights it has.
+
+    ``placement`` is an :class:`ipseg.placement.Placement`; without one, a GPU where there is one, else the CPU. Nothing
+    is ever downloaded: ``python -m ipseg weights fetch PRESET`` does that. ``engine.reason`` says why an engine was
+    taken. Raises as :func:`ipseg.presets.load` does.
+    """
+    return best(placement) if name is None else presets.load(name, placement=placement)
 
 
 def best(placement: Any = None) -> IPSeg:
@@ -24,14 +37,14 @@ def best(placement: Any = None) -> IPSeg:
         stands = obstacle(name, placement)
         if not stands:
             try:
-                engine = load(name, placement=placement or _placement(PRESETS[name]))
+                engine = presets.load(name, placement=placement or _placement(PRESETS[name]))
             except InputError as error:  # weights that are damaged, a GPU that is too small after all
                 stands = str(error).rstrip(".")
             else:
                 engine.reason = _reason(name, passed_over)
                 return engine
         passed_over.append(f"{name}: {stands}.")
-    engine = load(ORDER[-1])
+    engine = presets.load(ORDER[-1])
     engine.reason = _reason(ORDER[-1], passed_over)
     return engine
 

@@ -37,7 +37,7 @@ def aspect_frame(size: tuple[int, int], cells: int) -> Frame:
 def letterbox(picture: Picture, side: int) -> Picture:
     """The picture scaled to a longest side of ``side`` (Lanczos), centred on a black square: (side, side, 3) uint8.
 
-    The scaled size is rounded to whole pixels, so the square agrees with :func:`letterbox_frame` to half a pixel.
+    The scaled size and its place are whole pixels, so it agrees with :func:`letterbox_frame` to 0.75 of them.
     """
     height, width = picture.shape[:2]
     scale = side / max(height, width)
@@ -68,9 +68,9 @@ def cells_inside(frame: Frame) -> NDArray[np.bool_]:
 
 
 def to_cells(values: NDArray, frame: Frame) -> NDArray[np.float32]:
-    """A (H, W) map in picture pixels averaged over each cell: (rows, columns) float32; 0 where a cell is off the picture.
+    """A (H, W) map in picture pixels averaged over each cell: (rows, columns) float32.
 
-    A cell that lies partly on the picture averages over the part that does.
+    A cell off the picture is 0; a cell that lies partly on the picture averages over the part that does.
     """
     height, width = frame.picture
     if values.shape != (height, width):
@@ -96,7 +96,7 @@ def sample_cells(values: NDArray, frame: Frame) -> NDArray[np.float32]:
 
 
 def to_picture(values: NDArray, frame: Frame, *, smooth: bool = True) -> NDArray[np.float32]:
-    """A (rows, columns) map on cells, brought to the picture: (H, W) float32, bilinear or (``smooth=False``) nearest."""
+    """A (rows, columns) map on cells, brought to the picture: (H, W) float32, bilinear unless ``smooth=False``."""
     height, width = frame.picture
     columns = (np.arange(width) + 0.5 - frame.box[0]) / frame.cell[0] - 0.5
     rows = (np.arange(height) + 0.5 - frame.box[1]) / frame.cell[1] - 0.5

@@ -44,8 +44,9 @@ def open_picture(source: Source, *, name: str | None = None) -> Picture:
 def open_mask(source: Source, size: tuple[int, int] | None = None, *, name: str | None = None) -> Mask:
     """Open a prompt mask: any channel above half its range means "the thing". bool arrays are taken as they are.
 
-    ``size`` is the (height, width) of the picture it belongs to. Returns (H, W) bool in that picture's pixels, read-only.
-    Raises :class:`MaskError` when the mask is empty or of another size, :class:`PictureError` when it cannot be opened.
+    ``size`` is the (height, width) of the picture it belongs to. Returns (H, W) bool in that picture's pixels,
+    read-only. Raises :class:`MaskError` when the mask is empty or of another size, :class:`PictureError` when it
+    cannot be opened.
     """
     label = name or _label(source)
     if isinstance(source, np.ndarray) and source.dtype == bool:
@@ -65,6 +66,13 @@ def open_mask(source: Source, size: tuple[int, int] | None = None, *, name: str 
     return mask
 
 
+def encode_png(pixels: np.ndarray) -> bytes:
+    """(H, W) or (H, W, 3|4) uint8 as the bytes of a PNG file."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
 def fingerprint(*arrays: np.ndarray | None) -> str:
     """A name for the content of ``arrays`` (shape, dtype, bytes): equal pictures, equal names."""
     digest = hashlib.blake2b(digest_size=16)
@@ -79,12 +87,13 @@ def _label(source: Source) -> str:
 
 
 def _decode(source: Source, label: str) -> Image.Image:
-    if isinstance(source, Image.Image):
-        return _within_bounds(source, label)
     if isinstance(source, np.ndarray):
         return _within_bounds(_from_array(source, label), label)
     try:
-        image = Image.open(io.BytesIO(_read(source, label)), formats=FORMATS)
+        if isinstance(source, Image.Image):
+            image = source
+        else:
+            image = Image.open(io.BytesIO(_read(source, label)), formats=FORMATS)
         _within_bounds(image, label).load()
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise PictureError(_too_large(label)) from None

@@ -14,19 +14,42 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ipseg import images, points, prototype, refine, similarity
+from ipseg import geometry, images, points, presence, prototype, refine, similarity
 from ipseg.cache import Cache
 from ipseg.geometry import cells_inside
 from ipseg.images import Source
 from ipseg.result import Result
-from ipseg.types import FeatureExtractor, Picture, Prompt, Prototype, SaliencyMethod, Segmenter, Similarity, View
+from ipseg.types import (
+    Array,
+    FeatureExtractor,
+    FeatureMap,
+    Picture,
+    PictureError,
+    Prompt,
+    Prototype,
+    SaliencyMethod,
+    Segmenter,
+    Similarity,
+    View,
+)
 
 Progress = Callable[[float, str], None]
 """Called with the share of the work that is done, in [0, 1], and what is being done now."""
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """Weights of the similarity as log odds: the thing against the prompt's ground and the input's own ground."""
+
+    prompt_ground: float = 0.5  # weight of the prompt's ground in the mixture
+    input_ground: float = 0.3  # weight of the input's own ground; what is left goes to a ground nobody has seen
+    gain: float = 1.5  # weight of the log ratio
+    prior: float = 1.0  # weight of the log odds of the input's own saliency
 
 
 @dataclass(frozen=True)
@@ -43,6 +66,7 @@ class Method:
     refinement: str = "cascade"  # how points become a mask: a function of refine.py
     threshold: float = 0.0  # least score at which the thing counts as found
     seed: int = 0  # of k-means
+    contrast: Contrast | None = None  # similarity as a log ratio to the grounds, for features that are densities
 
 
 class IPSeg:
@@ -76,15 +100,20 @@ class IPSeg:
         ``pictures``: anything that :func:`ipseg.images.open_picture` opens, or a list of such. ``masks``: one mask, or
         a list as long as ``pictures`` with None where the saliency method shall decide.
         """
-        sources = list(pictures) if isinstance(pictures, list | tuple) else [pictures]
+        sources: list[Any] = list(pictures) if isinstance(pictures, list | tuple) else [pictures]
         given = list(masks) if isinstance(masks, list | tuple) else [masks] * len(sources)
         if not sources or len(given) != len(sources):
-            raise images.PictureError(f"Got {len(sources)} prompt pictures and {len(given)} masks; give one of each.")
+            raise PictureError(f"Got {len(sources)} prompt pictures and {len(given)} masks; give as many of each.")
         views = tuple(self._view(source, mask) for source, mask in zip(sources, given, strict=True))
         # F_IP = Avgpool(F_IP * MS), Eq. 5, the mean over the pictures of the prompt
-        vectors = [prototype.average(self._features(view.picture), view.cells) for view in views]
-        mean = {layer: sum(vector[layer] for vector in vectors) / len(vectors) for layer in vectors[0]}
-        return Prompt(views, Prototype(mean), tuple(notice for view in views for notice in _notices(view)))
+        thing = _mean([prototype.average(self._features(_named(view.picture)), view.cells) for view in views])
+        ground = _mean([prototype.average(self._features(_named(view.picture)), _ground(view)) for view in views])
+        return Prompt(views, Prototype(thing, ground), tuple(notice for view in views for notice in _notices(view)))
+
+    @staticmethod
+    def check(k: int, clusters: int) -> None:
+        """Raise :class:`~ipseg.types.SettingError` unless 1 <= K <= 256, 1 <= c <= 32 and c <= K."""
+        points.check(k, clusters)
 
     def segment(
         self,
@@ -98,35 +127,43 @@ class IPSeg:
     ) -> Result:
         """Cut what ``prompt`` shows out of ``image``. The answer is in the pixels of the original picture, upright."""
         method, step = self.method, _Steps(progress)
-        k, clusters = k or method.k, clusters or method.clusters
-        points.check(k, clusters)
-        picture = images.open_picture(image)
-        with step("features", 0.05):  # F_I, section 3.3
+        k, clusters = method.k if k is None else k, method.clusters if clusters is None else clusters
+        self.check(k, clusters)
+        picture = _named(images.open_picture(image))
+        with step("features", 0.05, self._has("features", picture)):  # F_I, section 3.3
             features = self._features(picture)
-        with step("similarity", 0.4):  # S = F_IP (x) F_I, Eq. 6
-            weights = method.weights or {layer.name: 1.0 for layer in features}
-            values = similarity.fuse(prompt.prototype.foreground, features, weights)
-            frame = features[0].frame
-            likeness = Similarity(values, cells_inside(frame), frame)
-        with step("points", 0.5):  # P_coord = TopK(S), then k-means
-            chosen = points.choose(likeness, k=k, clusters=clusters, seed=method.seed)
-        with step("encoding", 0.55):  # Enc_I(I), Eq. 1
+        with step("encoding", 0.2, self._has("encoding", picture)):  # Enc_I(I), Eq. 1
             encoding = self._encoding(picture)
-        with step("mask", 0.9):  # M = Dec_M(F_I, Concat(T_M, T_P)), Eq. 2
-            mask = getattr(refine, method.refinement)(self.segmenter, encoding, chosen)
+        with step(
+            "similarity", 0.5, method.contrast is None or self._has("belief", picture)
+        ):  # S = F_IP (x) F_I, Eq. 6
+            likeness = self._similarity(prompt, picture, features)
+        with step("points", 0.8):  # P_coord = TopK(S), then k-means
+            chosen = points.choose(likeness, k=k, clusters=clusters, seed=method.seed)
+        with step("mask", 0.85):  # M = Dec_M(F_I, Concat(T_M, T_P)), Eq. 2
+            mask = refine.REFINEMENTS[method.refinement](self.segmenter, encoding, chosen, likeness.values)
+        score = presence.score(prompt, features, mask)
         limit = method.threshold if threshold is None else threshold
-        score = 1.0
         found = bool(mask.any()) and score >= limit
-        answer = mask if found else np.zeros_like(mask)
-        return Result(picture, answer, mask, found, score, limit, chosen, likeness, step.seconds)
+        return Result(picture.pixels, mask, found, score, limit, chosen, likeness, step.seconds)
+
+    def _similarity(self, prompt: Prompt, picture: _Named, features: tuple[FeatureMap, ...]) -> Similarity:
+        frame, contrast = features[0].frame, self.method.contrast
+        if contrast is None:
+            weights = self.method.weights or {layer.name: 1.0 for layer in features}
+            values = similarity.fuse(prompt.prototype.foreground, features, weights)
+        else:
+            belief = geometry.to_cells(self._belief(picture), frame)
+            own = prototype.average(features, belief < max(0.5, float(belief.min()) + 1e-6))
+            values = contrast_odds(prompt.prototype, features[0], own, belief, contrast)
+        return Similarity(values, cells_inside(frame), frame)
 
     def _view(self, source: Source, mask: Any) -> View:
-        picture = images.open_picture(source)
-        if mask is None:
-            shown = self._saliency(picture)
-        else:
-            shown = images.open_mask(mask, picture.shape[:2]).astype(np.float32)
-        frame, method = self._features(picture)[0].frame, self.method
+        picture, method = _named(images.open_picture(source)), self.method
+        size = picture.pixels.shape[:2]
+        shown = self._belief(picture) if mask is None else images.open_mask(mask, size).astype(np.float32)
+        layer = self._features(picture)[0]
+        frame = layer.frame
         cells = prototype.object_cells(
             shown,
             frame,
@@ -137,40 +174,95 @@ class IPSeg:
         )
         if not cells.any():
             cells = cells_inside(frame)
-        return View(picture, shown, mask is not None, cells, frame)
+        return View(picture.pixels, shown, mask is not None, cells, frame, presence.look(layer, cells))
 
-    def _features(self, picture: Picture):
+    def _belief(self, picture: _Named) -> NDArray[np.float32]:
+        """MS: the saliency of a picture, settled by the segmenter's own candidates where the method asks for it."""
+        if self.method.contrast is None:
+            return self._kept("belief", picture, lambda _: self._saliency(picture))
+        return self._kept("belief", picture, lambda _: self._settled(picture))
+
+    def _settled(self, picture: _Named) -> NDArray[np.float32]:
+        odds = log_odds(self._saliency(picture))
+        agreed = refine.consensus(self.segmenter, self._encoding(picture), odds)
+        return geometry.to_picture(agreed, geometry.squash_frame(picture.pixels.shape[:2], agreed.shape))
+
+    def _features(self, picture: _Named) -> tuple[FeatureMap, ...]:
         return self._kept("features", picture, self.features)
 
-    def _saliency(self, picture: Picture):
+    def _saliency(self, picture: _Named) -> NDArray[np.float32]:
         method: Any = self.saliency
         if "features" not in inspect.signature(method).parameters:
-            return self._kept("saliency", picture, method)
-        features = self._features(picture)  # a method that looks at them is handed those that are there
-        return self._kept("saliency", picture, lambda shown: method(shown, features=features))
+            return method(picture.pixels)
+        return method(picture.pixels, features=self._features(picture))  # it is handed those that are there
 
-    def _encoding(self, picture: Picture):
+    def _encoding(self, picture: _Named) -> Any:
         return self._kept("encoding", picture, self.segmenter.encode)
 
-    def _kept(self, part: str, picture: Picture, compute: Callable[[Picture], Any]) -> Any:
-        return self.cache.get((part, images.fingerprint(picture)), lambda: compute(picture))
+    def _has(self, part: str, picture: _Named) -> bool:
+        return self.cache.has((part, picture.name))
+
+    def _kept(self, part: str, picture: _Named, compute: Callable[[Picture], Any]) -> Any:
+        return self.cache.get((part, picture.name), lambda: compute(picture.pixels))
+
+
+class _Named(NamedTuple):
+    """A picture with the name of its content, under which what is computed from it is kept."""
+
+    pixels: Picture
+    name: str
+
+
+def _named(picture: Picture) -> _Named:
+    return _Named(picture, images.fingerprint(picture))
+
+
+def contrast_odds(
+    prompt: Prototype, layer: FeatureMap, own: Mapping[str, Array], belief: NDArray, weights: Contrast
+) -> NDArray[np.float32]:
+    """Eq. 6 as log odds: the thing against its grounds, with the input's own saliency as a prior; (rows, columns)."""
+    thing = prompt.foreground[layer.name]
+    grounds = ((weights.prompt_ground, prompt.background[layer.name]), (weights.input_ground, own[layer.name]))
+    maps = [(weight, similarity.to_numpy(layer.values @ vector)) for weight, vector in grounds]
+    typical = float((thing * thing).sum())
+    ratio = similarity.log_ratio(similarity.to_numpy(layer.values @ thing), maps, typical)
+    return (weights.gain * ratio + weights.prior * log_odds(belief)).astype(np.float32)
+
+
+def log_odds(belief: NDArray) -> NDArray[np.float32]:
+    """Belief in [0, 1] as log odds, kept within 0.05 and 0.95: nothing that is only believed is certain."""
+    kept = np.clip(belief, 0.05, 0.95)
+    return np.log(kept / (1 - kept)).astype(np.float32)
+
+
+def _mean(vectors: list[dict[str, Array]]) -> dict[str, Array]:
+    return {layer: sum(vector[layer] for vector in vectors) / len(vectors) for layer in vectors[0]}
+
+
+def _ground(view: View) -> NDArray[np.bool_]:
+    """The cells of a prompt picture that are not the thing; all of them when the thing is everything."""
+    inside = cells_inside(view.frame)
+    ground = inside & ~view.cells
+    return ground if ground.any() else inside
 
 
 def _notices(view: View) -> Iterator[str]:
     if view.cells.sum() == cells_inside(view.frame).sum():
-        yield "Nothing stands out in the prompt picture, so all of it was used; crop it to the thing or paint a mask."
+        yield "Nothing stands out in the prompt picture, so all of it was used; crop it to the thing or give a mask."
 
 
 class _Steps:
-    """Times the steps and reports their progress."""
+    """Times the steps and reports their progress; a step whose result was kept is not timed."""
 
     def __init__(self, progress: Progress | None) -> None:
-        self.progress, self.seconds = progress, {}
+        self.progress = progress
+        self.seconds: dict[str, float] = {}
 
     @contextmanager
-    def __call__(self, name: str, share: float) -> Iterator[None]:
-        if self.progress:
+    def __call__(self, name: str, share: float, kept: bool = False) -> Iterator[None]:
+        if self.progress and not kept:
             self.progress(share, name)
         start = time.perf_counter()
         yield
-        self.seconds[name] = time.perf_counter() - start
+        if not kept:
+            self.seconds[name] = time.perf_counter() - start

@@ -17,9 +17,9 @@ MAX_K, MAX_CLUSTERS = 256, 32
 
 def check(k: int, clusters: int) -> None:
     """Raise :class:`SettingError` unless 1 <= K <= 256 and 1 <= c <= 32 and c <= K."""
-    if isinstance(k, bool) or not 1 <= k <= MAX_K or int(k) != k:
+    if not _whole(k, MAX_K):
         raise SettingError(f"K is {k}; give a whole number from 1 to {MAX_K}.")
-    if isinstance(clusters, bool) or not 1 <= clusters <= MAX_CLUSTERS or int(clusters) != clusters:
+    if not _whole(clusters, MAX_CLUSTERS):
         raise SettingError(f"c is {clusters}; give a whole number from 1 to {MAX_CLUSTERS}.")
     if clusters > k:
         raise SettingError(f"c is {clusters} but K is {k}; give at most K clusters.")
@@ -46,20 +46,27 @@ def extremes(similarity: Similarity, k: int) -> tuple[NDArray[np.float64], NDArr
     if len(cells) < 2 or np.ptp(values) <= 1e-6 * max(1.0, np.abs(values).max()):
         return np.empty((0, 2)), np.empty((0, 2))
     n = min(k, len(cells) // 2)
-    order = cells[np.argsort(-values, kind="stable")]
+    order = np.argsort(-values, kind="stable")
+    rest = np.sort(order[n:])  # so that no cell is on both sides
+    lowest = rest[np.argsort(values[rest], kind="stable")]
     columns = similarity.frame.grid[1]
-    most, least = (np.stack([chosen % columns, chosen // columns], axis=1) for chosen in (order[:n], order[-n:]))
+    chosen = (cells[order[:n]], cells[lowest[:n]])
+    most, least = (np.stack([each % columns, each // columns], axis=1) for each in chosen)
     return most.astype(np.float64), least.astype(np.float64)
 
 
 def cluster(coordinates: NDArray, clusters: int, seed: int) -> NDArray[np.float64]:
-    """Centres of ``clusters`` k-means clusters of (n, 2) coordinates, sorted by (y, x); duplicates count once per cell."""
+    """Centres of ``clusters`` k-means clusters of (n, 2) coordinates, sorted by (y, x)."""
     distinct = np.unique(coordinates, axis=0)
     if len(distinct) <= clusters:
         centres = distinct
     else:
-        centres = KMeans(clusters, n_init=10, random_state=seed).fit(coordinates).cluster_centers_
+        centres = KMeans(clusters, n_init=4, random_state=seed).fit(coordinates).cluster_centers_
     return centres[np.lexsort((centres[:, 0], centres[:, 1]))]
+
+
+def _whole(value: object, top: int) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and 1 <= int(value) <= top
 
 
 def _to_points(cells: NDArray, similarity: Similarity, clusters: int, seed: int) -> NDArray[np.float32]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ipseg import registry
-from ipseg.pipeline import IPSeg, Method
+from ipseg.pipeline import Contrast, IPSeg, Method
 from ipseg.types import SettingError
 
 Part = tuple[str, Mapping[str, Any]]
@@ -100,23 +100,18 @@ PRESETS: Mapping[str, Preset] = {
         features=("texture", {}),
         saliency=("boundary", {}),
         segmenter=("graphcut", {}),
-        method=Method(),
+        method=Method(refinement="ranked", erosion=0, contrast=Contrast(), threshold=0.16),
     ),
 }
 
 
-def load(name: str | None = None, *, placement: Any = None) -> IPSeg:
-    """Build the engine of a preset; without a name, of the best that this machine can run with the weights it has.
+def load(name: str, *, placement: Any = None) -> IPSeg:
+    """Build the engine of the preset of that name; :func:`ipseg.load` does so too, and finds one without a name.
 
-    ``placement`` is an :class:`ipseg.placement.Placement`; without one, a GPU where there is one, else the CPU. Nothing
-    is ever downloaded: ``python -m ipseg weights fetch PRESET`` does that. ``engine.reason`` says why an engine was
-    taken. Raises :class:`~ipseg.types.SettingError` when there is no preset of that name or the packages of its models
-    are not installed, :class:`~ipseg.weights.WeightError` when weights are missing or damaged.
+    ``placement`` is an :class:`ipseg.placement.Placement`; without one, a GPU where there is one, else the CPU. Raises
+    :class:`~ipseg.types.SettingError` when there is no preset of that name or the packages of its models are not
+    installed, :class:`~ipseg.weights.WeightError` when weights are missing or damaged.
     """
-    if name is None:
-        from ipseg.choice import best
-
-        return best(placement)
     if name not in PRESETS:
         raise SettingError(f'There is no preset "{name}"; choose one of: {", ".join(PRESETS)}.')
     return assemble(PRESETS[name], name, placement)

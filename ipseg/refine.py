@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from ipseg.types import Candidates, Mask, Points, Segmenter
 
 
-def single(segmenter: Segmenter, encoding: Any, points: Points) -> Mask:
+def single(segmenter: Segmenter, encoding: Any, points: Points, odds: NDArray | None = None) -> Mask:
     """One pass, the segmenter's own best mask: the paper as written. (H, W) bool."""
     answer = segmenter.predict(encoding, points, several=True)
     return answer.masks[best(answer)]
 
 
-def cascade(segmenter: Segmenter, encoding: Any, points: Points) -> Mask:
+def cascade(segmenter: Segmenter, encoding: Any, points: Points, odds: NDArray | None = None) -> Mask:
     """Three passes, as the released script has them. (H, W) bool.
 
     Points alone; then points and the logits of the first pass, the best of several; then points, those logits, and the
@@ -34,14 +34,39 @@ def cascade(segmenter: Segmenter, encoding: Any, points: Points) -> Mask:
     return third.masks[best(third)]
 
 
+def ranked(segmenter: Segmenter, encoding: Any, points: Points, odds: NDArray[np.float32]) -> Mask:
+    """Two passes: candidates for the points and the similarity as log odds, then the best of them anew. (H, W) bool.
+
+    ``odds`` (rows, columns) spans the picture. The segmenter's scores say how well the inside of a candidate matches
+    the odds and how little its outside does; the second pass draws the outline of the best.
+    """
+    first = segmenter.predict(encoding, points, mask=odds, several=True)
+    nothing = np.empty((0, 2), dtype=np.float32)
+    second = segmenter.predict(encoding, Points(nothing, nothing), mask=first.logits[best(first)])
+    return second.masks[best(second)]
+
+
+def consensus(segmenter: Segmenter, encoding: Any, odds: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What the segmenter's candidates for a prior agree on: the share of them that holds each pixel.
+
+    ``odds`` (h, w) spans the picture, as does the answer, (h', w') float32 in [0, 1].
+    """
+    nothing = np.empty((0, 2), dtype=np.float32)
+    found = segmenter.predict(encoding, Points(nothing, nothing), mask=odds, several=True)
+    return (found.logits > 0).mean(axis=0, dtype=np.float32)
+
+
 def best(candidates: Candidates) -> int:
     """Index of the highest score; the first of equals."""
     return int(np.argmax(candidates.scores))
 
 
 def bounding_box(mask: NDArray[np.bool_]) -> tuple[float, float, float, float] | None:
-    """(left, top, right, bottom) of a mask: its outermost pixels' indices, as box prompts have them; None when empty."""
+    """(left, top, right, bottom) of a mask: the indices of its outermost pixels; None when empty."""
     if not mask.any():
         return None
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     return float(columns[0]), float(rows[0]), float(columns[-1]), float(rows[-1])
+
+
+REFINEMENTS = {"single": single, "cascade": cascade, "ranked": ranked}

@@ -17,8 +17,7 @@ class Result:
     """The answer for one input picture. Every array is numpy, and every frame is the original picture's own."""
 
     picture: Picture  # (H, W, 3) uint8 RGB: the input picture, upright
-    mask: Mask  # (H, W) bool; all False when the thing was not found
-    best_guess: Mask  # (H, W) bool: the mask before the question whether the thing is there at all
+    mask: Mask  # (H, W) bool: the best guess, even where ``found`` is False
     found: bool  # whether the score reached the threshold
     score: float  # in [0, 1]: how sure the engine is that the thing is in the picture
     threshold: float  # what the score was compared with
@@ -27,8 +26,12 @@ class Result:
     seconds: Mapping[str, float]  # wall-clock seconds of each step; a step whose result was kept is not in it
 
     def overlay(self, *, points: bool = True) -> Picture:
-        """The picture with the mask and, unless ``points=False``, the point prompts: (H, W, 3) uint8."""
-        return viz.overlay(self.picture, self.mask, self.points if points else None)
+        """The picture with the mask and, unless ``points=False``, the point prompts: (H, W, 3) uint8.
+
+        A mask that is only the best guess is grey.
+        """
+        colour = viz.MASK if self.found else viz.GUESS
+        return viz.overlay(self.picture, self.mask, self.points if points else None, colour=colour)
 
     def cut_out(self) -> NDArray[np.uint8]:
         """The thing alone on a transparent ground: (H, W, 4) uint8 RGBA."""

@@ -36,6 +36,28 @@ def fuse(
     return to_numpy(total)
 
 
+def log_ratio(
+    thing: NDArray[np.float32],
+    grounds: Sequence[tuple[float, NDArray[np.float32]]],
+    typical: float,
+    *,
+    clip: float = 3.0,
+) -> NDArray[np.float32]:
+    """How much more each cell looks like the thing than like the grounds: (rows, columns) float32 log ratio.
+
+    ``thing`` and the maps of ``grounds``, each with its weight, are products of cells with prototypes, for features
+    whose product is a density (a kernel mean embedding). ``typical`` is the product of the thing with itself: half of
+    it, with the weight that the grounds leave of 1, stands for a ground that nobody has seen; a fiftieth is the floor.
+    The answer levels off towards +-``clip``.
+    """
+    floor, unseen = 0.02 * typical, 0.5 * typical
+    ground = np.full_like(thing, (1 - sum(weight for weight, _ in grounds)) * unseen)
+    for weight, values in grounds:
+        ground += weight * np.maximum(values, 0)
+    ratio = np.log((np.maximum(thing, 0) + floor) / (ground + floor))
+    return (clip * np.tanh(ratio / clip)).astype(np.float32)  # smooth, so that few cells tie
+
+
 def to_numpy(values: Array) -> NDArray[np.float32]:
     """An array or a tensor on any device as float32 numpy: the border where frameworks end."""
     if hasattr(values, "detach"):

@@ -2,7 +2,7 @@
 
 Everything here is frozen and checked when it is made. Coordinates are always (x, y); sizes and array axes are always
 (height, width), as numpy has them. "Picture pixels" means the frame of the original picture: continuous, origin at the
-outer corner of the first pixel, so that the centre of the pixel in column ``i`` and row ``j`` is ``(i + 0.5, j + 0.5)``.
+outer corner of the first pixel: the centre of the pixel in column ``i`` and row ``j`` is ``(i + 0.5, j + 0.5)``.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class FeatureMap:
 
 @dataclass(frozen=True)
 class Prototype:
-    """What the prompt looks like, one (C,) vector for each feature layer (Eq. 5), and what its background looks like."""
+    """What the prompt looks like, one (C,) vector for each feature layer (Eq. 5), and perhaps its background."""
 
     foreground: Mapping[str, Array]
     background: Mapping[str, Array] = field(default_factory=dict)  # empty when the method uses no negative prototype
@@ -101,6 +101,7 @@ class View:
     given: bool  # whether the mask came from outside instead of the saliency method
     cells: NDArray[np.bool_]  # (rows, columns): the cells that were averaged
     frame: Frame  # of ``cells``
+    look: NDArray[np.float32]  # (n, C): features of some of those cells, of unit length
 
     def __post_init__(self) -> None:
         size = self.picture.shape[:2]

@@ -11,18 +11,26 @@ from ipseg.types import Mask, Picture, Points
 POSITIVE = (46, 204, 64)  # green, as in Fig. 3
 NEGATIVE = (235, 51, 61)  # red
 MASK = (255, 176, 0)  # amber: seen on grass, sky and skin, and told apart from both kinds of point by colour-blind eyes
+GUESS = (150, 150, 150)  # a mask that is no more than the best guess
 WHITE = (255, 255, 255)
 
 
-def overlay(picture: Picture, mask: Mask, points: Points | None = None, *, opacity: float = 0.5) -> Picture:
+def overlay(
+    picture: Picture,
+    mask: Mask,
+    points: Points | None = None,
+    *,
+    colour: tuple[int, int, int] = MASK,
+    opacity: float = 0.5,
+) -> Picture:
     """The picture with the mask tinted and outlined, the rest dimmed a little, and the points on top."""
     canvas = picture.astype(np.float32)
     canvas[~mask] *= 0.72
-    canvas[mask] = canvas[mask] * (1 - opacity) + np.array(MASK, dtype=np.float32) * opacity
-    canvas = np.rint(canvas).astype(np.uint8)
+    canvas[mask] = canvas[mask] * (1 - opacity) + np.array(colour, dtype=np.float32) * opacity
+    tinted = np.rint(canvas).astype(np.uint8)
     outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
-    cv2.drawContours(canvas, outlines, -1, WHITE, max(1, round(_unit(picture) * 0.5)), cv2.LINE_AA)
-    return canvas if points is None else draw_points(canvas, points)
+    cv2.drawContours(tinted, outlines, -1, WHITE, max(1, round(_unit(picture) * 0.5)), cv2.LINE_AA)
+    return tinted if points is None else draw_points(tinted, points)
 
 
 def draw_points(picture: Picture, points: Points) -> Picture:
@@ -34,7 +42,7 @@ def draw_points(picture: Picture, points: Points) -> Picture:
 
 
 def heat_map(picture: Picture, values: NDArray[np.float32], *, opacity: float = 0.65) -> Picture:
-    """(H, W) values, stretched over their own range, as a Turbo heat map over the grey picture; flat values stay dark."""
+    """(H, W) values, stretched over their own range, as a Turbo heat map over grey; flat values are dark."""
     low, high = float(values.min()), float(values.max())
     unit = (values - low) / (high - low) if high > low else np.zeros_like(values)
     colours = cv2.applyColorMap(np.rint(unit * 255).astype(np.uint8), cv2.COLORMAP_TURBO)[..., ::-1]

@@ -134,12 +134,14 @@ def test_a_package_that_is_not_installed_is_one_sentence(monkeypatch):
 @pytest.fixture
 def offline_stands_in(monkeypatch):
     """What is asked of here is which engine is taken, not the offline one."""
-    monkeypatch.setattr(choice, "load", lambda name, placement=None: _load(name, placement))
+    real = presets.load
 
-    def _load(name, placement):
+    def load(name, placement=None):
         if name == "offline":
             return ipseg.IPSeg(None, None, None, name="offline")
-        return presets.load(name, placement=placement)
+        return real(name, placement=placement)
+
+    monkeypatch.setattr(presets, "load", load)
 
 
 def test_without_weights_the_offline_engine_is_taken(offline_stands_in, monkeypatch):

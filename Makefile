@@ -1,0 +1,52 @@
+# Two commands do everything on a fresh machine: `make demo` opens the page, `make test` passes the tests.
+
+PYTHON ?= python3
+HOST ?= 127.0.0.1
+PORT ?= 7860
+DATA ?= examples_media
+VENV := .venv
+BIN := $(VENV)/bin
+
+export HOST PORT
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help demo demo-models test lint format evaluate examples clean
+
+help: ## what can be made
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+demo: $(VENV)/base ## the page at http://127.0.0.1:7860 with the offline engine: no weights, no GPU, no network
+	$(BIN)/python app.py
+
+demo-models: $(VENV)/everything ## the page with the packages of the paper's models installed
+	$(BIN)/python app.py
+
+test: $(VENV)/everything ## lint, types and every test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/everything ## format and lint in place
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/mypy
+
+evaluate: $(VENV)/base ## the table of a folder in PerSeg's layout: make evaluate DATA=folder
+	$(BIN)/python -m ipseg evaluate $(DATA)
+
+clean: ## remove the environment and what was made
+	rm -rf $(VENV) runs build *.egg-info .pytest_cache .ruff_cache .mypy_cache
+
+# The stamps say what an environment holds; they are renewed when the lists of packages change.
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ipseg needs Python 3.11 or newer: make PYTHON=...")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/base: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/pip install --quiet --editable .
+	touch $@
+
+$(VENV)/everything: pyproject.toml requirements.txt | $(VENV)/bin/python
+	$(BIN)/pip install --quiet --requirement requirements.txt --editable '.[dev]'
+	touch $@ $(VENV)/base

@@ -1,0 +1,1 @@
+"""The studio in which the example pictures are taken: things, grounds, lights, scenes. Runs inside Blender."""

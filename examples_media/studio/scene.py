@@ -1,0 +1,51 @@
+"""What a scene is: frozen data, so that a new picture is a new entry and nothing else."""
+
+from dataclasses import dataclass
+
+# Picture sizes in pixels, (width, height).
+WIDE, TALL, LARGE = (640, 480), (480, 640), (960, 720)
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A thing or prop at (x, y) on the ground, turned by `yaw` degrees. The camera looks along +y; x points right."""
+
+    kind: str  # a name in THINGS or PROPS
+    colour: str  # a name in PALETTE, or rrggbb
+    at: tuple[float, float] = (0.0, 0.0)
+    yaw: float = 0.0
+    scale: float = 1.0
+    tilt: tuple[float, float] = (0.0, 0.0)  # degrees about x and y: lays the thing over
+    lift: float = 0.0  # height above the ground, for a thing that lies or stands on another
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What the things stand on, what closes the view, and the light: names in GROUNDS, WALLS, LIGHTS."""
+
+    ground: str
+    wall: str | None
+    light: str
+
+
+@dataclass(frozen=True)
+class View:
+    """The camera: `distance` from `target`, seen from an angle; the focus is on the wanted thing."""
+
+    distance: float
+    elevation: float = 20.0  # degrees above the ground
+    azimuth: float = 0.0  # degrees; positive moves the camera to the right
+    target: tuple[float, float, float] = (0.0, 0.0, 0.45)
+    size: tuple[int, int] = WIDE
+    fstop: float = 0.6  # smaller is blurrier
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One picture, called `<object>/<number>`: the thing its mask shows, and what stands around it."""
+
+    name: str
+    wanted: Placed
+    others: tuple[Placed, ...]
+    stage: Stage
+    view: View

@@ -1,0 +1,155 @@
+"""Cut the thing in one picture out of others.
+
+OUTPUT is a PNG for one picture, a folder for several (<stem>.png). Masks are 0/255 at the size of their
+picture; where the thing is not found the mask is black (--threshold 0 keeps every best guess).
+Exit code: 0 all went well, 1 some pictures failed (one sentence each; the others are done), 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ipseg import images
+from ipseg.pipeline import IPSeg
+from ipseg.presets import PRESETS, load
+from ipseg.result import Result
+from ipseg.types import InputError, Prompt, SettingError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``ipseg segment``."""
+    parser.add_argument("prompt", metavar="PROMPT", type=Path, help="picture of the thing")
+    parser.add_argument("images", metavar="IMAGE", type=Path, nargs="+", help="pictures to cut it out of")
+    parser.add_argument("--output", metavar="OUT", type=Path, required=True, help="a PNG, or a folder for several")
+    parser.add_argument("--preset", choices=list(PRESETS), default="offline", help="which engine answers")
+    parser.add_argument("--prompt-mask", metavar="M", type=Path, help="where the thing is in PROMPT (white on black)")
+    parser.add_argument(
+        "--also", metavar="PICTURE", type=Path, action="append", default=[], help="another prompt picture"
+    )
+    parser.add_argument("--k", type=int, help="most and least similar cells to gather (1 to 256; the preset's own: 32)")
+    parser.add_argument("--clusters", type=int, help="points of each kind (1 to 32, at most K; the preset's own: 4)")
+    parser.add_argument("--threshold", type=float, help="least score at which the thing counts as found")
+    parser.add_argument("--overlay", action="store_true", help="also write <stem>.overlay.png with mask and points")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write what was found, the points and the seconds")
+    parser.add_argument("--resume", action="store_true", help="leave out pictures whose mask is already in OUT")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Segment every picture; the failures are told on standard error and counted in the exit code."""
+    targets = _targets(arguments.images, arguments.output)
+    _check_json(arguments.json)
+    _check_overwriting(arguments, [target for _, target in targets])
+    engine = load(arguments.preset)
+    prompts = [arguments.prompt, *arguments.also]
+    prompt = engine.prompt(prompts, [arguments.prompt_mask, *([None] * len(arguments.also))])
+    for notice in prompt.notices:
+        print(f"ipseg: {notice}", file=sys.stderr)
+    records, failures = [], 0
+    earlier = _earlier(arguments.json) if arguments.resume else {}
+    for image, target in targets:
+        if arguments.resume and target.exists():
+            records += [earlier[str(image)]] if str(image) in earlier else []
+            continue
+        try:
+            records.append(_segment(engine, prompt, image, target, arguments))
+        except SettingError:
+            raise
+        except InputError as error:
+            failures += 1
+            print(f"ipseg: {error}", file=sys.stderr)
+            records.append({"image": str(image), "error": str(error)})
+    if arguments.json:
+        _write(arguments.json, json.dumps(records, indent=2).encode())
+    return 1 if failures else 0
+
+
+def _targets(pictures: list[Path], output: Path) -> list[tuple[Path, Path]]:
+    if len(pictures) == 1 and output.suffix and (output.suffix.lower() == ".png" or not output.is_dir()):
+        if output.suffix.lower() != ".png":
+            raise SettingError(f"--output is {output.name}; masks are PNG files, so give a name that ends in .png.")
+        if output.is_dir():
+            raise SettingError(f"--output is {output.name}, which is a folder; give another name for the PNG.")
+        _make_folder(output.parent)
+        return [(pictures[0], output)]
+    if output.is_file() or output.suffix.lower() == ".png":
+        raise SettingError(f"--output is {output.name} but there are {len(pictures)} pictures; give a folder.")
+    double = [stem for stem, count in Counter(picture.stem for picture in pictures).items() if count > 1]
+    if double:
+        raise SettingError(f'Several pictures are named "{double[0]}", so their masks would overwrite each other.')
+    _make_folder(output)
+    return [(picture, output / f"{picture.stem}.png") for picture in pictures]
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingError(f"The folder {folder} cannot be made ({error.strerror}); choose another --output.") from None
+
+
+def _check_json(path: Path | None) -> None:
+    if path is not None and not path.parent.is_dir():
+        raise SettingError(f"--json {path}: the folder {path.parent} does not exist; make it first.")
+    if path is not None and path.is_dir():
+        raise SettingError(f"--json is {path.name}, which is a folder; give the name of a file.")
+
+
+def _check_overwriting(arguments: argparse.Namespace, targets: list[Path]) -> None:
+    given = [arguments.prompt, *arguments.also, *arguments.images, arguments.prompt_mask]
+    kept = {path.resolve() for path in given if path}
+    masks = {target.resolve() for target in targets}
+    overlays = {target.with_suffix(".overlay.png").resolve() for target in targets} if arguments.overlay else set()
+    notes = {arguments.json.resolve()} if arguments.json else set()
+    lost = kept & (masks | overlays | notes) | notes & (masks | overlays) | masks & overlays
+    if lost:
+        raise SettingError(f"{min(lost).name} would be overwritten; give another --output or --json.")
+
+
+def _earlier(path: Path | None) -> dict[str, dict[str, Any]]:
+    """The records of an earlier run by their picture; none when they cannot be read."""
+    try:
+        return {record["image"]: record for record in json.loads(path.read_text())} if path else {}
+    except (OSError, ValueError, TypeError, KeyError):
+        return {}
+
+
+def _segment(engine: IPSeg, prompt: Prompt, image: Path, target: Path, arguments: argparse.Namespace) -> dict[str, Any]:
+    result = engine.segment(prompt, image, k=arguments.k, clusters=arguments.clusters, threshold=arguments.threshold)
+    _write_png(target, (result.mask & result.found).astype(np.uint8) * 255)
+    if arguments.overlay:
+        _write_png(target.with_suffix(".overlay.png"), result.overlay())
+    verdict = f"found, {result.mask.mean():.1%} of the picture" if result.found else "not found"
+    print(f"{image}: {verdict} (score {result.score:.2f}, {sum(result.seconds.values()):.2f} s) -> {target}")
+    return record(image, result)
+
+
+def record(image: Path, result: Result) -> dict[str, Any]:
+    """What the JSON holds for one picture; points are (x, y) in pixels of the upright picture."""
+    return {
+        "image": str(image),
+        "found": result.found,
+        "score": round(result.score, 4),
+        "threshold": result.threshold,
+        "positive_points": result.points.positive.astype(float).round(2).tolist(),
+        "negative_points": result.points.negative.astype(float).round(2).tolist(),
+        "seconds": {step: round(seconds, 4) for step, seconds in result.seconds.items()},
+    }
+
+
+def _write_png(path: Path, pixels: np.ndarray) -> None:
+    _write(path, images.encode_png(pixels))
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Whole or not at all: a run that is killed leaves no half-written file behind."""
+    partial = path.with_name(f".{path.name}.part")
+    partial.write_bytes(data)
+    os.replace(partial, path)

@@ -1,0 +1,23 @@
+"""Metrics, each named after its protocol."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ipseg.types import Mask
+
+
+def iou(predicted: Mask, truth: Mask) -> float:
+    """Intersection over union of two (H, W) bool masks at the picture's own size, in [0, 1]; two empty masks agree."""
+    if predicted.shape != truth.shape:
+        raise ValueError(f"expected masks of one size, got {predicted.shape} and {truth.shape}")
+    union = np.count_nonzero(predicted | truth)
+    return float(np.count_nonzero(predicted & truth) / union) if union else 1.0
+
+
+def area_under_curve(present: list[float], absent: list[float]) -> float:
+    """Chance that a score of ``present`` is above one of ``absent``, ties half: the area under the ROC curve."""
+    if not present or not absent:
+        raise ValueError("expected at least one score of each kind")
+    higher, lower = np.asarray(present)[:, None], np.asarray(absent)[None, :]
+    return float(((higher > lower) + 0.5 * (higher == lower)).mean())

@@ -1,0 +1,67 @@
+"""Predict every episode and keep the answers: scoring needs no engine, and a killed run goes on where it stopped.
+
+A folder of predictions is named after everything that decides them: engine, settings, data and code. A change of any of
+them is another folder, never a silent mixture.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+import ipseg
+from ipseg import images
+from ipseg.datasets.perseg import Episode
+from ipseg.pipeline import IPSeg
+
+
+def folder(root: Path, engine: IPSeg, data: Path) -> Path:
+    """Where the predictions of this engine, with this code, on this data belong."""
+    source = hashlib.blake2b(digest_size=8)
+    for file in sorted(Path(ipseg.__file__).parent.rglob("*.py")):
+        source.update(file.read_bytes())
+    settings = json.dumps(asdict(engine.method), sort_keys=True, default=str)
+    source.update(settings.encode() + engine.name.encode())
+    for file in sorted(data.glob("*/*/*")):
+        source.update(f"{file.relative_to(data)} {file.stat().st_size} {file.stat().st_mtime_ns}".encode())
+    return root / f"{data.resolve().name}-{engine.name}-{source.hexdigest()}"
+
+
+def predict(
+    engine: IPSeg, episodes: list[Episode], target: Path, report: Callable[[int, int], None] = lambda done, of: None
+) -> Iterator[tuple[Episode, dict]]:
+    """Answer each episode, or read the answer that is already in ``target``; yields (episode, record) in order.
+
+    A record holds ``found``, ``score``, ``seconds`` (of the whole call) and the name of the mask's PNG file.
+    """
+    target.mkdir(parents=True, exist_ok=True)
+    for number, episode in enumerate(episodes):
+        report(number, len(episodes))
+        names = (episode.prompt.name, episode.query.name)
+        stem = "_to_".join(name.replace("_", "__").replace("/", "_-") for name in names)  # no two pairs alike
+        path = target / f"{stem}.json"
+        if not path.is_file():
+            _answer(engine, episode, path)
+        yield episode, json.loads(path.read_text())
+
+
+def read_mask(target: Path, record: dict) -> np.ndarray:
+    """The predicted mask of a record: (H, W) bool."""
+    return images.open_picture(target / record["mask"])[..., 0] > 127
+
+
+def _answer(engine: IPSeg, episode: Episode, path: Path) -> None:
+    prompt = engine.prompt(episode.prompt.image)
+    result = engine.segment(prompt, episode.query.image)
+    mask = path.with_suffix(".png")
+    mask.write_bytes(images.encode_png(result.mask.astype(np.uint8) * 255))
+    record = {"found": result.found, "score": result.score, "seconds": result.seconds, "mask": mask.name}
+    partial = path.with_suffix(".part")
+    partial.write_text(json.dumps(record))
+    os.replace(partial, path)  # the record comes last and whole: where it stands, the mask does too

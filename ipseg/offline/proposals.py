@@ -1,0 +1,65 @@
+"""What might be a thing in a picture, before anybody asks: cuts from several starts (GrabCut, Rother et al., 2004).
+
+Each start says only where a thing might lie: anywhere but at the border, or around the middle. What the colours of the
+picture make of it differs enough that one of the answers is often close, and a prompt can choose among them.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ipseg.types import Picture
+
+FRAMES = ((0.9, 0.9, 3), (0.7, 0.92, 3))  # (half extent of the start, of the sure ground beyond, rounds)
+ELLIPSES = ((0.6, 0.95, 3), (0.4, 0.95, 3))  # (radius of the start, half extent of the sure ground beyond, rounds)
+
+
+def propose(picture: Picture) -> NDArray[np.bool_]:
+    """Masks from starts that know nothing of the picture: (n, h, w) bool, n = 4."""
+    height, width = picture.shape[:2]
+    x = np.abs((np.arange(width) + 0.5) / width * 2 - 1)[None, :]
+    y = np.abs((np.arange(height) + 0.5) / height * 2 - 1)[:, None]
+    box, circle = np.maximum(x, y), x**2 + y**2
+    starts = [(box <= extent, box > ground, rounds) for extent, ground, rounds in FRAMES]
+    starts += [(circle < radius**2, box > ground, rounds) for radius, ground, rounds in ELLIPSES]
+    return np.stack([grab_cut(picture, inside, ground, rounds) for inside, ground, rounds in starts])
+
+
+def grab_cut(
+    picture: Picture, inside: NDArray[np.bool_], ground: NDArray[np.bool_] | None = None, rounds: int = 3
+) -> NDArray[np.bool_]:
+    """GrabCut from a first guess ``inside``; ``ground`` stays outside: (h, w) bool.
+
+    The random numbers of OpenCV belong to the thread and are seeded here, so the same input gives the same mask.
+    """
+    labels = np.where(inside, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
+    if ground is not None:
+        labels[ground] = cv2.GC_BGD
+    guess = labels == cv2.GC_PR_FGD
+    if min(guess.sum(), (~guess).sum()) < 8:  # too few pixels for a colour model
+        return guess
+    cv2.setRNGSeed(0)
+    models = np.zeros((1, 65)), np.zeros((1, 65))
+    cv2.grabCut(np.ascontiguousarray(picture), labels, None, *models, rounds, cv2.GC_INIT_WITH_MASK)
+    return labels == cv2.GC_PR_FGD
+
+
+def without_crumbs(mask: NDArray[np.bool_], share: float = 0.1) -> NDArray[np.bool_]:
+    """The mask without the parts smaller than ``share`` of its largest one."""
+    count, part, measures, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
+    if count <= 2:
+        return mask
+    areas = measures[:, cv2.CC_STAT_AREA].copy()
+    areas[0] = 0
+    return (areas >= share * areas.max())[part]
+
+
+def parts_with(mask: NDArray[np.bool_], points: NDArray) -> NDArray[np.bool_]:
+    """The connected parts of the mask that hold one of ``points``, (n, 2) of (x, y) in its pixels; all if none does."""
+    part = cv2.connectedComponents(mask.astype(np.uint8))[1]
+    height, width = mask.shape
+    columns, rows = np.clip(np.floor(points).astype(np.intp), 0, (width - 1, height - 1)).T
+    held = np.setdiff1d(part[rows, columns], 0)
+    return np.isin(part, held) if held.size else mask

@@ -1,0 +1,175 @@
+"""A promptable segmenter without weights: proposals and cuts, ranked by the prompts, and a fine outline."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ipseg.offline import cuts
+from ipseg.offline.proposals import grab_cut, parts_with, propose, without_crumbs
+from ipseg.offline.regions import superpixels, to_lab, working_picture
+from ipseg.offline.texture import texture_energy
+from ipseg.types import Candidates, Picture, Points
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Numbers of the cuts and of the outline."""
+
+    side: int = 400  # longest side of the working picture of the superpixels, in pixels
+    regions: int = 600  # superpixels
+    proposal_side: int = 200  # longest side at which pixels are cut
+    outline_side: int = 800  # longest side at which the outline is drawn, at most
+    biases: tuple[float, ...] = (-0.8, 0.0, 0.8)  # log odds added for superpixel cuts from strict to generous
+    point: float = 1.5  # log odds that a point gives to the place it stands on
+    reach: float = 0.02  # radius of a point, the longer side of the picture being 1
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """All that does not depend on the prompts."""
+
+    size: tuple[int, int]  # (height, width) of the picture
+    graph: cuts.Graph
+    small: NDArray[np.uint8]  # (h, w, 3) RGB: the picture at the size at which pixels are cut
+    proposals: NDArray[np.bool_]  # (n, h, w): what might be a thing
+    guide: NDArray[np.uint8]  # (H', W'): lightness at the size at which the outline is drawn
+
+
+class GraphCut:
+    """Holds settings alone."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    def encode(self, picture: Picture) -> Encoding:
+        """Superpixels with their neighbours and likeness, proposals, and a guide for the outline."""
+        lab = to_lab(working_picture(picture, self.settings.side))
+        regions = superpixels(lab, self.settings.regions)
+        graph = cuts.build(regions, regions.mean(texture_energy(lab)))
+        small = working_picture(picture, self.settings.proposal_side)
+        side = min(max(picture.shape[:2]), self.settings.outline_side)
+        guide = cv2.cvtColor(working_picture(picture, side), cv2.COLOR_RGB2GRAY)
+        return Encoding(picture.shape[:2], graph, small, propose(small), guide)
+
+    def predict(
+        self,
+        encoding: Encoding,
+        points: Points,
+        *,
+        mask: NDArray[np.float32] | None = None,
+        box: tuple[float, float, float, float] | None = None,
+        several: bool = False,
+    ) -> Candidates:
+        """Masks for ``points``; ``mask`` is a (h, w) map of log odds over the picture, ``box`` in picture pixels.
+
+        Without ``mask`` the odds come from the look of the places under the points. ``several`` gives every candidate
+        at low resolution, best first; otherwise the odds are cut as they stand and the outline is drawn finely. Scores
+        are soft intersections over union with the odds, in [0, 1].
+        """
+        odds = self._odds(encoding, points, mask, box)
+        if not several:
+            inside = odds > 0
+            fine = _draw(inside, encoding)[None]
+            return Candidates(fine, _agreement(inside[None], odds), _logits(inside[None]))
+        found = self._candidates(encoding, points, odds)
+        scores = _agreement(found, odds)
+        order = np.argsort(-scores, kind="stable")
+        return Candidates(_enlarge(found[order], encoding.size), scores[order], _logits(found[order]))
+
+    def _candidates(self, encoding: Encoding, points: Points, odds: NDArray) -> NDArray[np.bool_]:
+        """Proposals, the odds cut at pixels, the odds cut at superpixels: (n, h, w) bool, none empty.
+
+        Of a mask that falls apart, the parts that hold a positive point are kept.
+        """
+        regions, size = encoding.graph.regions, odds.shape[::-1]
+        unary = regions.mean(cv2.resize(odds, regions.labels.shape[::-1], interpolation=cv2.INTER_LINEAR))
+        rough = [found[regions.labels] for found in cuts.propose(encoding.graph, unary, self.settings.biases)]
+        rough = [cv2.resize(each.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0 for each in rough]
+        found = [*encoding.proposals, grab_cut(encoding.small, odds > 0, rounds=2), *rough]
+        inside = points.positive * (np.array(size) / encoding.size[::-1])
+        kept = [parts_with(without_crumbs(each), inside) for each in found if each.any()]
+        tidy = {each.tobytes(): each for each in kept}
+        return np.stack(list(tidy.values()) or [odds >= np.quantile(odds, 0.9)])
+
+    def _odds(self, encoding: Encoding, points: Points, mask: NDArray | None, box: tuple | None) -> NDArray[np.float32]:
+        height, width = encoding.small.shape[:2]
+        places = _places(encoding)
+        near = [
+            np.exp(-((places[:, None] - each / max(encoding.size)) ** 2).sum(-1) / (2 * self.settings.reach**2))
+            for each in (points.positive, points.negative)
+        ]
+        seeds = self.settings.point * (near[0].max(1, initial=0) - near[1].max(1, initial=0))
+        seeds = seeds.reshape(height, width).astype(np.float32)
+        if mask is None:
+            odds = _from_points(encoding, near)
+        else:
+            odds = cv2.resize(mask.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
+        if box is not None:
+            x, y = (places * max(encoding.size)).T
+            outside = (x < box[0]) | (x > box[2]) | (y < box[1]) | (y > box[3])
+            odds = np.where(outside.reshape(height, width), np.float32(-8), odds)
+        return odds + seeds
+
+
+def _places(encoding: Encoding) -> NDArray[np.float64]:
+    """Centres of the small picture's pixels: (h w, 2) of (x, y), the longer side of the picture being 1."""
+    height, width = encoding.small.shape[:2]
+    rows, columns = np.indices((height, width))
+    extent = np.array(encoding.size[::-1]) / max(encoding.size)
+    return np.stack([columns.ravel() + 0.5, rows.ravel() + 0.5], axis=1) / (width, height) * extent
+
+
+def _from_points(encoding: Encoding, near: list[NDArray]) -> NDArray[np.float32]:
+    """Log odds from the look of the places under the points, when there is no map to go by: (h, w)."""
+    regions, shape = encoding.graph.regions, encoding.small.shape[:2]
+    densities = []
+    for weights in near:
+        place = cv2.resize(weights.sum(1).reshape(shape), regions.labels.shape[::-1], interpolation=cv2.INTER_LINEAR)
+        mass = regions.mean(place) * regions.area
+        densities.append(encoding.graph.kernel @ mass / (mass.sum() + 1e-9))
+    odds = np.clip(np.log((densities[0] + 0.02) / (densities[1] + 0.05)), -3, 3).astype(np.float32)
+    return cv2.resize(odds[regions.labels], shape[::-1], interpolation=cv2.INTER_LINEAR)
+
+
+def _agreement(masks: NDArray[np.bool_], odds: NDArray) -> NDArray[np.float32]:
+    """Soft intersection over union of (n, h, w) masks with what (h, w) log odds believe: (n,) in [0, 1]."""
+    belief = cuts.sigmoid(odds)
+    inside = (masks * belief).sum((1, 2))
+    return (inside / (masks.sum((1, 2)) + belief.sum() - inside + 1e-9)).astype(np.float32)
+
+
+def _logits(masks: NDArray[np.bool_]) -> NDArray[np.float32]:
+    return np.where(masks, 4, -4).astype(np.float32)
+
+
+def _enlarge(masks: NDArray[np.bool_], size: tuple[int, int]) -> NDArray[np.bool_]:
+    enlarged = [cv2.resize(each.astype(np.uint8), size[::-1], interpolation=cv2.INTER_NEAREST) for each in masks]
+    return np.stack(enlarged).astype(bool)
+
+
+def _draw(low: NDArray[np.bool_], encoding: Encoding) -> NDArray[np.bool_]:
+    """The mask with its outline drawn along the edges of the picture by a guided filter (He et al., 2010)."""
+    guide = encoding.guide.astype(np.float32) / np.float32(255)
+    size = guide.shape[::-1]
+    soft = cv2.resize(low.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
+    radius = max(2, round(max(size) / 130))
+    soft = _guided(guide, soft, 2 * radius + 1, 1e-4)
+    return cv2.resize(soft, encoding.size[::-1], interpolation=cv2.INTER_LINEAR) > 0.5
+
+
+def _guided(guide: NDArray[np.float32], values: NDArray[np.float32], window: int, calm: float) -> NDArray[np.float32]:
+    def mean(layer: NDArray) -> NDArray:
+        return cv2.blur(layer, (window, window))
+
+    centre, level = mean(guide), mean(values)
+    slope = (mean(guide * values) - centre * level) / (mean(guide * guide) - centre * centre + calm)
+    return mean(slope) * guide + mean(level - slope * centre)
+
+
+def build(settings: Settings) -> GraphCut:
+    """The plug-in."""
+    return GraphCut(settings)

@@ -1,0 +1,58 @@
+"""How the page looks: colours, type and the few rules that Gradio's theme has no name for. No font is fetched."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+
+def theme() -> gr.themes.Base:
+    """Quiet greys, the amber of the masks for what is to be pressed, the system's own type."""
+    return gr.themes.Soft(
+        primary_hue=gr.themes.colors.amber,
+        neutral_hue=gr.themes.colors.stone,
+        font=["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"],
+        font_mono=["ui-monospace", "SFMono-Regular", "Menlo", "monospace"],
+    ).set(
+        button_primary_background_fill="#b45309",
+        button_primary_background_fill_hover="#92400e",
+        button_primary_background_fill_dark="#b45309",
+        button_primary_background_fill_hover_dark="#d97706",
+        block_label_background_fill="*neutral_100",
+        block_label_background_fill_dark="*neutral_800",
+        block_label_text_color="*neutral_700",
+        block_label_text_color_dark="*neutral_200",
+        block_title_background_fill="none",
+        block_title_background_fill_dark="none",
+        block_title_text_color="*neutral_700",
+        block_title_text_color_dark="*neutral_200",
+        block_title_padding="0",
+        button_primary_text_color="#ffffff",
+        button_primary_text_color_dark="#ffffff",
+    )
+
+
+CSS = """
+.gradio-container { max-width: 1240px !important; margin: 0 auto; }
+#heading { align-items: end; }
+#title h1 { font-size: 2rem; margin: 0 0 .15rem; letter-spacing: -.02em; }
+#title p { font-size: 1.05rem; }
+#badge { flex: 0 1 360px; min-width: 260px; font-size: .85rem; opacity: .85; }
+#prompts .thumbnail-lg, #saliency .thumbnail-lg { height: 210px; aspect-ratio: auto; }
+#saliency .thumbnail-lg { height: 240px; }
+#prompts img, #saliency img { object-fit: contain !important; }
+#steps { opacity: .85; font-size: .9rem; }
+#verdict { min-height: 2.6rem; }
+#verdict .found, #verdict .missing, #verdict .waiting {
+  border-left: 4px solid; border-radius: 4px; padding: .45rem .8rem; font-size: 1.02rem;
+}
+#verdict .found { border-color: #2ecc40; background: rgb(46 204 64 / .10); }
+#verdict .missing { border-color: #eb333d; background: rgb(235 51 61 / .10); }
+#verdict .waiting { border-color: #a8a29e; background: rgb(168 162 158 / .12); }
+#verdict .aside { opacity: .8; font-size: .9rem; }
+:focus-visible { outline: 3px solid #d97706 !important; outline-offset: 2px; }
+@media (max-width: 640px) {
+  #title h1 { font-size: 1.6rem; }
+  .gradio-container { padding-left: .6rem !important; padding-right: .6rem !important; }
+}
+@media (prefers-reduced-motion: reduce) { * { animation: none !important; transition: none !important; } }
+"""

@@ -1,0 +1,224 @@
+"""``ipseg segment``: what it writes, what it prints, and its exit codes."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ipseg import images, registry
+from ipseg.__main__ import main
+from ipseg.commands import segment
+
+RED, BLUE = (200, 30, 40), (50, 90, 210)
+
+
+@pytest.fixture
+def desk(tmp_path: Path, save, make_scene, monkeypatch, engine):
+    """A folder with a prompt, three pictures that show its thing and one that does not; the engine is a small one."""
+    monkeypatch.setattr(segment, "load", lambda preset: engine)
+    monkeypatch.chdir(tmp_path)
+    picture, mask = make_scene(40, 50, RED)
+    save(tmp_path / "prompt.png", picture)
+    save(tmp_path / "prompt_mask.png", mask.astype(np.uint8) * 255)
+    for number, size in enumerate([(40, 50), (61, 33), (30, 90)]):
+        save(tmp_path / f"{number}.v1.png", make_scene(*size, RED, seed=number)[0])
+    save(tmp_path / "other.png", make_scene(40, 50, BLUE)[0])
+    (tmp_path / "broken.jpg").write_text("words")
+    return tmp_path
+
+
+def run(*arguments: object) -> int:
+    return main(["segment", *(str(argument) for argument in arguments)])
+
+
+def refused(capsys, *arguments: object) -> str:
+    """The one sentence on standard error of a call that exits with 2; nothing else may have been written."""
+    assert run(*arguments) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "Traceback" not in told.err
+    assert re.fullmatch(r"ipseg: [^\n]+\.\n", told.err), told.err
+    return told.err
+
+
+def truth(make_scene, size, seed) -> np.ndarray:
+    return make_scene(*size, RED, seed=seed)[1]
+
+
+def test_one_picture_gives_one_png(desk, make_scene, capsys):
+    assert run("prompt.png", "1.v1.png", "--output", "mask.png") == 0
+    pixels = images.open_picture(desk / "mask.png")
+    assert pixels.shape == (61, 33, 3)
+    np.testing.assert_array_equal(pixels[..., 0] == 255, truth(make_scene, (61, 33), 1))
+    assert set(np.unique(pixels)) == {0, 255}
+    told = capsys.readouterr().out
+    assert re.search(r"1\.v1\.png: found, \d+\.\d% of the picture \(score \d\.\d\d, \d\.\d\d s\)", told)
+
+
+def test_several_pictures_give_a_folder(desk, make_scene):
+    assert run("prompt.png", "0.v1.png", "1.v1.png", "2.v1.png", "--output", "out/masks") == 0
+    assert sorted(path.name for path in (desk / "out/masks").iterdir()) == ["0.v1.png", "1.v1.png", "2.v1.png"]
+    for number, size in enumerate([(40, 50), (61, 33), (30, 90)]):
+        mask = images.open_picture(desk / f"out/masks/{number}.v1.png")[..., 0] > 127
+        np.testing.assert_array_equal(mask, truth(make_scene, size, number))
+
+
+def test_one_picture_into_a_folder(desk):
+    assert run("prompt.png", "1.v1.png", "--output", "out") == 0
+    assert (desk / "out/1.v1.png").is_file()
+    (desk / "run.2").mkdir()
+    assert run("prompt.png", "1.v1.png", "--output", "run.2") == 0
+    assert (desk / "run.2/1.v1.png").is_file()
+
+
+def test_the_thing_is_not_there(desk, capsys):
+    assert run("prompt.png", "other.png", "--output", "mask.png") == 0
+    assert not images.open_picture(desk / "mask.png").any()
+    assert "not found" in capsys.readouterr().out
+
+
+def test_the_threshold_decides(desk):
+    assert run("prompt.png", "1.v1.png", "--output", "a.png", "--threshold", 1.01) == 0
+    assert not images.open_picture(desk / "a.png").any()
+    assert run("prompt.png", "1.v1.png", "--output", "b.png", "--threshold", 0) == 0
+    assert images.open_picture(desk / "b.png").any()
+
+
+def test_overlay_and_json(desk):
+    pictures = ("0.v1.png", "other.png")
+    assert run("prompt.png", *pictures, "--output", "out", "--overlay", "--json", "out.json") == 0
+    assert images.open_picture(desk / "out/0.v1.overlay.png").shape == (40, 50, 3)
+    assert images.open_picture(desk / "out/other.overlay.png").shape == (40, 50, 3)
+    found, missing = json.loads((desk / "out.json").read_text())
+    assert [found["image"], missing["image"]] == list(pictures)
+    assert (found["found"], missing["found"]) == (True, False)
+    assert found["score"] > found["threshold"] == 0.5 > missing["score"] == 0
+    assert found["positive_points"] == [[10.25, 20.5]]
+    assert found["negative_points"] == [[1, 2], [3.13, 4]]
+    assert found["seconds"] == {"features": 0.01, "mask": 0.02}
+
+
+def test_one_bad_picture_among_three(desk, capsys, one_sentence):
+    code = run("prompt.png", "0.v1.png", "broken.jpg", "1.v1.png", "--output", "out", "--json", "out.json")
+    told = capsys.readouterr()
+    assert code == 1
+    assert sorted(path.name for path in (desk / "out").iterdir()) == ["0.v1.png", "1.v1.png"]
+    assert len(told.err.splitlines()) == 1
+    one_sentence(told.err.strip(), names="broken.jpg")
+    records = json.loads((desk / "out.json").read_text())
+    assert [set(record) == {"image", "error"} for record in records] == [False, True, False]
+
+
+@pytest.mark.parametrize("name", ["broken.jpg", "missing.png", "."])
+def test_a_bad_prompt_stops_the_run(desk, capsys, name):
+    refused(capsys, name, "0.v1.png", "--output", "mask.png")
+    assert not (desk / "mask.png").exists()
+
+
+def test_a_prompt_of_several_pictures_with_a_mask(desk, engine):
+    extra = ("--prompt-mask", "prompt_mask.png", "--also", "0.v1.png", "--also", "2.v1.png")
+    assert run("prompt.png", "1.v1.png", "--output", "mask.png", *extra) == 0
+    assert engine.prompts == [
+        ([Path("prompt.png"), Path("0.v1.png"), Path("2.v1.png")], [Path("prompt_mask.png"), None, None])
+    ]
+
+
+def test_a_mask_of_the_wrong_size(desk, capsys, save):
+    save(desk / "small.png", np.full((20, 20), 255, np.uint8))
+    told = refused(capsys, "prompt.png", "1.v1.png", "--output", "m.png", "--prompt-mask", "small.png")
+    assert "small.png is 20x20 pixels but its picture is 50x40" in told
+
+
+WRONG = {
+    "a mask that is no PNG": (("0.v1.png", "--output", "mask.jpg"), "ends in .png"),
+    "several pictures into one PNG": (("0.v1.png", "1.v1.png", "--output", "mask.png"), "2 pictures; give a folder"),
+    "a file where the folder should be": (("0.v1.png", "1.v1.png", "--output", "broken.jpg"), "give a folder"),
+    "a folder below a file": (("0.v1.png", "1.v1.png", "--output", "broken.jpg/out"), "cannot be made"),
+    "a PNG below a file": (("0.v1.png", "--output", "broken.jpg/mask.png"), "cannot be made"),
+    "a folder where the PNG should be": (("0.v1.png", "--output", "folder.png"), "folder.png"),
+    "equal names": (("0.v1.png", "sub/0.v1.jpg", "--output", "out"), 'named "0.v1"'),
+    "no folder for the JSON": (("0.v1.png", "--output", "m.png", "--json", "none/out.json"), "does not exist"),
+    "a folder as the JSON": (("0.v1.png", "--output", "m.png", "--json", "folder.png"), "folder.png"),
+    "more clusters than K": (("0.v1.png", "--output", "m.png", "--k", 3, "--clusters", 4), "c is 4 but K is 3"),
+    "K too large": (("0.v1.png", "--output", "m.png", "--k", 257), "K is 257"),
+    "K zero": (("0.v1.png", "--output", "m.png", "--k", 0), "K is 0"),
+    "the picture itself as output": (("0.v1.png", "--output", "0.v1.png"), "0.v1.png"),
+    "the prompt as output": (("0.v1.png", "--output", "prompt.png"), "prompt.png"),
+    "the pictures' own folder": (("0.v1.png", "1.v1.png", "--output", "."), "0.v1.png"),
+    "a mask over the JSON": (("0.v1.png", "--output", "m.png", "--json", "m.png"), "m.png"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_usage_is_refused_and_nothing_is_lost(name, desk, capsys):
+    (desk / "folder.png").mkdir()
+    before = {path: path.read_bytes() for path in desk.iterdir() if path.is_file()}
+    arguments, words = WRONG[name]
+    assert words in refused(capsys, "prompt.png", *arguments)
+    assert {path: path.read_bytes() for path in desk.iterdir() if path.is_file()} == before
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("prompt.png",),
+        ("prompt.png", "0.v1.png"),
+        ("prompt.png", "0.v1.png", "--output", "m.png", "--preset", "magic"),
+        ("prompt.png", "0.v1.png", "--output", "m.png", "--k", "many"),
+        ("prompt.png", "0.v1.png", "--output", "m.png", "--colour", "red"),
+    ],
+    ids=str,
+)
+def test_usage_that_argparse_refuses(arguments, desk, capsys):
+    with pytest.raises(SystemExit) as caught:
+        run(*arguments)
+    assert caught.value.code == 2
+    assert "usage: ipseg" in capsys.readouterr().err
+
+
+def test_resume_leaves_out_what_is_there(desk, engine):
+    given = ("prompt.png", "0.v1.png", "1.v1.png", "2.v1.png", "--output", "out", "--json", "out.json", "--resume")
+    assert run(*given[:3], *given[4:]) == 0
+    assert engine.calls == 2
+    (desk / "out/1.v1.png").unlink()
+    (desk / "out/.0.v1.png.part").write_bytes(b"half")
+    assert run(*given) == 0
+    assert engine.calls == 4
+    assert [record["image"] for record in json.loads((desk / "out.json").read_text())] == list(given[1:4])
+
+
+def test_help_reads_well(capsys):
+    with pytest.raises(SystemExit) as caught:
+        run("--help")
+    assert caught.value.code == 0
+    told = capsys.readouterr().out
+    for option in (
+        *("PROMPT", "IMAGE", "--output", "--preset", "--prompt-mask", "--also", "--k", "--clusters"),
+        *("--threshold", "--overlay", "--json", "--resume", "Exit code: 0"),
+    ):
+        assert option in told
+    for noise in ("default: None", "default: []", "default: False", "%("):
+        assert noise not in told
+
+
+@pytest.mark.skipif("graphcut" not in registry.names("segmenters"), reason="the offline engine is not there")
+def test_the_offline_engine_end_to_end(tmp_path, save, make_scene):
+    prompt, _ = make_scene(120, 160, RED)
+    picture, mask = make_scene(131, 175, RED, seed=5)
+    save(tmp_path / "prompt.png", prompt)
+    save(tmp_path / "picture.png", picture)
+    code = run(
+        tmp_path / "prompt.png", tmp_path / "picture.png", "--output", tmp_path / "m.png", "--json", tmp_path / "m.json"
+    )
+    assert code == 0
+    found = images.open_picture(tmp_path / "m.png")[..., 0] > 127
+    assert (found & mask).sum() / (found | mask).sum() > 0.8
+    (record,) = json.loads((tmp_path / "m.json").read_text())
+    assert record["found"] is True
+    x, y = np.floor(record["positive_points"]).astype(int).T
+    assert mask[y, x].mean() >= 0.75

@@ -1,0 +1,161 @@
+"""Pictures, folders and a small engine that many tests share."""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ipseg import geometry, images, points
+from ipseg.pipeline import Method
+from ipseg.result import Result
+from ipseg.types import Points, Similarity
+
+COLOURS = {"apple": (200, 30, 40), "leaf": (40, 170, 60), "sky": (50, 90, 210)}
+
+
+def draw_scene(height: int = 48, width: int = 64, colour: tuple[int, int, int] = (200, 30, 40), seed: int = 0):
+    """An ellipse of one colour on a noisy grey ground: (picture (H, W, 3) uint8, mask (H, W) bool)."""
+    rng = np.random.default_rng(seed)
+    picture = rng.integers(90, 130, (height, width, 3), dtype=np.uint8)
+    y, x = np.mgrid[:height, :width]
+    centre = rng.uniform(0.4, 0.6, 2) * (height, width)
+    mask = ((y - centre[0]) / (height * 0.25)) ** 2 + ((x - centre[1]) / (width * 0.25)) ** 2 <= 1
+    picture[mask] = colour
+    return picture, mask
+
+
+@dataclass
+class ColourEngine:
+    """Answers like an engine, knowing nothing but colour: the centre pixel of the prompt, and pixels close to it."""
+
+    name: str = "colour"
+    method: Method = field(default_factory=lambda: Method(threshold=0.5))
+    calls: int = 0
+    prompts: list = field(default_factory=list)
+
+    def saliency(self, picture):
+        return (np.ptp(picture.astype(np.float32), axis=-1) / 255).astype(np.float32)
+
+    def prompt(self, pictures, masks=None):
+        sources = pictures if isinstance(pictures, list) else [pictures]
+        opened = [images.open_picture(source) for source in sources]
+        given = masks if isinstance(masks, list) else [masks] * len(opened)
+        for picture, mask in zip(opened, given, strict=True):
+            if mask is not None:
+                images.open_mask(mask, picture.shape[:2])
+        self.prompts.append((sources, given))
+        return _ColourPrompt(opened[0][opened[0].shape[0] // 2, opened[0].shape[1] // 2].astype(int))
+
+    def segment(self, prompt, image, *, k=None, clusters=None, threshold=None):
+        self.calls += 1
+        k, clusters = (32 if k is None else k), (4 if clusters is None else clusters)
+        points.check(k, clusters)
+        picture = images.open_picture(image)
+        mask = np.abs(picture.astype(int) - prompt.colour).max(axis=-1) < 40
+        frame = geometry.aspect_frame(mask.shape, 8)
+        inside = geometry.cells_inside(frame)
+        likeness = Similarity(geometry.to_cells(mask.astype(np.float32), frame), inside, frame)
+        chosen = Points(np.array([[10.25, 20.5]], np.float32), np.array([[1, 2], [3.126, 4]], np.float32))
+        limit, score = self.method.threshold if threshold is None else threshold, min(1.0, float(mask.mean()) * 8)
+        return Result(
+            picture=picture,
+            mask=mask,
+            found=bool(mask.any()) and score >= limit,
+            score=score,
+            threshold=limit,
+            points=chosen,
+            similarity=likeness,
+            seconds={"features": 0.01, "mask": 0.02},
+        )
+
+
+@dataclass
+class _ColourPrompt:
+    colour: np.ndarray
+    notices: tuple[str, ...] = ()
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The repository."""
+    return Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def make_scene():
+    """:func:`draw_scene`."""
+    return draw_scene
+
+
+@pytest.fixture
+def scene():
+    """One small picture of an ellipse and its mask."""
+    return draw_scene()
+
+
+@pytest.fixture
+def engine() -> ColourEngine:
+    """A new :class:`ColourEngine`."""
+    return ColourEngine()
+
+
+@pytest.fixture
+def perseg_folder(tmp_path: Path) -> Path:
+    """Three objects with three pictures each, in PerSeg's layout, and files that do not belong."""
+    folder = tmp_path / "data"
+    for name, colour in COLOURS.items():
+        for number in range(3):
+            picture, mask = draw_scene(40, 56 + number, colour, seed=number)
+            write(folder / "Images" / name / f"{number:02}.png", picture)
+            write(folder / "Annotations" / name / f"{number:02}.png", mask.astype(np.uint8) * 255)
+    write(folder / "Images" / "apple" / "09.png", draw_scene()[0])  # no annotation
+    (folder / "Images" / "apple" / "notes.txt").write_text("not a picture")
+    return folder
+
+
+def write(path: Path, pixels: np.ndarray) -> Path:
+    """Save an array as a picture, making the folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def save():
+    """:func:`write`."""
+    return write
+
+
+@pytest.fixture(scope="session")
+def encode():
+    """A picture as the bytes of a file: ``encode(array or PIL image, "JPEG", **options)``."""
+
+    def to_bytes(pixels, kind: str, **options) -> bytes:
+        buffer = io.BytesIO()
+        image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
+        image.save(buffer, kind, **options)
+        return buffer.getvalue()
+
+    return to_bytes
+
+
+@pytest.fixture(scope="session")
+def one_sentence():
+    """Assert that a text is one sentence which says what to do, and names no folder."""
+
+    def check(text: object, *, names: str = "", folder: object = None) -> None:
+        text = str(text)
+        assert text.endswith(".")
+        assert "\n" not in text
+        assert not re.search(r"[.!?] [A-Z]", text), f"more than one sentence: {text}"
+        assert re.search(r"[;,] .*\b(give|save|check|make|paint|choose|download)\b", text), f"no way out: {text}"
+        assert names in text
+        assert folder is None or str(folder) not in text
+
+    return check

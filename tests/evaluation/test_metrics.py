@@ -1,0 +1,65 @@
+"""Metrics, held to algebra."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ipseg.evaluation.metrics import area_under_curve, iou
+
+
+def square(top: int, left: int, side: int = 10) -> np.ndarray:
+    mask = np.zeros((40, 50), bool)
+    mask[top : top + side, left : left + side] = True
+    return mask
+
+
+def test_iou_by_algebra():
+    assert iou(square(5, 5), square(5, 5)) == 1
+    assert iou(square(5, 5), square(20, 20)) == 0
+    assert iou(square(5, 5), square(5, 6)) == pytest.approx(90 / 110)  # shifted by one
+    assert iou(square(5, 5), square(6, 6)) == pytest.approx(81 / 119)
+    assert iou(square(5, 5), square(5, 5, 20)) == pytest.approx(1 / 4)
+    assert iou(square(5, 5, 20), square(5, 5)) == pytest.approx(1 / 4)
+    assert type(iou(square(5, 5), square(5, 6))) is float
+
+
+def test_iou_of_empty_masks():
+    empty = np.zeros((40, 50), bool)
+    assert iou(empty, empty) == 1
+    assert iou(empty, square(5, 5)) == iou(square(5, 5), empty) == 0
+    assert iou(~empty, ~empty) == 1
+
+
+def test_iou_of_two_sizes():
+    with pytest.raises(ValueError, match=r"one size, got \(40, 50\) and \(50, 40\)"):
+        iou(square(5, 5), square(5, 5).T)
+
+
+@pytest.mark.parametrize(
+    ("present", "absent", "area"),
+    [
+        ([0.9, 0.8], [0.1, 0.2, 0.3], 1),
+        ([0.1], [0.9, 0.8], 0),
+        ([0.5, 0.5], [0.5], 0.5),
+        ([0.9, 0.4], [0.5, 0.3], 0.75),  # 3 of the 4 pairs are in order
+        ([0.9, 0.5], [0.5, 0.1], 0.875),  # 3 in order, 1 tie
+    ],
+)
+def test_area_under_curve_by_hand(present, absent, area):
+    assert area_under_curve(present, absent) == pytest.approx(area)
+
+
+def test_area_under_curve_agrees_with_scikit_learn():
+    from sklearn.metrics import roc_auc_score
+
+    rng = np.random.default_rng(0)
+    present, absent = rng.integers(3, 12, 40) / 12, rng.integers(0, 9, 60) / 12
+    expected = roc_auc_score([1] * 40 + [0] * 60, [*present, *absent])
+    assert area_under_curve(list(present), list(absent)) == pytest.approx(expected)
+
+
+def test_area_under_curve_of_nothing():
+    for present, absent in (([], [0.5]), ([0.5], [])):
+        with pytest.raises(ValueError, match="at least one score of each kind"):
+            area_under_curve(present, absent)

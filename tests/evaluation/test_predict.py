@@ -1,0 +1,111 @@
+"""Predictions are kept, read again, and never mixed."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+
+import numpy as np
+import pytest
+
+import ipseg
+from ipseg.datasets import perseg
+from ipseg.evaluation import predict
+from ipseg.evaluation.metrics import iou
+from ipseg.pipeline import Method
+
+
+@pytest.fixture
+def episodes(perseg_folder):
+    return list(perseg.episodes(perseg.pictures(perseg_folder)))[:4]
+
+
+def test_each_episode_gets_a_record_and_a_mask(engine, episodes, tmp_path):
+    seen = []
+    answers = list(predict.predict(engine, episodes, tmp_path / "run", lambda *done: seen.append(done)))
+    assert [episode for episode, _ in answers] == episodes
+    assert seen == [(0, 4), (1, 4), (2, 4), (3, 4)]
+    for episode, record in answers:
+        assert set(record) == {"found", "score", "seconds", "mask"}
+        assert record["found"] is True
+        truth = predict.read_mask(episode.query.truth.parent, {"mask": episode.query.truth.name})
+        mask = predict.read_mask(tmp_path / "run", record)
+        assert mask.dtype == bool
+        assert iou(mask, truth) == 1
+
+
+def test_the_second_run_asks_nothing(engine, episodes, tmp_path):
+    first = list(predict.predict(engine, episodes, tmp_path / "run"))
+    assert engine.calls == 4
+    second = list(predict.predict(engine, episodes, tmp_path / "run"))
+    assert engine.calls == 4
+    assert first == second
+
+
+@pytest.mark.parametrize("left", ["a part", "a mask without its record"])
+def test_what_was_half_written_is_done_again(left, engine, episodes, tmp_path):
+    list(predict.predict(engine, episodes, tmp_path / "run"))
+    record = sorted((tmp_path / "run").glob("*.json"))[2]
+    text = record.read_text()
+    record.unlink()
+    if left == "a part":
+        record.with_suffix(".part").write_text(text[:20])
+    else:
+        record.with_suffix(".png").write_bytes(b"half")
+    answers = list(predict.predict(engine, episodes, tmp_path / "run"))
+    assert engine.calls == 5
+    assert record.read_text() == text
+    assert all(predict.read_mask(tmp_path / "run", found).any() for _, found in answers)
+
+
+def test_a_run_that_is_stopped_goes_on(engine, episodes, tmp_path):
+    running = predict.predict(engine, episodes, tmp_path / "run")
+    for _ in range(2):
+        next(running)
+    running.close()
+    assert len(list(predict.predict(engine, episodes, tmp_path / "run"))) == 4
+    assert engine.calls == 4
+
+
+def test_the_folder_is_named_after_all_that_decides(engine, perseg_folder, tmp_path, monkeypatch):
+    def name() -> str:
+        return predict.folder(tmp_path, engine, perseg_folder).name
+
+    names = [name()]
+    assert name() == names[0]
+    assert names[0].startswith("data-colour-")
+    for change in ({"k": 33}, {"seed": 1}, {"weights": {"a": 1.0}}, {"threshold": 0.25}):
+        engine.method = dataclasses.replace(Method(threshold=0.5), **change)
+        names.append(name())
+    engine.method, engine.name = Method(threshold=0.5), "colour2"
+    names.append(name())
+    engine.name = "colour"
+    assert name() == names[0]
+    picture = perseg_folder / "Images" / "sky" / "00.png"
+    os.utime(picture, ns=(1, 1))
+    names.append(name())
+    picture.unlink()
+    names.append(name())
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "__init__.py").write_text("# other code")
+    monkeypatch.setattr(ipseg, "__file__", str(tmp_path / "code" / "__init__.py"))
+    names.append(name())
+    assert len(set(names)) == len(names)
+
+
+def test_names_that_look_alike_do_not_share_a_record(engine, tmp_path, save, make_scene):
+    picture, mask = make_scene()
+    for path in ("a_b/c", "a_b/d", "a/b_c", "a/b_d"):
+        save(tmp_path / "data/Images" / f"{path}.png", picture)
+        save(tmp_path / "data/Annotations" / f"{path}.png", mask.astype(np.uint8) * 255)
+    asked = list(perseg.episodes(perseg.pictures(tmp_path / "data")))
+    answers = list(predict.predict(engine, asked, tmp_path / "run"))
+    assert len({record["mask"] for _, record in answers}) == len(asked) == engine.calls
+    assert len(list((tmp_path / "run").glob("*.json"))) == len(asked)
+
+
+def test_records_are_plain_json(engine, episodes, tmp_path):
+    list(predict.predict(engine, episodes[:1], tmp_path / "run"))
+    (path,) = (tmp_path / "run").glob("*.json")
+    assert json.loads(path.read_text())["mask"] == path.with_suffix(".png").name

@@ -1,0 +1,126 @@
+"""Every plug-in that is found keeps the protocol of its kind, on pictures of odd sizes."""
+
+from __future__ import annotations
+
+import inspect
+
+import numpy as np
+import pytest
+
+from ipseg import images, presets, registry
+from ipseg.similarity import to_numpy
+from ipseg.types import Candidates, FeatureMap, InputError, Points
+
+SIZES = [(301, 77), (64, 200), (16, 16)]
+OPTIONAL = {"accelerate", "diffusers", "segment_anything", "torch", "torchvision", "transformers"}
+OFFLINE = presets.PRESETS["offline"]
+ALWAYS = {("features", OFFLINE.features[0]), ("saliency", OFFLINE.saliency[0]), ("segmenters", OFFLINE.segmenter[0])}
+NOWHERE = np.zeros((0, 2), np.float32)
+
+every_size = pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[1]}x{size[0]}")
+
+
+def every(kind: str):
+    return pytest.mark.parametrize("part", registry.names(kind), indirect=True)
+
+
+@pytest.fixture
+def part(request):
+    """One plug-in with its default settings; skipped where its framework or its weights are not on this machine."""
+    kind, name = request.function.kind, request.param
+    try:
+        return registry.build(kind, name)
+    except ImportError as error:
+        if (kind, name) in ALWAYS or (error.name or "").split(".")[0] not in OPTIONAL:
+            raise
+        pytest.skip(f"{name} needs {error.name}")
+    except InputError as error:
+        if (kind, name) in ALWAYS:
+            raise
+        pytest.skip(f"{name}: {error}")
+
+
+def of(kind: str):
+    """Mark a test as one of a kind of plug-in, over all of them and all sizes."""
+
+    def mark(test):
+        test.kind = kind
+        return every(kind)(every_size(test))
+
+    return mark
+
+
+@pytest.fixture
+def opened(size, make_scene):
+    """A picture as the pipeline has it, and a copy to compare with."""
+    picture = images.open_picture(make_scene(*size)[0])
+    return picture, picture.copy()
+
+
+@of("features")
+def test_features(part, size, opened):
+    picture, before = opened
+    layers = part(picture)
+    assert isinstance(layers, tuple)
+    assert len({layer.name for layer in layers}) == len(layers) > 0
+    for layer in layers:
+        assert isinstance(layer, FeatureMap)
+        assert layer.frame.picture == size
+        assert layer.frame.grid == layers[0].frame.grid
+        values = to_numpy(layer.values)
+        assert np.isfinite(values).all()
+        assert str(layer.values.dtype).removeprefix("torch.") in ("float16", "bfloat16", "float32", "float64")
+        assert values.any()
+    np.testing.assert_array_equal(picture, before)
+    for layer, again in zip(layers, part(before), strict=True):
+        assert layer.name == again.name
+        np.testing.assert_array_equal(to_numpy(layer.values), to_numpy(again.values))
+
+
+def saliency_of(part, picture):
+    """A method that looks at features is handed some, as the pipeline does."""
+    if "features" not in inspect.signature(part).parameters:
+        return part(picture)
+    return part(picture, features=registry.build("features", "texture")(picture))
+
+
+@of("saliency")
+def test_saliency(part, size, opened):
+    picture, before = opened
+    values = saliency_of(part, picture)
+    assert type(values) is np.ndarray
+    assert (values.shape, values.dtype) == (size, np.float32)
+    assert np.isfinite(values).all()
+    assert values.min() >= 0
+    assert values.max() <= 1
+    np.testing.assert_array_equal(picture, before)
+    np.testing.assert_array_equal(values, part(before))
+    flat = part(np.full((*size, 3), 127, np.uint8))
+    assert np.isfinite(flat).all()
+
+
+@of("segmenters")
+def test_segmenters(part, size, opened, make_scene):
+    picture, before = opened
+    _, truth = make_scene(*size)
+    encoding = part.encode(picture)
+    y, x = (axis.mean() + 0.5 for axis in np.nonzero(truth))
+    points = Points(np.array([[x, y]], np.float32), np.array([[0.5, 0.5], [size[1] - 0.5, size[0] - 0.5]], np.float32))
+    first = part.predict(encoding, points)
+    several = part.predict(encoding, points, mask=first.logits[0], several=True)
+    box = (0.0, 0.0, size[1] - 1.0, size[0] - 1.0)
+    boxed = part.predict(encoding, points, mask=several.logits[0], box=box, several=True)
+    nothing = part.predict(encoding, Points(NOWHERE, NOWHERE))
+    one_sided = part.predict(encoding, Points(points.positive, NOWHERE))
+    for answer in (first, several, boxed, nothing, one_sided):
+        assert isinstance(answer, Candidates)
+        assert answer.masks.shape[1:] == size
+        assert answer.masks.dtype == bool
+        assert (answer.scores.dtype, answer.logits.dtype) == (np.float32, np.float32)
+        assert np.isfinite(answer.scores).all()
+        assert np.isfinite(answer.logits).all()
+    assert len(first.masks) == 1
+    np.testing.assert_array_equal(picture, before)
+    for answer in (part.predict(encoding, points), part.predict(part.encode(before), points)):
+        np.testing.assert_array_equal(answer.masks, first.masks)
+        np.testing.assert_array_equal(answer.scores, first.scores)

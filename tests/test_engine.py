@@ -1,0 +1,96 @@
+"""The offline engine as a whole: what it promises on pictures, on the examples and, where there are, on photographs."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import ipseg
+from ipseg.evaluation import perseg
+from ipseg.evaluation.metrics import iou
+
+EXAMPLES = Path(__file__).resolve().parents[1] / "examples_media"
+PHOTOS = Path(os.environ.get("IPSEG_PHOTOS", "photos")) / "perseg"
+
+
+@pytest.fixture(scope="module")
+def engine():
+    return ipseg.load("offline")
+
+
+def example(name: str) -> Path:
+    return EXAMPLES / "Images" / f"{name}.jpg"
+
+
+def truth(name: str) -> np.ndarray:
+    return ipseg.open_mask(EXAMPLES / "Annotations" / f"{name}.png")
+
+
+def test_the_thing_is_found_and_the_same_twice(engine):
+    prompt = engine.prompt(example("yellow_duck/00"))
+    first = engine.segment(prompt, example("yellow_duck/01"))
+    again = ipseg.load("offline").segment(prompt, example("yellow_duck/01"))
+    assert first.found
+    assert iou(first.mask, truth("yellow_duck/01")) > 0.8
+    assert np.array_equal(first.mask, again.mask)
+    assert first.score == again.score
+
+
+def test_threads_share_an_engine_and_get_the_same_answers(engine):
+    names = ["robot/01", "cactus/01", "toy_car/01", "red_mug/01"]
+    prompt = engine.prompt(example("robot/00"))
+    alone = [engine.segment(prompt, example(name)).mask for name in names]
+    fresh = ipseg.load("offline")
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda name: fresh.segment(prompt, example(name)).mask, names * 2))
+    assert all(np.array_equal(mask, alone[number % 4]) for number, mask in enumerate(together))
+
+
+@pytest.mark.parametrize("size", [(301, 77), (64, 400), (900, 1201), (16, 16)])
+def test_the_mask_has_the_size_of_its_picture(engine, size):
+    rng = np.random.default_rng(0)
+    picture = rng.integers(0, 90, (*size, 3), dtype=np.uint8)
+    picture[size[0] // 4 : size[0] // 2, size[1] // 4 : size[1] // 2] = (240, 30, 30)
+    result = engine.segment(engine.prompt(picture), picture)
+    assert result.mask.shape == result.similarity_map().shape == size
+    assert result.mask.dtype == bool
+    assert 0 <= result.score <= 1
+
+
+def test_only_points_and_mask_are_made_anew_when_k_changes(engine):
+    prompt = engine.prompt(example("robot/00"))
+    engine.segment(prompt, example("robot/01"))
+    moved = engine.segment(prompt, example("robot/01"), k=96, clusters=7)
+    assert set(moved.seconds) == {"points", "mask"}
+    assert len(moved.points.positive) == 7
+
+
+def test_a_prompt_can_be_several_pictures_each_with_a_mask(engine):
+    names = ["cactus/00", "cactus/01"]
+    prompt = engine.prompt([example(name) for name in names], [truth(names[0]), None])
+    assert [view.given for view in prompt.views] == [True, False]
+    assert engine.segment(prompt, example("cactus/01")).found
+
+
+def test_a_flat_picture_is_not_found_and_breaks_nothing(engine):
+    grey = np.full((120, 160, 3), 127, dtype=np.uint8)
+    result = engine.segment(engine.prompt(example("robot/00")), grey)
+    assert not result.found
+    prompt = engine.prompt(grey)
+    assert engine.segment(prompt, example("robot/00")).mask.shape == ipseg.open_picture(example("robot/00")).shape[:2]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not PHOTOS.is_dir(), reason="set IPSEG_PHOTOS to a folder that holds perseg/Images")
+def test_on_photographs_it_beats_saliency_alone_and_refuses_strangers(engine, tmp_path):
+    rows, presence = perseg.evaluate(engine, PHOTOS, tmp_path, absent=54)
+    mean = rows[-1]
+    assert mean.miou >= 0.85
+    assert mean.miou > mean.saliency
+    assert min(row.worst for row in rows) >= 0.3
+    assert presence.kept >= 0.8
+    assert presence.refused >= 0.8

@@ -1,0 +1,176 @@
+"""Frames convert back and forth without loss, on pictures of any size and aspect."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ipseg import geometry
+from ipseg.types import Frame
+
+SIZES = [(1, 1), (16, 16), (1, 40), (301, 77), (77, 301), (64, 256), (255, 64), (1080, 1921), (333, 500)]
+FRAMES = {
+    "letterbox": lambda size: geometry.letterbox_frame(size, 60),
+    "letterbox-odd": lambda size: geometry.letterbox_frame(size, 37),
+    "squash": lambda size: geometry.squash_frame(size, (60, 60)),
+    "squash-odd": lambda size: geometry.squash_frame(size, (13, 41)),
+    "aspect": lambda size: geometry.aspect_frame(size, 60),
+}
+every_frame = pytest.mark.parametrize("make", FRAMES.values(), ids=FRAMES)
+every_size = pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[1]}x{size[0]}")
+
+
+def all_cells(frame: Frame) -> np.ndarray:
+    rows, columns = np.mgrid[: frame.grid[0], : frame.grid[1]]
+    return np.stack([columns.ravel(), rows.ravel()], axis=1)
+
+
+def shares(frame: Frame) -> np.ndarray:
+    """The area of each cell that lies on the picture, in pixels: (rows, columns)."""
+    left, top, width, height = *frame.box[:2], *frame.cell
+    x, y = left + np.arange(frame.grid[1] + 1) * width, top + np.arange(frame.grid[0] + 1) * height
+    across, down = (np.diff(np.clip(edges, 0, end)) for edges, end in ((x, frame.picture[1]), (y, frame.picture[0])))
+    return down[:, None] * across[None, :]
+
+
+@every_frame
+@every_size
+def test_cells_to_picture_and_back(make, size):
+    frame = make(size)
+    cells = all_cells(frame)
+    points = geometry.cells_to_picture(cells, frame)
+    assert points.dtype == np.float32
+    np.testing.assert_allclose(geometry.picture_to_cells(points, frame), cells, atol=2e-3)
+    inside = geometry.cells_inside(frame).ravel()
+    assert inside.any()
+    on = (points >= 0).all(axis=1) & (points < np.array(size)[::-1]).all(axis=1)
+    np.testing.assert_array_equal(on, inside)
+
+
+def test_frames_by_hand():
+    frame = geometry.letterbox_frame((20, 40), 4)
+    assert frame.box == (0, -10, 40, 30)
+    assert frame.cell == (10, 10)
+    np.testing.assert_array_equal(geometry.cells_to_picture([[0, 0], [3, 1.5]], frame), [[5, -5], [35, 10]])
+    np.testing.assert_array_equal(geometry.picture_to_cells([[5, -5], [0, 0]], frame), [[0, 0], [-0.5, 0.5]])
+    np.testing.assert_array_equal(geometry.cells_inside(frame)[:, 0], [False, True, True, False])
+    on_the_edge = geometry.cells_inside(geometry.letterbox_frame((30, 40), 4))  # centres at y = 0, 10, 20 and 30
+    np.testing.assert_array_equal(on_the_edge[:, 0], [True, True, True, False])
+    on_the_edge = geometry.cells_inside(geometry.letterbox_frame((40, 30), 4))
+    np.testing.assert_array_equal(on_the_edge[0], [True, True, True, False])
+    frame = geometry.squash_frame((20, 40), (2, 8))
+    assert (frame.box, frame.cell) == ((0, 0, 40, 20), (5, 10))
+    assert geometry.cells_inside(frame).all()
+    assert geometry.aspect_frame((20, 40), 8).grid == (4, 8)
+    assert geometry.aspect_frame((40, 20), 8).grid == (8, 4)
+    assert geometry.aspect_frame((1, 400), 8).grid == (1, 8)
+
+
+@pytest.mark.parametrize("size", [size for size in SIZES if min(size) >= 16], ids=lambda size: f"{size[1]}x{size[0]}")
+@pytest.mark.parametrize("side", [224, 518])
+def test_the_letterboxed_picture_agrees_with_its_frame(size, side):
+    height, width = size
+    scale = side / max(size)
+    radius = max(1, 3 / scale)
+    x, y = round(width * 0.7), round(height * 0.3)
+    rows, columns = np.mgrid[:height, :width] + 0.5
+    weight = np.exp(-((rows - y) ** 2 + (columns - x) ** 2) / (2 * radius**2))
+    square = geometry.letterbox((weight * 255).astype(np.uint8)[..., None].repeat(3, axis=2), side)
+    assert square.shape == (side, side, 3)
+    light = np.where(square[..., 0] > 20, square[..., 0], 0).astype(np.float64)
+    found = np.array([(light.sum(axis) * np.arange(side)).sum() for axis in (0, 1)]) / light.sum()
+    expected = geometry.picture_to_cells([[x, y]], geometry.letterbox_frame(size, side))[0]
+    np.testing.assert_allclose(found, expected, atol=0.8)
+
+
+def test_the_ground_of_a_letterboxed_picture_is_black():
+    square = geometry.letterbox(np.full((20, 80, 3), 200, np.uint8), 40)
+    assert (square[15:25] == 200).all()
+    assert not square[:15].any()
+    assert not square[25:].any()
+    assert geometry.letterbox(np.full((1, 1, 3), 9, np.uint8), 8).shape == (8, 8, 3)
+
+
+@every_frame
+@every_size
+def test_to_cells_keeps_the_mean(make, size):
+    frame = make(size)
+    values = np.random.default_rng(0).random(size, dtype=np.float32)
+    cells = geometry.to_cells(values, frame)
+    assert (cells.shape, cells.dtype) == (frame.grid, np.float32)
+    area = shares(frame)
+    assert (cells * area).sum() / area.sum() == pytest.approx(values.mean(), abs=1e-4)
+    assert not cells[area <= 1e-6].any()
+
+
+def test_to_cells_is_exact_on_whole_ratios():
+    values = np.random.default_rng(0).random((60, 90)).astype(np.float32)
+    cells = geometry.to_cells(values, geometry.squash_frame((60, 90), (6, 15)))
+    np.testing.assert_allclose(cells, values.reshape(6, 10, 15, 6).mean(axis=(1, 3)), atol=1e-6)
+    same = geometry.to_cells(values, geometry.squash_frame((60, 90), (60, 90)))
+    np.testing.assert_allclose(same, values, atol=1e-7)
+    finer = geometry.to_cells(values, geometry.squash_frame((60, 90), (120, 180)))
+    np.testing.assert_allclose(finer, values.repeat(2, axis=0).repeat(2, axis=1), atol=1e-6)
+
+
+def test_to_cells_averages_over_the_part_on_the_picture():
+    frame = geometry.letterbox_frame((3, 4), 2)  # two rows of cells of 2x2 pixels; the picture covers 1.5 of each
+    values = np.arange(12, dtype=np.float32).reshape(3, 4)
+    np.testing.assert_allclose(geometry.to_cells(values, frame), [[11 / 6, 23 / 6], [43 / 6, 55 / 6]], atol=1e-5)
+    with pytest.raises(ValueError, match=r"expected a map of \(3, 4\), got \(4, 3\)"):
+        geometry.to_cells(values.T, frame)
+
+
+@every_frame
+@every_size
+@pytest.mark.parametrize("smooth", [True, False])
+def test_a_constant_stays_constant(make, size, smooth):
+    frame = make(size)
+    cells = np.full(frame.grid, 0.3, np.float32)
+    picture = geometry.to_picture(cells, frame, smooth=smooth)
+    assert (picture.shape, picture.dtype) == (size, np.float32)
+    np.testing.assert_allclose(picture, 0.3, atol=1e-6)
+    seen = geometry.to_cells(picture, frame)
+    np.testing.assert_allclose(seen[shares(frame) > 1e-6], 0.3, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [(301, 77), (64, 256), (333, 500)], ids=str)
+@every_frame
+def test_a_gradient_comes_back(make, size):
+    frame = make(size)
+    across = np.broadcast_to((np.arange(size[1]) + 0.5) / size[1], size)
+    down = np.broadcast_to(((np.arange(size[0]) + 0.5) / size[0])[:, None], size)
+    values = (0.6 * across + 0.4 * down).astype(np.float32)
+    back = geometry.to_picture(geometry.to_cells(values, frame), frame)
+    margin = [min(size[0] // 2 - 1, int(np.ceil(frame.cell[1]))), min(size[1] // 2 - 1, int(np.ceil(frame.cell[0])))]
+    inner = (slice(2 * margin[0], -2 * margin[0]), slice(2 * margin[1], -2 * margin[1]))
+    np.testing.assert_allclose(back[inner], values[inner], atol=2e-3)
+
+
+def test_nearest_by_hand():
+    frame = geometry.squash_frame((2, 4), (1, 2))
+    np.testing.assert_array_equal(geometry.to_picture(np.array([[1.0, 3.0]]), frame, smooth=False), [[1, 1, 3, 3]] * 2)
+    np.testing.assert_allclose(geometry.to_picture(np.array([[1.0, 3.0]]), frame), [[1, 1.5, 2.5, 3]] * 2)
+
+
+@pytest.mark.parametrize("size", [(480, 640), (640, 480), (301, 77), (77, 301), (600, 600), (40, 2000)], ids=str)
+@pytest.mark.parametrize("n", [15, 30, 37, 60])
+def test_crop_to_picture_follows_the_released_rule(size, n):
+    values = np.arange(n * n, dtype=np.float32).reshape(n, n, 1)
+    s = max(1, int(min(size) / (max(size) / n)))
+    kept = range((n - s) // 2, n - (n - s) // 2)
+    whole = range(n)
+    rows, columns = (kept, whole) if size[0] < size[1] else (whole, kept) if size[1] < size[0] else (whole, whole)
+    rows, columns = ([side[len(side) * i // 60] for i in range(60)] for side in (rows, columns))
+    expected = [[values[row, column, 0] for column in columns] for row in rows]
+    cut = geometry.crop_to_picture(values, geometry.letterbox_frame(size, n), (60, 60))
+    np.testing.assert_array_equal(cut[..., 0], expected)
+
+
+def test_crop_to_picture_takes_tensors():
+    torch = pytest.importorskip("torch")
+    values = np.random.default_rng(0).random((15, 15, 3)).astype(np.float32)
+    frame = geometry.letterbox_frame((300, 500), 15)
+    cut = geometry.crop_to_picture(torch.from_numpy(values), frame, (60, 60))
+    assert isinstance(cut, torch.Tensor)
+    np.testing.assert_array_equal(cut.numpy(), geometry.crop_to_picture(values, frame, (60, 60)))

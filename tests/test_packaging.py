@@ -1,0 +1,91 @@
+"""What is installed, what is declared and what is used are the same."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+import ipseg
+
+FOLDERS = {".ci", ".github", "examples_media", "ipseg", "space", "tests"}
+NAMES = {"PIL": "pillow", "cv2": "opencv-python-headless", "skimage": "scikit-image", "sklearn": "scikit-learn"}
+
+
+@pytest.fixture(scope="module")
+def project(root) -> dict:
+    return tomllib.loads((root / "pyproject.toml").read_text())["project"]
+
+
+def parsed(lines) -> dict[str, str]:
+    stripped = (line.split("#")[0].strip() for line in lines)
+    requirements = [Requirement(line) for line in stripped if line]
+    assert len({each.name for each in requirements}) == len(requirements)
+    return {each.name: str(each.specifier) for each in requirements}
+
+
+def test_requirements_are_the_base_and_the_models(root, project):
+    listed = parsed((root / "requirements.txt").read_text().splitlines())
+    assert listed == parsed(project["dependencies"] + project["optional-dependencies"]["models"])
+
+
+def test_every_requirement_has_a_floor_and_a_ceiling(project):
+    for group in (project["dependencies"], *project["optional-dependencies"].values()):
+        for name, specifier in parsed(group).items():
+            assert re.fullmatch(r"<\d+,>=\d+(\.\d+)*", specifier), f"{name}{specifier}"
+
+
+def test_the_base_needs_no_torch(project):
+    assert not {"torch", "torchvision", "transformers", "diffusers"} & set(parsed(project["dependencies"]))
+
+
+def test_what_is_imported_is_declared(root, project):
+    declared = set(parsed(project["dependencies"] + project["optional-dependencies"]["models"]))
+    used = set()
+    for path in [*(root / "ipseg").rglob("*.py"), root / "app.py"]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                used |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                used.add(node.module.split(".")[0])
+    foreign = used - set(sys.stdlib_module_names) - {"ipseg"}
+    assert {NAMES.get(name, name).replace("_", "-") for name in foreign} <= declared
+
+
+def test_every_package_is_found_by_setuptools(root):
+    for path in (root / "ipseg").rglob("*.py"):
+        assert (path.parent / "__init__.py").is_file(), f"{path.parent} has no __init__.py, so it would be left out"
+
+
+def test_the_version(root, project):
+    assert "version" in project["dynamic"]
+    assert str(Version(ipseg.__version__)) == ipseg.__version__
+    done = subprocess.run([sys.executable, "-m", "ipseg", "--version"], cwd=root, capture_output=True, text=True)
+    assert done.stdout == f"ipseg {ipseg.__version__}\n"
+    assert done.returncode == 0
+
+
+@pytest.mark.skipif(not shutil.which("git"), reason="git is not on this machine")
+def test_only_the_folders_that_belong(root):
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=root, capture_output=True, text=True
+    )
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    assert {Path(line).parts[0] for line in listed.stdout.splitlines() if "/" in line} <= FOLDERS
+
+
+def test_what_the_readme_points_at_exists(root):
+    text = (root / "README.md").read_text()
+    targets = re.findall(r"\]\(([^)#\s]+)[^)]*\)", text) + re.findall(r'(?:src|href)="([^"#]+)"', text)
+    for target in targets:
+        if not re.match(r"[a-z]+:", target):
+            assert (root / target).exists(), f"README.md points at {target}"

@@ -1,0 +1,82 @@
+"""Plug-ins are found by their file name, and a name or setting that is not known is said."""
+
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError, fields
+from pathlib import Path
+
+import pytest
+
+import ipseg
+from ipseg import presets, registry
+from ipseg.types import SettingError
+
+PARTS = [(kind, name) for kind in ("features", "saliency", "segmenters") for name in registry.names(kind)]
+
+PLUGIN = '''"""A part for a test."""
+from dataclasses import dataclass
+@dataclass(frozen=True)
+class Settings:
+    size: int = 3
+def build(settings):
+    return ("part", settings.size)
+'''
+
+
+@pytest.fixture
+def made(tmp_path: Path, monkeypatch):
+    """A plug-in that is one new file, and a helper beside it."""
+    (tmp_path / "made_here.py").write_text(PLUGIN)
+    (tmp_path / "_helpers.py").write_text("raise RuntimeError('helpers are not plug-ins')")
+    monkeypatch.setattr("ipseg.features.__path__", [*ipseg.features.__path__, str(tmp_path)])
+
+
+@pytest.mark.parametrize("kind", registry.KINDS)
+def test_names_are_the_files(kind):
+    folder = Path(ipseg.__file__).parent / kind
+    files = {path.stem for path in folder.glob("*.py") if not path.stem.startswith("_")}
+    assert registry.names(kind) == sorted(files)
+
+
+def test_one_new_file_is_one_new_part(made):
+    assert "made_here" in registry.names("features")
+    assert "_helpers" not in registry.names("features")
+    assert registry.build("features", "made_here") == ("part", 3)
+    assert registry.build("features", "made_here", size=5) == ("part", 5)
+
+
+def test_an_unknown_name_lists_what_there_is(made, one_sentence):
+    for name in ("magic", "_helpers", "made_here.py", ""):
+        with pytest.raises(SettingError, match=rf'no "{name}" among the features.*made_here') as caught:
+            registry.module("features", name)
+        one_sentence(caught.value)
+
+
+def test_an_unknown_setting_lists_what_there_is(made):
+    with pytest.raises(SettingError, match=r'"made_here" has no setting colour, sise; it has: size\.'):
+        registry.build("features", "made_here", sise=5, colour=1)
+
+
+@pytest.mark.parametrize(("kind", "name"), PARTS)
+def test_settings_are_frozen_with_a_default_each(kind, name):
+    settings = registry.module(kind, name).Settings()
+    for each in fields(settings):
+        with pytest.raises(FrozenInstanceError):
+            setattr(settings, each.name, None)
+
+
+@pytest.mark.parametrize("name", presets.PRESETS)
+def test_presets_name_parts_and_settings_that_exist(name):
+    preset = presets.PRESETS[name]
+    assert preset.summary.endswith(".")
+    for kind, (part, settings) in zip(
+        ("features", "saliency", "segmenters"), (preset.features, preset.saliency, preset.segmenter), strict=True
+    ):
+        assert part in registry.names(kind)
+        assert set(settings) <= {each.name for each in fields(registry.module(kind, part).Settings)}
+
+
+def test_an_unknown_preset_lists_what_there_is(one_sentence):
+    with pytest.raises(SettingError, match=r'no preset "online"; choose one of: .*offline') as caught:
+        presets.load("online")
+    one_sentence(caught.value)

@@ -1,0 +1,70 @@
+"""Step 2, by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ipseg import geometry, similarity
+from ipseg.types import FeatureMap
+
+VALUES = np.array([[[1, 0], [0, 2], [-3, 0]], [[3, 4], [1, 1], [0, 0]]], np.float32)
+BY_HAND = [[1, 0, -1], [0.6, 0.5**0.5, 0]]
+
+
+def layer(name: str, values=VALUES) -> FeatureMap:
+    return FeatureMap(name, values, geometry.squash_frame((20, 30), (2, 3)))
+
+
+def test_cosine_by_hand():
+    np.testing.assert_allclose(similarity.cosine(np.array([5.0, 0.0]), VALUES), BY_HAND, atol=1e-6)
+
+
+def test_zero_is_like_nothing():
+    assert not similarity.cosine(np.zeros(2, np.float32), VALUES).any()
+    assert similarity.cosine(np.array([5.0, 0.0]), VALUES)[1, 2] == 0
+
+
+def test_cosine_stays_in_its_range():
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(9, 7, 64)).astype(np.float32) * 1e3
+    found = similarity.cosine(values[4, 3], values)
+    assert np.abs(found).max() <= 1 + 1e-5
+    assert found.argmax() == 4 * 7 + 3
+
+
+def test_fuse_weighs_the_layers():
+    vectors = {"a": np.array([1.0, 0.0]), "b": np.array([0.0, 1.0])}
+    fused = similarity.fuse(vectors, (layer("a"), layer("b")), {"a": 1.0, "b": 0.1})
+    a, b = (similarity.cosine(vector, VALUES) for vector in vectors.values())
+    assert fused.dtype == np.float32
+    np.testing.assert_allclose(fused, a + 0.1 * b, atol=1e-6)
+
+
+def test_a_layer_without_a_weight_takes_no_part():
+    other_grid = FeatureMap("c", np.ones((5, 5, 9)), geometry.squash_frame((20, 30), (5, 5)))
+    vectors = {"a": np.array([1.0, 0.0])}
+    fused = similarity.fuse(vectors, (other_grid, layer("a")), {"a": 2.0, "c": 0.0})
+    np.testing.assert_allclose(fused, 2 * np.array(BY_HAND), atol=1e-6)
+
+
+@pytest.mark.parametrize("weights", [{}, {"z": 1.0}, {"a": 0.0}])
+def test_no_weight_at_all(weights):
+    with pytest.raises(ValueError, match=r"expected a weight for one of \['a'\], got"):
+        similarity.fuse({"a": np.ones(2)}, (layer("a"),), weights)
+
+
+def test_tensors_give_the_same_answer():
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(0)
+    values, vector = rng.normal(size=(2, 3, 16)).astype(np.float32), rng.normal(size=16).astype(np.float32)
+    vector[:4] = 0
+    values[1, 2] = 0
+    expected = similarity.fuse({"a": vector}, (layer("a", values),), {"a": 0.7})
+    tensors = torch.from_numpy(values).requires_grad_()
+    found = similarity.fuse({"a": torch.from_numpy(vector)}, (layer("a", tensors),), {"a": 0.7})
+    assert type(found) is np.ndarray
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    half = similarity.to_numpy(torch.tensor([0.5, 2.0], dtype=torch.bfloat16))
+    np.testing.assert_array_equal(half, [0.5, 2])

@@ -1,0 +1,94 @@
+"""Pictures of results keep the size, leave their inputs alone, and show what they claim."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ipseg import viz
+from ipseg.types import Points
+
+NONE = np.zeros((0, 2), np.float32)
+
+
+@pytest.fixture
+def still(scene):
+    """A read-only picture, as ``open_picture`` gives it, and its mask."""
+    picture, mask = scene
+    picture.setflags(write=False)
+    return picture, mask
+
+
+@pytest.mark.parametrize("size", [(16, 16), (301, 77), (48, 640)])
+def test_every_picture_keeps_its_size(size, make_scene):
+    picture, mask = make_scene(*size)
+    picture.setflags(write=False)
+    points = Points(np.array([[0, 0], [size[1] - 1, size[0] - 1]], np.float32), np.array([[3.5, 3.5]], np.float32))
+    values = np.linspace(0, 1, mask.size, dtype=np.float32).reshape(size)
+    for shown in (
+        viz.overlay(picture, mask, points),
+        viz.draw_points(picture, points),
+        viz.heat_map(picture, values),
+        viz.spotlight(picture, values),
+    ):
+        assert (shown.shape, shown.dtype) == ((*size, 3), np.uint8)
+    assert viz.cut_out(picture, mask).shape == (*size, 4)
+
+
+def test_the_overlay_tints_the_mask_and_dims_the_rest():
+    picture = np.full((100, 100, 3), 100, np.uint8)
+    mask = np.zeros((100, 100), bool)
+    mask[20:60, 20:60] = True
+    shown = viz.overlay(picture, mask)
+    np.testing.assert_allclose(shown[40, 40], (np.array(viz.MASK) + 100) / 2, atol=1)
+    assert (shown[90, 90] == 72).all()
+    assert shown[20, 40].min() > 180  # the outline
+    np.testing.assert_allclose(viz.overlay(picture, mask, opacity=0)[40, 40], 100)
+    np.testing.assert_allclose(viz.overlay(picture, mask, colour=(0, 0, 0), opacity=1)[40, 40], 0)
+    assert (viz.overlay(picture, np.zeros_like(mask)) == 72).all()
+
+
+def test_points_are_drawn_where_they_are():
+    picture = np.zeros((200, 300, 3), np.uint8)
+    shown = viz.draw_points(picture, Points(np.array([[60.5, 40.5]]), np.array([[200.5, 120.5]])))
+    green = np.argwhere((shown == viz.POSITIVE).all(axis=-1))
+    red = np.argwhere((shown == viz.NEGATIVE).all(axis=-1))
+    np.testing.assert_allclose(green.mean(axis=0), (40, 60), atol=0.5)
+    np.testing.assert_allclose(red.mean(axis=0), (120, 200), atol=0.5)
+    assert (shown[40 - 2, 60] == 255).all()  # the upright of the plus
+    assert (shown[120 - 2, 200] == viz.NEGATIVE).all()  # a minus has none
+    assert (shown[120, 200] == 255).all()
+    assert not picture.any()
+    np.testing.assert_array_equal(viz.draw_points(picture, Points(NONE, NONE)), picture)
+
+
+def test_positive_points_lie_on_top():
+    here = np.array([[50, 50]], np.float32)
+    shown = viz.draw_points(np.zeros((100, 100, 3), np.uint8), Points(here, here))
+    assert (shown == viz.POSITIVE).all(axis=-1).any()
+    assert not (shown == viz.NEGATIVE).all(axis=-1).any()
+
+
+def test_the_heat_map_is_red_where_it_is_high(still):
+    picture, mask = still
+    values = mask.astype(np.float32) * 0.2 + 0.3  # stretched over its own range
+    shown = viz.heat_map(picture, values, opacity=1).astype(int)
+    assert (shown[mask][:, 0] > shown[mask][:, 2]).all()
+    assert shown[~mask][:, 0].max() < 60
+    flat = viz.heat_map(picture, np.full(mask.shape, 0.5, np.float32), opacity=1)
+    assert len(np.unique(flat.reshape(-1, 3), axis=0)) == 1
+    assert flat.max() < 80
+
+
+def test_the_spotlight_keeps_what_is_salient(still):
+    picture, mask = still
+    shown = viz.spotlight(picture, mask.astype(np.float32))
+    np.testing.assert_array_equal(shown[mask], picture[mask])
+    np.testing.assert_allclose(shown[~mask], picture[~mask] * 0.15, atol=0.51)
+
+
+def test_the_cut_out_is_the_picture_with_the_mask_as_alpha(still):
+    picture, mask = still
+    cut = viz.cut_out(picture, mask)
+    np.testing.assert_array_equal(cut[..., :3], picture)
+    np.testing.assert_array_equal(cut[..., 3], mask * 255)
