@@ -33,7 +33,7 @@ lint: $(VENV)/everything ## format and lint in place
 	$(BIN)/mypy
 
 evaluate: $(VENV)/base ## the table of a folder in PerSeg's layout: make evaluate DATA=folder
-	$(BIN)/python -m ipseg evaluate $(DATA)
+	$(BIN)/python -m ipseg evaluate $(DATA) --absent 60
 
 clean: ## remove the environment and what was made
 	rm -rf $(VENV) runs build *.egg-info .pytest_cache .ruff_cache .mypy_cache
