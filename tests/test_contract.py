@@ -94,8 +94,8 @@ def test_saliency(part, size, opened):
     assert values.min() >= 0
     assert values.max() <= 1
     np.testing.assert_array_equal(picture, before)
-    np.testing.assert_array_equal(values, part(before))
-    flat = part(np.full((*size, 3), 127, np.uint8))
+    np.testing.assert_array_equal(values, saliency_of(part, before))
+    flat = saliency_of(part, np.full((*size, 3), 127, np.uint8))
     assert np.isfinite(flat).all()
 
 
