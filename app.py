@@ -33,6 +33,7 @@ def main() -> None:
         max_file_size="64mb",
         run_history=False,
         ssr_mode=False,
+        max_threads=8,  # each thread keeps memory of its own
         quiet=True,
     )
 

@@ -87,7 +87,7 @@ class IPSeg:
         method: Method | None = None,
         *,
         name: str = "custom",
-        cache_bytes: int = 128 * 2**20,
+        cache_bytes: int = 96 * 2**20,
     ) -> None:
         self.features, self.saliency, self.segmenter = features, saliency, segmenter
         self.method = method or Method()

@@ -25,7 +25,7 @@ class Settings:
 
     side: int = 400  # longest side of the working picture, in pixels
     cells: int = 60  # cells along the longer side
-    channels: int = 2048  # length of the Fourier features; more is closer to the kernel
+    channels: int = 1024  # length of the Fourier features; more is closer to the kernel
     width: float = 8.0  # of the kernel, in the units of the descriptor
     lightness: float = 0.4  # weight of L: light changes more than colour does
     colour: float = 0.8  # weight of a and b
