@@ -18,7 +18,7 @@ help: ## what can be made
 demo: $(VENV)/base ## the page at http://127.0.0.1:7860 with the offline engine: no weights, no GPU, no network
 	$(BIN)/python app.py
 
-demo-models: $(VENV)/everything ## the page with the packages of the paper's models installed
+demo-models: $(VENV)/everything ## the same page with the packages of the paper's models installed; their engines are still to come
 	$(BIN)/python app.py
 
 test: $(VENV)/everything ## lint, types and every test

@@ -23,7 +23,7 @@ def main() -> None:
     """Build the page, say where it is, and serve it until it is stopped."""
     chosen = arguments()
     print(f"ipseg, engine: {chosen.preset}. Open http://{chosen.host}:{chosen.port} - Ctrl+C stops it.", flush=True)
-    print("The paper's models (DINOv2, Stable Diffusion, SAM; several gigabytes): make demo-models", flush=True)
+    print("Packages of the paper's models (gigabytes; the engines are still to come): make demo-models", flush=True)
     build(chosen.preset).launch(
         server_name=chosen.host,
         server_port=chosen.port,
