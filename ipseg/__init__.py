@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 from ipseg.version import __version__
 
 if TYPE_CHECKING:
+    from ipseg.choice import load
     from ipseg.images import open_mask, open_picture
     from ipseg.pipeline import IPSeg, Method
     from ipseg.points import MAX_CLUSTERS, MAX_K
-    from ipseg.presets import PRESETS, load
+    from ipseg.presets import PRESETS
     from ipseg.result import Result
     from ipseg.types import InputError, Prompt
 
@@ -30,7 +31,7 @@ _HOMES = {
     "PRESETS": "presets",
     "Prompt": "types",
     "Result": "result",
-    "load": "presets",
+    "load": "choice",
     "open_mask": "images",
     "open_picture": "images",
 }

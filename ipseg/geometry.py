@@ -80,6 +80,21 @@ def to_cells(values: NDArray, frame: Frame) -> NDArray[np.float32]:
     return (down @ values.astype(np.float32) @ across.T).astype(np.float32)
 
 
+def sample_cells(values: NDArray, frame: Frame) -> NDArray[np.float32]:
+    """A (H, W) map in picture pixels sampled once per cell: (rows, columns) float32; 0 where that is off the picture.
+
+    The pixel is the one under the cell's upper left corner, found in float32, as torch's "nearest" resizing finds it.
+    """
+    (height, width), (left, top) = frame.picture, frame.box[:2]
+    rows, columns = (
+        np.floor(np.float32(start) + np.arange(n, dtype=np.float32) * np.float32(cell)).astype(np.intp)
+        for start, n, cell in zip((top, left), frame.grid, frame.cell[::-1], strict=True)
+    )
+    on_rows, on_columns = ((at >= 0) & (at < size) for at, size in ((rows, height), (columns, width)))
+    sampled = np.asarray(values, dtype=np.float32)[rows.clip(0, height - 1)[:, None], columns.clip(0, width - 1)]
+    return sampled * (on_rows[:, None] & on_columns)
+
+
 def to_picture(values: NDArray, frame: Frame, *, smooth: bool = True) -> NDArray[np.float32]:
     """A (rows, columns) map on cells, brought to the picture: (H, W) float32, bilinear unless ``smooth=False``."""
     height, width = frame.picture

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -60,6 +61,8 @@ class Method:
     clusters: int = 4  # c of section 3.4, positive and negative alike
     cell_threshold: float = 0.5  # a cell belongs to the prompt's thing above this saliency
     erosion: int = 1  # rounds of 3x3 erosion of those cells
+    smallest: int = 4  # erosion stops before fewer cells than this are left
+    sampling: str = "area"  # how a cell gets its saliency: "area" or, as released, "nearest"
     refinement: str = "cascade"  # how points become a mask: a function of refine.py
     threshold: float = 0.0  # least score at which the thing counts as found
     seed: int = 0  # of k-means
@@ -72,6 +75,9 @@ class IPSeg:
     An engine holds no state that changes an answer: it keeps what it computed from a picture, named by the picture's
     content, so that the next question about the same picture is quick. It may be shared between threads.
     """
+
+    reason: str = ""  # why this engine was taken, when :func:`ipseg.load` was not told which
+    placement: Any = None  # where its models run; None without any
 
     def __init__(
         self,
@@ -153,12 +159,19 @@ class IPSeg:
         return Similarity(values, cells_inside(frame), frame)
 
     def _view(self, source: Source, mask: Any) -> View:
-        picture = _named(images.open_picture(source))
+        picture, method = _named(images.open_picture(source)), self.method
         size = picture.pixels.shape[:2]
         shown = self._belief(picture) if mask is None else images.open_mask(mask, size).astype(np.float32)
         layer = self._features(picture)[0]
         frame = layer.frame
-        cells = prototype.object_cells(shown, frame, threshold=self.method.cell_threshold, erosion=self.method.erosion)
+        cells = prototype.object_cells(
+            shown,
+            frame,
+            threshold=method.cell_threshold,
+            erosion=method.erosion,
+            smallest=method.smallest,
+            sampling=method.sampling,
+        )
         if not cells.any():
             cells = cells_inside(frame)
         return View(picture.pixels, shown, mask is not None, cells, frame, presence.look(layer, cells))
@@ -166,16 +179,22 @@ class IPSeg:
     def _belief(self, picture: _Named) -> NDArray[np.float32]:
         """MS: the saliency of a picture, settled by the segmenter's own candidates where the method asks for it."""
         if self.method.contrast is None:
-            return self._kept("belief", picture, self.saliency)
+            return self._kept("belief", picture, lambda _: self._saliency(picture))
         return self._kept("belief", picture, lambda _: self._settled(picture))
 
     def _settled(self, picture: _Named) -> NDArray[np.float32]:
-        odds = log_odds(self.saliency(picture.pixels))
+        odds = log_odds(self._saliency(picture))
         agreed = refine.consensus(self.segmenter, self._encoding(picture), odds)
         return geometry.to_picture(agreed, geometry.squash_frame(picture.pixels.shape[:2], agreed.shape))
 
     def _features(self, picture: _Named) -> tuple[FeatureMap, ...]:
         return self._kept("features", picture, self.features)
+
+    def _saliency(self, picture: _Named) -> NDArray[np.float32]:
+        method: Any = self.saliency
+        if "features" not in inspect.signature(method).parameters:
+            return method(picture.pixels)
+        return method(picture.pixels, features=self._features(picture))  # it is handed those that are there
 
     def _encoding(self, picture: _Named) -> Any:
         return self._kept("encoding", picture, self.segmenter.encode)

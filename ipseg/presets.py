@@ -23,9 +23,78 @@ class Preset:
     saliency: Part
     segmenter: Part
     method: Method = field(default_factory=Method)
+    weights: tuple[str, ...] = ()  # what it needs of ipseg.weights
+    gpu: float = 0.0  # GB of a GPU's memory without which it is too slow to be taken unasked; 0: a CPU will do
+    resident: float = 0.0  # GB of a GPU's memory, about, from which its models need not take turns
+    memory: float = 0.0  # GB of the computer's memory, about
+    cache: int = 128 * 2**20  # bytes of what was computed from pictures that are kept
 
+
+# Weights of the layers' cosines: the released script's, dino + 0.1 (0.3 s3 + 0.2 s4 + 0.1 s5). The paper names none.
+FUSED = {"dinov2": 1.0, "s3": 0.03, "s4": 0.02, "s5": 0.01}
+GREAT = ("dinov2_base", "sd15", "tsdn", "sam_vit_h")
 
 PRESETS: Mapping[str, Preset] = {
+    "paper": Preset(
+        summary="The paper's models and settings: DINOv2-B and Stable Diffusion 1.5, TSDN, SAM ViT-H. Wants a GPU.",
+        features=(
+            "fusion",
+            {
+                "sources": {
+                    "dinov2": {"model": "base", "size": 840},
+                    "stable_diffusion": {"timestep": 50, "size": 960, "window": 0},
+                },
+                "grid": 60,
+            },
+        ),
+        saliency=("tsdn", {}),
+        segmenter=("sam", {"model": "vit_h"}),
+        method=Method(weights=FUSED, k=32, clusters=4, refinement="single"),
+        weights=GREAT,
+        gpu=6,
+        resident=12,
+        memory=12,
+        cache=512 * 2**20,
+    ),
+    "released": Preset(
+        summary="Every setting as in the released script: four windows, timestep 100, three passes. Wants a GPU.",
+        features=(
+            "fusion",
+            {
+                "sources": {
+                    "dinov2": {"model": "base", "size": 840},
+                    "stable_diffusion": {"timestep": 100, "size": 960, "window": 512},
+                },
+                "grid": 60,
+            },
+        ),
+        saliency=("tsdn", {}),
+        segmenter=("sam", {"model": "vit_h", "squash": True}),
+        method=Method(
+            weights=FUSED,
+            k=32,
+            clusters=4,
+            cell_threshold=0.5,
+            erosion=1,
+            smallest=1,
+            sampling="nearest",
+            refinement="cascade",
+        ),
+        weights=GREAT,
+        gpu=6,
+        resident=12,
+        memory=12,
+        cache=512 * 2**20,
+    ),
+    "light": Preset(
+        summary="DINOv2-S, TokenCut and SAM 2.1 tiny: a laptop, or a server without a GPU.",
+        features=("dinov2", {"model": "small", "size": 518}),  # 37 cells a side: the size it was trained at
+        saliency=("tokencut", {}),
+        segmenter=("sam2", {"model": "tiny"}),
+        method=Method(weights={"dinov2": 1.0}),
+        weights=("dinov2_small", "sam2.1-hiera-tiny"),
+        memory=3,
+    ),
     "offline": Preset(
         summary="No weights, no GPU, no network: colour and texture, boundary saliency, a graph cut.",
         features=("texture", {}),
@@ -36,12 +105,37 @@ PRESETS: Mapping[str, Preset] = {
 }
 
 
-def load(name: str = "offline") -> IPSeg:
-    """Build the engine of a preset. Raises :class:`~ipseg.types.SettingError` when there is none of that name."""
+def load(name: str, *, placement: Any = None) -> IPSeg:
+    """Build the engine of the preset of that name; :func:`ipseg.load` does so too, and finds one without a name.
+
+    ``placement`` is an :class:`ipseg.placement.Placement`; without one, a GPU where there is one, else the CPU. Raises
+    :class:`~ipseg.types.SettingError` when there is no preset of that name or the packages of its models are not
+    installed, :class:`~ipseg.weights.WeightError` when weights are missing or damaged.
+    """
     if name not in PRESETS:
         raise SettingError(f'There is no preset "{name}"; choose one of: {", ".join(PRESETS)}.')
-    preset = PRESETS[name]
-    features = registry.build("features", preset.features[0], **preset.features[1])
-    saliency = registry.build("saliency", preset.saliency[0], **preset.saliency[1])
-    segmenter = registry.build("segmenters", preset.segmenter[0], **preset.segmenter[1])
-    return IPSeg(features, saliency, segmenter, preset.method, name=name)
+    return assemble(PRESETS[name], name, placement)
+
+
+def assemble(preset: Preset, name: str = "custom", placement: Any = None) -> IPSeg:
+    """Build the engine of a preset, a named one or one of your own. Raises as :func:`load` does."""
+    from ipseg import weights
+
+    for needed in preset.weights:  # all of them before the first is read: some take a minute
+        weights.locate(needed)
+    if placement is None and preset.weights:
+        from ipseg.placement import Placement
+
+        placement = Placement()
+    parts = (("features", preset.features), ("saliency", preset.saliency), ("segmenters", preset.segmenter))
+    try:
+        features, saliency, segmenter = (
+            registry.build(kind, plugin, placement=placement, **settings) for kind, (plugin, settings) in parts
+        )
+    except ImportError as error:
+        raise SettingError(
+            f'"{name}" needs {error.name}, which is missing; run pip install "ipseg[models]".'
+        ) from error
+    engine = IPSeg(features, saliency, segmenter, method=preset.method, name=name, cache_bytes=preset.cache)
+    engine.placement = placement
+    return engine

@@ -11,21 +11,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipseg import geometry
-from ipseg.types import Array, FeatureMap, Frame
+from ipseg.types import Array, FeatureMap, Frame, SettingError
+
+SAMPLINGS = {"area": geometry.to_cells, "nearest": geometry.sample_cells}
+"""How a cell gets its value from the pixels of a map."""
 
 
 def object_cells(
-    saliency: NDArray, frame: Frame, *, threshold: float = 0.5, erosion: int = 1, smallest: int = 4
+    saliency: NDArray,
+    frame: Frame,
+    *,
+    threshold: float = 0.5,
+    erosion: int = 1,
+    smallest: int = 4,
+    sampling: str = "area",
 ) -> NDArray[np.bool_]:
     """The cells that belong to the thing: MS of Eq. 5 on the grid of the features.
 
-    ``saliency`` is (H, W) in [0, 1] (a mask counts as 0 and 1). A cell belongs when its mean is above ``threshold``
-    after ``erosion`` rounds of a 3x3 minimum; erosion stops before fewer than ``smallest`` cells are left. When nothing
-    is above the threshold the answer is empty: the caller decides what that means.
+    ``saliency`` is (H, W) in [0, 1] (a mask counts as 0 and 1). A cell belongs when its value is above ``threshold``
+    after ``erosion`` rounds of a 3x3 minimum, in which cells beyond the border take no part; erosion stops before fewer
+    than ``smallest`` cells are left. The value of a cell is its mean (``sampling="area"``) or one pixel of it
+    (``"nearest"``, as in the released script). When nothing is above the threshold the answer is empty: the caller
+    decides what that means.
 
-    Returns (rows, columns) bool.
+    Returns (rows, columns) bool. Raises :class:`SettingError` when there is no such sampling.
     """
-    values = geometry.to_cells(np.asarray(saliency, dtype=np.float32), frame)
+    if sampling not in SAMPLINGS:
+        raise SettingError(f'There is no sampling "{sampling}"; choose one of: {", ".join(SAMPLINGS)}.')
+    values = SAMPLINGS[sampling](np.asarray(saliency, dtype=np.float32), frame)
     cells = values > threshold
     for _ in range(erosion):
         values = _minimum_3x3(values)

@@ -1,12 +1,15 @@
 """Plug-ins are found by their file name: one new file is one new part, and no list has to be extended.
 
 A plug-in module holds a frozen dataclass ``Settings`` with a comment on each default, and ``build(settings)`` which
-returns the part. Names of files that begin with an underscore are helpers, not plug-ins.
+returns the part. A plug-in with a network has ``build(settings, placement)`` instead: it gives every module to
+``placement.place`` and its inputs to ``placement.device``. Names of files that begin with an underscore are helpers,
+not plug-ins.
 """
 
 from __future__ import annotations
 
 import importlib
+import inspect
 import pkgutil
 from dataclasses import fields
 from types import ModuleType
@@ -31,11 +34,21 @@ def module(kind: str, name: str) -> ModuleType:
     return importlib.import_module(f"ipseg.{kind}.{name}")
 
 
-def build(kind: str, name: str, **settings: Any) -> Any:
-    """Make one part. A setting it does not have is a :class:`SettingError`, not a silent nothing."""
+def build(kind: str, name: str, *, placement: Any = None, **settings: Any) -> Any:
+    """Make one part. A setting it does not have is a :class:`SettingError`, not a silent nothing.
+
+    ``placement`` is a :class:`ipseg.placement.Placement`, shared by all parts of an engine; the CPU without one.
+    """
     plugin = module(kind, name)
     known = [field.name for field in fields(plugin.Settings)]
     unknown = sorted(set(settings) - set(known))
     if unknown:
         raise SettingError(f'"{name}" has no setting {", ".join(unknown)}; it has: {", ".join(known) or "none"}.')
-    return plugin.build(plugin.Settings(**settings))
+    chosen = plugin.Settings(**settings)
+    if "placement" not in inspect.signature(plugin.build).parameters:
+        return plugin.build(chosen)
+    if placement is None:
+        from ipseg.placement import Placement
+
+        placement = Placement("cpu")
+    return placement.guard(plugin.build(chosen, placement))

@@ -17,7 +17,7 @@ PACKAGE = Path(ipseg.__file__).parent
 PLUGINS = ("features", "saliency", "segmenters")
 SHARED = ("offline",)  # what the parts of the offline engine have in common
 STEPS = ("prototype", "similarity", "points", "refine")
-PUBLIC = ("types", "images", "result", "pipeline", "presets")  # where the names of ipseg.__all__ live
+PUBLIC = ("types", "images", "result", "pipeline", "presets", "choice")  # where the names of ipseg.__all__ live
 ALL = "everything above"
 
 TABLE = (  # top to bottom: who, and what of the rows above they may import
@@ -27,15 +27,16 @@ TABLE = (  # top to bottom: who, and what of the rows above they may import
     (("cache",), ("types",)),
     (("weights",), ("types", "version")),
     (("placement",), ("types",)),
+    (("registry",), ("types", "placement")),
     (SHARED, ("types", "geometry")),
     (STEPS, ("types", "geometry")),
     (("presence",), ("types", "geometry", "prototype", "similarity")),
-    (PLUGINS, ("types", "geometry", "weights", *SHARED)),
+    (PLUGINS, ("types", "geometry", "weights", "registry", *SHARED)),  # the registry: a part made of other parts
     (("viz",), ("types",)),
     (("result",), ("types", "geometry", "viz")),
     (("pipeline",), ("types", "images", "geometry", "cache", "result", "presence", *STEPS)),
-    (("registry",), ("types",)),
-    (("presets",), ("types", "registry", "pipeline")),
+    (("presets",), ("types", "registry", "pipeline", "weights", "placement")),
+    (("choice",), ("types", "pipeline", "presets", "weights", "placement")),
     (("methods",), ("types", "images", "geometry", "cache", "result", *STEPS)),
     (("datasets",), ("types", "images")),
     (("evaluation",), ("types", "images", "pipeline", "result", "methods", "datasets", "version", "ipseg")),

@@ -1,0 +1,104 @@
+"""Which preset this machine can run: looks at packages, weights and memory, and never downloads anything.
+
+Loading without a name takes the best of them.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from typing import Any
+
+from ipseg import presets, weights
+from ipseg.pipeline import IPSeg
+from ipseg.presets import PRESETS, Preset
+from ipseg.types import InputError
+
+ORDER = ("paper", "light", "offline")
+"""Best first. ``released`` is not among them: it repeats a script, and only who asks for it wants that."""
+
+PACKAGES = ("torch", "torchvision", "transformers", "diffusers", "segment_anything", "accelerate")
+
+
+def load(name: str | None = None, *, placement: Any = None) -> IPSeg:
+    """Build the engine of a preset; without a name, of the best that this machine can run with the weights it has.
+
+    ``placement`` is an :class:`ipseg.placement.Placement`; without one, a GPU where there is one, else the CPU. Nothing
+    is ever downloaded: ``python -m ipseg weights fetch PRESET`` does that. ``engine.reason`` says why an engine was
+    taken. Raises as :func:`ipseg.presets.load` does.
+    """
+    return best(placement) if name is None else presets.load(name, placement=placement)
+
+
+def best(placement: Any = None) -> IPSeg:
+    """The engine of the first preset of :data:`ORDER` that nothing stands in the way of; its ``reason`` says why."""
+    passed_over: list[str] = []
+    for name in ORDER[:-1]:
+        stands = obstacle(name, placement)
+        if not stands:
+            try:
+                engine = presets.load(name, placement=placement or _placement(PRESETS[name]))
+            except InputError as error:  # weights that are damaged, a GPU that is too small after all
+                stands = str(error).rstrip(".")
+            else:
+                engine.reason = _reason(name, passed_over)
+                return engine
+        passed_over.append(f"{name}: {stands}.")
+    engine = presets.load(ORDER[-1])
+    engine.reason = _reason(ORDER[-1], passed_over)
+    return engine
+
+
+def obstacle(name: str, placement: Any = None) -> str:
+    """What stands in the way of taking a preset unasked, without a full stop; "" when nothing does."""
+    preset = PRESETS[name]
+    if not preset.weights:
+        return ""
+    absent = [package for package in PACKAGES if importlib.util.find_spec(package) is None]
+    if absent:
+        return f'{", ".join(absent)} missing; run pip install "ipseg[models]"'
+    missing = [weights.get(one) for one in preset.weights if weights.find(one) is None]
+    if missing:
+        size = weights.readable_size(sum(one.bytes for one in missing))
+        titles = ", ".join(one.title for one in missing)
+        return f"weights of {titles} missing ({size}); run `python -m ipseg weights fetch {name}`"
+    if 0 < memory() < preset.memory:
+        return f"needs about {preset.memory:g} GB of memory, here are {memory():.0f}"
+    if preset.gpu and gpu_memory(placement) < preset.gpu:
+        return f"slow without a GPU of {preset.gpu:g} GB; load it by its name to have it anyway"
+    return ""
+
+
+def memory() -> float:
+    """GB of this computer's memory; 0 where the system does not say."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    except (AttributeError, ValueError, OSError):
+        return 0.0
+
+
+def gpu_memory(placement: Any = None) -> float:
+    """GB of the memory of the GPU that a placement uses; 0 on the CPU."""
+    import torch
+
+    device = (placement or _automatic()).device
+    if device.type == "cuda":
+        return torch.cuda.get_device_properties(device).total_memory / 1e9
+    return memory() if device.type == "mps" else 0.0  # Apple's GPUs share the computer's
+
+
+def _automatic() -> Any:
+    from ipseg.placement import Placement
+
+    return Placement()
+
+
+def _placement(preset: Preset) -> Any:
+    from ipseg.placement import Placement
+
+    small = preset.gpu and gpu_memory() < preset.resident
+    return Placement("sequential" if small else "auto")
+
+
+def _reason(name: str, passed_over: list[str]) -> str:
+    return " ".join([f'"{name}" is the best that this machine can run with what it has.', *passed_over])

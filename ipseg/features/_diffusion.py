@@ -1,0 +1,136 @@
+"""The parts of Stable Diffusion 1.5 that its features need, and nothing of the rest.
+
+The encoder of the VAE makes the latent; the UNet runs until the last layer that is read. What comes after (the rest of
+the UNet, the decoder of the VAE) is neither read from disk nor kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ipseg import weights
+
+LAYERS: Mapping[str, tuple[int, int]] = {"s5": (0, 1), "s4": (1, 1), "s3": (2, 1)}
+"""Where the features come from: (block, layer) of the way up, coarse to fine. They are the outputs of
+``up_blocks[0].resnets[1]``, ``up_blocks[1].attentions[1]`` and ``up_blocks[2].attentions[1]``."""
+
+OLD_NAMES = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
+"""The attention of the published VAE has the names that diffusers used in 2022."""
+
+
+class Latent(nn.Module):
+    """(n, 3, H, W) pixels in [-1, 1] to the mean of the VAE's posterior, scaled: (n, 4, H / 8, W / 8)."""
+
+    def __init__(self, vae: Any) -> None:
+        super().__init__()
+        self.encoder, self.quant_conv = vae.encoder, vae.quant_conv
+        self.scale: float = vae.config.scaling_factor
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        mean, _ = self.quant_conv(self.encoder(pixels)).chunk(2, dim=1)
+        return mean * self.scale
+
+
+class Layers(nn.Module):
+    """A noised latent (n, 4, h, w) to the features of :data:`LAYERS`, each (n, C, h', w')."""
+
+    def __init__(self, unet: Any) -> None:
+        super().__init__()
+        self.unet = shorten(unet)
+
+    def forward(self, latent: Tensor, timestep: int, context: Tensor) -> dict[str, Tensor]:
+        """``context`` is the text's (1, tokens, C)."""
+        unet = self.unet
+        context = context.expand(len(latent), -1, -1)
+        time = unet.time_embedding(unet.get_time_embed(latent, timestep))
+        values, skips = self._down(unet.conv_in(latent), time, context)
+        values = unet.mid_block(values, time, encoder_hidden_states=context)
+        found = {}
+        for name, block in zip(LAYERS, unet.up_blocks, strict=True):
+            attentions = getattr(block, "attentions", None)
+            for i, resnet in enumerate(block.resnets):
+                values = resnet(torch.cat([values, skips.pop()], dim=1), time)
+                if attentions is not None:
+                    values = attentions[i](values, encoder_hidden_states=context, return_dict=False)[0]
+                if i == LAYERS[name][1]:
+                    found[name] = values
+            for upsampler in block.upsamplers or ():
+                values = upsampler(values)
+        return found
+
+    def _down(self, values: Tensor, time: Tensor, context: Tensor) -> tuple[Tensor, list[Tensor]]:
+        skips = [values]
+        for block in self.unet.down_blocks:
+            text = {"encoder_hidden_states": context} if getattr(block, "has_cross_attention", False) else {}
+            values, passed = block(values, time, **text)
+            skips += passed
+        return values, skips
+
+
+def shorten(unet: Any) -> Any:
+    """Cut everything off a UNet that comes after the last of :data:`LAYERS`; returns it."""
+    last, layer = max(LAYERS.values())
+    del unet.up_blocks[last + 1 :]
+    block = unet.up_blocks[last]
+    del block.resnets[layer + 1 :], block.attentions[layer + 1 :]
+    block.upsamplers = None
+    unet.conv_norm_out = unet.conv_act = unet.conv_out = None
+    return unet
+
+
+def load_latent() -> Latent:
+    """The published VAE's encoder, float32."""
+    from diffusers import AutoencoderKL
+
+    folder = weights.locate("sd15") / "vae"
+    return _filled(lambda: Latent(_empty(AutoencoderKL, folder)), folder, prefix="")
+
+
+def load_layers() -> Layers:
+    """The published UNet as far as it is read, float32."""
+    from diffusers import UNet2DConditionModel
+
+    folder = weights.locate("sd15") / "unet"
+    return _filled(lambda: Layers(_empty(UNet2DConditionModel, folder)), folder, prefix="unet.")
+
+
+def load_context() -> Tensor:
+    """What the text encoder says to the empty text: (1, 77, 768) float32. The encoder itself is let go."""
+    from transformers import CLIPTextModel, CLIPTokenizer
+
+    tokenizer = CLIPTokenizer.from_pretrained(weights.locate("sd15") / "tokenizer", local_files_only=True)
+    encoder = weights.pretrained(CLIPTextModel, "sd15", "text_encoder")
+    length = encoder.config.max_position_embeddings
+    tokens = tokenizer("", padding="max_length", max_length=length, truncation=True, return_tensors="pt")
+    with torch.no_grad():
+        return encoder(tokens.input_ids).last_hidden_state
+
+
+def _empty(kind: Any, folder: Path) -> Any:
+    with weights.readable(folder / "config.json", "sd15"):
+        return kind.from_config(kind.load_config(folder, local_files_only=True))
+
+
+def _filled(make: Any, folder: Path, prefix: str) -> Any:
+    from accelerate import init_empty_weights
+
+    with init_empty_weights():
+        network = make()
+    files = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.fp16.safetensors")
+    path = next(folder / file for file in files if (folder / file).is_file())
+    own = network.state_dict()
+    state = weights.load_state(path, name="sd15", keep=lambda key: prefix + _new_name(key) in own)
+    renamed = {prefix + _new_name(key): value.float() for key, value in state.items()}
+    return weights.fill(network, renamed, "sd15").eval()
+
+
+def _new_name(key: str) -> str:
+    parts = key.split(".")
+    if "mid_block" in parts and "attentions" in parts and parts[-2] in OLD_NAMES:
+        return ".".join([*parts[:-2], OLD_NAMES[parts[-2]], parts[-1]])
+    return key

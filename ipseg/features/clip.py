@@ -1,0 +1,50 @@
+"""CLIP's picture encoder through transformers (Table 7): the last block's patches at any grid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from ipseg import geometry
+from ipseg.features._dense import check_size, patch_map, to_tensor
+from ipseg.types import FeatureMap, Picture
+
+MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)  # of its training set
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What can be chosen."""
+
+    size: int = 960  # pixels of the letterboxed square, a multiple of 16: 60 cells along its side
+
+
+class CLIP:
+    """The layer ``clip`` as a :class:`ipseg.types.FeatureExtractor`; it may be shared between threads.
+
+    ``model`` is a ``CLIPVisionModel`` where it runs. Its position embeddings are stretched over the grid.
+    """
+
+    def __init__(self, model: Any, *, size: int = 960, device: str | torch.device = "cpu") -> None:
+        check_size(size, model.config.patch_size)
+        self.model, self.size, self.device = model.eval(), size, torch.device(device)
+
+    @torch.no_grad()
+    def __call__(self, picture: Picture) -> tuple[FeatureMap, ...]:
+        """(size / 16, size / 16, C) float32 on the letterboxed square."""
+        pixels = to_tensor(geometry.letterbox(picture, self.size), MEAN, STD)
+        dtype = next(self.model.parameters()).dtype
+        seen = self.model(pixels.to(self.device, dtype), interpolate_pos_encoding=True)
+        return (patch_map("clip", seen.last_hidden_state[0, 1:], picture),)
+
+
+def build(settings: Settings, placement: Any) -> CLIP:
+    """The published weights in the model. Raises what :mod:`ipseg.weights` raises."""
+    from transformers import CLIPVisionModel
+
+    from ipseg import weights
+
+    model = placement.place(weights.pretrained(CLIPVisionModel, "clip_vit_b16"))
+    return CLIP(model, size=settings.size, device=placement.device)

@@ -1,0 +1,56 @@
+"""DINOv2 through transformers: the paper's high-level features (section 3.3.1), the last block before its norm."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from ipseg import geometry
+from ipseg.features._dense import check_size, patch_map, to_tensor
+from ipseg.types import FeatureMap, Picture, SettingError
+
+MODELS = ("small", "base", "large", "giant")
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, as it was trained
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What can be chosen."""
+
+    model: str = "base"  # small, base, large or giant
+    size: int = 840  # pixels of the letterboxed square, a multiple of 14: 60 cells along its side
+
+
+class DINOv2:
+    """The layer ``dinov2`` as a :class:`ipseg.types.FeatureExtractor`; it may be shared between threads.
+
+    ``model`` is a ``Dinov2Model`` where it runs; its final norm is taken out of it.
+    """
+
+    def __init__(self, model: Any, *, size: int = 840, device: str | torch.device = "cpu") -> None:
+        check_size(size, model.config.patch_size)
+        model.layernorm = nn.Identity()
+        self.model, self.size, self.device = model.eval(), size, torch.device(device)
+
+    @torch.no_grad()
+    def __call__(self, picture: Picture) -> tuple[FeatureMap, ...]:
+        """(size / 14, size / 14, C) float32 on the letterboxed square."""
+        pixels = to_tensor(geometry.letterbox(picture, self.size), MEAN, STD)
+        dtype = next(self.model.parameters()).dtype
+        tokens = self.model(pixels.to(self.device, dtype)).last_hidden_state[0, 1:]
+        return (patch_map("dinov2", tokens, picture),)
+
+
+def build(settings: Settings, placement: Any) -> DINOv2:
+    """The published weights in the model. Raises what :mod:`ipseg.weights` raises."""
+    from transformers import Dinov2Model
+
+    from ipseg import weights
+
+    if settings.model not in MODELS:
+        raise SettingError(f'There is no DINOv2 "{settings.model}"; choose one of: {", ".join(MODELS)}.')
+    model = placement.place(weights.pretrained(Dinov2Model, f"dinov2_{settings.model}"))
+    return DINOv2(model, size=settings.size, device=placement.device)

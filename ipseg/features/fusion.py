@@ -1,0 +1,56 @@
+"""Several extractors as one (Eq. 4): every layer of each, brought to one grid over the picture.
+
+Layers are not concatenated: the cosine of concatenated layers and the weighted sum of their cosines carry the same
+evidence, but the sum lets each layer have its weight (``Method.weights``), as the released script has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ipseg.features._dense import onto_picture
+from ipseg.types import FeatureExtractor, FeatureMap, Picture, SettingError
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What can be chosen."""
+
+    sources: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"dinov2": {}, "stable_diffusion": {}})
+    # the extractors by name, each with its settings; the layers come in this order
+    grid: int = 60  # cells along each side of the picture
+
+
+class Fusion:
+    """All layers of several extractors as a :class:`ipseg.types.FeatureExtractor`.
+
+    An extractor whose layers have grids of their own offers them as ``native(picture)``; they are then brought to the
+    common grid once, not twice.
+    """
+
+    def __init__(self, extractors: Sequence[FeatureExtractor], grid: int = 60) -> None:
+        self.extractors, self.grid = tuple(extractors), grid
+
+    def __call__(self, picture: Picture) -> tuple[FeatureMap, ...]:
+        """Each layer (grid, grid, C) over exactly the picture. Raises ValueError when two have the same name."""
+        layers = [layer for part in self.extractors for layer in getattr(part, "native", part)(picture)]
+        names = [layer.name for layer in layers]
+        if len(set(names)) < len(names):
+            raise ValueError(f"expected layers of different names, got {names}")
+        return onto_picture(layers, self.grid)
+
+
+def build(settings: Settings, placement: Any) -> Fusion:
+    """Make every source, on one placement."""
+    from ipseg import registry
+
+    if not settings.sources or "fusion" in settings.sources:
+        raise SettingError("sources must name at least one extractor, and not fusion itself.")
+    if settings.grid < 1:
+        raise SettingError(f"grid is {settings.grid}; give at least 1 cell.")
+    made = [
+        registry.build("features", name, placement=placement, **chosen) for name, chosen in settings.sources.items()
+    ]
+    return Fusion(made, settings.grid)

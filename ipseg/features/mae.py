@@ -1,0 +1,54 @@
+"""MAE's encoder through transformers (Table 7): all patches of the picture, none masked, at any grid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from ipseg import geometry
+from ipseg.features._dense import check_size, patch_map, to_tensor
+from ipseg.types import FeatureMap, Picture
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, as it was trained
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What can be chosen."""
+
+    size: int = 960  # pixels of the letterboxed square, a multiple of 16: 60 cells along its side
+
+
+class MAE:
+    """The layer ``mae`` as a :class:`ipseg.types.FeatureExtractor`; it may be shared between threads.
+
+    ``model`` is a ``ViTMAEModel`` where it runs; its random masking is switched off. Its position embeddings are
+    stretched over the grid.
+    """
+
+    def __init__(self, model: Any, *, size: int = 960, device: str | torch.device = "cpu") -> None:
+        check_size(size, model.config.patch_size)
+        model.config.mask_ratio = 0.0
+        self.model, self.size, self.device = model.eval(), size, torch.device(device)
+        self._order = torch.arange((size // model.config.patch_size) ** 2, dtype=torch.float32, device=device)[None]
+
+    @torch.no_grad()
+    def __call__(self, picture: Picture) -> tuple[FeatureMap, ...]:
+        """(size / 16, size / 16, C) float32 on the letterboxed square."""
+        pixels = to_tensor(geometry.letterbox(picture, self.size), MEAN, STD)
+        dtype = next(self.model.parameters()).dtype
+        # the model sorts its patches by this "noise" before it masks them; in reading order they stay where they are
+        seen = self.model(pixels.to(self.device, dtype), noise=self._order, interpolate_pos_encoding=True)
+        return (patch_map("mae", seen.last_hidden_state[0, 1:], picture),)
+
+
+def build(settings: Settings, placement: Any) -> MAE:
+    """The published weights in the model. Raises what :mod:`ipseg.weights` raises."""
+    from transformers import ViTMAEModel
+
+    from ipseg import weights
+
+    model = placement.place(weights.pretrained(ViTMAEModel, "mae_base"))
+    return MAE(model, size=settings.size, device=placement.device)

@@ -1,0 +1,203 @@
+"""Device, dtype and offload of every model, through accelerate. Nothing is imported or decided before a model comes.
+
+placement = Placement()                     # "auto": the GPU where there is one, else the CPU
+placement.place(sam, sam.image_encoder)     # everything on the device; the named parts are the heavy ones
+part = placement.guard(part)                # its calls fall back to "sequential" when the GPU's memory is short
+"""
+
+from __future__ import annotations
+
+import inspect
+import threading
+from collections.abc import Callable
+from functools import cached_property, wraps
+from itertools import chain
+from typing import Any
+
+from ipseg.types import InputError, SettingError
+
+MODES = ("auto", "resident", "sequential", "cpu")
+DTYPES = ("auto", "float32", "bfloat16", "float16")
+
+
+class PlacementError(InputError):
+    """The device is too small for what was asked."""
+
+
+class Placement:
+    """Where models run. One placement serves all models of an engine, and calls on a GPU go one at a time.
+
+    ``mode``: ``"resident"`` keeps every model on the device; in ``"sequential"`` the heavy parts take turns there and
+    wait in the computer's memory; ``"cpu"``; ``"auto"`` is resident where torch finds a GPU, else cpu. ``dtype`` is
+    that of the heavy parts: ``"auto"`` is float16 on a GPU (it keeps three bits more of a value than bfloat16 does) and
+    float32 on the CPU. ``notify`` is called with each notice, one sentence; ``notices`` keeps them.
+    """
+
+    def __init__(
+        self,
+        mode: str = "auto",
+        device: Any = None,
+        dtype: str = "auto",
+        notify: Callable[[str], None] | None = None,
+    ) -> None:
+        for value, known, label in ((mode, MODES, "placement"), (dtype, DTYPES, "dtype")):
+            if value not in known:
+                raise SettingError(f'There is no {label} "{value}"; choose one of: {", ".join(known)}.')
+        self._asked, self._device, self._dtype, self._notify = mode, device, dtype, notify
+        self._placed: list[tuple[Any, tuple[Any, ...]]] = []
+        self._turns: list[tuple[Any, Any]] = []
+        self._lock = threading.RLock()
+        self._sequential = mode == "sequential"
+        self.notices: list[str] = []
+
+    @cached_property
+    def device(self) -> Any:
+        """The ``torch.device`` on which models run, with its index."""
+        import torch
+
+        if self._asked == "cpu":
+            return torch.device("cpu")
+        if self._device is not None:
+            device = torch.device(self._device)
+        elif torch.cuda.is_available():
+            device = torch.device("cuda", torch.cuda.current_device())
+        elif torch.backends.mps.is_available():
+            device = torch.device("mps")
+        elif self._asked == "auto":
+            return torch.device("cpu")
+        else:
+            raise SettingError(
+                f'torch finds no GPU here, so there is no placement "{self._asked}"; choose cpu or auto.'
+            )
+        return torch.device(device.type, 0) if device.type != "cpu" and device.index is None else device
+
+    @cached_property
+    def dtype(self) -> Any:
+        """The ``torch.dtype`` of the heavy parts."""
+        import torch
+
+        if self._dtype != "auto":
+            return getattr(torch, self._dtype)
+        return torch.float32 if self.device.type == "cpu" else torch.float16
+
+    @property
+    def mode(self) -> str:
+        """``"resident"``, ``"sequential"`` or ``"cpu"``: as it is now."""
+        if self._sequential:
+            return "sequential"
+        return "cpu" if self.device.type == "cpu" and self._asked != "resident" else "resident"
+
+    def describe(self) -> dict[str, str]:
+        """For the record of a run."""
+        return {"mode": self.mode, "device": str(self.device), "dtype": str(self.dtype).removeprefix("torch.")}
+
+    def place(self, model: Any, *parts: Any, dtype: Any = None) -> Any:
+        """Bring a torch module where it runs; returns it.
+
+        ``parts`` are its heavy submodules: they get ``dtype`` (the placement's by default) and take turns in
+        ``"sequential"``, while the rest stays on the device in float32. Without ``parts`` the whole model is heavy. A
+        part must be called as a module, because only then the hook that brings it to the device runs.
+        """
+        return self.run(self._place, model.eval(), parts or (model,), dtype or self.dtype)
+
+    def run(self, function: Callable[..., Any], *arguments: Any, **settings: Any) -> Any:
+        """``function(*arguments, **settings)``; a GPU that runs out of memory is given one more chance, sequentially.
+
+        Raises :class:`PlacementError` when that does not help.
+        """
+        if self.mode == "cpu":
+            return function(*arguments, **settings)
+        with self._lock:
+            for last in (False, True):
+                try:
+                    return function(*arguments, **settings)
+                except RuntimeError as error:
+                    if not out_of_memory(error):
+                        raise
+                self._free()  # outside of the except block, whose traceback holds what filled the memory
+                if last or self._sequential:
+                    break
+                self._become_sequential()
+        raise PlacementError(
+            f"The memory of {self.device} is too small even with the models taking turns; choose a smaller preset, a "
+            "smaller picture size, or the placement cpu."
+        )
+
+    def guard(self, part: Any) -> Any:
+        """The same plug-in, its public calls through :meth:`run`. On the CPU it is the plug-in itself."""
+        return part if not self._placed or self.mode == "cpu" else _Guarded(part, self)
+
+    def _place(self, model: Any, parts: tuple[Any, ...], dtype: Any) -> Any:
+        for part in parts:
+            part.to(dtype=dtype)
+        if self._sequential:
+            self._take_turns(model, parts)
+        else:
+            model.to(self.device)
+        self._placed.append((model, parts))
+        return model
+
+    def _become_sequential(self) -> None:
+        self._sequential = True
+        for model, parts in self._placed:
+            self._take_turns(model, parts)
+        self._free()
+        notice = f"The memory of {self.device} is full, so the models now take turns on it; that is slower."
+        self.notices.append(notice)
+        if self._notify:
+            self._notify(notice)
+
+    def _take_turns(self, model: Any, parts: tuple[Any, ...]) -> None:
+        from accelerate import cpu_offload_with_hook
+        from accelerate.utils import set_module_tensor_to_device
+
+        for part in parts:
+            _, hook = cpu_offload_with_hook(part, self.device)
+            part.register_forward_pre_hook(lambda module, _: self._make_room(module))
+            self._turns.append((part, hook))
+        heavy = {id(tensor) for part in parts for tensor in chain(part.parameters(), part.buffers())}
+        for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
+            if id(tensor) not in heavy and tensor.device != self.device:
+                set_module_tensor_to_device(model, name, self.device, clear_cache=False)
+
+    def _make_room(self, module: Any) -> None:
+        """Send every other part back, before accelerate brings ``module`` to the device."""
+        for other, hook in self._turns:
+            if other is not module and next(other.parameters()).device.type != "cpu":
+                hook.offload()
+                self._free()
+
+    def _free(self) -> None:
+        from accelerate.utils.memory import clear_device_cache
+
+        clear_device_cache(garbage_collection=True)
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether a device ran out of memory: CUDA has an exception for it, MPS only a text."""
+    import torch
+
+    return isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error).lower()
+
+
+class _Guarded:
+    """Stands before a plug-in; everything else of it shows through."""
+
+    def __init__(self, part: Any, placement: Placement) -> None:
+        self._part, self._placement = part, placement
+        if callable(part):
+            self.__signature__ = inspect.signature(part)
+
+    def __call__(self, *arguments: Any, **settings: Any) -> Any:
+        return self._placement.run(self._part, *arguments, **settings)
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._part, name)
+        if name.startswith("_") or not inspect.ismethod(value):
+            return value
+
+        @wraps(value)
+        def call(*arguments: Any, **settings: Any) -> Any:
+            return self._placement.run(value, *arguments, **settings)
+
+        return call

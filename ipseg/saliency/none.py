@@ -1,0 +1,28 @@
+"""No saliency at all: every pixel of the prompt picture counts (Table 6, "without")."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ipseg.types import Picture
+
+
+@dataclass(frozen=True)
+class Settings:
+    """There is nothing to choose."""
+
+
+class Everything:
+    """Ones, as a :class:`ipseg.types.SaliencyMethod`."""
+
+    def __call__(self, picture: Picture) -> NDArray[np.float32]:
+        """(H, W) float32 of ones."""
+        return np.ones(picture.shape[:2], dtype=np.float32)
+
+
+def build(settings: Settings) -> Everything:
+    """Make the part; it needs nothing."""
+    return Everything()

@@ -1,0 +1,134 @@
+"""SAM, the segmenter of the paper (ViT-H), from the segment-anything package: one encoding per picture, then prompts.
+
+Nothing is kept between two calls, so threads may share one model: what a picture gave lies in its encoding.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from segment_anything import sam_model_registry
+from segment_anything.modeling import Sam
+from torch import Tensor
+
+from ipseg import weights
+from ipseg.segmenters._prompts import labelled, nothing
+from ipseg.types import Candidates, Picture, Points, SettingError
+
+MODELS = ("vit_b", "vit_l", "vit_h")
+PIXEL_MEAN, PIXEL_STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)  # of ImageNet, in levels of 255
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What can be chosen."""
+
+    model: str = "vit_h"  # vit_b, vit_l or vit_h
+    squash: bool = False  # the picture squashed to the model's square, as released; else scaled and padded, as SAM does
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """One picture as SAM sees it."""
+
+    embedding: Tensor  # (1, 256, 64, 64) float32, on the model's device
+    original_size: tuple[int, int]  # (height, width) of the picture
+    input_size: tuple[int, int]  # (height, width) of the picture in the model's square, before padding
+
+
+class SegmentAnything:
+    """A :class:`ipseg.types.Segmenter` around a ``Sam`` that is on ``device`` already.
+
+    Its image encoder may be of another dtype, and elsewhere as long as a hook brings it when it is called; the prompt
+    encoder and the mask decoder, which are small, are float32 on the device.
+    """
+
+    def __init__(self, sam: Sam, *, squash: bool = False, device: str | torch.device = "cpu") -> None:
+        self.sam, self.squash, self.device = sam.eval(), squash, torch.device(device)
+
+    @torch.inference_mode()
+    def encode(self, picture: Picture) -> Encoding:
+        """Scale the picture to the model's square and run the image encoder. The slow part, once per picture."""
+        size = picture.shape[:2]
+        inner = self._input_size(size)
+        pixels = torch.from_numpy(self._squared(picture, inner)).permute(2, 0, 1).to(self.device, torch.float32)
+        square = self.sam.preprocess(pixels)[None]
+        weight = next(self.sam.image_encoder.parameters())
+        return Encoding(self.sam.image_encoder(square.to(weight.dtype)).float(), size, inner)
+
+    @torch.inference_mode()
+    def predict(
+        self,
+        encoding: Encoding,
+        points: Points,
+        *,
+        mask: NDArray[np.float32] | None = None,
+        box: tuple[float, float, float, float] | None = None,
+        several: bool = False,
+    ) -> Candidates:
+        """One mask, or (``several``) three, for ``points``, a mask prompt (256, 256) of logits, and a box.
+
+        Points enter as they are, in the continuous frame of the picture, as in the released script. With neither a
+        positive point nor a box the masks are empty.
+        """
+        if not len(points.positive) and box is None:
+            return nothing(encoding.original_size, self.sam.prompt_encoder.mask_input_size, several=several)
+        xy, labels = labelled(points)
+        sparse, dense = self.sam.prompt_encoder(
+            points=(self._scaled(xy, encoding)[None], self._place(labels)[None]),
+            boxes=None if box is None else self._scaled(np.reshape(box, (2, 2)), encoding).view(1, 4),
+            masks=None if mask is None else self._place(mask)[None, None],
+        )
+        logits, scores = self.sam.mask_decoder(
+            image_embeddings=encoding.embedding,
+            image_pe=self.sam.prompt_encoder.get_dense_pe(),
+            sparse_prompt_embeddings=sparse,
+            dense_prompt_embeddings=dense,
+            multimask_output=several,
+        )
+        return self._candidates(encoding, logits, scores)
+
+    def _input_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        side = self.sam.image_encoder.img_size
+        if self.squash:
+            return side, side
+        scale = side / max(size)
+        return int(size[0] * scale + 0.5), int(size[1] * scale + 0.5)
+
+    def _squared(self, picture: Picture, size: tuple[int, int]) -> NDArray[np.uint8]:
+        """Bilinear: squashed by OpenCV without antialiasing, as released; else by Pillow with it, as SAM learnt."""
+        if self.squash:
+            return np.asarray(cv2.resize(picture, size[::-1], interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
+        return np.array(Image.fromarray(picture).resize(size[::-1], Image.Resampling.BILINEAR))
+
+    def _scaled(self, xy: NDArray, encoding: Encoding) -> Tensor:
+        (height, width), (inner_height, inner_width) = encoding.original_size, encoding.input_size
+        return self._place(xy * (inner_width / width, inner_height / height))
+
+    def _place(self, values: NDArray) -> Tensor:
+        return torch.as_tensor(values, dtype=torch.float32, device=self.device)
+
+    def _candidates(self, encoding: Encoding, logits: Tensor, scores: Tensor) -> Candidates:
+        whole = self.sam.postprocess_masks(logits, encoding.input_size, encoding.original_size)
+        masks = whole[0] > self.sam.mask_threshold
+        return Candidates(masks.cpu().numpy(), scores[0].cpu().numpy(), logits[0].cpu().numpy())
+
+
+def build(settings: Settings, placement: Any) -> SegmentAnything:
+    """The published weights in the model. Raises :class:`ipseg.weights.WeightError` when they are missing or wrong."""
+    if settings.model not in MODELS:
+        raise SettingError(f'There is no SAM "{settings.model}"; choose one of: {", ".join(MODELS)}.')
+    name = f"sam_{settings.model}"
+    with torch.device("meta"):  # no work on weights that are about to be replaced
+        sam = sam_model_registry[settings.model]()
+    for buffer, values in (("pixel_mean", PIXEL_MEAN), ("pixel_std", PIXEL_STD)):  # the only ones not in a checkpoint
+        setattr(sam, buffer, torch.tensor(values).view(-1, 1, 1))
+    sam = weights.fill(sam, weights.load_state(weights.locate(name)), name)
+    placement.place(sam, sam.image_encoder)
+    return SegmentAnything(sam, squash=settings.squash, device=placement.device)

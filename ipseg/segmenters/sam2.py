@@ -1,0 +1,112 @@
+"""SAM 2.1 through transformers: a segmenter for machines where ViT-H is too slow; not in the paper.
+
+The picture is squashed to the model's square, as its makers do. Nothing is kept between two calls, so threads may share
+one model: what a picture gave lies in its encoding.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+from transformers import Sam2ImageProcessor, Sam2Model
+
+from ipseg import weights
+from ipseg.segmenters._prompts import labelled, nothing
+from ipseg.types import Candidates, Picture, Points, SettingError
+
+MODELS = ("tiny", "small", "base-plus", "large")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What can be chosen."""
+
+    model: str = "tiny"  # tiny, small, base-plus or large
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """One picture as SAM 2 sees it."""
+
+    embeddings: tuple[Tensor, ...]  # (1, C, h, w) float32, finest first, on the model's device
+    original_size: tuple[int, int]  # (height, width) of the picture
+
+
+class SegmentAnything2:
+    """A :class:`ipseg.types.Segmenter` around a ``Sam2Model``, on ``device`` already, and the processor of its makers.
+
+    Its vision encoder may be of another dtype, and elsewhere as long as a hook brings it when it is called; the prompt
+    encoder and the mask decoder, which are small, are float32 on the device.
+    """
+
+    def __init__(self, model: Sam2Model, processor: Sam2ImageProcessor, *, device: str | torch.device = "cpu") -> None:
+        self.model: Any = model.eval()
+        self.processor, self.device = processor, torch.device(device)
+
+    @torch.inference_mode()
+    def encode(self, picture: Picture) -> Encoding:
+        """Run the vision encoder on the squashed picture. The slow part, once per picture."""
+        pixels = self.processor(images=np.array(picture), return_tensors="pt")["pixel_values"]
+        weight = next(self.model.vision_encoder.parameters())
+        seen = self.model.vision_encoder(pixels.to(self.device, weight.dtype)).fpn_hidden_states
+        fine, middle, coarse = (level.float() for level in seen)
+        decoder, nothing_before = self.model.mask_decoder, self.model.no_memory_embedding.reshape(1, -1, 1, 1)
+        embeddings = (decoder.conv_s0(fine), decoder.conv_s1(middle), coarse + nothing_before)
+        return Encoding(embeddings, picture.shape[:2])
+
+    @torch.inference_mode()
+    def predict(
+        self,
+        encoding: Encoding,
+        points: Points,
+        *,
+        mask: NDArray[np.float32] | None = None,
+        box: tuple[float, float, float, float] | None = None,
+        several: bool = False,
+    ) -> Candidates:
+        """One mask, or (``several``) three, for ``points``, a mask prompt of logits as it answers them, and a box.
+
+        Points enter as they are, in the continuous frame of the picture, as they do into SAM. With
+        neither a positive point nor a box the masks are empty.
+        """
+        if not len(points.positive) and box is None:
+            return nothing(encoding.original_size, self.model.prompt_encoder.mask_input_size, several=several)
+        xy, labels = labelled(points)
+        answer = self.model(
+            image_embeddings=list(encoding.embeddings),
+            input_points=self._scaled(xy, encoding)[None, None],
+            input_labels=torch.as_tensor(labels, device=self.device)[None, None],
+            input_boxes=None if box is None else self._scaled(np.reshape(box, (2, 2)), encoding).view(1, 1, 4),
+            input_masks=None if mask is None else self._place(mask)[None, None],
+            multimask_output=several,
+        )
+        return self._candidates(encoding, answer.pred_masks[0], answer.iou_scores[0, 0])
+
+    def _scaled(self, xy: NDArray, encoding: Encoding) -> Tensor:
+        height, width = encoding.original_size
+        side = self.model.prompt_encoder.input_image_size
+        return self._place(xy * (side / width, side / height))
+
+    def _place(self, values: NDArray) -> Tensor:
+        return torch.as_tensor(values, dtype=torch.float32, device=self.device)
+
+    def _candidates(self, encoding: Encoding, logits: Tensor, scores: Tensor) -> Candidates:
+        whole = functional.interpolate(logits, encoding.original_size, mode="bilinear", align_corners=False)
+        return Candidates((whole[0] > 0).cpu().numpy(), scores.cpu().numpy(), logits[0].cpu().numpy())
+
+
+def build(settings: Settings, placement: Any) -> SegmentAnything2:
+    """The published folder. Raises :class:`ipseg.weights.WeightError` when it is missing or wrong."""
+    if settings.model not in MODELS:
+        raise SettingError(f'There is no SAM 2.1 "{settings.model}"; choose one of: {", ".join(MODELS)}.')
+    name = f"sam2.1-hiera-{settings.model}"
+    model = weights.pretrained(Sam2Model, name)
+    processor = Sam2ImageProcessor.from_pretrained(weights.locate(name), local_files_only=True)
+    placement.place(model, model.vision_encoder)
+    return SegmentAnything2(model, processor, device=placement.device)

@@ -1,0 +1,34 @@
+"""The weights of the paper's models: what each file is, where it lies, how it comes here, and how it is read.
+
+This package is the only network code of the project, and only :func:`fetch` uses it. Importing it loads no framework.
+
+    weights.locate("dinov2_base")   # Path; a WeightError says how to get it when it is not here
+    weights.fetch("dinov2_base")    # downloads what is missing, checks it, returns the same Path
+"""
+
+from ipseg.weights._download import Progress, fetch
+from ipseg.weights._errors import WeightError, readable_size
+from ipseg.weights._loading import check, fill, load_state, pretrained, readable
+from ipseg.weights._places import describe, find, locate, missing, revision, using
+from ipseg.weights._table import WEIGHTS, Weight, get
+
+__all__ = [
+    "WEIGHTS",
+    "Progress",
+    "Weight",
+    "WeightError",
+    "check",
+    "describe",
+    "fetch",
+    "fill",
+    "find",
+    "get",
+    "load_state",
+    "locate",
+    "missing",
+    "pretrained",
+    "readable",
+    "readable_size",
+    "revision",
+    "using",
+]

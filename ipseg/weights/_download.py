@@ -1,0 +1,174 @@
+"""Downloads, the only network code: resumed where they stopped, checked, and moved into place when they are whole."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ipseg.weights._errors import WeightError, command, readable_size
+from ipseg.weights._loading import CHUNK, check, digest
+from ipseg.weights._places import file_cache, find, hand_folder, hub_cache, locate, revision
+from ipseg.weights._table import Weight, get
+
+Progress = Callable[[str, int, int], None]
+"""Called with the file's name, the bytes that are here, and the bytes there will be (0 when that is not known)."""
+
+TIMEOUT = 30  # seconds without a byte
+
+
+def fetch(name: str, *, progress: Progress | None = None) -> Path:
+    """Bring weights here: what is missing or damaged is downloaded, what has begun goes on. Returns :func:`locate`.
+
+    They go into the folder of files brought by hand when one is named, else into the Hugging Face cache. Raises
+    :class:`WeightError` when there is no network, or when what came is not what its makers publish.
+    """
+    weight = get(name)
+    if offline():
+        if find(name):
+            return locate(name)
+        raise WeightError(
+            f"HF_HUB_OFFLINE is set, so {weight.title} is not downloaded; unset it and run {command(name)}, "
+            "or bring the files and name their folder with --weights-dir."
+        )
+    with _sentences(weight):
+        if weight.on_hub:
+            _from_hub(weight, progress or _silent)
+        else:
+            _from_url(weight, progress or _silent)
+    return locate(name)
+
+
+def offline() -> bool:
+    """Whether HF_HUB_OFFLINE forbids the network."""
+    return os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
+
+
+def _from_hub(weight: Weight, progress: Progress) -> None:
+    from huggingface_hub import HfApi, hf_hub_download
+
+    endpoint = os.environ.get("HF_ENDPOINT")
+    info = HfApi(endpoint=endpoint).model_info(weight.source, revision=revision(weight), files_metadata=True)
+    listed = {sibling.rfilename: sibling for sibling in info.siblings or []}
+    folder = hand_folder()
+    where: dict[str, Any] = {"local_dir": folder / weight.folder} if folder else {"cache_dir": hub_cache()}
+    for choice in weight.files:
+        file = next((file for file in choice if file in listed), None)
+        if file is None:
+            raise WeightError(
+                f"{weight.source} on the Hub no longer has {' or '.join(choice)}; choose another revision."
+            )
+        lfs = listed[file].lfs
+        wanted = lfs.sha256 if lfs else ""
+        for again in (False, True):  # a damaged file that was here before is fetched a second time
+            got = hf_hub_download(
+                weight.source,
+                file,
+                revision=revision(weight),
+                endpoint=endpoint,
+                tqdm_class=_bar(partial(progress, file)),
+                force_download=again,
+                **where,
+            )
+            path = Path(got)
+            if not wanted or digest(path) == wanted:
+                break
+        else:
+            check(path, wanted, weight.name)
+        progress(file, path.stat().st_size, path.stat().st_size)
+
+
+def _from_url(weight: Weight, progress: Progress) -> None:
+    target = (hand_folder() or file_cache()) / weight.files[0][0]
+    if target.is_file() and (not weight.sha256 or digest(target) == weight.sha256):
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f"{target.name}.part")
+    _resume(weight.source, part, partial(progress, target.name))
+    found = digest(part)
+    if weight.sha256 and found != weight.sha256:
+        part.unlink()
+        raise WeightError(
+            f"{weight.source} gave a file with the sha256 {found}, but that of its makers is {weight.sha256}; it was "
+            f"thrown away, run {command(weight.name)} once more."
+        )
+    part.replace(target)
+
+
+def _resume(url: str, part: Path, progress: Callable[[int, int], None]) -> None:
+    """Download the rest of ``part``."""
+    have = part.stat().st_size if part.is_file() else 0
+    request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})  # noqa: S310
+    try:
+        answer = urllib.request.urlopen(request, timeout=TIMEOUT)  # noqa: S310
+    except urllib.error.HTTPError as error:
+        if error.code == 416 and have:  # there is no rest
+            error.close()
+            return
+        raise
+    with answer:
+        have = have if answer.status == 206 else 0
+        total = have + int(answer.headers.get("Content-Length") or 0)
+        with part.open("ab" if have else "wb") as file:
+            while block := answer.read(CHUNK):
+                have += file.write(block)
+                progress(have, total)
+    if have < total:
+        raise ConnectionError(f"it ended after {readable_size(have)} of {readable_size(total)}")
+
+
+def _bar(report: Callable[[int, int], None]) -> type:
+    from tqdm.std import tqdm
+
+    class Bar(tqdm):
+        """A progress bar that is not drawn but reported."""
+
+        def __init__(self, *arguments: Any, **settings: Any) -> None:
+            super().__init__(*arguments, **{**settings, "file": io.StringIO()})
+
+        def update(self, n: float | None = 1) -> bool | None:
+            shown = super().update(n)
+            report(int(self.n), int(self.total or 0))
+            return shown
+
+    return Bar
+
+
+def _silent(file: str, done: int, total: int) -> None:
+    pass
+
+
+@contextmanager
+def _sentences(weight: Weight) -> Iterator[None]:
+    """Whatever a network does becomes one sentence."""
+    try:
+        yield
+    except WeightError:
+        raise
+    except Exception as error:  # urllib, httpx and huggingface_hub have a dozen kinds, and they are no contract
+        raise WeightError(_sentence(weight, error)) from error
+
+
+def _sentence(weight: Weight, error: Exception) -> str:
+    again = f"run {command(weight.name)} again, it goes on where it stopped"
+    by_hand = "or bring the files and name their folder with --weights-dir"
+    code = getattr(getattr(error, "response", None), "status_code", None) or getattr(error, "code", None)
+    if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+        return f"The disk is full: {weight.title} takes {readable_size(weight.bytes)}; make room and {again}."
+    if isinstance(error, PermissionError):
+        return f"{error.filename} cannot be written; choose another folder with --weights-dir and {again}."
+    if code in (401, 403):
+        return f"{weight.source} wants you to log in and accept its licence; run `hf auth login` and then {again}."
+    if code == 404:
+        return f"{weight.source} was not found at the revision {revision(weight)}; choose another one, {by_hand}."
+    if code is not None:
+        return f"{weight.source} answered with the error {code}; {again}, {by_hand}."
+    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return f"{weight.title} could not be downloaded ({reason}); check the network and {again}, {by_hand}."

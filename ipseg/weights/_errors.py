@@ -1,0 +1,19 @@
+"""What goes wrong with weights, each time one sentence with the command that mends it."""
+
+from __future__ import annotations
+
+from ipseg.types import InputError
+
+
+class WeightError(InputError):
+    """Weights are missing, damaged, not the right ones, or cannot be downloaded."""
+
+
+def command(name: str) -> str:
+    """The command that downloads ``name``, or downloads it again where it is damaged."""
+    return f"`python -m ipseg weights fetch {name}`"
+
+
+def readable_size(size: float) -> str:
+    """Bytes as a person says them: 346 MB, 2.6 GB."""
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"

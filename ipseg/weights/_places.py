@@ -1,0 +1,152 @@
+"""Where weights lie: a folder of files brought by hand first, then the cache of the Hugging Face Hub.
+
+The folder is named by ``using(folder=...)`` (the command line's ``--weights-dir``) or IPSEG_WEIGHTS_DIR; the cache by
+HF_HOME or HF_HUB_CACHE, as everywhere else.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ipseg.weights._errors import WeightError, command, readable_size
+from ipseg.weights._table import Weight, get
+
+
+@dataclass(frozen=True)
+class _Choice:
+    folder: Path | None = None
+    revisions: Mapping[str, str] = field(default_factory=dict)
+
+
+_chosen: ContextVar[_Choice | None] = ContextVar("ipseg_weights", default=None)
+
+
+@contextmanager
+def using(folder: str | os.PathLike[str] | None = None, revisions: Mapping[str, str] | None = None) -> Iterator[None]:
+    """Within the block, look into ``folder`` first, and take these Hub ``revisions`` by name of the weights."""
+    before = _chosen.get() or _Choice()
+    path = before.folder if folder is None else Path(folder).expanduser()
+    token = _chosen.set(_Choice(path, {**before.revisions, **(revisions or {})}))
+    try:
+        yield
+    finally:
+        _chosen.reset(token)
+
+
+def locate(name: str) -> Path:
+    """The file, or the folder in the Hub's layout, of weights that are here. Never downloads.
+
+    Raises :class:`WeightError` with the command that fetches them when they are not here, or not all of them.
+    """
+    weight = get(name)
+    found = find(name)
+    if found is not None:
+        return found
+    part = _incomplete(weight)
+    if part:
+        lacks = " and ".join(missing(weight, part))
+        raise WeightError(f"{weight.title} in {part} lacks {lacks}; run {command(name)} to complete it.")
+    raise WeightError(
+        f"The weights of {weight.title} ({readable_size(weight.bytes)}, {weight.licence}) are not on this machine; "
+        f"run {command(name)}, or bring the files and name their folder with --weights-dir or IPSEG_WEIGHTS_DIR."
+    )
+
+
+def find(name: str) -> Path | None:
+    """As :func:`locate`, but None where they are not here. Looks at file names only."""
+    weight = get(name)
+    for place in places(weight):
+        if not missing(weight, place):
+            return place / weight.files[0][0] if weight.single else place
+    return None
+
+
+def describe(names: Iterable[str]) -> dict[str, dict[str, str]]:
+    """For the record of a run: source, revision, commit where it is known, sha256 where it is known, and the path."""
+    record = {}
+    for name in names:
+        weight, path = get(name), find(name)
+        entry = {"source": weight.source, "sha256": weight.sha256, "path": str(path or "")}
+        if weight.on_hub:
+            entry |= {"revision": revision(weight), "commit": _commit(weight, path) if path else ""}
+        record[name] = entry
+    return record
+
+
+def revision(weight: Weight) -> str:
+    """The Hub revision to take: the one chosen by :func:`using`, else the table's."""
+    chosen = _chosen.get()
+    return (chosen.revisions if chosen else {}).get(weight.name, weight.revision)
+
+
+def hand_folder() -> Path | None:
+    """The folder of files brought by hand, when one is named."""
+    chosen = _chosen.get()
+    if chosen and chosen.folder:
+        return chosen.folder
+    named = os.environ.get("IPSEG_WEIGHTS_DIR")
+    return Path(named).expanduser() if named else None
+
+
+def hub_cache() -> Path:
+    """The cache that huggingface_hub shares with every other program."""
+    named = os.environ.get("HF_HUB_CACHE")
+    return Path(named).expanduser() if named else _hf_home() / "hub"
+
+
+def file_cache() -> Path:
+    """Where files lie that do not come from the Hub."""
+    return _hf_home() / "ipseg"
+
+
+def places(weight: Weight) -> list[Path]:
+    """The folders in which its files may lie, the first choice first."""
+    found = []
+    if folder := hand_folder():
+        names = [weight.folder, weight.name, weight.source if weight.on_hub else ""]
+        found += [folder / name for name in dict.fromkeys([*names, ""] if weight.single else names)]
+    if not weight.on_hub:
+        return [*found, file_cache()]
+    return [*found, *_snapshot(weight)]
+
+
+def missing(weight: Weight, place: Path) -> list[str]:
+    """What a folder lacks, the best name of each."""
+    return [choice[0] for choice in weight.files if present(place, choice) is None]
+
+
+def present(place: Path, choice: tuple[str, ...]) -> str | None:
+    """The first file of a choice that lies in a folder."""
+    return next((file for file in choice if (place / file).is_file()), None)
+
+
+def _incomplete(weight: Weight) -> Path | None:
+    return next((place for place in places(weight) if len(missing(weight, place)) < len(weight.files)), None)
+
+
+def _hf_home() -> Path:
+    cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")
+    return Path(os.environ.get("HF_HOME", f"{cache}/huggingface")).expanduser()
+
+
+def _snapshot(weight: Weight) -> list[Path]:
+    """The folder of the chosen revision in the Hub's cache: refs/<revision> holds the name of the commit."""
+    home = hub_cache() / f"models--{weight.source.replace('/', '--')}"
+    chosen = revision(weight)
+    reference = home / "refs" / chosen
+    commit = reference.read_text().strip() if reference.is_file() else chosen
+    return [home / "snapshots" / commit]
+
+
+def _commit(weight: Weight, path: Path) -> str:
+    if weight.single:
+        path = path.parent
+    if path.parent.name == "snapshots":
+        return path.name
+    noted = sorted((path / ".cache" / "huggingface" / "download").rglob("*.metadata"))
+    return noted[0].read_text().splitlines()[0] if noted else ""

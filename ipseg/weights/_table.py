@@ -1,0 +1,128 @@
+"""Which files there are, where their makers publish them, and under which licence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ipseg.types import SettingError
+
+SAM_URL = "https://dl.fbaipublicfiles.com/segment_anything/"
+MODEL = (("config.json",), ("model.safetensors", "pytorch_model.bin"))  # safetensors where the Hub has them
+
+
+@dataclass(frozen=True)
+class Weight:
+    """One model's weights as they are published."""
+
+    name: str  # what the plug-ins and the command line call it
+    title: str  # what a person calls it
+    source: str  # "owner/name" on the Hugging Face Hub, or the URL of one file
+    files: tuple[tuple[str, ...], ...]  # each a choice of file names, the best first
+    bytes: int  # of the download, about
+    licence: str
+    sha256: str = ""  # of a single file, where it is known; Hub files carry their own
+    revision: str = "main"  # of the Hub repository
+    note: str = ""
+
+    @property
+    def on_hub(self) -> bool:
+        """Whether it comes from the Hugging Face Hub."""
+        return "://" not in self.source
+
+    @property
+    def single(self) -> bool:
+        """Whether it is one file instead of a folder in the Hub's layout."""
+        return len(self.files) == 1
+
+    @property
+    def folder(self) -> str:
+        """The folder's name inside a folder of weights: the Hub repository's own; nothing for a single file."""
+        return "" if self.single else self.source.rsplit("/", 1)[-1]
+
+
+def _sam(size: str, title: str, file: str, size_in_bytes: int, sha256: str) -> Weight:
+    return Weight(f"sam_vit_{size}", title, SAM_URL + file, ((file,),), size_in_bytes, "Apache-2.0", sha256)
+
+
+def _hub(name: str, title: str, source: str, size_in_bytes: int, licence: str, note: str = "") -> Weight:
+    return Weight(name, title, source, MODEL, size_in_bytes, licence, note=note)
+
+
+def _sam2(size: str, size_in_bytes: int) -> Weight:
+    files = (*MODEL, ("preprocessor_config.json", "processor_config.json"))
+    source = f"facebook/sam2.1-hiera-{size}"
+    return Weight(f"sam2.1-hiera-{size}", f"SAM 2.1 {size}", source, files, size_in_bytes, "Apache-2.0")
+
+
+def _diffusers(part: str, stem: str) -> tuple[tuple[str, ...], ...]:
+    """Half precision first: it is half the download, and what a GPU computes with anyway."""
+    return ((f"{part}/config.json",), (f"{part}/{stem}.fp16.safetensors", f"{part}/{stem}.safetensors"))
+
+
+_ALL = (
+    _sam(
+        "h",
+        "SAM ViT-H",
+        "sam_vit_h_4b8939.pth",
+        2_564_550_879,
+        "a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e",
+    ),
+    _sam(
+        "l",
+        "SAM ViT-L",
+        "sam_vit_l_0b3195.pth",
+        1_249_524_607,
+        "3adcc4315b642a4d2101128f611684e8734c41232a17c648ed1693702a49a622",
+    ),
+    _sam(
+        "b",
+        "SAM ViT-B",
+        "sam_vit_b_01ec64.pth",
+        375_042_383,
+        "ec2df62732614e57411cdcf32a23ffdf28910380d03139ee0f4fcbe91eb8c912",
+    ),
+    _sam2("tiny", 156_000_000),
+    _sam2("small", 184_000_000),
+    _sam2("base-plus", 324_000_000),
+    _sam2("large", 898_000_000),
+    _hub("dinov2_small", "DINOv2 ViT-S/14", "facebook/dinov2-small", 88_000_000, "Apache-2.0"),
+    _hub("dinov2_base", "DINOv2 ViT-B/14", "facebook/dinov2-base", 346_000_000, "Apache-2.0"),
+    _hub("dinov2_large", "DINOv2 ViT-L/14", "facebook/dinov2-large", 1_217_000_000, "Apache-2.0"),
+    _hub("dinov2_giant", "DINOv2 ViT-g/14", "facebook/dinov2-giant", 4_546_000_000, "Apache-2.0"),
+    Weight(
+        "sd15",
+        "Stable Diffusion 1.5",
+        "stable-diffusion-v1-5/stable-diffusion-v1-5",
+        (
+            *_diffusers("unet", "diffusion_pytorch_model"),
+            *_diffusers("vae", "diffusion_pytorch_model"),
+            *_diffusers("text_encoder", "model"),
+            *((f"tokenizer/{file}",) for file in ("vocab.json", "merges.txt", "tokenizer_config.json")),
+        ),
+        2_135_000_000,
+        "CreativeML OpenRAIL-M",
+        note="neither the safety checker nor a second copy of the weights",
+    ),
+    _hub("clip_vit_b16", "CLIP ViT-B/16", "openai/clip-vit-base-patch16", 599_000_000, "MIT"),
+    _hub("mae_base", "MAE ViT-B/16", "facebook/vit-mae-base", 448_000_000, "CC-BY-NC", "not for commercial use"),
+    Weight(
+        "tsdn",
+        "TSDN",
+        "xhk/IPSeg",
+        (("cornet_rgb_duts_tr.pth",),),
+        114_000_000,
+        "see the model's page",
+    ),
+    _hub("seggpt", "SegGPT ViT-L", "BAAI/seggpt-vit-large", 1_480_000_000, "Apache-2.0"),
+    _hub("groupvit", "GroupViT", "nvidia/groupvit-gcc-yfcc", 223_000_000, "see the model's page"),
+)
+
+WEIGHTS: Mapping[str, Weight] = {weight.name: weight for weight in _ALL}
+
+
+def get(name: str) -> Weight:
+    """The entry of ``name``. Raises :class:`~ipseg.types.SettingError` that lists what there is."""
+    if name not in WEIGHTS:
+        raise SettingError(f'There are no weights called "{name}"; choose one of: {", ".join(WEIGHTS)}.')
+    return WEIGHTS[name]

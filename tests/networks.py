@@ -1,0 +1,115 @@
+"""Small networks with made-up weights, in the layout of the published ones. Each call makes a fresh one."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from parity_rules import fill_
+
+SAM_SIDE = 1024  # the square of the small SAM; the numbers of tests/golden were made at this size
+
+
+def small_sam(seed: int = 0) -> Any:
+    """The SAM of tests/golden: two narrow encoder blocks, decoder and prompt encoder of the published size."""
+    import torch
+    from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, Sam, TwoWayTransformer
+
+    encoder = ImageEncoderViT(
+        img_size=SAM_SIDE,
+        patch_size=16,
+        embed_dim=64,
+        depth=2,
+        num_heads=2,
+        mlp_ratio=4,
+        out_chans=256,
+        qkv_bias=True,
+        norm_layer=partial(torch.nn.LayerNorm, eps=1e-6),
+        use_rel_pos=True,
+        window_size=14,
+        global_attn_indexes=[1],
+    )
+    grid = (SAM_SIDE // 16, SAM_SIDE // 16)
+    prompts = PromptEncoder(
+        embed_dim=256, image_embedding_size=grid, input_image_size=(SAM_SIDE, SAM_SIDE), mask_in_chans=16
+    )
+    decoder = MaskDecoder(
+        transformer_dim=256,
+        transformer=TwoWayTransformer(depth=2, embedding_dim=256, num_heads=8, mlp_dim=2048),
+        num_multimask_outputs=3,
+        iou_head_depth=3,
+        iou_head_hidden_dim=256,
+    )
+    return fill_(Sam(encoder, prompts, decoder), seed)
+
+
+def small_sam2(side: int = 128) -> Any:
+    """A SAM 2.1 that sees ``side`` x ``side`` pixels."""
+    from transformers import Sam2Config, Sam2HieraDetConfig, Sam2Model, Sam2VisionConfig
+
+    backbone = Sam2HieraDetConfig(
+        image_size=[side, side],
+        hidden_size=16,
+        blocks_per_stage=[1, 1, 2, 1],
+        embed_dim_per_stage=[16, 32, 64, 128],
+        num_attention_heads_per_stage=[1, 2, 4, 8],
+        window_size_per_stage=[8, 4, 8, 4],
+        global_attention_blocks=[3],
+    )
+    vision = Sam2VisionConfig(
+        backbone_config=backbone,
+        backbone_channel_list=[128, 64, 32, 16],
+        backbone_feature_sizes=[[side // n, side // n] for n in (4, 8, 16)],
+        fpn_hidden_size=32,
+    )
+    prompts = {"hidden_size": 32, "image_size": side}
+    decoder = {"hidden_size": 32, "mlp_dim": 64, "num_attention_heads": 2, "iou_head_hidden_dim": 32}
+    config = Sam2Config(vision_config=vision, prompt_encoder_config=prompts, mask_decoder_config=decoder)
+    return fill_(Sam2Model(config))
+
+
+def small_sam2_processor(side: int = 128) -> Any:
+    """What is published beside such a SAM 2.1."""
+    from transformers import Sam2ImageProcessor
+
+    return Sam2ImageProcessor(size={"height": side, "width": side})
+
+
+def small_dinov2(side: int = 112) -> Any:
+    """A DINOv2 of two narrow blocks, patch 14."""
+    from transformers import Dinov2Config, Dinov2Model
+
+    config = Dinov2Config(
+        hidden_size=32, num_hidden_layers=2, num_attention_heads=2, mlp_ratio=2, image_size=side, patch_size=14
+    )
+    return fill_(Dinov2Model(config))
+
+
+def tsdn(seed: int = 0) -> Any:
+    """The saliency network; it has one size."""
+    from ipseg.saliency.tsdn import Network
+
+    return fill_(Network(), seed)
+
+
+def small_sam2_video(side: int = 128) -> Any:
+    """The same with a memory for video, which is how SAM 2.1 is published."""
+    from transformers import Sam2VideoConfig, Sam2VideoModel
+
+    image = small_sam2(side).config
+    config = Sam2VideoConfig(
+        vision_config=image.vision_config,
+        prompt_encoder_config=image.prompt_encoder_config.to_dict(),
+        mask_decoder_config=image.mask_decoder_config.to_dict(),
+        image_size=side,
+        memory_attention_hidden_size=32,
+        memory_attention_num_layers=1,
+        memory_attention_feed_forward_hidden_size=32,
+        memory_attention_rope_feat_sizes=[side // 16, side // 16],
+        memory_encoder_hidden_size=32,
+        memory_encoder_output_channels=16,
+        mask_downsampler_embed_dim=32,
+        memory_fuser_embed_dim=32,
+        memory_fuser_intermediate_dim=32,
+    )
+    return fill_(Sam2VideoModel(config))

@@ -1,0 +1,51 @@
+import numpy as np
+import pytest
+from parity_rules import scene
+
+torch = pytest.importorskip("torch", reason="the paper's models need the extra [models]")
+
+from networks import tsdn  # noqa: E402
+
+from ipseg import registry, weights  # noqa: E402
+from ipseg.saliency.tsdn import TSDN  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def network():
+    return tsdn()
+
+
+@pytest.mark.parametrize("size", [(61, 97), (97, 61), (16, 16), (400, 32)])
+def test_answers_in_the_picture_s_pixels(network, size):
+    picture, _ = scene("tsdn", *size)
+    picture.setflags(write=False)
+    shown = TSDN(network, size=64)(picture)
+    assert shown.shape == size
+    assert shown.dtype == np.float32
+    assert shown.min() >= 0
+    assert shown.max() <= 1
+
+
+def test_same_picture_same_answer(network):
+    picture, _ = scene("tsdn", 50, 70)
+    method = TSDN(network, size=64)
+    assert (method(picture) == method(picture)).all()
+
+
+def test_logits_are_at_the_network_s_own_size(network):
+    assert TSDN(network, size=96).logits(scene("tsdn", 50, 70)[0]).shape == (1, 1, 96, 96)
+
+
+@pytest.mark.slow
+def test_loads_from_a_checkpoint_and_runs_at_its_size(network, tmp_path):
+    torch.save(network.state_dict(), tmp_path / "cornet_rgb_duts_tr.pth")
+    picture, _ = scene("tsdn", 120, 90)
+    with weights.using(tmp_path):
+        loaded = registry.build("saliency", "tsdn")
+    assert (loaded(picture) == TSDN(network)(picture)).all()
+
+
+def test_another_network_is_refused(network, tmp_path):
+    torch.save(network.encoder.state_dict(), tmp_path / "cornet_rgb_duts_tr.pth")
+    with weights.using(tmp_path), pytest.raises(weights.WeightError, match="not those of TSDN"):
+        registry.build("saliency", "tsdn")

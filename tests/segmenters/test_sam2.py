@@ -1,0 +1,116 @@
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from parity_rules import scene
+
+torch = pytest.importorskip("torch", reason="the paper's models need the extra [models]")
+
+from networks import small_sam2, small_sam2_processor, small_sam2_video  # noqa: E402
+from transformers import Sam2Processor  # noqa: E402
+
+from ipseg import cache, refine, registry, weights  # noqa: E402
+from ipseg.segmenters.sam2 import SegmentAnything2  # noqa: E402
+from ipseg.types import Points, SettingError  # noqa: E402
+
+SIZE = (91, 133)
+PICTURE, _ = scene("sam2", *SIZE)
+POINTS = Points(np.array([[60.5, 40.25], [70, 50]], dtype=np.float32), np.array([[5, 8.5]], dtype=np.float32))
+NONE = Points(np.empty((0, 2), dtype=np.float32), np.empty((0, 2), dtype=np.float32))
+
+
+@pytest.fixture(scope="module")
+def model():
+    return small_sam2()
+
+
+@pytest.fixture(scope="module")
+def segmenter(model):
+    return SegmentAnything2(model, small_sam2_processor())
+
+
+@pytest.fixture(scope="module")
+def encoding(segmenter):
+    return segmenter.encode(PICTURE)
+
+
+@pytest.mark.parametrize("several", [False, True])
+@pytest.mark.parametrize("box", [None, [10.0, 12.0, 100.0, 80.0]])
+def test_agrees_with_the_published_use(model, segmenter, encoding, several, box):
+    processor = Sam2Processor(small_sam2_processor())
+    inputs = processor(
+        images=PICTURE,
+        input_points=[[[*POINTS.positive.tolist(), *POINTS.negative.tolist()]]],
+        input_labels=[[[1, 1, 0]]],
+        input_boxes=None if box is None else [[box]],
+        return_tensors="pt",
+    )
+    sizes = inputs.pop("original_sizes")
+    mask = np.sin(np.arange(32 * 32, dtype=np.float32)).reshape(32, 32)
+    with torch.inference_mode():
+        theirs = model(**inputs, input_masks=torch.from_numpy(mask)[None, None], multimask_output=several)
+    masks = processor.post_process_masks(theirs.pred_masks, sizes)[0][0].numpy()
+    ours = segmenter.predict(encoding, POINTS, mask=mask, box=box, several=several)
+    np.testing.assert_array_equal(ours.masks, masks)
+    np.testing.assert_allclose(ours.scores, theirs.iou_scores[0, 0].numpy(), atol=1e-5)
+    np.testing.assert_allclose(ours.logits, theirs.pred_masks[0, 0].numpy(), atol=1e-4)
+
+
+def test_masks_have_the_picture_s_size(segmenter, encoding):
+    answer = segmenter.predict(encoding, POINTS, several=True)
+    assert answer.masks.shape == (3, *SIZE)
+    assert answer.logits.shape == (3, 32, 32)
+    assert answer.logits.dtype == answer.scores.dtype == np.float32
+    assert refine.cascade(segmenter, encoding, POINTS).shape == SIZE
+
+
+def test_an_encoder_in_half_precision_answers_much_the_same(segmenter, encoding):
+    half = small_sam2()
+    half.vision_encoder.bfloat16()
+    segmenter_in_half = SegmentAnything2(half, small_sam2_processor())
+    theirs = segmenter_in_half.encode(PICTURE)
+    assert all(values.dtype == torch.float32 for values in theirs.embeddings)
+    asked = [each.predict(kept, POINTS) for each, kept in ((segmenter, encoding), (segmenter_in_half, theirs))]
+    assert np.corrcoef(*(answer.logits.ravel() for answer in asked))[0, 1] > 0.99
+
+
+def test_the_cache_knows_the_size_of_an_encoding(encoding):
+    assert cache.nbytes(encoding) == 4 * (4 * 32 * 32 + 8 * 16 * 16 + 32 * 8 * 8)
+
+
+def test_threads_share_one_model(segmenter, encoding):
+    other = segmenter.encode(np.ascontiguousarray(PICTURE[::-1, ::-1]))
+    alone = [segmenter.predict(each, POINTS).logits for each in (encoding, other)]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda i: segmenter.predict((encoding, other)[i % 2], POINTS).logits, range(8)))
+    for i, logits in enumerate(together):
+        np.testing.assert_array_equal(logits, alone[i % 2])
+    assert not np.array_equal(*alone)
+
+
+def test_without_a_positive_point_nothing_is_found(segmenter, encoding):
+    assert not segmenter.predict(encoding, NONE, several=True).masks.any()
+    assert not refine.cascade(segmenter, encoding, NONE).any()
+
+
+def test_loads_the_published_folder(tmp_path):
+    published = small_sam2_video()
+    published.save_pretrained(tmp_path / "sam2.1-hiera-small")
+    small_sam2_processor().save_pretrained(tmp_path / "sam2.1-hiera-small")
+    with weights.using(tmp_path):
+        loaded = registry.build("segmenters", "sam2", model="small")
+    held = published.state_dict()
+    assert all(torch.equal(value, held[name]) for name, value in loaded.model.state_dict().items())
+    assert loaded.predict(loaded.encode(PICTURE), POINTS).masks.shape == (1, *SIZE)
+
+
+def test_missing_weights_say_how_to_get_them(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    monkeypatch.delenv("HF_HUB_CACHE", raising=False)
+    with pytest.raises(weights.WeightError, match=r"python -m ipseg weights fetch sam2\.1-hiera-tiny"):
+        registry.build("segmenters", "sam2")
+
+
+def test_an_unknown_size_is_refused():
+    with pytest.raises(SettingError, match="choose one of: tiny, small, base-plus, large"):
+        registry.build("segmenters", "sam2", model="huge")

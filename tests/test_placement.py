@@ -1,0 +1,268 @@
+"""Placement, with the CPU in the part of the device, and a GPU whose memory is short in a fake."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="the paper's models need the extra [models]")
+pytest.importorskip("accelerate", reason="the paper's models need the extra [models]")
+
+from ipseg import registry  # noqa: E402
+from ipseg.placement import Placement, PlacementError  # noqa: E402
+from ipseg.types import SettingError  # noqa: E402
+
+GPU = torch.cuda.is_available()
+
+
+class Model(torch.nn.Module):
+    """A heavy part, and a rest."""
+
+    def __init__(self):
+        super().__init__()
+        self.encoder, self.head = torch.nn.Linear(3, 3), torch.nn.Linear(3, 1)
+        self.register_buffer("mean", torch.zeros(3))
+
+    def forward(self, values):
+        return self.head(self.encoder(values).float())
+
+
+def full():
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 MiB.")
+
+
+@pytest.fixture(autouse=True)
+def no_cleaning(monkeypatch):
+    """Collecting the garbage of a whole test run takes longer than the test."""
+    import accelerate.utils.memory
+
+    monkeypatch.setattr(accelerate.utils.memory, "clear_device_cache", lambda garbage_collection=False: None)
+
+
+def test_importing_and_choosing_loads_no_framework():
+    code = "import sys; from ipseg.placement import Placement; Placement('auto'); print('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+def test_the_cpu_is_float32():
+    placement = Placement("cpu")
+    assert placement.describe() == {"mode": "cpu", "device": "cpu", "dtype": "float32"}
+    model = placement.place(Model())
+    assert not model.training
+    assert {value.dtype for value in model.state_dict().values()} == {torch.float32}
+
+
+@pytest.mark.skipif(GPU or torch.backends.mps.is_available(), reason="there is a GPU here")
+def test_without_a_gpu_auto_is_the_cpu_and_resident_is_refused():
+    assert Placement().mode == "cpu"
+    for mode in ("resident", "sequential"):
+        with pytest.raises(SettingError, match="no GPU here"):
+            Placement(mode).place(Model())
+
+
+@pytest.mark.parametrize("wrong", [{"mode": "fast"}, {"dtype": "int8"}])
+def test_an_unknown_word_lists_the_known_ones(wrong):
+    with pytest.raises(SettingError, match="choose one of: auto"):
+        Placement(**wrong)
+
+
+def test_only_the_heavy_part_is_in_half_precision():
+    model = Model()
+    placement = Placement("resident", device="cpu", dtype="bfloat16")
+    placement.place(model, model.encoder)
+    assert model.encoder.weight.dtype == torch.bfloat16
+    assert model.head.weight.dtype == model.mean.dtype == torch.float32
+
+
+def test_a_model_may_insist_on_its_dtype():
+    placement = Placement("resident", device="cpu", dtype="bfloat16")
+    assert placement.place(Model(), dtype=torch.float32).encoder.weight.dtype == torch.float32
+
+
+class Sequential(Placement):
+    """On the meta device, which takes no memory: what is there and what is not can be seen."""
+
+    def __init__(self, **settings):
+        super().__init__("sequential", device="meta", dtype="float32", **settings)
+
+
+def where(*models):
+    return ["".join("-m"[part.weight.device.type == "meta"] for part in (m.encoder, m.head)) for m in models]
+
+
+def test_sequential_keeps_the_rest_there_and_the_heavy_part_away():
+    model = Model()
+    Sequential().place(model, model.encoder)
+    assert where(model) == ["-m"]
+    assert model.mean.device.type == "meta"
+
+
+def test_encoders_take_turns_in_any_order(monkeypatch):
+    """Every call brings its part to the device first, and sends the others back."""
+    there, log = set(), []
+    placement = Placement("sequential", device="cpu")
+    models = [Model() for _ in range(3)]
+    for model in models:
+        placement.place(model, model.encoder)
+    hooks = {id(part): hook for part, hook in placement._turns}
+
+    def offload(part):
+        there.discard(id(part))
+        log.append(("back", [id(m.encoder) for m in models].index(id(part))))
+
+    class Device:
+        type = "gpu"
+
+    for model in models:
+        part, hook = model.encoder, hooks[id(model.encoder)]
+        monkeypatch.setattr(hook, "offload", lambda part=part: offload(part))
+        monkeypatch.setattr(
+            part,
+            "parameters",
+            lambda part=part: iter([type("P", (), {"device": Device if id(part) in there else torch.device("cpu")})]),
+        )
+
+        def forward_pre(module, given):
+            there.add(id(module))
+            assert len(there) == 1, "two encoders on the device at once"
+
+        part.register_forward_pre_hook(forward_pre)
+    expected = [torch.nn.functional.linear(torch.ones(1, 3), m.encoder.weight, m.encoder.bias) for m in models]
+    for i in (0, 1, 1, 2, 0, 2):
+        torch.testing.assert_close(models[i].encoder(torch.ones(1, 3)), expected[i])
+    assert log == [("back", 0), ("back", 1), ("back", 2), ("back", 0)]
+
+
+def test_short_memory_moves_to_sequential_once_with_a_notice():
+    notices, calls = [], []
+    placement = Placement("resident", device="cpu", notify=notices.append)
+    model = Model()
+    placement.place(model, model.encoder)
+
+    def once():
+        calls.append(placement.mode)
+        if len(calls) == 1:
+            full()
+        return model(torch.ones(1, 3))
+
+    assert placement.run(once).shape == (1, 1)
+    assert calls == ["resident", "sequential"]
+    assert notices == placement.notices
+    assert len(notices) == 1
+    assert "take turns" in notices[0]
+    assert hasattr(model.encoder, "_hf_hook")
+    assert not hasattr(model.head, "_hf_hook")
+    calls.clear()
+    with pytest.raises(PlacementError, match="too small even with the models taking turns; choose"):
+        placement.run(full)
+    assert len(notices) == 1
+
+
+def test_short_memory_while_loading_does_the_same(monkeypatch):
+    placement, model = Placement("resident", device="cpu"), Model()
+    moves = []
+
+    def to(*given, real=model.to, **settings):
+        moves.append(given)
+        return full() if len(moves) == 1 else real(*given, **settings)
+
+    monkeypatch.setattr(model, "to", to)
+    placement.place(model, model.encoder)
+    assert placement.mode == "sequential"
+    assert [part for part, _ in placement._turns] == [model.encoder]
+
+
+def test_other_errors_pass():
+    placement = Placement("resident", device="cpu")
+
+    def broken():
+        raise RuntimeError("shapes do not fit")
+
+    with pytest.raises(RuntimeError, match="shapes"):
+        placement.run(broken)
+    assert placement.mode == "resident"
+
+
+def test_the_text_of_mps_is_understood():
+    placement, calls = Placement("resident", device="cpu"), []
+
+    def once():
+        calls.append(1)
+        if len(calls) == 1:
+            raise RuntimeError("MPS backend out of memory (MPS allocated: 17 GB)")
+        return "done"
+
+    assert placement.run(once) == "done"
+
+
+class Part:
+    """A plug-in."""
+
+    size = 7
+
+    def __init__(self):
+        self.calls = 0
+
+    def __call__(self, picture, *, features):
+        return self.encode(picture)
+
+    def encode(self, picture):
+        self.calls += 1
+        if self.calls == 1:
+            full()
+        return self.calls
+
+
+def test_a_guarded_plug_in_is_the_plug_in_but_safe():
+    placement = Placement("resident", device="cpu")
+    placement.place(Model())
+    part = placement.guard(Part())
+    assert part.size == 7
+    assert list(inspect.signature(part).parameters) == ["picture", "features"]
+    assert part(None, features=()) == 2
+    assert part.encode(None) == 3
+    assert placement.mode == "sequential"
+
+
+def test_on_the_cpu_nothing_stands_before_a_plug_in():
+    placement, part = Placement("cpu"), Part()
+    placement.place(Model())
+    assert placement.guard(part) is part
+
+
+def test_calls_on_a_gpu_go_one_at_a_time():
+    placement, inside, most = Placement("resident", device="cpu"), [], []
+
+    def work():
+        inside.append(1)
+        most.append(len(inside))
+        torch.ones(200, 200) @ torch.ones(200, 200)
+        inside.pop()
+
+    threads = [threading.Thread(target=placement.run, args=(work,)) for _ in range(8)]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+    assert max(most) == 1
+
+
+def test_the_registry_hands_it_to_those_that_ask(monkeypatch, tmp_path):
+    import published
+
+    from ipseg import weights
+
+    published.dinov2(tmp_path, "dinov2-small")
+    placement = Placement("resident", device="cpu", dtype="bfloat16")
+    with weights.using(tmp_path):
+        guarded = registry.build("features", "dinov2", placement=placement, model="small", size=112)
+        plain = registry.build("features", "dinov2", model="small", size=112)
+    assert next(guarded.model.parameters()).dtype == torch.bfloat16
+    assert next(plain.model.parameters()).dtype == torch.float32
+    picture = np.random.default_rng(0).integers(0, 255, (50, 40, 3), dtype=np.uint8)
+    a, b = (part(picture)[0].values for part in (guarded, plain))
+    assert torch.nn.functional.cosine_similarity(a, b, dim=-1).min() > 0.99
+    registry.build("saliency", "none", placement=placement)  # asks for nothing

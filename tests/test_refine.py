@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+
+from ipseg import refine
+from ipseg.types import Candidates, Points
+
+POINTS = Points(np.array([[5, 5]], dtype=np.float32), np.empty((0, 2), dtype=np.float32))
+SIZE = (12, 16)
+
+
+def square(left, top, right, bottom):
+    mask = np.zeros(SIZE, dtype=bool)
+    mask[top : bottom + 1, left : right + 1] = True
+    return mask
+
+
+class Script:
+    """A segmenter that answers what it is told to, and keeps what it was asked."""
+
+    def __init__(self, *answers):
+        self.answers, self.asked = list(answers), []
+
+    def predict(self, encoding, points, *, mask=None, box=None, several=False):
+        self.asked.append((encoding, points, None if mask is None else float(mask.mean()), box, several))
+        masks, scores = self.answers[len(self.asked) - 1]
+        step = 10 * len(self.asked)
+        logits = np.stack([np.full((4, 4), step + i, dtype=np.float32) for i in range(len(masks))])
+        return Candidates(np.stack(masks), np.array(scores, dtype=np.float32), logits)
+
+
+A, B, C = square(0, 0, 3, 3), square(4, 2, 9, 7), square(8, 8, 15, 11)
+
+
+def test_single_is_the_best_of_several():
+    segmenter = Script(([A, B, C], [0.2, 0.1, 0.3]))
+    assert (refine.single(segmenter, "picture", POINTS) == C).all()
+    assert segmenter.asked == [("picture", POINTS, None, None, True)]
+
+
+def test_cascade_hands_logits_and_box_on():
+    segmenter = Script(([A], [0.9]), ([A, B, C], [0.1, 0.3, 0.2]), ([C, B, A], [0.1, 0.2, 0.3]))
+    assert (refine.cascade(segmenter, "picture", POINTS) == A).all()
+    assert segmenter.asked == [
+        ("picture", POINTS, None, None, False),
+        ("picture", POINTS, 10.0, None, True),
+        ("picture", POINTS, 21.0, (4.0, 2.0, 9.0, 7.0), True),
+    ]
+
+
+def test_cascade_has_no_box_when_the_second_pass_found_nothing():
+    empty = np.zeros(SIZE, dtype=bool)
+    segmenter = Script(([A], [0.9]), ([empty, B], [0.3, 0.1]), ([B, C], [0.1, 0.2]))
+    assert (refine.cascade(segmenter, "picture", POINTS) == C).all()
+    assert segmenter.asked[2][2:4] == (20.0, None)
+
+
+def test_of_equal_scores_the_first_wins():
+    assert refine.best(Script(([A, B, C], [0.1, 0.3, 0.3])).predict(None, POINTS)) == 1
+
+
+@pytest.mark.parametrize("box", [(0, 0, 15, 11), (3, 4, 3, 4), (2, 0, 2, 11)])
+def test_bounding_box_is_the_outermost_pixels(box):
+    assert refine.bounding_box(square(*box)) == box
+
+
+def test_an_empty_mask_has_no_box():
+    assert refine.bounding_box(np.zeros(SIZE, dtype=bool)) is None

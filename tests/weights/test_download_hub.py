@@ -1,0 +1,65 @@
+"""How a folder comes from the Hub."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import pytest
+
+from ipseg import weights
+from ipseg.weights import WeightError, _table
+
+CONTENT = bytes(range(256)) * 5000  # 1.28 MB, more than one block
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+@pytest.fixture
+def hub(server, monkeypatch):
+    """A server that answers as the Hub does, with one repository."""
+    content = {"config.json": b"{}", "model.safetensors": CONTENT, "README.md": b"read me"}
+    lfs = {"sha256": SHA256, "size": len(CONTENT), "pointerSize": 100}
+    siblings = [
+        {"rfilename": file, "size": len(data)} | ({"lfs": lfs} if data is CONTENT else {})
+        for file, data in content.items()
+    ]
+    listed = {"id": "owner/name", "sha": COMMIT, "siblings": siblings}
+    server.files["/api/models/owner/name/revision/main"] = json.dumps(listed).encode()
+    server.files |= {f"/owner/name/resolve/main/{file}": data for file, data in content.items()}
+    made = _table.Weight("small", "Small ViT", "owner/name", _table.MODEL, len(CONTENT), "MIT")
+    monkeypatch.setattr(_table, "WEIGHTS", {"small": made})
+    monkeypatch.setenv("HF_ENDPOINT", server.url)
+    return server
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_a_hub_folder_is_downloaded(hub, tmp_path, by_hand):
+    told = []
+    with weights.using(tmp_path / "hand" if by_hand else None):
+        path = weights.fetch("small", progress=lambda *now: told.append(now))
+        assert path == weights.locate("small")
+        assert (path / "model.safetensors").read_bytes() == CONTENT
+        assert not (path / "README.md").exists()  # nothing that is not needed
+        assert ("model.safetensors", len(CONTENT), len(CONTENT)) in told
+        assert weights.describe(["small"])["small"]["commit"] == COMMIT
+    assert path.is_relative_to(tmp_path / "hand" / "name" if by_hand else tmp_path / "home" / "hub")
+
+
+def test_a_damaged_hub_file_is_downloaded_again(hub):
+    path = weights.fetch("small") / "model.safetensors"
+    path.resolve().write_bytes(CONTENT[::-1])
+    assert (weights.fetch("small") / "model.safetensors").read_bytes() == CONTENT
+
+
+def test_a_wrong_hub_file_is_refused_naming_both(hub):
+    hub.files["/owner/name/resolve/main/model.safetensors"] = CONTENT[::-1]
+    with pytest.raises(WeightError, match=SHA256) as caught:
+        weights.fetch("small")
+    assert hashlib.sha256(CONTENT[::-1]).hexdigest() in str(caught.value)
+
+
+def test_a_repository_that_is_not_there_is_one_sentence(hub):
+    hub.files.clear()
+    with pytest.raises(WeightError, match="owner/name was not found at the revision main"):
+        weights.fetch("small")

@@ -1,0 +1,111 @@
+"""Where weights are looked for, and what is said when they are not there."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from ipseg import weights
+from ipseg.types import SettingError
+from ipseg.weights import WeightError
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+def test_importing_and_looking_loads_no_framework():
+    code = (
+        "import sys; from ipseg import weights; [weights.find(name) for name in weights.WEIGHTS]; "
+        "print([name for name in ('torch', 'huggingface_hub', 'safetensors') if name in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+@pytest.mark.parametrize("name", weights.WEIGHTS)
+def test_every_entry_is_whole(name):
+    weight = weights.get(name)
+    assert weight.title
+    assert weight.licence
+    assert weight.bytes > 50e6
+    assert weight.on_hub == (weight.source.count("/") == 1)
+    assert weight.on_hub or len(weight.sha256) == 64
+    assert all(choice and not any(file.startswith("/") for file in choice) for choice in weight.files)
+
+
+def test_an_unknown_name_lists_the_known_ones():
+    with pytest.raises(SettingError, match="tsdn"):
+        weights.locate("sam_vit_x")
+
+
+@pytest.mark.parametrize("name", weights.WEIGHTS)
+def test_missing_weights_say_how_to_get_them(name):
+    assert weights.find(name) is None
+    with pytest.raises(WeightError, match=rf"run `python -m ipseg weights fetch {name}`.*--weights-dir"):
+        weights.locate(name)
+
+
+@pytest.mark.parametrize("place", ["dinov2-base", "dinov2_base", "facebook/dinov2-base"])
+def test_a_folder_brought_by_hand(tmp_path, monkeypatch, place, put_files):
+    home = put_files(tmp_path / "hand" / place, ["config.json", "pytorch_model.bin"])
+    monkeypatch.setenv("IPSEG_WEIGHTS_DIR", str(tmp_path / "hand"))
+    assert weights.locate("dinov2_base") == home
+    with weights.using(tmp_path / "elsewhere"):
+        assert weights.find("dinov2_base") is None
+    assert weights.locate("dinov2_base") == home
+
+
+def test_a_single_file_brought_by_hand(tmp_path, put_files):
+    put_files(tmp_path, ["cornet_rgb_duts_tr.pth", "sam_vit_b_01ec64.pth"])
+    with weights.using(tmp_path):
+        assert weights.locate("tsdn") == tmp_path / "cornet_rgb_duts_tr.pth"
+        assert weights.locate("sam_vit_b") == tmp_path / "sam_vit_b_01ec64.pth"
+
+
+def test_a_folder_that_lacks_a_file_says_which(tmp_path, put_files):
+    put_files(tmp_path / "dinov2-base", ["config.json"])
+    with (
+        weights.using(tmp_path),
+        pytest.raises(WeightError, match=r"lacks model\.safetensors; run .*fetch dinov2_base"),
+    ):
+        weights.locate("dinov2_base")
+
+
+@pytest.fixture
+def cached(tmp_path, put_files):
+    """DINOv2 in the Hub's cache, its reference called as is asked for."""
+
+    def make(revision="main"):
+        home = tmp_path / "home" / "hub" / "models--facebook--dinov2-base"
+        put_files(home, [f"refs/{revision}"], COMMIT.encode())
+        return put_files(home / "snapshots" / COMMIT, ["config.json", "model.safetensors"])
+
+    return make
+
+
+def test_the_cache_that_other_programs_share(cached):
+    home = cached()
+    assert weights.locate("dinov2_base") == home
+    assert weights.describe(["dinov2_base"])["dinov2_base"] == {
+        "source": "facebook/dinov2-base",
+        "sha256": "",
+        "path": str(home),
+        "revision": "main",
+        "commit": COMMIT,
+    }
+
+
+def test_the_revision_is_a_setting(cached):
+    cached("v2")
+    assert weights.find("dinov2_base") is None
+    for revision in ("v2", COMMIT):
+        with weights.using(revisions={"dinov2_base": revision}):
+            assert weights.find("dinov2_base")
+            assert weights.describe(["dinov2_base"])["dinov2_base"]["revision"] == revision
+
+
+def test_the_folder_by_hand_comes_first(tmp_path, cached, put_files):
+    cached()
+    home = put_files(tmp_path / "hand" / "dinov2-base", ["config.json", "model.safetensors"])
+    with weights.using(tmp_path / "hand"):
+        assert weights.locate("dinov2_base") == home
