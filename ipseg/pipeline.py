@@ -9,26 +9,24 @@
 
 from __future__ import annotations
 
-import inspect
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ipseg import geometry, images, points, presence, prototype, refine, similarity
-from ipseg.cache import Cache
 from ipseg.geometry import cells_inside
 from ipseg.images import Source
+from ipseg.perception import Named, Perception, log_odds, named
 from ipseg.result import Result
 from ipseg.types import (
     Array,
     FeatureExtractor,
     FeatureMap,
-    Picture,
     PictureError,
     Prompt,
     Prototype,
@@ -89,12 +87,16 @@ class IPSeg:
         name: str = "custom",
         cache_bytes: int = 96 * 2**20,
     ) -> None:
-        self.features, self.saliency, self.segmenter = features, saliency, segmenter
         self.method = method or Method()
         self.name = name
-        self.cache = Cache(cache_bytes)
+        settled = self.method.contrast is not None
+        self.perception = Perception(features, saliency, segmenter, settled=settled, cache_bytes=cache_bytes)
 
-    def prompt(self, pictures: Source | Sequence[Source], masks: Any = None) -> Prompt:
+    label = "IPSeg"
+
+    def prompt(
+        self, pictures: Source | Sequence[Source], masks: Any = None, *, progress: Progress | None = None
+    ) -> Prompt:
         """Make a prompt of one picture of the thing, or of several; each may carry a mask of its own.
 
         ``pictures``: anything that :func:`ipseg.images.open_picture` opens, or a list of such. ``masks``: one mask, or
@@ -104,10 +106,13 @@ class IPSeg:
         given = list(masks) if isinstance(masks, list | tuple) else [masks] * len(sources)
         if not sources or len(given) != len(sources):
             raise PictureError(f"Got {len(sources)} prompt pictures and {len(given)} masks; give as many of each.")
+        if progress:
+            progress(0.0, "prompt")
         views = tuple(self._view(source, mask) for source, mask in zip(sources, given, strict=True))
         # F_IP = Avgpool(F_IP * MS), Eq. 5, the mean over the pictures of the prompt
-        thing = _mean([prototype.average(self._features(_named(view.picture)), view.cells) for view in views])
-        ground = _mean([prototype.average(self._features(_named(view.picture)), _ground(view)) for view in views])
+        seen = [self.perception.features(named(view.picture)) for view in views]
+        thing = _mean([prototype.average(layers, view.cells) for layers, view in zip(seen, views, strict=True)])
+        ground = _mean([prototype.average(layers, _ground(view)) for layers, view in zip(seen, views, strict=True)])
         return Prompt(views, Prototype(thing, ground), tuple(notice for view in views for notice in _notices(view)))
 
     @staticmethod
@@ -126,43 +131,42 @@ class IPSeg:
         progress: Progress | None = None,
     ) -> Result:
         """Cut what ``prompt`` shows out of ``image``. The answer is in the pixels of the original picture, upright."""
-        method, step = self.method, _Steps(progress)
+        method, seen, step = self.method, self.perception, Steps(progress)
         k, clusters = method.k if k is None else k, method.clusters if clusters is None else clusters
         self.check(k, clusters)
-        picture = _named(images.open_picture(image))
-        with step("features", 0.05, self._has("features", picture)):  # F_I, section 3.3
-            features = self._features(picture)
-        with step("encoding", 0.2, self._has("encoding", picture)):  # Enc_I(I), Eq. 1
-            encoding = self._encoding(picture)
-        with step(
-            "similarity", 0.5, method.contrast is None or self._has("belief", picture)
-        ):  # S = F_IP (x) F_I, Eq. 6
+        picture = named(image)
+        with step("features", 0.05, seen.has("features", picture)):  # F_I, section 3.3
+            features = seen.features(picture)
+        with step("encoding", 0.2, seen.has("encoding", picture)):  # Enc_I(I), Eq. 1
+            encoding = seen.encoding(picture)
+        known = method.contrast is None or seen.has("belief", picture)
+        with step("similarity", 0.5, known):  # S = F_IP (x) F_I, Eq. 6
             likeness = self._similarity(prompt, picture, features)
         with step("points", 0.8):  # P_coord = TopK(S), then k-means
             chosen = points.choose(likeness, k=k, clusters=clusters, seed=method.seed)
         with step("mask", 0.85):  # M = Dec_M(F_I, Concat(T_M, T_P)), Eq. 2
-            mask = refine.REFINEMENTS[method.refinement](self.segmenter, encoding, chosen, likeness.values)
+            mask = refine.REFINEMENTS[method.refinement](seen.segmenter, encoding, chosen, likeness.values)
         score = presence.score(prompt, features, mask)
         limit = method.threshold if threshold is None else threshold
         found = bool(mask.any()) and score >= limit
         return Result(picture.pixels, mask, found, score, limit, chosen, likeness, step.seconds)
 
-    def _similarity(self, prompt: Prompt, picture: _Named, features: tuple[FeatureMap, ...]) -> Similarity:
+    def _similarity(self, prompt: Prompt, picture: Named, features: tuple[FeatureMap, ...]) -> Similarity:
         frame, contrast = features[0].frame, self.method.contrast
         if contrast is None:
             weights = self.method.weights or {layer.name: 1.0 for layer in features}
             values = similarity.fuse(prompt.prototype.foreground, features, weights)
         else:
-            belief = geometry.to_cells(self._belief(picture), frame)
+            belief = geometry.to_cells(self.perception.belief(picture), frame)
             own = prototype.average(features, belief < max(0.5, float(belief.min()) + 1e-6))
             values = contrast_odds(prompt.prototype, features[0], own, belief, contrast)
         return Similarity(values, cells_inside(frame), frame)
 
     def _view(self, source: Source, mask: Any) -> View:
-        picture, method = _named(images.open_picture(source)), self.method
+        picture, method = named(source), self.method
         size = picture.pixels.shape[:2]
-        shown = self._belief(picture) if mask is None else images.open_mask(mask, size).astype(np.float32)
-        layer = self._features(picture)[0]
+        shown = self.perception.belief(picture) if mask is None else images.open_mask(mask, size).astype(np.float32)
+        layer = self.perception.features(picture)[0]
         frame = layer.frame
         cells = prototype.object_cells(
             shown,
@@ -176,46 +180,6 @@ class IPSeg:
             cells = cells_inside(frame)
         return View(picture.pixels, shown, mask is not None, cells, frame, presence.look(layer, cells))
 
-    def _belief(self, picture: _Named) -> NDArray[np.float32]:
-        """MS: the saliency of a picture, settled by the segmenter's own candidates where the method asks for it."""
-        if self.method.contrast is None:
-            return self._kept("belief", picture, lambda _: self._saliency(picture))
-        return self._kept("belief", picture, lambda _: self._settled(picture))
-
-    def _settled(self, picture: _Named) -> NDArray[np.float32]:
-        odds = log_odds(self._saliency(picture))
-        agreed = refine.consensus(self.segmenter, self._encoding(picture), odds)
-        return geometry.to_picture(agreed, geometry.squash_frame(picture.pixels.shape[:2], agreed.shape))
-
-    def _features(self, picture: _Named) -> tuple[FeatureMap, ...]:
-        return self._kept("features", picture, self.features)
-
-    def _saliency(self, picture: _Named) -> NDArray[np.float32]:
-        method: Any = self.saliency
-        if "features" not in inspect.signature(method).parameters:
-            return method(picture.pixels)
-        return method(picture.pixels, features=self._features(picture))  # it is handed those that are there
-
-    def _encoding(self, picture: _Named) -> Any:
-        return self._kept("encoding", picture, self.segmenter.encode)
-
-    def _has(self, part: str, picture: _Named) -> bool:
-        return self.cache.has((part, picture.name))
-
-    def _kept(self, part: str, picture: _Named, compute: Callable[[Picture], Any]) -> Any:
-        return self.cache.get((part, picture.name), lambda: compute(picture.pixels))
-
-
-class _Named(NamedTuple):
-    """A picture with the name of its content, under which what is computed from it is kept."""
-
-    pixels: Picture
-    name: str
-
-
-def _named(picture: Picture) -> _Named:
-    return _Named(picture, images.fingerprint(picture))
-
 
 def contrast_odds(
     prompt: Prototype, layer: FeatureMap, own: Mapping[str, Array], belief: NDArray, weights: Contrast
@@ -227,12 +191,6 @@ def contrast_odds(
     typical = float((thing * thing).sum())
     ratio = similarity.log_ratio(similarity.to_numpy(layer.values @ thing), maps, typical)
     return (weights.gain * ratio + weights.prior * log_odds(belief)).astype(np.float32)
-
-
-def log_odds(belief: NDArray) -> NDArray[np.float32]:
-    """Belief in [0, 1] as log odds, kept within 0.05 and 0.95: nothing that is only believed is certain."""
-    kept = np.clip(belief, 0.05, 0.95)
-    return np.log(kept / (1 - kept)).astype(np.float32)
 
 
 def _mean(vectors: list[dict[str, Array]]) -> dict[str, Array]:
@@ -251,7 +209,7 @@ def _notices(view: View) -> Iterator[str]:
         yield "Nothing stands out in the prompt picture, so all of it was used; crop it to the thing or give a mask."
 
 
-class _Steps:
+class Steps:
     """Times the steps and reports their progress; a step whose result was kept is not timed."""
 
     def __init__(self, progress: Progress | None) -> None:

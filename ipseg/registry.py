@@ -17,7 +17,7 @@ from typing import Any
 
 from ipseg.types import SettingError
 
-KINDS = ("features", "saliency", "segmenters", "datasets", "commands", "ui")
+KINDS = ("features", "saliency", "segmenters", "methods", "datasets", "commands", "ui")
 
 
 def names(kind: str) -> list[str]:
@@ -40,11 +40,7 @@ def build(kind: str, name: str, *, placement: Any = None, **settings: Any) -> An
     ``placement`` is a :class:`ipseg.placement.Placement`, shared by all parts of an engine; the CPU without one.
     """
     plugin = module(kind, name)
-    known = [field.name for field in fields(plugin.Settings)]
-    unknown = sorted(set(settings) - set(known))
-    if unknown:
-        raise SettingError(f'"{name}" has no setting {", ".join(unknown)}; it has: {", ".join(known) or "none"}.')
-    chosen = plugin.Settings(**settings)
+    chosen = _settings(plugin, name, settings)
     if "placement" not in inspect.signature(plugin.build).parameters:
         return plugin.build(chosen)
     if placement is None:
@@ -52,3 +48,17 @@ def build(kind: str, name: str, *, placement: Any = None, **settings: Any) -> An
 
         placement = Placement("cpu")
     return placement.guard(plugin.build(chosen, placement))
+
+
+def method(name: str, engine: Any, **settings: Any) -> Any:
+    """Make the method of that name on the parts of an engine, ``"ipseg"`` or a rival: see :mod:`ipseg.methods`."""
+    plugin = module("methods", name)
+    return plugin.build(_settings(plugin, name, settings), engine)
+
+
+def _settings(plugin: ModuleType, name: str, settings: dict[str, Any]) -> Any:
+    known = [field.name for field in fields(plugin.Settings)]
+    unknown = sorted(set(settings) - set(known))
+    if unknown:
+        raise SettingError(f'"{name}" has no setting {", ".join(unknown)}; it has: {", ".join(known) or "none"}.')
+    return plugin.Settings(**settings)

@@ -22,7 +22,7 @@ class Result:
     score: float  # in [0, 1]: how sure the engine is that the thing is in the picture
     threshold: float  # what the score was compared with
     points: Points  # (x, y) in picture pixels
-    similarity: Similarity  # Eq. 6, on cells
+    similarity: Similarity | None  # Eq. 6, on cells; None from a method that has none
     seconds: Mapping[str, float]  # wall-clock seconds of each step; a step whose result was kept is not in it
 
     def overlay(self, *, points: bool = True) -> Picture:
@@ -38,7 +38,9 @@ class Result:
         return viz.cut_out(self.picture, self.mask)
 
     def similarity_map(self) -> NDArray[np.float32]:
-        """Eq. 6 brought to the picture's pixels, bilinear: (H, W) float32."""
+        """Eq. 6 brought to the picture's pixels, bilinear: (H, W) float32. Raises ValueError where there is none."""
+        if self.similarity is None:
+            raise ValueError("expected a similarity, got a result of a method that has none")
         return geometry.to_picture(self.similarity.values, self.similarity.frame)
 
     def heat_map(self) -> Picture:

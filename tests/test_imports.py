@@ -34,12 +34,19 @@ TABLE = (  # top to bottom: who, and what of the rows above they may import
     (PLUGINS, ("types", "geometry", "weights", "registry", *SHARED)),  # the registry: a part made of other parts
     (("viz",), ("types",)),
     (("result",), ("types", "geometry", "viz")),
-    (("pipeline",), ("types", "images", "geometry", "cache", "result", "presence", *STEPS)),
+    (("perception",), ("types", "images", "geometry", "cache", "refine")),
+    (("pipeline",), ("types", "images", "geometry", "perception", "result", "presence", *STEPS)),
     (("presets",), ("types", "registry", "pipeline", "weights", "placement")),
     (("choice",), ("types", "pipeline", "presets", "weights", "placement")),
-    (("methods",), ("types", "images", "geometry", "cache", "result", *STEPS)),
+    (
+        ("methods",),
+        ("types", "images", "geometry", "perception", "pipeline", "result", "registry", "weights", *STEPS),
+    ),
     (("datasets",), ("types", "images")),
-    (("evaluation",), ("types", "images", "pipeline", "result", "methods", "datasets", "version", "ipseg")),
+    (
+        ("evaluation",),
+        ("types", "images", "perception", "pipeline", "result", "methods", "datasets", "version", "ipseg"),
+    ),
     (("ui",), (*PUBLIC, "viz", "registry", "version", "ipseg")),
     (("commands",), ALL),
     (("__main__",), ALL),
@@ -89,7 +96,7 @@ def faults(unit: str, name: str, source: str) -> list[str]:
         other = target.split(".")[0]
         if other != unit and other not in allowed()[unit]:
             wrong.append(f"{name} imports {target}")
-        if other == unit in PLUGINS and target not in (unit, name) and "._" not in target:
+        if other == unit and unit in (*PLUGINS, "methods") and target not in (unit, name) and "._" not in target:
             wrong.append(f"{name} imports its neighbour {target}")
     return wrong
 

@@ -17,6 +17,7 @@ from ipseg import images
 from ipseg.datasets import perseg
 from ipseg.evaluation import predict
 from ipseg.evaluation.metrics import area_under_curve, iou
+from ipseg.perception import named
 from ipseg.pipeline import IPSeg
 from ipseg.types import InputError
 
@@ -103,7 +104,7 @@ def _presence(engine: IPSeg, present: list[dict], absent: list[dict]) -> Presenc
 
 
 def _saliency_alone(engine: IPSeg, picture: perseg.Picture) -> float:
-    values = engine.saliency(images.open_picture(picture.image))
+    values = engine.perception.saliency(named(picture.image))
     flat = values.min() == values.max()
     mask = np.zeros(values.shape, bool) if flat else values > threshold_otsu(values)
     return iou(mask, _truth(picture, mask.shape))

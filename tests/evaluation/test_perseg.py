@@ -76,7 +76,7 @@ def test_the_table_in_words():
 
 
 def test_flat_saliency_is_an_empty_mask(engine, perseg_folder, tmp_path):
-    engine.saliency = lambda picture: np.full(picture.shape[:2], 0.5, np.float32)
+    engine.perception.detector = lambda picture: np.full(picture.shape[:2], 0.5, np.float32)
     rows, _ = perseg.evaluate(engine, perseg_folder, tmp_path / "runs", absent=0)
     assert rows[-1].saliency == 0
 

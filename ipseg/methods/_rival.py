@@ -1,0 +1,119 @@
+"""What all rivals share: how a prompt gets its mask, how a picture is named and timed, what comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ipseg import images
+from ipseg.images import Source
+from ipseg.perception import Named, Perception, named
+from ipseg.pipeline import Progress, Steps
+from ipseg.result import Result
+from ipseg.types import Mask, PictureError, Points, Similarity
+
+NOTHING_STANDS_OUT = (
+    "Nothing stands out in the prompt picture, so all of it was used; crop it to the thing or give a mask."
+)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The prompt as a rival wants it: one picture with a mask."""
+
+    picture: Named
+    mask: Mask  # (H, W) bool in the picture's pixels, never empty
+    given: bool  # whether the mask is the user's own; else the saliency mask that IPSeg itself uses
+    learnt: Any = None  # what the method makes of the two, once
+    notices: tuple[str, ...] = ()  # what a person should know, one sentence each
+
+    @property
+    def source(self) -> str:
+        """Where the mask comes from, for records and captions."""
+        return "given" if self.given else "saliency"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a method says of one picture."""
+
+    mask: Mask  # (H, W) bool in the picture's pixels
+    points: Points = field(default_factory=lambda: Points(np.empty((0, 2), np.float32), np.empty((0, 2), np.float32)))
+    similarity: Similarity | None = None  # where the method has one
+    score: float = 1.0  # the method's own opinion, in [0, 1]; it decides nothing
+
+
+class Rival:
+    """A method beside IPSeg. A subclass says what it learns from a reference and how it answers for a picture.
+
+    It keeps nothing between two calls but what the perception keeps, so threads may share it.
+    """
+
+    title: str = ""
+    variant: str = ""  # how it differs from what was published, for its label; "" when it does not
+
+    def __init__(self, perception: Perception) -> None:
+        self.perception = perception
+
+    @property
+    def label(self) -> str:
+        """The title, and what is different about it."""
+        return f"{self.title} ({self.variant})" if self.variant else self.title
+
+    def learn(self, reference: Reference, step: Steps) -> Any:
+        """What the method makes of a reference, whatever picture comes later."""
+        return None
+
+    def answer(self, reference: Reference, picture: Named, step: Steps) -> Answer:
+        """The method's answer for one picture."""
+        raise NotImplementedError
+
+    def prompt(
+        self, pictures: Source | Sequence[Source], masks: Any = None, *, progress: Progress | None = None
+    ) -> Reference:
+        """Make a reference of one picture. Its mask is the given one, else the saliency mask that IPSeg itself uses.
+
+        Takes what :meth:`ipseg.pipeline.IPSeg.prompt` takes, with a single picture. Raises
+        :class:`~ipseg.types.PictureError` when there are more, :class:`~ipseg.types.MaskError` when the mask is empty
+        or does not fit.
+        """
+        picture, mask = _single(self.title, pictures), _single(self.title, masks)
+        reference = self._reference(named(picture), mask)
+        return replace(reference, learnt=self.learn(reference, Steps(progress)))
+
+    def segment(self, prompt: Reference, image: Source, *, progress: Progress | None = None) -> Result:
+        """Cut what ``prompt`` shows out of ``image``; whatever is not empty counts as found."""
+        step, picture = Steps(progress), named(image)
+        answer = self.answer(prompt, picture, step)
+        return Result(
+            picture.pixels,
+            answer.mask,
+            bool(answer.mask.any()),
+            answer.score,
+            0.0,
+            answer.points,
+            answer.similarity,
+            step.seconds,
+        )
+
+    def _reference(self, picture: Named, mask: Any) -> Reference:
+        size = picture.pixels.shape[:2]
+        if mask is not None:
+            return Reference(picture, images.open_mask(mask, size), given=True)
+        shown: NDArray[np.bool_] = self.perception.belief(picture) > 0.5
+        if shown.any():
+            return Reference(picture, shown, given=False)
+        return Reference(picture, np.ones(size, dtype=bool), given=False, notices=(NOTHING_STANDS_OUT,))
+
+
+def _single(title: str, given: Any) -> Any:
+    """The only one of a list, or what is no list."""
+    if not isinstance(given, list | tuple):
+        return given
+    if len(given) != 1:
+        raise PictureError(f"{title} takes one prompt picture, and {len(given)} were given; give one.")
+    return given[0]

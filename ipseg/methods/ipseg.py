@@ -1,0 +1,20 @@
+"""IPSeg itself, so that it stands in a row with its rivals: the engine as it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ipseg.pipeline import IPSeg
+
+TITLE = "IPSeg"
+PAPER = "Tang et al., Towards Training-free Open-world Segmentation via Image Prompt Foundation Models"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The engine has all of them."""
+
+
+def build(settings: Settings, engine: IPSeg) -> IPSeg:
+    """The engine."""
+    return engine
