@@ -16,6 +16,7 @@ from ipseg.version import __version__
 if TYPE_CHECKING:
     from ipseg.choice import load
     from ipseg.images import open_mask, open_picture
+    from ipseg.options import Options
     from ipseg.pipeline import IPSeg, Method
     from ipseg.points import MAX_CLUSTERS, MAX_K
     from ipseg.presets import PRESETS
@@ -28,6 +29,7 @@ _HOMES = {
     "MAX_CLUSTERS": "points",
     "MAX_K": "points",
     "Method": "pipeline",
+    "Options": "options",
     "PRESETS": "presets",
     "Prompt": "types",
     "Result": "result",
@@ -43,6 +45,7 @@ __all__ = [
     "IPSeg",
     "InputError",
     "Method",
+    "Options",
     "Prompt",
     "Result",
     "__version__",

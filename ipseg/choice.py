@@ -9,10 +9,11 @@ import importlib.util
 import os
 from typing import Any
 
-from ipseg import presets, weights
+from ipseg import options, presets, weights
+from ipseg.options import Options
 from ipseg.pipeline import IPSeg
 from ipseg.presets import PRESETS, Preset
-from ipseg.types import InputError
+from ipseg.types import InputError, SettingError
 
 ORDER = ("paper", "light", "offline")
 """Best first. ``released`` is not among them: it repeats a script, and only who asks for it wants that."""
@@ -20,14 +21,22 @@ ORDER = ("paper", "light", "offline")
 PACKAGES = ("torch", "torchvision", "transformers", "diffusers", "segment_anything", "accelerate")
 
 
-def load(name: str | None = None, *, placement: Any = None) -> IPSeg:
+def load(name: str | None = None, *, placement: Any = None, **changes: Any) -> IPSeg:
     """Build the engine of a preset; without a name, of the best that this machine can run with the weights it has.
 
+    ``changes`` are fields of :class:`ipseg.options.Options`: ``load("paper", segmenter="sam/vit_b")``.
     ``placement`` is an :class:`ipseg.placement.Placement`; without one, a GPU where there is one, else the CPU. Nothing
     is ever downloaded: ``python -m ipseg weights fetch PRESET`` does that. ``engine.reason`` says why an engine was
-    taken. Raises as :func:`ipseg.presets.load` does.
+    taken. Raises as :func:`ipseg.presets.load` does, and SettingError for a change that is not known.
     """
-    return best(placement) if name is None else presets.load(name, placement=placement)
+    unknown = sorted(set(changes) - set(Options.__dataclass_fields__))
+    if unknown:
+        known = ", ".join(Options.__dataclass_fields__)
+        raise SettingError(f"There is no {', '.join(unknown)} to choose; there are: {known}.")
+    if name is None and not changes:
+        return best(placement)
+    preset = name or best_name(placement)
+    return options.load(Options(preset, **changes), placement=placement)
 
 
 def best(placement: Any = None) -> IPSeg:
@@ -49,19 +58,37 @@ def best(placement: Any = None) -> IPSeg:
     return engine
 
 
-def obstacle(name: str, placement: Any = None) -> str:
-    """What stands in the way of taking a preset unasked, without a full stop; "" when nothing does."""
-    preset = PRESETS[name]
+def best_name(placement: Any = None) -> str:
+    """The name of the first preset of :data:`ORDER` that nothing stands in the way of."""
+    return next(name for name in ORDER if not obstacle(name, placement))
+
+
+def lacks(preset: Preset, name: str = "") -> str:
+    """What a preset needs that is not on this machine, without a full stop; "" when it can be built.
+
+    ``name`` is what the command that fetches it shall say; without one, it names the weights.
+    """
     if not preset.weights:
         return ""
     absent = [package for package in PACKAGES if importlib.util.find_spec(package) is None]
     if absent:
         return f'{", ".join(absent)} missing; run pip install "ipseg[models]"'
     missing = [weights.get(one) for one in preset.weights if weights.find(one) is None]
-    if missing:
-        size = weights.readable_size(sum(one.bytes for one in missing))
-        titles = ", ".join(one.title for one in missing)
-        return f"weights of {titles} missing ({size}); run `python -m ipseg weights fetch {name}`"
+    if not missing:
+        return ""
+    size = weights.readable_size(sum(one.bytes for one in missing))
+    titles = ", ".join(one.title for one in missing)
+    wanted = name or " ".join(one.name for one in missing)
+    return f"weights of {titles} missing ({size}); run `python -m ipseg weights fetch {wanted}`"
+
+
+def obstacle(name: str, placement: Any = None) -> str:
+    """What stands in the way of taking a preset unasked, without a full stop; "" when nothing does."""
+    preset = PRESETS[name]
+    if lacking := lacks(preset, name):
+        return lacking
+    if not preset.weights:
+        return ""
     if 0 < memory() < preset.memory:
         return f"needs about {preset.memory:g} GB of memory, here are {memory():.0f}"
     if preset.gpu and gpu_memory(placement) < preset.gpu:

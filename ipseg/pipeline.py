@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -65,6 +66,7 @@ class Method:
     threshold: float = 0.0  # least score at which the thing counts as found
     seed: int = 0  # of k-means
     contrast: Contrast | None = None  # similarity as a log ratio to the grounds, for features that are densities
+    settled: bool = False  # whether the segmenter's own candidates settle what the saliency map says
 
 
 class IPSeg:
@@ -76,6 +78,7 @@ class IPSeg:
 
     reason: str = ""  # why this engine was taken, when :func:`ipseg.load` was not told which
     placement: Any = None  # where its models run; None without any
+    record: Mapping[str, Any] = MappingProxyType({})  # parts, weights and placement, for the record of a run
 
     def __init__(
         self,
@@ -89,8 +92,9 @@ class IPSeg:
     ) -> None:
         self.method = method or Method()
         self.name = name
-        settled = self.method.contrast is not None
-        self.perception = Perception(features, saliency, segmenter, settled=settled, cache_bytes=cache_bytes)
+        self.perception = Perception(
+            features, saliency, segmenter, settled=self.method.settled, cache_bytes=cache_bytes
+        )
 
     label = "IPSeg"
 

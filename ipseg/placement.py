@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import inspect
 import threading
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Hashable
 from functools import cached_property, wraps
 from itertools import chain
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 from ipseg.types import InputError, SettingError
 
 MODES = ("auto", "resident", "sequential", "cpu")
+TURN = "_ipseg_turn"  # where a part that takes turns carries its hook
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 
 
@@ -44,8 +46,9 @@ class Placement:
             if value not in known:
                 raise SettingError(f'There is no {label} "{value}"; choose one of: {", ".join(known)}.')
         self._asked, self._device, self._dtype, self._notify = mode, device, dtype, notify
-        self._placed: list[tuple[Any, tuple[Any, ...]]] = []
-        self._turns: list[tuple[Any, Any]] = []
+        self._placed: list[tuple[weakref.ref, tuple[weakref.ref, ...]]] = []  # it keeps no model alive
+        self._waiting: list[weakref.ref] = []
+        self._made: weakref.WeakValueDictionary[Hashable, Any] = weakref.WeakValueDictionary()
         self._lock = threading.RLock()
         self._sequential = mode == "sequential"
         self.notices: list[str] = []
@@ -100,6 +103,17 @@ class Placement:
         """
         return self.run(self._place, model.eval(), parts or (model,), dtype or self.dtype)
 
+    def once(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """What was made for ``key`` as long as someone uses it, else ``make()``: engines share one network.
+
+        The key names all that the network depends on; settings of how it is used do not belong into it.
+        """
+        with self._lock:
+            found = self._made.get(key)
+            if found is None:
+                found = self._made[key] = make()
+            return found
+
     def run(self, function: Callable[..., Any], *arguments: Any, **settings: Any) -> Any:
         """``function(*arguments, **settings)``; a GPU that runs out of memory is given one more chance, sequentially.
 
@@ -134,13 +148,14 @@ class Placement:
             self._take_turns(model, parts)
         else:
             model.to(self.device)
-        self._placed.append((model, parts))
+        self._placed.append((weakref.ref(model), tuple(weakref.ref(part) for part in parts)))
         return model
 
     def _become_sequential(self) -> None:
         self._sequential = True
-        for model, parts in self._placed:
-            self._take_turns(model, parts)
+        for placed, parts in self._placed:
+            if (model := placed()) is not None:
+                self._take_turns(model, tuple(part for reference in parts if (part := reference()) is not None))
         self._free()
         notice = f"The memory of {self.device} is full, so the models now take turns on it; that is slower."
         self.notices.append(notice)
@@ -154,11 +169,18 @@ class Placement:
         for part in parts:
             _, hook = cpu_offload_with_hook(part, self.device)
             part.register_forward_pre_hook(lambda module, _: self._make_room(module))
-            self._turns.append((part, hook))
+            object.__setattr__(part, TURN, hook)  # on the part, so that both go together
+            self._waiting.append(weakref.ref(part))
         heavy = {id(tensor) for part in parts for tensor in chain(part.parameters(), part.buffers())}
         for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
             if id(tensor) not in heavy and tensor.device != self.device:
                 set_module_tensor_to_device(model, name, self.device, clear_cache=False)
+
+    @property
+    def _turns(self) -> list[tuple[Any, Any]]:
+        """The parts that take turns and are still in use, each with accelerate's hook."""
+        alive = (reference() for reference in self._waiting)
+        return [(part, getattr(part, TURN)) for part in alive if part is not None]
 
     def _make_room(self, module: Any) -> None:
         """Send every other part back, before accelerate brings ``module`` to the device."""

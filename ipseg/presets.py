@@ -23,16 +23,36 @@ class Preset:
     saliency: Part
     segmenter: Part
     method: Method = field(default_factory=Method)
-    weights: tuple[str, ...] = ()  # what it needs of ipseg.weights
     gpu: float = 0.0  # GB of a GPU's memory without which it is too slow to be taken unasked; 0: a CPU will do
     resident: float = 0.0  # GB of a GPU's memory, about, from which its models need not take turns
     memory: float = 0.0  # GB of the computer's memory, about
     cache: int = 128 * 2**20  # bytes of what was computed from pictures that are kept
 
+    @property
+    def sources(self) -> Mapping[str, Mapping[str, Any]]:
+        """The feature extractors with their settings, those of a fusion one by one."""
+        name, settings = self.features
+        return settings["sources"] if name == "fusion" else {name: settings}
+
+    @property
+    def weights(self) -> tuple[str, ...]:
+        """What it needs of :mod:`ipseg.weights`."""
+        from ipseg import weights
+
+        parts = [*self.sources.items(), self.saliency, self.segmenter]
+        return tuple(one for name, settings in parts for one in weights.serving(name, settings.get("model", "")))
+
 
 # Weights of the layers' cosines: the released script's, dino + 0.1 (0.3 s3 + 0.2 s4 + 0.1 s5). The paper names none.
 FUSED = {"dinov2": 1.0, "s3": 0.03, "s4": 0.02, "s5": 0.01}
-GREAT = ("dinov2_base", "sd15", "tsdn", "sam_vit_h")
+# An extractor's own settings where a preset does not name it.
+SOURCES: Mapping[str, Mapping[str, Any]] = {
+    "dinov2": {"model": "base", "size": 840},
+    "stable_diffusion": {"timestep": 50, "size": 960, "window": 0},
+    "clip": {"size": 960},
+    "mae": {"size": 960},
+}
+GRID = 60  # cells along each side of a picture on which layers are fused
 
 PRESETS: Mapping[str, Preset] = {
     "paper": Preset(
@@ -41,16 +61,15 @@ PRESETS: Mapping[str, Preset] = {
             "fusion",
             {
                 "sources": {
-                    "dinov2": {"model": "base", "size": 840},
-                    "stable_diffusion": {"timestep": 50, "size": 960, "window": 0},
+                    "dinov2": SOURCES["dinov2"],
+                    "stable_diffusion": SOURCES["stable_diffusion"],
                 },
-                "grid": 60,
+                "grid": GRID,
             },
         ),
         saliency=("tsdn", {}),
         segmenter=("sam", {"model": "vit_h"}),
         method=Method(weights=FUSED, k=32, clusters=4, refinement="single"),
-        weights=GREAT,
         gpu=6,
         resident=12,
         memory=12,
@@ -65,7 +84,7 @@ PRESETS: Mapping[str, Preset] = {
                     "dinov2": {"model": "base", "size": 840},
                     "stable_diffusion": {"timestep": 100, "size": 960, "window": 512},
                 },
-                "grid": 60,
+                "grid": GRID,
             },
         ),
         saliency=("tsdn", {}),
@@ -80,7 +99,6 @@ PRESETS: Mapping[str, Preset] = {
             sampling="nearest",
             refinement="cascade",
         ),
-        weights=GREAT,
         gpu=6,
         resident=12,
         memory=12,
@@ -92,7 +110,6 @@ PRESETS: Mapping[str, Preset] = {
         saliency=("tokencut", {}),
         segmenter=("sam2", {"model": "tiny"}),
         method=Method(weights={"dinov2": 1.0}),
-        weights=("dinov2_small", "sam2.1-hiera-tiny"),
         memory=3,
     ),
     "offline": Preset(
@@ -100,7 +117,7 @@ PRESETS: Mapping[str, Preset] = {
         features=("texture", {}),
         saliency=("boundary", {}),
         segmenter=("graphcut", {}),
-        method=Method(refinement="ranked", erosion=0, contrast=Contrast(), threshold=0.16),
+        method=Method(refinement="ranked", erosion=0, contrast=Contrast(), settled=True, threshold=0.16),
     ),
 }
 
@@ -138,4 +155,12 @@ def assemble(preset: Preset, name: str = "custom", placement: Any = None) -> IPS
         ) from error
     engine = IPSeg(features, saliency, segmenter, method=preset.method, name=name, cache_bytes=preset.cache)
     engine.placement = placement
+    engine.record = {
+        "engine": name,
+        "features": {source: dict(settings) for source, settings in preset.sources.items()},
+        "saliency": list(preset.saliency),
+        "segmenter": list(preset.segmenter),
+        "weights": weights.describe(preset.weights),
+        **({"placement": placement.describe()} if placement else {}),
+    }
     return engine

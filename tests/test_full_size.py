@@ -79,12 +79,11 @@ def test_from_the_published_files_to_a_mask(folder, quick_weights, monkeypatch):
     monkeypatch.setitem(weights.WEIGHTS, "sam_vit_b", replace(weights.get("sam_vit_b"), sha256=digest))
 
     paper = presets.PRESETS["paper"]
-    one_window = {"dinov2": {"size": 420}, "stable_diffusion": {"size": 512}}
+    one_window = {"dinov2": {"model": "base", "size": 420}, "stable_diffusion": {"size": 512}}
     preset = replace(
         paper,
         features=("fusion", {"sources": one_window, "grid": 32}),
         segmenter=("sam", {"model": "vit_b"}),
-        weights=("dinov2_base", "sd15", "tsdn", "sam_vit_b"),
     )
     with weights.using(folder):
         engine = presets.assemble(preset, placement=Placement("cpu"))

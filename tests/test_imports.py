@@ -17,7 +17,15 @@ PACKAGE = Path(ipseg.__file__).parent
 PLUGINS = ("features", "saliency", "segmenters")
 SHARED = ("offline",)  # what the parts of the offline engine have in common
 STEPS = ("prototype", "similarity", "points", "refine")
-PUBLIC = ("types", "images", "result", "pipeline", "presets", "choice")  # where the names of ipseg.__all__ live
+PUBLIC = (
+    "types",
+    "images",
+    "result",
+    "pipeline",
+    "presets",
+    "options",
+    "choice",
+)  # where the names of ipseg.__all__ live
 ALL = "everything above"
 
 TABLE = (  # top to bottom: who, and what of the rows above they may import
@@ -37,7 +45,8 @@ TABLE = (  # top to bottom: who, and what of the rows above they may import
     (("perception",), ("types", "images", "geometry", "cache", "refine")),
     (("pipeline",), ("types", "images", "geometry", "perception", "result", "presence", *STEPS)),
     (("presets",), ("types", "registry", "pipeline", "weights", "placement")),
-    (("choice",), ("types", "pipeline", "presets", "weights", "placement")),
+    (("options",), ("types", "registry", "weights", "refine", "pipeline", "presets")),
+    (("choice",), ("types", "pipeline", "presets", "options", "weights", "placement")),
     (
         ("methods",),
         ("types", "images", "geometry", "perception", "pipeline", "result", "registry", "weights", *STEPS),

@@ -69,6 +69,6 @@ def test_a_second_question_about_a_picture_encodes_nothing_again(monkeypatch):
     made = engine("none", "sam2")
     prompt = made.prompt(PROMPT)
     made.segment(prompt, INPUT)
-    monkeypatch.setattr(made.segmenter, "encode", None)
-    monkeypatch.setattr(made.features, "model", None)
+    monkeypatch.setattr(made.perception.segmenter, "encode", None)
+    monkeypatch.setattr(made.perception.extractor, "model", None)
     assert made.segment(prompt, INPUT, k=4).mask.shape == (120, 83)

@@ -46,5 +46,5 @@ def build(settings: Settings, placement: Any) -> CLIP:
 
     from ipseg import weights
 
-    model = placement.place(weights.pretrained(CLIPVisionModel, "clip_vit_b16"))
+    model = placement.once("clip_vit_b16", lambda: placement.place(weights.pretrained(CLIPVisionModel, "clip_vit_b16")))
     return CLIP(model, size=settings.size, device=placement.device)

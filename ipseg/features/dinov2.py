@@ -52,5 +52,6 @@ def build(settings: Settings, placement: Any) -> DINOv2:
 
     if settings.model not in MODELS:
         raise SettingError(f'There is no DINOv2 "{settings.model}"; choose one of: {", ".join(MODELS)}.')
-    model = placement.place(weights.pretrained(Dinov2Model, f"dinov2_{settings.model}"))
+    name = f"dinov2_{settings.model}"
+    model = placement.once(name, lambda: placement.place(weights.pretrained(Dinov2Model, name)))
     return DINOv2(model, size=settings.size, device=placement.device)

@@ -50,5 +50,5 @@ def build(settings: Settings, placement: Any) -> MAE:
 
     from ipseg import weights
 
-    model = placement.place(weights.pretrained(ViTMAEModel, "mae_base"))
+    model = placement.once("mae_base", lambda: placement.place(weights.pretrained(ViTMAEModel, "mae_base")))
     return MAE(model, size=settings.size, device=placement.device)

@@ -136,8 +136,9 @@ def together(parts: Tensor, shift: int) -> Tensor:
 def build(settings: Settings, placement: Any) -> StableDiffusion:
     """The published weights, as far as they are needed. Raises what :mod:`ipseg.weights` raises."""
     _check(settings, SCHEDULE["num_train_timesteps"])
-    context = load_context()
-    vae, unet = placement.place(load_latent()), placement.place(load_layers())
+    context = placement.once("sd15 text", lambda: load_context().to(placement.device))
+    vae = placement.once("sd15 vae", lambda: placement.place(load_latent()))
+    unet = placement.once("sd15 unet", lambda: placement.place(load_layers()))
     return StableDiffusion(unet=unet, vae=vae, context=context, settings=settings, device=placement.device)
 
 

@@ -110,11 +110,14 @@ class Exchange(nn.Module):
 
 def build(settings: Settings, placement: Any) -> TSDN:
     """The released weights in the network. Raises :class:`ipseg.weights.WeightError` when they are missing or wrong."""
+    return TSDN(placement.once("tsdn", lambda: _load(placement)), size=settings.size, device=placement.device)
+
+
+def _load(placement: Any) -> Network:
     with torch.device("meta"):  # no work on weights that are about to be replaced
         network = Network()
     network = weights.fill(network, weights.load_state(weights.locate("tsdn")), "tsdn")
-    placement.place(network, dtype=torch.float32)  # small, and what it says is cut at a threshold
-    return TSDN(network, size=settings.size, device=placement.device)
+    return placement.place(network, dtype=torch.float32)  # small, and what it says is cut at a threshold
 
 
 def _unit(channels: int, width: int, groups: int) -> tuple[nn.Module, ...]:

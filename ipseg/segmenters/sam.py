@@ -124,11 +124,15 @@ def build(settings: Settings, placement: Any) -> SegmentAnything:
     """The published weights in the model. Raises :class:`ipseg.weights.WeightError` when they are missing or wrong."""
     if settings.model not in MODELS:
         raise SettingError(f'There is no SAM "{settings.model}"; choose one of: {", ".join(MODELS)}.')
-    name = f"sam_{settings.model}"
+    sam = placement.once(settings.model, lambda: _load(settings.model, placement))
+    return SegmentAnything(sam, squash=settings.squash, device=placement.device)
+
+
+def _load(model: str, placement: Any) -> Sam:
+    name = f"sam_{model}"
     with torch.device("meta"):  # no work on weights that are about to be replaced
-        sam = sam_model_registry[settings.model]()
+        sam = sam_model_registry[model]()
     for buffer, values in (("pixel_mean", PIXEL_MEAN), ("pixel_std", PIXEL_STD)):  # the only ones not in a checkpoint
         setattr(sam, buffer, torch.tensor(values).view(-1, 1, 1))
     sam = weights.fill(sam, weights.load_state(weights.locate(name)), name)
-    placement.place(sam, sam.image_encoder)
-    return SegmentAnything(sam, squash=settings.squash, device=placement.device)
+    return placement.place(sam, sam.image_encoder)

@@ -106,7 +106,11 @@ def build(settings: Settings, placement: Any) -> SegmentAnything2:
     if settings.model not in MODELS:
         raise SettingError(f'There is no SAM 2.1 "{settings.model}"; choose one of: {", ".join(MODELS)}.')
     name = f"sam2.1-hiera-{settings.model}"
-    model = weights.pretrained(Sam2Model, name)
+
+    def load() -> Sam2Model:
+        loaded = weights.pretrained(Sam2Model, name)
+        return placement.place(loaded, loaded.vision_encoder)
+
+    model = placement.once(name, load)
     processor = Sam2ImageProcessor.from_pretrained(weights.locate(name), local_files_only=True)
-    placement.place(model, model.vision_encoder)
     return SegmentAnything2(model, processor, device=placement.device)

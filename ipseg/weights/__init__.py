@@ -10,7 +10,7 @@ from ipseg.weights._download import Progress, fetch
 from ipseg.weights._errors import WeightError, readable_size
 from ipseg.weights._loading import check, fill, load_state, pretrained, readable
 from ipseg.weights._places import describe, find, locate, missing, revision, using
-from ipseg.weights._table import WEIGHTS, Weight, get
+from ipseg.weights._table import WEIGHTS, Weight, get, models, serving
 
 __all__ = [
     "WEIGHTS",
@@ -26,9 +26,11 @@ __all__ = [
     "load_state",
     "locate",
     "missing",
+    "models",
     "pretrained",
     "readable",
     "readable_size",
     "revision",
+    "serving",
     "using",
 ]

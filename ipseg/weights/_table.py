@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ipseg.types import SettingError
 
@@ -24,6 +24,8 @@ class Weight:
     sha256: str = ""  # of a single file, where it is known; Hub files carry their own
     revision: str = "main"  # of the Hub repository
     note: str = ""
+    part: str = ""  # the plug-in that reads them
+    model: str = ""  # its setting of that name, where it has several models
 
     @property
     def on_hub(self) -> bool:
@@ -42,17 +44,35 @@ class Weight:
 
 
 def _sam(size: str, title: str, file: str, size_in_bytes: int, sha256: str) -> Weight:
-    return Weight(f"sam_vit_{size}", title, SAM_URL + file, ((file,),), size_in_bytes, "Apache-2.0", sha256)
+    return Weight(
+        f"sam_vit_{size}",
+        title,
+        SAM_URL + file,
+        ((file,),),
+        size_in_bytes,
+        "Apache-2.0",
+        sha256,
+        part="sam",
+        model=f"vit_{size}",
+    )
 
 
 def _hub(name: str, title: str, source: str, size_in_bytes: int, licence: str, note: str = "") -> Weight:
-    return Weight(name, title, source, MODEL, size_in_bytes, licence, note=note)
+    return Weight(name, title, source, MODEL, size_in_bytes, licence, note=note, part=name.split("_")[0])
 
 
-def _sam2(size: str, size_in_bytes: int) -> Weight:
+def _dinov2(model: str, letter: str, size_in_bytes: int) -> Weight:
+    source = f"facebook/dinov2-{model}"
+    weight = _hub(f"dinov2_{model}", f"DINOv2 ViT-{letter}/14", source, size_in_bytes, "Apache-2.0")
+    return replace(weight, model=model)
+
+
+def _sam2(model: str, size_in_bytes: int) -> Weight:
     files = (*MODEL, ("preprocessor_config.json", "processor_config.json"))
-    source = f"facebook/sam2.1-hiera-{size}"
-    return Weight(f"sam2.1-hiera-{size}", f"SAM 2.1 {size}", source, files, size_in_bytes, "Apache-2.0")
+    name = f"sam2.1-hiera-{model}"
+    return Weight(
+        name, f"SAM 2.1 {model}", f"facebook/{name}", files, size_in_bytes, "Apache-2.0", part="sam2", model=model
+    )
 
 
 def _diffusers(part: str, stem: str) -> tuple[tuple[str, ...], ...]:
@@ -86,10 +106,10 @@ _ALL = (
     _sam2("small", 184_000_000),
     _sam2("base-plus", 324_000_000),
     _sam2("large", 898_000_000),
-    _hub("dinov2_small", "DINOv2 ViT-S/14", "facebook/dinov2-small", 88_000_000, "Apache-2.0"),
-    _hub("dinov2_base", "DINOv2 ViT-B/14", "facebook/dinov2-base", 346_000_000, "Apache-2.0"),
-    _hub("dinov2_large", "DINOv2 ViT-L/14", "facebook/dinov2-large", 1_217_000_000, "Apache-2.0"),
-    _hub("dinov2_giant", "DINOv2 ViT-g/14", "facebook/dinov2-giant", 4_546_000_000, "Apache-2.0"),
+    _dinov2("small", "S", 88_000_000),
+    _dinov2("base", "B", 346_000_000),
+    _dinov2("large", "L", 1_217_000_000),
+    _dinov2("giant", "g", 4_546_000_000),
     Weight(
         "sd15",
         "Stable Diffusion 1.5",
@@ -103,6 +123,7 @@ _ALL = (
         2_135_000_000,
         "CreativeML OpenRAIL-M",
         note="neither the safety checker nor a second copy of the weights",
+        part="stable_diffusion",
     ),
     _hub("clip_vit_b16", "CLIP ViT-B/16", "openai/clip-vit-base-patch16", 599_000_000, "MIT"),
     _hub("mae_base", "MAE ViT-B/16", "facebook/vit-mae-base", 448_000_000, "CC-BY-NC", "not for commercial use"),
@@ -113,6 +134,7 @@ _ALL = (
         (("cornet_rgb_duts_tr.pth",),),
         114_000_000,
         "see the model's page",
+        part="tsdn",
     ),
     _hub("seggpt", "SegGPT ViT-L", "BAAI/seggpt-vit-large", 1_480_000_000, "Apache-2.0"),
     _hub("groupvit", "GroupViT", "nvidia/groupvit-gcc-yfcc", 223_000_000, "see the model's page"),
@@ -126,3 +148,14 @@ def get(name: str) -> Weight:
     if name not in WEIGHTS:
         raise SettingError(f'There are no weights called "{name}"; choose one of: {", ".join(WEIGHTS)}.')
     return WEIGHTS[name]
+
+
+def serving(part: str, model: str = "") -> tuple[str, ...]:
+    """The names of what a plug-in reads, for one of its models where it has several; () when it reads nothing."""
+    return tuple(weight.name for weight in _ALL if weight.part == part and weight.model in ("", model))
+
+
+def models(part: str) -> tuple[str, ...]:
+    """The models that a plug-in may have, as its setting ``model`` names them, smallest first; () for a single one."""
+    found = sorted((weight for weight in _ALL if weight.part == part and weight.model), key=lambda one: one.bytes)
+    return tuple(weight.model for weight in found)
