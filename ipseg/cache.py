@@ -57,6 +57,11 @@ class Cache:
         with self._lock:
             return key in self._values
 
+    def clear(self) -> None:
+        """Forget all that is kept now; what is being computed is kept when it is done."""
+        with self._lock:
+            self._values.clear()
+
     def _keep(self, key: Hashable, value: Any, size: int) -> None:
         with self._lock:
             del self._pending[key]

@@ -107,7 +107,7 @@ def _with_diffusion(options: Options, sources: dict[str, Mapping[str, Any]]) -> 
         idle = [name for name in ("sd_weight", "timestep") if name in options.changes]
         if idle:
             raise SettingError(
-                f"{' and '.join(idle)} mean nothing without Stable Diffusion; add it to the features: "
+                f"{idle[0]} means nothing without Stable Diffusion; choose features with it, such as "
                 f'"{"+".join(sources)}+{diffusion}".'
             )
         return sources

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from ipseg import geometry, images, points
+from ipseg.perception import Perception
 from ipseg.pipeline import Method
 from ipseg.result import Result
 from ipseg.types import Points, Similarity
@@ -30,6 +31,10 @@ def draw_scene(height: int = 48, width: int = 64, colour: tuple[int, int, int] =
     return picture, mask
 
 
+def _colourfulness(picture):
+    return (np.ptp(picture.astype(np.float32), axis=-1) / 255).astype(np.float32)
+
+
 @dataclass
 class ColourEngine:
     """Answers like an engine, knowing nothing but colour: the centre pixel of the prompt, and pixels close to it."""
@@ -38,9 +43,8 @@ class ColourEngine:
     method: Method = field(default_factory=lambda: Method(threshold=0.5))
     calls: int = 0
     prompts: list = field(default_factory=list)
-
-    def saliency(self, picture):
-        return (np.ptp(picture.astype(np.float32), axis=-1) / 255).astype(np.float32)
+    record: dict = field(default_factory=dict)
+    perception: Perception = field(default_factory=lambda: Perception(None, _colourfulness, None))
 
     def prompt(self, pictures, masks=None):
         sources = pictures if isinstance(pictures, list) else [pictures]

@@ -14,9 +14,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from ipseg import images
+from ipseg import images, weights
+from ipseg.commands import _engine
 from ipseg.pipeline import IPSeg
-from ipseg.presets import PRESETS, load
 from ipseg.types import InputError, Picture
 
 
@@ -24,8 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``ipseg bench``."""
     parser.add_argument("prompt", metavar="PROMPT", type=Path, help="picture of the thing")
     parser.add_argument("image", metavar="IMAGE", type=Path, help="picture to cut it out of")
-    parser.add_argument("--preset", choices=list(PRESETS), default="offline", help="which engine answers")
     parser.add_argument("--repeat", metavar="N", type=int, default=5, help="runs of each kind; the median is printed")
+    _engine.add_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -33,42 +33,55 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.repeat < 1:
         raise InputError(f"--repeat is {arguments.repeat}; give 1 or more.")
     prompt, image = images.open_picture(arguments.prompt), images.open_picture(arguments.image)
-    start = time.perf_counter()
-    load(arguments.preset).segment(load(arguments.preset).prompt(prompt), image)
-    print(f"first answer in a fresh process, libraries loading: {time.perf_counter() - start:.2f} s")
-    rows = _measure(arguments.preset, prompt, image, arguments.repeat)
+    with weights.using(arguments.weights_dir):
+        start = time.perf_counter()
+        engine = _engine.make(arguments)
+        engine.segment(engine.prompt(prompt), image)
+        print(f"first answer in a fresh process, libraries loading: {time.perf_counter() - start:.2f} s")
+        rows = _measure(engine, prompt, image, arguments.repeat)
     first = rows[0][1]
     print("| question | seconds | of the first |\n|---|---:|---:|")
     for name, seconds in rows:
         print(f"| {name} | {seconds:.3f} | {seconds / first:.0%} |")
+    print(f"\n{_gpu(engine)}" if engine.placement else "", end="")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
     print(f"\npeak memory of the process: {peak:.0f} MB")
     return 0
 
 
-def _measure(preset: str, prompt: Picture, image: Picture, repeat: int) -> list[tuple[str, float]]:
+def _measure(engine: IPSeg, prompt: Picture, image: Picture, repeat: int) -> list[tuple[str, float]]:
     def fresh() -> Callable[[], object]:
-        engine = load(preset)
+        engine.perception.cache.clear()
         return lambda: engine.segment(engine.prompt(prompt), image)
 
     def new_input() -> Callable[[], object]:
-        engine = load(preset)
+        engine.perception.cache.clear()
         made = engine.prompt(prompt)
         return lambda: engine.segment(made, image)
 
-    def kept(engine: IPSeg, **settings: Any) -> Callable[[], Callable[[], object]]:
+    def kept(**settings: Any) -> Callable[[], Callable[[], object]]:
         made = engine.prompt(prompt)
         engine.segment(made, image)
         return lambda: lambda: engine.segment(made, image, **settings)
 
-    engine = load(preset)
     questions = (
         ("new prompt, new picture", fresh),
         ("known prompt, new picture", new_input),
-        ("only K changes", kept(engine, k=64)),
-        ("only c changes", kept(engine, clusters=8)),
+        ("only K changes", kept(k=64)),
+        ("only c changes", kept(clusters=8)),
     )
     return [(name, median(_seconds(prepare()) for _ in range(repeat))) for name, prepare in questions]
+
+
+def _gpu(engine: IPSeg) -> str:
+    """Where the models ran, and the most that a GPU held."""
+    where = engine.placement.describe()
+    line = f"models: {where['mode']} on {where['device']}, {where['dtype']}"
+    if not where["device"].startswith("cuda"):
+        return f"{line}\n"
+    import torch
+
+    return f"{line}; peak memory of the GPU: {torch.cuda.max_memory_allocated() / 2**20:.0f} MB\n"
 
 
 def _seconds(call: Callable[[], object]) -> float:

@@ -9,8 +9,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from ipseg.commands import _engine
 from ipseg.evaluation import perseg
-from ipseg.presets import PRESETS, load
 from ipseg.types import InputError
 
 
@@ -19,18 +19,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "data", metavar="FOLDER", type=Path, help="holds Images/<object>/NN.jpg, Annotations/<object>/NN.png"
     )
-    parser.add_argument("--preset", choices=list(PRESETS), default="offline", help="which engine answers")
     parser.add_argument("--runs", metavar="DIR", type=Path, default=Path("runs"), help="where predictions are kept")
     parser.add_argument("--absent", metavar="N", type=int, default=200, help="pairs of different objects to ask about")
+    _engine.add_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Predict, score, print."""
     if arguments.absent < 0:
         raise InputError(f"--absent is {arguments.absent}; give 0 or more.")
-    rows, presence = perseg.evaluate(
-        load(arguments.preset), arguments.data, arguments.runs, absent=arguments.absent, report=_report
-    )
+    with _engine.built(arguments) as engine:
+        rows, presence = perseg.evaluate(
+            engine, arguments.data, arguments.runs, absent=arguments.absent, report=_report
+        )
     print(perseg.table(rows, presence))
     return 0
 

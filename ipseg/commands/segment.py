@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from ipseg import images
+from ipseg.commands import _engine
 from ipseg.pipeline import IPSeg
-from ipseg.presets import PRESETS, load
 from ipseg.result import Result
 from ipseg.types import InputError, Prompt, SettingError
 
@@ -29,7 +29,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("prompt", metavar="PROMPT", type=Path, help="picture of the thing")
     parser.add_argument("images", metavar="IMAGE", type=Path, nargs="+", help="pictures to cut it out of")
     parser.add_argument("--output", metavar="OUT", type=Path, required=True, help="a PNG, or a folder for several")
-    parser.add_argument("--preset", choices=list(PRESETS), default="offline", help="which engine answers")
     parser.add_argument("--prompt-mask", metavar="M", type=Path, help="where the thing is in PROMPT (white on black)")
     parser.add_argument(
         "--also", metavar="PICTURE", type=Path, action="append", default=[], help="another prompt picture"
@@ -40,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--overlay", action="store_true", help="also write <stem>.overlay.png with mask and points")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write what was found, the points and the seconds")
     parser.add_argument("--resume", action="store_true", help="leave out pictures whose mask is already in OUT")
+    _engine.add_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -47,7 +47,11 @@ def run(arguments: argparse.Namespace) -> int:
     targets = _targets(arguments.images, arguments.output)
     _check_json(arguments.json)
     _check_overwriting(arguments, [target for _, target in targets])
-    engine = load(arguments.preset)
+    with _engine.built(arguments) as engine:
+        return _run(engine, targets, arguments)
+
+
+def _run(engine: IPSeg, targets: list[tuple[Path, Path]], arguments: argparse.Namespace) -> int:
     prompts = [arguments.prompt, *arguments.also]
     prompt = engine.prompt(prompts, [arguments.prompt_mask, *([None] * len(arguments.also))])
     for notice in prompt.notices:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -26,11 +27,12 @@ def folder(root: Path, engine: IPSeg, data: Path) -> Path:
     source = hashlib.blake2b(digest_size=8)
     for file in sorted(Path(ipseg.__file__).parent.rglob("*.py")):
         source.update(file.read_bytes())
-    settings = json.dumps(asdict(engine.method), sort_keys=True, default=str)
+    settings = json.dumps({"method": asdict(engine.method), **engine.record}, sort_keys=True, default=str)
     source.update(settings.encode() + engine.name.encode())
     for file in sorted(data.glob("*/*/*")):
         source.update(f"{file.relative_to(data)} {file.stat().st_size} {file.stat().st_mtime_ns}".encode())
-    return root / f"{data.resolve().name}-{engine.name}-{source.hexdigest()}"
+    name = re.sub(r"[^\w.-]+", "-", engine.name)
+    return root / f"{data.resolve().name}-{name}-{source.hexdigest()}"
 
 
 def predict(
@@ -41,6 +43,10 @@ def predict(
     A record holds ``found``, ``score``, ``seconds`` (of the whole call) and the name of the mask's PNG file.
     """
     target.mkdir(parents=True, exist_ok=True)
+    record = {"method": asdict(engine.method), **engine.record}
+    target.with_name(f"{target.name}.json").write_text(
+        json.dumps(record, indent=2, default=str)
+    )  # what answered, weights and all
     for number, episode in enumerate(episodes):
         report(number, len(episodes))
         names = (episode.prompt.name, episode.query.name)

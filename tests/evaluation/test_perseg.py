@@ -96,7 +96,7 @@ def test_an_annotation_of_another_size(engine, perseg_folder, tmp_path, save):
 
 
 def test_the_command(engine, perseg_folder, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(command, "load", lambda preset: engine)
+    monkeypatch.setattr(command._engine, "make", lambda arguments: engine)
     runs = str(tmp_path / "runs")
     assert main(["evaluate", str(perseg_folder), "--runs", runs, "--absent", "6"]) == 0
     told = capsys.readouterr()
