@@ -4,27 +4,63 @@ from __future__ import annotations
 
 import argparse
 import os
+from pathlib import Path
 
+from ipseg.choice import pick
+from ipseg.options import Options
+from ipseg.placement import DTYPES, MODES, Placement
 from ipseg.presets import PRESETS
 from ipseg.ui import build
 from ipseg.ui._look import CSS, theme
+from ipseg.ui._studio import Studio
+
+LOCAL = ("127.0.0.1", "localhost", "::1")
 
 
 def arguments() -> argparse.Namespace:
-    """What can be set; HOST and PORT of the environment are the defaults."""
+    """What can be set; HOST, PORT and PRESET of the environment are the defaults."""
     parser = argparse.ArgumentParser(description="The ipseg demo: two pictures in, a mask out.")
-    parser.add_argument("--preset", choices=list(PRESETS), default="offline", help="which engine answers")
+    preset = os.environ.get("PRESET", "offline")
+    choices = [*PRESETS, "best"]
+    parser.add_argument(
+        "--preset", choices=choices, default=preset, help="which engine answers first; best: of those here"
+    )
     parser.add_argument("--host", default=os.environ.get("HOST", "127.0.0.1"), help="address to listen on")
     parser.add_argument("--port", type=int, default=int(os.environ.get("PORT", "7860")), help="port to listen on")
+    parser.add_argument("--weights-dir", metavar="DIR", type=Path, help="a folder of weights brought by hand")
+    parser.add_argument("--placement", choices=MODES, default="auto", help="where models run")
+    parser.add_argument("--dtype", choices=DTYPES, default="auto", help="of the models' heavy parts")
+    parser.add_argument(
+        "--fetch",
+        action=argparse.BooleanOptionalAction,
+        help="whether a visitor may have weights downloaded here; by default only where the page is local",
+    )
     return parser.parse_args()
+
+
+def studio(chosen: argparse.Namespace) -> Studio:
+    """The engines as the command line describes them; none is loaded yet."""
+    from ipseg import weights
+
+    with weights.using(chosen.weights_dir):
+        preset, reason = pick() if chosen.preset == "best" else (chosen.preset, "")
+    return Studio(
+        Options(preset),
+        reason=reason,
+        weights_dir=chosen.weights_dir,
+        placement=Placement(chosen.placement, dtype=chosen.dtype),
+        fetches=chosen.host in LOCAL if chosen.fetch is None else chosen.fetch,
+    )
 
 
 def main() -> None:
     """Build the page, say where it is, and serve it until it is stopped."""
     chosen = arguments()
-    print(f"ipseg, engine: {chosen.preset}. Open http://{chosen.host}:{chosen.port} - Ctrl+C stops it.", flush=True)
-    print("Packages of the paper's models (gigabytes; the engines are still to come): make demo-models", flush=True)
-    build(chosen.preset).launch(
+    made = studio(chosen)
+    print(f"ipseg, engine: {made.first.preset}. Open http://{chosen.host}:{chosen.port} - Ctrl+C stops it.", flush=True)
+    if made.reason:
+        print(made.reason, flush=True)
+    build(made).launch(
         server_name=chosen.host,
         server_port=chosen.port,
         theme=theme(),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import sys
 from typing import Any
 
 from ipseg import options, presets, weights
@@ -17,6 +18,9 @@ from ipseg.types import InputError, SettingError
 
 ORDER = ("paper", "light", "offline")
 """Best first. ``released`` is not among them: it repeats a script, and only who asks for it wants that."""
+
+GPU_SIGNS = [path for path in ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg") if os.path.exists(path)]
+"""Devices of the drivers of CUDA and ROCm. Where there is none, torch need not be loaded to find no GPU."""
 
 PACKAGES = ("torch", "torchvision", "transformers", "diffusers", "segment_anything", "accelerate")
 
@@ -35,7 +39,7 @@ def load(name: str | None = None, *, placement: Any = None, **changes: Any) -> I
         raise SettingError(f"There is no {', '.join(unknown)} to choose; there are: {known}.")
     if name is None and not changes:
         return best(placement)
-    preset = name or best_name(placement)
+    preset = name or pick(placement)[0]
     return options.load(Options(preset, **changes), placement=placement)
 
 
@@ -58,9 +62,15 @@ def best(placement: Any = None) -> IPSeg:
     return engine
 
 
-def best_name(placement: Any = None) -> str:
-    """The name of the first preset of :data:`ORDER` that nothing stands in the way of."""
-    return next(name for name in ORDER if not obstacle(name, placement))
+def pick(placement: Any = None) -> tuple[str, str]:
+    """The first preset of :data:`ORDER` that nothing stands in the way of, and why it is that one. Builds nothing."""
+    passed_over: list[str] = []
+    for name in ORDER:
+        stands = obstacle(name, placement)
+        if not stands:
+            return name, _reason(name, passed_over)
+        passed_over.append(f"{name}: {stands}.")
+    raise AssertionError("the last preset of the order needs nothing")
 
 
 def lacks(preset: Preset, name: str = "") -> str:
@@ -70,8 +80,7 @@ def lacks(preset: Preset, name: str = "") -> str:
     """
     if not preset.weights:
         return ""
-    absent = [package for package in PACKAGES if importlib.util.find_spec(package) is None]
-    if absent:
+    if absent := packages_missing():
         return f'{", ".join(absent)} missing; run pip install "ipseg[models]"'
     missing = [weights.get(one) for one in preset.weights if weights.find(one) is None]
     if not missing:
@@ -82,13 +91,33 @@ def lacks(preset: Preset, name: str = "") -> str:
     return f"weights of {titles} missing ({size}); run `python -m ipseg weights fetch {wanted}`"
 
 
+def packages_missing() -> list[str]:
+    """The packages of the paper's models that are not installed."""
+    return [package for package in PACKAGES if importlib.util.find_spec(package) is None]
+
+
+def could_run(better_than: str, placement: Any = None) -> str:
+    """The best preset, of those better than a named one, that only lacks weights here; "" when there is none.
+
+    Where the named one is not of :data:`ORDER`, none is better.
+    """
+    better = ORDER[: ORDER.index(better_than)] if better_than in ORDER else ()
+    if packages_missing():
+        return ""
+    fit = (name for name in better if lacks(PRESETS[name]) and not too_much(PRESETS[name], placement))
+    return next(fit, "")
+
+
 def obstacle(name: str, placement: Any = None) -> str:
     """What stands in the way of taking a preset unasked, without a full stop; "" when nothing does."""
     preset = PRESETS[name]
     if lacking := lacks(preset, name):
         return lacking
-    if not preset.weights:
-        return ""
+    return too_much(preset, placement) if preset.weights else ""
+
+
+def too_much(preset: Preset, placement: Any = None) -> str:
+    """What this machine is too small for, without a full stop; "" when a preset is quick enough to be taken unasked."""
     if 0 < memory() < preset.memory:
         return f"needs about {preset.memory:g} GB of memory, here are {memory():.0f}"
     if preset.gpu and gpu_memory(placement) < preset.gpu:
@@ -106,6 +135,8 @@ def memory() -> float:
 
 def gpu_memory(placement: Any = None) -> float:
     """GB of the memory of the GPU that a placement uses; 0 on the CPU."""
+    if not GPU_SIGNS and sys.platform != "darwin":
+        return 0.0
     import torch
 
     device = (placement or _automatic()).device

@@ -17,6 +17,7 @@ from ipseg.types import SettingError
 
 SD_LAYERS = {"s3": 0.3, "s4": 0.2, "s5": 0.1}  # shares of the weight of Stable Diffusion, as released
 DENSITY = "texture"  # the features whose product is a density, which the contrast of the offline engine needs
+REFINEMENTS = tuple(refine.REFINEMENTS)
 CUTS = "graphcut"  # the segmenter that takes a similarity as log odds
 
 
@@ -121,8 +122,8 @@ def _with_diffusion(options: Options, sources: dict[str, Mapping[str, Any]]) -> 
 def _method(options: Options, base: Preset, made: Preset) -> Method:
     """The method's numbers where the parts are others: what only fits the offline engine's parts stays with them."""
     method, density, cuts = base.method, DENSITY in made.sources, made.segmenter[0] == CUTS
-    if options.refinement and options.refinement not in refine.REFINEMENTS:
-        known = ", ".join(refine.REFINEMENTS)
+    if options.refinement and options.refinement not in REFINEMENTS:
+        known = ", ".join(REFINEMENTS)
         raise SettingError(f'There is no refinement "{options.refinement}"; choose one of: {known}.')
     if made.features != base.features:
         own = PRESETS["offline"].method if density else Method()

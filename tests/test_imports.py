@@ -56,10 +56,10 @@ TABLE = (  # top to bottom: who, and what of the rows above they may import
         ("evaluation",),
         ("types", "images", "perception", "pipeline", "result", "methods", "datasets", "version", "ipseg"),
     ),
-    (("ui",), (*PUBLIC, "viz", "registry", "version", "ipseg")),
+    (("ui",), (*PUBLIC, "viz", "registry", "weights", "placement", "version", "ipseg")),
     (("commands",), ALL),
     (("__main__",), ALL),
-    (("app",), ("ui", "presets", "types", "version", "ipseg")),
+    (("app",), ("ui", "presets", "options", "choice", "weights", "placement", "types", "version", "ipseg")),
 )
 
 

@@ -51,17 +51,17 @@ def built(arguments: argparse.Namespace) -> Iterator[IPSeg]:
 def make(arguments: argparse.Namespace) -> IPSeg:
     """A new engine of what was chosen. Raises InputError when it cannot be built here."""
     placement: Any = Placement(arguments.placement, dtype=arguments.dtype, notify=_notice)
-    chosen = chosen_options(arguments, placement)
-    if arguments.preset == "best":
-        _notice(f"{chosen.preset} is the best that this machine can run with what it has.")
+    chosen, reason = chosen_options(arguments, placement)
+    if reason:
+        _notice(reason)
     return options.load(chosen, placement=placement if options.resolve(chosen).weights else None)
 
 
-def chosen_options(arguments: argparse.Namespace, placement: Any = None) -> Options:
-    """What was chosen, with "best" resolved."""
-    preset = choice.best_name(placement) if arguments.preset == "best" else arguments.preset
+def chosen_options(arguments: argparse.Namespace, placement: Any = None) -> tuple[Options, str]:
+    """What was chosen, with "best" resolved, and why it is the best."""
+    preset, reason = choice.pick(placement) if arguments.preset == "best" else (arguments.preset, "")
     names = ("features", "sd_weight", "timestep", "saliency", "segmenter", "refinement")
-    return Options(preset, **{name: getattr(arguments, name) for name in names})
+    return Options(preset, **{name: getattr(arguments, name) for name in names}), reason
 
 
 def _listed(kind: str, more: str = "") -> str:

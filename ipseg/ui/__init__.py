@@ -1,7 +1,7 @@
 """The demo: one file per tab, found by its name. No method code lives here.
 
-A tab is a module with ``TITLE``, ``ORDER`` (tabs stand in this order) and ``build(studio)``, which lays out its
-components inside the tab that is open and wires them.
+A tab is a module with ``TITLE``, ``ORDER`` (tabs stand in this order) and ``build(studio, controls)``, which lays out
+its components inside the tab that is open and wires them; ``controls`` are those of the sidebar, which all tabs share.
 """
 
 from __future__ import annotations
@@ -9,25 +9,26 @@ from __future__ import annotations
 import gradio as gr
 
 from ipseg import registry
+from ipseg.options import Options
+from ipseg.ui import _controls
 from ipseg.ui._studio import Studio
 
 HEADING = """# ipseg
 Show it **one picture of a thing**; get that thing cut out of **other pictures**. No training, no text, no mask."""
 
 
-def build(preset: str = "offline") -> gr.Blocks:
-    """The whole page over one preset. The engine loads at the first question, not now."""
-    studio = Studio(preset)
+def build(studio: Studio | None = None) -> gr.Blocks:
+    """The whole page over one studio. An engine loads at the first question, not now."""
+    studio = studio or Studio(Options())
     tabs = sorted((registry.module("ui", name) for name in registry.names("ui")), key=lambda tab: tab.ORDER)
     with gr.Blocks(title="ipseg", analytics_enabled=False, delete_cache=(600, 3600)) as page:
-        with gr.Row(elem_id="heading"):
-            gr.Markdown(HEADING, elem_id="title")
-            gr.Markdown(studio.badge, elem_id="badge")
+        gr.Markdown(HEADING, elem_id="title")
+        controls = _controls.build(studio)
         if len(tabs) == 1:
-            tabs[0].build(studio)
+            tabs[0].build(studio, controls)
         else:
             for tab in tabs:
                 with gr.Tab(tab.TITLE):
-                    tab.build(studio)
+                    tab.build(studio, controls)
     page.queue(max_size=32)
     return page

@@ -16,8 +16,9 @@ from ipseg.ui._studio import STEPS, as_file, shown
 WAITING = '<div class="waiting">Give a picture of the thing and a picture to search, or press an example.</div>'
 
 
-def verdict(prompt: Prompt, result: Result, seconds: float) -> str:
-    """Found or not, said plainly, as HTML."""
+def verdict(prompt: Prompt, result: Result, engine: str, seconds: float) -> str:
+    """Found or not, said plainly, and by whom, as HTML."""
+    took = f"{seconds:.1f} s, engine {html.escape(engine)}"
     notices = "".join(f'<br><span class="aside">{html.escape(notice)}</span>' for notice in prompt.notices)
     if result.found:
         share = result.mask.mean()
@@ -25,12 +26,12 @@ def verdict(prompt: Prompt, result: Result, seconds: float) -> str:
         return (
             f'<div class="found" role="status"><b>Found.</b> It fills {amount} of the picture. '
             f'<span class="aside">Score {result.score:.2f}, found from {result.threshold:.2f} on; '
-            f"{seconds:.1f} s.</span>{notices}</div>"
+            f"{took}.</span>{notices}</div>"
         )
     return (
         f'<div class="missing" role="status"><b>Not found.</b> The thing does not seem to be in this picture; '
         f'the best guess is drawn in grey. <span class="aside">Score {result.score:.2f}, found from '
-        f"{result.threshold:.2f} on; {seconds:.1f} s. Lower the least score if you know that it is there.</span>"
+        f"{result.threshold:.2f} on; {took}. Lower the least score if you know that it is there.</span>"
         f"{notices}</div>"
     )
 

@@ -33,12 +33,23 @@ def theme() -> gr.themes.Base:
 
 CSS = """
 .gradio-container { max-width: 1240px !important; margin: 0 auto; }
-#heading { align-items: end; }
 #title h1 { font-size: 2rem; margin: 0 0 .15rem; letter-spacing: -.02em; }
 #title p { font-size: 1.05rem; }
-#badge { flex: 0 1 360px; min-width: 260px; font-size: .85rem; opacity: .85; }
+#engine { align-items: center; gap: .8rem; flex-wrap: wrap; }
+#engine > :first-child { flex: 1 1 420px; }
+#engine > .column { flex: 0 1 190px; min-width: 150px !important; }
+.sidebar:not(.open) .toggle-button { width: auto; gap: .3rem; padding: 0 .7rem; }
+.sidebar:not(.open) .toggle-button::after { content: "Settings"; font-size: .9rem; transform: rotate(180deg); }
+#engine-state .state { border-left: 4px solid #a8a29e; padding: .1rem .8rem; font-size: .95rem; }
+#engine-state .wanting { border-color: #d97706; }
+#engine-state .aside { opacity: .75; font-size: .85rem; }
+#engine-state progress { appearance: none; width: 100%; height: .7rem; border: 0; border-radius: 4px; overflow: hidden;
+  background: rgb(168 162 158 / .3); }
+#engine-state progress::-webkit-progress-bar { background: rgb(168 162 158 / .3); }
+#engine-state progress::-webkit-progress-value { background: #d97706; transition: width .25s; }
+#engine-state progress::-moz-progress-bar { background: #d97706; }
 #prompts .thumbnail-lg, #saliency .thumbnail-lg { height: 210px; aspect-ratio: auto; }
-#saliency .thumbnail-lg { height: 240px; }
+#saliency .thumbnail-lg { height: 165px; }
 #prompts img, #saliency img { object-fit: contain !important; }
 #steps { opacity: .85; font-size: .9rem; }
 #verdict { min-height: 2.6rem; }

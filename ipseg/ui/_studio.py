@@ -1,9 +1,10 @@
-"""What the tabs share: the engine, which loads on first use, and how sentences and files reach the visitor."""
+"""What the tabs share: the engines, which load on first use, and how sentences and files reach the visitor."""
 
 from __future__ import annotations
 
 import html
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,13 +15,15 @@ import numpy as np
 from gradio.processing_utils import save_bytes_to_cache
 from PIL import Image
 
-from ipseg import images
-from ipseg.pipeline import IPSeg, Method
-from ipseg.presets import PRESETS, load
+from ipseg import choice, images, options, weights
+from ipseg.options import Options
+from ipseg.pipeline import IPSeg
+from ipseg.placement import Placement
 from ipseg.types import InputError, Picture
 
 JOBS = {"concurrency_id": "engine", "concurrency_limit": 2}  # questions answered at once, over all tabs
 DISPLAY_SIDE = 1600  # pixels: larger pictures are shown reduced, and downloaded whole
+ENGINES = 2  # kept at once; those that are let go take no network with them that another one uses
 
 
 def picture_input(**layout: Any) -> gr.Image:
@@ -32,30 +35,68 @@ def picture_input(**layout: Any) -> gr.Image:
 
 
 class Studio:
-    """One engine for all tabs and visitors; it keeps pictures by their content, never answers by their asker."""
+    """The engines for all tabs and visitors; they keep pictures by their content, never answers by their asker.
 
-    def __init__(self, preset: str) -> None:
-        self.preset = preset
+    ``first`` is the engine that the page opens with, ``reason`` why it is that one. ``weights_dir`` is a folder of
+    weights brought by hand. ``fetches``: whether a visitor may have this machine download weights.
+    """
+
+    def __init__(
+        self,
+        first: Options,
+        *,
+        reason: str = "",
+        weights_dir: Path | None = None,
+        placement: Placement | None = None,
+        fetches: bool = False,
+    ) -> None:
+        self.first, self.reason, self.fetches = first, reason, fetches
+        self.placement = placement or Placement(notify=lambda sentence: gr.Warning(html.escape(sentence)))
+        self._weights_dir = weights_dir
+        self.downloading = threading.Lock()  # one download at a time, whoever asked for it
         self._lock = threading.Lock()
-        self._engine: IPSeg | None = None
+        self._engines: OrderedDict[Options, IPSeg] = OrderedDict()
 
-    @property
-    def engine(self) -> IPSeg:
-        """The engine, built at the first question."""
+    def engine(self, chosen: Options) -> IPSeg:
+        """The engine of a choice, built when it is first asked. Raises InputError when it cannot be built here."""
         with self._lock:
-            if self._engine is None:
-                self._engine = load(self.preset)
-            return self._engine
+            if chosen not in self._engines:
+                preset = options.resolve(chosen)
+                with self.looking():
+                    placement = self.placement if preset.weights else None
+                    self._engines[chosen] = options.load(chosen, placement=placement)
+                while len(self._engines) > ENGINES:
+                    self._engines.popitem(last=False)
+            self._engines.move_to_end(chosen)
+            return self._engines[chosen]
 
-    @property
-    def method(self) -> Method:
-        """The preset's numbers, known before the engine is built."""
-        return PRESETS[self.preset].method
+    def loaded(self, chosen: Options) -> bool:
+        """Whether that engine is ready to answer at once."""
+        with self._lock:
+            return chosen in self._engines
 
-    @property
-    def badge(self) -> str:
-        """Which engine answers, in one line of Markdown."""
-        return f"Engine: **{self.preset}**. {PRESETS[self.preset].summary}"
+    def looking(self) -> Any:
+        """A block within which weights are looked for where this page has them."""
+        return weights.using(self._weights_dir)
+
+    def lacks(self, chosen: Options) -> str:
+        """What a choice needs that is not here; "" when it can answer. Raises InputError when it is no choice."""
+        with self.looking():
+            return choice.lacks(options.resolve(chosen))
+
+    def absent(self, chosen: Options) -> list[weights.Weight]:
+        """The weights that a choice needs and that are not here, where this page may fetch them."""
+        if not self.fetches or choice.packages_missing():
+            return []
+        with self.looking():
+            return [weights.get(one) for one in options.resolve(chosen).weights if weights.find(one) is None]
+
+    def offer(self, now: Options) -> str:
+        """The best preset, better than what answers now, that this machine could run if it had its weights, or ""."""
+        if not self.fetches or now.changes:
+            return ""
+        with self.looking():
+            return choice.could_run(better_than=now.preset, placement=self.placement)
 
 
 @contextmanager
@@ -85,6 +126,7 @@ def reporter(progress: gr.Progress) -> Callable[[float, str], None]:
 
 
 STEPS = {
+    "models": "Loading the models",
     "prompt": "Reading the prompt",
     "features": "Describing the picture",
     "saliency": "Looking for what stands out",

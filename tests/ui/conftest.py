@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,15 +32,28 @@ class Demo:
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """`python app.py` on a free port, offline, with a temporary folder of its own."""
-    folder = tmp_path_factory.mktemp("demo")
+    """The page with the offline engine, without a network, in a temporary folder of its own."""
+    with serve(tmp_path_factory.mktemp("demo"), HF_HUB_OFFLINE="1") as served:
+        yield served
+
+
+@contextmanager
+def serve(folder: Path, *arguments: str, **environment: str) -> Iterator[Demo]:
+    """`python app.py` on a free port, with no weights but those that it fetches."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    environment = {**os.environ, "PORT": str(port), "GRADIO_TEMP_DIR": str(folder / "cache"), "PYTHONUNBUFFERED": "1"}
+    own = {"PORT": str(port), "GRADIO_TEMP_DIR": str(folder / "cache"), "HF_HOME": str(folder / "hf")}
+    kept = {name: value for name, value in os.environ.items() if name not in ("IPSEG_WEIGHTS_DIR", "HF_HUB_CACHE")}
     log = folder / "log.txt"
     with log.open("w") as output:
-        process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=output, stderr=output)
+        process = subprocess.Popen(
+            [sys.executable, "app.py", *arguments],
+            cwd=ROOT,
+            env={**kept, **own, "PYTHONUNBUFFERED": "1", **environment},
+            stdout=output,
+            stderr=output,
+        )
     url = f"http://127.0.0.1:{port}"
     try:
         _wait(url, process, log)

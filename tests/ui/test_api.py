@@ -34,7 +34,8 @@ def mask_of(answer) -> np.ndarray:
 def test_the_endpoint_has_a_name_and_documented_arguments(client):
     endpoint = client.view_api(return_format="dict")["named_endpoints"]["/segment"]
     assert [parameter["parameter_name"] for parameter in endpoint["parameters"]] == [
-        "prompts", "image", "k", "clusters", "threshold", "mask",
+        "prompts", "image", "mask", "k", "clusters", "threshold",
+        "preset", "features", "sd_weight", "timestep", "saliency", "segmenter", "refinement",
     ]  # fmt: skip
 
 

@@ -66,6 +66,7 @@ def test_an_example_is_one_click_away(page):
 def test_sliders_answer_anew_without_encoding_again(page):
     ask(page)
     before = marked_source(page)
+    page.click("#settings .toggle-button")
     box = page.locator("#c input[type=number]")
     box.fill("9")
     box.press("Tab")

@@ -3,30 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import json
 
 import pytest
+from local_hub import COMMIT
 
 from ipseg import weights
 from ipseg.weights import WeightError, _table
 
 CONTENT = bytes(range(256)) * 5000  # 1.28 MB, more than one block
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 @pytest.fixture
 def hub(server, monkeypatch):
     """A server that answers as the Hub does, with one repository."""
-    content = {"config.json": b"{}", "model.safetensors": CONTENT, "README.md": b"read me"}
-    lfs = {"sha256": SHA256, "size": len(CONTENT), "pointerSize": 100}
-    siblings = [
-        {"rfilename": file, "size": len(data)} | ({"lfs": lfs} if data is CONTENT else {})
-        for file, data in content.items()
-    ]
-    listed = {"id": "owner/name", "sha": COMMIT, "siblings": siblings}
-    server.files["/api/models/owner/name/revision/main"] = json.dumps(listed).encode()
-    server.files |= {f"/owner/name/resolve/main/{file}": data for file, data in content.items()}
+    server.publish("owner/name", {"config.json": b"{}", "model.safetensors": CONTENT, "README.md": b"read me"})
     made = _table.Weight("small", "Small ViT", "owner/name", _table.MODEL, len(CONTENT), "MIT")
     monkeypatch.setattr(_table, "WEIGHTS", {"small": made})
     monkeypatch.setenv("HF_ENDPOINT", server.url)

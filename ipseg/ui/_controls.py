@@ -1,0 +1,133 @@
+"""The sidebar: which engine answers, its parts, and the numbers of the method, for all tabs alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from ipseg import MAX_CLUSTERS, MAX_K, options
+from ipseg.options import Options
+from ipseg.presets import PRESETS
+from ipseg.ui import _download
+from ipseg.ui._studio import Studio
+
+AS_PRESET = "as the preset"
+OPTIONS = ("preset", "features", "sd_weight", "timestep", "saliency", "segmenter", "refinement")
+
+
+@dataclass(frozen=True)
+class Controls:
+    """The components of the sidebar, in the order in which their values come: options, then numbers."""
+
+    engine: tuple[gr.components.Component, ...]  # as OPTIONS names them
+    k: gr.Slider
+    clusters: gr.Slider
+    threshold: gr.Slider
+
+    @property
+    def inputs(self) -> list[gr.components.Component]:
+        """What every question takes beside its pictures."""
+        return [self.k, self.clusters, self.threshold, *self.engine]
+
+
+def chosen(values: Sequence[Any]) -> Options:
+    """The values of ``Controls.engine`` as options; what is empty stays as the preset has it."""
+    named = dict(zip(OPTIONS, values, strict=True))
+    features = named["features"] or []
+    timestep = named["timestep"]
+    return Options(
+        preset=named["preset"],
+        features="+".join(features) if isinstance(features, list) else features,
+        sd_weight=named["sd_weight"],
+        timestep=None if timestep is None else int(timestep),
+        **{name: named[name] or "" for name in ("saliency", "segmenter", "refinement")},
+    )
+
+
+def build(studio: Studio) -> Controls:
+    """Lay out the line that says which engine answers, and the sidebar; wire what concerns them alone."""
+    with gr.Row(elem_id="engine", equal_height=True):
+        state = gr.HTML(_download.describe(studio, studio.first), elem_id="engine-state", container=False, scale=5)
+        with gr.Column(scale=1, min_width=150):
+            fetch = _download.button(studio, studio.first)
+            stop = gr.Button("Stop", size="sm", visible=False, elem_id="stop-fetch")
+    with gr.Sidebar(label="Settings", open=False, position="right", width=340, elem_id="settings"):
+        gr.Markdown("## Engine")
+        preset = gr.Dropdown(list(PRESETS), value=studio.first.preset, label="Preset", elem_id="preset")
+        with gr.Accordion("Parts", open=False, elem_id="parts"):
+            parts = _parts(studio.first)
+        gr.Markdown("## Numbers")
+        controls = Controls((preset, *parts), *_numbers(studio))
+        back = gr.Button("Back to the preset's own", size="sm", elem_id="reset")
+    numbers = [controls.k, controls.clusters, controls.threshold]
+    quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    gr.on(
+        [component.change for component in controls.engine],
+        lambda *values: _download.refreshed(studio, chosen(values)),
+        list(controls.engine),
+        [state, fetch],
+        **quiet,
+    )
+    preset.change(own_numbers, preset, numbers, **quiet)
+    back.click(_as_the_preset, preset, [*parts, *numbers], **quiet)
+    _download.wire(studio, fetch, stop, state, controls.engine, chosen, values_of)
+    return controls
+
+
+def own_numbers(preset: str) -> tuple[Any, ...]:
+    """K, c and the threshold of a preset."""
+    method = PRESETS[preset].method
+    return method.k, method.clusters, method.threshold
+
+
+def _parts(first: Options) -> tuple[gr.components.Component, ...]:
+    features = gr.Dropdown(
+        options.choices("features"),
+        value=values_of(first)[1],
+        multiselect=True,
+        label="Features",
+        info=f"Empty: {AS_PRESET}",
+        elem_id="features",
+    )
+    sd_weight = gr.Number(
+        first.sd_weight, label="Weight of Stable Diffusion", info=f"Empty: {AS_PRESET}; released: 0.1", minimum=0
+    )
+    timestep = gr.Number(
+        first.timestep,
+        label="Timestep of Stable Diffusion",
+        info=f"Empty: {AS_PRESET}; paper 50, released 100",
+        minimum=0,
+        maximum=999,
+        precision=0,
+    )
+    saliency, segmenter, refinement = (
+        gr.Dropdown([(AS_PRESET, ""), *known], value=value, label=label, elem_id=label.lower())
+        for label, known, value in (
+            ("Saliency", options.choices("saliency"), first.saliency),
+            ("Segmenter", options.choices("segmenters"), first.segmenter),
+            ("Refinement", list(options.REFINEMENTS), first.refinement),
+        )
+    )
+    return features, sd_weight, timestep, saliency, segmenter, refinement
+
+
+def _numbers(studio: Studio) -> tuple[gr.Slider, gr.Slider, gr.Slider]:
+    k, clusters, threshold = own_numbers(studio.first.preset)
+    return (
+        gr.Slider(1, MAX_K, k, step=1, label="K: most and least similar cells", elem_id="k"),
+        gr.Slider(1, MAX_CLUSTERS, clusters, step=1, label="c: points of each kind", elem_id="c"),
+        gr.Slider(0, 1, threshold, step=0.01, label="Least score that counts as found", elem_id="score"),
+    )
+
+
+def values_of(now: Options) -> tuple[Any, ...]:
+    """Options as the values of ``Controls.engine``."""
+    features = now.features.split("+") if now.features else []
+    return now.preset, features, now.sd_weight, now.timestep, now.saliency, now.segmenter, now.refinement
+
+
+def _as_the_preset(preset: str) -> tuple[Any, ...]:
+    return ([], None, None, "", "", "", *own_numbers(preset))

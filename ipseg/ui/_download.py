@@ -1,0 +1,203 @@
+"""Fetching weights from the page: one button, a bar that moves, and a stop; then the new engine answers."""
+
+from __future__ import annotations
+
+import contextvars
+import html
+import queue
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import gradio as gr
+
+from ipseg import options, weights
+from ipseg.options import Options
+from ipseg.presets import PRESETS, Preset
+from ipseg.types import InputError
+from ipseg.ui._studio import Studio, sentences
+
+TICK = 0.25  # seconds between two pictures of the bar
+PATIENCE = 5  # seconds: a download that was just stopped ends within
+
+
+class Stopped(weights.WeightError):
+    """Nobody listens any more."""
+
+
+def target(studio: Studio, now: Options) -> Options | None:
+    """What the button would fetch: what the choice lacks, else the better models that this machine could run."""
+    try:
+        if studio.lacks(now):
+            return now if studio.absent(now) else None
+    except InputError:
+        return None
+    offered = studio.offer(now)
+    return Options(offered) if offered else None
+
+
+def button(studio: Studio, now: Options) -> gr.Button:
+    """The button as it stands for what is chosen now: gone where nothing is to be fetched."""
+    wanted = target(studio, now)
+    size = weights.readable_size(sum(weight.bytes for weight in studio.absent(wanted))) if wanted else ""
+    label = f"Fetch {wanted.preset}, {size}" if wanted and not wanted.changes else f"Fetch {size}"
+    return gr.Button(label, size="md", visible=wanted is not None, elem_id="fetch")
+
+
+def describe(studio: Studio, now: Options) -> str:
+    """Which engine answers, or what it would take; and what could answer better here. HTML."""
+    try:
+        parts, lacking = _parts(options.resolve(now)), studio.lacks(now)
+    except InputError as error:
+        return _state("wanting", f"<b>{html.escape(now.preset)}</b>: {html.escape(str(error))}")
+    name, summary = html.escape(now.name), html.escape(PRESETS[now.preset].summary)
+    line = f'<span class="aside">{html.escape(parts)}</span>'
+    if lacking and not studio.absent(now):
+        return _state("wanting", f"<b>{name}</b> cannot answer here: {html.escape(lacking)}.<br>{line}")
+    if lacking:
+        return _state("wanting", f"<b>{name}</b> is not here yet. It needs {_listed(studio.absent(now))}.<br>{line}")
+    why = f" {html.escape(studio.reason)}" if studio.reason and now == studio.first else ""
+    better = target(studio, now)
+    offer = f"<br>{_offer(studio, better)}" if better else ""
+    return _state("ready", f"Engine: <b>{name}</b>. {summary}{why}<br>{line}{offer}")
+
+
+def refreshed(studio: Studio, now: Options) -> tuple[str, gr.Button]:
+    """The line about the engine and the button for what is chosen now."""
+    return describe(studio, now), button(studio, now)
+
+
+def wire(
+    studio: Studio,
+    fetch: gr.Button,
+    stop: gr.Button,
+    state: gr.HTML,
+    engine: Sequence[gr.components.Component],
+    chosen: Callable[[Sequence[Any]], Options],
+    values_of: Callable[[Options], tuple[Any, ...]],
+) -> None:
+    """Pressing fetch moves the bar in ``state``; when all is here, the sidebar changes over to it."""
+
+    def run(*values: Any) -> Iterator[tuple[Any, ...]]:
+        now = chosen(values)
+        wanted, same = target(studio, now) or now, [gr.skip()] * len(engine)
+        with sentences():
+            for done, total, text in progress_of(studio, wanted):
+                yield _bar(done, total, text), gr.Button(visible=False), gr.Button(visible=True), *same
+        gr.Info(f"{html.escape(wanted.name)} is here and answers from now on.")
+        yield *refreshed(studio, wanted), gr.Button(visible=False), *values_of(wanted)
+
+    def again(*values: Any) -> tuple[Any, ...]:
+        return *refreshed(studio, chosen(values)), gr.Button(visible=False)
+
+    outputs = [state, fetch, stop]
+    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    running = fetch.click(
+        run,
+        list(engine),
+        [*outputs, *engine],
+        trigger_mode="multiple",
+        concurrency_id="fetch",
+        concurrency_limit=1,
+        **quiet,
+    )
+    running.failure(again, list(engine), outputs, **quiet)
+    stopped = stop.click(None, cancels=[running], api_visibility="private")
+    stopped.then(again, list(engine), outputs, **quiet)
+
+
+def progress_of(studio: Studio, now: Options) -> Iterator[tuple[int, int, str]]:
+    """Fetch what a choice lacks; yields (bytes here, bytes there will be, what is being fetched) a few times a second.
+
+    Whoever stops listening stops the download, which goes on where it was when it is asked for again. Raises what
+    :func:`ipseg.weights.fetch` raises, and InputError when another download is on its way.
+    """
+    if not studio.downloading.acquire(timeout=PATIENCE):
+        raise InputError("Weights are being downloaded for somebody already; wait until that is done.")
+    stop = threading.Event()
+    news: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    try:
+        with studio.looking():
+            context = contextvars.copy_context()  # the worker looks for weights where this page does
+        wanted = studio.absent(now)
+        worker = threading.Thread(target=context.run, args=(_fetch_all, wanted, news, stop), daemon=True)
+        worker.start()
+        latest = (0, sum(weight.bytes for weight in wanted), wanted[0].title if wanted else "")
+        yield latest
+        while worker.is_alive() or not news.empty():
+            latest = _latest(news) or latest
+            yield latest
+    finally:
+        stop.set()
+        studio.downloading.release()
+
+
+def _fetch_all(wanted: Sequence[weights.Weight], news: Any, stop: threading.Event) -> None:
+    """In a thread of its own: what happens goes into ``news``."""
+    total, before = sum(weight.bytes for weight in wanted), 0
+    try:
+        for weight in wanted:
+            weights.fetch(weight.name, progress=_Reporter(weight, before, total, news, stop))
+            before += weight.bytes
+    except Exception as error:  # it is raised again where the page is
+        news.put(error)
+
+
+class _Reporter:
+    """Bytes of one file after another, as bytes of the whole download."""
+
+    def __init__(self, weight: weights.Weight, before: int, total: int, news: Any, stop: threading.Event) -> None:
+        self.weight, self.before, self.total, self.news, self.stop = weight, before, total, news, stop
+        self.files: dict[str, int] = {}
+
+    def __call__(self, file: str, done: int, total: int) -> None:
+        if self.stop.is_set():
+            raise Stopped("The download was stopped.")
+        self.files[file] = done
+        here = self.before + min(sum(self.files.values()), self.weight.bytes)
+        self.news.put((here, self.total, self.weight.title))
+
+
+def _latest(news: Any) -> tuple[int, int, str] | None:
+    """The newest of what was reported within a tick; an error among it is raised."""
+    found = None
+    try:
+        item = news.get(timeout=TICK)
+        while True:
+            if isinstance(item, Exception):
+                raise item
+            found = item
+            item = news.get_nowait()
+    except queue.Empty:
+        return found
+
+
+def _listed(absent: Sequence[weights.Weight]) -> str:
+    """Each of them with its size and licence, as a visitor should know before pressing the button."""
+    return "; ".join(html.escape(f"{weight.title} ({_terms(weight)})") for weight in absent)
+
+
+def _terms(weight: weights.Weight) -> str:
+    return ", ".join(filter(None, (weights.readable_size(weight.bytes), weight.licence, weight.note)))
+
+
+def _offer(studio: Studio, better: Options) -> str:
+    needs = _listed(studio.absent(better))
+    return f"This machine could run the learnt features of <b>{html.escape(better.name)}</b>: {needs}."
+
+
+def _parts(preset: Preset) -> str:
+    each = [*preset.sources.items(), preset.saliency, preset.segmenter]
+    named = [f"{name}/{settings['model']}" if "model" in settings else name for name, settings in each]
+    return " · ".join((" + ".join(named[:-2]), *named[-2:], preset.method.refinement))
+
+
+def _state(kind: str, text: str) -> str:
+    return f'<div class="state {kind}" role="status">{text}</div>'
+
+
+def _bar(done: int, total: int, title: str) -> str:
+    share = min(1.0, done / total) if total else 0.0
+    amount = f"{weights.readable_size(done)} of about {weights.readable_size(total)}"
+    label = html.escape(f"Fetching {title}: {amount}")
+    return _state("fetching", f'<progress max="1" value="{share:.4f}" aria-label="{label}"></progress><br>{label}')
