@@ -18,8 +18,8 @@ help: ## what can be made
 demo: $(VENV)/base ## the page at http://127.0.0.1:7860 with the offline engine: no weights, no GPU, no network
 	$(BIN)/python app.py
 
-demo-models: $(VENV)/everything ## the same page with the packages of the paper's models installed; their engines are still to come
-	$(BIN)/python app.py
+demo-models: $(VENV)/everything ## the same page with the paper's models: the best engine that can run here, and a button for the others
+	$(BIN)/python app.py --preset best
 
 test: $(VENV)/everything ## lint, types and every test
 	$(BIN)/ruff check .

@@ -16,7 +16,7 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
-EXAMPLE = "A duck and its pink twin"
+EXAMPLE = "The robot behind the car"
 
 
 def main(target: Path) -> None:

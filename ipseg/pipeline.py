@@ -49,6 +49,8 @@ class Contrast:
     input_ground: float = 0.3  # weight of the input's own ground; what is left goes to a ground nobody has seen
     gain: float = 1.5  # weight of the log ratio
     prior: float = 1.0  # weight of the log odds of the input's own saliency
+    inside: float = 1.5  # worth of a candidate mask whose inside looks, as a whole, like the thing
+    outside: float = 1.0  # what it loses when its outside does
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ class IPSeg:
         method: Method | None = None,
         *,
         name: str = "custom",
-        cache_bytes: int = 96 * 2**20,
+        cache_bytes: int = 128 * 2**20,
     ) -> None:
         self.method = method or Method()
         self.name = name
@@ -149,11 +151,25 @@ class IPSeg:
         with step("points", 0.8):  # P_coord = TopK(S), then k-means
             chosen = points.choose(likeness, k=k, clusters=clusters, seed=method.seed)
         with step("mask", 0.85):  # M = Dec_M(F_I, Concat(T_M, T_P)), Eq. 2
-            mask = refine.REFINEMENTS[method.refinement](seen.segmenter, encoding, chosen, likeness.values)
+            worth = self._worth(prompt, features)
+            mask = refine.REFINEMENTS[method.refinement](seen.segmenter, encoding, chosen, likeness.values, worth)
         score = presence.score(prompt, features, mask)
         limit = method.threshold if threshold is None else threshold
         found = bool(mask.any()) and score >= limit
         return Result(picture.pixels, mask, found, score, limit, chosen, likeness, step.seconds)
+
+    def _worth(self, prompt: Prompt, features: tuple[FeatureMap, ...]) -> refine.Worth | None:
+        """How well whole masks match the prompt: Eq. 6 for the prototypes of their inside and outside."""
+        layer, contrast = features[0], self.method.contrast
+        if contrast is None:
+            return None
+        thing = prompt.prototype.foreground[layer.name]
+
+        def worth(masks: NDArray[np.bool_]) -> NDArray[np.float32]:
+            inside, outside = similarity.of_masks(thing, layer, masks)
+            return contrast.inside * inside - contrast.outside * outside
+
+        return worth
 
     def _similarity(self, prompt: Prompt, picture: Named, features: tuple[FeatureMap, ...]) -> Similarity:
         frame, contrast = features[0].frame, self.method.contrast

@@ -6,6 +6,7 @@ prompt. It returns one mask in the pixels of the picture.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,14 +14,21 @@ from numpy.typing import NDArray
 
 from ipseg.types import Candidates, Mask, Points, Segmenter
 
+Worth = Callable[[NDArray[np.bool_]], NDArray[np.float32]]
+"""What each of (n, h, w) masks over the picture is worth beside the segmenter's own score: (n,)."""
 
-def single(segmenter: Segmenter, encoding: Any, points: Points, odds: NDArray | None = None) -> Mask:
+
+def single(
+    segmenter: Segmenter, encoding: Any, points: Points, odds: NDArray | None = None, worth: Worth | None = None
+) -> Mask:
     """One pass, the segmenter's own best mask: the paper as written. (H, W) bool."""
     answer = segmenter.predict(encoding, points, several=True)
     return answer.masks[best(answer)]
 
 
-def cascade(segmenter: Segmenter, encoding: Any, points: Points, odds: NDArray | None = None) -> Mask:
+def cascade(
+    segmenter: Segmenter, encoding: Any, points: Points, odds: NDArray | None = None, worth: Worth | None = None
+) -> Mask:
     """Three passes, as the released script has them. (H, W) bool.
 
     Points alone; then points and the logits of the first pass, the best of several; then points, those logits, and the
@@ -34,15 +42,19 @@ def cascade(segmenter: Segmenter, encoding: Any, points: Points, odds: NDArray |
     return third.masks[best(third)]
 
 
-def ranked(segmenter: Segmenter, encoding: Any, points: Points, odds: NDArray[np.float32]) -> Mask:
+def ranked(
+    segmenter: Segmenter, encoding: Any, points: Points, odds: NDArray[np.float32], worth: Worth | None = None
+) -> Mask:
     """Two passes: candidates for the points and the similarity as log odds, then the best of them anew. (H, W) bool.
 
     ``odds`` (rows, columns) spans the picture. The segmenter's scores say how well the inside of a candidate matches
-    the odds and how little its outside does; the second pass draws the outline of the best.
+    the odds and how little its outside does; ``worth`` adds how well each looks, as a whole, like the prompt. The
+    second pass draws the outline of the best.
     """
     first = segmenter.predict(encoding, points, mask=odds, several=True)
+    values = first.scores if worth is None else first.scores + worth(first.logits > 0)
     nothing = np.empty((0, 2), dtype=np.float32)
-    second = segmenter.predict(encoding, Points(nothing, nothing), mask=first.logits[best(first)])
+    second = segmenter.predict(encoding, Points(nothing, nothing), mask=first.logits[int(np.argmax(values))])
     return second.masks[best(second)]
 
 

@@ -58,6 +58,31 @@ def log_ratio(
     return (clip * np.tanh(ratio / clip)).astype(np.float32)  # smooth, so that few cells tie
 
 
+def of_masks(
+    vector: Array, layer: FeatureMap, masks: NDArray[np.bool_]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Eq. 5 and 6 once more, for whole masks: the cosine of ``vector`` with the prototype of each inside and outside.
+
+    ``masks`` is (n, h, w), over the picture, at any resolution; the frame of ``layer`` must span the picture. Returns
+    two (n,) float32 arrays in [-1, 1]; an empty side has the cosine 0.
+    """
+    rows, columns = layer.frame.grid
+    down, across = _bins(masks.shape[1], rows), _bins(masks.shape[2], columns)
+    share = (down @ masks.astype(np.float32) @ across.T).reshape(len(masks), -1)
+    rest = np.maximum(1 - share - 1e-6, 0)  # so that what is left by rounding is nothing
+    cells = to_numpy(layer.values).reshape(rows * columns, -1)
+    inside, outside = (to_numpy(cosine(to_numpy(vector), side @ cells)) for side in (share, rest))
+    return inside, outside
+
+
+def _bins(pixels: int, cells: int) -> NDArray[np.float32]:
+    """(cells, pixels): the share of each cell that each pixel fills, along one axis."""
+    edges = np.arange(cells + 1) * (pixels / cells)
+    start = np.arange(pixels)[None, :]
+    overlap = np.minimum(edges[1:, None], start + 1) - np.maximum(edges[:-1, None], start)
+    return (np.clip(overlap, 0, None) * (cells / pixels)).astype(np.float32)
+
+
 def to_numpy(values: Array) -> NDArray[np.float32]:
     """An array or a tensor on any device as float32 numpy: the border where frameworks end."""
     if hasattr(values, "detach"):

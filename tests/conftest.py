@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -163,3 +164,44 @@ def one_sentence():
         assert folder is None or str(folder) not in text
 
     return check
+
+
+@pytest.fixture
+def models():
+    """Skips where the paper's models are not installed."""
+    from ipseg import choice
+
+    for package in choice.PACKAGES:
+        pytest.importorskip(package, reason="the paper's models need the extra [models]")
+
+
+@pytest.fixture(scope="session")
+def published_weights(tmp_path_factory):
+    """Every preset's weights as published, all networks small but TSDN, which has one size."""
+    torch = pytest.importorskip("torch", reason="the paper's models need the extra [models]")
+    import networks
+    import published
+
+    folder = tmp_path_factory.mktemp("weights")
+    for size in ("small", "base"):
+        published.dinov2(folder, f"dinov2-{size}")
+    published.diffusion(folder)
+    networks.small_sam2_video().save_pretrained(folder / "sam2.1-hiera-tiny")
+    networks.small_sam2_processor().save_pretrained(folder / "sam2.1-hiera-tiny")
+    torch.save(networks.tsdn().state_dict(), folder / "cornet_rgb_duts_tr.pth")
+    torch.save(networks.small_sam().state_dict(), folder / "sam_vit_h_4b8939.pth")
+    return folder
+
+
+@pytest.fixture
+def small_models(models, published_weights, monkeypatch):
+    """The folder of small networks, and a SAM "ViT-H" that is as small as its file."""
+    import networks
+
+    from ipseg import weights
+    from ipseg.segmenters import sam
+
+    digest = hashlib.sha256((published_weights / "sam_vit_h_4b8939.pth").read_bytes()).hexdigest()
+    monkeypatch.setitem(weights.WEIGHTS, "sam_vit_h", replace(weights.get("sam_vit_h"), sha256=digest))
+    monkeypatch.setitem(sam.sam_model_registry, "vit_h", networks.small_sam)
+    return published_weights

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -113,3 +114,14 @@ def small_sam2_video(side: int = 128) -> Any:
         memory_fuser_intermediate_dim=32,
     )
     return fill_(Sam2VideoModel(config))
+
+
+def on_small_pictures(preset):
+    """The preset, its extractors looking at a few hundred pixels."""
+    name, settings = preset.features
+    if name != "fusion":
+        return preset
+    sources = {source: dict(chosen) for source, chosen in settings["sources"].items()}
+    sources["dinov2"]["size"], sources["stable_diffusion"]["size"] = 224, 256
+    sources["stable_diffusion"]["window"] = min(192, sources["stable_diffusion"]["window"])
+    return replace(preset, features=(name, {**settings, "sources": sources}))

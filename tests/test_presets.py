@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import subprocess
 import sys
-from dataclasses import fields, replace
+from dataclasses import fields
 
+import networks
 import numpy as np
 import pytest
 from parity_rules import scene
@@ -30,44 +30,6 @@ def no_weights(tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
 
 
-@pytest.fixture
-def models():
-    """Skips where the paper's models are not installed."""
-    for package in choice.PACKAGES:
-        pytest.importorskip(package, reason="the paper's models need the extra [models]")
-
-
-@pytest.fixture(scope="module")
-def published_weights(tmp_path_factory):
-    """Every preset's weights as published, all networks small but TSDN, which has one size."""
-    torch = pytest.importorskip("torch", reason="the paper's models need the extra [models]")
-    import networks
-    import published
-
-    folder = tmp_path_factory.mktemp("weights")
-    for size in ("small", "base"):
-        published.dinov2(folder, f"dinov2-{size}")
-    published.diffusion(folder)
-    networks.small_sam2_video().save_pretrained(folder / "sam2.1-hiera-tiny")
-    networks.small_sam2_processor().save_pretrained(folder / "sam2.1-hiera-tiny")
-    torch.save(networks.tsdn().state_dict(), folder / "cornet_rgb_duts_tr.pth")
-    torch.save(networks.small_sam().state_dict(), folder / "sam_vit_h_4b8939.pth")
-    return folder
-
-
-@pytest.fixture
-def small_models(models, published_weights, monkeypatch):
-    """The folder of small networks, and a SAM "ViT-H" that is as small as its file."""
-    import networks
-
-    from ipseg.segmenters import sam
-
-    digest = hashlib.sha256((published_weights / "sam_vit_h_4b8939.pth").read_bytes()).hexdigest()
-    monkeypatch.setitem(weights.WEIGHTS, "sam_vit_h", replace(weights.get("sam_vit_h"), sha256=digest))
-    monkeypatch.setitem(sam.sam_model_registry, "vit_h", networks.small_sam)
-    return published_weights
-
-
 @pytest.mark.parametrize("name", WITH_MODELS)
 def test_parts_and_settings_are_known(name, models):
     preset = PRESETS[name]
@@ -88,21 +50,10 @@ def test_paper_and_released_differ_as_they_should():
     assert (paper.method.k, paper.method.clusters) == (32, 4)
 
 
-def on_small_pictures(preset):
-    """The preset, its extractors looking at a few hundred pixels."""
-    name, settings = preset.features
-    if name != "fusion":
-        return preset
-    sources = {source: dict(chosen) for source, chosen in settings["sources"].items()}
-    sources["dinov2"]["size"], sources["stable_diffusion"]["size"] = 224, 256
-    sources["stable_diffusion"]["window"] = min(192, sources["stable_diffusion"]["window"])
-    return replace(preset, features=(name, {**settings, "sources": sources}))
-
-
 @pytest.mark.parametrize("name", WITH_MODELS)
 def test_every_preset_runs_on_small_networks(name, small_models):
     with weights.using(small_models):
-        engine = presets.assemble(on_small_pictures(PRESETS[name]), name)
+        engine = presets.assemble(networks.on_small_pictures(PRESETS[name]), name)
     assert engine.name == name
     assert engine.placement.mode in ("cpu", "resident")
     result = engine.segment(engine.prompt(PROMPT), INPUT)

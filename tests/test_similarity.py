@@ -68,3 +68,14 @@ def test_tensors_give_the_same_answer():
     np.testing.assert_allclose(found, expected, atol=1e-6)
     half = similarity.to_numpy(torch.tensor([0.5, 2.0], dtype=torch.bfloat16))
     np.testing.assert_array_equal(half, [0.5, 2])
+
+
+def test_whole_masks_are_compared_by_the_means_of_their_sides():
+    values = np.zeros((2, 3, 2), np.float32)
+    values[:, 0, 0], values[:, 1:, 1] = 1, 1  # the first column is the thing
+    layer = FeatureMap("made", values, geometry.squash_frame((20, 30), (2, 3)))
+    masks = np.zeros((4, 20, 30), bool)
+    masks[0, :, :10], masks[1, :, 10:], masks[2] = True, True, True
+    inside, outside = similarity.of_masks(np.float32([1, 0]), layer, masks)
+    np.testing.assert_allclose(inside, [1, 0, 1 / 5**0.5, 0], atol=1e-6)
+    np.testing.assert_allclose(outside, [0, 1, 0, 1 / 5**0.5], atol=1e-6)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipseg.offline import cuts
-from ipseg.offline.proposals import grab_cut, parts_with, propose, without_crumbs
+from ipseg.offline.proposals import grab_cut, outline_contrast, parts_with, propose, without_crumbs
 from ipseg.offline.regions import superpixels, to_lab, working_picture
 from ipseg.offline.texture import texture_energy
 from ipseg.types import Candidates, Picture, Points
@@ -26,6 +26,7 @@ class Settings:
     biases: tuple[float, ...] = (-0.8, 0.0, 0.8)  # log odds added for superpixel cuts from strict to generous
     point: float = 1.5  # log odds that a point gives to the place it stands on
     reach: float = 0.02  # radius of a point, the longer side of the picture being 1
+    contrast: float = 0.3  # weight of the contrast along the outline in a candidate's score
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,8 @@ class GraphCut:
 
         Without ``mask`` the odds come from the look of the places under the points. ``several`` gives every candidate
         at low resolution, best first; otherwise the odds are cut as they stand and the outline is drawn finely. Scores
-        are soft intersections over union with the odds, in [0, 1].
+        are soft intersections over union with the odds, in [0, 1], and of several candidates also the weighted contrast
+        along the outline.
         """
         odds = self._odds(encoding, points, mask, box)
         if not several:
@@ -76,7 +78,7 @@ class GraphCut:
             fine = _draw(inside, encoding)[None]
             return Candidates(fine, _agreement(inside[None], odds), _logits(inside[None]))
         found = self._candidates(encoding, points, odds)
-        scores = _agreement(found, odds)
+        scores = _agreement(found, odds) + self.settings.contrast * outline_contrast(found, encoding.small)
         order = np.argsort(-scores, kind="stable")
         return Candidates(_enlarge(found[order], encoding.size), scores[order], _logits(found[order]))
 

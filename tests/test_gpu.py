@@ -1,0 +1,47 @@
+"""On a GPU: every preset, placement and precision, on small networks; seconds and peak memory are printed (-s)."""
+
+from __future__ import annotations
+
+import time
+
+import networks
+import numpy as np
+import pytest
+from parity_rules import scene
+
+from ipseg import presets, weights
+from ipseg.placement import Placement
+from ipseg.presets import PRESETS
+
+torch = pytest.importorskip("torch", reason="the paper's models need the extra [models]")
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU with CUDA")
+
+PROMPT, _ = scene("prompt", 75, 101)
+INPUT, _ = scene("input", 120, 83)
+WITH_MODELS = [name for name, preset in PRESETS.items() if preset.weights]
+
+
+def answer(name, folder, placement):
+    with weights.using(folder):
+        engine = presets.assemble(networks.on_small_pictures(PRESETS[name]), name, placement)
+    return engine.segment(engine.prompt(PROMPT), INPUT)
+
+
+@pytest.mark.parametrize("mode", ["resident", "sequential"])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+@pytest.mark.parametrize("name", WITH_MODELS)
+def test_every_preset_runs(name, dtype, mode, small_models):
+    torch.cuda.reset_peak_memory_stats()
+    start = time.perf_counter()
+    result = answer(name, small_models, Placement(mode, dtype=dtype))
+    seconds, peak = time.perf_counter() - start, torch.cuda.max_memory_allocated() / 2**20
+    print(f"{name}, {dtype}, {mode}: {seconds:.2f} s, {peak:.0f} MB")
+    assert result.mask.shape == INPUT.shape[:2]
+    assert np.isfinite(result.similarity.values).all()
+
+
+@pytest.mark.parametrize("name", WITH_MODELS)
+def test_float32_agrees_with_the_cpu(name, small_models):
+    there = answer(name, small_models, Placement("resident", dtype="float32"))
+    here = answer(name, small_models, Placement("cpu"))
+    np.testing.assert_allclose(there.similarity.values, here.similarity.values, atol=2e-3)
