@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
 
 from ipseg.types import Mask, Picture, Points
 
@@ -13,6 +16,8 @@ NEGATIVE = (235, 51, 61)  # red
 MASK = (255, 176, 0)  # amber: seen on grass, sky and skin, and told apart from both kinds of point by colour-blind eyes
 GUESS = (150, 150, 150)  # a mask that is no more than the best guess
 WHITE = (255, 255, 255)
+CONTESTANTS = (MASK, (0, 114, 178), (204, 121, 167), (0, 158, 115), (213, 94, 0), (86, 180, 233), (240, 228, 66))
+"""Colours of methods side by side, told apart by colour-blind eyes (Okabe and Ito, 2008)."""
 
 
 def overlay(
@@ -59,6 +64,47 @@ def spotlight(picture: Picture, values: NDArray[np.float32]) -> Picture:
 def cut_out(picture: Picture, mask: Mask) -> NDArray[np.uint8]:
     """(H, W, 4) RGBA: the thing on a transparent ground, at the picture's own size."""
     return np.dstack([picture, mask.astype(np.uint8) * 255])
+
+
+def difference(picture: Picture, masks: Sequence[Mask], colours: Sequence[tuple[int, int, int]] = ()) -> Picture:
+    """Where masks differ, on the picture in grey: white where all agree, a mask's own colour where it stands alone.
+
+    Pixels that some but not all of three or more masks hold are the mean of their colours.
+    """
+    grey = np.repeat(cv2.cvtColor(np.asarray(picture), cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2) * np.float32(0.55)
+    held = np.stack(masks).astype(np.float32)
+    count = held.sum(axis=0)[..., None]
+    own = np.array(list(colours) or [CONTESTANTS[i % len(CONTESTANTS)] for i in range(len(masks))], dtype=np.float32)
+    colour = np.tensordot(held, own, axes=(0, 0)) / np.maximum(count, 1)
+    colour = np.where(count == len(masks), np.float32(255), colour)
+    return np.rint(np.where(count > 0, 0.35 * grey + 0.65 * colour, grey)).astype(np.uint8)
+
+
+def strip(tiles: Sequence[tuple[Picture, str]], height: int = 360, gap: int = 12) -> Picture:
+    """Pictures with their captions in one row on white, each scaled to ``height`` pixels: a row to keep or to print."""
+    scaled = [(Image.fromarray(tile).resize((_width(tile, height), height)), caption) for tile, caption in tiles]
+    bar = height // 9
+    font = ImageFont.load_default(size=bar * 0.5)
+    row = Image.new("RGB", (sum(tile.width + gap for tile, _ in scaled) + gap, height + bar + 2 * gap), WHITE)
+    draw, x = ImageDraw.Draw(row), gap
+    for tile, caption in scaled:
+        row.paste(tile, (x, gap))
+        draw.text((x, height + 1.4 * gap), _fitting(caption, font, tile.width), fill=(40, 40, 40), font=font)
+        x += tile.width + gap
+    return np.asarray(row)
+
+
+def _width(picture: Picture, height: int) -> int:
+    return max(1, round(picture.shape[1] * height / picture.shape[0]))
+
+
+def _fitting(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
+    """As much of a text as fits, with dots where it is cut."""
+    if font.getlength(text) <= width:
+        return text
+    while text and font.getlength(f"{text}…") > width:
+        text = text[:-1]
+    return f"{text.rstrip()}…"
 
 
 def _unit(picture: Picture) -> float:

@@ -9,16 +9,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ipseg import images
-from ipseg.commands import _engine
+from ipseg.commands import _engine, _files
 from ipseg.pipeline import IPSeg
 from ipseg.result import Result
 from ipseg.types import InputError, Prompt, SettingError
@@ -45,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Segment every picture; the failures are told on standard error and counted in the exit code."""
     targets = _targets(arguments.images, arguments.output)
-    _check_json(arguments.json)
+    _files.check_json(arguments.json)
     _check_overwriting(arguments, [target for _, target in targets])
     with _engine.built(arguments) as engine:
         return _run(engine, targets, arguments)
@@ -71,7 +68,7 @@ def _run(engine: IPSeg, targets: list[tuple[Path, Path]], arguments: argparse.Na
             print(f"ipseg: {error}", file=sys.stderr)
             records.append({"image": str(image), "error": str(error)})
     if arguments.json:
-        _write(arguments.json, json.dumps(records, indent=2).encode())
+        _files.write(arguments.json, json.dumps(records, indent=2).encode())
     return 1 if failures else 0
 
 
@@ -81,40 +78,19 @@ def _targets(pictures: list[Path], output: Path) -> list[tuple[Path, Path]]:
             raise SettingError(f"--output is {output.name}; masks are PNG files, so give a name that ends in .png.")
         if output.is_dir():
             raise SettingError(f"--output is {output.name}, which is a folder; give another name for the PNG.")
-        _make_folder(output.parent)
+        _files.make_folder(output.parent)
         return [(pictures[0], output)]
     if output.is_file() or output.suffix.lower() == ".png":
         raise SettingError(f"--output is {output.name} but there are {len(pictures)} pictures; give a folder.")
-    double = [stem for stem, count in Counter(picture.stem for picture in pictures).items() if count > 1]
-    if double:
-        raise SettingError(f'Several pictures are named "{double[0]}", so their masks would overwrite each other.')
-    _make_folder(output)
+    _files.distinct_stems(pictures)
+    _files.make_folder(output)
     return [(picture, output / f"{picture.stem}.png") for picture in pictures]
 
 
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SettingError(f"The folder {folder} cannot be made ({error.strerror}); choose another --output.") from None
-
-
-def _check_json(path: Path | None) -> None:
-    if path is not None and not path.parent.is_dir():
-        raise SettingError(f"--json {path}: the folder {path.parent} does not exist; make it first.")
-    if path is not None and path.is_dir():
-        raise SettingError(f"--json is {path.name}, which is a folder; give the name of a file.")
-
-
 def _check_overwriting(arguments: argparse.Namespace, targets: list[Path]) -> None:
-    given = [arguments.prompt, *arguments.also, *arguments.images, arguments.prompt_mask]
-    kept = {path.resolve() for path in given if path}
-    masks = {target.resolve() for target in targets}
-    overlays = {target.with_suffix(".overlay.png").resolve() for target in targets} if arguments.overlay else set()
-    notes = {arguments.json.resolve()} if arguments.json else set()
-    lost = kept & (masks | overlays | notes) | notes & (masks | overlays) | masks & overlays
-    if lost:
-        raise SettingError(f"{min(lost).name} would be overwritten; give another --output or --json.")
+    made = [*targets, *([arguments.json] if arguments.json else [])]
+    made += [target.with_suffix(".overlay.png") for target in targets] if arguments.overlay else []
+    _files.keep([arguments.prompt, *arguments.also, *arguments.images, arguments.prompt_mask], made)
 
 
 def _earlier(path: Path | None) -> dict[str, dict[str, Any]]:
@@ -127,9 +103,9 @@ def _earlier(path: Path | None) -> dict[str, dict[str, Any]]:
 
 def _segment(engine: IPSeg, prompt: Prompt, image: Path, target: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     result = engine.segment(prompt, image, k=arguments.k, clusters=arguments.clusters, threshold=arguments.threshold)
-    _write_png(target, (result.mask & result.found).astype(np.uint8) * 255)
+    _files.write_png(target, (result.mask & result.found).astype(np.uint8) * 255)
     if arguments.overlay:
-        _write_png(target.with_suffix(".overlay.png"), result.overlay())
+        _files.write_png(target.with_suffix(".overlay.png"), result.overlay())
     verdict = f"found, {result.mask.mean():.1%} of the picture" if result.found else "not found"
     print(f"{image}: {verdict} (score {result.score:.2f}, {sum(result.seconds.values()):.2f} s) -> {target}")
     return record(image, result)
@@ -146,14 +122,3 @@ def record(image: Path, result: Result) -> dict[str, Any]:
         "negative_points": result.points.negative.astype(float).round(2).tolist(),
         "seconds": {step: round(seconds, 4) for step, seconds in result.seconds.items()},
     }
-
-
-def _write_png(path: Path, pixels: np.ndarray) -> None:
-    _write(path, images.encode_png(pixels))
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Whole or not at all: a run that is killed leaves no half-written file behind."""
-    partial = path.with_name(f".{path.name}.part")
-    partial.write_bytes(data)
-    os.replace(partial, path)

@@ -1,0 +1,140 @@
+"""Put IPSeg and its rivals side by side on one prompt.
+
+In OUTPUT each picture gets <stem>.<method>.png (mask, 0/255), <stem>.png (a row of all answers with their points) and
+<stem>.difference.png (white where all agree). A method that cannot answer is named with its sentence; the others go on.
+Exit code: 0 every method answered, 1 some did not (one sentence each), 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ipseg import comparison, images, registry, viz
+from ipseg.commands import _engine, _files
+from ipseg.comparison import Comparison, Contestant
+from ipseg.pipeline import IPSeg
+from ipseg.types import InputError, SettingError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``ipseg compare``."""
+    known, usual = ", ".join(registry.names("methods")), ",".join(comparison.USUAL)
+    parser.add_argument("prompt", metavar="PROMPT", type=Path, help="picture of the thing")
+    parser.add_argument("images", metavar="IMAGE", type=Path, nargs="+", help="pictures to cut it out of")
+    parser.add_argument("--methods", metavar="M,M", default=usual, help=f"two or more, with commas, of: {known}")
+    parser.add_argument("--set", metavar="M.NAME=VALUE", action="append", default=[], help="a setting of a method")
+    parser.add_argument("--prompt-mask", metavar="M", type=Path, help="where the thing is in PROMPT (white on black)")
+    parser.add_argument(
+        "--truth", metavar="T", type=Path, nargs="+", default=[], help="true mask of each IMAGE, in order"
+    )
+    parser.add_argument("--output", metavar="DIR", type=Path, required=True, help="a folder for masks and pictures")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write points, seconds and IoU")
+    _engine.add_arguments(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Compare on every picture; what could not answer is told on standard error and in the exit code."""
+    names = [name.strip() for name in arguments.methods.split(",") if name.strip()]
+    comparison.check(names)
+    if arguments.truth and len(arguments.truth) != len(arguments.images):
+        raise SettingError(f"Got {len(arguments.truth)} true masks for {len(arguments.images)} pictures; give as many.")
+    _files.check_json(arguments.json)
+    _files.distinct_stems(arguments.images)
+    settings = _settings(arguments.set, names)
+    prompt = images.open_picture(arguments.prompt)
+    mask = images.open_mask(arguments.prompt_mask, prompt.shape[:2]) if arguments.prompt_mask else None
+    _check_overwriting(arguments, names)
+    _files.make_folder(arguments.output)
+    with _engine.built(arguments) as engine:
+        contestants = comparison.enter(engine, names, prompt, mask, settings=settings)
+        records, failed = _all(contestants, arguments)
+        if arguments.json:
+            record = {**_about(engine, arguments), "pictures": records}
+            _files.write(arguments.json, json.dumps(record, indent=2, default=str).encode())
+    return 1 if failed else 0
+
+
+def _check_overwriting(arguments: argparse.Namespace, names: Sequence[str]) -> None:
+    endings = [".png", ".difference.png", *(f".{name}.png" for name in names)]
+    made = [arguments.output / f"{image.stem}{ending}" for image in arguments.images for ending in endings]
+    given = [arguments.prompt, arguments.prompt_mask, *arguments.images, *arguments.truth]
+    _files.keep(given, [*made, *([arguments.json] if arguments.json else [])])
+
+
+def _all(contestants: list[Contestant], arguments: argparse.Namespace) -> tuple[list[dict[str, Any]], bool]:
+    records: list[dict[str, Any]] = []
+    failed = any(contestant.error for contestant in contestants)
+    for contestant in contestants:
+        if contestant.error:
+            print(f"ipseg: {contestant.label}: {contestant.error}", file=sys.stderr)
+    for image, truth_file in zip(arguments.images, arguments.truth or [None] * len(arguments.images), strict=True):
+        try:
+            picture = images.open_picture(image)
+            truth = images.open_mask(truth_file, picture.shape[:2]) if truth_file else None
+        except InputError as error:
+            print(f"ipseg: {error}", file=sys.stderr)
+            records.append({"image": str(image), "error": str(error)})
+            failed = True
+            continue
+        (found,) = comparison.compare(contestants, [picture], [truth])
+        failed |= any(entry.error for entry in found.entries)
+        _show(image, found)
+        _write(arguments.output, image.stem, found)
+        records.append(_record(image, found))
+    return records, failed
+
+
+def _show(image: Path, found: Comparison) -> None:
+    print(image)
+    for entry in found.answered:
+        score = "" if entry.iou is None else f", IoU {entry.iou:.3f}"
+        area = float(entry.result.mask.mean()) if entry.result else 0.0
+        print(f"  {entry.label}: {area:.1%} of the picture{score}, {entry.seconds:.2f} s, mask {entry.mask_source}")
+
+
+def _write(folder: Path, stem: str, found: Comparison) -> None:
+    results = [(entry, entry.result) for entry in found.answered if entry.result is not None]
+    for entry, result in results:
+        _files.write_png(folder / f"{stem}.{entry.method}.png", result.mask.astype(np.uint8) * 255)
+    if results:
+        tiles = [(found.picture, "the picture"), *((result.overlay(), entry.label) for entry, result in results)]
+        tiles += [] if found.truth is None else [(viz.overlay(found.picture, found.truth), "truth")]
+        _files.write_png(folder / f"{stem}.png", viz.strip(tiles))
+        difference = viz.difference(found.picture, [result.mask for _, result in results])
+        _files.write_png(folder / f"{stem}.difference.png", difference)
+
+
+def _record(image: Path, found: Comparison) -> dict[str, Any]:
+    agreement = {" and ".join(pair): round(value, 4) for pair, value in found.agreement.items()}
+    return {"image": str(image), "methods": [entry.record() for entry in found.entries], "agreement_iou": agreement}
+
+
+def _about(engine: IPSeg, arguments: argparse.Namespace) -> dict[str, Any]:
+    return {"prompt": str(arguments.prompt), "prompt_mask": str(arguments.prompt_mask or ""), **engine.record}
+
+
+def _settings(given: Sequence[str], names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """``["persam_f.epochs=100"]`` as settings by method; values are JSON where they can be read as such."""
+    settings: dict[str, dict[str, Any]] = {}
+    for text in given:
+        place, found, value = text.partition("=")
+        method, dot, name = place.partition(".")
+        if not (found and dot and name and method in names):
+            raise SettingError(f"--set is {text}; give METHOD.NAME=VALUE, for one of: {', '.join(names)}.")
+        settings.setdefault(method, {})[name] = _value(value)
+    return settings
+
+
+def _value(text: str) -> Any:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    return tuple(value) if isinstance(value, list) else value

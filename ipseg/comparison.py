@@ -1,0 +1,178 @@
+"""Several methods on one prompt and one or more pictures: who answered what, with which mask, how quickly, how well.
+
+A method that cannot answer takes its sentence into the table; the others go on.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from ipseg import registry
+from ipseg.pipeline import IPSeg, Progress
+from ipseg.result import Result
+from ipseg.types import InputError, Mask, Picture, SettingError
+
+USUAL = ("ipseg", "persam")
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """One method with its prompt made ready, or the sentence that says why it is not."""
+
+    method: str  # the name of its plug-in
+    label: str  # as a table names it, with what is different about it
+    maker: Any = None  # what has ``segment(prompt, image)``
+    prompt: Any = None
+    mask_source: str = ""  # "given", "saliency", or "" for a method that takes none
+    seconds: float = 0.0  # of making the prompt ready
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What one method answered for one picture."""
+
+    method: str
+    label: str
+    mask_source: str
+    result: Result | None = None
+    seconds: float = 0.0  # of the whole call; what was kept of the picture is not counted twice
+    prompt_seconds: float = 0.0
+    iou: float | None = None  # against the truth, where one is given
+    error: str = ""
+
+    def record(self) -> dict[str, Any]:
+        """For a JSON file: points are (x, y) in pixels of the upright picture."""
+        fields = {"method": self.method, "label": self.label}
+        if self.result is None:
+            return {**fields, "error": self.error}
+        points = self.result.points
+        return {
+            **fields,
+            "prompt_mask": self.mask_source,
+            "found": self.result.found,
+            "iou": None if self.iou is None else round(self.iou, 4),
+            "area": round(float(self.result.mask.mean()), 4),
+            "seconds": round(self.seconds, 4),
+            "prompt_seconds": round(self.prompt_seconds, 4),
+            "positive_points": points.positive.astype(float).round(2).tolist(),
+            "negative_points": points.negative.astype(float).round(2).tolist(),
+        }
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What all methods answered for one picture."""
+
+    picture: Picture
+    entries: tuple[Entry, ...]
+    truth: Mask | None = None
+    agreement: Mapping[tuple[str, str], float] = field(default_factory=dict)  # IoU of each two methods' masks
+
+    @property
+    def answered(self) -> list[Entry]:
+        """The entries with a result."""
+        return [entry for entry in self.entries if entry.result is not None]
+
+
+def check(names: Sequence[str]) -> None:
+    """Raise SettingError unless there are two methods or more, known, each once."""
+    known = registry.names("methods")
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise SettingError(f'There is no method "{unknown[0]}"; choose two or more of: {", ".join(known)}.')
+    if len(names) < 2 or len(set(names)) < len(names):
+        raise SettingError(f"A comparison needs two or more different methods; choose of: {', '.join(known)}.")
+
+
+def enter(
+    engine: IPSeg,
+    names: Sequence[str],
+    picture: Picture,
+    mask: Any = None,
+    *,
+    settings: Mapping[str, Mapping[str, Any]] | None = None,
+    progress: Progress | None = None,
+) -> list[Contestant]:
+    """Make every method ready on the parts of one engine: one prompt picture, (H, W, 3), perhaps with its mask.
+
+    ``settings`` are the methods' own, by name. Raises what :func:`check` raises; a method that cannot be made or that
+    cannot use the prompt is entered with its sentence.
+    """
+    check(names)
+    return [
+        _enter(engine, name, picture, mask, dict((settings or {}).get(name, {})), _share(progress, number, len(names)))
+        for number, name in enumerate(names)
+    ]
+
+
+def compare(
+    contestants: Sequence[Contestant],
+    pictures: Sequence[Picture],
+    truths: Sequence[Mask | None] | None = None,
+    *,
+    progress: Progress | None = None,
+) -> Iterator[Comparison]:
+    """Ask every contestant about every picture, one picture after another. ``truths``: a mask or None for each."""
+    known: Sequence[Mask | None] = truths or [None] * len(pictures)
+    total = len(contestants) * len(pictures)
+    for number, (picture, truth) in enumerate(zip(pictures, known, strict=True)):
+        entries = tuple(
+            _ask(contestant, picture, truth, _share(progress, number * len(contestants) + place, total))
+            for place, contestant in enumerate(contestants)
+        )
+        yield Comparison(picture, entries, truth, _agreement(entries))
+
+
+def iou(mask: Mask, truth: Mask) -> float:
+    """Intersection over union of two (H, W) masks; two empty masks agree, so that is 1."""
+    union = np.logical_or(mask, truth).sum()
+    return float(np.logical_and(mask, truth).sum() / union) if union else 1.0
+
+
+def _enter(
+    engine: IPSeg, name: str, picture: Picture, mask: Any, settings: Mapping[str, Any], progress: Progress | None
+) -> Contestant:
+    title = registry.module("methods", name).TITLE
+    start = time.perf_counter()
+    try:
+        maker = registry.method(name, engine, **settings)
+        prompt = maker.prompt(picture, mask, progress=progress)
+    except InputError as error:
+        return Contestant(name, title, error=str(error))
+    except ImportError as error:
+        return Contestant(name, title, error=f'{title} needs {error.name}; run pip install "ipseg[models]".')
+    source = prompt.source if hasattr(prompt, "source") else ("given" if prompt.views[0].given else "saliency")
+    return Contestant(name, maker.label, maker, prompt, source, time.perf_counter() - start)
+
+
+def _ask(contestant: Contestant, picture: Picture, truth: Mask | None, progress: Progress | None) -> Entry:
+    about = (contestant.method, contestant.label, contestant.mask_source)
+    if contestant.error:
+        return Entry(*about, error=contestant.error)
+    start = time.perf_counter()
+    try:
+        result = contestant.maker.segment(contestant.prompt, picture, progress=progress)
+    except InputError as error:
+        return Entry(*about, error=str(error))
+    seconds = time.perf_counter() - start
+    score = None if truth is None else iou(result.mask, truth)
+    return Entry(*about, result, seconds, contestant.seconds, score)
+
+
+def _agreement(entries: Sequence[Entry]) -> dict[tuple[str, str], float]:
+    masks = {entry.method: entry.result.mask for entry in entries if entry.result is not None}
+    return {(one, other): iou(masks[one], masks[other]) for one, other in combinations(masks, 2)}
+
+
+def _share(progress: Progress | None, done: int, total: int) -> Progress | None:
+    """The progress of one part as progress of the whole."""
+    if progress is None:
+        return None
+    return lambda share, step: progress((done + share) / total, step)
