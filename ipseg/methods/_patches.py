@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ipseg import geometry, registry, weights
+from ipseg import geometry, registry
+from ipseg.methods import _networks
 from ipseg.perception import Named
 from ipseg.pipeline import IPSeg
 from ipseg.similarity import to_numpy
@@ -37,17 +38,17 @@ def of_dinov2(engine: IPSeg) -> Source:
 
     Raises :class:`~ipseg.weights.WeightError` when its weights are missing.
     """
-    folder, perception = weights.locate(WEIGHTS).parent, engine.perception
+    perception = engine.perception
 
-    def build():
-        with weights.using(folder):
-            model = WEIGHTS.removeprefix("dinov2_")
-            return registry.build("features", "dinov2", model=model, size=SIZE, placement=engine.placement)
+    def read():
+        model = WEIGHTS.removeprefix("dinov2_")
+        return registry.build("features", "dinov2", model=model, size=SIZE, placement=engine.placement)
+
+    network = _networks.lazily(engine, WEIGHTS, read)
 
     def compute(picture: Named) -> Patches:
-        extractor = perception.cache.get((WEIGHTS, SIZE), build)
         square = Image.fromarray(picture.pixels).resize((SIZE, SIZE), Image.Resampling.BILINEAR)
-        (layer,) = extractor(np.array(square))
+        (layer,) = network()(np.array(square))
         frame = geometry.squash_frame(picture.pixels.shape[:2], layer.frame.grid)
         return Patches(_unit(to_numpy(layer.values)), frame, PATCH)
 

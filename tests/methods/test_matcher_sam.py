@@ -75,7 +75,6 @@ def test_from_two_pictures_to_a_mask(build, protocol):
 
 
 def test_the_network_is_read_once_and_its_cells_are_kept(build, engine, monkeypatch):
-    engine.perception.cache.get((_patches.WEIGHTS, _patches.SIZE), lambda: None)
     matcher, other = build(), build("matcher_z")
     prompt = matcher.prompt(PROMPT, THING)
     monkeypatch.setattr(registry, "build", None)
