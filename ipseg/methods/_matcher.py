@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipseg import geometry, points
-from ipseg.methods import _candidates, _matching, _patches
+from ipseg.methods import _candidates, _matching, _networks, _patches
 from ipseg.methods._candidates import Box, Pool
 from ipseg.methods._matching import Matches
 from ipseg.methods._patches import Patches
@@ -173,8 +173,8 @@ def is_sam(engine: IPSeg) -> bool:
 
 
 def make(kind: type[Matcher], settings: Settings, engine: IPSeg) -> Matcher:
-    """A Matcher on an engine. Raises :class:`~ipseg.weights.WeightError` where DINOv2-L is wanted and missing."""
-    _matching.need_transport()
+    """A Matcher on an engine. Raises what ``build`` of its plug-in says."""
+    _networks.need(kind.title, "ot")
     numbers = {"draws": settings.draws, "dense": settings.dense}
     return kind(engine, protocol_of(settings.protocol, numbers, published=is_sam(engine)), settings.seed)
 

@@ -12,8 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from ipseg.types import SettingError
-
 MANY = 40  # with more matches than this, only the better half is kept
 LITTLE = 1e-6  # added to purity and coverage, so that neither is ever nothing
 
@@ -72,14 +70,6 @@ def emd_score(cost: NDArray[np.float32], cells: NDArray[np.bool_]) -> float:
     chosen = np.ascontiguousarray(cost[:, cells], dtype=np.float64)
     weights = [np.full(n, 1 / n) for n in chosen.shape]
     return 1 - float(ot.emd2(*weights, chosen, numItermax=1_000_000))
-
-
-def need_transport() -> None:
-    """Raise :class:`SettingError` where the solver of :func:`emd_score` is not installed."""
-    from importlib.util import find_spec
-
-    if find_spec("ot") is None:
-        raise SettingError('Matcher needs pot, which is missing; run pip install "ipseg[models]".')
 
 
 def box_around(points: NDArray) -> tuple[float, float, float, float]:

@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
 from ipseg import weights
 from ipseg.pipeline import IPSeg
+from ipseg.types import SettingError
+
+PACKAGES = {"ot": "pot"}  # what is imported, and what is installed where that has another name
+
+
+def need(title: str, *packages: str) -> None:
+    """Raise :class:`~ipseg.types.SettingError` when a package that ``title`` imports is not installed."""
+    for package in packages:
+        if find_spec(package) is None:
+            missing = PACKAGES.get(package, package)
+            raise SettingError(f'{title} needs {missing}, which is missing; run pip install "ipseg[models]".')
 
 
 def lazily(engine: IPSeg, name: str, read: Callable[[], Any], *settings: Any) -> Callable[[], Any]:
     """``read()`` on first use, kept by the engine under ``settings`` and ``name``, which is that of its weights.
 
     They are looked for at once, and later in the same place. Raises :class:`~ipseg.weights.WeightError` with what it
-    takes when they are not here.
+    takes when they are not here, :class:`~ipseg.types.SettingError` when the packages of the models are not.
     """
+    need(weights.get(name).title, "torch", "transformers")
     folder = weights.locate(name).parent
 
     def build() -> Any:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from ipseg.methods._matcher import Matcher, Settings, make
+from ipseg.methods._protocols import Protocol
 from ipseg.methods._rival import Reference
 from ipseg.perception import Named
 from ipseg.pipeline import IPSeg
@@ -17,6 +18,7 @@ __all__ = ["PAPER", "TITLE", "Settings", "build"]
 
 TITLE = "Matcher-Z"
 PAPER = "Matcher (Liu et al., ICLR 2024) with the saliency map of the prompt for its mask, as Tang et al. report it"
+SALIENT = "with the saliency mask that IPSeg uses"
 UNUSED = "Matcher-Z takes the saliency mask of the prompt whatever mask is given, so the given one was not used."
 
 
@@ -24,6 +26,10 @@ class MatcherZ(Matcher):
     """Matcher without a mask."""
 
     title = TITLE
+
+    def __init__(self, engine: IPSeg, protocol: Protocol, seed: int) -> None:
+        super().__init__(engine, protocol, seed)
+        self.variant = f"{SALIENT}, {self.variant}" if self.variant else SALIENT
 
     def _reference(self, picture: Named, mask: Any) -> Reference:
         reference = super()._reference(picture, None)

@@ -73,7 +73,7 @@ def test_without_a_mask_it_takes_the_saliency(offline, make_scene):
 def test_matcher_z_takes_the_saliency_whatever_is_given(offline, make_scene):
     picture, mask = small(make_scene)
     matcher = registry.method("matcher_z", offline, draws=2)
-    assert matcher.label.startswith("Matcher-Z (")
+    assert matcher.label.startswith("Matcher-Z (with the saliency mask that IPSeg uses, on the engine's own features")
     free, given = matcher.prompt(picture), matcher.prompt(picture, ~mask)
     np.testing.assert_array_equal(free.mask, given.mask)
     assert not given.given
@@ -97,3 +97,12 @@ def test_a_flat_picture_breaks_nothing(offline, make_scene):
     flat = np.full((40, 60, 3), 127, np.uint8)
     assert matcher.segment(matcher.prompt(*small(make_scene)), flat).mask.shape == (40, 60)
     assert matcher.segment(matcher.prompt(flat), small(make_scene)[0]).mask.shape == (60, 80)
+
+
+def test_without_its_solver_it_says_what_to_install(offline, monkeypatch):
+    monkeypatch.setattr("ipseg.methods._networks.find_spec", lambda name: None)
+    for name in ("matcher", "matcher_z"):
+        with pytest.raises(SettingError, match=r"needs pot, which is missing; run pip install"):
+            registry.method(name, offline)
+    with pytest.raises(SettingError, match="SegGPT ViT-L needs torch"):
+        registry.method("seggpt", offline)

@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch", reason="the paper's models need the extra [
 pytest.importorskip("ot", reason="Matcher's earth mover's distance needs the extra [models]")
 
 import published  # noqa: E402
-from networks import small_dinov2, small_sam  # noqa: E402
+from networks import small_dinov2, small_sam, small_sam2, small_sam2_processor  # noqa: E402
 
 from ipseg import registry, weights  # noqa: E402
 from ipseg.features.dinov2 import DINOv2  # noqa: E402
@@ -19,6 +19,7 @@ from ipseg.perception import named  # noqa: E402
 from ipseg.pipeline import IPSeg  # noqa: E402
 from ipseg.saliency.none import Everything  # noqa: E402
 from ipseg.segmenters.sam import SegmentAnything  # noqa: E402
+from ipseg.segmenters.sam2 import SegmentAnything2  # noqa: E402
 
 PROMPT, THING = scene("prompt", 75, 101)
 INPUT, _ = scene("input", 120, 83)
@@ -119,3 +120,12 @@ def test_when_nothing_passes_the_filters_nothing_is_found(engine, folder):
     assert not result.found
     assert not result.mask.any()
     assert result.score == 0
+
+
+def test_on_another_promptable_network_it_says_so():
+    parts = DINOv2(small_dinov2(), size=112), Everything(), SegmentAnything2(small_sam2(), small_sam2_processor())
+    matcher = registry.method("matcher", IPSeg(*parts), draws=2)
+    assert "instead of DINOv2-L and SAM" in matcher.label
+    patches = matcher.patches(named(INPUT))
+    assert patches.frame.grid == (8, 6)  # the cells of the letterboxed square that lie on the picture
+    assert matcher.segment(matcher.prompt(PROMPT, THING), INPUT).mask.shape == (120, 83)
