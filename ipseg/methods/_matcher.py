@@ -81,7 +81,7 @@ class Matcher(Rival):
             encoding = self.perception.encoding(picture)
         with step("candidates", 0.5):
             batches = self._batches(places, picture)
-            pool = self._pool(encoding, batches)
+            pool = self._pool(encoding, batches, step)
         with step("scores", 0.8):
             chosen, score = self._select(pool, matches, places, patches)
         with step("mask", 0.95):
@@ -99,10 +99,10 @@ class Matcher(Rival):
             batches.append(Batch(grid, None, False, protocol.dense_iou, protocol.dense_stability))
         return batches
 
-    def _pool(self, encoding: Any, batches: list[Batch]) -> Pool | None:
-        pools, first = [], 0
+    def _pool(self, encoding: Any, batches: list[Batch], step: Steps) -> Pool | None:
+        pools, first, total = [], 0, sum(len(batch.groups) for batch in batches)
         for batch in batches:
-            answers = self._ask(encoding, batch)
+            answers = _reported(self._ask(encoding, batch), step, first, total)
             pools.append(_candidates.collect(answers, first=first, iou=batch.iou, stability=batch.stability))
             first += len(batch.groups)
         found = _candidates.together(pools)
@@ -183,6 +183,14 @@ def _likeness(matches: Matches, patches: Patches) -> Similarity:
     """How alike each cell is to the cell of the thing that it is most alike."""
     values = (1 - 2 * matches.cost.min(axis=0)).reshape(patches.frame.grid)
     return Similarity(values.astype(np.float32), geometry.cells_inside(patches.frame), patches.frame)
+
+
+def _reported(answers: _candidates.Answers, step: Steps, first: int, total: int) -> _candidates.Answers:
+    """The same answers, with the share of the groups that are done, counted from ``first``."""
+    for answer in answers:
+        yield answer
+        if step.progress:
+            step.progress(0.5 + 0.3 * (first + answer[0] + 1) / total, "candidates")
 
 
 def _directly(function: Callable[..., Any], *arguments: Any) -> Any:

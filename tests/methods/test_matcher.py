@@ -49,7 +49,12 @@ def test_the_same_twice_and_with_steps_that_were_kept_left_out(offline, make_sce
     matcher = registry.method("matcher", offline, draws=2, protocol="fss1000")
     (picture, mask), (other, _) = small(make_scene), small(make_scene, 72, 50, seed=1)
     prompt = matcher.prompt(picture, mask)
-    first, again = matcher.segment(prompt, other), matcher.segment(prompt, other)
+    heard: list[float] = []
+    first = matcher.segment(prompt, other, progress=lambda share, name: heard.append(share))
+    again = matcher.segment(prompt, other)
+    assert heard == sorted(heard)
+    assert len(heard) > 10
+    assert heard[-1] < 1
     assert first.mask.shape == first.similarity_map().shape == (72, 50)
     np.testing.assert_array_equal(first.mask, again.mask)
     assert set(first.seconds) >= {"features", "matching", "candidates", "scores", "mask"}

@@ -50,7 +50,7 @@ def build(engine, folder, monkeypatch):
 
     def make(name: str = "matcher", **settings):
         with weights.using(folder):
-            return registry.method(name, engine, **({"draws": 2, "dense": 2} | settings))
+            return registry.method(name, engine, **({"draws": 1, "dense": 1} | settings))
 
     return make
 
@@ -101,7 +101,7 @@ def test_a_mask_enters_the_cells_as_released(build):
 def test_many_groups_at_once_are_as_one_by_one(squash, box, several):
     segmenter = SegmentAnything(small_sam(), squash=squash)
     encoding = segmenter.encode(INPUT)
-    groups = np.random.default_rng(0).uniform(1, 80, (3, 4, 2)).astype(np.float32)
+    groups = np.random.default_rng(0).uniform(1, 80, (2, 4, 2)).astype(np.float32)
     together = _candidates.ask_sam(segmenter, encoding, groups, box, several, lambda f, *given: f(*given))
     alone = _candidates.ask_one_by_one(segmenter, encoding, groups, box, several)
     for (number, logits, scores), (other, theirs, opinions) in zip(together, alone, strict=True):
