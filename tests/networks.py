@@ -125,3 +125,39 @@ def on_small_pictures(preset):
     sources["dinov2"]["size"], sources["stable_diffusion"]["size"] = 224, 256
     sources["stable_diffusion"]["window"] = min(192, sources["stable_diffusion"]["window"])
     return replace(preset, features=(name, {**settings, "sources": sources}))
+
+
+def small_seggpt(side: int = 64) -> Any:
+    """A SegGPT of four narrow blocks that sees two pictures of ``side`` x ``side`` pixels."""
+    from transformers import SegGptConfig, SegGptForImageSegmentation
+
+    config = SegGptConfig(
+        hidden_size=32,
+        num_hidden_layers=4,
+        num_attention_heads=2,
+        image_size=[2 * side, side],
+        pretrain_image_size=side // 2,
+        decoder_hidden_size=8,
+        intermediate_hidden_state_indices=[2, 3],
+        merge_index=1,
+    )
+    return fill_(SegGptForImageSegmentation(config))
+
+
+def small_groupvit() -> Any:
+    """A GroupViT of three stages that sees 64 x 64 pixels."""
+    from transformers import GroupViTConfig, GroupViTModel
+
+    vision = {
+        "hidden_size": 32,
+        "intermediate_size": 32,
+        "depths": [1, 1, 1],
+        "num_hidden_layers": 3,
+        "num_group_tokens": [8, 4, 0],
+        "num_output_groups": [8, 4, 0],
+        "num_attention_heads": 2,
+        "image_size": 64,
+    }
+    text = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    projections = {"projection_dim": 16, "projection_intermediate_dim": 24}
+    return fill_(GroupViTModel(GroupViTConfig(**projections, text_config=text, vision_config=vision)))

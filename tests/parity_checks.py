@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from networks import small_sam, tsdn
 from numpy.typing import NDArray
+from parity_matcher import check_matcher
 from parity_rules import fill_, scene
 
 from ipseg import geometry, points, prototype, refine, similarity
@@ -125,6 +126,7 @@ CHECKS: Mapping[str, Callable[[Data, Path], Differences]] = {
     "sd-": check_diffusion,
     "ipseg_similarity_": check_similarity,
     "ipseg_cascade_": check_cascade,
+    "matcher_": check_matcher,
 }
 
 

@@ -17,7 +17,13 @@ from packaging.version import Version
 import ipseg
 
 FOLDERS = {".ci", ".github", "examples_media", "ipseg", "space", "tests"}
-NAMES = {"PIL": "pillow", "cv2": "opencv-python-headless", "skimage": "scikit-image", "sklearn": "scikit-learn"}
+NAMES = {
+    "PIL": "pillow",
+    "cv2": "opencv-python-headless",
+    "ot": "pot",
+    "skimage": "scikit-image",
+    "sklearn": "scikit-learn",
+}
 
 
 @pytest.fixture(scope="module")

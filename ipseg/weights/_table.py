@@ -137,7 +137,22 @@ _ALL = (
         part="tsdn",
     ),
     _hub("seggpt", "SegGPT ViT-L", "BAAI/seggpt-vit-large", 1_480_000_000, "Apache-2.0"),
-    _hub("groupvit", "GroupViT", "nvidia/groupvit-gcc-yfcc", 223_000_000, "see the model's page"),
+    Weight(
+        "painter",
+        "Painter ViT-L",
+        "BAAI/Painter",
+        (("painter_vit_large.pth",),),
+        1_480_000_000,
+        "MIT",
+    ),
+    Weight(
+        "groupvit",
+        "GroupViT",
+        "nvidia/groupvit-gcc-yfcc",
+        (*MODEL, *((file,) for file in ("vocab.json", "merges.txt", "tokenizer_config.json"))),
+        226_000_000,
+        "see the model's page",
+    ),
 )
 
 WEIGHTS: Mapping[str, Weight] = {weight.name: weight for weight in _ALL}

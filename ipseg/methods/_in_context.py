@@ -1,0 +1,72 @@
+"""What SegGPT and Painter share: one network that paints the second of two pictures as the first is painted.
+
+Both pictures are squashed to 448 x 448 pixels and laid one above the other, as are the prompt's mask, white on black,
+and an empty canvas. What the network paints on the canvas goes back to the picture's own size, nearest as torch has it;
+a pixel that is nearer to white than to black belongs to the thing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ipseg import geometry
+from ipseg.methods import _networks
+from ipseg.methods._rival import Answer, Reference, Rival
+from ipseg.perception import Named
+from ipseg.pipeline import IPSeg, Steps
+from ipseg.types import Mask, Picture
+
+MEAN, STD = np.array((0.485, 0.456, 0.406), np.float32), np.array((0.229, 0.224, 0.225), np.float32)  # of ImageNet
+
+
+class InContext(Rival):
+    """A rival around a ``SegGptForImageSegmentation`` that ``network`` returns."""
+
+    def __init__(self, engine: IPSeg, network: Callable[[], Any], embedding: str) -> None:
+        super().__init__(engine.perception)
+        self.engine, self.network, self.embedding = engine, network, embedding
+
+    def answer(self, reference: Reference, picture: Named, step: Steps) -> Answer:
+        """Paint the picture as the reference is painted."""
+        with step("network", 0.1):
+            network = self.network()
+        with step("mask", 0.3):
+            white = _networks.run(self.engine, self._paint, network, reference, picture.pixels)
+        mask = white > 0.5
+        return Answer(mask, score=float(white[mask].mean()) if mask.any() else 0.0)
+
+    def _paint(self, network: Any, reference: Reference, picture: Picture) -> NDArray[np.float32]:
+        """How white each pixel of the picture is painted: (H, W) float32 in [0, 1]."""
+        import torch
+
+        side, (height, width) = network.config.image_size[1], picture.shape[:2]
+
+        def place(values: NDArray) -> Any:
+            scaled = (values.astype(np.float32) / 255 - MEAN) / STD
+            return torch.from_numpy(scaled).permute(2, 0, 1)[None].to(_networks.device(self.engine))
+
+        painted = network(
+            pixel_values=place(squashed(picture, side)),
+            prompt_pixel_values=place(squashed(reference.picture.pixels, side)),
+            prompt_masks=place(painted_mask(reference.mask, side)),
+            embedding_type=self.embedding,
+        ).pred_masks[0, :, side:]
+        levels = painted.float().cpu().permute(1, 2, 0).numpy() * STD + MEAN
+        shade = np.clip(levels, 0, 1).mean(axis=-1)
+        return geometry.sample_cells(shade, geometry.squash_frame((side, side), (height, width)))
+
+
+def squashed(picture: Picture, side: int) -> Picture:
+    """A picture on a square, bicubic, as released."""
+    return np.array(Image.fromarray(picture).resize((side, side), Image.Resampling.BICUBIC))
+
+
+def painted_mask(mask: Mask, side: int) -> Picture:
+    """A mask in white on a black square, nearest."""
+    shown = Image.fromarray(mask.astype(np.uint8) * 255).resize((side, side), Image.Resampling.NEAREST)
+    return np.repeat(np.array(shown)[..., None], 3, axis=2)

@@ -1,0 +1,197 @@
+"""Matcher (Liu et al., 2024): patches matched in both directions, groups of them as prompts, masks scored and merged.
+
+With a segment-anything SAM the features are DINOv2 ViT-L/14's at 518 pixels: both pictures are squashed to a square of
+37 x 37 cells, as released. Masks are SAM's for the picture as the engine has encoded it, once for all methods; the
+released script encodes the squashed square. They are scored on SAM's low resolution and merged in picture pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ipseg import geometry, points
+from ipseg.methods import _candidates, _matching, _networks, _patches
+from ipseg.methods._candidates import Box, Pool
+from ipseg.methods._matching import Matches
+from ipseg.methods._patches import Patches
+from ipseg.methods._protocols import Protocol, protocol_of, select
+from ipseg.methods._rival import Answer, Reference, Rival
+from ipseg.perception import Named
+from ipseg.pipeline import IPSeg, Steps
+from ipseg.types import Candidates, Mask, Similarity
+
+ELSEWHERE = "on the engine's own features and segmenter instead of DINOv2-L and SAM"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What can be chosen."""
+
+    protocol: str = "coco20i"  # whose numbers: coco20i, lvis92i, fss1000, paco_part or pascal_part
+    draws: int | None = None  # groups of each size; None: as the protocol has it
+    dense: int | None = None  # points along a side of the grid over the whole picture, 0: none; None: as it has it
+    seed: int = 0  # of the draws and of k-means
+
+
+class Batch(NamedTuple):
+    """Groups that are asked for alike."""
+
+    groups: NDArray[np.float32]  # (b, k, 2) of (x, y) in picture pixels
+    box: Box | None
+    several: bool
+    iou: float  # least quality, as the segmenter sees it
+    stability: float  # least stability
+
+
+class Matcher(Rival):
+    """Matcher on the parts of an engine; ``patches`` gives the cells of a picture."""
+
+    title = "Matcher"
+
+    def __init__(self, engine: IPSeg, protocol: Protocol, seed: int) -> None:
+        super().__init__(engine.perception)
+        self.protocol, self.seed = protocol, seed
+        self.outlined = engine.method.refinement == "ranked"  # the segmenter draws the outline of a mask it is given
+        self.published = is_sam(engine)
+        self.run: Callable[..., Any] = engine.placement.run if engine.placement is not None else _directly
+        self.patches = _patches.of_dinov2(engine) if self.published else _patches.of_engine(engine)
+        if not self.published:
+            self.variant = ELSEWHERE
+
+    def learn(self, reference: Reference, step: Steps) -> tuple[Patches, NDArray[np.bool_]]:
+        """The cells of the reference, and which of them are the thing."""
+        with step("prompt", 0.0):
+            patches = self.patches(reference.picture)
+            return patches, _patches.inside(reference.mask, patches)
+
+    def answer(self, reference: Reference, picture: Named, step: Steps) -> Answer:
+        """Match, prompt, score, merge. The points are all matched cells."""
+        known, thing = reference.learnt
+        with step("features", 0.1):
+            patches = self.patches(picture)
+        with step("matching", 0.2):
+            matches = _matching.match(known.values, thing, patches.values)
+            places = _patches.centres(matches.cells, patches.frame)
+        with step("encoding", 0.3, self.perception.has("encoding", picture)):
+            encoding = self.perception.encoding(picture)
+        with step("candidates", 0.5):
+            batches = self._batches(places, picture)
+            pool = self._pool(encoding, batches, step)
+        with step("scores", 0.8):
+            chosen, score = self._select(pool, matches, places, patches)
+        with step("mask", 0.95):
+            mask = self._merge(encoding, batches, chosen, picture)
+        return Answer(mask, _candidates.only(places), _likeness(matches, patches), float(np.clip(score, 0, 1)))
+
+    def _batches(self, places: NDArray[np.float32], picture: Named) -> list[Batch]:
+        protocol = self.protocol
+        taken = points.cluster(places, protocol.centres, self.seed) if protocol.centres else places
+        drawn = _candidates.draw(taken.astype(np.float32), protocol.sizes, protocol.draws, self.seed)
+        box = _matching.box_around(places) if protocol.box else None
+        batches = [Batch(groups, box, protocol.several, protocol.iou, protocol.stability) for groups in drawn]
+        if protocol.dense:
+            grid = _candidates.spread(picture.pixels.shape[:2], protocol.dense)
+            batches.append(Batch(grid, None, False, protocol.dense_iou, protocol.dense_stability))
+        return batches
+
+    def _pool(self, encoding: Any, batches: list[Batch], step: Steps) -> Pool | None:
+        pools, first, total = [], 0, sum(len(batch.groups) for batch in batches)
+        for batch in batches:
+            answers = _reported(self._ask(encoding, batch), step, first, total)
+            pools.append(_candidates.collect(answers, first=first, iou=batch.iou, stability=batch.stability))
+            first += len(batch.groups)
+        found = _candidates.together(pools)
+        return None if found is None else _candidates.suppress(found, self.protocol.nms)
+
+    def _ask(self, encoding: Any, batch: Batch) -> _candidates.Answers:
+        asked = (self.perception.segmenter, encoding, batch.groups, batch.box, batch.several)
+        return _candidates.ask_sam(*asked, self.run) if self.published else _candidates.ask_one_by_one(*asked)
+
+    def _select(
+        self, pool: Pool | None, matches: Matches, places: NDArray, patches: Patches
+    ) -> tuple[list[tuple[int, int]], float]:
+        """The masks to merge, each as the number of its group and of the answer to it, and the best score."""
+        if pool is None:
+            return [], 0.0
+        height, width = patches.frame.picture
+        scaled = places * (pool.shape[1] / width, pool.shape[0] / height)
+        chosen, score = judge(map(pool.mask, range(len(pool))), scaled, matches.cost, patches.frame.grid, self.protocol)
+        return [(int(pool.group[each]), int(pool.layer[each])) for each in chosen], score
+
+    def _merge(self, encoding: Any, batches: list[Batch], chosen: list[tuple[int, int]], picture: Named) -> Mask:
+        """The union of the chosen masks, each drawn once more, in picture pixels; empty without any."""
+        merged = np.zeros(picture.pixels.shape[:2], dtype=bool)
+        low = None
+        prompts = [(group, batch) for batch in batches for group in batch.groups]
+        for number in dict.fromkeys(number for number, _ in chosen):
+            answer = self._again(encoding, *prompts[number])
+            for layer in (layer for of, layer in chosen if of == number):
+                merged |= answer.masks[layer]
+                low = answer.logits[layer] if low is None else np.maximum(low, answer.logits[layer])
+        if low is None or not self.outlined:
+            return merged
+        nowhere = _candidates.only(np.empty((0, 2), np.float32))
+        return self.perception.segmenter.predict(encoding, nowhere, mask=low).masks[0]
+
+    def _again(self, encoding: Any, group: NDArray[np.float32], batch: Batch) -> Candidates:
+        asked = _candidates.only(group)
+        return self.perception.segmenter.predict(encoding, asked, box=batch.box, several=batch.several)
+
+
+def judge(
+    masks: Iterable[NDArray[np.bool_]], places: NDArray, cost: NDArray, grid: tuple[int, int], protocol: Protocol
+) -> tuple[NDArray[np.intp], float]:
+    """Score masks, all of one size, and select: what :func:`ipseg.methods._protocols.select` returns.
+
+    ``places`` (k, 2) are the matched points in the pixels of the masks. Masks that touch the same cells have the same
+    emd, which is computed once.
+    """
+    touched, local = [], []
+    for mask in masks:
+        touched.append(_matching.cells_of(mask, grid))
+        local.append(_matching.purity_and_coverage(mask, touched[-1], places))
+    known: dict[bytes, float] = {}
+
+    def emd(number: int) -> float:
+        name = touched[number].tobytes()
+        if name not in known:
+            known[name] = _matching.emd_score(cost, touched[number])
+        return known[name]
+
+    purity, coverage = np.array(local).T
+    return select(purity, coverage, emd, protocol)
+
+
+def is_sam(engine: IPSeg) -> bool:
+    """Whether the engine's segmenter is a SAM of the segment-anything package."""
+    return hasattr(engine.perception.segmenter, "sam")
+
+
+def make(kind: type[Matcher], settings: Settings, engine: IPSeg) -> Matcher:
+    """A Matcher on an engine. Raises what ``build`` of its plug-in says."""
+    _networks.need(kind.title, "ot")
+    numbers = {"draws": settings.draws, "dense": settings.dense}
+    return kind(engine, protocol_of(settings.protocol, numbers, published=is_sam(engine)), settings.seed)
+
+
+def _likeness(matches: Matches, patches: Patches) -> Similarity:
+    """How alike each cell is to the cell of the thing that it is most alike."""
+    values = (1 - 2 * matches.cost.min(axis=0)).reshape(patches.frame.grid)
+    return Similarity(values.astype(np.float32), geometry.cells_inside(patches.frame), patches.frame)
+
+
+def _reported(answers: _candidates.Answers, step: Steps, first: int, total: int) -> _candidates.Answers:
+    """The same answers, with the share of the groups that are done, counted from ``first``."""
+    for answer in answers:
+        yield answer
+        if step.progress:
+            step.progress(0.5 + 0.3 * (first + answer[0] + 1) / total, "candidates")
+
+
+def _directly(function: Callable[..., Any], *arguments: Any) -> Any:
+    return function(*arguments)

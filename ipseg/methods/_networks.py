@@ -1,0 +1,61 @@
+"""A rival's own network: asked for by name when the rival is built, read on first use, shared through the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import Any
+
+from ipseg import weights
+from ipseg.pipeline import IPSeg
+from ipseg.types import SettingError
+
+PACKAGES = {"ot": "pot"}  # what is imported, and what is installed where that has another name
+
+
+def need(title: str, *packages: str) -> None:
+    """Raise :class:`~ipseg.types.SettingError` when a package that ``title`` imports is not installed."""
+    for package in packages:
+        if find_spec(package) is None:
+            missing = PACKAGES.get(package, package)
+            raise SettingError(f'{title} needs {missing}, which is missing; run pip install "ipseg[models]".')
+
+
+def lazily(engine: IPSeg, name: str, read: Callable[[], Any], *settings: Any) -> Callable[[], Any]:
+    """``read()`` on first use, kept by the engine under ``settings`` and ``name``, which is that of its weights.
+
+    They are looked for at once, and later in the same place. Raises :class:`~ipseg.weights.WeightError` with what it
+    takes when they are not here, :class:`~ipseg.types.SettingError` when the packages of the models are not.
+    """
+    need(weights.get(name).title, "torch", "transformers")
+    folder = weights.locate(name).parent
+
+    def build() -> Any:
+        with weights.using(folder):
+            return read()
+
+    return lambda: engine.perception.cache.get((name, "network", *settings), build)
+
+
+def placed(engine: IPSeg, network: Any) -> Any:
+    """A torch module where the engine's models run, in float32, as these networks are published."""
+    import torch
+
+    if engine.placement is not None:
+        engine.placement.place(network, dtype=torch.float32)
+    return network.eval()
+
+
+def run(engine: IPSeg, function: Callable[..., Any], *arguments: Any) -> Any:
+    """A function of networks, one at a time where they run on a GPU; without gradients."""
+    import torch
+
+    with torch.inference_mode():
+        if engine.placement is None:
+            return function(*arguments)
+        return engine.placement.run(function, *arguments)
+
+
+def device(engine: IPSeg) -> Any:
+    """Where the inputs go."""
+    return "cpu" if engine.placement is None else engine.placement.device

@@ -1,0 +1,25 @@
+"""Matcher (Liu et al., 2024), training-free: one picture with a mask, features of DINOv2, masks of SAM.
+
+Its features are DINOv2 ViT-L/14's, whatever features the engine has; where the engine's segmenter is not a SAM, the
+same matching runs on the engine's own features and segmenter, and its label says so. See
+:mod:`ipseg.methods._matcher` for the steps and :mod:`ipseg.methods._protocols` for the numbers.
+"""
+
+from __future__ import annotations
+
+from ipseg.methods._matcher import Matcher, Settings, make
+from ipseg.pipeline import IPSeg
+
+__all__ = ["PAPER", "TITLE", "Settings", "build"]
+
+TITLE = "Matcher"
+PAPER = "Liu et al., Matcher: Segment Anything with One Shot Using All-Purpose Feature Matching, ICLR 2024"
+
+
+def build(settings: Settings, engine: IPSeg) -> Matcher:
+    """Matcher on the parts of an engine.
+
+    Raises :class:`~ipseg.types.SettingError` for a protocol or a number that there is not,
+    :class:`~ipseg.weights.WeightError` when the engine's segmenter is SAM and DINOv2 ViT-L/14 is missing.
+    """
+    return make(Matcher, settings, engine)

@@ -1,0 +1,46 @@
+"""SegGPT (Wang et al., 2023b), trained: one prompt picture with a mask, through transformers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ipseg import weights
+from ipseg.methods import _networks
+from ipseg.methods._in_context import InContext
+from ipseg.pipeline import IPSeg
+from ipseg.types import SettingError
+
+TITLE = "SegGPT"
+PAPER = "Wang et al., SegGPT: Segmenting Everything In Context, ICCV 2023"
+EMBEDDINGS = ("instance", "semantic")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What can be chosen."""
+
+    embedding: str = "instance"  # the kind of mask that is asked for: instance, as released, or semantic
+
+
+class SegGPT(InContext):
+    """SegGPT on the pictures of an engine; of the engine, only the saliency is used, and only without a mask."""
+
+    title = TITLE
+
+
+def build(settings: Settings, engine: IPSeg) -> SegGPT:
+    """SegGPT on the pictures of an engine.
+
+    Raises :class:`~ipseg.types.SettingError` for another embedding, :class:`~ipseg.weights.WeightError` when its
+    weights are missing.
+    """
+    if settings.embedding not in EMBEDDINGS:
+        raise SettingError(f'There is no embedding "{settings.embedding}"; choose one of: {", ".join(EMBEDDINGS)}.')
+
+    def read() -> Any:
+        from transformers import SegGptForImageSegmentation
+
+        return _networks.placed(engine, weights.pretrained(SegGptForImageSegmentation, "seggpt"))
+
+    return SegGPT(engine, _networks.lazily(engine, "seggpt", read), settings.embedding)
