@@ -35,10 +35,21 @@ def cascade(
     box of that mask, the best of several.
     """
     first = segmenter.predict(encoding, points)
-    second = segmenter.predict(encoding, points, mask=first.logits[0], several=True)
+    return after(segmenter, encoding, points, first.logits[0])
+
+
+def after(
+    segmenter: Segmenter,
+    encoding: Any,
+    points: Points,
+    logits: NDArray[np.float32],
+    box: tuple[float, float, float, float] | None = None,
+) -> Mask:
+    """The two passes after a first one that gave ``logits`` (h, w), and perhaps a box. (H, W) bool."""
+    second = segmenter.predict(encoding, points, mask=logits, box=box, several=True)
     chosen = best(second)
-    box = bounding_box(second.masks[chosen])
-    third = segmenter.predict(encoding, points, mask=second.logits[chosen], box=box, several=True)
+    own = bounding_box(second.masks[chosen])
+    third = segmenter.predict(encoding, points, mask=second.logits[chosen], box=own, several=True)
     return third.masks[best(third)]
 
 

@@ -17,6 +17,7 @@ import torch
 from networks import small_sam, tsdn
 from numpy.typing import NDArray
 from parity_matcher import check_matcher
+from parity_persam import check_persam, check_persam_f
 from parity_rules import fill_, scene
 
 from ipseg import geometry, points, prototype, refine, similarity
@@ -127,6 +128,8 @@ CHECKS: Mapping[str, Callable[[Data, Path], Differences]] = {
     "ipseg_similarity_": check_similarity,
     "ipseg_cascade_": check_cascade,
     "matcher_": check_matcher,
+    "persam_f_": check_persam_f,  # before the shorter name that it begins with
+    "persam_": check_persam,
 }
 
 

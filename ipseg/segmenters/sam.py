@@ -71,11 +71,13 @@ class SegmentAnything:
         mask: NDArray[np.float32] | None = None,
         box: tuple[float, float, float, float] | None = None,
         several: bool = False,
+        decoder: Any = None,
     ) -> Candidates:
         """One mask, or (``several``) three, for ``points``, a mask prompt (256, 256) of logits, and a box.
 
-        Points enter as they are, in the continuous frame of the picture, as in the released script. With neither a
-        positive point nor a box the masks are empty.
+        ``decoder`` takes the place of the model's own mask decoder, for this call alone. Points enter as they are, in
+        the continuous frame of the picture, as in the released script. With neither a positive point nor a box the
+        masks are empty.
         """
         if not len(points.positive) and box is None:
             return nothing(encoding.original_size, self.sam.prompt_encoder.mask_input_size, several=several)
@@ -85,7 +87,7 @@ class SegmentAnything:
             boxes=None if box is None else self._scaled(np.reshape(box, (2, 2)), encoding).view(1, 4),
             masks=None if mask is None else self._place(mask)[None, None],
         )
-        logits, scores = self.sam.mask_decoder(
+        logits, scores = (decoder or self.sam.mask_decoder)(
             image_embeddings=encoding.embedding,
             image_pe=self.sam.prompt_encoder.get_dense_pe(),
             sparse_prompt_embeddings=sparse,
@@ -93,6 +95,14 @@ class SegmentAnything:
             multimask_output=several,
         )
         return self._candidates(encoding, logits, scores)
+
+    @torch.inference_mode()
+    def enlarge(
+        self, encoding: Encoding, logits: NDArray[np.float32], size: tuple[int, int] | None = None
+    ) -> NDArray[np.float32]:
+        """(n, 256, 256) logits brought to the picture, bilinear: (n, H, W) float32, or (n, *size) of a reduced one."""
+        low = self._place(logits)[None]
+        return self.sam.postprocess_masks(low, encoding.input_size, size or encoding.original_size)[0].cpu().numpy()
 
     def _input_size(self, size: tuple[int, int]) -> tuple[int, int]:
         side = self.sam.image_encoder.img_size

@@ -51,6 +51,15 @@ CSS = """
 #prompts .thumbnail-lg, #saliency .thumbnail-lg { height: 210px; aspect-ratio: auto; }
 #saliency .thumbnail-lg { height: 165px; }
 #prompts img, #saliency img { object-fit: contain !important; }
+#compare-table table { width: 100%; border-collapse: collapse; }
+#compare-table th, #compare-table td {
+  padding: .3rem .6rem; text-align: left; border-bottom: 1px solid rgb(168 162 158 / .35);
+}
+#compare-table td:nth-last-child(-n+3) { font-variant-numeric: tabular-nums; }
+#compare-table { overflow-x: auto; }
+#compare-table .aside { opacity: .8; font-size: .9rem; }
+#compare-table .waiting { border-left: 4px solid #a8a29e; border-radius: 4px; padding: .45rem .8rem;
+  background: rgb(168 162 158 / .12); }
 #steps { opacity: .85; font-size: .9rem; }
 #verdict { min-height: 2.6rem; }
 #verdict .found, #verdict .missing, #verdict .waiting {

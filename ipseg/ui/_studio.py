@@ -70,6 +70,11 @@ class Studio:
             self._engines.move_to_end(chosen)
             return self._engines[chosen]
 
+    @property
+    def quick(self) -> bool:
+        """Whether models run on a GPU here."""
+        return choice.gpu_memory(self.placement) > 0
+
     def loaded(self, chosen: Options) -> bool:
         """Whether that engine is ready to answer at once."""
         with self._lock:

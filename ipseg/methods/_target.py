@@ -1,0 +1,98 @@
+"""What PerSAM and PerSAM-F see of a reference: the cells of SAM's own encoding that are the thing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional
+
+from ipseg import geometry, similarity
+from ipseg.perception import Named, Perception
+from ipseg.types import Mask, Points, Similarity
+
+LEVEL = 128  # of the thing in PerSeg's mask files, which decides what the normalisation leaves above 0
+
+
+class Eyes:
+    """SAM and its encodings of pictures, shared with the engine; unsquashed even where the engine squashes."""
+
+    def __init__(self, perception: Perception) -> None:
+        self.perception = perception
+        self.segmenter: Any = perception.segmenter
+        self.own = bool(getattr(self.segmenter, "squash", False))
+        if self.own:
+            self.segmenter = unsquashed(self.segmenter)
+
+    def encoding(self, picture: Named) -> Any:
+        """The engine's encoding of a picture, or one of its own where the engine's is squashed."""
+        if not self.own:
+            return self.perception.encoding(picture)
+        return self.perception.keep("unsquashed", picture, lambda: self.segmenter.encode(picture.pixels))
+
+    def has(self, picture: Named) -> bool:
+        """Whether that is kept already."""
+        return self.perception.has("unsquashed" if self.own else "encoding", picture)
+
+    def cells(self, mask: Mask, encoding: Any) -> NDArray[np.bool_]:
+        """The cells of the embedding that are the thing, as released: (h, w) bool.
+
+        The mask is scaled and padded like its picture, normalised like it, brought to the cells without antialiasing,
+        and cut at 0. A thing too thin to reach a cell gets the cells that hold most of it.
+        """
+        sam = self.segmenter.sam
+        levels = np.repeat(mask[..., None].astype(np.uint8) * LEVEL, 3, axis=2)
+        scaled = Image.fromarray(levels).resize(encoding.input_size[::-1], Image.Resampling.BILINEAR)
+        pixels = torch.from_numpy(np.array(scaled)).permute(2, 0, 1)[None].to(self.segmenter.device)
+        grid = encoding.embedding.shape[-2:]
+        found = functional.interpolate(sam.preprocess(pixels), grid, mode="bilinear", align_corners=False)[0, 0] > 0
+        if not found.any():
+            held = functional.interpolate(sam.preprocess(pixels), grid, mode="area")[0, 0]
+            found = held == held.max()
+        return found.cpu().numpy()
+
+
+def unsquashed(segmenter: Any) -> Any:
+    """The same SAM, seeing pictures scaled and padded; unguarded, so calls of it go through the placement."""
+    return type(getattr(segmenter, "_part", segmenter))(segmenter.sam, device=segmenter.device)
+
+
+def features(encoding: Any) -> Tensor:
+    """(h, w, C) of an encoding."""
+    return encoding.embedding[0].permute(1, 2, 0)
+
+
+def cosine(vector: Tensor, encoding: Any) -> Tensor:
+    """Cosine of a (C,) vector with every cell: (h, w) in [-1, 1]."""
+    cells = features(encoding)
+    return (cells / cells.norm(dim=-1, keepdim=True)) @ (vector / vector.norm())
+
+
+def onto_picture(values: Tensor, encoding: Any, segmenter: Any) -> Tensor:
+    """(h, w) on cells, enlarged to SAM's low resolution and brought to the picture as its masks are: (H, W)."""
+    low = functional.interpolate(values[None, None], scale_factor=4, mode="bilinear", align_corners=False)
+    return segmenter.sam.postprocess_masks(low, encoding.input_size, encoding.original_size)[0, 0]
+
+
+def extremes(values: Tensor, *, negative: bool) -> Points:
+    """The most similar pixel and, with ``negative``, the least similar one; (x, y) of whole pixels, as released."""
+    width = values.shape[1]
+    flat = values.flatten()
+    most, least = (divmod(int(index), width)[::-1] for index in (flat.argmax(), flat.argmin()))
+    nothing = np.empty((0, 2), np.float32)
+    return Points(np.array([most], np.float32), np.array([least], np.float32) if negative else nothing)
+
+
+def likeness(cells: Any, encoding: Any) -> Similarity:
+    """(h, w) cosines on SAM's square as a similarity over exactly the picture: the padding cut away, nearest."""
+    values = similarity.to_numpy(cells)
+    side = max(encoding.input_size)
+    rows, columns = (
+        (np.arange(n) * extent // side).astype(int) for n, extent in zip(values.shape, encoding.input_size, strict=True)
+    )
+    frame = geometry.squash_frame(encoding.original_size, (len(rows), len(columns)))
+    return Similarity(values[rows][:, columns], geometry.cells_inside(frame), frame)

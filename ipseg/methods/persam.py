@@ -1,0 +1,129 @@
+"""PerSAM (Zhang et al., 2024), training-free: one positive and one negative point, and two guides inside SAM.
+
+It looks with the eyes of SAM alone. Where the engine's segmenter is not a SAM of the segment-anything package, its
+similarity and its two points go to the engine's own parts, and its label says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ipseg import geometry, prototype, refine, similarity
+from ipseg.geometry import cells_inside
+from ipseg.methods._rival import Answer, Reference, Rival
+from ipseg.perception import Named
+from ipseg.pipeline import IPSeg, Steps
+from ipseg.types import Points, Similarity
+
+TITLE = "PerSAM"
+PAPER = "Zhang et al., Personalize Segment Anything Model with One Shot, ICLR 2024"
+ELSEWHERE = "its similarity and two points, on the engine's own features and segmenter instead of inside SAM"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """It has nothing to choose."""
+
+
+class PerSAM(Rival):
+    """PerSAM inside the SAM of an engine, which it shares, weights and encodings, with whoever uses the engine."""
+
+    title = TITLE
+
+    def __init__(self, engine: IPSeg) -> None:
+        from ipseg.methods._target import Eyes
+
+        super().__init__(engine.perception)
+        self.eyes = Eyes(engine.perception)
+
+    def learn(self, reference: Reference, step: Steps) -> Any:
+        """The target embedding: the mean of the reference's cells, (256,) tensor."""
+        from ipseg.methods import _target
+
+        with step("encoding", 0.2, self.eyes.has(reference.picture)):
+            encoding = self.eyes.encoding(reference.picture)
+        return _target.features(encoding)[self.eyes.cells(reference.mask, encoding)].mean(0)
+
+    def answer(self, reference: Reference, picture: Named, step: Steps) -> Answer:
+        """Two points; one guided pass; two refinements, as IPSeg's cascade has them."""
+        from ipseg.methods import _target
+
+        with step("encoding", 0.1, self.eyes.has(picture)):
+            encoding = self.eyes.encoding(picture)
+        with step("similarity", 0.6):
+            cells = _target.cosine(reference.learnt, encoding)
+            over = _target.onto_picture(cells, encoding, self.eyes.segmenter)
+        points = _target.extremes(over, negative=True)
+        with step("mask", 0.8):
+            decoder = self.guided(over, reference.learnt, encoding)
+            first = self.eyes.segmenter.predict(encoding, points, decoder=decoder)
+            mask = refine.after(self.eyes.segmenter, encoding, points, first.logits[0])
+        return Answer(mask, points, _target.likeness(cells, encoding))
+
+    def guided(self, over: Any, target: Any, encoding: Any) -> Any:
+        """The decoder with both guides; the similarity is standardised over the picture, then brought to the cells."""
+        from torch.nn import functional
+
+        from ipseg.methods._guided import guided_decoder
+
+        standard = (over - over.mean()) / over.std()
+        grid = encoding.embedding.shape[-2:]
+        guidance = functional.interpolate(standard[None, None], grid, mode="bilinear", align_corners=False)
+        return guided_decoder(self.eyes.segmenter.sam.mask_decoder, guidance.sigmoid().flatten(), target)
+
+
+class OnParts(Rival):
+    """PerSAM's similarity and points on an engine without SAM.
+
+    The two points are the centres of the most and the least similar cell. What guides SAM's attention, the standardised
+    similarity under a sigmoid, is given to a segmenter that takes log odds as just that; another one gets the points.
+    """
+
+    title, variant = TITLE, ELSEWHERE
+
+    def __init__(self, engine: IPSeg) -> None:
+        super().__init__(engine.perception)
+        self.outlined = engine.method.refinement == "ranked"
+
+    def learn(self, reference: Reference, step: Steps) -> Any:
+        """The mean of the reference's cells in the first layer of the engine's features, (C,)."""
+        with step("features", 0.2, self.perception.has("features", reference.picture)):
+            layer = self.perception.features(reference.picture)[0]
+        share = geometry.to_cells(reference.mask, layer.frame)
+        return prototype.average([layer], share >= min(0.5, float(share.max())))[layer.name]
+
+    def answer(self, reference: Reference, picture: Named, step: Steps) -> Answer:
+        """Cosine, two points, and the engine's segmenter."""
+        with step("features", 0.1, self.perception.has("features", picture)):
+            layer = self.perception.features(picture)[0]
+        with step("encoding", 0.3, self.perception.has("encoding", picture)):
+            encoding = self.perception.encoding(picture)
+        with step("similarity", 0.6):
+            values = similarity.to_numpy(similarity.cosine(reference.learnt, layer.values))
+            found = Similarity(values, cells_inside(layer.frame), layer.frame)
+        points = _two(found)
+        with step("mask", 0.8):
+            segmenter = self.perception.segmenter
+            if self.outlined:
+                inside = values[found.inside]
+                odds = (values - inside.mean()) / (inside.std() + 1e-6)
+                mask = refine.ranked(segmenter, encoding, points, odds.astype(np.float32))
+            else:
+                mask = refine.cascade(segmenter, encoding, points)
+        return Answer(mask, points, found)
+
+
+def build(settings: Settings, engine: IPSeg) -> Rival:
+    """PerSAM where the engine has a SAM of segment-anything, else its similarity and points on the engine's parts."""
+    return PerSAM(engine) if hasattr(engine.perception.segmenter, "sam") else OnParts(engine)
+
+
+def _two(likeness: Similarity) -> Points:
+    """The centres of the most and the least similar cell on the picture."""
+    cells = np.argwhere(likeness.inside)[:, ::-1]
+    values = likeness.values[likeness.inside]
+    most, least = (cells[[index]].astype(float) for index in (values.argmax(), values.argmin()))
+    return Points(*(geometry.cells_to_picture(each, likeness.frame) for each in (most, least)))

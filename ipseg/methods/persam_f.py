@@ -1,0 +1,119 @@
+"""PerSAM-F (Zhang et al., 2024): PerSAM with two mask weights, learnt on the reference alone within seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ipseg import refine
+from ipseg.methods._rival import Answer, Reference, Rival
+from ipseg.perception import Named
+from ipseg.pipeline import IPSeg, Steps
+from ipseg.types import SettingError
+
+TITLE = "PerSAM-F"
+PAPER = "Zhang et al., Personalize Segment Anything Model with One Shot, ICLR 2024"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The released numbers."""
+
+    epochs: int = 1000  # steps of the two weights
+    lr: float = 1e-3  # of AdamW, annealed to 0 by a cosine
+    side: int = 1024  # pixels of the longer side at which the losses are computed, at most
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """What PerSAM-F takes from a reference."""
+
+    target: Any  # (256,) tensor: half the mean and half the maximum of the reference's cells
+    weights: NDArray[np.float32]  # (3,): of SAM's three masks; they sum to 1
+    losses: tuple[float, ...]  # of every step
+    points: Any  # the positive point on the reference itself
+
+
+class PerSAMF(Rival):
+    """PerSAM-F on the SAM of an engine, which it shares with whoever uses the engine."""
+
+    title = TITLE
+
+    def __init__(self, engine: IPSeg, settings: Settings) -> None:
+        from ipseg.methods._target import Eyes
+
+        super().__init__(engine.perception)
+        self.eyes, self.settings = Eyes(engine.perception), settings
+
+    def learn(self, reference: Reference, step: Steps) -> Learnt:
+        """One point on the reference, SAM's three masks for it, and the weights that make them the given mask."""
+        from ipseg.methods import _target, _weights
+
+        with step("encoding", 0.1, self.eyes.has(reference.picture)):
+            encoding = self.eyes.encoding(reference.picture)
+        cells = _target.features(encoding)[self.eyes.cells(reference.mask, encoding)]
+        target = cells.max(0).values / 2 + cells.mean(0) / 2
+        segmenter = self.eyes.segmenter
+        over = _target.onto_picture(_target.cosine(target, encoding), encoding, segmenter)
+        points = _target.extremes(over, negative=False)
+        answer = segmenter.predict(encoding, points, several=True)
+        size = _within(reference.mask.shape, self.settings.side)
+        logits = segmenter.enlarge(encoding, answer.logits, size)
+        truth = np.asarray(Image.fromarray(reference.mask).resize(size[::-1])) if size != reference.mask.shape else None
+        with step("weights", 0.3):
+            weights, losses = _weights.learn(
+                logits,
+                reference.mask if truth is None else truth,
+                epochs=self.settings.epochs,
+                lr=self.settings.lr,
+                progress=step.progress,
+            )
+        return Learnt(target, weights, losses, points)
+
+    def answer(self, reference: Reference, picture: Named, step: Steps) -> Answer:
+        """One point, the weighted mask, and two refinements with its box."""
+        from ipseg.methods import _target
+
+        learnt: Learnt = reference.learnt
+        with step("encoding", 0.1, self.eyes.has(picture)):
+            encoding = self.eyes.encoding(picture)
+        with step("similarity", 0.6):
+            cells = _target.cosine(learnt.target, encoding)
+            over = _target.onto_picture(cells, encoding, self.eyes.segmenter)
+        points = _target.extremes(over, negative=False)
+        with step("mask", 0.8):
+            segmenter = self.eyes.segmenter
+            first = segmenter.predict(encoding, points, several=True)
+            weighted = np.tensordot(learnt.weights, first.logits, axes=1).astype(np.float32)
+            box = refine.bounding_box(segmenter.enlarge(encoding, weighted[None])[0] > 0)
+            mask = refine.after(segmenter, encoding, points, weighted, box=box)
+        return Answer(mask, points, _target.likeness(cells, encoding))
+
+
+def build(settings: Settings, engine: IPSeg) -> PerSAMF:
+    """PerSAM-F on the SAM of an engine.
+
+    Raises :class:`~ipseg.types.SettingError` when the engine has none, or for a number out of its range.
+    """
+    if not hasattr(engine.perception.segmenter, "sam"):
+        raise SettingError(
+            "PerSAM-F weighs the three masks of Segment Anything, which this engine does not have; choose the "
+            "segmenter sam/vit_b, sam/vit_l or sam/vit_h, or the preset paper."
+        )
+    if not 1 <= settings.epochs <= 100_000 or not 0 < settings.lr <= 1 or settings.side < 16:
+        raise SettingError(
+            f"epochs is {settings.epochs}, lr {settings.lr:g} and side {settings.side}; give 1 to 100000 epochs, "
+            "an lr above 0 and up to 1, and a side of 16 or more."
+        )
+    return PerSAMF(engine, settings)
+
+
+def _within(size: tuple[int, ...], side: int) -> tuple[int, int]:
+    """A (height, width) whose longer side is at most ``side``."""
+    scale = min(1.0, side / max(size))
+    height, width = (max(1, round(extent * scale)) for extent in size)
+    return height, width

@@ -1,0 +1,204 @@
+"""From a comparison to what the page shows and keeps: a table, files, the row of pictures."""
+
+from __future__ import annotations
+
+import html
+import io
+import re
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+from gradio.processing_utils import save_bytes_to_cache
+from PIL import Image
+
+from ipseg import images, viz
+from ipseg.comparison import Comparison, Entry
+from ipseg.types import Mask, MaskError, Picture
+from ipseg.ui._studio import shown
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Of one picture, the files that a visitor's own session shows; nothing of it is held in memory."""
+
+    name: str
+    plain: str  # the picture itself
+    answers: tuple[tuple[str, str], ...]  # label and file of each overlay, without points, for the slider
+    pictures: tuple[str, ...]  # overlays with points, for the gallery
+    captions: tuple[str, ...]
+    difference: str | None
+    row: str  # the row of pictures
+    masks: tuple[tuple[str, str], ...]  # name in the ZIP, and file
+
+    def overlay(self, label: str) -> str:
+        """The file of one side of the slider."""
+        return dict(self.answers).get(label, self.plain)
+
+
+def painted(path: str | None, size: tuple[int, int]) -> Mask | None:
+    """What was painted, at the picture's own size; None where the canvas is empty."""
+    if not path:
+        return None
+    try:
+        return images.open_mask(path, size, name="The painted mask")
+    except MaskError as error:
+        if "empty" in str(error):
+            return None
+        raise
+
+
+def distinct(paths: Sequence[str]) -> list[str]:
+    """The pictures' own names, with a number where two are alike."""
+    names: list[str] = []
+    for path in paths:
+        stem = re.sub(r"[^\w .-]+", "_", Path(path).stem)[:60] or "picture"
+        same = sum(name == stem or name.startswith(f"{stem} (") for name in names)
+        names.append(f"{stem} ({same + 1})" if same else stem)
+    return names
+
+
+def matched(files: Sequence[str], names: Sequence[str], pictures: Sequence[Picture]) -> list[Mask | None]:
+    """The truth of each picture: the file of its name, or where no name fits, the file in its place."""
+    if not files:
+        return [None] * len(pictures)
+    by_stem = {Path(file).stem: file for file in files}
+    named = [by_stem.get(name) for name in names]
+    if not any(named):
+        if len(files) != len(pictures):
+            raise MaskError(
+                f"There are {len(files)} true masks for {len(pictures)} pictures; give as many, or name them alike."
+            )
+        named = list(files)
+    return [
+        images.open_mask(file, picture.shape[:2]) if file else None
+        for file, picture in zip(named, pictures, strict=True)
+    ]
+
+
+def as_png(component: gr.components.Component, pixels: np.ndarray, name: str) -> str:
+    """``pixels`` as a PNG in the cache of ``component``."""
+    return save_bytes_to_cache(images.encode_png(np.asarray(pixels)), name, component.GRADIO_CACHE)
+
+
+def keep(found: Sequence[Comparison], names: Sequence[str], page: Any) -> list[Kept]:
+    """The files of every picture."""
+    return [_keep(one, name, page) for one, name in zip(found, names, strict=True)]
+
+
+def _keep(found: Comparison, name: str, page: Any) -> Kept:
+    done = [(entry, entry.result) for entry in found.entries if entry.result is not None]
+    overlays = [(entry, result, result.overlay(points=False)) for entry, result in done]
+    marked = [(entry, result.overlay()) for entry, result in done]
+    tiles = [(found.picture, "the picture"), *((overlay, _caption(entry)) for entry, overlay in marked)]
+    if found.truth is not None:
+        tiles.append((viz.overlay(found.picture, found.truth), "truth"))
+    difference = viz.difference(found.picture, [result.mask for _, result in done]) if done else None
+    masks = [(entry, result.mask.astype(np.uint8) * 255) for entry, result in done]
+    return Kept(
+        name,
+        _as_jpeg(page.slider, found.picture, f"{name}.jpg"),
+        tuple((entry.label, _as_jpeg(page.slider, each, f"{name}_{entry.method}.jpg")) for entry, _, each in overlays),
+        tuple(_as_jpeg(page.answers, each, f"{name}_{entry.method}.jpg") for entry, each in marked),
+        tuple(_caption(entry) for entry, _ in marked),
+        None if difference is None else as_png(page.difference, shown(difference), f"{name}_difference.png"),
+        as_png(page.row, viz.strip(tiles), f"{name}_row.png"),
+        tuple((f"{name}/{entry.method}.png", as_png(page.masks, mask, f"{entry.method}.png")) for entry, mask in masks),
+    )
+
+
+def pair(kept: list[Kept] | None, which: str | None, left: str, right: str) -> Any:
+    """Two answers on the slider."""
+    if not kept:
+        return gr.skip()
+    row = next((row for row in kept if row.name == which), kept[0])
+    return row.overlay(left), row.overlay(right)
+
+
+def downloads(kept: Sequence[Kept]) -> tuple[Any, Any]:
+    """The row of pictures (all rows, one below the other) and all masks, on their buttons."""
+    rows = [np.asarray(Image.open(row.row)) for row in kept]
+    whole = np.full((sum(row.shape[0] for row in rows), max(row.shape[1] for row in rows), 3), 255, np.uint8)
+    top = 0
+    for row in rows:
+        whole[top : top + row.shape[0], : row.shape[1]] = row
+        top += row.shape[0]
+    button = gr.DownloadButton(visible=True)
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as packed:
+        for name, file in (pair for row in kept for pair in row.masks):
+            packed.writestr(name, Path(file).read_bytes())
+    packed_at = save_bytes_to_cache(archive.getvalue(), "masks.zip", button.GRADIO_CACHE)
+    return (
+        gr.DownloadButton(value=as_png(button, whole, "comparison.png"), interactive=True),
+        gr.DownloadButton(value=packed_at, interactive=True),
+    )
+
+
+def table(found: Sequence[Comparison], names: Sequence[str], engine: str) -> str:
+    """Who answered what, as an HTML table; what could not answer takes its sentence there."""
+    scored = any(one.truth is not None for one in found)
+    several = len(found) > 1
+    heads = ["picture"] * several + ["method", "prompt mask", "of the picture", "seconds"] + ["IoU"] * scored
+    lines = [
+        _line(entry, name if several else None, scored, len(heads))
+        for one, name in zip(found, names, strict=True)
+        for entry in one.entries
+    ]
+    head = "".join(f'<th scope="col">{head}</th>' for head in heads)
+    agree = "" if several else _agreement(found[0])
+    note = f'<p class="aside">Engine {html.escape(engine)}; every method uses its parts.{agree}</p>'
+    return f'<table role="status"><thead><tr>{head}</tr></thead><tbody>{"".join(lines)}</tbody></table>{note}'
+
+
+def record(found: Sequence[Comparison], names: Sequence[str], engine: str) -> dict[str, Any]:
+    """The same as plain data."""
+    pictures = [
+        {
+            "image": name,
+            "methods": [entry.record() for entry in one.entries],
+            "agreement_iou": {" and ".join(two): round(value, 4) for two, value in one.agreement.items()},
+        }
+        for one, name in zip(found, names, strict=True)
+    ]
+    return {"engine": engine, "pictures": pictures}
+
+
+def _line(entry: Entry, name: str | None, scored: bool, width: int) -> str:
+    cells = [] if name is None else [html.escape(name)]
+    cells.append(f"<b>{html.escape(entry.label)}</b>")
+    if entry.result is None:
+        rest = width - len(cells)
+        return f'<tr>{_cells(cells)}<td colspan="{rest}" class="aside">{html.escape(entry.error)}</td></tr>'
+    area = f"{entry.result.mask.mean():.1%}" if entry.result.mask.any() else "nothing"
+    source = {"given": "yours", "saliency": "saliency"}.get(entry.mask_source, "none")
+    cells += [source, area, f"{entry.prompt_seconds + entry.seconds:.2f}"]
+    cells += [("" if entry.iou is None else f"{entry.iou:.3f}")] * scored
+    return f"<tr>{_cells(cells)}</tr>"
+
+
+def _cells(cells: Sequence[str]) -> str:
+    return "".join(f"<td>{cell}</td>" for cell in cells)
+
+
+def _agreement(found: Comparison) -> str:
+    labels = {entry.method: entry.label for entry in found.entries}
+    pairs = (f"{labels[one]} and {labels[other]} {value:.2f}" for (one, other), value in found.agreement.items())
+    text = "; ".join(pairs)
+    return f" IoU with each other: {html.escape(text)}." if text else ""
+
+
+def _caption(entry: Entry) -> str:
+    score = "" if entry.iou is None else f", IoU {entry.iou:.2f}"
+    return f"{entry.label}{score}"
+
+
+def _as_jpeg(component: gr.components.Component, picture: Picture, name: str) -> str:
+    """At the size that the page shows."""
+    buffer = io.BytesIO()
+    Image.fromarray(shown(picture)).save(buffer, format="JPEG", quality=90)
+    return save_bytes_to_cache(buffer.getvalue(), name, component.GRADIO_CACHE)

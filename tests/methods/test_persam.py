@@ -1,0 +1,186 @@
+"""PerSAM: inside SAM without a trace, and on the offline engine's parts."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+from parity_rules import scene
+
+import ipseg
+from ipseg import registry
+from ipseg.types import MaskError, PictureError
+
+PROMPT, THING = scene("prompt", 90, 120)
+INPUT, _ = scene("input", 110, 70)
+
+
+@pytest.fixture(scope="module")
+def engine():
+    pytest.importorskip("torch", reason="the paper's models need the extra [models]")
+    pytest.importorskip("segment_anything", reason="the paper's models need the extra [models]")
+    from networks import small_sam
+
+    from ipseg.pipeline import IPSeg
+    from ipseg.saliency.none import Everything
+    from ipseg.segmenters.sam import SegmentAnything
+
+    return IPSeg(None, Everything(), SegmentAnything(small_sam()))
+
+
+@pytest.fixture(scope="module")
+def offline():
+    return ipseg.load("offline")
+
+
+def test_two_pictures_in_a_mask_out(engine):
+    rival = registry.method("persam", engine)
+    prompt = rival.prompt(PROMPT, THING)
+    first, again = rival.segment(prompt, INPUT), rival.segment(prompt, INPUT)
+    assert (rival.label, prompt.source) == ("PerSAM", "given")
+    assert first.mask.shape == INPUT.shape[:2]
+    assert first.mask.dtype == bool
+    assert len(first.points.positive) == len(first.points.negative) == 1
+    assert first.similarity.frame.picture == INPUT.shape[:2]
+    np.testing.assert_array_equal(first.mask, again.mask)
+
+
+def test_it_shares_the_encoding_of_a_picture(engine, monkeypatch):
+    rival = registry.method("persam", engine)
+    prompt = rival.prompt(PROMPT, THING)
+    rival.segment(prompt, INPUT)
+    monkeypatch.setattr(engine.perception.segmenter, "encode", None)
+    assert rival.segment(prompt, INPUT).mask.shape == INPUT.shape[:2]
+
+
+def test_it_leaves_no_trace_in_sam(engine):
+    sam = engine.perception.segmenter.sam
+    before = {name: id(module) for name, module in sam.named_modules()}
+    parameters = {name: value.data_ptr() for name, value in sam.state_dict().items()}
+    rival = registry.method("persam", engine)
+    rival.segment(rival.prompt(PROMPT, THING), INPUT)
+    assert {name: id(module) for name, module in sam.named_modules()} == before
+    assert {name: value.data_ptr() for name, value in sam.state_dict().items()} == parameters
+
+
+def test_its_decoder_holds_the_very_weights_of_sam(engine):
+    import torch
+
+    from ipseg.methods._guided import guided_decoder
+
+    decoder = engine.perception.segmenter.sam.mask_decoder
+    guided = guided_decoder(decoder, torch.zeros(4096), torch.zeros(256))
+    own = {value.data_ptr() for value in decoder.parameters()}
+    assert {value.data_ptr() for value in guided.parameters()} == own
+
+
+def test_both_guides_matter(engine):
+    import torch
+
+    from ipseg.methods._guided import guided_decoder
+
+    segmenter, decoder = engine.perception.segmenter, engine.perception.segmenter.sam.mask_decoder
+    encoding = segmenter.encode(INPUT)
+    points = registry.method("persam", engine).segment(registry.method("persam", engine).prompt(PROMPT, THING), INPUT)
+    generator = torch.Generator().manual_seed(0)
+    target, guidance = torch.randn(256, generator=generator), 20 * torch.rand(4096, generator=generator)
+    answers = [
+        segmenter.predict(encoding, points.points, decoder=guided_decoder(decoder, one, other)).logits
+        for one, other in ((0 * guidance, 0 * target), (guidance, 0 * target), (0 * guidance, target))
+    ]
+    for one in range(3):
+        for other in range(one):
+            assert np.abs(answers[one] - answers[other]).max() > 1e-4
+
+
+def test_others_use_the_same_sam_at_the_same_moment(engine):
+    rival, segmenter = registry.method("persam", engine), engine.perception.segmenter
+    prompt = rival.prompt(PROMPT, THING)
+    expected = rival.segment(prompt, INPUT)
+    encoding = engine.perception.segmenter.encode(INPUT)
+    plain = segmenter.predict(encoding, expected.points, several=True).logits
+    wrong = []
+
+    def check():
+        for _ in range(5):
+            if not np.array_equal(segmenter.predict(encoding, expected.points, several=True).logits, plain):
+                wrong.append("SAM")
+            if not np.array_equal(rival.segment(prompt, INPUT).mask, expected.mask):
+                wrong.append("PerSAM")
+
+    threads = [threading.Thread(target=check) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+def test_the_mask_of_a_hair_still_has_a_cell(engine):
+    thin = np.zeros(PROMPT.shape[:2], bool)
+    thin[40, 50] = True
+    rival = registry.method("persam", engine)
+    assert np.isfinite(rival.prompt(PROMPT, thin).learnt.numpy()).all()
+
+
+def test_an_empty_mask_on_the_way_breaks_nothing(engine, monkeypatch):
+    from ipseg.types import Candidates
+
+    segmenter, asked = engine.perception.segmenter, []
+    real = type(segmenter).predict
+
+    def nothing(self, encoding, points, **prompts):
+        asked.append(prompts)
+        answer = real(self, encoding, points, **prompts)
+        return Candidates(np.zeros_like(answer.masks), answer.scores, answer.logits)
+
+    monkeypatch.setattr(type(segmenter), "predict", nothing)
+    rival = registry.method("persam", engine)
+    result = rival.segment(rival.prompt(PROMPT, THING), INPUT)
+    assert not result.found
+    assert not result.mask.any()
+    assert asked[-1]["box"] is None
+
+
+def test_a_squashed_engine_is_asked_unsquashed(engine):
+    from ipseg.pipeline import IPSeg
+    from ipseg.saliency.none import Everything
+    from ipseg.segmenters.sam import SegmentAnything
+
+    squashed = IPSeg(None, Everything(), SegmentAnything(engine.perception.segmenter.sam, squash=True))
+    results = []
+    for each in (engine, squashed):
+        rival = registry.method("persam", each)
+        results.append(rival.segment(rival.prompt(PROMPT, THING), INPUT))
+    np.testing.assert_array_equal(results[0].mask, results[1].mask)
+
+
+def test_on_the_offline_engine_it_says_what_it_is(offline):
+    rival = registry.method("persam", offline)
+    prompt = rival.prompt(PROMPT)
+    result = rival.segment(prompt, INPUT)
+    assert prompt.source == "saliency"
+    assert rival.label == (
+        "PerSAM (its similarity and two points, on the engine's own features and segmenter instead of inside SAM)"
+    )
+    assert len(result.points.positive) == len(result.points.negative) == 1
+    assert result.mask.shape == INPUT.shape[:2]
+
+
+def test_what_cannot_be_a_prompt_is_one_sentence(offline):
+    rival = registry.method("persam", offline)
+    with pytest.raises(PictureError, match="PerSAM takes one prompt picture, and 2 were given; give one"):
+        rival.prompt([PROMPT, INPUT])
+    with pytest.raises(MaskError, match="empty"):
+        rival.prompt(PROMPT, np.zeros(PROMPT.shape[:2], bool))
+    with pytest.raises(MaskError, match="same size"):
+        rival.prompt(PROMPT, np.ones((5, 5), bool))
+
+
+def test_a_flat_prompt_is_used_whole_and_says_so(offline):
+    flat = np.full((60, 80, 3), 120, np.uint8)
+    reference = registry.method("persam", offline).prompt(flat)
+    assert reference.mask.any()
+    if reference.mask.all():
+        assert "Nothing stands out" in reference.notices[0]
