@@ -27,6 +27,7 @@ class Contestant:
 
     method: str  # the name of its plug-in
     label: str  # as a table names it, with what is different about it
+    about: str = ""  # what is different, in a sentence
     maker: Any = None  # what has ``segment(prompt, image)``
     prompt: Any = None
     mask_source: str = ""  # "given", "saliency", or "" for a method that takes none
@@ -40,6 +41,7 @@ class Entry:
 
     method: str
     label: str
+    about: str
     mask_source: str
     result: Result | None = None
     seconds: float = 0.0  # of the whole call; what was kept of the picture is not counted twice
@@ -49,7 +51,7 @@ class Entry:
 
     def record(self) -> dict[str, Any]:
         """For a JSON file: points are (x, y) in pixels of the upright picture."""
-        fields = {"method": self.method, "label": self.label}
+        fields = {"method": self.method, "label": self.label, **({"about": self.about} if self.about else {})}
         if self.result is None:
             return {**fields, "error": self.error}
         points = self.result.points
@@ -149,11 +151,12 @@ def _enter(
     except ImportError as error:
         return Contestant(name, title, error=f'{title} needs {error.name}; run pip install "ipseg[models]".')
     source = prompt.source if hasattr(prompt, "source") else ("given" if prompt.views[0].given else "saliency")
-    return Contestant(name, maker.label, maker, prompt, source, time.perf_counter() - start)
+    about = getattr(maker, "about", "")
+    return Contestant(name, maker.label, about, maker, prompt, source, time.perf_counter() - start)
 
 
 def _ask(contestant: Contestant, picture: Picture, truth: Mask | None, progress: Progress | None) -> Entry:
-    about = (contestant.method, contestant.label, contestant.mask_source)
+    about = (contestant.method, contestant.label, contestant.about, contestant.mask_source)
     if contestant.error:
         return Entry(*about, error=contestant.error)
     start = time.perf_counter()

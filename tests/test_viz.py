@@ -92,3 +92,22 @@ def test_the_cut_out_is_the_picture_with_the_mask_as_alpha(still):
     cut = viz.cut_out(picture, mask)
     np.testing.assert_array_equal(cut[..., :3], picture)
     np.testing.assert_array_equal(cut[..., 3], mask * 255)
+
+
+def test_where_masks_differ_each_has_its_colour():
+    picture = np.full((4, 4, 3), 100, np.uint8)
+    left, right = np.zeros((4, 4), bool), np.zeros((4, 4), bool)
+    left[:, :2], right[:, 1:3] = True, True
+    shown = viz.difference(picture, [left, right], [(255, 0, 0), (0, 0, 255)])
+    alone, both, other, none = (shown[0, column].astype(int) for column in range(4))
+    assert alone[0] > alone[2]
+    assert other[2] > other[0]
+    assert np.ptp(both) == np.ptp(none) == 0
+    assert both[0] > none[0]
+
+
+def test_a_row_holds_every_picture_and_cuts_long_captions():
+    tiles = [(np.full((30, 40, 3), 200, np.uint8), "short"), (np.zeros((60, 40, 3), np.uint8), "a long caption " * 9)]
+    row = viz.strip(tiles, height=90, gap=6)
+    assert row.shape == (90 + 10 + 12, 120 + 60 + 18, 3)
+    assert (row[:, -6:] == 255).all()  # nothing runs over the edge

@@ -93,6 +93,8 @@ def _all(contestants: list[Contestant], arguments: argparse.Namespace) -> tuple[
 
 def _show(image: Path, found: Comparison) -> None:
     print(image)
+    for about in dict.fromkeys(entry.about for entry in found.entries if entry.about):
+        print(f"  {about}")
     for entry in found.answered:
         score = "" if entry.iou is None else f", IoU {entry.iou:.3f}"
         area = float(entry.result.mask.mean()) if entry.result else 0.0

@@ -20,12 +20,14 @@ from ipseg.methods._candidates import Box, Pool
 from ipseg.methods._matching import Matches
 from ipseg.methods._patches import Patches
 from ipseg.methods._protocols import Protocol, protocol_of, select
-from ipseg.methods._rival import Answer, Reference, Rival
+from ipseg.methods._rival import ON_PARTS, Answer, Reference, Rival
 from ipseg.perception import Named
 from ipseg.pipeline import IPSeg, Steps
 from ipseg.types import Candidates, Mask, Similarity
 
-ELSEWHERE = "on the engine's own features and segmenter instead of DINOv2-L and SAM"
+ELSEWHERE = (
+    "Matcher's matching, groups and scores on the engine's own features and segmenter, without DINOv2-L and SAM."
+)
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class Matcher(Rival):
         self.run: Callable[..., Any] = engine.placement.run if engine.placement is not None else _directly
         self.patches = _patches.of_dinov2(engine) if self.published else _patches.of_engine(engine)
         if not self.published:
-            self.variant = ELSEWHERE
+            self.variant, self.about = ON_PARTS, ELSEWHERE
 
     def learn(self, reference: Reference, step: Steps) -> tuple[Patches, NDArray[np.bool_]]:
         """The cells of the reference, and which of them are the thing."""

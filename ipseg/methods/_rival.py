@@ -16,6 +16,9 @@ from ipseg.pipeline import Progress, Steps
 from ipseg.result import Result
 from ipseg.types import Mask, PictureError, Points, Similarity
 
+ON_PARTS = "on the engine's parts"
+"""The variant of a rival that has its models replaced by what the engine has."""
+
 NOTHING_STANDS_OUT = (
     "Nothing stands out in the prompt picture, so all of it was used; crop it to the thing or give a mask."
 )
@@ -54,7 +57,8 @@ class Rival:
     """
 
     title: str = ""
-    variant: str = ""  # how it differs from what was published, for its label; "" when it does not
+    variant: str = ""  # how it differs from what was published, in a word or two for its label; "" when it does not
+    about: str = ""  # the same in a sentence
 
     def __init__(self, perception: Perception) -> None:
         self.perception = perception

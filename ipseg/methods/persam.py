@@ -13,14 +13,14 @@ import numpy as np
 
 from ipseg import geometry, prototype, refine, similarity
 from ipseg.geometry import cells_inside
-from ipseg.methods._rival import Answer, Reference, Rival
+from ipseg.methods._rival import ON_PARTS, Answer, Reference, Rival
 from ipseg.perception import Named
 from ipseg.pipeline import IPSeg, Steps
 from ipseg.types import Points, Similarity
 
 TITLE = "PerSAM"
 PAPER = "Zhang et al., Personalize Segment Anything Model with One Shot, ICLR 2024"
-ELSEWHERE = "its similarity and two points, on the engine's own features and segmenter instead of inside SAM"
+ELSEWHERE = "PerSAM's similarity and two points on the engine's own features and segmenter, without SAM and its guides."
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class OnParts(Rival):
     similarity under a sigmoid, is given to a segmenter that takes log odds as just that; another one gets the points.
     """
 
-    title, variant = TITLE, ELSEWHERE
+    title, variant, about = TITLE, ON_PARTS, ELSEWHERE
 
     def __init__(self, engine: IPSeg) -> None:
         super().__init__(engine.perception)

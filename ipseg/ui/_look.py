@@ -36,8 +36,8 @@ CSS = """
 #title h1 { font-size: 2rem; margin: 0 0 .15rem; letter-spacing: -.02em; }
 #title p { font-size: 1.05rem; }
 #engine { align-items: center; gap: .8rem; flex-wrap: wrap; }
-#engine > :first-child { flex: 1 1 420px; }
-#engine > .column { flex: 0 1 190px; min-width: 150px !important; }
+#engine > #engine-state { flex: 1 1 300px !important; }
+#engine > .column { flex: 0 1 200px !important; min-width: 160px !important; }
 .sidebar:not(.open) .toggle-button { width: auto; gap: .3rem; padding: 0 .7rem; }
 .sidebar:not(.open) .toggle-button::after { content: "Settings"; font-size: .9rem; transform: rotate(180deg); }
 #engine-state .state { border-left: 4px solid #a8a29e; padding: .1rem .8rem; font-size: .95rem; }
@@ -56,7 +56,8 @@ CSS = """
   padding: .3rem .6rem; text-align: left; border-bottom: 1px solid rgb(168 162 158 / .35);
 }
 #compare-table td:nth-last-child(-n+3) { font-variant-numeric: tabular-nums; }
-#compare-table { overflow-x: auto; }
+#compare-table .wide { contain: inline-size; overflow-x: auto; }
+#compare-table .swatch { display: inline-block; width: .8em; height: .8em; margin-right: .45em; border-radius: 2px; }
 #compare-table .aside { opacity: .8; font-size: .9rem; }
 #compare-table .waiting { border-left: 4px solid #a8a29e; border-radius: 4px; padding: .45rem .8rem;
   background: rgb(168 162 158 / .12); }

@@ -119,7 +119,7 @@ def pair(kept: list[Kept] | None, which: str | None, left: str, right: str) -> A
     return row.overlay(left), row.overlay(right)
 
 
-def downloads(kept: Sequence[Kept]) -> tuple[Any, Any]:
+def downloads(kept: Sequence[Kept], page: Any) -> tuple[Any, Any]:
     """The row of pictures (all rows, one below the other) and all masks, on their buttons."""
     rows = [np.asarray(Image.open(row.row)) for row in kept]
     whole = np.full((sum(row.shape[0] for row in rows), max(row.shape[1] for row in rows), 3), 255, np.uint8)
@@ -127,14 +127,13 @@ def downloads(kept: Sequence[Kept]) -> tuple[Any, Any]:
     for row in rows:
         whole[top : top + row.shape[0], : row.shape[1]] = row
         top += row.shape[0]
-    button = gr.DownloadButton(visible=True)
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as packed:
         for name, file in (pair for row in kept for pair in row.masks):
             packed.writestr(name, Path(file).read_bytes())
-    packed_at = save_bytes_to_cache(archive.getvalue(), "masks.zip", button.GRADIO_CACHE)
+    packed_at = save_bytes_to_cache(archive.getvalue(), "masks.zip", page.masks.GRADIO_CACHE)
     return (
-        gr.DownloadButton(value=as_png(button, whole, "comparison.png"), interactive=True),
+        gr.DownloadButton(value=as_png(page.row, whole, "comparison.png"), interactive=True),
         gr.DownloadButton(value=packed_at, interactive=True),
     )
 
@@ -145,14 +144,16 @@ def table(found: Sequence[Comparison], names: Sequence[str], engine: str) -> str
     several = len(found) > 1
     heads = ["picture"] * several + ["method", "prompt mask", "of the picture", "seconds"] + ["IoU"] * scored
     lines = [
-        _line(entry, name if several else None, scored, len(heads))
+        _line(entry, _swatches(one).get(entry.method, ""), name if several else None, scored, len(heads))
         for one, name in zip(found, names, strict=True)
         for entry in one.entries
     ]
     head = "".join(f'<th scope="col">{head}</th>' for head in heads)
-    agree = "" if several else _agreement(found[0])
-    note = f'<p class="aside">Engine {html.escape(engine)}; every method uses its parts.{agree}</p>'
-    return f'<table role="status"><thead><tr>{head}</tr></thead><tbody>{"".join(lines)}</tbody></table>{note}'
+    notes = [f"Engine {engine}.", *dict.fromkeys(entry.about for entry in found[0].entries if entry.about)]
+    notes += [] if several else [_agreement(found[0])]
+    body = f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
+    note = f'<p class="aside">{html.escape(" ".join(notes))}</p>'
+    return f'<div class="wide" role="status">{body}</div>{note}'
 
 
 def record(found: Sequence[Comparison], names: Sequence[str], engine: str) -> dict[str, Any]:
@@ -168,9 +169,16 @@ def record(found: Sequence[Comparison], names: Sequence[str], engine: str) -> di
     return {"engine": engine, "pictures": pictures}
 
 
-def _line(entry: Entry, name: str | None, scored: bool, width: int) -> str:
+def _swatches(found: Comparison) -> dict[str, str]:
+    """The colour of each method in the picture of the differences, as a small square."""
+    square = '<span class="swatch" style="background: rgb{}"></span>'
+    colours = (viz.CONTESTANTS[place % len(viz.CONTESTANTS)] for place in range(len(found.entries)))
+    return {entry.method: square.format(colour) for entry, colour in zip(found.answered, colours, strict=False)}
+
+
+def _line(entry: Entry, swatch: str, name: str | None, scored: bool, width: int) -> str:
     cells = [] if name is None else [html.escape(name)]
-    cells.append(f"<b>{html.escape(entry.label)}</b>")
+    cells.append(f"{swatch}<b>{html.escape(entry.label)}</b>")
     if entry.result is None:
         rest = width - len(cells)
         return f'<tr>{_cells(cells)}<td colspan="{rest}" class="aside">{html.escape(entry.error)}</td></tr>'
@@ -189,7 +197,7 @@ def _agreement(found: Comparison) -> str:
     labels = {entry.method: entry.label for entry in found.entries}
     pairs = (f"{labels[one]} and {labels[other]} {value:.2f}" for (one, other), value in found.agreement.items())
     text = "; ".join(pairs)
-    return f" IoU with each other: {html.escape(text)}." if text else ""
+    return f"IoU with each other: {text}." if text else ""
 
 
 def _caption(entry: Entry) -> str:

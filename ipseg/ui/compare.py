@@ -112,7 +112,7 @@ def _handler(studio: Studio, page: _Layout) -> Callable[..., tuple[Any, ...]]:
         return (
             rows.table(found, question.names, asked.name),
             rows.record(found, question.names, asked.name),
-            *rows.downloads(kept),
+            *rows.downloads(kept, page),
             kept,
             gr.Dropdown(choices=question.names, value=question.names[0], visible=len(question.names) > 1),
             *_another(kept, question.names[0]),

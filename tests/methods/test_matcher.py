@@ -28,7 +28,7 @@ def offline():
 @pytest.mark.slow
 def test_on_the_offline_engine_it_finds_the_thing_and_says_what_it_is(offline):
     matcher = registry.method("matcher", offline)
-    assert matcher.label == "Matcher (on the engine's own features and segmenter instead of DINOv2-L and SAM)"
+    assert matcher.label == "Matcher (on the engine's parts)"
     ious = []
     for name in ("red_mug", "cactus", "toy_car"):
         prompt = matcher.prompt(*example(f"{name}/00"))
@@ -78,7 +78,7 @@ def test_without_a_mask_it_takes_the_saliency(offline, make_scene):
 def test_matcher_z_takes_the_saliency_whatever_is_given(offline, make_scene):
     picture, mask = small(make_scene)
     matcher = registry.method("matcher_z", offline, draws=2)
-    assert matcher.label.startswith("Matcher-Z (with the saliency mask that IPSeg uses, on the engine's own features")
+    assert matcher.label.startswith("Matcher-Z (with the saliency mask that IPSeg uses, on the engine's parts")
     free, given = matcher.prompt(picture), matcher.prompt(picture, ~mask)
     np.testing.assert_array_equal(free.mask, given.mask)
     assert not given.given

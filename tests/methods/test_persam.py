@@ -161,9 +161,8 @@ def test_on_the_offline_engine_it_says_what_it_is(offline):
     prompt = rival.prompt(PROMPT)
     result = rival.segment(prompt, INPUT)
     assert prompt.source == "saliency"
-    assert rival.label == (
-        "PerSAM (its similarity and two points, on the engine's own features and segmenter instead of inside SAM)"
-    )
+    assert rival.label == "PerSAM (on the engine's parts)"
+    assert "without SAM and its guides" in rival.about
     assert len(result.points.positive) == len(result.points.negative) == 1
     assert result.mask.shape == INPUT.shape[:2]
 

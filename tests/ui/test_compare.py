@@ -1,0 +1,140 @@
+"""The Compare tab: choose, paint, compare, slide, download; and the same through the API."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+
+import numpy as np
+import pytest
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+from PIL import Image
+
+from ipseg import open_picture
+from tests.ui.conftest import EXAMPLES
+
+PROMPT, ONE, TWO = (EXAMPLES / "robot" / f"{number}.jpg" for number in ("01", "02", "04"))
+TRUTHS = [EXAMPLES.parent / "Annotations" / "robot" / f"{number}.png" for number in ("02", "04")]
+
+
+def opened(page):
+    page.get_by_role("tab", name="Compare").click()
+    page.wait_for_selector("#compare-run")
+    page.set_input_files("#compare-prompt input[type=file]", str(PROMPT))
+    page.wait_for_selector("#compare-prompt img")
+    page.set_input_files("#compare-pictures input[type=file]", [str(ONE), str(TWO)])
+    page.wait_for_selector("#compare-pictures img")
+    return page
+
+
+def table(page) -> str:
+    page.click("#compare-run")
+    page.wait_for_selector("#compare-table table", timeout=60_000)
+    return page.inner_text("#compare-table")
+
+
+def download(page, button: str) -> bytes:
+    page.wait_for_selector(f"{button}:not([disabled])")
+    with page.expect_download() as waiting:
+        page.click(button)
+    return waiting.value.path().read_bytes()
+
+
+@pytest.mark.browser
+def test_two_methods_side_by_side(page):
+    opened(page).get_by_text("True masks, to measure against").click()
+    page.set_input_files("#compare-truths input[type=file]", [str(path) for path in TRUTHS])
+    page.wait_for_selector("#compare-truths .file-preview")
+    text = table(page)
+    assert "PerSAM (on the engine's parts)" in text
+    assert text.count("saliency") == 4
+    assert "IoU" in text
+    page.wait_for_selector("#compare-answers img")
+    assert page.locator("#compare-slider img").count() >= 2
+    before = page.get_attribute("#compare-difference img", "src")
+    page.click("#compare-which input")
+    page.get_by_role("option", name="04", exact=True).click()
+    page.wait_for_function("b => document.querySelector('#compare-difference img').src !== b", arg=before)
+    with Image.open(io.BytesIO(download(page, "#compare-row"))) as row:
+        assert row.height > 700  # two pictures, one row each
+    with zipfile.ZipFile(io.BytesIO(download(page, "#compare-masks"))) as masks:
+        assert sorted(masks.namelist()) == ["02/ipseg.png", "02/persam.png", "04/ipseg.png", "04/persam.png"]
+        with masks.open("04/ipseg.png") as file, Image.open(file) as mask:
+            assert mask.size == open_picture(TWO).shape[1::-1]
+    overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert overflow <= 0
+    assert page.complaints == []
+
+
+@pytest.mark.browser
+def test_a_mask_can_be_painted(page):
+    opened(page).get_by_text("A mask for the thing").click()
+    page.click("#compare-onto")
+    page.wait_for_selector("#compare-paint canvas")
+    page.wait_for_timeout(1500)  # the canvas draws the picture
+    page.locator("#compare-paint").scroll_into_view_if_needed()
+    box = page.locator("#compare-paint canvas").last.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x - 20, y)
+    page.mouse.down()
+    for step in range(8):
+        page.mouse.move(x - 20 + 5 * step, y - 30 + step % 3 * 30, steps=3)
+    page.mouse.up()
+    page.wait_for_timeout(500)
+    assert table(page).count("yours") == 4
+
+
+@pytest.mark.browser
+def test_what_is_missing_gets_its_sentence(page):
+    page.get_by_role("tab", name="Compare").click()
+    page.click("#compare-run")
+    page.wait_for_selector(".toast-body")
+    assert "no picture of the thing yet" in page.inner_text(".toast-body")
+
+
+@pytest.fixture(scope="module")
+def client(demo, tmp_path_factory) -> Client:
+    return Client(demo.url, verbose=False, download_files=tmp_path_factory.mktemp("downloads"))
+
+
+def ask(client: Client, **given):
+    question = {
+        "prompt": handle_file(PROMPT),
+        "pictures": [{"image": handle_file(ONE), "caption": None}],
+        "methods": ["ipseg", "persam"],
+        "mask": None,
+        "paint": None,
+        "truths": None,
+        **given,
+    }
+    return client.predict(**question, api_name="/compare")
+
+
+def test_the_api_gives_a_record(client):
+    answer = ask(client, methods=["ipseg", "persam", "seggpt"], truths=[handle_file(TRUTHS[0])])
+    record = next(each for each in answer if isinstance(each, dict) and "pictures" in each)
+    ours, theirs, absent = record["pictures"][0]["methods"]
+    assert ours["prompt_mask"] == theirs["prompt_mask"] == "saliency"
+    assert 0 <= ours["iou"] <= 1
+    assert "SegGPT" in absent["error"]
+    assert "weights fetch seggpt" in absent["error"] or "pip install" in absent["error"]
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"methods": ["ipseg"]}, "two or more different methods"),
+        ({"pictures": []}, "no picture to search"),
+        ({"methods": ["persam_f", "groupvit"]}, "PerSAM-F weighs the three masks"),
+    ],
+)
+def test_what_cannot_be_compared_is_one_sentence(client, given, sentence):
+    with pytest.raises(AppError, match=sentence):
+        ask(client, **given)
+
+
+def test_a_mask_of_another_size_is_one_sentence(client, tmp_path):
+    Image.fromarray(np.full((40, 40), 255, np.uint8)).save(tmp_path / "small.png")
+    with pytest.raises(AppError, match=r"small\.png is 40x40 pixels but its picture is 640x480"):
+        ask(client, mask=handle_file(tmp_path / "small.png"))
