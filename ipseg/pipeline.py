@@ -29,6 +29,7 @@ from ipseg.types import (
     FeatureExtractor,
     FeatureMap,
     PictureError,
+    Points,
     Prompt,
     Prototype,
     SaliencyMethod,
@@ -157,6 +158,15 @@ class IPSeg:
         limit = method.threshold if threshold is None else threshold
         found = bool(mask.any()) and score >= limit
         return Result(picture.pixels, mask, found, score, limit, chosen, likeness, step.seconds)
+
+    def choose_points(
+        self, prompt: Prompt, image: Source, *, k: int | None = None, clusters: int | None = None
+    ) -> tuple[Points, Similarity]:
+        """The points and the similarity alone, without the segmenter; (x, y) in pixels of the original picture."""
+        method, picture = self.method, named(image)
+        k, clusters = method.k if k is None else k, method.clusters if clusters is None else clusters
+        likeness = self._similarity(prompt, picture, self.perception.features(picture))
+        return points.choose(likeness, k=k, clusters=clusters, seed=method.seed), likeness
 
     def _worth(self, prompt: Prompt, features: tuple[FeatureMap, ...]) -> refine.Worth | None:
         """How well whole masks match the prompt: Eq. 6 for the prototypes of their inside and outside."""

@@ -1,0 +1,85 @@
+"""Tell on how many pairs a precision chooses the same points as float32.
+
+FOLDER is in PerSeg's layout; every ordered pair of pictures of one object counts. A pair agrees when every point of one
+precision has a point of the other within a cell of it, positive and negative alike.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import sys
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ipseg import weights
+from ipseg.commands import _engine
+from ipseg.datasets import perseg
+from ipseg.types import InputError, Points, SettingError
+
+EXACT = "float32"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``ipseg agree``."""
+    parser.add_argument("data", metavar="FOLDER", type=Path, help="holds Images/<object>/NN.jpg")
+    parser.add_argument("--pairs", metavar="N", type=int, default=0, help="ask about N pairs, evenly spread; 0: all")
+    _engine.add_arguments(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Choose points in both precisions, one after the other, and count."""
+    if arguments.dtype in ("auto", EXACT):
+        raise SettingError(f"--dtype is {arguments.dtype}; choose float16 or bfloat16, which {EXACT} is held against.")
+    if arguments.pairs < 0:
+        raise InputError(f"--pairs is {arguments.pairs}; give 0 or more.")
+    episodes = list(perseg.episodes(perseg.pictures(arguments.data)))
+    if not episodes:
+        raise InputError(f"{arguments.data} has no object with two pictures; add a second one to ask about.")
+    if arguments.pairs:
+        chosen = np.linspace(0, len(episodes) - 1, min(arguments.pairs, len(episodes))).round().astype(int)
+        episodes = [episodes[index] for index in np.unique(chosen)]
+    halves, cells = _points(arguments, arguments.dtype, episodes)
+    wholes, _ = _points(arguments, EXACT, episodes)
+    same = [agree(half, whole, cell) for half, whole, cell in zip(halves, wholes, cells, strict=True)]
+    print(f"{sum(same)} of {len(same)} pairs ({np.mean(same):.1%}): the same points in {arguments.dtype} and {EXACT}")
+    return 0
+
+
+def agree(one: Points, other: Points, cell: tuple[float, float]) -> bool:
+    """Whether two sets of points are the same to a cell, (width, height) in pixels."""
+    return all(_close(getattr(one, sign), getattr(other, sign), cell) for sign in ("positive", "negative"))
+
+
+def _points(
+    arguments: argparse.Namespace, dtype: str, episodes: list[perseg.Episode]
+) -> tuple[list[Points], list[tuple[float, float]]]:
+    """The points of every episode and the size of a cell there; the engine is let go afterwards."""
+    own = copy.copy(arguments)
+    own.dtype = dtype
+    found, cells = [], []
+    with weights.using(arguments.weights_dir):
+        engine = _engine.make(own)
+        for number, episode in enumerate(episodes):
+            _report(dtype, number, len(episodes))
+            points, likeness = engine.choose_points(engine.prompt(episode.prompt.image), episode.query.image)
+            found.append(points)
+            cells.append(likeness.frame.cell)
+    return found, cells
+
+
+def _close(one: NDArray, other: NDArray, cell: tuple[float, float]) -> bool:
+    if len(one) != len(other):
+        return False
+    apart = np.abs(one[:, None] - other[None]) / np.array(cell)
+    near = (apart.max(axis=-1, initial=0) <= 1) if len(one) else np.ones((0, 0), bool)
+    return bool(near.any(axis=0).all() and near.any(axis=1).all())
+
+
+def _report(dtype: str, done: int, total: int) -> None:
+    if sys.stderr.isatty():
+        print(
+            f"{dtype}: {done + 1} of {total} pairs", end="\r" if done + 1 < total else "\n", file=sys.stderr, flush=True
+        )
