@@ -2,5 +2,15 @@
 
 from .alone import ALONE
 from .among import AMONG
+from .failure_cases import CASES
+from .prompt_sets import KINDS
+from .scene import Scene
 
-SCENES = tuple(sorted(ALONE + AMONG, key=lambda scene: scene.name))
+
+def in_galleries():
+    """The scenes of the galleries; what is only shown there is rendered elsewhere."""
+    shown = [scene for kind in KINDS for scenes in (*kind.sets.values(), kind.inputs) for scene in scenes]
+    return tuple(scene for scene in (*shown, *(case.prompt for case in CASES)) if isinstance(scene, Scene))
+
+
+SCENES = tuple(sorted(ALONE + AMONG + in_galleries(), key=lambda scene: scene.name))
