@@ -27,7 +27,7 @@ from studio.lights import LIGHTS  # noqa: E402
 from studio.motion import move  # noqa: E402
 from studio.prompt_sets import KINDS  # noqa: E402
 from studio.props import PROPS  # noqa: E402
-from studio.scenes import SCENES  # noqa: E402
+from studio.scenes import chosen  # noqa: E402
 from studio.things import THINGS  # noqa: E402
 from studio.walls import build_wall  # noqa: E402
 
@@ -182,20 +182,14 @@ def arguments():
     return parser.parse_args(given)
 
 
-def chosen(only):
-    """The scenes named in `only`, or in a folder named there; all without it."""
-    wanted = {name: [s for s in SCENES if f"{s.name}/".startswith(f"{name.strip('/')}/")] for name in only or ()}
-    unknown = [name for name, scenes in wanted.items() if not scenes]
-    if unknown:
-        objects = sorted({scene.name.split("/")[0] for scene in SCENES})
-        sys.exit(f"No scene is called {', '.join(unknown)}; the objects are {', '.join(objects)}.")
-    return [scene for scene in SCENES if not only or any(scene in scenes for scenes in wanted.values())]
-
-
 def main():
     options = arguments()
     size = tuple(int(side) for side in options.size.split("x")) if options.size else None
-    for scene in chosen(options.only):
+    try:
+        scenes = chosen(options.only)
+    except ValueError as error:
+        sys.exit(str(error))
+    for scene in scenes:
         start = time.monotonic()
         share = render(scene, options.output, options.samples, size)
         print(f"{scene.name}: thing covers {share:.1%}, {time.monotonic() - start:.1f} s", flush=True)

@@ -69,7 +69,7 @@ CAR = (
     clear("car/A", Placed("car", "red", yaw=25), ("marble", "blue panels", "studio"), (3.6, 20, LOW, SMALL),
           "A red toy car on marble."),
     clear("car/B", Placed("car", "sky", yaw=-150), ("yellow cloth", "cream", "window"), (3.5, 30, LOW, SMALL),
-          "A sky-blue toy car on a yellow cloth, heading right."),
+          "A sky-blue toy car on a yellow cloth, from behind."),
     clear("car/C", Placed("car", "purple", yaw=62), ("oak", "dots", "evening"), (3.4, 18, LOW, SMALL),
           "A purple toy car in golden light, its nose towards us."),
 )  # fmt: skip

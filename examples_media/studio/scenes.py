@@ -14,3 +14,13 @@ def in_galleries():
 
 
 SCENES = tuple(sorted(ALONE + AMONG + in_galleries(), key=lambda scene: scene.name))
+
+
+def chosen(only):
+    """The scenes named in `only`, or in a folder named there; all without it."""
+    wanted = {name: [s for s in SCENES if f"{s.name}/".startswith(f"{name.strip('/')}/")] for name in only or ()}
+    unknown = [name for name, scenes in wanted.items() if not scenes]
+    if unknown:
+        folders = sorted({scene.name.rsplit("/", 1)[0] for scene in SCENES})
+        raise ValueError(f"No scene is called {', '.join(unknown)}; the folders are {', '.join(folders)}.")
+    return [scene for scene in SCENES if not only or any(scene in scenes for scenes in wanted.values())]
