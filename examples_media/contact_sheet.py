@@ -71,7 +71,12 @@ def gallery_sheets(folder, tile=TILE):
     yield "prompt_sets", lay_out(rows, tile, heads[: max(map(len, rows.values()))])
     roles = ("prompt", "input", "mended")
     cases = {case["title"]: [cell(case[role]) for role in roles] for case in index["failure_cases"]}
-    yield "failure_cases", lay_out(cases, tile, ("broken prompt", "input", "mended prompt"))
+    heads, names, half = ("broken prompt", "input", "mended prompt"), list(cases), (len(cases) + 1) // 2
+    halves = [lay_out({name: cases[name] for name in part}, tile, heads) for part in (names[:half], names[half:])]
+    sheet = Image.new("RGB", (sum(part.width for part in halves), halves[0].height), PAPER)
+    for number, part in enumerate(halves):
+        sheet.paste(part, (number * halves[0].width, 0))
+    yield "failure_cases", sheet
 
 
 def report(sheet, path):

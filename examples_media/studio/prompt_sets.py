@@ -9,10 +9,10 @@ LOW, MIDDLE, DUCK, HIGH, TALLER = (0, 0, 0.36), (0, 0, 0.45), (0, 0, 0.52), (0, 
 lying = partial(Placed, "umbrella", tilt=(56.0, 0.0), lift=0.08)
 
 
-def clear(place, thing, stage, camera, caption, *others):
+def clear(place, thing, stage, camera, caption, *others, fstop=0.6):
     """A prompt alone on its stage; `camera` is (distance, elevation, target, size)."""
     distance, elevation, target, size = camera
-    view = View(distance, elevation, target=target, size=size)
+    view = View(distance, elevation, target=target, size=size, fstop=fstop)
     return Scene(f"{ROOT}/prompt_sets/{place}/00", thing, others, Stage(*stage), view, caption)
 
 
@@ -75,11 +75,12 @@ CAR = (
 )  # fmt: skip
 GUITAR = (
     clear("guitar/A", Placed("guitar", "orange", yaw=12, lift=0.06), ("cream rug", "sage", "window"),
-          (3.3, 14, TALLER, UPRIGHT), "An orange guitar on its stand.", Placed("stand", "wood", yaw=12)),
+          (3.3, 14, TALLER, UPRIGHT), "An orange guitar on a rug, from the front.", Placed("stand", "wood", yaw=12)),
     clear("guitar/B", Placed("guitar", "red", yaw=-30, lift=0.06), ("walnut", "stripes", "studio"),
           (3.4, 18, TALLER, UPRIGHT), "A red guitar, turned to the left.", Placed("stand", "brown", yaw=-30)),
     clear("guitar/C", Placed("guitar", "sky", (0.6, -0.3), 62, tilt=(-90.0, 0.0), lift=0.14),
-          ("yellow cloth", "rose", "studio"), (3.1, 52, (0, 0, 0.1), SMALL), "A sky-blue guitar that lies on a cloth."),
+          ("yellow cloth", "rose", "studio"), (3.1, 52, (0, 0, 0.1), SMALL), "A sky-blue guitar that lies on a cloth.",
+          fstop=4.0),
 )  # fmt: skip
 LAMP = (
     clear("lamp/A", Placed("lamp", "teal"), ("oak", "rose", "window"), (3.5, 14, HIGH, UPRIGHT),
@@ -133,7 +134,8 @@ KINDS = (
         among("guitar/inputs/01", Placed("guitar", "purple", (-0.6, 0.6), 25, lift=0.06),
               (Placed("stand", "wood", (-0.6, 0.6), 25), Placed("cactus", "moss", (0.85, 0.5), 10, 0.9),
                Placed("gift", "red", (0.1, -0.35), 30, 0.8), Placed("mushroom", "orange", (-1.5, 0.2))),
-              ("grass", None, "evening"), (4.5, 16, -6, (0, 0, 0.78)), "A purple guitar on the lawn, behind a gift."),
+              ("grass", None, "evening"), (4.5, 16, -6, (0, 0, 0.78)),
+              "A purple guitar on the lawn, with a gift and a cactus."),
     )),
     kind("lamp", "Table lamp", LAMP, (
         among("lamp/inputs/00", Placed("lamp", "green", (-0.7, 0.3)),

@@ -21,6 +21,6 @@ def chosen(only):
     wanted = {name: [s for s in SCENES if f"{s.name}/".startswith(f"{name.strip('/')}/")] for name in only or ()}
     unknown = [name for name, scenes in wanted.items() if not scenes]
     if unknown:
-        folders = sorted({scene.name.rsplit("/", 1)[0] for scene in SCENES})
+        folders = sorted({"/".join(scene.name.split("/")[:-1][:3]) for scene in SCENES})
         raise ValueError(f"No scene is called {', '.join(unknown)}; the folders are {', '.join(folders)}.")
     return [scene for scene in SCENES if not only or any(scene in scenes for scenes in wanted.values())]
