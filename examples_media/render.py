@@ -19,10 +19,15 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
 from studio.denoise import denoise  # noqa: E402
+from studio.failure_cases import CASES  # noqa: E402
+from studio.gallery import files, write_index  # noqa: E402
 from studio.grounds import build_ground  # noqa: E402
+from studio.household import HOUSEHOLD  # noqa: E402
 from studio.lights import LIGHTS  # noqa: E402
+from studio.motion import move  # noqa: E402
+from studio.prompt_sets import KINDS  # noqa: E402
 from studio.props import PROPS  # noqa: E402
-from studio.scenes import SCENES  # noqa: E402
+from studio.scenes import chosen  # noqa: E402
 from studio.things import THINGS  # noqa: E402
 from studio.walls import build_wall  # noqa: E402
 
@@ -33,7 +38,7 @@ def put(placed, index):
     """Build a thing under one parent; `index` is what the object-index pass shows for it."""
     root = bpy.data.objects.new(f"{placed.kind} {index}", None)
     bpy.context.scene.collection.objects.link(root)
-    for part in (THINGS | PROPS)[placed.kind](placed.colour):
+    for part in (THINGS | HOUSEHOLD | PROPS)[placed.kind](placed.colour):
         part.parent, part.pass_index = root, index
     root.location = (*placed.at, placed.lift)
     root.rotation_euler = [math.radians(angle) for angle in (*placed.tilt, placed.yaw)]
@@ -65,7 +70,9 @@ def set_up(scene, samples, size):
     build_ground(scene.stage.ground, np.random.default_rng(seed))
     build_wall(scene.stage.wall)
     LIGHTS[scene.stage.light]()
-    put(scene.wanted, WANTED_INDEX)
+    wanted = put(scene.wanted, WANTED_INDEX)
+    if any(scene.moved):
+        move(wanted, scene.moved)
     for number, other in enumerate(scene.others):
         put(other, WANTED_INDEX + 1 + number)
     aim_camera(scene.view, scene.wanted)
@@ -138,29 +145,36 @@ def save(pixels, path, settings, is_colour):
     image.save_render(str(path), scene=stage)
 
 
+def passes(folder, *keys):
+    """Render once and read what was written."""
+    bpy.ops.render.render()
+    return [read(folder, key) for key in keys]
+
+
 def render(scene, output, samples, size):
     portrait = scene.view.size[0] < scene.view.size[1]
     set_up(scene, samples, (size[::-1] if portrait else size) if size else scene.view.size)
     with tempfile.TemporaryDirectory() as folder:
         wire_outputs(folder)
-        bpy.ops.render.render()
-        picture, colour, normal, mask = (read(folder, key) for key in ("picture", "colour", "normal", "mask"))
+        picture, colour, normal, mask = passes(folder, "picture", "colour", "normal", "mask")
+    if any(scene.moved):
+        with tempfile.TemporaryDirectory() as folder:
+            wire_outputs(folder)
+            bpy.context.scene.render.use_motion_blur = True
+            picture, colour, normal = passes(folder, "picture", "colour", "normal")
     inside = (mask[..., :1] >= 0.5).astype(np.float32)
-    picture = denoise(picture, colour, normal)
-    save(
-        picture,
-        output / "Images" / f"{scene.name}.jpg",
-        {"file_format": "JPEG", "quality": 90, "color_mode": "RGB"},
-        True,
-    )
+    picture_file, mask_file = (output / path for path in files(scene.name))
+    quality = 90 if picture_file.parts[-3] == "Images" else 85
+    jpeg = {"file_format": "JPEG", "quality": quality, "color_mode": "RGB"}
+    save(denoise(picture, colour, normal), picture_file, jpeg, True)
     png = {"file_format": "PNG", "color_mode": "BW", "color_depth": "8", "compression": 100}
-    save(inside.repeat(3, -1), output / "Annotations" / f"{scene.name}.png", png, False)
+    save(inside.repeat(3, -1), mask_file, png, False)
     return float(inside.mean())
 
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", nargs="+", metavar="NAME", help="scenes, such as red_mug/00, or whole objects")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="scenes, such as red_mug/00, or folders of them")
     parser.add_argument("--output", type=Path, default=HERE)
     parser.add_argument("--samples", type=int, default=64)
     parser.add_argument("--size", help="such as 320x240 for a draft (turned for portraits); default: the scene's own")
@@ -168,22 +182,18 @@ def arguments():
     return parser.parse_args(given)
 
 
-def chosen(only):
-    """The scenes whose name or object is in `only`; all without it."""
-    unknown = set(only or ()) - {name for scene in SCENES for name in (scene.name, scene.name.split("/")[0])}
-    if unknown:
-        objects = sorted({scene.name.split("/")[0] for scene in SCENES})
-        sys.exit(f"No scene is called {', '.join(sorted(unknown))}; the objects are {', '.join(objects)}.")
-    return [scene for scene in SCENES if not only or {scene.name, scene.name.split("/")[0]} & set(only)]
-
-
 def main():
     options = arguments()
     size = tuple(int(side) for side in options.size.split("x")) if options.size else None
-    for scene in chosen(options.only):
+    try:
+        scenes = chosen(options.only)
+    except ValueError as error:
+        sys.exit(str(error))
+    for scene in scenes:
         start = time.monotonic()
         share = render(scene, options.output, options.samples, size)
         print(f"{scene.name}: thing covers {share:.1%}, {time.monotonic() - start:.1f} s", flush=True)
+    print(f"{write_index(options.output, KINDS, CASES)} written")
 
 
 main()

@@ -89,4 +89,10 @@ def lamp():
     area((-4.0, -2.0, 2.5), 2.0, 150, "9fb3ff")
 
 
-LIGHTS = {light.__name__: light for light in (window, studio, evening, noon, overcast, lamp)}
+def night():
+    """A dark room: hardly more than the glow of the sky."""
+    sky("1c2540", "333a58", 0.9)
+    area((-4.0, -1.0, 3.0), 1.5, 16, "8fa8ff")
+
+
+LIGHTS = {light.__name__: light for light in (window, studio, evening, noon, overcast, lamp, night)}

@@ -157,7 +157,29 @@ def candle(colour):
     return [*parts, lathe(flame, plain("ffb347", glow=9.0), around=16)]
 
 
+def mirror(colour):
+    """A mirror in a frame, upright, its glass towards -y."""
+    frame = painted(colour)
+    parts = [box((1.9, 0.03, 1.75), (0, 0, 0.95), plain("eef2f4", 0.0, metallic=1.0), bevel=0.004)]
+    for side in (-1, 1):
+        parts.append(box((0.12, 0.12, 1.95), (side * 0.98, 0, 0.975), frame, bevel=0.03))
+        parts.append(box((1.9, 0.12, 0.12), (0, 0, 0.975 + side * 0.9), frame, bevel=0.03))
+    return parts
+
+
+def stand(colour):
+    """A low stand that holds a guitar upright."""
+    wood, legs = grainy_wood(colour), []
+    for side in (-1, 1):
+        foot = [(side * 0.2, -0.2, 0.035), (side * 0.2, 0.15, 0.035), (side * 0.16, 0.3, 0.05)]
+        back = [(side * 0.16, 0.3, 0.05), (side * 0.14, 0.2, 0.4), (side * 0.12, 0.14, 0.62)]
+        legs += [tube(path, [0.025] * 3, wood) for path in (foot, back)]
+        legs.append(ball(0.034, (side * 0.2, -0.21, 0.04), rubber("charcoal")))
+    return [*legs, tube([(-0.14, 0.2, 0.4), (0, 0.2, 0.4), (0.14, 0.2, 0.4)], [0.02] * 3, wood)]
+
+
 PROPS = {
     "apple": apple, "lemon": lemon, "ball": beach_ball, "books": books, "blocks": blocks, "rings": rings, "vase": vase,
     "gift": gift, "mushroom": mushroom, "bowl": bowl, "candle": candle,
+    "mirror": mirror, "stand": stand,
 }  # fmt: skip

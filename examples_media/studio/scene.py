@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 # Picture sizes in pixels, (width, height).
 WIDE, TALL, LARGE = (640, 480), (480, 640), (960, 720)
+SMALL, UPRIGHT = (480, 360), (360, 480)  # the galleries
 
 
 @dataclass(frozen=True)
@@ -49,3 +50,5 @@ class Scene:
     others: tuple[Placed, ...]
     stage: Stage
     view: View
+    caption: str = ""
+    moved: tuple[float, float] = (0.0, 0.0)  # how far the wanted thing travels while the shutter is open
