@@ -7,6 +7,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,14 @@ def picture_input(**layout: Any) -> gr.Image:
     return component
 
 
+@dataclass
+class _Slot:
+    """The place of an engine, empty until somebody asks."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    engine: IPSeg | None = None
+
+
 class Studio:
     """The engines for all tabs and visitors; they keep pictures by their content, never answers by their asker.
 
@@ -55,20 +64,21 @@ class Studio:
         self._weights_dir = weights_dir
         self.downloading = threading.Lock()  # one download at a time, whoever asked for it
         self._lock = threading.Lock()
-        self._engines: OrderedDict[Options, IPSeg] = OrderedDict()
+        self._engines: OrderedDict[Options, _Slot] = OrderedDict()
 
     def engine(self, chosen: Options) -> IPSeg:
         """The engine of a choice, built when it is first asked. Raises InputError when it cannot be built here."""
         with self._lock:
-            if chosen not in self._engines:
+            slot = self._engines.setdefault(chosen, _Slot())
+            self._engines.move_to_end(chosen)
+            while len(self._engines) > ENGINES:
+                self._engines.popitem(last=False)
+        with slot.lock:  # one at a time, while others go on asking engines that are there
+            if slot.engine is None:
                 preset = options.resolve(chosen)
                 with self.looking():
-                    placement = self.placement if preset.weights else None
-                    self._engines[chosen] = options.load(chosen, placement=placement)
-                while len(self._engines) > ENGINES:
-                    self._engines.popitem(last=False)
-            self._engines.move_to_end(chosen)
-            return self._engines[chosen]
+                    slot.engine = options.load(chosen, placement=self.placement if preset.weights else None)
+            return slot.engine
 
     @property
     def quick(self) -> bool:
@@ -78,7 +88,8 @@ class Studio:
     def loaded(self, chosen: Options) -> bool:
         """Whether that engine is ready to answer at once."""
         with self._lock:
-            return chosen in self._engines
+            slot = self._engines.get(chosen)
+        return slot is not None and slot.engine is not None
 
     def looking(self) -> Any:
         """A block within which weights are looked for where this page has them."""

@@ -1,0 +1,70 @@
+"""The engines behind the page: built once each, on first use, without holding up the others."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from ipseg import options
+from ipseg.options import Options
+from ipseg.types import InputError
+from ipseg.ui._studio import ENGINES, Studio
+
+
+@pytest.fixture
+def built(monkeypatch):
+    """What was built, by name; "slow" ones wait until they may go on."""
+    made, gate = [], threading.Event()
+
+    def load(chosen, placement=None):
+        if chosen.saliency == "none":
+            gate.wait(10)
+        made.append(chosen.name)
+        return object()
+
+    monkeypatch.setattr(options, "load", load)
+    return made, gate
+
+
+def test_an_engine_is_built_once_however_many_ask(built):
+    made, gate = built
+    studio, found = Studio(Options()), []
+    slow = Options(saliency="none")
+    threads = [threading.Thread(target=lambda: found.append(studio.engine(slow))) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    assert not studio.loaded(slow)
+    assert studio.engine(Options()) is studio.engine(Options())  # others are not held up
+    gate.set()
+    for thread in threads:
+        thread.join()
+    assert len(set(map(id, found))) == 1
+    assert sorted(made) == ["offline", "offline, saliency=none"]
+    assert studio.loaded(slow)
+
+
+def test_few_engines_are_kept(built):
+    made, _ = built
+    studio = Studio(Options())
+    for refinement in ("", "single", "cascade"):
+        studio.engine(Options(refinement=refinement))
+    assert not studio.loaded(Options())
+    assert studio.loaded(Options(refinement="cascade"))
+    assert len(made) == ENGINES + 1
+
+
+def test_a_choice_that_cannot_be_built_can_be_asked_again(monkeypatch):
+    calls = []
+
+    def load(chosen, placement=None):
+        calls.append(chosen)
+        if len(calls) == 1:
+            raise InputError("The weights are not here.")
+        return object()
+
+    monkeypatch.setattr(options, "load", load)
+    studio = Studio(Options())
+    with pytest.raises(InputError, match="not here"):
+        studio.engine(Options())
+    assert studio.engine(Options()) is not None
