@@ -126,7 +126,7 @@ def test_on_another_promptable_network_it_says_so():
     parts = DINOv2(small_dinov2(), size=112), Everything(), SegmentAnything2(small_sam2(), small_sam2_processor())
     matcher = registry.method("matcher", IPSeg(*parts), draws=2)
     assert matcher.label == "Matcher (on the engine's parts)"
-    assert "no DINOv2-L, no SAM" in matcher.about
+    assert "without DINOv2-L and SAM" in matcher.about
     patches = matcher.patches(named(INPUT))
     assert patches.frame.grid == (8, 6)  # the cells of the letterboxed square that lie on the picture
     assert matcher.segment(matcher.prompt(PROMPT, THING), INPUT).mask.shape == (120, 83)
