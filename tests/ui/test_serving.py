@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
-import subprocess
 import sys
 import urllib.error
 import urllib.request
@@ -75,9 +75,12 @@ def test_who_comes_when_the_queue_is_full_is_told_so(tmp_path):
         (("--preset", "magic"), "invalid choice"),
     ],
 )
-def test_wrong_usage_is_refused(arguments, sentence):
-    asked = subprocess.run(
-        [sys.executable, "app.py", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert asked.returncode == 2
-    assert sentence in asked.stderr
+def test_wrong_usage_is_refused(arguments, sentence, monkeypatch, capsys):
+    specification = importlib.util.spec_from_file_location("demo_app", ROOT / "app.py")
+    app = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(app)
+    monkeypatch.setattr(sys, "argv", ["app.py", *arguments])
+    with pytest.raises(SystemExit) as stopped:
+        app.arguments()
+    assert stopped.value.code == 2
+    assert sentence in capsys.readouterr().err
