@@ -24,15 +24,21 @@ from ipseg.pipeline import IPSeg
 
 def folder(root: Path, engine: IPSeg, data: Path) -> Path:
     """Where the predictions of this engine, with this code, on this data belong."""
-    source = hashlib.blake2b(digest_size=8)
-    for file in sorted(Path(ipseg.__file__).parent.rglob("*.py")):
-        source.update(file.read_bytes())
-    settings = json.dumps({"method": asdict(engine.method), **engine.record}, sort_keys=True, default=str)
-    source.update(settings.encode() + engine.name.encode())
+    source = hashlib.blake2b(decides(engine), digest_size=8)
     for file in sorted(data.glob("*/*/*")):
         source.update(f"{file.relative_to(data)} {file.stat().st_size} {file.stat().st_mtime_ns}".encode())
     name = re.sub(r"[^\w.-]+", "-", engine.name)
     return root / f"{data.resolve().name}-{name}-{source.hexdigest()}"
+
+
+def decides(engine: IPSeg) -> bytes:
+    """All but the pictures that decides an answer, as a digest: the code, and the engine's settings and weights."""
+    source = hashlib.blake2b(digest_size=32)
+    for file in sorted(Path(ipseg.__file__).parent.rglob("*.py")):
+        source.update(file.read_bytes())
+    settings = json.dumps({"method": asdict(engine.method), **engine.record}, sort_keys=True, default=str)
+    source.update(settings.encode() + engine.name.encode())
+    return source.digest()
 
 
 def predict(

@@ -61,6 +61,14 @@ CSS = """
 #compare-table .aside { opacity: .8; font-size: .9rem; }
 #compare-table .waiting { border-left: 4px solid #a8a29e; border-radius: 4px; padding: .45rem .8rem;
   background: rgb(168 162 158 / .12); }
+#sets-verdict .waiting, #case-verdict .waiting {
+  border-left: 4px solid #d97706; padding: .45rem .8rem; margin-bottom: .6rem;
+}
+#sets-verdict .wide { contain: inline-size; overflow-x: auto; }
+#sets-verdict .side { display: flex; flex-wrap: wrap; gap: 1.5rem; }
+#sets-verdict table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+#sets-verdict caption { text-align: left; font-weight: 600; padding-bottom: .2rem; }
+#sets-verdict th, #sets-verdict td { padding: .3rem .7rem; text-align: left; }
 #steps { opacity: .85; font-size: .9rem; }
 #verdict { min-height: 2.6rem; }
 #verdict .found, #verdict .missing, #verdict .waiting {
@@ -72,6 +80,8 @@ CSS = """
 #verdict .aside { opacity: .8; font-size: .9rem; }
 :focus-visible { outline: 3px solid #d97706 !important; outline-offset: 2px; }
 @media (max-width: 640px) {
+  .tab-wrapper { contain: inline-size; }
+  .grid-container { grid-template-columns: repeat(2, minmax(0, 1fr)) !important; }
   #title h1 { font-size: 1.6rem; }
   .gradio-container { padding-left: .6rem !important; padding-right: .6rem !important; }
 }

@@ -43,7 +43,12 @@ def serve(folder: Path, *arguments: str, **environment: str) -> Iterator[Demo]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    own = {"PORT": str(port), "GRADIO_TEMP_DIR": str(folder / "cache"), "HF_HOME": str(folder / "hf")}
+    own = {
+        "PORT": str(port),
+        "XDG_CACHE_HOME": str(folder / "xdg"),
+        "GRADIO_TEMP_DIR": str(folder / "cache"),
+        "HF_HOME": str(folder / "hf"),
+    }
     kept = {name: value for name, value in os.environ.items() if name not in ("IPSEG_WEIGHTS_DIR", "HF_HUB_CACHE")}
     log = folder / "log.txt"
     with log.open("w") as output:
@@ -102,3 +107,13 @@ def page(chromium, demo: Demo, request: pytest.FixtureRequest) -> Iterator:
     opened.wait_for_selector("#run")
     yield opened
     context.close()
+
+
+def open_tab(page, name: str) -> None:
+    """Press a tab; on a narrow window some of them are behind the dots."""
+    tab = page.get_by_role("tab", name=name, exact=True)
+    if tab.count() and tab.first.is_visible():
+        tab.first.click()
+        return
+    page.locator(".overflow-menu > button").click()
+    page.locator(".overflow-dropdown button", has_text=name).click()

@@ -12,14 +12,14 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 
 from ipseg import open_picture
-from tests.ui.conftest import EXAMPLES
+from tests.ui.conftest import EXAMPLES, open_tab
 
 PROMPT, ONE, TWO = (EXAMPLES / "robot" / f"{number}.jpg" for number in ("01", "02", "04"))
 TRUTHS = [EXAMPLES.parent / "Annotations" / "robot" / f"{number}.png" for number in ("02", "04")]
 
 
 def opened(page):
-    page.get_by_role("tab", name="Compare").click()
+    open_tab(page, "Compare")
     page.wait_for_selector("#compare-run")
     page.set_input_files("#compare-prompt input[type=file]", str(PROMPT))
     page.wait_for_selector("#compare-prompt img")
@@ -87,7 +87,7 @@ def test_a_mask_can_be_painted(page):
 
 @pytest.mark.browser
 def test_what_is_missing_gets_its_sentence(page):
-    page.get_by_role("tab", name="Compare").click()
+    open_tab(page, "Compare")
     page.click("#compare-run")
     page.wait_for_selector(".toast-body")
     assert "no picture of the thing yet" in page.inner_text(".toast-body")

@@ -1,0 +1,195 @@
+"""The galleries after the paper's Figures 9 and 10: prompt sets, and prompts that break the rule.
+
+The pictures are shipped; results never are. They are computed by the engine that runs, and kept on disk under a name
+made of all that decides them: code, settings, pictures.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ipseg import images
+from ipseg.comparison import iou
+from ipseg.evaluation.predict import decides
+from ipseg.pipeline import IPSeg, Progress
+from ipseg.types import InputError, Mask, Picture
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A picture of a gallery with the true mask of the thing."""
+
+    picture: Path
+    mask: Path
+    caption: str
+
+    @property
+    def truth(self) -> Mask:
+        """(H, W) bool."""
+        return images.open_mask(self.mask)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of thing: its prompt sets by name, and the inputs that all of them are asked about."""
+
+    name: str
+    title: str
+    sets: Mapping[str, tuple[Shown, ...]]
+    inputs: tuple[Shown, ...]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A prompt that breaks the rule "one single, complete thing", an input, and the prompt that mends it."""
+
+    name: str
+    title: str
+    broken: str  # what is wrong with it, in a sentence
+    rule: str  # the word of the rule that it breaks: single, complete or clear
+    prompt: Shown
+    input: Shown
+    mended: Shown
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an engine answered for one prompt and one input."""
+
+    picture: Picture
+    mask: Mask
+    found: bool
+    iou: float  # with the truth
+    saliency: NDArray[np.uint8]  # of the first prompt picture: what counted as the thing, 0 to 255
+
+
+def read(folder: Path) -> tuple[dict[str, Kind], dict[str, Case]]:
+    """The galleries of a folder with ``galleries/index.json``, by name. Raises InputError when it cannot be read."""
+    try:
+        index = json.loads((folder / "galleries" / "index.json").read_text())
+    except (OSError, ValueError):
+        raise InputError(
+            "The pictures of the galleries are not here; run the page from a checkout of the project."
+        ) from None
+
+    def shown(entry: Mapping[str, str]) -> Shown:
+        return Shown(folder / entry["picture"], folder / entry["mask"], entry["caption"])
+
+    kinds = {
+        kind["kind"]: Kind(
+            kind["kind"],
+            kind["title"],
+            {each["set"]: tuple(shown(entry) for entry in each["prompts"]) for each in kind["sets"]},
+            tuple(shown(entry) for entry in kind["inputs"]),
+        )
+        for kind in index["prompt_sets"]
+    }
+    cases = {
+        case["name"]: Case(
+            case["name"],
+            case["title"],
+            case["broken"],
+            case["rule"],
+            *(shown(case[part]) for part in ("prompt", "input", "mended")),
+        )
+        for case in index["failure_cases"]
+    }
+    return kinds, cases
+
+
+def cache_folder() -> Path:
+    """Where results are kept: XDG_CACHE_HOME, else ~/.cache."""
+    return Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "ipseg" / "galleries"
+
+
+def answer(engine: IPSeg, prompts: Sequence[Path], asked: Shown, store: Path | None = None) -> Answer:
+    """The engine's answer, computed once and read from ``store`` (:func:`cache_folder`) afterwards."""
+    path = (store or cache_folder()) / f"{_key(engine, [*prompts, asked.picture])}.npz"
+    picture = images.open_picture(asked.picture)
+    kept = _load(path, picture.shape[:2])
+    if kept is None:
+        prompt = engine.prompt(list(prompts))
+        result = engine.segment(prompt, picture)
+        saliency = np.rint(prompt.views[0].saliency * 255).astype(np.uint8)
+        kept = result.mask, result.found, saliency
+        _save(path, *kept)
+    mask, found, saliency = kept
+    return Answer(picture, mask, found, iou(mask, asked.truth), saliency)
+
+
+def answers(
+    engine: IPSeg,
+    sets: Mapping[str, Sequence[Path]],
+    inputs: Sequence[Shown],
+    store: Path | None = None,
+    progress: Progress | None = None,
+) -> dict[str, list[Answer]]:
+    """Every set asked about every input: {set: an answer for each input}."""
+    found: dict[str, list[Answer]] = {}
+    total = len(sets) * len(inputs)
+    for number, (name, prompts) in enumerate(sets.items()):
+        found[name] = []
+        for place, asked in enumerate(inputs):
+            if progress:
+                progress((number * len(inputs) + place) / total, "mask")
+            found[name].append(answer(engine, prompts, asked, store))
+    return found
+
+
+def agreement(found: Mapping[str, Sequence[Answer]]) -> dict[tuple[str, str], float]:
+    """How alike the masks of each two sets are: the mean over the inputs of their IoU (Table 5's question)."""
+    return {
+        (one, other): float(np.mean([iou(a.mask, b.mask) for a, b in zip(found[one], found[other], strict=True)]))
+        for one, other in combinations(found, 2)
+    }
+
+
+def mean_iou(found: Sequence[Answer]) -> float:
+    """With the truth, over the inputs."""
+    return float(np.mean([each.iou for each in found]))
+
+
+def _key(engine: IPSeg, files: Sequence[Path]) -> str:
+    digest = hashlib.blake2b(decides(engine), digest_size=16)
+    for file in files:
+        digest.update(hashlib.blake2b(file.read_bytes(), digest_size=16).digest())
+    return digest.hexdigest()
+
+
+def _load(path: Path, size: tuple[int, int]) -> tuple[Mask, bool, NDArray[np.uint8]] | None:
+    """What was kept; None when it is not there or cannot be read."""
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:  # closed whatever the file holds
+            mask, found, saliency = kept["mask"], bool(kept["found"]), kept["saliency"]
+    except (OSError, ValueError, KeyError, EOFError):
+        return None
+    except Exception as error:  # a damaged archive: zipfile has its own kinds
+        if type(error).__module__ not in ("zipfile", "zlib"):
+            raise
+        return None
+    return (mask, found, saliency) if mask.shape == size else None
+
+
+def _save(path: Path, mask: Mask, found: bool, saliency: NDArray[np.uint8]) -> None:
+    """Whole or not at all, so that two processes may share a folder; without room, nothing is kept."""
+    partial = path.with_name(f".{path.stem}.{os.getpid()}.npz")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("wb") as file:
+            kept: dict[str, Any] = {"mask": mask, "found": np.array(found), "saliency": saliency}
+            np.savez_compressed(file, **kept)
+        partial.replace(path)
+    except OSError:
+        with suppress(OSError):
+            partial.unlink()

@@ -1,0 +1,68 @@
+"""What the gallery tabs share: pictures with captions, and IoU as coloured cells."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ipseg import galleries, viz
+from ipseg.galleries import Answer, Case, Kind, Shown
+from ipseg.images import open_picture
+from ipseg.types import InputError, Picture
+from ipseg.ui._studio import examples_folder, shown
+
+
+def contents() -> tuple[dict[str, Kind], dict[str, Case]]:
+    """The galleries of the examples beside the package; empty in an installed package."""
+    folder = examples_folder()
+    if folder is None:
+        return {}, {}
+    try:
+        return galleries.read(folder)
+    except InputError:
+        return {}, {}
+
+
+def overlay(answer: Answer) -> Picture:
+    """The input with its mask, grey where the thing counts as not found."""
+    return shown(viz.overlay(answer.picture, answer.mask, colour=viz.MASK if answer.found else viz.GUESS))
+
+
+def seen(prompt: Shown | Any, answer: Answer) -> Picture:
+    """The prompt, bright where it counted as the thing."""
+    picture = open_picture(prompt.picture if isinstance(prompt, Shown) else prompt)
+    return shown(viz.spotlight(picture, (answer.saliency / 255).astype(np.float32)))
+
+
+def matrix(found: Mapping[str, Sequence[Answer]], inputs: Sequence[Shown]) -> str:
+    """IoU of every set on every input with the truth, and of every two sets with each other, as HTML."""
+    heads = [*(f"input {number + 1}" for number in range(len(inputs))), "mean"]
+    rows = {name: [*(each.iou for each in each_set), galleries.mean_iou(each_set)] for name, each_set in found.items()}
+    alike = galleries.agreement(found)
+    pairs = {
+        one: [1.0 if one == other else alike.get((one, other), alike.get((other, one), 0.0)) for other in found]
+        for one in found
+    }
+    return (
+        '<div class="wide"><div class="side">'
+        + _table("With the truth", heads, rows)
+        + _table("With each other", list(found), pairs)
+        + "</div></div>"
+    )
+
+
+def _table(title: str, heads: Sequence[str], rows: Mapping[str, Sequence[float]]) -> str:
+    head = "".join(f'<th scope="col">{html.escape(each)}</th>' for each in ["", *heads])
+    body = "".join(
+        f'<tr><th scope="row">{html.escape(name)}</th>{"".join(_cell(value) for value in values)}</tr>'
+        for name, values in rows.items()
+    )
+    return f"<table><caption>{title}: IoU</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _cell(value: float) -> str:
+    """The more amber, the higher."""
+    return f'<td style="background: rgb(255 176 0 / {0.08 + 0.72 * value:.2f})">{value:.2f}</td>'

@@ -1,0 +1,131 @@
+"""Failure cases (Fig. 10): prompts that break the rule "one single, complete thing", and what mends them."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import gradio as gr
+
+from ipseg import galleries
+from ipseg.galleries import Answer, Case
+from ipseg.ui import _gallery
+from ipseg.ui._controls import Controls, chosen
+from ipseg.ui._studio import JOBS, Studio, reporter, sentences
+
+TITLE, ORDER = "Failure cases", 3
+
+INTRO = (
+    "The method works from **one picture of one single, complete, clearly seen thing**. Here are prompts that break "
+    "that rule, what counted as the thing in them, and a prompt that keeps it, asked about the same picture."
+)
+BECAUSE = {
+    "single": "The rule wants a single thing.",
+    "complete": "The rule wants the complete thing.",
+    "clear": "The rule wants the thing clearly seen.",
+}
+
+
+def build(studio: Studio, controls: Controls) -> None:
+    """Lay out the tab and wire it."""
+    _, cases = _gallery.contents()
+    gr.Markdown(INTRO)
+    if not cases:
+        gr.Markdown("The pictures of the gallery are not here; run the page from a checkout of the project.")
+        return
+    names = list(cases)
+    which = gr.Gallery(
+        [(str(case.prompt.picture), case.title) for case in cases.values()],
+        label="Press a prompt",
+        columns=7,
+        object_fit="cover",
+        height="auto",
+        allow_preview=False,
+        interactive=False,
+        elem_id="cases",
+    )
+    case = gr.Dropdown(
+        [(each.title, name) for name, each in cases.items()], value=names[0], label="Case", elem_id="case"
+    )
+    run = gr.Button("Ask with both prompts", variant="primary", size="lg", elem_id="case-run")
+    verdict = gr.HTML(elem_id="case-verdict", container=False)
+    with gr.Row():
+        pictures = [
+            gr.Image(label=label, alt_text=label, elem_id=name, height=300, interactive=False, min_width=260)
+            for name, label in (
+                ("case-broken", "The broken prompt: bright counts as the thing"),
+                ("case-broken-answer", "Its answer"),
+                ("case-mended", "The mended prompt: bright counts as the thing"),
+                ("case-mended-answer", "Its answer"),
+            )
+        ]
+
+    def pick(event: gr.SelectData) -> str:
+        return names[event.index]
+
+    handler = _handler(studio, cases)
+    common: dict[str, Any] = {
+        "inputs": [case, *controls.engine],
+        "outputs": [verdict, *pictures],
+        "show_progress_on": [pictures[1], pictures[3]],
+        **JOBS,
+    }
+    run.click(handler, api_name="failure_cases", **common)
+    picked = which.select(pick, None, case, queue=False, show_progress="hidden", api_visibility="private")
+    picked.then(handler, api_visibility="private", **common)
+
+
+def _handler(studio: Studio, cases: Mapping[str, Case]) -> Callable[..., tuple[Any, ...]]:
+    """What answers; Gradio reads its arguments for the API."""
+
+    def failure_cases(
+        case: str,
+        preset: str = "offline",
+        features: list[str] | None = None,
+        sd_weight: float | None = None,
+        timestep: float | None = None,
+        saliency: str | None = None,
+        segmenter: str | None = None,
+        refinement: str | None = None,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio finds its progress in the default
+    ) -> tuple[Any, ...]:
+        """Ask about a picture with a prompt that breaks the rule, and with the one that mends it.
+
+        Args:
+            case: the case, as the gallery names it
+            preset: which engine answers
+            features: feature extractors instead of the preset's own
+            sd_weight: weight of Stable Diffusion, the others being 1; empty: the preset's own
+            timestep: of Stable Diffusion, 0 to 999; empty: the preset's own
+            saliency: saliency method instead of the preset's own
+            segmenter: segmenter instead of the preset's own
+            refinement: how points become a mask, if not as in the preset
+        """
+        with sentences():
+            asked = chosen((preset, features, sd_weight, timestep, saliency, segmenter, refinement))
+            engine, this = studio.engine(asked), cases[case]
+            prompts = {"broken": [this.prompt.picture], "mended": [this.mended.picture]}
+            found = galleries.answers(engine, prompts, [this.input], progress=reporter(progress))
+        (broken,), (mended,) = found["broken"], found["mended"]
+        return (
+            _verdict(this, broken, mended, asked.name),
+            _gallery.seen(this.prompt, broken),
+            _gallery.overlay(broken),
+            _gallery.seen(this.mended, mended),
+            _gallery.overlay(mended),
+        )
+
+    return failure_cases
+
+
+def _verdict(case: Case, broken: Answer, mended: Answer, engine: str) -> str:
+    """What is wrong with the prompt, and whether mending it helped: both are said as they are."""
+    gain = mended.iou - broken.iou
+    helped = "helps" if gain > 0.02 else ("changes little" if gain > -0.02 else "hurts")
+    text = (
+        f"<b>{html.escape(case.title)}.</b> {html.escape(case.broken)} {BECAUSE.get(case.rule, '')} "
+        f"Mending it {helped} here: IoU {broken.iou:.2f} before, {mended.iou:.2f} after. "
+        f'<span class="aside">Engine {html.escape(engine)}.</span>'
+    )
+    return f'<div class="waiting" role="status">{text}</div>'

@@ -1,0 +1,134 @@
+"""Prompt sets (Fig. 9, Table 5): the same inputs under different prompts of one kind of thing."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from ipseg import galleries, images
+from ipseg.galleries import Answer, Kind
+from ipseg.types import PictureError
+from ipseg.ui import _gallery
+from ipseg.ui._controls import Controls, chosen
+from ipseg.ui._studio import JOBS, Studio, reporter, sentences
+
+TITLE, ORDER = "Prompt sets", 2
+
+MOST = 4  # prompts of a visitor's own
+INTRO = (
+    "How much does the answer depend on the prompt? Three prompts of the same kind of thing, in other colours, poses "
+    "and lights, are asked about the same pictures. (The offline engine knows colours and textures, not kinds.)"
+)
+
+
+def build(studio: Studio, controls: Controls) -> None:
+    """Lay out the tab and wire it."""
+    kinds, _ = _gallery.contents()
+    gr.Markdown(INTRO)
+    if not kinds:
+        gr.Markdown("The pictures of the gallery are not here; run the page from a checkout of the project.")
+        return
+    with gr.Row():
+        kind = gr.Dropdown(
+            [(each.title, name) for name, each in kinds.items()],
+            value=next(iter(kinds)),
+            label="Kind of thing",
+            elem_id="sets-kind",
+        )
+        own = gr.Gallery(
+            label="Prompts of your own (may be left out)",
+            type="filepath",
+            file_types=["image"],
+            columns=4,
+            height=150,
+            object_fit="contain",
+            interactive=True,
+            sources=["upload", "clipboard"],
+            elem_id="sets-own",
+        )
+    run = gr.Button("Ask with every prompt", variant="primary", size="lg", elem_id="sets-run")
+    verdict = gr.HTML(elem_id="sets-verdict", container=False)
+    prompts = _pictures("The prompts: bright counts as the thing", "sets-prompts", 3)
+    answers = _pictures("The answers, a row for each picture", "sets-answers", 3)
+    inputs = [kind, own, *controls.engine]
+    outputs = [verdict, prompts, answers]
+    run.click(_handler(studio, kinds), inputs, outputs, api_name="prompt_sets", show_progress_on=[answers], **JOBS)
+
+
+def _handler(studio: Studio, kinds: Mapping[str, Kind]) -> Callable[..., tuple[Any, ...]]:
+    """What answers; Gradio reads its arguments for the API."""
+
+    def prompt_sets(
+        kind: str,
+        own: list[Any] | None = None,
+        preset: str = "offline",
+        features: list[str] | None = None,
+        sd_weight: float | None = None,
+        timestep: float | None = None,
+        saliency: str | None = None,
+        segmenter: str | None = None,
+        refinement: str | None = None,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio finds its progress in the default
+    ) -> tuple[Any, ...]:
+        """Ask about the same pictures with three prompts of one kind of thing, and with prompts of your own.
+
+        Args:
+            kind: the kind of thing, as the gallery names it
+            own: further prompts, each asked alone
+            preset: which engine answers
+            features: feature extractors instead of the preset's own
+            sd_weight: weight of Stable Diffusion, the others being 1; empty: the preset's own
+            timestep: of Stable Diffusion, 0 to 999; empty: the preset's own
+            saliency: saliency method instead of the preset's own
+            segmenter: segmenter instead of the preset's own
+            refinement: how points become a mask, if not as in the preset
+        """
+        with sentences():
+            asked = chosen((preset, features, sd_weight, timestep, saliency, segmenter, refinement))
+            added = [path for path, _ in own or []]
+            if len(added) > MOST:
+                raise PictureError(f"There are {len(added)} prompts of your own; give at most {MOST} at once.")
+            for path in added:
+                images.open_picture(path)
+            engine = studio.engine(asked)
+            sets: dict[str, list[Path]] = {
+                f"set {name}": [one.picture for one in each] for name, each in kinds[kind].sets.items()
+            }
+            sets |= {f"yours {number + 1}": [Path(path)] for number, path in enumerate(added)}
+            found = galleries.answers(engine, sets, kinds[kind].inputs, progress=reporter(progress))
+        return _verdict(found, kinds[kind], asked.name), _prompts(sets, found), _answers(found)
+
+    return prompt_sets
+
+
+def _verdict(found: Mapping[str, Sequence[Answer]], kind: Kind, engine: str) -> str:
+    means = {name: galleries.mean_iou(each) for name, each in found.items()}
+    best, worst = max(means, key=means.__getitem__), min(means, key=means.__getitem__)
+    text = (
+        f"<b>{html.escape(kind.title)}.</b> The best prompt is {best} (mean IoU {means[best]:.2f}), the worst is "
+        f'{worst} ({means[worst]:.2f}). <span class="aside">Engine {html.escape(engine)}.</span>'
+    )
+    return f'<div class="waiting" role="status">{text}</div>{_gallery.matrix(found, kind.inputs)}'
+
+
+def _prompts(sets: Mapping[str, Sequence[Path]], found: Mapping[str, Sequence[Answer]]) -> list[tuple[Any, str]]:
+    return [(_gallery.seen(paths[0], found[name][0]), name) for name, paths in sets.items()]
+
+
+def _answers(found: Mapping[str, Sequence[Answer]]) -> list[tuple[Any, str]]:
+    count = len(next(iter(found.values())))
+    return [
+        (_gallery.overlay(each[place]), f"{name}, IoU {each[place].iou:.2f}")
+        for place in range(count)
+        for name, each in found.items()
+    ]
+
+
+def _pictures(label: str, name: str, columns: int) -> gr.Gallery:
+    return gr.Gallery(
+        label=label, columns=columns, object_fit="contain", height="auto", interactive=False, elem_id=name
+    )
