@@ -122,18 +122,19 @@ def _check_length(clip: Clip, frames: int) -> None:
 
 
 class Writer:
-    """Encodes frames as they come. Use as a context; :attr:`path` is there once the block ends without an error."""
+    """Encodes frames as they come. Use as a context; :attr:`path` is there once it ends with a frame and no error."""
 
     def __init__(self, folder: Path, stem: str, fps: float, size: tuple[int, int]) -> None:
         ending = ".mp4" if has_h264() else ".webm"
         self.path, self._partial = folder / f"{stem}{ending}", folder / f".{stem}.part{ending}"
         height, width = size
-        self._pad = (height % 2, width % 2)
+        self._pad, self._written = (height % 2, width % 2), 0
         even = (width + width % 2, height + height % 2)
         self._sink: Any = _H264(self._partial, fps, even) if has_h264() else _VP8(self._partial, fps, even)
 
     def write(self, frame: Picture) -> None:
         """(H, W, 3) uint8 RGB; a side that is odd is repeated once, as the encoders need even ones."""
+        self._written += 1
         bottom, right = self._pad
         self._sink.write(np.pad(frame, ((0, bottom), (0, right), (0, 0)), mode="edge") if any(self._pad) else frame)
 
@@ -142,8 +143,8 @@ class Writer:
 
     def __exit__(self, kind: Any, *_: Any) -> None:
         try:
-            self._sink.close()
-            if kind is None:
+            self._sink.close(whole=kind is None and self._written > 0)
+            if kind is None and self._written:
                 os.replace(self._partial, self.path)
         finally:
             self._partial.unlink(missing_ok=True)
@@ -165,9 +166,9 @@ class _H264:
         except BrokenPipeError:
             raise ClipError("ffmpeg stopped while it encoded; check that there is room on the disk.") from None
 
-    def close(self) -> None:
+    def close(self, *, whole: bool) -> None:
         self._process.communicate()
-        if self._process.returncode:
+        if whole and self._process.returncode:
             raise ClipError("ffmpeg could not finish the clip; check that there is room on the disk.")
 
 
@@ -180,7 +181,7 @@ class _VP8:
     def write(self, frame: Picture) -> None:
         self._writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
 
-    def close(self) -> None:
+    def close(self, *, whole: bool) -> None:
         self._writer.release()
 
 

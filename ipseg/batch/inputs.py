@@ -11,6 +11,7 @@ import struct
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from ipseg import images
@@ -61,10 +62,10 @@ def _of(path: Path) -> list[Item]:
     if path.is_dir():
         files = sorted(file for file in path.rglob("*") if file.is_file())
         named = [(file.relative_to(path).as_posix(), file) for file in files]
-        return [Item(name, lambda file=file: file) for name, file in named if _counts(name)]
+        return [Item(name, partial(Path, file)) for name, file in named if _counts(name)]
     if path.suffix.lower() == ".zip" or (path.is_file() and zipfile.is_zipfile(path)):
         return list(_members(path))
-    return [Item(path.name, lambda: path)]
+    return [Item(path.name, partial(Path, path))]
 
 
 def _members(path: Path) -> Iterator[Item]:
@@ -77,7 +78,7 @@ def _members(path: Path) -> Iterator[Item]:
     _check(path, infos)
     for info in sorted(infos, key=lambda info: info.filename):
         if _counts(info.filename):
-            yield Item(info.filename.replace("\\", "/"), lambda info=info: _read(path, info))
+            yield Item(info.filename.replace("\\", "/"), partial(_read, path, info))
 
 
 def _check_directory(path: Path) -> None:

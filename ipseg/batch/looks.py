@@ -56,8 +56,8 @@ class Question:
     """One prompt and the numbers, to be asked about any number of pictures.
 
     ``pictures`` are the prompt's, opened, (H, W, 3) uint8 each; ``masks`` one mask or None for each. ``folder`` is
-    where answers are kept, None to keep none. ``numbers``: k, clusters and threshold, as ``engine.segment`` takes them; one
-    that is None or left out is the engine's own. ``stop`` is asked between the steps of the engine too.
+    where answers are kept, None to keep none. ``numbers``: k, clusters and threshold, as ``engine.segment`` takes
+    them; one that is None or left out is the engine's own. ``stop`` is asked between the steps of the engine too.
     """
 
     def __init__(
