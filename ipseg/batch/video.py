@@ -68,7 +68,7 @@ class Follower:
     """Carries a mask from frame to frame along the motion between them."""
 
     def __init__(self) -> None:
-        self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+        self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
         self._grey: NDArray[np.uint8] | None = None
         self._soft = np.zeros((0, 0), np.float32)
 
