@@ -58,8 +58,8 @@ def build(studio: Studio, controls: Controls) -> None:
         armed = button.click(_armed(jobs), None, [page.status, page.stop], **quiet)
         job_inputs = [*given, *controls.inputs]
         ran = armed.then(job, job_inputs, page.outputs, api_name=name, show_progress_on=[page.status], **JOBS)
-        ran.then(lambda: gr.Button(interactive=False), None, page.stop, **quiet)
-        ran.failure(lambda: WAITING, None, page.status, **quiet)
+        ran.success(lambda: gr.Button(interactive=False), None, page.stop, **quiet)
+        ran.failure(lambda: (WAITING, gr.Button(interactive=False)), None, [page.status, page.stop], **quiet)
     page.folder.upload(lambda files: files, page.folder, page.files, **quiet)
     page.stop.click(_stopped(jobs), None, page.status, api_name="stop", queue=False, show_progress="hidden")
 
