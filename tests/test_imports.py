@@ -52,13 +52,17 @@ TABLE = (  # top to bottom: who, and what of the rows above they may import
         ("types", "images", "geometry", "perception", "pipeline", "result", "registry", "weights", *STEPS),
     ),
     (("comparison",), ("types", "registry", "pipeline", "result")),
+    (("batch",), ("types", "images", "viz", "pipeline")),
     (("datasets",), ("types", "images")),
     (
         ("evaluation",),
         ("types", "images", "perception", "pipeline", "result", "methods", "datasets", "version", "ipseg"),
     ),
     (("galleries",), ("types", "images", "pipeline", "comparison", "evaluation")),
-    (("ui",), (*PUBLIC, "galleries", "viz", "registry", "weights", "placement", "comparison", "version", "ipseg")),
+    (
+        ("ui",),
+        (*PUBLIC, "galleries", "viz", "registry", "weights", "placement", "comparison", "batch", "version", "ipseg"),
+    ),
     (("commands",), ALL),
     (("__main__",), ALL),
     (("app",), ("ui", "presets", "options", "choice", "weights", "placement", "types", "version", "ipseg")),

@@ -69,6 +69,16 @@ CSS = """
 #sets-verdict table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 #sets-verdict caption { text-align: left; font-weight: 600; padding-bottom: .2rem; }
 #sets-verdict th, #sets-verdict td { padding: .3rem .7rem; text-align: left; }
+#batch-status .found, #batch-status .missing, #batch-status .waiting {
+  border-left: 4px solid #a8a29e; border-radius: 4px; padding: .45rem .8rem; background: rgb(168 162 158 / .12);
+}
+#batch-status { min-height: 2.6rem; }
+#batch-status .found { border-color: #2ecc40; background: rgb(46 204 64 / .10); }
+#batch-status .missing { border-color: #eb333d; background: rgb(235 51 61 / .10); }
+#batch-status progress { width: 100%; height: .7rem; accent-color: #d97706; }
+#batch-status .aside { opacity: .8; font-size: .9rem; }
+#batch-prompts .thumbnail-lg { height: 170px; aspect-ratio: auto; }
+#batch-prompts img { object-fit: contain !important; }
 #steps { opacity: .85; font-size: .9rem; }
 #verdict { min-height: 2.6rem; }
 #verdict .found, #verdict .missing, #verdict .waiting {

@@ -1,0 +1,49 @@
+"""The pictures of a run, one after another; one that cannot be used is told by its name, and the rest go on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from ipseg import viz
+from ipseg.batch.inputs import Item
+from ipseg.batch.looks import Look, Question, Stopped
+from ipseg.types import InputError, Mask, Picture, SettingError
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one picture."""
+
+    number: int  # from 1
+    total: int
+    item: Item
+    picture: Picture | None = None
+    look: Look | None = None
+    error: str = ""  # one sentence, where there is no answer
+
+
+def run(question: Question, items: Sequence[Item]) -> Iterator[Outcome]:
+    """Ask about every item in turn; ends early, and quietly, when the question is told to stop.
+
+    Only one picture is in memory at a time. Raises SettingError: that would be the same for all of them.
+    """
+    for number, item in enumerate(items, start=1):
+        if question.stop():
+            return
+        place = (number, len(items), item)
+        try:
+            picture = item.open()
+            yield Outcome(*place, picture, question.look(picture))
+        except Stopped:
+            return
+        except SettingError:
+            raise
+        except InputError as error:
+            yield Outcome(*place, error=str(error))
+
+
+def overlay(picture: Picture, look: Look, mask: Mask | None = None) -> Picture:
+    """The picture with its mask, (H, W, 3) uint8: amber where the thing was found, grey where it is a guess."""
+    shown = look.guess if mask is None else mask
+    return viz.overlay(picture, shown, colour=viz.MASK if look.found else viz.GUESS)

@@ -1,0 +1,71 @@
+"""Masks as COCO's run lengths, uncompressed: the JSON that ``pycocotools`` reads with ``annToMask``.
+
+The counts run down the columns, from left to right; the first is that of the pixels outside, and may be 0
+(cocodataset.org, "Data format": segmentation of an annotation as RLE). Uncompressed counts need no package here, and a
+reader of any language takes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ipseg.types import Mask
+
+
+def encode(mask: Mask) -> list[int]:
+    """(H, W) bool to counts of outside, inside, outside, ... pixels in column order; their sum is H * W."""
+    pixels = np.asarray(mask, dtype=bool).ravel(order="F")
+    turns = np.flatnonzero(pixels[1:] != pixels[:-1]) + 1
+    counts = np.diff(np.concatenate([[0], turns, [pixels.size]])).tolist()
+    return [0, *counts] if pixels.size and pixels[0] else counts
+
+
+def decode(counts: Sequence[int], size: tuple[int, int]) -> Mask:
+    """The (H, W) bool mask of ``counts``. Raises ValueError when they do not sum to H * W."""
+    if sum(counts) != size[0] * size[1] or min(counts, default=0) < 0:
+        raise ValueError(f"expected counts that sum to {size[0]} * {size[1]}, got {sum(counts)}")
+    inside = np.arange(len(counts)) % 2 == 1
+    return np.repeat(inside, counts).reshape(size, order="F")
+
+
+class Record:
+    """The COCO file of one run: every picture, and an annotation for each in which the thing was found."""
+
+    def __init__(self, category: str = "the thing", about: str = "") -> None:
+        self._images: list[dict[str, Any]] = []
+        self._annotations: list[dict[str, Any]] = []
+        self._category, self._about = category, about
+
+    def add(self, name: str, mask: Mask, *, found: bool, score: float) -> None:
+        """One picture and its (H, W) mask; boxes are (x, y, width, height) in pixels, as COCO has them."""
+        number, (height, width) = len(self._images) + 1, mask.shape
+        image = {"id": number, "file_name": name, "width": width, "height": height}
+        self._images.append({**image, "found": found, "score": round(score, 4)})
+        if not (found and mask.any()):
+            return
+        rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+        box = [columns[0], rows[0], columns[-1] - columns[0] + 1, rows[-1] - rows[0] + 1]
+        self._annotations.append(
+            {
+                "id": len(self._annotations) + 1,
+                "image_id": number,
+                "category_id": 1,
+                "segmentation": {"size": [height, width], "counts": encode(mask)},
+                "area": int(mask.sum()),
+                "bbox": [int(side) for side in box],
+                "iscrowd": 0,
+                "score": round(score, 4),
+            }
+        )
+
+    def data(self) -> dict[str, Any]:
+        """Plain data for a JSON file."""
+        return {
+            "info": {"description": self._about},
+            "images": self._images,
+            "annotations": self._annotations,
+            "categories": [{"id": 1, "name": self._category, "supercategory": ""}],
+        }

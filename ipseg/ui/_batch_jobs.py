@@ -1,0 +1,151 @@
+"""The two jobs of "Batch and video": each yields what the page shows, one picture or look after another."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.processing_utils import save_file_to_cache
+
+from ipseg import images
+from ipseg.batch import clips, inputs, pictures, video
+from ipseg.batch.looks import Question
+from ipseg.batch.parcel import Parcel
+from ipseg.options import Options
+from ipseg.pipeline import IPSeg
+from ipseg.types import PictureError
+from ipseg.ui._jobs import Jobs
+from ipseg.ui._progress import Tally
+from ipseg.ui._studio import Studio
+
+LOADING = '<div class="waiting" role="status">Reading the prompt.</div>'
+
+
+@dataclass(frozen=True)
+class Given:
+    """What both jobs are asked with."""
+
+    prompts: list[Any] | None
+    mask: str | None
+    numbers: dict[str, Any]  # k, clusters, threshold
+    asked: Options
+
+
+def pictures_job(
+    studio: Studio, jobs: Jobs, page: Any, given: Given, files: Sequence[str], stop: threading.Event
+) -> Iterator[tuple[Any, ...]]:
+    """Every picture of the files. Raises InputError when none can be used."""
+    clip = next((Path(file).name for file in files if clips.is_clip(Path(file))), "")
+    if clip:
+        raise PictureError(f"{clip} is a clip; give it in the field for a clip.")
+    items = inputs.gather(files)
+    prompts, mask = _opened(given)
+    yield _cleared(LOADING)
+    question, tally = _question(studio, jobs, given, prompts, mask, stop), Tally("picture", page.gallery)
+    tally.total = len(items)
+    with jobs.workplace() as folder:
+        with Parcel(folder, f"ipseg, engine {given.asked.name}") as parcel:
+            for outcome in pictures.run(question, items):
+                tally.done = outcome.number
+                yield tally.bar(outcome.item.name), _taken(parcel, tally, outcome), *[gr.skip()] * 4
+        _unless_all_failed(tally)
+        ended = stop.is_set() and tally.done < tally.total
+        verdict = tally.verdict(ended, given.asked.name)
+        yield verdict, list(tally.overlays), gr.skip(), *_files(page, parcel, tally), gr.skip()
+
+
+def clip_job(
+    studio: Studio, jobs: Jobs, page: Any, given: Given, path: Path, per_second: float, stop: threading.Event
+) -> Iterator[tuple[Any, ...]]:
+    """Every frame of a clip."""
+    clip = clips.open_clip(path)
+    video.every(clip, per_second)
+    prompts, mask = _opened(given)
+    yield _cleared(LOADING)
+    question, tally = _question(studio, jobs, given, prompts, mask, stop), Tally("frame", page.gallery)
+    tally.total = clip.frames
+    with jobs.workplace() as folder:
+        with (
+            Parcel(folder, f"ipseg, engine {given.asked.name}") as parcel,
+            clips.Writer(folder, f"{path.stem}_overlay", clip.fps, clip.size) as writer,
+        ):
+            for frame in video.run(question, clip, per_second=per_second):
+                drawn = _drawn(parcel, tally, frame, writer)
+                if frame.looked:
+                    at = f"{frame.number / clip.fps:.1f} s into the clip"
+                    yield tally.bar(at), tally.show(drawn, at), *[gr.skip()] * 4
+        ended = stop.is_set() and tally.done < tally.total
+        made = save_file_to_cache(writer.path, page.video.GRADIO_CACHE) if tally.done else None
+        yield (
+            tally.verdict(ended, given.asked.name),
+            list(tally.overlays),
+            gr.Video(made, visible=made is not None),
+            *_files(page, parcel, tally),
+            gr.DownloadButton(value=made, interactive=made is not None),
+        )
+
+
+def _opened(given: Given) -> tuple[list[Any], Any]:
+    """The prompt, opened and checked before any work is done."""
+    if not given.prompts:
+        raise PictureError("There is no picture of the thing yet; add one first.")
+    IPSeg.check(given.numbers["k"], given.numbers["clusters"])
+    prompts = [images.open_picture(path) for path, _ in given.prompts]
+    return prompts, images.open_mask(given.mask, prompts[0].shape[:2]) if given.mask else None
+
+
+def _question(
+    studio: Studio, jobs: Jobs, given: Given, prompts: list[Any], mask: Any, stop: threading.Event
+) -> Question:
+    masks = [mask, *([None] * (len(prompts) - 1))]
+    engine = studio.engine(given.asked)
+    return Question(engine, prompts, masks, folder=jobs.answers, stop=stop.is_set, **given.numbers)
+
+
+def _taken(parcel: Parcel, tally: Tally, outcome: pictures.Outcome) -> Any:
+    """One outcome into the parcel and the counts; returns what the gallery takes."""
+    look, item = outcome.look, outcome.item
+    if look is None or outcome.picture is None:
+        tally.errors.append(outcome.error)
+        return gr.skip()
+    tally.found += look.found
+    parcel.add(item.name, item.stem, look.guess, found=look.found, score=look.score)
+    caption = f"{item.name}: {'found' if look.found else 'not found'}"
+    return tally.show(pictures.overlay(outcome.picture, look), caption)
+
+
+def _drawn(parcel: Parcel, tally: Tally, frame: video.Frame, writer: clips.Writer) -> Any:
+    """One frame into the parcel, the clip and the counts; returns its overlay."""
+    look = frame.look
+    tally.done, tally.total = frame.number, frame.total
+    tally.found += look.found
+    name = f"{frame.number:05}"
+    parcel.add(f"{name}.png", name, frame.mask, found=look.found, score=look.score)
+    drawn = pictures.overlay(frame.picture, look, frame.mask)
+    writer.write(drawn)
+    return drawn
+
+
+def _files(page: Any, parcel: Parcel, tally: Tally) -> tuple[Any, Any]:
+    """The two files, where the page serves and later deletes them."""
+    if tally.done == len(tally.errors):
+        return gr.skip(), gr.skip()
+    masks = save_file_to_cache(parcel.masks, page.masks_file.GRADIO_CACHE)
+    coco = save_file_to_cache(parcel.coco, page.coco_file.GRADIO_CACHE)
+    return gr.DownloadButton(value=masks, interactive=True), gr.DownloadButton(value=coco, interactive=True)
+
+
+def _cleared(status: str) -> tuple[Any, ...]:
+    """Nothing of an earlier run is left beside the new one."""
+    off = [gr.DownloadButton(value=None, interactive=False)] * 3
+    return status, [], gr.Video(None, visible=False), *off
+
+
+def _unless_all_failed(tally: Tally) -> None:
+    if tally.errors and len(tally.errors) == tally.done == tally.total:
+        first = tally.errors[0]
+        raise PictureError(first if tally.total == 1 else f"None of the {tally.total} files can be used: {first}")

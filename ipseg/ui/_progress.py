@@ -1,0 +1,74 @@
+"""What the page says while a long job goes on, and when it is done. HTML."""
+
+from __future__ import annotations
+
+import html
+import io
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import gradio as gr
+from gradio.processing_utils import save_bytes_to_cache
+from PIL import Image
+
+from ipseg.types import Picture
+from ipseg.ui._studio import shown
+
+GALLERY = 12  # overlays that are shown; all masks are in the zip
+LISTED = 20  # sentences about files that could not be used
+WAITING = '<div class="waiting">Give a picture of the thing, and pictures or a clip to cut it out of.</div>'
+QUEUED = '<div class="waiting">Waiting for its turn.</div>'
+STOPPING = '<div class="waiting">Stopping after this picture.</div>'
+
+
+@dataclass
+class Tally:
+    """Counts, sentences and the first overlays of one job."""
+
+    what: str  # "picture" or "frame"
+    gallery: gr.Gallery
+    start: float = field(default_factory=time.perf_counter)
+    done: int = 0
+    total: int = 0
+    found: int = 0
+    errors: list[str] = field(default_factory=list)
+    overlays: list[tuple[str, str]] = field(default_factory=list)
+
+    def show(self, overlay: Picture, caption: str) -> Any:
+        """One more overlay for the gallery; what the gallery takes, or a skip when it is full."""
+        if len(self.overlays) >= GALLERY:
+            return gr.skip()
+        buffer = io.BytesIO()
+        Image.fromarray(shown(overlay)).save(buffer, format="JPEG", quality=88)
+        name = f"{self.what}_{len(self.overlays) + 1}.jpg"
+        path = save_bytes_to_cache(buffer.getvalue(), name, self.gallery.GRADIO_CACHE)
+        self.overlays.append((path, caption))
+        return list(self.overlays)
+
+    def bar(self, now: str) -> str:
+        """Where it is, what it is at, and how long it may still take."""
+        seconds = time.perf_counter() - self.start
+        left = seconds / max(1, self.done) * max(0, self.total - self.done)
+        rest = f", about {left:.0f} s left" if self.done and left >= 1 else ""
+        return (
+            f'<div class="waiting" role="status"><progress max="{max(1, self.total)}" value="{self.done}" '
+            f'aria-label="How much is done"></progress><b>{self.done}</b> of {self.total} {self.what}s{rest}. '
+            f'<span class="aside">{html.escape(now)}</span></div>'
+        )
+
+    def verdict(self, stopped: bool, engine: str) -> str:
+        """What came of it."""
+        good = self.done - len(self.errors)
+        said = f"Stopped after {self.done} of {self.total}" if stopped else "Done"
+        parts = f"<b>{said}.</b> Found in {self.found} of {good} {self.what}{'s' * (good != 1)}. "
+        more = " Run it again, and it goes on from there." if stopped else ""
+        seconds = time.perf_counter() - self.start
+        lines = "".join(f"<li>{html.escape(error)}</li>" for error in self.errors[:LISTED])
+        rest = len(self.errors) - LISTED
+        lines += f"<li>and {rest} more</li>" if rest > 0 else ""
+        kind = "missing" if stopped or not self.found else "found"
+        return (
+            f'<div class="{kind}" role="status">{parts}<span class="aside">{seconds:.1f} s, engine '
+            f"{html.escape(engine)}.{more}</span>{f'<ul>{lines}</ul>' if lines else ''}</div>"
+        )

@@ -1,0 +1,233 @@
+"""Batch and video: one prompt, many pictures or a clip; a bar, a stop, and everything to take away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from ipseg.types import PictureError
+from ipseg.ui import _batch_jobs as work
+from ipseg.ui._batch_jobs import Given
+from ipseg.ui._controls import Controls, chosen
+from ipseg.ui._jobs import Jobs
+from ipseg.ui._progress import QUEUED, STOPPING, WAITING
+from ipseg.ui._studio import JOBS, Studio, picture_input, sentences
+
+TITLE, ORDER = "Batch and video", 4
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """The components of the tab."""
+
+    prompts: gr.Gallery
+    mask: gr.Image
+    files: gr.File
+    folder: gr.UploadButton
+    run: gr.Button
+    clip: gr.File
+    per_second: gr.Slider
+    run_clip: gr.Button
+    stop: gr.Button
+    status: gr.HTML
+    gallery: gr.Gallery
+    video: gr.Video
+    masks_file: gr.DownloadButton
+    coco_file: gr.DownloadButton
+    clip_file: gr.DownloadButton
+
+    @property
+    def outputs(self) -> list[Any]:
+        """What a job fills in, in the order in which it yields."""
+        return [self.status, self.gallery, self.video, self.masks_file, self.coco_file, self.clip_file]
+
+
+def build(studio: Studio, controls: Controls) -> None:
+    """Lay out the tab and wire it."""
+    page, jobs = _layout(), Jobs()
+    batch, video = _handlers(studio, jobs, page)
+    quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    for button, job, name, given in (
+        (page.run, batch, "batch", [page.prompts, page.files, page.mask]),
+        (page.run_clip, video, "video", [page.prompts, page.clip, page.mask, page.per_second]),
+    ):
+        armed = button.click(_armed(jobs), None, [page.status, page.stop], **quiet)
+        job_inputs = [*given, *controls.inputs]
+        ran = armed.then(job, job_inputs, page.outputs, api_name=name, show_progress_on=[page.status], **JOBS)
+        ran.success(lambda: gr.Button(interactive=False), None, page.stop, **quiet)
+        ran.failure(lambda: (WAITING, gr.Button(interactive=False)), None, [page.status, page.stop], **quiet)
+    page.folder.upload(lambda files: files, page.folder, page.files, **quiet)
+    page.stop.click(_stopped(jobs), None, page.status, api_name="stop", queue=False, show_progress="hidden")
+
+
+def _armed(jobs: Jobs) -> Callable[..., Any]:
+    def armed(request: gr.Request) -> tuple[Any, Any]:
+        jobs.arm(request)
+        return QUEUED, gr.Button(interactive=True)
+
+    return armed
+
+
+def _stopped(jobs: Jobs) -> Callable[..., Any]:
+    def stop(request: gr.Request) -> str:
+        """Stop the batch or the clip that this session is running; what is done so far is handed out."""
+        jobs.stop(request)
+        return STOPPING
+
+    return stop
+
+
+def _handlers(studio: Studio, jobs: Jobs, page: _Layout) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """What answers; Gradio reads the arguments for the API."""
+
+    def batch(
+        prompts: list[Any] | None,
+        files: list[str] | None,
+        mask: str | None = None,
+        k: float = 32,
+        clusters: float = 4,
+        threshold: float = 0.0,
+        preset: str = "offline",
+        features: list[str] | None = None,
+        sd_weight: float | None = None,
+        timestep: float | None = None,
+        saliency: str | None = None,
+        segmenter: str | None = None,
+        refinement: str | None = None,
+        request: gr.Request = None,  # Gradio fills it in
+    ) -> Iterator[tuple[Any, ...]]:
+        """Cut the thing that the prompt pictures show out of many pictures.
+
+        Yields how far it is; the last answer holds the zip of masks and the COCO file.
+
+        Args:
+            prompts: pictures of the thing
+            files: the pictures to search: files, or zips of them
+            mask: where the thing is in the first prompt picture: white on black, same size; may be left out
+            k: most and least similar cells, 1 to 256
+            clusters: points of each kind, 1 to 32, at most k
+            threshold: least score that counts as found, 0 to 1
+            preset: which engine answers
+            features: feature extractors instead of the preset's own
+            sd_weight: weight of Stable Diffusion, the others being 1; empty: the preset's own
+            timestep: of Stable Diffusion, 0 to 999; empty: the preset's own
+            saliency: saliency method instead of the preset's own
+            segmenter: segmenter instead of the preset's own
+            refinement: how points become a mask, if not as in the preset
+        """
+        with sentences(), jobs.running(request) as stop:
+            if not files:
+                raise PictureError("There are no pictures to search yet; add files, a zip or a folder.")
+            asked = chosen((preset, features, sd_weight, timestep, saliency, segmenter, refinement))
+            given = Given(prompts, mask, {"k": int(k), "clusters": int(clusters), "threshold": threshold}, asked)
+            yield from work.pictures_job(studio, jobs, page, given, files, stop)
+
+    def video(
+        prompts: list[Any] | None,
+        clip: str | None,
+        mask: str | None = None,
+        per_second: float = 3.0,
+        k: float = 32,
+        clusters: float = 4,
+        threshold: float = 0.0,
+        preset: str = "offline",
+        features: list[str] | None = None,
+        sd_weight: float | None = None,
+        timestep: float | None = None,
+        saliency: str | None = None,
+        segmenter: str | None = None,
+        refinement: str | None = None,
+        request: gr.Request = None,  # Gradio fills it in
+    ) -> Iterator[tuple[Any, ...]]:
+        """Cut the thing that the prompt pictures show out of every frame of a clip.
+
+        Yields how far it is; the last answer holds the clip with its overlay, the zip of masks and the COCO file.
+
+        Args:
+            prompts: pictures of the thing
+            clip: an MP4, MOV, WebM, MKV or AVI file of at most two minutes
+            mask: where the thing is in the first prompt picture: white on black, same size; may be left out
+            per_second: frames of each second that the engine looks at; between them the mask follows the motion
+            k: most and least similar cells, 1 to 256
+            clusters: points of each kind, 1 to 32, at most k
+            threshold: least score that counts as found, 0 to 1
+            preset: which engine answers
+            features: feature extractors instead of the preset's own
+            sd_weight: weight of Stable Diffusion, the others being 1; empty: the preset's own
+            timestep: of Stable Diffusion, 0 to 999; empty: the preset's own
+            saliency: saliency method instead of the preset's own
+            segmenter: segmenter instead of the preset's own
+            refinement: how points become a mask, if not as in the preset
+        """
+        with sentences(), jobs.running(request) as stop:
+            if not clip:
+                raise PictureError("There is no clip yet; add one.")
+            asked = chosen((preset, features, sd_weight, timestep, saliency, segmenter, refinement))
+            given = Given(prompts, mask, {"k": int(k), "clusters": int(clusters), "threshold": threshold}, asked)
+            yield from work.clip_job(studio, jobs, page, given, Path(clip), per_second, stop)
+
+    return batch, video
+
+
+def _layout() -> _Layout:
+    prompts, mask = _prompt()
+    with gr.Row():
+        with gr.Column(min_width=300):
+            files = gr.File(label="2. Pictures, or a zip of them", file_count="multiple", elem_id="batch-files")
+            folder = gr.UploadButton("Choose a folder", file_count="directory", size="sm", elem_id="batch-folder")
+            run = gr.Button("Cut it out of all", variant="primary", size="lg", elem_id="batch-run")
+        with gr.Column(min_width=300):
+            clip = gr.File(label="Or a clip: up to two minutes", elem_id="batch-clip")
+            per_second = gr.Slider(
+                1, 30, 3, step=1, label="Looks per second; between them the mask follows", elem_id="batch-looks"
+            )
+            run_clip = gr.Button("Cut it out of the clip", variant="primary", size="lg", elem_id="batch-run-clip")
+    status = gr.HTML(WAITING, label="Progress", elem_id="batch-status", container=False)
+    stop = gr.Button("Stop", interactive=False, size="sm", elem_id="batch-stop")
+    with gr.Row():
+        masks_file, coco_file, clip_file = (
+            gr.DownloadButton(label, interactive=False, elem_id=name, min_width=140)
+            for label, name in (
+                ("All masks (ZIP)", "batch-masks"), ("COCO (JSON)", "batch-coco"), ("Clip", "batch-made"),
+            )
+        )  # fmt: skip
+    video = gr.Video(label="The clip", interactive=False, visible=False, elem_id="batch-video", height=420)
+    gallery = gr.Gallery(
+        label="The first results",
+        columns=4,
+        object_fit="contain",
+        height="auto",
+        interactive=False,
+        elem_id="batch-gallery",
+    )
+    return _Layout(
+        prompts, mask, files, folder, run, clip, per_second, run_clip, stop, status, gallery, video, masks_file,
+        coco_file, clip_file,
+    )  # fmt: skip
+
+
+def _prompt() -> tuple[gr.Gallery, gr.Image]:
+    prompts = gr.Gallery(
+        label="1. The thing: one picture of it, or several",
+        type="filepath",
+        file_types=["image"],
+        columns=4,
+        height=220,
+        object_fit="contain",
+        fit_columns=False,
+        interactive=True,
+        sources=["upload", "clipboard"],
+        elem_id="batch-prompts",
+    )
+    with gr.Accordion("I have a mask for my first picture", open=False):
+        mask = picture_input(
+            label="White on black, the size of the picture",
+            height=160,
+            elem_id="batch-mask",
+            alt_text="Mask of the first prompt picture",
+        )
+    return prompts, mask

@@ -1,0 +1,55 @@
+"""Clips and a question, small enough to be quick."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+import ipseg
+from ipseg.batch.looks import Question
+
+RED = (200, 30, 40)
+
+
+@pytest.fixture
+def film(tmp_path):
+    """A red square that goes to the right: ``film(frames, fps, size)`` gives the path of an AVI file."""
+
+    def make(frames: int = 12, fps: float = 6, size: tuple[int, int] = (48, 64), name: str = "clip.avi"):
+        height, width = size
+        kind = cv2.VideoWriter.fourcc(*"MJPG")
+        writer = cv2.VideoWriter(str(tmp_path / name), cv2.CAP_FFMPEG, kind, fps, (width, height))
+        for number in range(frames):
+            writer.write(shot(number, size)[0][..., ::-1].copy())
+        writer.release()
+        return tmp_path / name
+
+    return make
+
+
+def shot(number: int, size: tuple[int, int] = (48, 64)):
+    """One frame of it and its mask."""
+    rng = np.random.default_rng(0)
+    picture = rng.integers(90, 130, (*size, 3), dtype=np.uint8)
+    mask = np.zeros(size, bool)
+    mask[size[0] // 3 : size[0] // 3 * 2, 8 + 2 * number : 24 + 2 * number] = True
+    picture[mask] = RED
+    return picture, mask
+
+
+@pytest.fixture(scope="session")
+def offline():
+    """The offline engine."""
+    return ipseg.load("offline")
+
+
+@pytest.fixture
+def ask(offline, tmp_path, make_scene):
+    """A question that keeps its answers below the temporary folder: ``ask(stop=..., k=...)``."""
+
+    def make(**options) -> Question:
+        picture, mask = make_scene(60, 80, RED)
+        return Question(offline, [picture], [mask], folder=tmp_path / "kept", **options)
+
+    return make

@@ -1,0 +1,67 @@
+"""Run lengths: by algebra, and as pycocotools reads them where it is installed."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from ipseg.batch import rle
+
+
+def test_counts_run_down_the_columns_and_begin_outside():
+    mask = np.array([[1, 0, 0], [1, 1, 0]], bool)
+    assert rle.encode(mask) == [0, 2, 1, 1, 2]
+    assert rle.encode(~mask) == [2, 1, 1, 2]
+    assert rle.encode(np.zeros((2, 3), bool)) == [6]
+    assert rle.encode(np.ones((2, 3), bool)) == [0, 6]
+    assert rle.encode(np.array([[True]])) == [0, 1]
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (9, 1), (7, 5), (40, 31)])
+def test_what_is_encoded_comes_back(size):
+    rng = np.random.default_rng(0)
+    for share in (0.0, 0.1, 0.5, 0.9, 1.0):
+        mask = rng.random(size) < share
+        counts = rle.encode(mask)
+        assert sum(counts) == mask.size
+        assert sum(counts[1::2]) == mask.sum()
+        assert all(count > 0 for count in counts[1:])
+        np.testing.assert_array_equal(rle.decode(counts, size), mask)
+
+
+@pytest.mark.parametrize("counts", [[5], [7], [8, -2], []])
+def test_counts_of_another_size_are_refused(counts):
+    with pytest.raises(ValueError, match="sum to 2"):
+        rle.decode(counts, (2, 3))
+
+
+def record(masks) -> dict:
+    made = rle.Record(about="a test")
+    for number, mask in enumerate(masks):
+        made.add(f"{number}.jpg", mask, found=number != 1, score=0.25)
+    return json.loads(json.dumps(made.data()))
+
+
+def test_the_record_is_coco():
+    mask = np.zeros((6, 8), bool)
+    mask[2:5, 3:7] = True
+    data = record([mask, mask, mask & False])
+    assert [(image["id"], image["width"], image["height"]) for image in data["images"]] == [
+        (number, 8, 6) for number in (1, 2, 3)
+    ]
+    (only,) = data["annotations"]
+    assert only["image_id"] == 1
+    assert only["bbox"] == [3, 2, 4, 3]
+    assert only["area"] == 12
+    assert only["segmentation"]["size"] == [6, 8]
+    assert only["category_id"] == data["categories"][0]["id"]
+
+
+def test_pycocotools_reads_it(tmp_path):
+    coco = pytest.importorskip("pycocotools.coco", reason="pycocotools is not installed")
+    mask = np.random.default_rng(1).random((13, 9)) < 0.4
+    (tmp_path / "coco.json").write_text(json.dumps(record([mask])))
+    data = coco.COCO(str(tmp_path / "coco.json"))
+    np.testing.assert_array_equal(data.annToMask(data.anns[1]).astype(bool), mask)

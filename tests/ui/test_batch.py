@@ -1,0 +1,240 @@
+"""The tab "Batch and video": upload, run, stop, download, bad files; and the same through the API."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+import zipfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+
+from ipseg import open_picture
+from ipseg.batch import clips, rle
+from tests.ui.conftest import EXAMPLES, open_tab
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the client's own event loop
+
+PROMPT = EXAMPLES / "yellow_duck" / "00.jpg"
+DONE = "#batch-status .found, #batch-status .missing"
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory):
+    """Two pictures and one file of words in a zip, a longer zip, and a short clip of a picture that moves."""
+    folder = tmp_path_factory.mktemp("desk")
+    small = {number: cv2.resize(cv2.imread(str(_picture(number))), None, fx=0.4, fy=0.4) for number in (1, 2, 3, 4)}
+    with zipfile.ZipFile(folder / "ducks.zip", "w") as archive:
+        for number in (1, 2):
+            archive.writestr(f"ducks/{number}.png", cv2.imencode(".png", small[number])[1].tobytes())
+        archive.writestr("ducks/words.jpg", b"words")
+    with zipfile.ZipFile(folder / "many.zip", "w") as archive:
+        for number in range(40):
+            picture = cv2.GaussianBlur(small[1 + number % 4], (0, 0), 0.3 + number / 50)
+            archive.writestr(f"{number:02}.png", cv2.imencode(".png", picture)[1].tobytes())
+    _film(folder / "duck.mp4", small[3])
+    return folder
+
+
+def _picture(number: int):
+    return EXAMPLES / "yellow_duck" / f"{number:02}.jpg"
+
+
+def _film(path, picture) -> None:
+    height, width = picture.shape[:2]
+    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"mp4v"), 10, (width, height))
+    for number in range(10):
+        moved = np.array([[1, 0, number], [0, 1, number / 2]], np.float32)
+        writer.write(cv2.warpAffine(picture, moved, (width, height), borderMode=cv2.BORDER_REFLECT))
+    writer.release()
+
+
+def tab(page) -> None:
+    """Open the tab."""
+    page.wait_for_timeout(300)  # the page counts how many tabs have room
+    open_tab(page, "Batch and video")
+    page.wait_for_selector("#batch-run")
+
+
+def opened(page, field: str, path):
+    tab(page)
+    page.set_input_files("#batch-prompts input[type=file]", str(PROMPT))
+    page.wait_for_selector("#batch-prompts img")
+    page.set_input_files(f"{field} input[type=file]", str(path))
+    page.wait_for_selector(f"{field} .file-preview")
+    return page
+
+
+def download(page, button: str) -> bytes:
+    page.wait_for_selector(f"{button}:not([disabled])")
+    with page.expect_download() as waiting:
+        page.click(button)
+    return waiting.value.path().read_bytes()
+
+
+@pytest.mark.browser
+def test_a_zip_in_masks_out(page, desk):
+    opened(page, "#batch-files", desk / "ducks.zip").click("#batch-run")
+    page.wait_for_selector(DONE, timeout=60_000)
+    told = page.inner_text("#batch-status")
+    assert "Done. Found in 2 of 2 pictures." in told
+    assert "ducks/words.jpg is not a picture" in told
+    page.wait_for_selector("#batch-gallery img")
+    with zipfile.ZipFile(io.BytesIO(download(page, "#batch-masks"))) as masks:
+        assert masks.namelist() == ["ducks/1.png", "ducks/2.png"]
+    assert len(json.loads(download(page, "#batch-coco"))["annotations"]) == 2
+    assert page.is_disabled("#batch-stop")
+    overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert overflow <= 0
+    assert page.complaints == []
+
+
+@pytest.mark.browser
+def test_stop_really_stops_and_the_next_run_goes_on(page, desk):
+    opened(page, "#batch-files", desk / "many.zip").click("#batch-run")
+    page.wait_for_function("document.querySelector('#batch-status progress')?.value >= 2", timeout=60_000)
+    assert "of 40 pictures" in page.inner_text("#batch-status")
+    page.click("#batch-stop")
+    page.wait_for_selector(DONE, timeout=20_000)
+    told = page.inner_text("#batch-status")
+    assert "Stopped after" in told
+    stopped_at = int(told.split("Stopped after ")[1].split()[0])
+    assert 2 <= stopped_at < 40
+    with zipfile.ZipFile(io.BytesIO(download(page, "#batch-masks"))) as masks:
+        assert len(masks.namelist()) == stopped_at
+    page.wait_for_selector("#batch-stop[disabled]")
+    assert page.complaints == []
+
+
+@pytest.mark.browser
+def test_a_clip_plays(page, desk):
+    opened(page, "#batch-clip", desk / "duck.mp4").click("#batch-run-clip")
+    page.wait_for_selector(DONE, timeout=60_000)
+    assert "Done. Found in 10 of 10 frames." in page.inner_text("#batch-status")
+    page.wait_for_selector("#batch-video video")
+    page.wait_for_function("document.querySelector('#batch-video video').readyState >= 2", timeout=20_000)
+    assert page.evaluate("document.querySelector('#batch-video video').duration") == pytest.approx(1, abs=0.25)
+    assert download(page, "#batch-made")[:16].startswith((b"\x00\x00\x00", b"\x1aE\xdf\xa3"))
+    assert page.complaints == []
+
+
+@pytest.mark.browser
+def test_what_is_missing_gets_its_sentence_and_the_page_goes_on(page, desk):
+    tab(page)
+    page.click("#batch-run")
+    page.wait_for_selector(".toast-body")
+    assert "no pictures to search yet" in page.inner_text(".toast-body")
+    page.wait_for_selector("#batch-status .waiting")
+    page.wait_for_selector("#batch-stop[disabled]")
+
+
+@pytest.fixture(scope="module")
+def client(demo, tmp_path_factory) -> Client:
+    return Client(demo.url, verbose=False, download_files=tmp_path_factory.mktemp("downloads"))
+
+
+def question(**given):
+    return {"prompts": [{"image": handle_file(PROMPT), "caption": None}], "mask": None, **given}
+
+
+def file_of(answer):
+    return answer["value"] if isinstance(answer, dict) else answer
+
+
+def test_the_endpoints_have_names_and_documented_arguments(client):
+    named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
+    common = [
+        "k", "clusters", "threshold", "preset", "features", "sd_weight", "timestep", "saliency", "segmenter",
+        "refinement",
+    ]  # fmt: skip
+    for name, own in (("/batch", ["prompts", "files", "mask"]), ("/video", ["prompts", "clip", "mask", "per_second"])):
+        assert [parameter["parameter_name"] for parameter in named[name]["parameters"]] == own + common
+    assert named["/stop"]["parameters"] == []
+
+
+def test_masks_and_coco_agree(client, desk):
+    files = [handle_file(_picture(number)) for number in (1, 2)]
+    _, gallery, _, masks, coco, _ = client.predict(**question(files=files), api_name="/batch")
+    assert len(file_of(gallery)) == 2
+    data = json.loads(Path(file_of(coco)).read_text())
+    assert [image["file_name"] for image in data["images"]] == ["01.jpg", "02.jpg"]
+    with zipfile.ZipFile(file_of(masks)) as archive:
+        for annotation, name in zip(data["annotations"], archive.namelist(), strict=True):
+            mask = open_picture(archive.read(name))[..., 0] == 255
+            segmentation = annotation["segmentation"]
+            np.testing.assert_array_equal(rle.decode(segmentation["counts"], tuple(segmentation["size"])), mask)
+            assert mask.shape == open_picture(_picture(int(name[:2]))).shape[:2]
+
+
+def test_a_clip_through_the_api(client, desk):
+    answer = client.predict(**question(clip=handle_file(desk / "duck.mp4"), per_second=2), api_name="/video")
+    made = clips.open_clip(_path(file_of(answer[5])))
+    assert sum(1 for _ in clips.frames(made)) == 10
+    with zipfile.ZipFile(file_of(answer[3])) as masks:
+        assert len(masks.namelist()) == 10
+
+
+def _path(text) -> Path:
+    return Path(text["video"] if isinstance(text, dict) else text)
+
+
+def test_a_client_that_stops_gets_what_is_done(client, desk):
+    job = client.submit(**question(files=[handle_file(desk / "many.zip")], k=31), api_name="/batch")
+    deadline = time.monotonic() + 60
+    while len(job.outputs()) < 3 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    client.predict(api_name="/stop")
+    status, _, _, masks, *_ = job.result(timeout=30)
+    assert "Stopped after" in status
+    with zipfile.ZipFile(file_of(masks)) as archive:
+        assert 1 <= len(archive.namelist()) < 40
+
+
+BAD = {
+    "bomb.zip": ("/batch", "100 times its size"),
+    "out.zip": ("/batch", "leads out of it"),
+    "none.zip": ("/batch", "none.zip holds no pictures"),
+    "empty.jpg": ("/batch", "empty.jpg is an empty file"),
+    "drawing.svg": ("/batch", "drawing.svg is not a picture"),
+    "paper.jpg": ("/batch", "paper.jpg is not a picture"),
+    "duck.mp4": ("/batch", "field for a clip"),
+    "words.mp4": ("/video", "words.mp4 is not a clip"),
+    "moving.gif": ("/video", "moving.gif is not a clip"),
+    "ducks.zip": ("/video", "ducks.zip is not a clip"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_file_gets_its_sentence_and_no_path_leaks(client, desk, name):
+    endpoint, words = BAD[name]
+    made = {
+        "bomb.zip": _zip({"a.bmp": bytes(8 * 2**20)}),
+        "out.zip": _zip({"../a.jpg": b"x"}),
+        "none.zip": _zip({}),
+        "empty.jpg": b"",
+        "drawing.svg": b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+        "paper.jpg": b"%PDF-1.7\n",
+        "words.mp4": b"words",
+        "moving.gif": b"GIF89a" + bytes(40),
+    }
+    if name in made:
+        (desk / name).write_bytes(made[name])
+    file = handle_file(desk / name)
+    given = {"files": [file]} if endpoint == "/batch" else {"clip": file}
+    with pytest.raises(AppError, match=words) as caught:
+        client.predict(**question(**given), api_name=endpoint)
+    assert str(desk) not in str(caught.value)
+    assert "/gradio" not in str(caught.value)
+
+
+def _zip(members) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return buffer.getvalue()
