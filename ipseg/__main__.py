@@ -13,6 +13,8 @@ from ipseg.version import __version__
 EPILOG = """examples:
   python -m ipseg segment mug.jpg table.jpg --output mask.png
   python -m ipseg segment mug.jpg pictures/*.jpg --output masks --overlay --json masks.json
+  python -m ipseg compare mug.jpg table.jpg --methods ipseg,persam --output out
+  python -m ipseg batch mug.jpg pictures.zip --output out
   python -m ipseg evaluate examples_media
 """
 
