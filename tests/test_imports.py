@@ -51,16 +51,21 @@ TABLE = (  # top to bottom: who, and what of the rows above they may import
         ("methods",),
         ("types", "images", "geometry", "perception", "pipeline", "result", "registry", "weights", *STEPS),
     ),
+    (("wire",), ()),
+    (
+        ("zero",),
+        ("types", "images", "perception", "pipeline", "result", "presets", "options", "registry", "wire"),
+    ),
     (("comparison",), ("types", "registry", "pipeline", "result")),
     (("datasets",), ("types", "images")),
     (
         ("evaluation",),
         ("types", "images", "perception", "pipeline", "result", "methods", "datasets", "version", "ipseg"),
     ),
-    (("ui",), (*PUBLIC, "viz", "registry", "weights", "placement", "comparison", "version", "ipseg")),
+    (("ui",), (*PUBLIC, "viz", "registry", "weights", "placement", "comparison", "zero", "version", "ipseg")),
     (("commands",), ALL),
     (("__main__",), ALL),
-    (("app",), ("ui", "presets", "options", "choice", "weights", "placement", "types", "version", "ipseg")),
+    (("app",), ("ui", "zero", "presets", "options", "choice", "weights", "placement", "types", "version", "ipseg")),
 )
 
 
