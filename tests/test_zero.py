@@ -118,8 +118,9 @@ def test_each_part_can_be_asked_alone(pair):
     assert len(other.masks) == 3
 
 
-@pytest.mark.parametrize("pair", ["paper"], indirect=True)
-@pytest.mark.parametrize("name", ["persam", "persam_f", "matcher"])
+@pytest.mark.parametrize(
+    ("name", "pair"), [("persam", "paper"), ("persam_f", "paper"), ("matcher", "light")], indirect=["pair"]
+)
 def test_a_rival_answers_as_without(name, pair, spaces):
     chosen = {"matcher": {"dense": 0, "draws": 2}, "persam_f": {"steps": 2}}.get(name, {})
     chosen = {key: value for key, value in chosen.items() if key in _settings(name)}
