@@ -140,7 +140,8 @@ class Borrower(IPSeg):
     def segment(self, prompt: Prompt, image: Source, *, progress: Progress | None = None, **numbers: Any) -> Result:
         """As :meth:`ipseg.pipeline.IPSeg.segment`."""
         picture = named(image)
-        self.check(numbers.get("k") or self.method.k, numbers.get("clusters") or self.method.clusters)
+        asked = {name: value for name, value in numbers.items() if value is not None}
+        self.check(asked.get("k", self.method.k), asked.get("clusters", self.method.clusters))
         if progress:
             progress(0.05, "features")
         return self.ask([picture], _segment, prompt, picture.pixels, numbers)

@@ -54,7 +54,9 @@ def declared() -> dict[str, Requirement]:
 
 
 def test_the_card_is_complete(card):
-    wanted = "title emoji colorFrom colorTo sdk sdk_version python_version app_file suggested_hardware license thumbnail"
+    wanted = (
+        "title emoji colorFrom colorTo sdk sdk_version python_version app_file suggested_hardware license thumbnail"
+    )
     assert not {*wanted.split(), "short_description", "tags", "models", "preload_from_hub"} - set(card)
     assert card["sdk"] == "gradio"
     assert card["license"] == "mit"
@@ -172,7 +174,9 @@ def test_without_a_token_one_sentence(publish, capsys):
     assert not said.out
 
 
-@pytest.mark.parametrize("arguments", [[], ["--repo", "name"], ["--repo", "a/b/c"], ["--repo", "../a"], ["--token", "x"]])
+@pytest.mark.parametrize(
+    "arguments", [[], ["--repo", "name"], ["--repo", "a/b/c"], ["--repo", "../a"], ["--token", "x"]]
+)
 def test_wrong_usage(publish, arguments):
     with pytest.raises(SystemExit) as stopped:
         publish.main(arguments)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import shutil
 import socket
@@ -113,12 +114,13 @@ def test_a_space_answers(folder, python, tmp_path):
     with booted(folder, python, tmp_path) as (url, log):
         answer = ask(url, folder, preset="offline")
         with urllib.request.urlopen(f"{url}/config") as page:  # noqa: S310 - our own server
-            config = page.read().decode()
+            parts = json.load(page)["components"]
     assert "Found." in str(answer) or "Not found." in str(answer)
     said = log.read_text()
     assert "engine: offline. Open http://0.0.0.0:" in said
     assert "Traceback" not in said
-    assert '"Fetch ' not in config  # no visitor makes a Space download
+    (fetch,) = [part["props"] for part in parts if part["props"].get("elem_id") == "fetch"]
+    assert fetch["visible"] is False  # no visitor makes a Space download
 
 
 def test_a_space_takes_the_light_engine_where_its_weights_are(folder, python, tmp_path, models, published_weights):
