@@ -13,6 +13,7 @@ from lending import Spaces
 from parity_rules import scene
 
 from ipseg import options, presets, registry, weights, zero
+from ipseg.borrowed import Borrower
 from ipseg.options import Options
 from ipseg.perception import named
 from ipseg.pipeline import IPSeg
@@ -52,7 +53,7 @@ def pair(request, spaces, small_models):
     with weights.using(small_models):
         lender = zero.Lender(lambda chosen: build(chosen.preset))
         lender.ready(Options(name))
-        yield build(name), zero.Borrower(Options(name), lender)
+        yield build(name), Borrower(Options(name), lender)
 
 
 def same(one, other) -> None:
@@ -140,7 +141,7 @@ def test_an_error_of_the_worker_is_its_sentence(spaces):
     def load(chosen):
         raise SettingError("This cannot be built; choose another one.")
 
-    lent = zero.Borrower(Options("light"), zero.Lender(load))
+    lent = Borrower(Options("light"), zero.Lender(load))
     with pytest.raises(SettingError, match=r"^This cannot be built; choose another one\.$"):
         lent.prompt(PROMPT)
 
@@ -154,6 +155,18 @@ def test_a_bad_question_takes_no_gpu(pair, spaces):
     with pytest.raises(ValueError, match="prompt pictures"):
         lent.prompt([])
     assert len(spaces.calls) == before
+
+
+def test_a_worker_keeps_the_first_engine_and_the_newest(spaces):
+    made = []
+    lender = zero.Lender(lambda chosen: made.append(chosen) or object())
+    asked = [Options("paper", timestep=step) for step in range(5)]
+    for chosen in asked:
+        lender.ready(chosen)
+    lender.ready(asked[0])
+    lender.ready(asked[4])
+    assert made == asked
+    assert len(lender._engines) == zero.MOST
 
 
 def test_seconds_fit_the_preset():
@@ -177,7 +190,7 @@ def test_the_studio_lends_what_needs_weights(preset, spaces, small_models, monke
     studio = Studio(Options(preset), weights_dir=small_models)
     studio.ready()
     engine = studio.engine(Options(preset))
-    assert isinstance(engine, zero.Borrower) == bool(options.resolve(Options(preset)).weights)
+    assert isinstance(engine, Borrower) == bool(options.resolve(Options(preset)).weights)
     assert studio.engine(Options(preset)) is engine
 
 

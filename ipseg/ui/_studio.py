@@ -17,6 +17,7 @@ from gradio.processing_utils import save_bytes_to_cache
 from PIL import Image
 
 from ipseg import choice, images, options, weights, zero
+from ipseg.borrowed import Borrower
 from ipseg.options import Options
 from ipseg.pipeline import IPSeg
 from ipseg.placement import Placement
@@ -96,7 +97,7 @@ class Studio:
         with self.looking():
             for one in needed:
                 weights.locate(one)
-        return zero.Borrower(chosen, self._lender)
+        return Borrower(chosen, self._lender)
 
     @property
     def quick(self) -> bool:
