@@ -44,7 +44,24 @@ def arguments() -> argparse.Namespace:
         action=argparse.BooleanOptionalAction,
         help="whether a visitor may have weights downloaded here; by default only where the page is local",
     )
-    return parser.parse_args()
+    parser.add_argument("--share", action="store_true", help="a public address for 72 hours, through Gradio's servers")
+    parser.add_argument(
+        "--auth", metavar="USER:PASSWORD", default=os.environ.get("AUTH"), help="ask visitors for these"
+    )
+    parser.add_argument(
+        "--max-queue", metavar="N", type=int, default=32, help="questions that may wait; more get a word"
+    )
+    parser.add_argument("--mcp", action="store_true", help="offer every action as a tool of the Model Context Protocol")
+    return _checked(parser, parser.parse_args())
+
+
+def _checked(parser: argparse.ArgumentParser, chosen: argparse.Namespace) -> argparse.Namespace:
+    user, _, password = (chosen.auth or "x:x").partition(":")
+    if not user or not password:
+        parser.error("--auth wants a user and a password with a colon between them, as in --auth ada:secret.")
+    if chosen.max_queue < 1:
+        parser.error(f"--max-queue is {chosen.max_queue}; give 1 or more.")
+    return chosen
 
 
 def studio(chosen: argparse.Namespace) -> Studio:
@@ -60,7 +77,7 @@ def studio(chosen: argparse.Namespace) -> Studio:
         reason=reason,
         weights_dir=chosen.weights_dir,
         placement=Placement(chosen.placement, dtype=chosen.dtype),
-        fetches=chosen.host in LOCAL and not SPACE if chosen.fetch is None else chosen.fetch,
+        fetches=chosen.host in LOCAL and not (chosen.share or SPACE) if chosen.fetch is None else chosen.fetch,
     )
 
 
@@ -85,7 +102,7 @@ def main() -> None:
     if made.reason:
         print(made.reason, flush=True)
     made.ready()
-    build(made).launch(
+    build(made, max_queue=chosen.max_queue).launch(
         server_name=chosen.host,
         server_port=chosen.port,
         theme=theme(),
@@ -95,6 +112,9 @@ def main() -> None:
         run_history=False,
         ssr_mode=False,
         max_threads=8,  # each thread keeps memory of its own
+        share=chosen.share,
+        auth=tuple(chosen.auth.split(":", 1)) if chosen.auth else None,
+        mcp_server=chosen.mcp,
         quiet=True,
     )
 

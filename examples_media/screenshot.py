@@ -1,36 +1,69 @@
-"""Take the README's picture of the page: python examples_media/screenshot.py [FILE] (needs ipseg[dev] and Chromium).
+"""Take the README's pictures of the page: python examples_media/screenshot.py [FOLDER] (needs ipseg[dev] and Chromium).
 
-Starts the demo on a free port, presses an example, and keeps what a visitor sees at 1280 pixels.
+Starts the demo on a free port, does in each tab what a visitor would, and keeps what is seen at 1280 pixels.
 """
 
 import io
+import os
 import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
-EXAMPLE = "The robot behind the car"
+PICTURES = ROOT / "examples_media" / "Images"
+MASKS = ROOT / "examples_media" / "Annotations"
 
 
-def main(target: Path) -> None:
+def segment(page: Page) -> None:
+    """An example, one click away."""
+    page.get_by_text("The robot behind the car").first.click()
+    page.wait_for_selector("#verdict .found, #verdict .missing", timeout=60_000)
+
+
+def compare(page: Page) -> None:
+    """IPSeg, PerSAM and Matcher on one prompt, with the true mask."""
+    page.get_by_role("tab", name="Compare").click()
+    page.set_input_files("#compare-prompt input[type=file]", str(PICTURES / "yellow_duck" / "00.jpg"))
+    page.set_input_files("#compare-pictures input[type=file]", str(PICTURES / "yellow_duck" / "02.jpg"))
+    page.wait_for_selector("#compare-pictures img")
+    page.get_by_label("Matcher", exact=True).check()
+    page.get_by_text("True masks, to measure against").click()
+    page.set_input_files("#compare-truths input[type=file]", str(MASKS / "yellow_duck" / "02.png"))
+    page.wait_for_selector("#compare-truths .file-preview")
+    page.get_by_text("True masks, to measure against").click()
+    page.click("#compare-run")
+    page.wait_for_selector("#compare-table table", timeout=60_000)
+    page.wait_for_selector("#compare-answers img")
+
+
+SHOTS = {"page.jpg": segment, "compare.jpg": compare}
+
+
+def main(folder: Path) -> None:
     """Serve, drive, keep."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    demo = subprocess.Popen([sys.executable, "app.py", "--port", str(port)], cwd=ROOT)  # noqa: S603 - our own server
-    try:
-        url = f"http://127.0.0.1:{port}"
-        _wait(url)
-        Image.open(io.BytesIO(_shoot(url))).convert("RGB").save(target, quality=88, optimize=True)
-    finally:
-        demo.terminate()
+    with tempfile.TemporaryDirectory() as home:  # no weights but none are asked for: every machine shows the same
+        environment = {**os.environ, "HF_HOME": home, "HF_HUB_OFFLINE": "1"}
+        command = [sys.executable, "app.py", "--port", str(port), "--no-fetch"]
+        demo = subprocess.Popen(command, cwd=ROOT, env=environment)  # noqa: S603 - our own server
+        try:
+            url = f"http://127.0.0.1:{port}"
+            _wait(url)
+            for name, act in SHOTS.items():
+                shot = Image.open(io.BytesIO(_shoot(url, act))).convert("RGB")
+                shot.save(folder / name, quality=86, optimize=True)
+        finally:
+            demo.terminate()
 
 
 def _wait(url: str) -> None:
@@ -43,18 +76,18 @@ def _wait(url: str) -> None:
     raise SystemExit("The demo did not answer within a minute.")
 
 
-def _shoot(url: str) -> bytes:
+def _shoot(url: str, act) -> bytes:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         page.goto(url)
-        page.get_by_text(EXAMPLE).first.click()
-        page.wait_for_selector("#verdict .found, #verdict .missing", timeout=60_000)
-        page.wait_for_timeout(2000)  # pictures arrive after the words
+        page.wait_for_selector("#run")
+        act(page)
+        page.wait_for_timeout(2500)  # pictures arrive after the words
         shot = page.screenshot(full_page=True)
         browser.close()
     return shot
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "examples_media" / "page.jpg")
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "examples_media")

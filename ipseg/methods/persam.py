@@ -78,8 +78,9 @@ class PerSAM(Rival):
 class OnParts(Rival):
     """PerSAM's similarity and points on an engine without SAM.
 
-    The two points are the centres of the most and the least similar cell. What guides SAM's attention, the standardised
-    similarity under a sigmoid, is given to a segmenter that takes log odds as just that; another one gets the points.
+    The two points are the centres of the most and the least similar cell. A segmenter that takes log odds gets the
+    similarity in standard deviations, 0 halfway between the two points, in place of the guided attention; another one
+    gets the points alone.
     """
 
     title, variant, about = TITLE, ON_PARTS, ELSEWHERE
@@ -109,7 +110,8 @@ class OnParts(Rival):
             segmenter = self.perception.segmenter
             if self.outlined:
                 inside = values[found.inside]
-                odds = (values - inside.mean()) / (inside.std() + 1e-6)
+                halfway = (inside.max() + inside.min()) / 2
+                odds = (values - halfway) / (inside.std() + 1e-6)
                 mask = refine.ranked(segmenter, encoding, points, odds.astype(np.float32))
             else:
                 mask = refine.cascade(segmenter, encoding, points)

@@ -17,8 +17,11 @@ HEADING = """# ipseg
 Show it **one picture of a thing**; get that thing cut out of **other pictures**. No training, no text, no mask."""
 
 
-def build(studio: Studio | None = None) -> gr.Blocks:
-    """The whole page over one studio. An engine loads at the first question, not now."""
+def build(studio: Studio | None = None, *, max_queue: int = 32) -> gr.Blocks:
+    """The whole page over one studio. An engine loads at the first question, not now.
+
+    ``max_queue``: questions that may wait; who comes later is told that the page is busy.
+    """
     studio = studio or Studio(Options())
     tabs = sorted((registry.module("ui", name) for name in registry.names("ui")), key=lambda tab: tab.ORDER)
     with gr.Blocks(title="ipseg", analytics_enabled=False, delete_cache=(600, 3600)) as page:
@@ -30,5 +33,5 @@ def build(studio: Studio | None = None) -> gr.Blocks:
             for tab in tabs:
                 with gr.Tab(tab.TITLE):
                     tab.build(studio, controls)
-    page.queue(max_size=32)
+    page.queue(max_size=max_queue)
     return page

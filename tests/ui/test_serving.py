@@ -1,0 +1,86 @@
+"""What `python app.py` can be told: who may come in, how many may wait, tools for assistants."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+import urllib.error
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+from gradio_client.utils import QueueError
+
+from tests.ui.conftest import EXAMPLES, ROOT, serve
+
+PROMPT, QUERY = EXAMPLES / "robot" / "00.jpg", EXAMPLES / "robot" / "02.jpg"
+
+
+def ask(client: Client, **settings):
+    pictures = [{"image": handle_file(PROMPT), "caption": None}]
+    return client.predict(prompts=pictures, image=handle_file(QUERY), mask=None, api_name="/segment", **settings)
+
+
+def get(url: str) -> bytes:
+    with urllib.request.urlopen(url, timeout=20) as answer:  # noqa: S310 - our own server
+        return answer.read()
+
+
+def test_every_action_is_a_tool_for_assistants(tmp_path):
+    with serve(tmp_path, "--mcp", HF_HUB_OFFLINE="1") as served:
+        tools = {tool["name"]: tool for tool in json.loads(get(f"{served.url}/gradio_api/mcp/schema"))}
+    assert {"segment", "compare"} <= set(tools)
+    described = tools["segment"]
+    assert described["description"].startswith("Cut the thing that the prompt pictures show")
+    properties = described["inputSchema"]["properties"]
+    assert "1 to 256" in properties["k"]["description"]
+    assert not any("private" in name or "refreshed" in name for name in tools)
+
+
+def test_a_password_is_asked_for(tmp_path):
+    with serve(tmp_path, "--auth", "ada:secret", HF_HUB_OFFLINE="1") as served:
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            get(f"{served.url}/config")
+        assert refused.value.code == 401
+        client = Client(served.url, auth=("ada", "secret"), verbose=False, download_files=tmp_path)
+        assert "engine offline" in ask(client)[0]
+
+
+def test_who_comes_when_the_queue_is_full_is_told_so(tmp_path):
+    def one(client):
+        try:
+            return ask(client)[0]
+        except (AppError, QueueError) as error:
+            return f"refused: {error}"
+
+    with serve(tmp_path, "--max-queue", "1", HF_HUB_OFFLINE="1") as served:
+        clients = [Client(served.url, verbose=False, download_files=tmp_path / str(n)) for n in range(8)]
+        with ThreadPoolExecutor(8) as pool:
+            answers = list(pool.map(one, clients))
+        refused = [answer for answer in answers if answer.startswith("refused")]
+        assert refused
+        assert all("full" in answer.lower() for answer in refused)
+        assert all("engine offline" in answer for answer in answers if answer not in refused)
+        assert "engine offline" in ask(clients[0])[0]  # the server goes on
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--auth", "ada"), "a user and a password"),
+        (("--max-queue", "0"), "give 1 or more"),
+        (("--preset", "magic"), "invalid choice"),
+    ],
+)
+def test_wrong_usage_is_refused(arguments, sentence, monkeypatch, capsys):
+    specification = importlib.util.spec_from_file_location("demo_app", ROOT / "app.py")
+    app = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(app)
+    monkeypatch.setattr(sys, "argv", ["app.py", *arguments])
+    with pytest.raises(SystemExit) as stopped:
+        app.arguments()
+    assert stopped.value.code == 2
+    assert sentence in capsys.readouterr().err
