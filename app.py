@@ -1,4 +1,4 @@
-"""The demo: ``python app.py``. The page itself is ``ipseg/ui``."""
+"""The demo: ``python app.py``. The page itself is ``ipseg/ui``. On a Hugging Face Space it finds its own settings."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import os
 from pathlib import Path
 
+from ipseg import zero  # first: on ZeroGPU it has to come before torch
 from ipseg.choice import pick
 from ipseg.options import Options
 from ipseg.placement import DTYPES, MODES, Placement
@@ -15,18 +16,26 @@ from ipseg.ui._look import CSS, theme
 from ipseg.ui._studio import Studio
 
 LOCAL = ("127.0.0.1", "localhost", "::1")
+SPACE = bool(os.environ.get("SPACE_ID"))  # the Hub names every Space so
+
+
+def setting(*names: str, default: str) -> str:
+    """The first of these variables of the environment that says something."""
+    return next(filter(None, map(os.environ.get, names)), default)
 
 
 def arguments() -> argparse.Namespace:
-    """What can be set; HOST, PORT and PRESET of the environment are the defaults."""
+    """What can be set; HOST, PORT and PRESET of the environment are the defaults, then Gradio's, then a Space's."""
     parser = argparse.ArgumentParser(description="The ipseg demo: two pictures in, a mask out.")
-    preset = os.environ.get("PRESET", "offline")
+    preset = setting("PRESET", default="best" if SPACE else "offline")
+    host = setting("HOST", "GRADIO_SERVER_NAME", default="0.0.0.0" if SPACE else "127.0.0.1")  # noqa: S104 - its door
+    port = setting("PORT", "GRADIO_SERVER_PORT", default="7860")
     choices = [*PRESETS, "best"]
     parser.add_argument(
         "--preset", choices=choices, default=preset, help="which engine answers first; best: of those here"
     )
-    parser.add_argument("--host", default=os.environ.get("HOST", "127.0.0.1"), help="address to listen on")
-    parser.add_argument("--port", type=int, default=int(os.environ.get("PORT", "7860")), help="port to listen on")
+    parser.add_argument("--host", default=host, help="address to listen on")
+    parser.add_argument("--port", type=int, default=port, help="port to listen on")
     parser.add_argument("--weights-dir", metavar="DIR", type=Path, help="a folder of weights brought by hand")
     parser.add_argument("--placement", choices=MODES, default="auto", help="where models run")
     parser.add_argument("--dtype", choices=DTYPES, default="auto", help="of the models' heavy parts")
@@ -60,14 +69,29 @@ def studio(chosen: argparse.Namespace) -> Studio:
     from ipseg import weights
 
     with weights.using(chosen.weights_dir):
+        if zero.lent():
+            bring("paper" if chosen.preset == "best" else chosen.preset)
         preset, reason = pick() if chosen.preset == "best" else (chosen.preset, "")
     return Studio(
         Options(preset),
         reason=reason,
         weights_dir=chosen.weights_dir,
         placement=Placement(chosen.placement, dtype=chosen.dtype),
-        fetches=chosen.host in LOCAL and not chosen.share if chosen.fetch is None else chosen.fetch,
+        fetches=chosen.host in LOCAL and not (chosen.share or SPACE) if chosen.fetch is None else chosen.fetch,
     )
+
+
+def bring(preset: str) -> None:
+    """Fetch what a preset lacks, before the page is there; where that cannot be, another one answers."""
+    from ipseg import weights
+
+    for name in PRESETS[preset].weights:
+        if weights.find(name) is not None:
+            continue
+        try:
+            weights.fetch(name)
+        except weights.WeightError as error:
+            print(error, flush=True)
 
 
 def main() -> None:
@@ -77,6 +101,7 @@ def main() -> None:
     print(f"ipseg, engine: {made.first.preset}. Open http://{chosen.host}:{chosen.port} - Ctrl+C stops it.", flush=True)
     if made.reason:
         print(made.reason, flush=True)
+    made.ready()
     build(made, max_queue=chosen.max_queue).launch(
         server_name=chosen.host,
         server_port=chosen.port,

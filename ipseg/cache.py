@@ -57,6 +57,18 @@ class Cache:
         with self._lock:
             return key in self._values
 
+    def kept(self, wanted: Callable[[Any], bool]) -> dict[Any, Any]:
+        """What is kept now under the keys that ``wanted`` accepts, without using it."""
+        with self._lock:
+            return {key: value for key, (value, _) in self._values.items() if wanted(key)}
+
+    def put(self, key: Hashable, value: Any) -> None:
+        """Keep what was computed elsewhere, unless ``key`` is kept already."""
+        size = nbytes(value)
+        with self._lock:
+            if key not in self._values:
+                self._store(key, value, size)
+
     def clear(self) -> None:
         """Forget all that is kept now; what is being computed is kept when it is done."""
         with self._lock:
@@ -65,11 +77,14 @@ class Cache:
     def _keep(self, key: Hashable, value: Any, size: int) -> None:
         with self._lock:
             del self._pending[key]
-            if size > self.max_bytes:
-                return
-            self._values[key] = (value, size)
-            while sum(size for _, size in self._values.values()) > self.max_bytes:
-                self._values.popitem(last=False)
+            self._store(key, value, size)
+
+    def _store(self, key: Hashable, value: Any, size: int) -> None:
+        if size > self.max_bytes:
+            return
+        self._values[key] = (value, size)
+        while sum(size for _, size in self._values.values()) > self.max_bytes:
+            self._values.popitem(last=False)
 
 
 def nbytes(value: Any) -> int:

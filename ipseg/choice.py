@@ -20,7 +20,9 @@ ORDER = ("paper", "light", "offline")
 """Best first. ``released`` is not among them: it repeats a script, and only who asks for it wants that."""
 
 GPU_SIGNS = [path for path in ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg") if os.path.exists(path)]
-"""Devices of the drivers of CUDA and ROCm. Where there is none, torch need not be loaded to find no GPU."""
+GPU_SIGNS += [name for name in ("SPACES_ZERO_GPU",) if os.environ.get(name)]
+"""Devices of the drivers of CUDA and ROCm, or a Space's word that a GPU is lent for each call. Where there is none,
+torch need not be loaded to find no GPU."""
 
 PACKAGES = ("torch", "torchvision", "transformers", "diffusers", "segment_anything", "accelerate")
 

@@ -53,7 +53,10 @@ def build(kind: str, name: str, *, placement: Any = None, **settings: Any) -> An
 def method(name: str, engine: Any, **settings: Any) -> Any:
     """Make the method of that name on the parts of an engine, ``"ipseg"`` or a rival: see :mod:`ipseg.methods`."""
     plugin = module("methods", name)
-    return plugin.build(_settings(plugin, name, settings), engine)
+    chosen = _settings(plugin, name, settings)
+    if hasattr(engine, "make") and name != "ipseg":  # an engine whose networks are in another process
+        return engine.make(name, settings)
+    return plugin.build(chosen, engine)
 
 
 def _settings(plugin: ModuleType, name: str, settings: dict[str, Any]) -> Any:

@@ -51,6 +51,12 @@ TABLE = (  # top to bottom: who, and what of the rows above they may import
         ("methods",),
         ("types", "images", "geometry", "perception", "pipeline", "result", "registry", "weights", *STEPS),
     ),
+    (("wire",), ()),
+    (("zero",), ("types", "pipeline", "presets", "options", "wire")),
+    (
+        ("borrowed",),
+        ("types", "images", "perception", "pipeline", "result", "options", "registry", "zero"),
+    ),
     (("comparison",), ("types", "registry", "pipeline", "result")),
     (("batch",), ("types", "images", "viz", "pipeline")),
     (("datasets",), ("types", "images")),
@@ -61,11 +67,16 @@ TABLE = (  # top to bottom: who, and what of the rows above they may import
     (("galleries",), ("types", "images", "pipeline", "comparison", "evaluation")),
     (
         ("ui",),
-        (*PUBLIC, "galleries", "viz", "registry", "weights", "placement", "comparison", "batch", "version", "ipseg"),
+        (
+            *PUBLIC,
+            *("galleries", "viz", "registry", "weights", "placement", "comparison", "batch", "zero", "borrowed"),
+            "version",
+            "ipseg",
+        ),
     ),
     (("commands",), ALL),
     (("__main__",), ALL),
-    (("app",), ("ui", "presets", "options", "choice", "weights", "placement", "types", "version", "ipseg")),
+    (("app",), ("ui", "zero", "presets", "options", "choice", "weights", "placement", "types", "version", "ipseg")),
 )
 
 

@@ -16,7 +16,8 @@ import numpy as np
 from gradio.processing_utils import save_bytes_to_cache
 from PIL import Image
 
-from ipseg import choice, images, options, weights
+from ipseg import choice, images, options, weights, zero
+from ipseg.borrowed import Borrower
 from ipseg.options import Options
 from ipseg.pipeline import IPSeg
 from ipseg.placement import Placement
@@ -65,6 +66,12 @@ class Studio:
         self.downloading = threading.Lock()  # one download at a time, whoever asked for it
         self._lock = threading.Lock()
         self._engines: OrderedDict[Options, _Slot] = OrderedDict()
+        self._lender = zero.Lender(self._built) if zero.lent() else None
+
+    def ready(self) -> None:
+        """Where the GPU is lent for a call, build the first engine; call it before the page is launched."""
+        if self._lender and options.resolve(self.first).weights:
+            self._lender.ready(self.first)
 
     def engine(self, chosen: Options) -> IPSeg:
         """The engine of a choice, built when it is first asked. Raises InputError when it cannot be built here."""
@@ -75,10 +82,22 @@ class Studio:
                 self._engines.popitem(last=False)
         with slot.lock:  # one at a time, while others go on asking engines that are there
             if slot.engine is None:
-                preset = options.resolve(chosen)
-                with self.looking():
-                    slot.engine = options.load(chosen, placement=self.placement if preset.weights else None)
+                slot.engine = self._borrowed(chosen) or self._built(chosen)
             return slot.engine
+
+    def _built(self, chosen: Options) -> IPSeg:
+        with self.looking():
+            return options.load(chosen, placement=self.placement if options.resolve(chosen).weights else None)
+
+    def _borrowed(self, chosen: Options) -> IPSeg | None:
+        """An engine whose networks are where the GPU is lent; None where none is, or where it needs none."""
+        needed = options.resolve(chosen).weights
+        if self._lender is None or not needed:
+            return None
+        with self.looking():
+            for one in needed:
+                weights.locate(one)
+        return Borrower(chosen, self._lender)
 
     @property
     def quick(self) -> bool:

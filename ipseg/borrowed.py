@@ -1,0 +1,177 @@
+"""An engine whose networks are in another process, where a GPU is lent for a call: see :mod:`ipseg.zero`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ipseg import images, options, registry
+from ipseg.images import Source
+from ipseg.options import Options
+from ipseg.perception import Named, Perception, named
+from ipseg.pipeline import IPSeg, Progress
+from ipseg.result import Result
+from ipseg.types import FeatureMap, PictureError, Prompt
+from ipseg.zero import Lender
+
+
+class Borrower(IPSeg):
+    """An engine without a network: it asks a :class:`Lender`, and keeps what was computed from pictures.
+
+    A prompt whose pictures are known is made here, without the GPU.
+    """
+
+    perception: BorrowedPerception
+
+    def __init__(self, chosen: Options, lender: Lender) -> None:
+        preset = options.resolve(chosen)
+        parts: tuple[Any, ...] = (_Part("extractor"), _Part("detector"), _Part("segmenter"))
+        super().__init__(parts[0], parts[1], parts[2], preset.method, name=chosen.name, cache_bytes=preset.cache)
+        self._chosen, self._lender = chosen, lender
+        self.perception = BorrowedPerception(
+            parts[0], parts[1], parts[2], settled=preset.method.settled, cache_bytes=preset.cache
+        )
+        self.perception.ask = self.ask
+        for part in parts:
+            part.ask = self.ask
+
+    def ask(self, pictures: Sequence[Named], do: Callable[..., Any], *arguments: Any, rival: bool = False) -> Any:
+        """``do(engine, *arguments)`` with the GPU; what it computes from ``pictures`` is kept here."""
+        cache, names = self.perception.cache, [picture.name for picture in pictures]
+        known = cache.kept(lambda key: key[1] in names)
+        answer, learnt = self._lender.ask(self._chosen, known, names, do, arguments, rival)
+        for key, value in learnt.items():
+            cache.put(key, value)
+        return answer
+
+    def prompt(
+        self, pictures: Source | Sequence[Source], masks: Any = None, *, progress: Progress | None = None
+    ) -> Prompt:
+        """As :meth:`ipseg.pipeline.IPSeg.prompt`."""
+        sources: list[Any] = list(pictures) if isinstance(pictures, list | tuple) else [pictures]
+        given = list(masks) if isinstance(masks, list | tuple) else [masks] * len(sources)
+        if not sources or len(given) != len(sources):
+            raise PictureError(f"Got {len(sources)} prompt pictures and {len(given)} masks; give as many of each.")
+        seen = [named(source) for source in sources]
+        opened = [picture.pixels for picture in seen]
+        given = [
+            mask if mask is None else images.open_mask(mask, picture.shape[:2])
+            for mask, picture in zip(given, opened, strict=True)
+        ]
+        if all(self.perception.knows(picture, mask) for picture, mask in zip(seen, given, strict=True)):
+            return super().prompt(opened, given, progress=progress)
+        if progress:
+            progress(0.0, "prompt")
+        return self.ask(seen, _prompt, opened, given)
+
+    def segment(self, prompt: Prompt, image: Source, *, progress: Progress | None = None, **numbers: Any) -> Result:
+        """As :meth:`ipseg.pipeline.IPSeg.segment`."""
+        picture = named(image)
+        asked = {name: value for name, value in numbers.items() if value is not None}
+        self.check(asked.get("k", self.method.k), asked.get("clusters", self.method.clusters))
+        if progress:
+            progress(0.05, "features")
+        return self.ask([picture], _segment, prompt, picture.pixels, numbers)
+
+    def make(self, name: str, settings: Mapping[str, Any]) -> BorrowedMethod:
+        """The rival of that name, on the parts of this engine; :func:`ipseg.registry.method` asks for it."""
+        return BorrowedMethod(self, name, settings)
+
+
+class BorrowedPerception(Perception):
+    """What is seen in a picture, looked at with the GPU and kept here."""
+
+    ask: Callable[..., Any]
+
+    def features(self, picture: Named) -> tuple[FeatureMap, ...]:
+        """As :meth:`ipseg.perception.Perception.features`."""
+        return self._look("features", picture)
+
+    def encoding(self, picture: Named) -> Any:
+        """As :meth:`ipseg.perception.Perception.encoding`."""
+        return self._look("encoding", picture)
+
+    def belief(self, picture: Named) -> Any:
+        """As :meth:`ipseg.perception.Perception.belief`."""
+        return self._look("belief", picture)
+
+    def saliency(self, picture: Named) -> Any:
+        """As :meth:`ipseg.perception.Perception.saliency`."""
+        return self.ask([picture], _look, "saliency", picture)
+
+    def knows(self, picture: Named, mask: Any) -> bool:
+        """Whether a prompt can be made of a picture without looking at it again."""
+        return self.has("features", picture) and (mask is not None or self.has("belief", picture))
+
+    def _look(self, part: str, picture: Named) -> Any:
+        return self.keep(part, picture, lambda: self.ask([picture], _look, part, picture))
+
+
+class BorrowedMethod:
+    """A rival whose prompts and answers are made with the GPU. ``label`` is known once it was given a prompt."""
+
+    def __init__(self, engine: Borrower, name: str, settings: Mapping[str, Any]) -> None:
+        self._engine, self._name, self._settings = engine, name, dict(settings)
+        self.label, self.about = registry.module("methods", name).TITLE, ""
+
+    def prompt(self, pictures: Any, masks: Any = None, *, progress: Progress | None = None) -> Any:
+        """As :meth:`ipseg.methods._rival.Rival.prompt`."""
+        several = isinstance(pictures, list | tuple)
+        opened = [images.open_picture(each) for each in (pictures if several else [pictures])]
+        return self._ask("prompt", opened, opened if several else opened[0], masks)
+
+    def segment(self, prompt: Any, image: Source, *, progress: Progress | None = None) -> Result:
+        """As :meth:`ipseg.methods._rival.Rival.segment`."""
+        picture = images.open_picture(image)
+        return self._ask("segment", [picture], prompt, picture)
+
+    def _ask(self, call: str, pictures: Sequence[Any], *arguments: Any) -> Any:
+        seen = [named(picture) for picture in pictures]
+        answer, self.label, self.about = self._engine.ask(
+            seen, _of_method, self._name, self._settings, call, *arguments, rival=True
+        )
+        return answer
+
+
+class _Part:
+    """One part of the engine in the worker."""
+
+    ask: Callable[..., Any]
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __call__(self, *arguments: Any, **settings: Any) -> Any:
+        return self.ask([], _of_part, self._name, "__call__", arguments, settings)
+
+    def encode(self, *arguments: Any, **settings: Any) -> Any:
+        """As :meth:`ipseg.types.Segmenter.encode`."""
+        return self.ask([], _of_part, self._name, "encode", arguments, settings)
+
+    def predict(self, *arguments: Any, **settings: Any) -> Any:
+        """As :meth:`ipseg.types.Segmenter.predict`."""
+        return self.ask([], _of_part, self._name, "predict", arguments, settings)
+
+
+# What is done in the worker, on the engine that is there.
+
+
+def _prompt(engine: IPSeg, pictures: Any, masks: Any) -> Prompt:
+    return engine.prompt(pictures, masks)
+
+
+def _segment(engine: IPSeg, prompt: Prompt, picture: Any, numbers: Mapping[str, Any]) -> Result:
+    return engine.segment(prompt, picture, **numbers)
+
+
+def _look(engine: IPSeg, part: str, picture: Named) -> Any:
+    return getattr(engine.perception, part)(picture)
+
+
+def _of_part(engine: IPSeg, part: str, call: str, arguments: Any, settings: Any) -> Any:
+    return getattr(getattr(engine.perception, part), call)(*arguments, **settings)
+
+
+def _of_method(engine: IPSeg, name: str, settings: Mapping[str, Any], call: str, *arguments: Any) -> Any:
+    maker = registry.method(name, engine, **settings)
+    return getattr(maker, call)(*arguments), maker.label, getattr(maker, "about", "")

@@ -1,0 +1,144 @@
+"""Put the demo on the Hugging Face Hub as a Space: the package, the page and the example pictures, as they are here.
+
+    python space/publish.py --dry-run                # what would be sent, with sizes
+    python space/publish.py --output folder          # the folder of the Space, to look at or to run
+    HF_TOKEN=... python space/publish.py --repo owner/name
+
+There is no second copy of the demo: the folder is assembled from this repository each time. The token comes from the
+environment variable HF_TOKEN alone. Needs huggingface_hub for the upload, and nothing beside Python for the rest.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+CARD = "README.md"
+NAMED = {  # the place in the Space, and in the repository
+    CARD: "space/README.md",
+    "requirements.txt": "space/requirements.txt",
+    "app.py": "app.py",
+    "LICENSE": "LICENSE",
+    "examples_media/README.md": "examples_media/README.md",
+    "examples_media/contact_sheet.jpg": "examples_media/contact_sheet.jpg",
+    "examples_media/page.jpg": "examples_media/page.jpg",
+}
+FOLDERS = {  # all files of these kinds below
+    "ipseg": (".py",),
+    "examples_media/Images": (".jpg", ".png"),
+    "examples_media/Annotations": (".png",),
+    "examples_media/galleries": (".jpg", ".png", ".json"),
+}
+REPOSITORY = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Do what the command line says; 0 when it is done, 1 with one sentence when it cannot be, 2 for wrong usage."""
+    chosen = _parsed(arguments)
+    files = listed(ROOT)
+    if chosen.output:
+        if chosen.output.exists() and (not chosen.output.is_dir() or any(chosen.output.iterdir())):
+            return _sorry(f"{chosen.output} is not an empty folder; give another one.")
+        assemble(files, chosen.output, chosen.repo)
+        print(f"{chosen.output}: {describe(files).splitlines()[-1]}")
+    if chosen.dry_run:
+        print(describe(files))
+    if chosen.dry_run or chosen.output:
+        return 0
+    return upload(files, chosen.repo)
+
+
+def listed(root: Path) -> dict[str, Path]:
+    """What a Space is made of: {its place there: the file here}, sorted. Nothing hidden, nothing linked."""
+    found = {place: root / path for place, path in NAMED.items()}
+    for folder, kinds in FOLDERS.items():
+        for path in (root / folder).rglob("*"):
+            place = path.relative_to(root)
+            if path.is_file() and not path.is_symlink() and path.suffix in kinds and not _private(place):
+                found[place.as_posix()] = path
+    return dict(sorted(found.items()))
+
+
+def _private(place: Path) -> bool:
+    return any(part.startswith(".") or part == "__pycache__" for part in place.parts)
+
+
+def describe(files: Mapping[str, Path]) -> str:
+    """One line for each file, its size first, and the total."""
+    sizes = {place: path.stat().st_size for place, path in files.items()}
+    lines = [f"{size:>9,}  {place}" for place, size in sizes.items()]
+    return "\n".join([*lines, f"{len(files)} files, {sum(sizes.values()) / 1e6:.1f} MB"])
+
+
+def assemble(files: Mapping[str, Path], folder: Path, repo: str | None = None) -> None:
+    """Copy ``files`` into ``folder``; where the Space's name is known, the card's thumbnail becomes a full address."""
+    for place, path in files.items():
+        target = folder / place
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target)
+    if repo:
+        card = folder / CARD
+        address = rf"\1https://huggingface.co/spaces/{repo}/resolve/main/\2"
+        text = card.read_text(encoding="utf-8")
+        card.write_text(re.sub(r"(?m)^(thumbnail: )(?!https?:)(\S+)$", address, text, count=1), encoding="utf-8")
+
+
+def upload(files: Mapping[str, Path], repo: str) -> int:
+    """Send ``files`` to the Space ``repo``, which is made if it is not there; what it has beside them goes."""
+    token = os.environ.get("HF_TOKEN", "").strip()
+    if not token:
+        return _sorry("HF_TOKEN is not set; set it to a token that may write to your Spaces (hf.co/settings/tokens).")
+    try:
+        from huggingface_hub import HfApi
+    except ImportError:
+        return _sorry("huggingface_hub is missing; run pip install huggingface_hub.")
+    api = HfApi(endpoint=os.environ.get("HF_ENDPOINT"), token=token)
+    with tempfile.TemporaryDirectory() as folder:
+        assemble(files, Path(folder), repo)
+        try:
+            api.create_repo(repo, repo_type="space", space_sdk="gradio", exist_ok=True)
+            api.upload_folder(
+                repo_id=repo,
+                repo_type="space",
+                folder_path=folder,
+                delete_patterns="*",
+                commit_message=f"ipseg, {len(files)} files",
+            )
+        except Exception as error:  # httpx and huggingface_hub have a dozen kinds, and they are no contract
+            reason = next(iter(str(error).strip().splitlines()), type(error).__name__).rstrip(".")
+            return _sorry(f"{repo} could not be sent ({reason.replace(token, '***')}); see to that and try again.")
+    print(f"https://huggingface.co/spaces/{repo}")
+    return 0
+
+
+def _sorry(sentence: str) -> int:
+    print(sentence, file=sys.stderr)
+    return 1
+
+
+def _repository(text: str) -> str:
+    if not REPOSITORY.fullmatch(text):
+        raise argparse.ArgumentTypeError(f'"{text}" is no name of a Space; give owner/name.')
+    return text
+
+
+def _parsed(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Put the demo on the Hugging Face Hub as a Space.")
+    parser.add_argument("--repo", type=_repository, metavar="OWNER/NAME", help="the Space")
+    parser.add_argument("--dry-run", action="store_true", help="print what would be sent, and send nothing")
+    parser.add_argument("--output", type=Path, metavar="DIR", help="write the folder there, and send nothing")
+    chosen = parser.parse_args(arguments)
+    if not (chosen.repo or chosen.dry_run or chosen.output):
+        parser.error("say where to: --repo OWNER/NAME, or --dry-run or --output DIR to send nothing")
+    return chosen
+
+
+if __name__ == "__main__":
+    sys.exit(main())

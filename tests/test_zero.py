@@ -1,0 +1,207 @@
+"""A GPU that is lent for a call: the same answers as without, and what was seen of pictures is kept in the page."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import networks
+import numpy as np
+import pytest
+from lending import Spaces
+from parity_rules import scene
+
+from ipseg import options, presets, registry, weights, zero
+from ipseg.borrowed import Borrower
+from ipseg.options import Options
+from ipseg.perception import named
+from ipseg.pipeline import IPSeg
+from ipseg.types import SettingError
+
+PROMPT, THING = scene("prompt", 75, 101)
+INPUT, _ = scene("input", 120, 83)
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="ZeroGPU forks")
+
+
+@pytest.fixture
+def spaces(models, monkeypatch) -> Spaces:
+    """The GPU is lent."""
+    import cv2
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    before = torch.get_num_threads(), cv2.getNumThreads()
+    torch.set_num_threads(1)  # a child has none of its parent's other threads, and would wait for them
+    cv2.setNumThreads(1)
+    fake = Spaces()
+    monkeypatch.setattr(zero, "SPACES", fake)
+    with threadpool_limits(1):
+        yield fake
+    torch.set_num_threads(before[0])
+    cv2.setNumThreads(before[1])
+
+
+def build(name: str) -> IPSeg:
+    return presets.assemble(networks.on_small_pictures(presets.PRESETS[name]), name)
+
+
+@pytest.fixture
+def pair(request, spaces, small_models):
+    """An engine, and the same one lent."""
+    name = getattr(request, "param", "light")
+    with weights.using(small_models):
+        lender = zero.Lender(lambda chosen: build(chosen.preset))
+        lender.ready(Options(name))
+        yield build(name), Borrower(Options(name), lender)
+
+
+def same(one, other) -> None:
+    np.testing.assert_array_equal(one.mask, other.mask)
+    np.testing.assert_array_equal(one.points.positive, other.points.positive)
+    np.testing.assert_allclose(one.similarity.values, other.similarity.values, rtol=1e-5)
+    assert one.found == other.found
+    assert one.score == pytest.approx(other.score, rel=1e-5)
+
+
+@pytest.mark.parametrize("pair", ["light", "paper", "released"], indirect=True)
+def test_the_same_answer_as_without(pair, spaces):
+    plain, lent = pair
+    result = lent.segment(lent.prompt(PROMPT), INPUT)
+    same(plain.segment(plain.prompt(PROMPT), INPUT), result)
+    assert type(result.mask) is type(result.similarity.values) is np.ndarray
+    assert len(spaces.calls) == 2  # a prompt and a picture
+
+
+def test_what_was_seen_is_kept_in_the_page(pair, spaces):
+    _, lent = pair
+    prompt, seen = lent.prompt(PROMPT), lent.perception
+    assert seen.has("features", named(PROMPT))
+    assert seen.has("belief", named(PROMPT))
+    lent.segment(prompt, INPUT)
+    assert seen.has("features", named(INPUT))
+    assert seen.has("encoding", named(INPUT))
+    assert seen.cache.bytes > 0
+
+
+def test_the_worker_gets_what_is_kept(pair):
+    _, lent = pair
+    prompt = lent.prompt(PROMPT)
+    first = lent.segment(prompt, INPUT)
+    again = lent.segment(prompt, INPUT, k=9, clusters=3)
+    assert {"features", "encoding"} <= set(first.seconds)
+    assert not {"features", "encoding"} & set(again.seconds)
+    assert len(again.points.positive) == 3
+
+
+def test_a_known_prompt_takes_no_gpu(pair, spaces):
+    plain, lent = pair
+    lent.prompt(PROMPT)
+    before = len(spaces.calls)
+    prompt = lent.prompt([PROMPT, PROMPT], [None, THING])
+    assert len(spaces.calls) == before
+    same(plain.segment(plain.prompt([PROMPT, PROMPT], [None, THING]), INPUT), lent.segment(prompt, INPUT))
+
+
+@pytest.mark.parametrize("pair", ["paper"], indirect=True)
+def test_each_part_can_be_asked_alone(pair):
+    plain, lent = pair
+    picture = named(INPUT)
+    for one, other in zip(plain.perception.features(picture), lent.perception.features(picture), strict=True):
+        np.testing.assert_allclose(one.values, other.values, rtol=1e-5)
+    np.testing.assert_allclose(plain.perception.belief(picture), lent.perception.belief(picture), rtol=1e-5)
+    np.testing.assert_allclose(plain.perception.saliency(picture), lent.perception.saliency(picture), rtol=1e-5)
+    points = plain.segment(plain.prompt(PROMPT), INPUT).points
+    one, other = (
+        each.perception.segmenter.predict(each.perception.encoding(picture), points, several=True) for each in pair
+    )
+    np.testing.assert_array_equal(one.masks, other.masks)
+    assert len(other.masks) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "pair"), [("persam", "paper"), ("persam_f", "paper"), ("matcher", "light")], indirect=["pair"]
+)
+def test_a_rival_answers_as_without(name, pair, spaces):
+    chosen = {"matcher": {"dense": 0, "draws": 2}, "persam_f": {"steps": 2}}.get(name, {})
+    chosen = {key: value for key, value in chosen.items() if key in _settings(name)}
+    plain, lent = (registry.method(name, each, **chosen) for each in pair)
+    one, other = (maker.segment(maker.prompt(PROMPT, THING), INPUT) for maker in (plain, lent))
+    np.testing.assert_array_equal(one.mask, other.mask)
+    assert lent.label == plain.label
+    assert lent.about == plain.about
+    assert spaces.calls == [zero.LONG] * 2
+
+
+def _settings(name: str) -> set[str]:
+    return set(registry.module("methods", name).Settings.__dataclass_fields__)
+
+
+def test_an_error_of_the_worker_is_its_sentence(spaces):
+    def load(chosen):
+        raise SettingError("This cannot be built; choose another one.")
+
+    lent = Borrower(Options("light"), zero.Lender(load))
+    with pytest.raises(SettingError, match=r"^This cannot be built; choose another one\.$"):
+        lent.prompt(PROMPT)
+
+
+def test_a_bad_question_takes_no_gpu(pair, spaces):
+    _, lent = pair
+    prompt = lent.prompt(PROMPT)
+    before = len(spaces.calls)
+    with pytest.raises(SettingError):
+        lent.segment(prompt, INPUT, k=0)
+    with pytest.raises(ValueError, match="prompt pictures"):
+        lent.prompt([])
+    assert len(spaces.calls) == before
+
+
+def test_a_worker_keeps_the_first_engine_and_the_newest(spaces):
+    made = []
+    lender = zero.Lender(lambda chosen: made.append(chosen) or object())
+    asked = [Options("paper", timestep=step) for step in range(5)]
+    for chosen in asked:
+        lender.ready(chosen)
+    lender.ready(asked[0])
+    lender.ready(asked[4])
+    assert made == asked
+    assert len(lender._engines) == zero.MOST
+
+
+def test_seconds_fit_the_preset():
+    assert zero._seconds(Options("light"), False, b"") == zero.QUICK
+    assert zero._seconds(Options("paper"), False, b"") == zero.SLOW
+    assert zero._seconds(Options("light"), True, b"") == zero.LONG
+    assert zero.LONG <= 120  # what ZeroGPU gives without being asked twice
+
+
+def test_without_a_lent_gpu_nothing_changes(monkeypatch):
+    monkeypatch.delenv("SPACES_ZERO_GPU", raising=False)
+    assert not zero.lent()
+    assert zero.gpu(len, lambda *_: 1) is len
+
+
+@pytest.mark.parametrize("preset", ["light", "offline"])
+def test_the_studio_lends_what_needs_weights(preset, spaces, small_models, monkeypatch):
+    from ipseg.ui._studio import Studio
+
+    monkeypatch.setattr(zero, "lent", lambda: True)
+    studio = Studio(Options(preset), weights_dir=small_models)
+    studio.ready()
+    engine = studio.engine(Options(preset))
+    assert isinstance(engine, Borrower) == bool(options.resolve(Options(preset)).weights)
+    assert studio.engine(Options(preset)) is engine
+
+
+def test_spaces_is_imported_before_torch(root, tmp_path):
+    (tmp_path / "spaces.py").write_text("import sys\nassert 'torch' not in sys.modules\nprint('spaces')\n")
+    done = subprocess.run(
+        [sys.executable, "-c", "import app; from ipseg import zero; print(zero.SPACES.__name__, zero.lent())"],
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{root}", "SPACES_ZERO_GPU": "true"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.stdout.split() == ["spaces", "spaces", "True"], done.stderr
