@@ -25,7 +25,7 @@ test: $(VENV)/everything ## lint, types and every test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 lint: $(VENV)/everything ## format and lint in place
 	$(BIN)/ruff check --fix .

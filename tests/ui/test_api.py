@@ -77,12 +77,9 @@ def test_a_bad_file_gets_its_sentence_and_no_path_leaks(client, tmp_path):
     assert "/" not in str(caught.value)
 
 
-def test_the_demo_stays_small_and_never_loads_torch(client, demo):
+def test_the_demo_never_loads_torch(client, demo):
     ask(client, EXAMPLES / "robot" / "00.jpg", EXAMPLES / "robot" / "02.jpg")
-    process = Path("/proc") / str(demo.pid)
-    if not process.is_dir():
+    maps = Path("/proc") / str(demo.pid) / "maps"
+    if not maps.is_file():
         pytest.skip("reads /proc")
-    status = (process / "status").read_text()
-    resident = int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1])
-    assert resident < 600 * 1024
-    assert "libtorch" not in (process / "maps").read_text()
+    assert "libtorch" not in maps.read_text()
