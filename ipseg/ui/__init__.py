@@ -11,7 +11,7 @@ import gradio as gr
 from ipseg import registry
 from ipseg.options import Options
 from ipseg.ui import _controls, _link
-from ipseg.ui._studio import Studio
+from ipseg.ui._studio import JOBS, Studio
 
 HEADING = """# ipseg
 Show it **one picture of a thing**; get that thing cut out of **other pictures**. No training, no text, no mask."""
@@ -33,5 +33,8 @@ def build(studio: Studio | None = None, *, max_queue: int = 32) -> gr.Blocks:
                 with gr.Tab(tabs[name].TITLE, id=name, elem_id=f"tab-{name}"):
                     tabs[name].build(studio, controls)
         _link.build(page, studio, controls, row, names)
+    for event in page.fns.values():
+        if event.concurrency_id == JOBS["concurrency_id"]:
+            event.concurrency_limit = studio.at_once
     page.queue(max_size=max_queue)
     return page

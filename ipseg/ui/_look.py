@@ -91,6 +91,11 @@ CSS = """
 #batch-status .aside { opacity: .8; font-size: .9rem; }
 #batch-prompts .thumbnail-lg { height: 170px; aspect-ratio: auto; }
 #batch-prompts img { object-fit: contain !important; }
+.progress-text.meta-text, .progress-text.meta-text-center {
+  font: 600 .95rem/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; font-variant-numeric: tabular-nums;
+  background: rgb(168 162 158 / .25); border-radius: 4px; padding: .1rem .6rem;
+}
+#batch-status:has(.meta-text) .waiting { visibility: hidden; }
 #steps { opacity: .85; font-size: .9rem; }
 #verdict { min-height: 2.6rem; }
 #verdict .found, #verdict .missing, #verdict .waiting {

@@ -114,7 +114,7 @@ def _handler(studio: Studio, page: _Layout) -> Callable[..., tuple[Any, ...]]:
         numbers = {"k": int(k), "clusters": int(clusters), "threshold": threshold}
         with sentences():
             asked = chosen((preset, features, sd_weight, timestep, saliency, segmenter, refinement))
-            prompt, result = _ask(studio, asked, prompts, image, mask, numbers, reporter(progress))
+            prompt, result = _ask(studio, asked, prompts, image, mask, numbers, reporter(progress, studio.limits.one))
         return (
             answers.verdict(prompt, result, asked.name, time.perf_counter() - start),
             answers.before_and_after(result),
