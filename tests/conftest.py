@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import re
+import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from ipseg.pipeline import Method
 from ipseg.result import Result
 from ipseg.types import Points, Similarity
 
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 COLOURS = {"apple": (200, 30, 40), "leaf": (40, 170, 60), "sky": (50, 90, 210)}
 
 
@@ -90,6 +93,20 @@ class _ColourPrompt:
 def root() -> Path:
     """The repository."""
     return Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator:
+    """The Chromium of the machine, else Playwright's own, else the browser tests are skipped."""
+    api = pytest.importorskip("playwright.sync_api", reason="needs Playwright: pip install 'ipseg[dev]'")
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    with api.sync_playwright() as playwright:
+        try:
+            browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
+        except api.Error as error:
+            pytest.skip(f"no Chromium here: install one, or run `playwright install chromium` ({str(error)[:80]})")
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="session")
