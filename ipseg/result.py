@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +55,18 @@ class Result:
         """The picture with each instance in its colour, with its number: (H, W, 3) uint8."""
         return viz.numbered(self.picture, [one.mask for one in self.instances])
 
+    def record(self) -> dict[str, Any]:
+        """The answer without pixels, as plain data; points are (x, y) in pixels of the upright picture."""
+        return {
+            "found": self.found,
+            "score": round(self.score, 4),
+            "threshold": self.threshold,
+            "positive_points": self.points.positive.astype(float).round(2).tolist(),
+            "negative_points": self.points.negative.astype(float).round(2).tolist(),
+            **({"instances": [_of_instance(one) for one in self.instances]} if self.instances else {}),
+            "seconds": {step: round(seconds, 4) for step, seconds in self.seconds.items()},
+        }
+
     def cut_out(self) -> NDArray[np.uint8]:
         """The thing alone on a transparent ground: (H, W, 4) uint8 RGBA."""
         return viz.cut_out(self.picture, self.mask)
@@ -67,3 +80,9 @@ class Result:
     def heat_map(self) -> Picture:
         """The similarity as a heat map over the picture: (H, W, 3) uint8."""
         return viz.heat_map(self.picture, self.similarity_map())
+
+
+def _of_instance(one: Instance) -> dict[str, Any]:
+    rows, columns = np.flatnonzero(one.mask.any(axis=1)), np.flatnonzero(one.mask.any(axis=0))
+    box = [int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1]  # left, top, right, bottom
+    return {"score": round(one.score, 4), "pixels": int(one.mask.sum()), "box": box}

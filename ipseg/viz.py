@@ -38,11 +38,11 @@ def overlay(
     return tinted if points is None else draw_points(tinted, points)
 
 
-def draw_points(picture: Picture, points: Points) -> Picture:
-    """Green discs with a plus for positive points, red ones with a minus for negative points."""
+def draw_points(picture: Picture, points: Points, *, size: float = 1.0) -> Picture:
+    """Green discs with a plus for positive points, red ones with a minus for negative points; ``size`` scales them."""
     canvas = np.array(picture)
     for xy, colour, positive in _marks(points):
-        _draw_mark(canvas, xy, colour, positive, max(4, round(_unit(picture) * 3.2)))
+        _draw_mark(canvas, xy, colour, positive, max(4, round(_unit(picture) * 3.2 * size)))
     return canvas
 
 

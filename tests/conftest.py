@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from ipseg import geometry, images, points
+from ipseg.instances import Instance
 from ipseg.perception import Perception
 from ipseg.pipeline import Method
 from ipseg.result import Result
@@ -46,6 +47,7 @@ class ColourEngine:
     name: str = "colour"
     method: Method = field(default_factory=lambda: Method(threshold=0.5))
     calls: int = 0
+    asked: dict = field(default_factory=dict)
     prompts: list = field(default_factory=list)
     record: dict = field(default_factory=dict)
     perception: Perception = field(default_factory=lambda: Perception(None, _colourfulness, None))
@@ -60,8 +62,9 @@ class ColourEngine:
         self.prompts.append((sources, given))
         return _ColourPrompt(opened[0][opened[0].shape[0] // 2, opened[0].shape[1] // 2].astype(int))
 
-    def segment(self, prompt, image, *, k=None, clusters=None, threshold=None):
+    def segment(self, prompt, image, *, k=None, clusters=None, threshold=None, unlike=None, clicks=None, every=False):
         self.calls += 1
+        self.asked = {"unlike": unlike, "clicks": clicks}
         k, clusters = (32 if k is None else k), (4 if clusters is None else clusters)
         points.check(k, clusters)
         picture = images.open_picture(image)
@@ -80,6 +83,7 @@ class ColourEngine:
             points=chosen,
             similarity=likeness,
             seconds={"features": 0.01, "mask": 0.02},
+            instances=(Instance(mask, chosen, score),) if every else (),
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import io
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
@@ -23,6 +24,7 @@ from ipseg.pipeline import IPSeg
 from ipseg.placement import Placement
 from ipseg.types import InputError, Picture
 from ipseg.ui._limits import ONE, Ended, Limits, Watch
+from ipseg.ui._memory import give_back
 
 JOBS: dict[str, Any] = {"concurrency_id": "engine", "concurrency_limit": 2}  # over all tabs; on a GPU one at a time
 DISPLAY_SIDE = 1600  # pixels: larger pictures are shown reduced, and downloaded whole
@@ -148,13 +150,18 @@ class Studio:
 
 @contextmanager
 def sentences() -> Iterator[None]:
-    """What cannot be used becomes one sentence in the page and the API; its text is shown as text, never as HTML."""
+    """What cannot be used becomes one sentence in the page and the API; its text is shown as text, never as HTML.
+
+    Put it around all that a job does: when it is over, its memory goes back too.
+    """
     try:
         yield
     except InputError as error:
         raise gr.Error(html.escape(str(error), quote=False), title="Please check", print_exception=False) from None
     except Ended as ended:
         raise gr.Error(str(ended), title="Stopped", print_exception=False) from None
+    finally:
+        give_back()
 
 
 def shown(picture: Picture) -> Picture:
@@ -167,6 +174,13 @@ def shown(picture: Picture) -> Picture:
 def as_file(component: gr.components.Component, pixels: np.ndarray, name: str) -> str:
     """``pixels`` as a PNG in the cache of ``component``, where it is served from and cleaned away after a while."""
     return save_bytes_to_cache(images.encode_png(pixels), name, component.GRADIO_CACHE)
+
+
+def as_jpeg(component: gr.components.Component, picture: Picture, name: str) -> str:
+    """``picture`` at the size that the page shows, as a JPEG in the cache of ``component``."""
+    buffer = io.BytesIO()
+    Image.fromarray(shown(picture)).save(buffer, format="JPEG", quality=90)
+    return save_bytes_to_cache(buffer.getvalue(), name, component.GRADIO_CACHE)
 
 
 def reporter(progress: gr.Progress, seconds: float = ONE) -> Callable[[float, str], None]:
@@ -192,6 +206,7 @@ STEPS = {
     "points": "Choosing points",
     "encoding": "Preparing the cut",
     "mask": "Cutting",
+    "instances": "Looking for more of them",
 }
 
 

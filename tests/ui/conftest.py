@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,8 +36,8 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 
 
 @contextmanager
-def serve(folder: Path, *arguments: str, **environment: str) -> Iterator[Demo]:
-    """`python app.py` on a free port, with no weights but those that it fetches."""
+def serve(folder: Path, *arguments: str, program: Sequence[str] = ("app.py",), **environment: str) -> Iterator[Demo]:
+    """`python app.py`, or another program, on a free port, with no weights but those that it fetches."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -51,7 +51,7 @@ def serve(folder: Path, *arguments: str, **environment: str) -> Iterator[Demo]:
     log = folder / "log.txt"
     with log.open("w") as output:
         process = subprocess.Popen(
-            [sys.executable, "app.py", *arguments],
+            [sys.executable, *program, *arguments],
             cwd=ROOT,
             env={**kept, **own, "PYTHONUNBUFFERED": "1", **environment},
             stdout=output,
