@@ -62,6 +62,7 @@ def test_the_record_is_coco():
     assert only["category_id"] == data["categories"][0]["id"]
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of pycocotools itself
 def test_pycocotools_reads_every_mask_bit_for_bit(tmp_path):
     coco = pytest.importorskip("pycocotools.coco", reason="needs pycocotools: pip install 'ipseg[dev]'")
     rng, masks = np.random.default_rng(1), {}
