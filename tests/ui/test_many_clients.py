@@ -19,6 +19,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationW
 
 CLIENTS, THINGS = 40, 8
 WAITING = 24  # and two are answered at once: the others are told
+PATIENCE = 120  # seconds for one request, on a busy machine
 BACK = 48  # MB by which the server may stay larger than after its first answers
 
 
@@ -103,4 +104,4 @@ def test_each_of_forty_gets_its_own_answer_or_a_word(questions, tmp_path):
 
 
 def connect(url: str, folder: Path) -> Client:
-    return Client(url, verbose=False, download_files=folder)
+    return Client(url, verbose=False, download_files=folder, httpx_kwargs={"timeout": PATIENCE})
