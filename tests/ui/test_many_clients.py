@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationW
 CLIENTS, THINGS = 40, 8
 WAITING = 24  # and two are answered at once: the others are told
 PATIENCE = 120  # seconds for one request, on a busy machine
-BACK = 48  # MB by which the server may stay larger than after its first answers
+BACK = 32  # MB by which the server may stay larger than when it has seen every picture once
 
 
 @pytest.fixture(scope="module")
@@ -80,8 +80,8 @@ def test_each_of_forty_gets_its_own_answer_or_a_word(questions, tmp_path):
     with serve(tmp_path, "--max-queue", str(WAITING), HF_HUB_OFFLINE="1") as served:
         with ThreadPoolExecutor(CLIENTS) as pool:
             clients = list(pool.map(lambda number: connect(served.url, tmp_path / str(number)), range(CLIENTS)))
-            for client, (prompt, query, mask) in list(zip(clients, questions, strict=True))[:4]:
-                np.testing.assert_array_equal(ask(client, prompt, query), mask)
+            for number in (0, 9, 18, 27, 36, 5, 6, 7):  # every picture once: what is kept of them is there now
+                np.testing.assert_array_equal(ask(clients[number], *questions[number][:2]), questions[number][2])
             before, together = megabytes(served.pid), Barrier(CLIENTS)
 
             def one(number: int) -> str:
