@@ -69,6 +69,22 @@ CSS = """
 #sets-verdict table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 #sets-verdict caption { text-align: left; font-weight: 600; padding-bottom: .2rem; }
 #sets-verdict th, #sets-verdict td { padding: .3rem .7rem; text-align: left; }
+.inside .said, .inside .waiting {
+  border-left: 4px solid #d97706; padding: .45rem .8rem; margin-bottom: .6rem; background: rgb(168 162 158 / .12);
+  border-radius: 4px; max-width: 75ch;
+}
+.inside .waiting { border-color: #a8a29e; }
+.inside .aside { opacity: .8; font-size: .9rem; max-width: 75ch; }
+.inside table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin-bottom: .4rem; }
+.inside .numbers th, .inside .numbers td { padding: .25rem .9rem .25rem 0; text-align: left; }
+.inside .numbers tbody tr { border-top: 1px solid rgb(168 162 158 / .35); }
+.inside .own th, .inside .own td, .inside td.own { font-weight: 600; }
+.inside .grid { table-layout: fixed; width: 100%; max-width: 1000px; }
+.inside .grid th, .inside .grid td { padding: .2rem; text-align: center; vertical-align: top; }
+.inside .grid tr > :first-child { width: 3.2rem; text-align: left; vertical-align: middle; }
+.inside .grid img { width: 100%; display: block; border-radius: 4px; margin: 0 0 .1rem; }
+.inside .grid .own img { outline: 3px solid #d97706; outline-offset: 1px; }
+.inside .grid .none { vertical-align: middle; opacity: .6; }
 #batch-status .found, #batch-status .missing, #batch-status .waiting {
   border-left: 4px solid #a8a29e; border-radius: 4px; padding: .45rem .8rem; background: rgb(168 162 158 / .12);
 }

@@ -17,7 +17,7 @@ from ipseg.ui._jobs import Jobs
 from ipseg.ui._progress import QUEUED, STOPPING, WAITING
 from ipseg.ui._studio import JOBS, Studio, picture_input, sentences
 
-TITLE, ORDER = "Batch and video", 4
+TITLE, ORDER = "Batch and video", 5
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,304 @@
+"""What the tab "Inside" says and shows of a look: one sentence, one table and its pictures for each section."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from ipseg import inside, viz
+from ipseg.comparison import iou
+from ipseg.inside import Answer, Inside, Pair
+from ipseg.types import Mask, Picture
+from ipseg.ui._studio import shown
+
+Tiles = list[tuple[Picture, str]]
+
+NAMES = {  # layers and ways
+    "texture": "Colour and texture",
+    "dinov2": "DINOv2",
+    "clip": "CLIP",
+    "mae": "MAE",
+    "s3": "SD s3, fine",
+    "s4": "SD s4",
+    "s5": "SD s5, coarse",
+    "fused": "All fused",
+    "with sd": "With SD",
+    "without sd": "Without SD",
+    "sd": "SD alone",
+    "cosine": "Cosine alone",
+    "grounds": "Against grounds",
+    "prior": "And saliency",
+}
+METHODS = {
+    "own": "As the engine has it",
+    "none": "None: nothing hidden",
+    "true": "The true mask",
+    "boundary": "Boundary",
+    "tokencut": "TokenCut",
+    "tsdn": "TSDN",
+}
+NO_SD = (
+    "There is no “with and without Stable Diffusion” here: {reason}. The presets paper and released compare with it; "
+    "they want a GPU and weights (see Settings)."
+)
+THUMBNAIL = 240  # pixels, of the longer side
+
+
+@dataclass(frozen=True)
+class Told:
+    """A look with what it is measured against: the truth, else the engine's own answer."""
+
+    look: Inside
+    pair: Pair
+
+    @property
+    def reference(self) -> Mask:
+        """(H, W) bool."""
+        return self.look.own.mask if self.pair.truth is None else self.pair.truth
+
+    @property
+    def measured(self) -> str:
+        """The same in words."""
+        return "the engine's own answer" if self.pair.truth is None else "the true mask"
+
+    def iou(self, answer: Answer) -> float:
+        """With the reference."""
+        return iou(answer.mask, self.reference)
+
+    def told_apart(self, answer: Answer) -> float:
+        """How often a pixel of the thing is more similar than one of the ground."""
+        return 0.5 if answer.map is None else inside.separation(answer.map, self.reference)
+
+
+def steps(told: Told) -> Tiles:
+    """From the prompt to the mask, in the order of Fig. 3."""
+    look, pair = told.look, told.pair
+    alike = look.similarities[inside.own_way(look.similarities)]
+    return [
+        (shown(pair.prompt), "1. The prompt"),
+        (_spotlight(pair.prompt, look.own), "2. What counts"),
+        (_heat(pair.image, alike), "3. Similarity"),
+        (_overlay(pair.image, look.own), "4. Points, mask"),
+    ]
+
+
+def verdict(told: Told, engine: str) -> str:
+    """Found or not, and how well."""
+    own, known = told.look.own, told.pair.truth is not None
+    head = "<b>Found.</b>" if own.found else "<b>Not found</b>; the best guess is in grey."
+    score = (
+        f"IoU <b>{told.iou(own):.2f}</b> with the true mask."
+        if known
+        else "Without a true mask, every IoU below is with the engine's own answer."
+    )
+    return _said(f'{head} {score} <span class="aside">Engine {html.escape(engine)}.</span>')
+
+
+def features(told: Told) -> tuple[str, Tiles]:
+    """Fig. 4: every layer of both pictures as colours."""
+    seen = told.look.colours
+    best = max(seen, key=lambda one: one.same - one.ground)
+    which = "of the thing" if told.pair.truth is not None else "of the answer"
+    apart = "apart" if best.same - best.ground > 0.1 else "hardly apart"
+    text = (
+        f"{_name(best.name)} holds the thing and its ground <b>{apart}</b>: the mean features {which} in the two "
+        f"pictures have a cosine of <b>{best.same:.2f}</b>, those of the thing and the searched picture's ground "
+        f"<b>{best.ground:.2f}</b>; the three colours hold {best.held:.0%} of what it says."
+    )
+    rows = {_name(one.name): [f"{one.same:.2f}", f"{one.ground:.2f}", f"{one.held:.0%}"] for one in seen}
+    table = _table(["thing, thing", "thing, ground", "in three colours"], rows) if len(seen) > 1 else ""
+    tiles = [(shown(told.pair.prompt), "The prompt"), (shown(told.pair.image), "The searched")]
+    for one in seen:
+        tiles += [(shown(one.prompt), f"{_name(one.name)}"), (shown(one.image), f"{_name(one.name)}")]
+    return _said(text) + table, tiles
+
+
+def similarity(told: Told, layers: Sequence[str]) -> tuple[str, Tiles]:
+    """Fig. 5 and 8, Table 3: what each source, and all together, take for alike."""
+    found = told.look.similarities
+    rows = {_name(name): [f"{told.told_apart(one):.1%}", f"{told.iou(one):.2f}"] for name, one in found.items()}
+    table = _table(["told apart", "IoU"], rows, own=_name(inside.own_way(found)))
+    tiles = [(_heat(told.pair.image, one), f"{_name(name)}: {told.iou(one):.2f}") for name, one in found.items()]
+    notes = ""
+    if "with sd" not in found:
+        has = ", ".join(_name(name) for name in layers)
+        notes = f'<p class="aside">{html.escape(NO_SD.format(reason=f"the features of this engine are {has}"))}</p>'
+    return _said(_of_similarity(told)) + table + notes, tiles
+
+
+def _of_similarity(told: Told) -> str:
+    found = told.look.similarities
+    own = inside.own_way(found)
+    if len(found) == 1:
+        share = told.told_apart(found[own])
+        return f"A pixel of the thing is more similar than one of the ground in <b>{share:.1%}</b> of all pairs."
+    other = "without sd" if own == "with sd" else next(iter(name for name in found if name != own))
+    before, after = found[other], found[own]
+    return (
+        f"From “{_name(other)}” to “{_name(own)}”, the pairs of a thing's and a ground's pixel that are told apart go "
+        f"from <b>{told.told_apart(before):.1%}</b> to <b>{told.told_apart(after):.1%}</b>, and the IoU of the answer "
+        f"from <b>{told.iou(before):.2f}</b> to <b>{told.iou(after):.2f}</b>."
+    )
+
+
+def saliency(told: Told) -> tuple[str, Tiles]:
+    """Table 6: what hides the ground of the prompt, and what comes of it."""
+    found = told.look.saliencies
+    rows: dict[str, list[str] | str] = {}
+    tiles: Tiles = []
+    for name, one in found.items():
+        label = METHODS.get(name, name)
+        if one.map is None:
+            rows[label] = one.error
+            continue
+        fit = [] if told.pair.thing is None else [f"{iou(one.map > 0.5, told.pair.thing):.2f}"]
+        rows[label] = [*fit, f"{told.iou(one):.2f}"]
+        tiles.append((_spotlight(told.pair.prompt, one), f"{label.partition(':')[0]}: {told.iou(one):.2f}"))
+    heads = ([] if told.pair.thing is None else ["its mask, IoU"]) + ["the answer, IoU"]
+    text = _of_saliency(told, {name: told.iou(one) for name, one in found.items() if one.map is not None})
+    return _said(text) + _table(heads, rows, own=METHODS["own"]), tiles
+
+
+def _of_saliency(told: Told, scores: Mapping[str, float]) -> str:
+    words = [f"With the engine's own ({html.escape(told.look.detector)}) the IoU is <b>{scores['own']:.2f}</b>"]
+    if "none" in scores:
+        words.append(f"with nothing hidden <b>{scores['none']:.2f}</b>")
+    if "true" in scores:
+        words.append(f"with the true mask of the prompt <b>{scores['true']:.2f}</b>")
+    end = ""
+    if "true" in scores and scores["true"] < scores["own"] - 0.02:
+        end = " Here a perfect mask of the prompt does not help."
+    return ", ".join(words) + "." + end
+
+
+def grid(told: Told) -> str:
+    """Table 4: the mask of every K and c."""
+    text = _of_grid(told, told.look.grid, "Over the grid")
+    parts = [_said(text), _cells(told, told.look.grid)]
+    if told.look.alone:
+        again = _of_grid(told, told.look.alone, "So")
+        parts.append(
+            '<p class="aside">This engine hands its segmenter the whole similarity beside the points, so K and c move '
+            "little. From the points alone, as the paper does it, they count:</p>"
+            f"{_said(again)}{_cells(told, told.look.alone)}"
+        )
+    return "".join(parts)
+
+
+def _of_grid(told: Told, found: Mapping[tuple[int, int], Answer], start: str) -> str:
+    scores = {numbers: told.iou(one) for numbers, one in found.items()}
+    own, low, high = scores[told.look.setting], min(scores.values()), max(scores.values())
+    k, clusters = told.look.setting
+    better = sum(score > own + 0.005 for score in scores.values())
+    rank = "no other setting is better" if not better else f"{better} of {len(scores)} settings are better"
+    span = f"goes from <b>{low:.2f}</b> to <b>{high:.2f}</b>" if high - low >= 0.01 else f"stays at <b>{own:.2f}</b>"
+    return (
+        f"{start}, the IoU with {told.measured} {span}; the preset's own K = {k}, c = {clusters} has "
+        f"<b>{own:.2f}</b>, and {rank}."
+    )
+
+
+def record(told: Told, engine: str) -> dict[str, Any]:
+    """The numbers as plain data."""
+    look = told.look
+
+    def scored(found: Mapping[Any, Answer]) -> dict[str, Any]:
+        return {str(name): one.error or round(told.iou(one), 4) for name, one in found.items()}
+
+    def listed(found: Mapping[tuple[int, int], Answer]) -> list[dict[str, Any]]:
+        return [{"k": k, "clusters": c, "iou": round(told.iou(one), 4)} for (k, c), one in found.items()]
+
+    return {
+        "engine": engine,
+        "iou_with": "answer" if told.pair.truth is None else "truth",
+        "found": look.own.found,
+        "iou": round(told.iou(look.own), 4),
+        "features": {
+            one.name: {"same": round(one.same, 4), "ground": round(one.ground, 4), "held": round(one.held, 4)}
+            for one in look.colours
+        },
+        "similarity": scored(look.similarities),
+        "told_apart": {name: round(told.told_apart(one), 4) for name, one in look.similarities.items()},
+        "saliency": scored(look.saliencies),
+        "setting": dict(zip(("k", "clusters"), look.setting, strict=True)),
+        "grid": listed(look.grid),
+        "points_alone": listed(look.alone),
+    }
+
+
+def _cells(told: Told, found: Mapping[tuple[int, int], Answer]) -> str:
+    """A table of small pictures: K from row to row, c from column to column."""
+    ks, clusters = sorted({k for k, _ in found}), sorted({c for _, c in found})
+    head = "".join(f'<th scope="col">c {c}</th>' for c in clusters)
+    body = "".join(
+        f'<tr><th scope="row">K {k}</th>{"".join(_cell(told, found, (k, c)) for c in clusters)}</tr>' for k in ks
+    )
+    return f'<table class="grid"><thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table>'
+
+
+def _cell(told: Told, found: Mapping[tuple[int, int], Answer], numbers: tuple[int, int]) -> str:
+    if numbers not in found:
+        return '<td class="none" title="c may not be above K">–</td>'
+    one, own = found[numbers], numbers == told.look.setting
+    k, clusters = numbers
+    said = f"The mask of K {k}, c {clusters}"
+    picture = _thumbnail(_overlay(told.pair.image, one))
+    mark = ' class="own"' if own else ""
+    note = "<span> preset</span>" if own else ""
+    return f'<td{mark}><img src="{picture}" alt="{said}"><b>{told.iou(one):.2f}</b>{note}</td>'
+
+
+def _thumbnail(picture: Picture) -> str:
+    image, buffer = Image.fromarray(picture), io.BytesIO()
+    image.thumbnail((THUMBNAIL, THUMBNAIL))
+    image.save(buffer, format="JPEG", quality=85)
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def _table(heads: Sequence[str], rows: Mapping[str, Sequence[str] | str], own: str = "") -> str:
+    """Rows of numbers; a row that is a sentence takes the whole width."""
+    head = "".join(f'<th scope="col">{html.escape(each)}</th>' for each in heads)
+    body = ""
+    for name, values in rows.items():
+        if isinstance(values, str):
+            cells = f'<td colspan="{len(heads)}" class="aside">{html.escape(values)}</td>'
+        else:
+            cells = "".join(f"<td>{value}</td>" for value in values)
+        mark = ' class="own"' if name == own else ""
+        body += f'<tr{mark}><th scope="row">{html.escape(name)}</th>{cells}</tr>'
+    return f'<table class="numbers"><thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table>'
+
+
+def _said(text: str) -> str:
+    return f'<div class="said" role="status">{text}</div>'
+
+
+def _name(name: str) -> str:
+    return NAMES.get(name, name)
+
+
+def _heat(picture: Picture, answer: Answer) -> Picture:
+    """The similarity with the outline of the mask that came of it, and its points."""
+    values = np.zeros(picture.shape[:2], np.float32) if answer.map is None else answer.map
+    canvas = np.array(viz.heat_map(picture, values))
+    outlines, _ = cv2.findContours(answer.mask.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    cv2.drawContours(canvas, outlines, -1, viz.WHITE, max(2, round(max(picture.shape[:2]) / 200)), cv2.LINE_AA)
+    return shown(canvas)
+
+
+def _spotlight(picture: Picture, answer: Answer) -> Picture:
+    values = np.ones(picture.shape[:2], np.float32) if answer.map is None else answer.map
+    return shown(viz.spotlight(picture, values))
+
+
+def _overlay(picture: Picture, answer: Answer) -> Picture:
+    colour = viz.MASK if answer.found else viz.GUESS
+    return shown(viz.overlay(picture, answer.mask, answer.points, colour=colour))
