@@ -30,7 +30,6 @@ __all__ = [
     "separation", "settings", "ways",
 ]  # fmt: skip
 
-WHOLE = "ranked"  # the refinement that uses the whole similarity, not its points alone
 OWN = "own"  # the engine's own saliency
 Once = Callable[[str, Callable[[], Arrays]], Arrays]
 
@@ -44,7 +43,6 @@ class Inside:
     similarities: Mapping[str, Answer]  # by the names of :func:`ways`; :func:`own_way` is the engine's own
     saliencies: Mapping[str, Answer]  # OWN first, then by the methods' names, then TRUE where that is known
     grid: Mapping[tuple[int, int], Answer]  # by (K, c)
-    alone: Mapping[tuple[int, int], Answer]  # from the points alone, of an engine that uses the whole similarity too
     setting: tuple[int, int]  # the engine's own K and c
     detector: str  # the engine's own saliency method
 
@@ -54,7 +52,7 @@ def look(engine: IPSeg, pair: Pair, *, store: Path | None = None, progress: Prog
     report, once = progress or (lambda share, step: None), _keeper(engine, pair, store)
 
     def masks(share: float, step: str) -> None:
-        report(0.5 + 0.4 * share, step)
+        report(0.5 + 0.5 * share, step)
 
     report(0.02, "prompt")
     own = unpacked(once("own", lambda: _segmented(engine, pair)))[OWN]
@@ -64,13 +62,8 @@ def look(engine: IPSeg, pair: Pair, *, store: Path | None = None, progress: Prog
     alike = unpacked(once("similarity", lambda: _there(engine, pair, _ways.similarities)))
     report(0.35, "saliency")
     saw = {OWN: own, **dict(_saliencies(engine, pair, once))}
-    own_grid = _grid(once("grid", lambda: _there(engine, pair, _ways.grid, engine.method.refinement, progress=masks)))
-    alone = {}
-    if engine.method.refinement == WHOLE:
-        alone = _grid(once("points", lambda: _there(engine, pair, _ways.grid, "single")))
-    return Inside(
-        own, colours, alike, saw, own_grid, alone, (engine.method.k, engine.method.clusters), _detector(engine)
-    )
+    grid = _grid(once("grid", lambda: _there(engine, pair, _ways.grid, progress=masks)))
+    return Inside(own, colours, alike, saw, grid, (engine.method.k, engine.method.clusters), _detector(engine))
 
 
 def _grid(arrays: Arrays) -> dict[tuple[int, int], Answer]:

@@ -33,26 +33,35 @@ def coloured(prompt: FeatureMap, image: FeatureMap, thing: NDArray[np.bool_], fo
 
     ``thing`` (rows, columns) bool are the cells of the thing in the prompt, ``found`` (H, W) bool is it in the image.
     """
-    from sklearn.decomposition import PCA
-
     maps = (prompt, image)
     values = [similarity.to_numpy(layer.values) for layer in maps]
-    inside = [each[geometry.cells_inside(layer.frame)] for each, layer in zip(values, maps, strict=True)]
-    cells = np.concatenate(inside)
-    count = min(3, *cells.shape)
-    fitted = PCA(n_components=count, svd_solver="randomized" if min(cells.shape) > 8 else "full", random_state=0)
-    low, high = np.percentile(fitted.fit_transform(cells), (2, 98), axis=0)
-    pictures: list[Picture] = []
-    for each, layer in zip(values, maps, strict=True):
-        unit = (fitted.transform(each.reshape(-1, each.shape[2])) - low) / np.maximum(high - low, 1e-9)
-        pictures.append(_picture(np.clip(unit, 0, 1).reshape(*layer.frame.grid, count), layer))
-    total = float(cells.var(axis=0, ddof=1).sum()) if len(cells) > 1 else 0.0
-    held = min(1.0, float(fitted.explained_variance_.sum()) / total) if total > 0 else 1.0
+    insides = [each[geometry.cells_inside(layer.frame)] for each, layer in zip(values, maps, strict=True)]
+    planes, held = _components(np.concatenate(insides), values)
+    pictures = [_picture(each, layer) for each, layer in zip(planes, maps, strict=True)]
     where = geometry.to_cells(found.astype(np.float32), image.frame) > 0.5
     there = geometry.cells_inside(image.frame)
     own = _mean(values[0], thing)
     same, ground = (_cosine(own, _mean(values[1], each & there)) for each in (where, ~where))
     return Colours(prompt.name, pictures[0], pictures[1], held, same, ground)
+
+
+def _components(
+    cells: NDArray[np.float32], values: Sequence[NDArray[np.float32]]
+) -> tuple[list[NDArray[np.float32]], float]:
+    """``values`` along the first components of ``cells`` (n, C), each in [0, 1]; and the share that they hold."""
+    from sklearn.decomposition import PCA
+
+    total = float(cells.var(axis=0, ddof=1).sum()) if len(cells) > 1 else 0.0
+    if total < 1e-9:  # all alike: one grey
+        return [np.full((*each.shape[:2], 1), 0.5, np.float32) for each in values], 1.0
+    count = min(3, *cells.shape)
+    fitted = PCA(count, svd_solver="randomized" if min(cells.shape) > 8 else "full", random_state=0)
+    low, high = np.percentile(fitted.fit_transform(cells), (2, 98), axis=0)
+    units = [
+        (fitted.transform(each.reshape(-1, each.shape[2])) - low) / np.maximum(high - low, 1e-9) for each in values
+    ]
+    planes = [np.clip(unit, 0, 1).reshape(*each.shape[:2], count) for unit, each in zip(units, values, strict=True)]
+    return planes, min(1.0, float(fitted.explained_variance_.sum()) / total)
 
 
 def fused(features: Sequence[FeatureMap], weights: Mapping[str, float]) -> FeatureMap:
@@ -80,7 +89,7 @@ def separation(values: NDArray[np.float32], mask: Mask) -> float:
 
 def _picture(colours: NDArray[np.float32], layer: FeatureMap) -> Picture:
     planes = [geometry.to_picture(plane, layer.frame) for plane in np.moveaxis(colours, 2, 0)]
-    planes += [np.zeros_like(planes[0])] * (3 - len(planes))
+    planes += [planes[-1]] * (3 - len(planes))
     return np.rint(np.dstack(planes) * 255).astype(np.uint8)
 
 

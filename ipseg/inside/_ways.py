@@ -10,16 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ipseg import registry
-from ipseg.inside._answers import answer, packed
+from ipseg import geometry, registry
+from ipseg.inside._answers import Answer, answer, packed
 from ipseg.kept import Arrays
 from ipseg.perception import Named, Perception, named
 from ipseg.pipeline import IPSeg, Method, Progress
-from ipseg.types import Mask, Picture
+from ipseg.types import Mask, Picture, Prompt
 
 DIFFUSION = ("s3", "s4", "s5")  # layers of Stable Diffusion, as its extractor names them
 KS = (8, 16, 32, 64)  # of Table 4
 CLUSTERS = (2, 4, 8, 16)
+COSINE = "cosine"  # Eq. 6 alone, of an engine that weighs the thing against its grounds
 TRUE = "true"  # the true mask of the prompt
 
 
@@ -37,12 +38,12 @@ def ways(method: Method, names: Sequence[str]) -> dict[str, Method]:
     """The method with its similarity made otherwise: {way: method}, the engine's own among them.
 
     ``names`` are the engine's feature layers. A way is a layer's name, "fused", "with sd", "without sd", "sd", or of an
-    engine that weighs the thing against its grounds "cosine", "grounds" and "prior", each with one thing more.
+    engine that weighs the thing against its grounds COSINE, "grounds" and "prior", each with one thing more.
     """
     if method.contrast is not None:
-        plain = replace(method, contrast=None, weights={names[0]: 1.0}, refinement="single")
+        plain = replace(method, contrast=None, weights={names[0]: 1.0})
         return {
-            "cosine": plain,
+            COSINE: plain,
             "grounds": replace(method, contrast=replace(method.contrast, prior=0.0)),
             "prior": method,
         }
@@ -77,14 +78,27 @@ def similarities(engine: IPSeg, pair: Pair) -> Arrays:
     names = [layer.name for layer in engine.perception.features(named(pair.image))]
     found = {}
     for name, method in ways(engine.method, names).items():
-        result = _otherwise(engine, method=method).segment(prompt, pair.image)
+        other = _otherwise(engine, method=method)
+        if name == COSINE:
+            found[name] = _halved(other, prompt, pair.image)
+            continue
+        result = other.segment(prompt, pair.image)
         found[name] = answer(result, result.similarity_map())
     return packed(found)
 
 
-def grid(engine: IPSeg, pair: Pair, refinement: str, progress: Progress | None = None) -> Arrays:
-    """The answers by K and c, their points made into masks by ``refinement``."""
-    engine = _otherwise(engine, method=replace(engine.method, refinement=refinement))
+def _halved(engine: IPSeg, prompt: Prompt, image: Picture) -> Answer:
+    """A similarity that the engine's segmenter cannot take, cut in two by Otsu's threshold."""
+    from skimage.filters import threshold_otsu
+
+    points, likeness = engine.choose_points(prompt, image)
+    shown = geometry.to_picture(likeness.values, likeness.frame)
+    mask = shown > threshold_otsu(shown) if np.ptp(shown) > 0 else np.zeros(shown.shape, bool)
+    return Answer(mask, bool(mask.any()), points, shown)
+
+
+def grid(engine: IPSeg, pair: Pair, progress: Progress | None = None) -> Arrays:
+    """The answers by K and c."""
     prompt, found, asked = engine.prompt(pair.prompt), {}, settings(engine.method)
     for done, (k, clusters) in enumerate(asked):
         if progress:

@@ -17,9 +17,6 @@ from ipseg import inside, viz
 from ipseg.comparison import iou
 from ipseg.inside import Answer, Inside, Pair
 from ipseg.types import Mask, Picture
-from ipseg.ui._studio import shown
-
-Tiles = list[tuple[Picture, str]]
 
 NAMES = {  # layers and ways
     "texture": "Colour and texture",
@@ -33,13 +30,13 @@ NAMES = {  # layers and ways
     "with sd": "With SD",
     "without sd": "Without SD",
     "sd": "SD alone",
-    "cosine": "Cosine alone",
-    "grounds": "Against grounds",
-    "prior": "And saliency",
+    "cosine": "Cosine alone, cut in two",
+    "grounds": "Against the grounds",
+    "prior": "With saliency too",
 }
 METHODS = {
     "own": "As the engine has it",
-    "none": "None: nothing hidden",
+    "none": "Nothing hidden",
     "true": "The true mask",
     "boundary": "Boundary",
     "tokencut": "TokenCut",
@@ -49,7 +46,11 @@ NO_SD = (
     "There is no “with and without Stable Diffusion” here: {reason}. The presets paper and released compare with it; "
     "they want a GPU and weights (see Settings)."
 )
-THUMBNAIL = 240  # pixels, of the longer side
+WHOLE = (
+    '<p class="aside">This engine hands its segmenter the whole similarity beside the points, so K and c move little '
+    "here; they count for a segmenter that gets the points alone, as in the paper.</p>"
+)
+SMALL, LARGE = 320, 640  # pixels of the longer side, in a table and else
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class Told:
 
     look: Inside
     pair: Pair
+    whole: bool = False  # whether the segmenter gets the whole similarity beside the points
 
     @property
     def reference(self) -> Mask:
@@ -78,16 +80,18 @@ class Told:
         return 0.5 if answer.map is None else inside.separation(answer.map, self.reference)
 
 
-def steps(told: Told) -> Tiles:
+def steps(told: Told) -> str:
     """From the prompt to the mask, in the order of Fig. 3."""
     look, pair = told.look, told.pair
     alike = look.similarities[inside.own_way(look.similarities)]
-    return [
-        (shown(pair.prompt), "1. The prompt"),
-        (_spotlight(pair.prompt, look.own), "2. What counts"),
-        (_heat(pair.image, alike), "3. Similarity"),
-        (_overlay(pair.image, look.own), "4. Points, mask"),
-    ]
+    return _figures(
+        [
+            (pair.prompt, "1. The prompt"),
+            (_spotlight(pair.prompt, look.own), "2. What of it counts: bright is the thing"),
+            (_heat(pair.image, alike), "3. Similarity: red is like the thing"),
+            (_overlay(pair.image, look.own), "4. Points and mask"),
+        ]
+    )
 
 
 def verdict(told: Told, engine: str) -> str:
@@ -102,7 +106,7 @@ def verdict(told: Told, engine: str) -> str:
     return _said(f'{head} {score} <span class="aside">Engine {html.escape(engine)}.</span>')
 
 
-def features(told: Told) -> tuple[str, Tiles]:
+def features(told: Told) -> str:
     """Fig. 4: every layer of both pictures as colours."""
     seen = told.look.colours
     best = max(seen, key=lambda one: one.same - one.ground)
@@ -115,23 +119,23 @@ def features(told: Told) -> tuple[str, Tiles]:
     )
     rows = {_name(one.name): [f"{one.same:.2f}", f"{one.ground:.2f}", f"{one.held:.0%}"] for one in seen}
     table = _table(["thing, thing", "thing, ground", "in three colours"], rows) if len(seen) > 1 else ""
-    tiles = [(shown(told.pair.prompt), "The prompt"), (shown(told.pair.image), "The searched")]
+    tiles = [(told.pair.prompt, "The prompt"), (told.pair.image, "The searched picture")]
     for one in seen:
-        tiles += [(shown(one.prompt), f"{_name(one.name)}"), (shown(one.image), f"{_name(one.name)}")]
-    return _said(text) + table, tiles
+        tiles += [(one.prompt, f"{_name(one.name)}, prompt"), (one.image, f"{_name(one.name)}, searched")]
+    return _said(text) + _figures(tiles) + table
 
 
-def similarity(told: Told, layers: Sequence[str]) -> tuple[str, Tiles]:
+def similarity(told: Told, layers: Sequence[str]) -> str:
     """Fig. 5 and 8, Table 3: what each source, and all together, take for alike."""
     found = told.look.similarities
     rows = {_name(name): [f"{told.told_apart(one):.1%}", f"{told.iou(one):.2f}"] for name, one in found.items()}
     table = _table(["told apart", "IoU"], rows, own=_name(inside.own_way(found)))
-    tiles = [(_heat(told.pair.image, one), f"{_name(name)}: {told.iou(one):.2f}") for name, one in found.items()]
+    tiles = [(_heat(told.pair.image, one), f"{_name(name)}: IoU {told.iou(one):.2f}") for name, one in found.items()]
     notes = ""
     if "with sd" not in found:
         has = ", ".join(_name(name) for name in layers)
         notes = f'<p class="aside">{html.escape(NO_SD.format(reason=f"the features of this engine are {has}"))}</p>'
-    return _said(_of_similarity(told)) + table + notes, tiles
+    return _said(_of_similarity(told)) + _figures(tiles) + table + notes
 
 
 def _of_similarity(told: Told) -> str:
@@ -141,19 +145,19 @@ def _of_similarity(told: Told) -> str:
         share = told.told_apart(found[own])
         return f"A pixel of the thing is more similar than one of the ground in <b>{share:.1%}</b> of all pairs."
     other = "without sd" if own == "with sd" else next(iter(name for name in found if name != own))
-    before, after = found[other], found[own]
+    ranked, better = (told.told_apart(found[name]) for name in (other, own))
     return (
-        f"From “{_name(other)}” to “{_name(own)}”, the pairs of a thing's and a ground's pixel that are told apart go "
-        f"from <b>{told.told_apart(before):.1%}</b> to <b>{told.told_apart(after):.1%}</b>, and the IoU of the answer "
-        f"from <b>{told.iou(before):.2f}</b> to <b>{told.iou(after):.2f}</b>."
+        f"“{_name(own)}”, which the engine uses, puts a pixel of the thing above one of the ground in "
+        f"<b>{better:.1%}</b> of all pairs (“{_name(other)}”: {ranked:.1%}), and its answer has an IoU of "
+        f"<b>{told.iou(found[own]):.2f}</b> (“{_name(other)}”: {told.iou(found[other]):.2f})."
     )
 
 
-def saliency(told: Told) -> tuple[str, Tiles]:
+def saliency(told: Told) -> str:
     """Table 6: what hides the ground of the prompt, and what comes of it."""
     found = told.look.saliencies
     rows: dict[str, list[str] | str] = {}
-    tiles: Tiles = []
+    tiles = []
     for name, one in found.items():
         label = METHODS.get(name, name)
         if one.map is None:
@@ -161,10 +165,10 @@ def saliency(told: Told) -> tuple[str, Tiles]:
             continue
         fit = [] if told.pair.thing is None else [f"{iou(one.map > 0.5, told.pair.thing):.2f}"]
         rows[label] = [*fit, f"{told.iou(one):.2f}"]
-        tiles.append((_spotlight(told.pair.prompt, one), f"{label.partition(':')[0]}: {told.iou(one):.2f}"))
+        tiles.append((_spotlight(told.pair.prompt, one), f"{label}; answer's IoU {told.iou(one):.2f}"))
     heads = ([] if told.pair.thing is None else ["its mask, IoU"]) + ["the answer, IoU"]
     text = _of_saliency(told, {name: told.iou(one) for name, one in found.items() if one.map is not None})
-    return _said(text) + _table(heads, rows, own=METHODS["own"]), tiles
+    return _said(text) + _figures(tiles) + _table(heads, rows, own=METHODS["own"])
 
 
 def _of_saliency(told: Told, scores: Mapping[str, float]) -> str:
@@ -181,29 +185,17 @@ def _of_saliency(told: Told, scores: Mapping[str, float]) -> str:
 
 def grid(told: Told) -> str:
     """Table 4: the mask of every K and c."""
-    text = _of_grid(told, told.look.grid, "Over the grid")
-    parts = [_said(text), _cells(told, told.look.grid)]
-    if told.look.alone:
-        again = _of_grid(told, told.look.alone, "So")
-        parts.append(
-            '<p class="aside">This engine hands its segmenter the whole similarity beside the points, so K and c move '
-            "little. From the points alone, as the paper does it, they count:</p>"
-            f"{_said(again)}{_cells(told, told.look.alone)}"
-        )
-    return "".join(parts)
-
-
-def _of_grid(told: Told, found: Mapping[tuple[int, int], Answer], start: str) -> str:
-    scores = {numbers: told.iou(one) for numbers, one in found.items()}
+    scores = {numbers: told.iou(one) for numbers, one in told.look.grid.items()}
     own, low, high = scores[told.look.setting], min(scores.values()), max(scores.values())
     k, clusters = told.look.setting
     better = sum(score > own + 0.005 for score in scores.values())
-    rank = "no other setting is better" if not better else f"{better} of {len(scores)} settings are better"
+    rank = f"{better} of {len(scores)} settings are better" if better else "no other setting is better"
     span = f"goes from <b>{low:.2f}</b> to <b>{high:.2f}</b>" if high - low >= 0.01 else f"stays at <b>{own:.2f}</b>"
-    return (
-        f"{start}, the IoU with {told.measured} {span}; the preset's own K = {k}, c = {clusters} has "
+    text = (
+        f"Over the grid, the IoU with {told.measured} {span}; the preset's own K = {k}, c = {clusters} has "
         f"<b>{own:.2f}</b>, and {rank}."
     )
+    return _said(text) + _cells(told, told.look.grid) + (WHOLE if told.whole else "")
 
 
 def record(told: Told, engine: str) -> dict[str, Any]:
@@ -212,9 +204,6 @@ def record(told: Told, engine: str) -> dict[str, Any]:
 
     def scored(found: Mapping[Any, Answer]) -> dict[str, Any]:
         return {str(name): one.error or round(told.iou(one), 4) for name, one in found.items()}
-
-    def listed(found: Mapping[tuple[int, int], Answer]) -> list[dict[str, Any]]:
-        return [{"k": k, "clusters": c, "iou": round(told.iou(one), 4)} for (k, c), one in found.items()]
 
     return {
         "engine": engine,
@@ -229,8 +218,7 @@ def record(told: Told, engine: str) -> dict[str, Any]:
         "told_apart": {name: round(told.told_apart(one), 4) for name, one in look.similarities.items()},
         "saliency": scored(look.saliencies),
         "setting": dict(zip(("k", "clusters"), look.setting, strict=True)),
-        "grid": listed(look.grid),
-        "points_alone": listed(look.alone),
+        "grid": [{"k": k, "clusters": c, "iou": round(told.iou(one), 4)} for (k, c), one in look.grid.items()],
     }
 
 
@@ -249,18 +237,27 @@ def _cell(told: Told, found: Mapping[tuple[int, int], Answer], numbers: tuple[in
         return '<td class="none" title="c may not be above K">–</td>'
     one, own = found[numbers], numbers == told.look.setting
     k, clusters = numbers
-    said = f"The mask of K {k}, c {clusters}"
-    picture = _thumbnail(_overlay(told.pair.image, one))
+    picture = _image(_overlay(told.pair.image, one), f"The mask of K {k}, c {clusters}", SMALL)
     mark = ' class="own"' if own else ""
     note = "<span> preset</span>" if own else ""
-    return f'<td{mark}><img src="{picture}" alt="{said}"><b>{told.iou(one):.2f}</b>{note}</td>'
+    return f"<td{mark}>{picture}<b>{told.iou(one):.2f}</b>{note}</td>"
 
 
-def _thumbnail(picture: Picture) -> str:
+def _figures(tiles: Sequence[tuple[Picture, str]]) -> str:
+    """Pictures with their captions, four in a row where there is room; pressed, one fills the window."""
+    figures = "".join(
+        f"<figure>{_image(picture, caption, LARGE)}<figcaption>{html.escape(caption)}</figcaption></figure>"
+        for picture, caption in tiles
+    )
+    return f'<div class="figures">{figures}</div>'
+
+
+def _image(picture: Picture, said: str, side: int) -> str:
     image, buffer = Image.fromarray(picture), io.BytesIO()
-    image.thumbnail((THUMBNAIL, THUMBNAIL))
+    image.thumbnail((side, side))
     image.save(buffer, format="JPEG", quality=85)
-    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    source = f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    return f'<img src="{source}" alt="{html.escape(said)}" tabindex="-1">'
 
 
 def _table(heads: Sequence[str], rows: Mapping[str, Sequence[str] | str], own: str = "") -> str:
@@ -268,12 +265,14 @@ def _table(heads: Sequence[str], rows: Mapping[str, Sequence[str] | str], own: s
     head = "".join(f'<th scope="col">{html.escape(each)}</th>' for each in heads)
     body = ""
     for name, values in rows.items():
+        title = html.escape(name)
         if isinstance(values, str):
-            cells = f'<td colspan="{len(heads)}" class="aside">{html.escape(values)}</td>'
-        else:
-            cells = "".join(f"<td>{value}</td>" for value in values)
+            said = f'<b>{title}</b>: <span class="aside">{html.escape(values)}</span>'
+            body += f'<tr><td colspan="{len(heads) + 1}">{said}</td></tr>'
+            continue
         mark = ' class="own"' if name == own else ""
-        body += f'<tr{mark}><th scope="row">{html.escape(name)}</th>{cells}</tr>'
+        cells = "".join(f"<td>{value}</td>" for value in values)
+        body += f'<tr{mark}><th scope="row">{title}</th>{cells}</tr>'
     return f'<table class="numbers"><thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table>'
 
 
@@ -291,14 +290,14 @@ def _heat(picture: Picture, answer: Answer) -> Picture:
     canvas = np.array(viz.heat_map(picture, values))
     outlines, _ = cv2.findContours(answer.mask.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     cv2.drawContours(canvas, outlines, -1, viz.WHITE, max(2, round(max(picture.shape[:2]) / 200)), cv2.LINE_AA)
-    return shown(canvas)
+    return canvas
 
 
 def _spotlight(picture: Picture, answer: Answer) -> Picture:
     values = np.ones(picture.shape[:2], np.float32) if answer.map is None else answer.map
-    return shown(viz.spotlight(picture, values))
+    return viz.spotlight(picture, values)
 
 
 def _overlay(picture: Picture, answer: Answer) -> Picture:
     colour = viz.MASK if answer.found else viz.GUESS
-    return shown(viz.overlay(picture, answer.mask, answer.points, colour=colour))
+    return viz.overlay(picture, answer.mask, answer.points, colour=colour)

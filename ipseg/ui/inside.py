@@ -10,7 +10,7 @@ from typing import Any
 
 import gradio as gr
 
-from ipseg import images, inside, kept
+from ipseg import images, inside, kept, options
 from ipseg.inside import Inside, Pair
 from ipseg.options import Options
 from ipseg.pipeline import Progress
@@ -32,7 +32,7 @@ EXAMPLES = (  # prompt and input below examples_media/Images, and what the pair 
     ("red_mug/01", "red_mug/03", "The red mug, not the green"),
     ("cactus/01", "cactus/02", "The cactus beside the pot"),
 )
-SECTIONS = (  # name, heading, the explanation with what it corresponds to in the paper, columns of pictures
+SECTIONS = (  # name, heading, the explanation with what it corresponds to in the paper
     (
         "features",
         "Features as colours",
@@ -67,9 +67,8 @@ class _Layout:
     asked: list[gr.components.Component]  # prompt, image, thing, truth
     run: gr.Button
     verdict: gr.HTML
-    steps: gr.Gallery
-    words: dict[str, gr.HTML]  # by section
-    pictures: dict[str, gr.Gallery]
+    steps: gr.HTML
+    sections: list[gr.HTML]
     record: gr.JSON
     results: gr.Column
     examples: gr.Examples | None
@@ -78,11 +77,10 @@ class _Layout:
 def build(studio: Studio, controls: Controls) -> None:
     """Lay out the tab and wire it."""
     page = _layout()
-    told = [each for name in page.words for each in (page.words[name], page.pictures.get(name)) if each is not None]
     handler = _handler(studio)
     common: dict[str, Any] = {
         "inputs": [*page.asked, *controls.engine],
-        "outputs": [page.verdict, page.steps, *told, page.record],
+        "outputs": [page.verdict, page.steps, *page.sections, page.record],
         "show_progress_on": [page.verdict],
         **JOBS,
     }
@@ -135,13 +133,14 @@ def _handler(studio: Studio) -> Callable[..., tuple[Any, ...]]:
         with sentences():
             asked = chosen((preset, features, sd_weight, timestep, saliency, segmenter, refinement))
             pair = _opened(prompt, image, thing, truth)
-            told = sections.Told(_looked(studio, asked, pair, reporter(progress)), pair)
+            whole = options.resolve(asked).method.refinement == "ranked"
+            told = sections.Told(_looked(studio, asked, pair, reporter(progress)), pair, whole)
         return (
             sections.verdict(told, asked.name),
             sections.steps(told),
-            *sections.features(told),
-            *sections.similarity(told, [one.name for one in told.look.colours]),
-            *sections.saliency(told),
+            sections.features(told),
+            sections.similarity(told, [one.name for one in told.look.colours]),
+            sections.saliency(told),
             sections.grid(told),
             sections.record(told, asked.name),
         )
@@ -199,18 +198,16 @@ def _layout() -> _Layout:
     asked: list[gr.components.Component] = [prompt, image, thing, truth]
     examples = _examples(asked)
     run = gr.Button("Look inside", variant="primary", size="lg", elem_id="inside-run")
-    verdict = gr.HTML(WAITING, elem_id="inside-verdict", elem_classes=["inside"], container=False)
+    verdict = gr.HTML(WAITING, elem_id="inside-verdict", elem_classes=["inside"], container=False, padding=False)
     with gr.Column(visible=False, elem_id="inside-results") as results:
-        steps = _pictures("From the prompt to the mask", "inside-steps")
-        words, pictures = {}, {}
+        steps = _told("steps")
+        told = []
         for name, heading, explained in SECTIONS:
             gr.Markdown(f"### {heading}\n{explained}")
-            words[name] = gr.HTML(elem_id=f"inside-{name}-said", elem_classes=["inside"], container=False)
-            if name != "grid":
-                pictures[name] = _pictures(heading, f"inside-{name}")
+            told.append(_told(name))
         with gr.Accordion("The record, as JSON", open=False):
             record = gr.JSON(elem_id="inside-record", show_label=False)
-    return _Layout(asked, run, verdict, steps, words, pictures, record, results, examples)
+    return _Layout(asked, run, verdict, steps, told, record, results, examples)
 
 
 def _examples(asked: list[gr.components.Component]) -> gr.Examples | None:
@@ -226,13 +223,5 @@ def _examples(asked: list[gr.components.Component]) -> gr.Examples | None:
     return gr.Examples(rows, asked, label="Press one", example_labels=labels, elem_id="inside-examples")
 
 
-def _pictures(label: str, name: str) -> gr.Gallery:
-    return gr.Gallery(
-        label=label,
-        columns=4,
-        object_fit="contain",
-        height="auto",
-        interactive=False,
-        elem_id=name,
-        buttons=["download", "fullscreen"],
-    )
+def _told(name: str) -> gr.HTML:
+    return gr.HTML(elem_id=f"inside-{name}", elem_classes=["inside"], container=False, padding=False)
