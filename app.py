@@ -6,12 +6,16 @@ import argparse
 import os
 from pathlib import Path
 
+from starlette.middleware import Middleware
+
 from ipseg import zero  # first: on ZeroGPU it has to come before torch
 from ipseg.choice import pick
 from ipseg.options import Options
 from ipseg.placement import DTYPES, MODES, Placement
 from ipseg.presets import PRESETS
 from ipseg.ui import build
+from ipseg.ui._busy import Busy
+from ipseg.ui._limits import ONE, Limits
 from ipseg.ui._look import CSS, theme
 from ipseg.ui._studio import Studio
 
@@ -51,6 +55,13 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--max-queue", metavar="N", type=int, default=32, help="questions that may wait; more get a word"
     )
+    parser.add_argument(
+        "--max-seconds",
+        metavar="N",
+        type=float,
+        default=ONE,
+        help="time limit of a question; ten times that for a comparison, gallery, batch or clip",
+    )
     parser.add_argument("--mcp", action="store_true", help="offer every action as a tool of the Model Context Protocol")
     return _checked(parser, parser.parse_args())
 
@@ -61,6 +72,8 @@ def _checked(parser: argparse.ArgumentParser, chosen: argparse.Namespace) -> arg
         parser.error("--auth wants a user and a password with a colon between them, as in --auth ada:secret.")
     if chosen.max_queue < 1:
         parser.error(f"--max-queue is {chosen.max_queue}; give 1 or more.")
+    if not 1 <= chosen.max_seconds <= 86_400:
+        parser.error(f"--max-seconds is {chosen.max_seconds:g}; give 1 to 86400, which is a day.")
     return chosen
 
 
@@ -78,6 +91,7 @@ def studio(chosen: argparse.Namespace) -> Studio:
         weights_dir=chosen.weights_dir,
         placement=Placement(chosen.placement, dtype=chosen.dtype),
         fetches=chosen.host in LOCAL and not (chosen.share or SPACE) if chosen.fetch is None else chosen.fetch,
+        limits=Limits(chosen.max_seconds),
     )
 
 
@@ -111,6 +125,7 @@ def main() -> None:
         max_file_size="64mb",
         run_history=False,
         ssr_mode=False,
+        app_kwargs={"middleware": [Middleware(Busy, most=chosen.max_queue)]},
         max_threads=8,  # each thread keeps memory of its own
         share=chosen.share,
         auth=tuple(chosen.auth.split(":", 1)) if chosen.auth else None,

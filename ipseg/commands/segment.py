@@ -112,13 +112,5 @@ def _segment(engine: IPSeg, prompt: Prompt, image: Path, target: Path, arguments
 
 
 def record(image: Path, result: Result) -> dict[str, Any]:
-    """What the JSON holds for one picture; points are (x, y) in pixels of the upright picture."""
-    return {
-        "image": str(image),
-        "found": result.found,
-        "score": round(result.score, 4),
-        "threshold": result.threshold,
-        "positive_points": result.points.positive.astype(float).round(2).tolist(),
-        "negative_points": result.points.negative.astype(float).round(2).tolist(),
-        "seconds": {step: round(seconds, 4) for step, seconds in result.seconds.items()},
-    }
+    """What the JSON holds for one picture."""
+    return {"image": str(image), **result.record()}

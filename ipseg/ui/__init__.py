@@ -11,7 +11,7 @@ import gradio as gr
 from ipseg import registry
 from ipseg.options import Options
 from ipseg.ui import _controls
-from ipseg.ui._studio import Studio
+from ipseg.ui._studio import JOBS, Studio
 
 HEADING = """# ipseg
 Show it **one picture of a thing**; get that thing cut out of **other pictures**. No training, no text, no mask."""
@@ -33,5 +33,8 @@ def build(studio: Studio | None = None, *, max_queue: int = 32) -> gr.Blocks:
             for tab in tabs:
                 with gr.Tab(tab.TITLE):
                     tab.build(studio, controls)
+    for event in page.fns.values():
+        if event.concurrency_id == JOBS["concurrency_id"]:
+            event.concurrency_limit = studio.at_once
     page.queue(max_size=max_queue)
     return page

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from ipseg.options import Options
 from ipseg.pipeline import IPSeg
 from ipseg.types import PictureError
 from ipseg.ui._jobs import Jobs
+from ipseg.ui._limits import Watch
 from ipseg.ui._progress import Tally
 from ipseg.ui._studio import Studio
 
@@ -36,7 +36,7 @@ class Given:
 
 
 def pictures_job(
-    studio: Studio, jobs: Jobs, page: Any, given: Given, files: Sequence[str], stop: threading.Event
+    studio: Studio, jobs: Jobs, page: Any, given: Given, files: Sequence[str], watch: Watch
 ) -> Iterator[tuple[Any, ...]]:
     """Every picture of the files. Raises InputError when none can be used."""
     clip = next((Path(file).name for file in files if clips.is_clip(Path(file))), "")
@@ -45,7 +45,7 @@ def pictures_job(
     items = inputs.gather(files)
     prompts, mask = _opened(given)
     yield _cleared(LOADING)
-    question, tally = _question(studio, jobs, given, prompts, mask, stop), Tally("picture", page.gallery)
+    question, tally = _question(studio, jobs, given, prompts, mask, watch), Tally("picture", page.gallery)
     tally.total = len(items)
     with jobs.workplace() as folder:
         with Parcel(folder, f"ipseg, engine {given.asked.name}") as parcel:
@@ -53,20 +53,18 @@ def pictures_job(
                 tally.done = outcome.number
                 yield tally.bar(outcome.item.name), _taken(parcel, tally, outcome), *[gr.skip()] * 4
         _unless_all_failed(tally)
-        ended = stop.is_set() and tally.done < tally.total
-        verdict = tally.verdict(ended, given.asked.name)
-        yield verdict, list(tally.overlays), gr.skip(), *_files(page, parcel, tally), gr.skip()
+        yield _verdict(tally, watch, given), list(tally.overlays), gr.skip(), *_files(page, parcel, tally), gr.skip()
 
 
 def clip_job(
-    studio: Studio, jobs: Jobs, page: Any, given: Given, path: Path, per_second: float, stop: threading.Event
+    studio: Studio, jobs: Jobs, page: Any, given: Given, path: Path, per_second: float, watch: Watch
 ) -> Iterator[tuple[Any, ...]]:
     """Every frame of a clip."""
     clip = clips.open_clip(path)
     video.every(clip, per_second)
     prompts, mask = _opened(given)
     yield _cleared(LOADING)
-    question, tally = _question(studio, jobs, given, prompts, mask, stop), Tally("frame", page.gallery)
+    question, tally = _question(studio, jobs, given, prompts, mask, watch), Tally("frame", page.gallery)
     tally.total = clip.frames
     with jobs.workplace() as folder:
         with (
@@ -78,10 +76,9 @@ def clip_job(
                 if frame.looked:
                     at = f"{frame.number / clip.fps:.1f} s into the clip"
                     yield tally.bar(at), tally.show(drawn, at), *[gr.skip()] * 4
-        ended = stop.is_set() and tally.done < tally.total
         made = save_file_to_cache(writer.path, page.video.GRADIO_CACHE) if tally.done else None
         yield (
-            tally.verdict(ended, given.asked.name),
+            _verdict(tally, watch, given),
             list(tally.overlays),
             gr.Video(made, visible=made is not None),
             *_files(page, parcel, tally),
@@ -98,12 +95,15 @@ def _opened(given: Given) -> tuple[list[Any], Any]:
     return prompts, images.open_mask(given.mask, prompts[0].shape[:2]) if given.mask else None
 
 
-def _question(
-    studio: Studio, jobs: Jobs, given: Given, prompts: list[Any], mask: Any, stop: threading.Event
-) -> Question:
+def _question(studio: Studio, jobs: Jobs, given: Given, prompts: list[Any], mask: Any, watch: Watch) -> Question:
     masks = [mask, *([None] * (len(prompts) - 1))]
     engine = studio.engine(given.asked)
-    return Question(engine, prompts, masks, folder=jobs.answers, stop=stop.is_set, **given.numbers)
+    return Question(engine, prompts, masks, folder=jobs.answers, stop=lambda: watch.ended, **given.numbers)
+
+
+def _verdict(tally: Tally, watch: Watch, given: Given) -> str:
+    stopped = watch.ended and tally.done < tally.total
+    return tally.verdict(stopped, given.asked.name, watch.seconds if stopped and watch.late else None)
 
 
 def _taken(parcel: Parcel, tally: Tally, outcome: pictures.Outcome) -> Any:

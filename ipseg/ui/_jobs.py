@@ -14,6 +14,8 @@ from pathlib import Path
 
 import gradio as gr
 
+from ipseg.ui._limits import Watch
+
 KEPT_SECONDS = 3600  # answers of a run that was stopped, so that it can go on
 
 
@@ -22,7 +24,7 @@ class Jobs:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._running: defaultdict[str, set[threading.Event]] = defaultdict(set)
+        self._running: defaultdict[str, set[Watch]] = defaultdict(set)
         self._early: set[str] = set()  # sessions that pressed stop while their job still waited in the queue
         self._folder: Path | None = None
 
@@ -34,26 +36,26 @@ class Jobs:
     def stop(self, request: gr.Request) -> None:
         """Stop all jobs of a visitor, also the one that is still waiting."""
         with self._lock:
-            for event in self._running.get(_session(request), ()):
-                event.set()
+            for watch in self._running.get(_session(request), ()):
+                watch.stop()
             if not self._running.get(_session(request)):
                 self._early.add(_session(request))
 
     @contextmanager
-    def running(self, request: gr.Request | None) -> Iterator[threading.Event]:
-        """A block with the event that is set when its visitor wants it to end."""
-        event, session = threading.Event(), _session(request)
+    def running(self, request: gr.Request | None, seconds: float) -> Iterator[Watch]:
+        """A block with what knows whether it is to end: stopped by its visitor, left by them, or over ``seconds``."""
+        watch, session = Watch(seconds), _session(request)
         with self._lock:
-            self._running[session].add(event)
+            self._running[session].add(watch)
             if session in self._early:
                 self._early.discard(session)
-                event.set()
+                watch.stop()
         try:
-            yield event
+            yield watch
         finally:
-            event.set()
+            watch.left  # noqa: B018 - tells of it
             with self._lock:
-                self._running[session].discard(event)
+                self._running[session].discard(watch)
                 if not self._running[session]:
                     del self._running[session]
 

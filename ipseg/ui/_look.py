@@ -48,9 +48,11 @@ CSS = """
 #engine-state progress::-webkit-progress-bar { background: rgb(168 162 158 / .3); }
 #engine-state progress::-webkit-progress-value { background: #d97706; transition: width .25s; }
 #engine-state progress::-moz-progress-bar { background: #d97706; }
-#prompts .thumbnail-lg, #saliency .thumbnail-lg { height: 210px; aspect-ratio: auto; }
+#prompts .thumbnail-lg, #image .thumbnail-lg, #saliency .thumbnail-lg { height: 210px; aspect-ratio: auto; }
 #saliency .thumbnail-lg { height: 165px; }
-#prompts img, #saliency img { object-fit: contain !important; }
+#unlike .thumbnail-lg { height: 115px; aspect-ratio: auto; }
+#marked img { cursor: crosshair; }
+#prompts img, #image img, #unlike img, #answers img, #saliency img { object-fit: contain !important; }
 #compare-table table { width: 100%; border-collapse: collapse; }
 #compare-table th, #compare-table td {
   padding: .3rem .6rem; text-align: left; border-bottom: 1px solid rgb(168 162 158 / .35);
@@ -104,6 +106,11 @@ CSS = """
 #batch-status .aside { opacity: .8; font-size: .9rem; }
 #batch-prompts .thumbnail-lg { height: 170px; aspect-ratio: auto; }
 #batch-prompts img { object-fit: contain !important; }
+.progress-text.meta-text, .progress-text.meta-text-center {
+  font: 600 .95rem/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; font-variant-numeric: tabular-nums;
+  background: rgb(168 162 158 / .25); border-radius: 4px; padding: .1rem .6rem;
+}
+#batch-status:has(.meta-text) .waiting { visibility: hidden; }
 #steps { opacity: .85; font-size: .9rem; }
 #verdict { min-height: 2.6rem; }
 #verdict .found, #verdict .missing, #verdict .waiting {

@@ -57,12 +57,13 @@ class Tally:
             f'<span class="aside">{html.escape(now)}</span></div>'
         )
 
-    def verdict(self, stopped: bool, engine: str) -> str:
-        """What came of it."""
+    def verdict(self, stopped: bool, engine: str, limit: float | None = None) -> str:
+        """What came of it. ``limit``: the seconds that were too few for it, where they were."""
         good = self.done - len(self.errors)
         said = f"Stopped after {self.done} of {self.total}" if stopped else "Done"
         parts = f"<b>{said}.</b> Found in {self.found} of {good} {self.what}{'s' * (good != 1)}. "
         more = " Run it again, and it goes on from there." if stopped else ""
+        more = f" It took longer than {limit:.0f} seconds.{more}" if limit else more
         seconds = time.perf_counter() - self.start
         lines = "".join(f"<li>{html.escape(error)}</li>" for error in self.errors[:LISTED])
         rest = len(self.errors) - LISTED

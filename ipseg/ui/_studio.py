@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import io
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
@@ -22,8 +23,9 @@ from ipseg.options import Options
 from ipseg.pipeline import IPSeg
 from ipseg.placement import Placement
 from ipseg.types import InputError, Picture
+from ipseg.ui._limits import ONE, Ended, Limits, Watch
 
-JOBS = {"concurrency_id": "engine", "concurrency_limit": 2}  # questions answered at once, over all tabs
+JOBS: dict[str, Any] = {"concurrency_id": "engine", "concurrency_limit": 2}  # over all tabs; on a GPU one at a time
 DISPLAY_SIDE = 1600  # pixels: larger pictures are shown reduced, and downloaded whole
 ENGINES = 2  # kept at once; those that are let go take no network with them that another one uses
 
@@ -48,7 +50,8 @@ class Studio:
     """The engines for all tabs and visitors; they keep pictures by their content, never answers by their asker.
 
     ``first`` is the engine that the page opens with, ``reason`` why it is that one. ``weights_dir`` is a folder of
-    weights brought by hand. ``fetches``: whether a visitor may have this machine download weights.
+    weights brought by hand. ``fetches``: whether a visitor may have this machine download weights. ``limits``: how long
+    the jobs of visitors may take.
     """
 
     def __init__(
@@ -59,8 +62,10 @@ class Studio:
         weights_dir: Path | None = None,
         placement: Placement | None = None,
         fetches: bool = False,
+        limits: Limits | None = None,
     ) -> None:
         self.first, self.reason, self.fetches = first, reason, fetches
+        self.limits = limits or Limits()
         self.placement = placement or Placement(notify=lambda sentence: gr.Warning(html.escape(sentence)))
         self._weights_dir = weights_dir
         self.downloading = threading.Lock()  # one download at a time, whoever asked for it
@@ -102,7 +107,15 @@ class Studio:
     @property
     def quick(self) -> bool:
         """Whether models run on a GPU here."""
-        return choice.gpu_memory(self.placement) > 0
+        return not choice.packages_missing() and choice.gpu_memory(self.placement) > 0
+
+    @property
+    def at_once(self) -> int:
+        """How many questions are answered at once: on a GPU one, whose memory they would share.
+
+        Where the GPU is lent for a call, each call gets one of its own.
+        """
+        return 1 if self._lender is None and self.quick else JOBS["concurrency_limit"]
 
     def loaded(self, chosen: Options) -> bool:
         """Whether that engine is ready to answer at once."""
@@ -141,6 +154,8 @@ def sentences() -> Iterator[None]:
         yield
     except InputError as error:
         raise gr.Error(html.escape(str(error), quote=False), title="Please check", print_exception=False) from None
+    except Ended as ended:
+        raise gr.Error(str(ended), title="Stopped", print_exception=False) from None
 
 
 def shown(picture: Picture) -> Picture:
@@ -155,9 +170,25 @@ def as_file(component: gr.components.Component, pixels: np.ndarray, name: str) -
     return save_bytes_to_cache(images.encode_png(pixels), name, component.GRADIO_CACHE)
 
 
-def reporter(progress: gr.Progress) -> Callable[[float, str], None]:
-    """The engine's progress as the page's bar."""
-    return lambda share, step: progress(share, desc=STEPS.get(step, step))
+def as_jpeg(component: gr.components.Component, picture: Picture, name: str) -> str:
+    """``picture`` at the size that the page shows, as a JPEG in the cache of ``component``."""
+    buffer = io.BytesIO()
+    Image.fromarray(shown(picture)).save(buffer, format="JPEG", quality=90)
+    return save_bytes_to_cache(buffer.getvalue(), name, component.GRADIO_CACHE)
+
+
+def reporter(progress: gr.Progress, seconds: float = ONE) -> Callable[[float, str], None]:
+    """The engine's progress as the page's bar; it ends the job whose visitor has left or that takes over ``seconds``.
+
+    Make it when the work begins, and call it inside :func:`sentences`.
+    """
+    watch = Watch(seconds)
+
+    def report(share: float, step: str) -> None:
+        watch.check()
+        progress(share, desc=STEPS.get(step, step))
+
+    return report
 
 
 STEPS = {
@@ -169,6 +200,7 @@ STEPS = {
     "points": "Choosing points",
     "encoding": "Preparing the cut",
     "mask": "Cutting",
+    "instances": "Looking for more of them",
 }
 
 

@@ -119,12 +119,12 @@ def _handlers(studio: Studio, jobs: Jobs, page: _Layout) -> tuple[Callable[..., 
             segmenter: segmenter instead of the preset's own
             refinement: how points become a mask, if not as in the preset
         """
-        with sentences(), jobs.running(request) as stop:
+        with sentences(), jobs.running(request, studio.limits.many) as watch:
             if not files:
                 raise PictureError("There are no pictures to search yet; add files, a zip or a folder.")
             asked = chosen((preset, features, sd_weight, timestep, saliency, segmenter, refinement))
             given = Given(prompts, mask, {"k": int(k), "clusters": int(clusters), "threshold": threshold}, asked)
-            yield from work.pictures_job(studio, jobs, page, given, files, stop)
+            yield from work.pictures_job(studio, jobs, page, given, files, watch)
 
     def video(
         prompts: list[Any] | None,
@@ -163,12 +163,12 @@ def _handlers(studio: Studio, jobs: Jobs, page: _Layout) -> tuple[Callable[..., 
             segmenter: segmenter instead of the preset's own
             refinement: how points become a mask, if not as in the preset
         """
-        with sentences(), jobs.running(request) as stop:
+        with sentences(), jobs.running(request, studio.limits.many) as watch:
             if not clip:
                 raise PictureError("There is no clip yet; add one.")
             asked = chosen((preset, features, sd_weight, timestep, saliency, segmenter, refinement))
             given = Given(prompts, mask, {"k": int(k), "clusters": int(clusters), "threshold": threshold}, asked)
-            yield from work.clip_job(studio, jobs, page, given, Path(clip), per_second, stop)
+            yield from work.clip_job(studio, jobs, page, given, Path(clip), per_second, watch)
 
     return batch, video
 

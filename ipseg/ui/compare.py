@@ -101,7 +101,7 @@ def _handler(studio: Studio, page: _Layout) -> Callable[..., tuple[Any, ...]]:
             segmenter: segmenter instead of the preset's own
             refinement: how points become a mask, if not as in the preset
         """
-        report = reporter(progress)
+        report = reporter(progress, studio.limits.many)
         with sentences():
             asked = chosen((preset, features, sd_weight, timestep, saliency, segmenter, refinement))
             question = _question(prompt, pictures, methods, mask, paint, truths)

@@ -102,11 +102,12 @@ def _handler(studio: Studio, cases: Mapping[str, Case]) -> Callable[..., tuple[A
             segmenter: segmenter instead of the preset's own
             refinement: how points become a mask, if not as in the preset
         """
+        report = reporter(progress, studio.limits.many)
         with sentences():
             asked = chosen((preset, features, sd_weight, timestep, saliency, segmenter, refinement))
             engine, this = studio.engine(asked), cases[case]
             prompts = {"broken": [this.prompt.picture], "mended": [this.mended.picture]}
-            found = galleries.answers(engine, prompts, [this.input], progress=reporter(progress))
+            found = galleries.answers(engine, prompts, [this.input], progress=report)
         (broken,), (mended,) = found["broken"], found["mended"]
         return (
             _verdict(this, broken, mended, asked.name),

@@ -87,6 +87,7 @@ def _handler(studio: Studio, kinds: Mapping[str, Kind]) -> Callable[..., tuple[A
             segmenter: segmenter instead of the preset's own
             refinement: how points become a mask, if not as in the preset
         """
+        report = reporter(progress, studio.limits.many)
         with sentences():
             asked = chosen((preset, features, sd_weight, timestep, saliency, segmenter, refinement))
             added = [path for path, _ in own or []]
@@ -99,7 +100,7 @@ def _handler(studio: Studio, kinds: Mapping[str, Kind]) -> Callable[..., tuple[A
                 f"set {name}": [one.picture for one in each] for name, each in kinds[kind].sets.items()
             }
             sets |= {f"yours {number + 1}": [Path(path)] for number, path in enumerate(added)}
-            found = galleries.answers(engine, sets, kinds[kind].inputs, progress=reporter(progress))
+            found = galleries.answers(engine, sets, kinds[kind].inputs, progress=report)
         return _verdict(found, kinds[kind], asked.name), _prompts(sets, found), _answers(found)
 
     return prompt_sets
