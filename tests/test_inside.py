@@ -21,6 +21,7 @@ from ipseg.options import Options
 from ipseg.perception import named
 from ipseg.pipeline import Method
 from ipseg.types import FeatureMap
+from ipseg.ui import _inside
 
 FRAME = geometry.squash_frame((20, 30), (4, 6))
 
@@ -283,4 +284,10 @@ def test_stable_diffusion_and_a_borrowed_engine(networked):
     np.testing.assert_array_equal(one.grid[one.setting].mask, one.own.mask)
     assert type(other.similarities["sd"].map) is np.ndarray
     assert len(spaces.calls) <= 9
+    told = _inside.Told(other, pair)
+    said = _inside.similarity(told, [each.name for each in other.colours])
+    assert "“With SD”, which the engine uses, answers" in said
+    assert "than “Without SD”" in said or "as “Without SD”" in said
+    assert "no “with and without Stable Diffusion”" not in said
+    assert _inside.features(told).count("<figure>") == 2 * (1 + len(other.colours))
     assert len(inside.look(lent, pair).grid) == len(one.grid)

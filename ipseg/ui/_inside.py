@@ -122,7 +122,7 @@ def features(told: Told) -> str:
     tiles = [(told.pair.prompt, "The prompt"), (told.pair.image, "The searched picture")]
     for one in seen:
         tiles += [(one.prompt, f"{_name(one.name)}, prompt"), (one.image, f"{_name(one.name)}, searched")]
-    return _said(text) + _figures(tiles) + table
+    return _said(text) + _figures(tiles, "pairs") + table
 
 
 def similarity(told: Told, layers: Sequence[str]) -> str:
@@ -144,13 +144,16 @@ def _of_similarity(told: Told) -> str:
     if len(found) == 1:
         share = told.told_apart(found[own])
         return f"A pixel of the thing is more similar than one of the ground in <b>{share:.1%}</b> of all pairs."
-    other = "without sd" if own == "with sd" else next(iter(name for name in found if name != own))
-    ranked, better = (told.told_apart(found[name]) for name in (other, own))
+    best = max((name for name in found if name != own), key=lambda name: told.iou(found[name]))
+    other = "without sd" if own == "with sd" else best
+    ranked, used = (told.told_apart(found[name]) for name in (other, own))
+    gain = told.iou(found[own]) - told.iou(found[other])
+    result = "better" if gain > 0.02 else ("about as well" if gain > -0.02 else "worse")
     return (
-        f"“{_name(own)}”, which the engine uses, puts a pixel of the thing above one of the ground in "
-        f"<b>{better:.1%}</b> of all pairs (“{_name(other)}”: {ranked:.1%}), and its answer has an IoU of "
-        f"<b>{told.iou(found[own]):.2f}</b> (“{_name(other)}”: {told.iou(found[other]):.2f})."
-    )
+        f"“{_name(own)}”, which the engine uses, answers <b>{result}</b> here than “{_name(other)}”: IoU "
+        f"<b>{told.iou(found[own]):.2f}</b> against {told.iou(found[other]):.2f}; it puts a pixel of the thing above "
+        f"one of the ground in <b>{used:.1%}</b> of all pairs, against {ranked:.1%}."
+    ).replace("about as well</b> here than", "about as well</b> here as")
 
 
 def saliency(told: Told) -> str:
@@ -243,13 +246,13 @@ def _cell(told: Told, found: Mapping[tuple[int, int], Answer], numbers: tuple[in
     return f"<td{mark}>{picture}<b>{told.iou(one):.2f}</b>{note}</td>"
 
 
-def _figures(tiles: Sequence[tuple[Picture, str]]) -> str:
-    """Pictures with their captions, four in a row where there is room; pressed, one fills the window."""
+def _figures(tiles: Sequence[tuple[Picture, str]], kind: str = "") -> str:
+    """Pictures with their captions in rows, "pairs" never parted; pressed, one fills the window."""
     figures = "".join(
         f"<figure>{_image(picture, caption, LARGE)}<figcaption>{html.escape(caption)}</figcaption></figure>"
         for picture, caption in tiles
     )
-    return f'<div class="figures">{figures}</div>'
+    return f'<div class="figures {kind}">{figures}</div>'
 
 
 def _image(picture: Picture, said: str, side: int) -> str:

@@ -75,6 +75,7 @@ CSS = """
   border-left: 4px solid #d97706; padding: .45rem .8rem; margin-bottom: .6rem; background: rgb(168 162 158 / .12);
   border-radius: 4px; max-width: 75ch;
 }
+.inside .html-container { padding: 0 !important; }
 .inside .waiting { border-color: #a8a29e; }
 .inside .aside { opacity: .8; font-size: .9rem; max-width: 75ch; }
 .inside table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: .2rem 0 .6rem; }
@@ -83,6 +84,7 @@ CSS = """
 .inside .numbers th, .inside .numbers td { padding: .25rem 1.2rem .25rem 0 !important; text-align: left; }
 .inside .figures { display: grid; gap: .8rem; margin: .6rem 0;
   grid-template-columns: repeat(auto-fit, minmax(200px, 1fr)); }
+.inside .pairs { grid-template-columns: repeat(4, minmax(0, 1fr)); }
 .inside figure { margin: 0; }
 .inside figure img { width: 100%; border-radius: 6px; margin: 0; }
 .inside figcaption { font-size: .88rem; padding-top: .25rem; line-height: 1.3; overflow-wrap: anywhere; }
@@ -123,7 +125,7 @@ CSS = """
 :focus-visible { outline: 3px solid #d97706 !important; outline-offset: 2px; }
 @media (max-width: 640px) {
   .tab-wrapper { contain: inline-size; }
-  .inside .figures { grid-template-columns: repeat(2, minmax(0, 1fr)); }
+  .inside .figures, .inside .pairs { grid-template-columns: repeat(2, minmax(0, 1fr)); }
   .inside .grid td { font-size: .85rem; }
   .inside .grid tr > :first-child { width: 2.6rem; }
   .grid-container { grid-template-columns: repeat(2, minmax(0, 1fr)) !important; }
