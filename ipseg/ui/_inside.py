@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import base64
 import html
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
-import numpy as np
-from PIL import Image
-
-from ipseg import inside, viz
+from ipseg import inside
 from ipseg.comparison import iou
 from ipseg.inside import Answer, Inside, Pair
-from ipseg.types import Mask, Picture
+from ipseg.types import Mask
+from ipseg.ui import _figures as draw
 
 NAMES = {  # layers and ways
     "texture": "Colour and texture",
@@ -50,7 +45,6 @@ WHOLE = (
     '<p class="aside">This engine hands its segmenter the whole similarity beside the points, so K and c move little '
     "here; they count for a segmenter that gets the points alone, as in the paper.</p>"
 )
-SMALL, LARGE = 320, 640  # pixels of the longer side, in a table and else
 
 
 @dataclass(frozen=True)
@@ -84,12 +78,12 @@ def steps(told: Told) -> str:
     """From the prompt to the mask, in the order of Fig. 3."""
     look, pair = told.look, told.pair
     alike = look.similarities[inside.own_way(look.similarities)]
-    return _figures(
+    return draw.figures(
         [
             (pair.prompt, "1. The prompt"),
-            (_spotlight(pair.prompt, look.own), "2. What of it counts: bright is the thing"),
-            (_heat(pair.image, alike), "3. Similarity: red is like the thing"),
-            (_overlay(pair.image, look.own), "4. Points and mask"),
+            (draw.spotlight(pair.prompt, look.own), "2. What of it counts: bright is the thing"),
+            (draw.heat(pair.image, alike), "3. Similarity: red is like the thing"),
+            (draw.overlay(pair.image, look.own), "4. Points and mask"),
         ]
     )
 
@@ -103,7 +97,7 @@ def verdict(told: Told, engine: str) -> str:
         if known
         else "Without a true mask, every IoU below is with the engine's own answer."
     )
-    return _said(f'{head} {score} <span class="aside">Engine {html.escape(engine)}.</span>')
+    return draw.said(f'{head} {score} <span class="aside">Engine {html.escape(engine)}.</span>')
 
 
 def features(told: Told) -> str:
@@ -118,24 +112,26 @@ def features(told: Told) -> str:
         f"<b>{best.ground:.2f}</b>; the three colours hold {best.held:.0%} of what it says."
     )
     rows = {_name(one.name): [f"{one.same:.2f}", f"{one.ground:.2f}", f"{one.held:.0%}"] for one in seen}
-    table = _table(["thing, thing", "thing, ground", "in three colours"], rows) if len(seen) > 1 else ""
+    table = draw.table(["thing, thing", "thing, ground", "in three colours"], rows) if len(seen) > 1 else ""
     tiles = [(told.pair.prompt, "The prompt"), (told.pair.image, "The searched picture")]
     for one in seen:
         tiles += [(one.prompt, f"{_name(one.name)}, prompt"), (one.image, f"{_name(one.name)}, searched")]
-    return _said(text) + _figures(tiles, "pairs") + table
+    return draw.said(text) + draw.figures(tiles, "pairs") + table
 
 
 def similarity(told: Told, layers: Sequence[str]) -> str:
     """Fig. 5 and 8, Table 3: what each source, and all together, take for alike."""
     found = told.look.similarities
     rows = {_name(name): [f"{told.told_apart(one):.1%}", f"{told.iou(one):.2f}"] for name, one in found.items()}
-    table = _table(["told apart", "IoU"], rows, own=_name(inside.own_way(found)))
-    tiles = [(_heat(told.pair.image, one), f"{_name(name)}: IoU {told.iou(one):.2f}") for name, one in found.items()]
+    table = draw.table(["pixels told apart", "IoU"], rows, own=_name(inside.own_way(found)))
+    tiles = [
+        (draw.heat(told.pair.image, one), f"{_name(name)}: IoU {told.iou(one):.2f}") for name, one in found.items()
+    ]
     notes = ""
     if "with sd" not in found:
-        has = ", ".join(_name(name) for name in layers)
+        has = ", ".join("colour and texture" if name == "texture" else _name(name) for name in layers)
         notes = f'<p class="aside">{html.escape(NO_SD.format(reason=f"the features of this engine are {has}"))}</p>'
-    return _said(_of_similarity(told)) + _figures(tiles) + table + notes
+    return draw.said(_of_similarity(told)) + draw.figures(tiles) + table + notes
 
 
 def _of_similarity(told: Told) -> str:
@@ -168,10 +164,10 @@ def saliency(told: Told) -> str:
             continue
         fit = [] if told.pair.thing is None else [f"{iou(one.map > 0.5, told.pair.thing):.2f}"]
         rows[label] = [*fit, f"{told.iou(one):.2f}"]
-        tiles.append((_spotlight(told.pair.prompt, one), f"{label}; answer's IoU {told.iou(one):.2f}"))
+        tiles.append((draw.spotlight(told.pair.prompt, one), f"{label}; answer's IoU {told.iou(one):.2f}"))
     heads = ([] if told.pair.thing is None else ["its mask, IoU"]) + ["the answer, IoU"]
     text = _of_saliency(told, {name: told.iou(one) for name, one in found.items() if one.map is not None})
-    return _said(text) + _figures(tiles) + _table(heads, rows, own=METHODS["own"])
+    return draw.said(text) + draw.figures(tiles) + draw.table(heads, rows, own=METHODS["own"])
 
 
 def _of_saliency(told: Told, scores: Mapping[str, float]) -> str:
@@ -198,7 +194,7 @@ def grid(told: Told) -> str:
         f"Over the grid, the IoU with {told.measured} {span}; the preset's own K = {k}, c = {clusters} has "
         f"<b>{own:.2f}</b>, and {rank}."
     )
-    return _said(text) + _cells(told, told.look.grid) + (WHOLE if told.whole else "")
+    return draw.said(text) + _cells(told, told.look.grid) + (WHOLE if told.whole else "")
 
 
 def record(told: Told, engine: str) -> dict[str, Any]:
@@ -240,67 +236,11 @@ def _cell(told: Told, found: Mapping[tuple[int, int], Answer], numbers: tuple[in
         return '<td class="none" title="c may not be above K">–</td>'
     one, own = found[numbers], numbers == told.look.setting
     k, clusters = numbers
-    picture = _image(_overlay(told.pair.image, one), f"The mask of K {k}, c {clusters}", SMALL)
+    picture = draw.image(draw.overlay(told.pair.image, one), f"The mask of K {k}, c {clusters}", draw.SMALL)
     mark = ' class="own"' if own else ""
     note = "<span> preset</span>" if own else ""
     return f"<td{mark}>{picture}<b>{told.iou(one):.2f}</b>{note}</td>"
 
 
-def _figures(tiles: Sequence[tuple[Picture, str]], kind: str = "") -> str:
-    """Pictures with their captions in rows, "pairs" never parted; pressed, one fills the window."""
-    figures = "".join(
-        f"<figure>{_image(picture, caption, LARGE)}<figcaption>{html.escape(caption)}</figcaption></figure>"
-        for picture, caption in tiles
-    )
-    return f'<div class="figures {kind}">{figures}</div>'
-
-
-def _image(picture: Picture, said: str, side: int) -> str:
-    image, buffer = Image.fromarray(picture), io.BytesIO()
-    image.thumbnail((side, side))
-    image.save(buffer, format="JPEG", quality=85)
-    source = f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
-    return f'<img src="{source}" alt="{html.escape(said)}" tabindex="-1">'
-
-
-def _table(heads: Sequence[str], rows: Mapping[str, Sequence[str] | str], own: str = "") -> str:
-    """Rows of numbers; a row that is a sentence takes the whole width."""
-    head = "".join(f'<th scope="col">{html.escape(each)}</th>' for each in heads)
-    body = ""
-    for name, values in rows.items():
-        title = html.escape(name)
-        if isinstance(values, str):
-            said = f'<b>{title}</b>: <span class="aside">{html.escape(values)}</span>'
-            body += f'<tr><td colspan="{len(heads) + 1}">{said}</td></tr>'
-            continue
-        mark = ' class="own"' if name == own else ""
-        cells = "".join(f"<td>{value}</td>" for value in values)
-        body += f'<tr{mark}><th scope="row">{title}</th>{cells}</tr>'
-    return f'<table class="numbers"><thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table>'
-
-
-def _said(text: str) -> str:
-    return f'<div class="said" role="status">{text}</div>'
-
-
 def _name(name: str) -> str:
     return NAMES.get(name, name)
-
-
-def _heat(picture: Picture, answer: Answer) -> Picture:
-    """The similarity with the outline of the mask that came of it, and its points."""
-    values = np.zeros(picture.shape[:2], np.float32) if answer.map is None else answer.map
-    canvas = np.array(viz.heat_map(picture, values))
-    outlines, _ = cv2.findContours(answer.mask.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
-    cv2.drawContours(canvas, outlines, -1, viz.WHITE, max(2, round(max(picture.shape[:2]) / 200)), cv2.LINE_AA)
-    return canvas
-
-
-def _spotlight(picture: Picture, answer: Answer) -> Picture:
-    values = np.ones(picture.shape[:2], np.float32) if answer.map is None else answer.map
-    return viz.spotlight(picture, values)
-
-
-def _overlay(picture: Picture, answer: Answer) -> Picture:
-    colour = viz.MASK if answer.found else viz.GUESS
-    return viz.overlay(picture, answer.mask, answer.points, colour=colour)
