@@ -28,10 +28,12 @@ from studio.motion import move  # noqa: E402
 from studio.prompt_sets import KINDS  # noqa: E402
 from studio.props import PROPS  # noqa: E402
 from studio.scenes import chosen  # noqa: E402
+from studio.several import SEVERAL  # noqa: E402
 from studio.things import THINGS  # noqa: E402
 from studio.walls import build_wall  # noqa: E402
 
 WANTED_INDEX = 1
+STEP = 40  # grey levels of the mask from one instance to the next, where a picture holds several
 
 
 def put(placed, index):
@@ -90,8 +92,8 @@ def set_up(scene, samples, size):
     stage.view_settings.exposure = 0.3
 
 
-def wire_outputs(folder):
-    """Write picture, surface colour, normal and the wanted thing's coverage as float files; return their keys."""
+def wire_outputs(folder, alike=0):
+    """Write picture, surface colour, normal and the coverage of each wanted thing as float files."""
     stage = bpy.context.scene
     layer = stage.view_layers[0]
     layer.use_pass_object_index = layer.use_pass_normal = layer.use_pass_diffuse_color = True
@@ -100,9 +102,6 @@ def wire_outputs(folder):
     tree = stage.node_tree
     tree.nodes.clear()
     layers = tree.nodes.new("CompositorNodeRLayers")
-    pick = tree.nodes.new("CompositorNodeIDMask")
-    pick.index, pick.use_antialiasing = WANTED_INDEX, True
-    tree.links.new(layers.outputs["IndexOB"], pick.inputs[0])
     files = tree.nodes.new("CompositorNodeOutputFile")
     files.base_path = str(folder)
     files.format.file_format, files.format.color_depth = "OPEN_EXR", "32"
@@ -110,8 +109,12 @@ def wire_outputs(folder):
         "picture": layers.outputs["Image"],
         "colour": layers.outputs["Denoising Albedo"],
         "normal": layers.outputs["Denoising Normal"],
-        "mask": pick.outputs[0],
     }
+    for number in range(1 + alike):
+        pick = tree.nodes.new("CompositorNodeIDMask")
+        pick.index, pick.use_antialiasing = WANTED_INDEX + number, True
+        tree.links.new(layers.outputs["IndexOB"], pick.inputs[0])
+        sources[f"mask{number}_"] = pick.outputs[0]
     files.file_slots.clear()
     for key, socket in sources.items():
         files.file_slots.new(key)
@@ -155,21 +158,24 @@ def render(scene, output, samples, size):
     portrait = scene.view.size[0] < scene.view.size[1]
     set_up(scene, samples, (size[::-1] if portrait else size) if size else scene.view.size)
     with tempfile.TemporaryDirectory() as folder:
-        wire_outputs(folder)
-        picture, colour, normal, mask = passes(folder, "picture", "colour", "normal", "mask")
+        wire_outputs(folder, scene.alike)
+        wanted = [f"mask{number}_" for number in range(1 + scene.alike)]
+        picture, colour, normal, *masks = passes(folder, "picture", "colour", "normal", *wanted)
     if any(scene.moved):
         with tempfile.TemporaryDirectory() as folder:
             wire_outputs(folder)
             bpy.context.scene.render.use_motion_blur = True
             picture, colour, normal = passes(folder, "picture", "colour", "normal")
-    inside = (mask[..., :1] >= 0.5).astype(np.float32)
+    levels = [1.0] if not scene.alike else [(number + 1) * STEP / 255 for number in range(len(masks))]
+    shown = [level * (mask[..., :1] >= 0.5) for level, mask in zip(levels, masks)]  # noqa: B905 - Blender's Python
+    inside = np.maximum.reduce(shown).astype(np.float32)
     picture_file, mask_file = (output / path for path in files(scene.name))
     quality = 90 if picture_file.parts[-3] == "Images" else 85
     jpeg = {"file_format": "JPEG", "quality": quality, "color_mode": "RGB"}
     save(denoise(picture, colour, normal), picture_file, jpeg, True)
     png = {"file_format": "PNG", "color_mode": "BW", "color_depth": "8", "compression": 100}
     save(inside.repeat(3, -1), mask_file, png, False)
-    return float(inside.mean())
+    return float((inside > 0).mean())
 
 
 def arguments():
@@ -193,7 +199,7 @@ def main():
         start = time.monotonic()
         share = render(scene, options.output, options.samples, size)
         print(f"{scene.name}: thing covers {share:.1%}, {time.monotonic() - start:.1f} s", flush=True)
-    print(f"{write_index(options.output, KINDS, CASES)} written")
+    print(f"{write_index(options.output, KINDS, CASES, SEVERAL)} written")
 
 
 main()

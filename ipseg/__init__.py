@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ipseg.points import MAX_CLUSTERS, MAX_K
     from ipseg.presets import PRESETS
     from ipseg.result import Result
-    from ipseg.types import InputError, Prompt
+    from ipseg.types import InputError, Points, Prompt
 
 _HOMES = {
     "IPSeg": "pipeline",
@@ -31,6 +31,7 @@ _HOMES = {
     "Method": "pipeline",
     "Options": "options",
     "PRESETS": "presets",
+    "Points": "types",
     "Prompt": "types",
     "Result": "result",
     "load": "choice",
@@ -46,6 +47,7 @@ __all__ = [
     "InputError",
     "Method",
     "Options",
+    "Points",
     "Prompt",
     "Result",
     "__version__",

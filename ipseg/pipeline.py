@@ -12,14 +12,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ipseg import geometry, images, points, presence, prototype, refine, similarity
+from ipseg import geometry, images, instances, points, presence, prototype, refine, similarity
 from ipseg.geometry import cells_inside
 from ipseg.images import Source
 from ipseg.perception import Named, Perception, log_odds, named
@@ -68,6 +69,7 @@ class Method:
     refinement: str = "cascade"  # how points become a mask: a function of refine.py
     threshold: float = 0.0  # least score at which the thing counts as found
     seed: int = 0  # of k-means
+    unlike: float = 4.0  # by how much a cell sinks that a negative prompt explains better
     contrast: Contrast | None = None  # similarity as a log ratio to the grounds, for features that are densities
     settled: bool = False  # whether the segmenter's own candidates settle what the saliency map says
 
@@ -135,29 +137,47 @@ class IPSeg:
         k: int | None = None,
         clusters: int | None = None,
         threshold: float | None = None,
+        unlike: Prompt | None = None,
+        clicks: Points | None = None,
+        every: bool = False,
         progress: Progress | None = None,
     ) -> Result:
-        """Cut what ``prompt`` shows out of ``image``. The answer is in the pixels of the original picture, upright."""
+        """Cut what ``prompt`` shows out of ``image``. The answer is in the pixels of the original picture, upright.
+
+        ``unlike`` is a prompt that shows what is not meant, such as a look-alike. ``clicks`` are points of a person,
+        (x, y) in pixels of the upright picture, that correct the mask; a positive one says that the thing is there.
+        ``every`` asks for all instances beside the single mask of the paper: ``Result.instances``.
+        """
         method, seen, step = self.method, self.perception, Steps(progress)
         k, clusters = method.k if k is None else k, method.clusters if clusters is None else clusters
         self.check(k, clusters)
         picture = named(image)
+        points.check_inside(clicks, picture.pixels.shape[:2])
         with step("features", 0.05, seen.has("features", picture)):  # F_I, section 3.3
             features = seen.features(picture)
         with step("encoding", 0.2, seen.has("encoding", picture)):  # Enc_I(I), Eq. 1
             encoding = seen.encoding(picture)
         known = method.contrast is None or seen.has("belief", picture)
         with step("similarity", 0.5, known):  # S = F_IP (x) F_I, Eq. 6
-            likeness = self._similarity(prompt, picture, features)
+            likeness = self._similarity(prompt, picture, features, unlike)
+        choose = partial(points.choose, k=k, clusters=clusters, seed=method.seed)
         with step("points", 0.8):  # P_coord = TopK(S), then k-means
-            chosen = points.choose(likeness, k=k, clusters=clusters, seed=method.seed)
+            chosen = choose(likeness)
+        worth = self._worth(prompt, features, unlike)
+        refined = partial(refine.REFINEMENTS[method.refinement], seen.segmenter, encoding, worth=worth)
         with step("mask", 0.85):  # M = Dec_M(F_I, Concat(T_M, T_P)), Eq. 2
-            worth = self._worth(prompt, features)
-            mask = refine.REFINEMENTS[method.refinement](seen.segmenter, encoding, chosen, likeness.values, worth)
-        score = presence.score(prompt, features, mask)
-        limit = method.threshold if threshold is None else threshold
-        found = bool(mask.any()) and score >= limit
-        return Result(picture.pixels, mask, found, score, limit, chosen, likeness, step.seconds)
+            answer = refined(chosen, likeness.values)
+            if clicks is not None:
+                answer = refine.corrected(seen.segmenter, encoding, answer, chosen, clicks)
+        mask, limit = answer.masks[0], method.threshold if threshold is None else threshold
+        certain = partial(presence.score, prompt, features, unlike=unlike)
+        score, pointed = certain(mask), clicks is not None and len(clicks.positive) > 0
+        found = bool(mask.any()) and (pointed or score >= limit)
+        result = Result(picture.pixels, mask, found, score, limit, chosen, likeness, step.seconds)
+        if not every:
+            return result
+        with step("instances", 0.9):
+            return replace(result, instances=instances.find(likeness, k, choose, refined, certain, limit))
 
     def choose_points(
         self, prompt: Prompt, image: Source, *, k: int | None = None, clusters: int | None = None
@@ -168,7 +188,9 @@ class IPSeg:
         likeness = self._similarity(prompt, picture, self.perception.features(picture))
         return points.choose(likeness, k=k, clusters=clusters, seed=method.seed), likeness
 
-    def _worth(self, prompt: Prompt, features: tuple[FeatureMap, ...]) -> refine.Worth | None:
+    def _worth(
+        self, prompt: Prompt, features: tuple[FeatureMap, ...], unlike: Prompt | None = None
+    ) -> refine.Worth | None:
         """How well whole masks match the prompt: Eq. 6 for the prototypes of their inside and outside."""
         layer, contrast = features[0], self.method.contrast
         if contrast is None:
@@ -177,19 +199,32 @@ class IPSeg:
 
         def worth(masks: NDArray[np.bool_]) -> NDArray[np.float32]:
             inside, outside = similarity.of_masks(thing, layer, masks)
-            return contrast.inside * inside - contrast.outside * outside
+            values = contrast.inside * inside - contrast.outside * outside
+            if unlike is None:
+                return values
+            other, _ = similarity.of_masks(unlike.prototype.foreground[layer.name], layer, masks)
+            return similarity.lowered(values, other - inside, self.method.unlike)
 
         return worth
 
-    def _similarity(self, prompt: Prompt, picture: Named, features: tuple[FeatureMap, ...]) -> Similarity:
+    def _similarity(
+        self, prompt: Prompt, picture: Named, features: tuple[FeatureMap, ...], unlike: Prompt | None = None
+    ) -> Similarity:
         frame, contrast = features[0].frame, self.method.contrast
+        other = unlike and unlike.prototype
         if contrast is None:
             weights = self.method.weights or {layer.name: 1.0 for layer in features}
             values = similarity.fuse(prompt.prototype.foreground, features, weights)
+            if other:
+                excess = similarity.fuse(other.foreground, features, weights) - values
+                values = similarity.lowered(values, excess, self.method.unlike)
         else:
             belief = geometry.to_cells(self.perception.belief(picture), frame)
             own = prototype.average(features, belief < max(0.5, float(belief.min()) + 1e-6))
             values = contrast_odds(prompt.prototype, features[0], own, belief, contrast)
+            if other:
+                excess = rather(other, prompt.prototype, features[0])
+                values = similarity.lowered(values, excess, self.method.unlike)
         return Similarity(values, cells_inside(frame), frame)
 
     def _view(self, source: Source, mask: Any) -> View:
@@ -221,6 +256,13 @@ def contrast_odds(
     typical = float((thing * thing).sum())
     ratio = similarity.log_ratio(similarity.to_numpy(layer.values @ thing), maps, typical)
     return (weights.gain * ratio + weights.prior * log_odds(belief)).astype(np.float32)
+
+
+def rather(other: Prototype, thing: Prototype, layer: FeatureMap) -> NDArray[np.float32]:
+    """The log ratio of two things for every cell, positive where it is rather the ``other``: (rows, columns)."""
+    first, second = (each.foreground[layer.name] for each in (other, thing))
+    maps = [similarity.to_numpy(layer.values @ vector) for vector in (first, second)]
+    return similarity.log_ratio(maps[0], [(1.0, maps[1])], float((second * second).sum()))
 
 
 def _mean(vectors: list[dict[str, Array]]) -> dict[str, Array]:

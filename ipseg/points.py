@@ -25,6 +25,15 @@ def check(k: int, clusters: int) -> None:
         raise SettingError(f"c is {clusters} but K is {k}; give at most K clusters.")
 
 
+def check_inside(clicks: Points | None, size: tuple[int, int]) -> None:
+    """Raise :class:`SettingError` where a click, (x, y) in pixels, is not on a picture of ``size`` (height, width)."""
+    for x, y in np.concatenate([clicks.positive, clicks.negative]) if clicks is not None else ():
+        if not (0 <= x <= size[1] and 0 <= y <= size[0]):
+            raise SettingError(
+                f"There is a click at ({x:g}, {y:g}); the picture is {size[1]} x {size[0]} pixels large."
+            )
+
+
 def choose(similarity: Similarity, *, k: int = 32, clusters: int = 4, seed: int = 0) -> Points:
     """The K most and the K least similar cells, each gathered into at most ``clusters`` points (K = 32, c = 4).
 

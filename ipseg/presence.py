@@ -14,19 +14,28 @@ from ipseg.types import FeatureMap, Mask, Prompt
 SAMPLE = 256  # cells of each side that are compared, at most
 
 
-def score(prompt: Prompt, features: Sequence[FeatureMap], mask: Mask) -> float:
+def score(prompt: Prompt, features: Sequence[FeatureMap], mask: Mask, unlike: Prompt | None = None) -> float:
     """How well the prompt explains what is inside the mask, in [0, 1].
 
     Each cell of the mask looks for the cell of the prompt's thing that is most like it; the score is the mean of the
     squares of these best cosines (negative ones count 0). ``features`` are the input picture's, of which the first
-    layer is compared; ``mask`` is (H, W) bool in its pixels. An empty mask scores 0.
+    layer is compared; ``mask`` is (H, W) bool in its pixels. What ``unlike``, a negative prompt, explains of
+    a cell is taken from what it counts. An empty mask scores 0.
     """
     share = geometry.to_cells(mask, features[0].frame)
     if not share.any():
         return 0.0
     inside = look(features[0], share >= min(0.5, float(share.max())))
-    best = np.max([(inside @ view.look.T).max(axis=1) for view in prompt.views], axis=0)
-    return float(np.clip(np.mean(np.maximum(best, 0) ** 2), 0, 1))
+    value = _likeness(inside, prompt)
+    if unlike is not None:
+        value = np.maximum(value - _likeness(inside, unlike), 0)
+    return float(np.clip(np.mean(value), 0, 1))
+
+
+def _likeness(cells: NDArray[np.float32], prompt: Prompt) -> NDArray[np.float32]:
+    """The square of the best cosine of each of (n, C) unit vectors with what the prompt shows, or 0: (n,)."""
+    best = np.max([(cells @ view.look.T).max(axis=1) for view in prompt.views], axis=0)
+    return np.maximum(best, 0) ** 2
 
 
 def look(layer: FeatureMap, cells: NDArray[np.bool_]) -> NDArray[np.float32]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ipseg import geometry, viz
+from ipseg.instances import Instance
 from ipseg.types import Mask, Picture, Points, Similarity
 
 
@@ -24,6 +26,7 @@ class Result:
     points: Points  # (x, y) in picture pixels
     similarity: Similarity | None  # Eq. 6, on cells; None from a method that has none
     seconds: Mapping[str, float]  # wall-clock seconds of each step; a step whose result was kept is not in it
+    instances: tuple[Instance, ...] = ()  # all of them, the best first, where the question was for every instance
 
     def overlay(self, *, points: bool = True) -> Picture:
         """The picture with the mask and, unless ``points=False``, the point prompts: (H, W, 3) uint8.
@@ -32,6 +35,37 @@ class Result:
         """
         colour = viz.MASK if self.found else viz.GUESS
         return viz.overlay(self.picture, self.mask, self.points if points else None, colour=colour)
+
+    @property
+    def every(self) -> Mask:
+        """The instances together: (H, W) bool; empty where none was asked for or found."""
+        together = np.zeros(self.mask.shape, dtype=bool)
+        for one in self.instances:
+            together |= one.mask
+        return together
+
+    def labels(self) -> NDArray[np.uint8]:
+        """The number of the instance that holds each pixel, from 1, and 0 elsewhere: (H, W) uint8."""
+        numbers = np.zeros(self.mask.shape, dtype=np.uint8)
+        for number, one in enumerate(self.instances, 1):
+            numbers[one.mask] = number
+        return numbers
+
+    def overlay_instances(self) -> Picture:
+        """The picture with each instance in its colour, with its number: (H, W, 3) uint8."""
+        return viz.numbered(self.picture, [one.mask for one in self.instances])
+
+    def record(self) -> dict[str, Any]:
+        """The answer without pixels, as plain data; points are (x, y) in pixels of the upright picture."""
+        return {
+            "found": self.found,
+            "score": round(self.score, 4),
+            "threshold": self.threshold,
+            "positive_points": self.points.positive.astype(float).round(2).tolist(),
+            "negative_points": self.points.negative.astype(float).round(2).tolist(),
+            **({"instances": [_of_instance(one) for one in self.instances]} if self.instances else {}),
+            "seconds": {step: round(seconds, 4) for step, seconds in self.seconds.items()},
+        }
 
     def cut_out(self) -> NDArray[np.uint8]:
         """The thing alone on a transparent ground: (H, W, 4) uint8 RGBA."""
@@ -46,3 +80,9 @@ class Result:
     def heat_map(self) -> Picture:
         """The similarity as a heat map over the picture: (H, W, 3) uint8."""
         return viz.heat_map(self.picture, self.similarity_map())
+
+
+def _of_instance(one: Instance) -> dict[str, Any]:
+    rows, columns = np.flatnonzero(one.mask.any(axis=1)), np.flatnonzero(one.mask.any(axis=0))
+    box = [int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1]  # left, top, right, bottom
+    return {"score": round(one.score, 4), "pixels": int(one.mask.sum()), "box": box}

@@ -58,6 +58,14 @@ def log_ratio(
     return (clip * np.tanh(ratio / clip)).astype(np.float32)  # smooth, so that few cells tie
 
 
+def lowered(values: NDArray[np.float32], excess: NDArray[np.float32], weight: float) -> NDArray[np.float32]:
+    """``values`` less ``weight`` times ``excess`` where it is positive: what a negative prompt explains better, sinks.
+
+    Where the negative prompt is the worse explanation nothing changes, so one that shows something else does no harm.
+    """
+    return (values - weight * np.maximum(excess, 0)).astype(np.float32)
+
+
 def of_masks(
     vector: Array, layer: FeatureMap, masks: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

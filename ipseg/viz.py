@@ -38,11 +38,11 @@ def overlay(
     return tinted if points is None else draw_points(tinted, points)
 
 
-def draw_points(picture: Picture, points: Points) -> Picture:
-    """Green discs with a plus for positive points, red ones with a minus for negative points."""
+def draw_points(picture: Picture, points: Points, *, size: float = 1.0) -> Picture:
+    """Green discs with a plus for positive points, red ones with a minus for negative points; ``size`` scales them."""
     canvas = np.array(picture)
     for xy, colour, positive in _marks(points):
-        _draw_mark(canvas, xy, colour, positive, max(4, round(_unit(picture) * 3.2)))
+        _draw_mark(canvas, xy, colour, positive, max(4, round(_unit(picture) * 3.2 * size)))
     return canvas
 
 
@@ -64,6 +64,32 @@ def spotlight(picture: Picture, values: NDArray[np.float32]) -> Picture:
 def cut_out(picture: Picture, mask: Mask) -> NDArray[np.uint8]:
     """(H, W, 4) RGBA: the thing on a transparent ground, at the picture's own size."""
     return np.dstack([picture, mask.astype(np.uint8) * 255])
+
+
+def numbered(picture: Picture, masks: Sequence[Mask]) -> Picture:
+    """The picture dimmed, each mask in a colour of its own with its number, from 1, where it is widest."""
+    canvas = picture.astype(np.float32) * 0.72
+    for number, mask in enumerate(masks):
+        colour = np.array(CONTESTANTS[number % len(CONTESTANTS)], dtype=np.float32)
+        canvas[mask] = picture[mask] * 0.5 + colour * 0.5
+    drawn = np.rint(canvas).astype(np.uint8)
+    for mask in masks:
+        outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+        cv2.drawContours(drawn, outlines, -1, WHITE, max(1, round(_unit(picture) * 0.5)), cv2.LINE_AA)
+    return _with_numbers(drawn, masks)
+
+
+def _with_numbers(picture: Picture, masks: Sequence[Mask]) -> Picture:
+    """A number on each mask, on the pixel that is farthest from its outline."""
+    image, size = Image.fromarray(picture), max(12.0, _unit(picture) * 9)
+    draw, font = ImageDraw.Draw(image), ImageFont.load_default(size=size)
+    for number, mask in enumerate(masks, 1):
+        depth = cv2.distanceTransform(np.pad(mask, 1).astype(np.uint8), cv2.DIST_L2, 3)[1:-1, 1:-1]
+        y, x = np.unravel_index(int(depth.argmax()), depth.shape)
+        radius = size * 0.72
+        draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=WHITE, outline=(40, 40, 40), width=2)
+        draw.text((int(x), int(y)), str(number), fill=(20, 20, 20), font=font, anchor="mm")
+    return np.asarray(image)
 
 
 def difference(picture: Picture, masks: Sequence[Mask], colours: Sequence[tuple[int, int, int]] = ()) -> Picture:

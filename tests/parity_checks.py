@@ -193,7 +193,7 @@ def run_cascade(segmenter, picture: NDArray[np.uint8], asked: Points):
             passes.append((box, segmenter.predict(*prompts, box=box, **others)))
             return passes[-1][1]
 
-    mask = refine.cascade(Listening(), segmenter.encode(picture), asked)
+    mask = refine.cascade(Listening(), segmenter.encode(picture), asked).masks[0]
     return passes, mask
 
 

@@ -6,6 +6,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -82,6 +83,40 @@ def test_a_flat_picture_is_not_found_and_breaks_nothing(engine):
     assert not result.found
     prompt = engine.prompt(grey)
     assert engine.segment(prompt, example("robot/00")).mask.shape == ipseg.open_picture(example("robot/00")).shape[:2]
+
+
+def test_a_negative_prompt_keeps_a_look_alike_out(engine):
+    shares = []
+    for thing, other in (("red_mug", "cactus"), ("robot", "toy_car"), ("cactus", "blue_teapot")):
+        unlike = engine.prompt(example(f"{other}/00"), truth(f"{other}/00"))
+        prompt, inside = engine.prompt(example(f"{thing}/00"), truth(f"{thing}/00")), truth(f"{other}/02")
+        without, with_it = (engine.segment(prompt, example(f"{other}/02"), unlike=no) for no in (None, unlike))
+        shares.append([(result.mask & inside).sum() / inside.sum() for result in (without, with_it)])
+    without, with_it = np.mean(shares, axis=0)
+    assert without > 0.5
+    assert with_it < 0.2
+
+
+def test_clicks_correct_the_mask_and_are_obeyed(engine):
+    inside, nothing = truth("green_mug/02"), np.empty((0, 2), np.float32)
+    prompt = engine.prompt(example("green_mug/00"))
+    before = engine.segment(prompt, example("green_mug/02"))
+    depth = cv2.distanceTransform((before.mask & ~inside).astype(np.uint8), cv2.DIST_L2, 3)  # the largest excess
+    y, x = np.unravel_index(int(depth.argmax()), depth.shape)
+    away = ipseg.Points(nothing, np.array([[x + 0.5, y + 0.5]], np.float32))
+    after = engine.segment(prompt, example("green_mug/02"), clicks=away)
+    assert not after.mask[y, x]
+    assert iou(after.mask, inside) > iou(before.mask, inside) + 0.1
+    there = ipseg.Points(np.array([[5.5, 5.5]], np.float32), nothing)
+    said = engine.segment(prompt, example("green_mug/02"), clicks=there, threshold=1.0)
+    assert said.mask[5, 5]
+    assert said.found  # whoever clicks on it knows that it is there
+
+
+def test_a_click_beside_the_picture_gets_its_sentence(engine):
+    beside = ipseg.Points(np.array([[641, 3]], np.float32), np.empty((0, 2), np.float32))
+    with pytest.raises(ipseg.InputError, match="a click at \\(641, 3\\); the picture is 640 x 480 pixels large"):
+        engine.segment(engine.prompt(example("red_mug/00")), example("red_mug/02"), clicks=beside)
 
 
 @pytest.mark.slow

@@ -17,10 +17,10 @@ def studio():
     """The scenes' data, which need no Blender."""
     sys.path.insert(0, str(EXAMPLES))
     try:
-        from studio import failure_cases, gallery, prompt_sets, scenes
+        from studio import failure_cases, gallery, prompt_sets, scenes, several
     finally:
         sys.path.remove(str(EXAMPLES))
-    return gallery, prompt_sets.KINDS, failure_cases.CASES, scenes
+    return gallery, prompt_sets.KINDS, failure_cases.CASES, several.SEVERAL, scenes
 
 
 @pytest.fixture(scope="module")
@@ -45,8 +45,8 @@ def cover(entry):
 
 
 def test_the_index_tells_what_the_scenes_say(studio, index):
-    gallery, kinds, cases, _ = studio
-    assert gallery.index(kinds, cases) == index
+    gallery, kinds, cases, several, _ = studio
+    assert gallery.index(kinds, cases, several) == index
 
 
 def test_there_are_enough_kinds_sets_and_cases(index):
@@ -85,7 +85,8 @@ def test_a_picture_is_never_both_prompt_and_input(index):
 
 
 def test_the_folder_holds_what_is_listed_and_stays_small(index):
-    listed = {EXAMPLES / entry[key] for entry in entries(index) for key in ("picture", "mask")}
+    shown = [*entries(index), *(one["input"] for one in index["several"])]
+    listed = {EXAMPLES / entry[key] for entry in shown for key in ("picture", "mask")}
     sheets = {GALLERIES / name for name in ("index.json", "prompt_sets.jpg", "failure_cases.jpg")}
     files = {path for path in GALLERIES.rglob("*") if path.is_file()}
     assert files - listed == sheets
@@ -95,7 +96,9 @@ def test_the_folder_holds_what_is_listed_and_stays_small(index):
 def test_scenes_are_chosen_by_name_and_by_folder(studio):
     *_, scenes = studio
     assert [scene.name for scene in scenes.chosen(["red_mug/00"])] == ["red_mug/00"]
-    assert {scene.name.split("/")[1] for scene in scenes.chosen(["galleries"])} == {"prompt_sets", "failure_cases"}
+    assert {scene.name.split("/")[1] for scene in scenes.chosen(["galleries"])} == {
+        "prompt_sets", "failure_cases", "several",
+    }  # fmt: skip
     assert scenes.chosen(None) == list(scenes.SCENES)
     with pytest.raises(ValueError, match="No scene is called red_mu;"):
         scenes.chosen(["red_mu"])
@@ -105,3 +108,16 @@ def test_scene_names_are_unique(studio):
     *_, scenes = studio
     names = [scene.name for scene in scenes.SCENES]
     assert len(set(names)) == len(names)
+
+
+def test_a_picture_of_several_numbers_each_of_them(index):
+    assert len(index["several"]) >= 6
+    for one in index["several"]:
+        with (
+            Image.open(EXAMPLES / one["input"]["picture"]) as picture,
+            Image.open(EXAMPLES / one["input"]["mask"]) as mask,
+        ):
+            assert (mask.mode, mask.size) == ("L", picture.size), one["title"]
+            levels, counts = np.unique(np.asarray(mask), return_counts=True)
+        assert levels.tolist() == [40 * number for number in range(one["count"] + 1)]
+        assert counts.min() > 0.02 * counts.sum(), one["title"]

@@ -41,9 +41,13 @@ TABLE = (  # top to bottom: who, and what of the rows above they may import
     (("presence",), ("types", "geometry", "prototype", "similarity")),
     (PLUGINS, ("types", "geometry", "weights", "registry", *SHARED)),  # the registry: a part made of other parts
     (("viz",), ("types",)),
-    (("result",), ("types", "geometry", "viz")),
+    (("instances",), ("types",)),
+    (("result",), ("types", "geometry", "viz", "instances")),
     (("perception",), ("types", "images", "geometry", "cache", "refine")),
-    (("pipeline",), ("types", "images", "geometry", "perception", "result", "presence", *STEPS)),
+    (
+        ("pipeline",),
+        ("types", "images", "geometry", "perception", "instances", "result", "presence", *STEPS),
+    ),
     (("presets",), ("types", "registry", "pipeline", "weights", "placement")),
     (("options",), ("types", "registry", "weights", "refine", "pipeline", "presets")),
     (("choice",), ("types", "pipeline", "presets", "options", "weights", "placement")),

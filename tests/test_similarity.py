@@ -79,3 +79,9 @@ def test_whole_masks_are_compared_by_the_means_of_their_sides():
     inside, outside = similarity.of_masks(np.float32([1, 0]), layer, masks)
     np.testing.assert_allclose(inside, [1, 0, 1 / 5**0.5, 0], atol=1e-6)
     np.testing.assert_allclose(outside, [0, 1, 0, 1 / 5**0.5], atol=1e-6)
+
+
+def test_only_what_a_negative_prompt_explains_better_sinks():
+    values = np.array([[0.9, 0.5, -0.2]], np.float32)
+    excess = np.array([[-0.3, 0.0, 0.4]], np.float32)
+    np.testing.assert_allclose(similarity.lowered(values, excess, 2.0), [[0.9, 0.5, -1.0]], atol=1e-6)

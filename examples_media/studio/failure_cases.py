@@ -6,7 +6,7 @@ from .scene import SMALL, UPRIGHT, Placed, Scene, Stage, View
 
 
 def faulty(name, wanted, others, stage, view, caption, moved=(0.0, 0.0)):
-    return Scene(f"{ROOT}/failure_cases/{name}", wanted, others, Stage(*stage), View(**view), caption, moved)
+    return Scene(f"{ROOT}/failure_cases/{name}", wanted, others, Stage(*stage), View(**view), caption, moved=moved)
 
 
 def case(scene, title, kind, rule, broken, found, mended):

@@ -52,7 +52,7 @@ def entry(shown):
     return {"picture": picture, "mask": mask, "caption": shown.caption}
 
 
-def index(kinds, cases):
+def index(kinds, cases, several):
     """Everything a page needs to show the galleries, as plain data."""
     prompt_sets = [
         {
@@ -68,11 +68,15 @@ def index(kinds, cases):
         | {key: entry(getattr(case, key)) for key in ("prompt", "input", "mended")}
         for case in cases
     ]
-    return {"prompt_sets": prompt_sets, "failure_cases": failure_cases}
+    together = [
+        {"title": one.title, "count": one.count, "prompt": entry(one.prompt), "input": entry(one.input)}
+        for one in several
+    ]
+    return {"prompt_sets": prompt_sets, "failure_cases": failure_cases, "several": together}
 
 
-def write_index(folder, kinds, cases):
+def write_index(folder, kinds, cases, several):
     path = folder / ROOT / "index.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(index(kinds, cases), indent=1) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(index(kinds, cases, several), indent=1) + "\n", encoding="utf-8")
     return path

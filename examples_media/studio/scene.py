@@ -51,4 +51,5 @@ class Scene:
     stage: Stage
     view: View
     caption: str = ""
+    alike: int = 0  # how many of `others`, the first of them, are the same thing as `wanted`
     moved: tuple[float, float] = (0.0, 0.0)  # how far the wanted thing travels while the shutter is open

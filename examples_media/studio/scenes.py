@@ -5,12 +5,17 @@ from .among import AMONG
 from .failure_cases import CASES
 from .prompt_sets import KINDS
 from .scene import Scene
+from .several import SEVERAL
 
 
 def in_galleries():
     """The scenes of the galleries; what is only shown there is rendered elsewhere."""
     shown = [scene for kind in KINDS for scenes in (*kind.sets.values(), kind.inputs) for scene in scenes]
-    return tuple(scene for scene in (*shown, *(case.prompt for case in CASES)) if isinstance(scene, Scene))
+    return tuple(
+        scene
+        for scene in (*shown, *(case.prompt for case in CASES), *(one.input for one in SEVERAL))
+        if isinstance(scene, Scene)
+    )
 
 
 SCENES = tuple(sorted(ALONE + AMONG + in_galleries(), key=lambda scene: scene.name))

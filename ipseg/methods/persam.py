@@ -60,7 +60,7 @@ class PerSAM(Rival):
         with step("mask", 0.8):
             decoder = self.guided(over, reference.learnt, encoding)
             first = self.eyes.segmenter.predict(encoding, points, decoder=decoder)
-            mask = refine.after(self.eyes.segmenter, encoding, points, first.logits[0])
+            mask = refine.after(self.eyes.segmenter, encoding, points, first.logits[0]).masks[0]
         return Answer(mask, points, _target.likeness(cells, encoding))
 
     def guided(self, over: Any, target: Any, encoding: Any) -> Any:
@@ -112,9 +112,9 @@ class OnParts(Rival):
                 inside = values[found.inside]
                 halfway = (inside.max() + inside.min()) / 2
                 odds = (values - halfway) / (inside.std() + 1e-6)
-                mask = refine.ranked(segmenter, encoding, points, odds.astype(np.float32))
+                mask = refine.ranked(segmenter, encoding, points, odds.astype(np.float32)).masks[0]
             else:
-                mask = refine.cascade(segmenter, encoding, points)
+                mask = refine.cascade(segmenter, encoding, points).masks[0]
         return Answer(mask, points, found)
 
 

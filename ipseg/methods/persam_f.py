@@ -90,7 +90,7 @@ class PerSAMF(Rival):
             first = segmenter.predict(encoding, points, several=True)
             weighted = np.tensordot(learnt.weights, first.logits, axes=1).astype(np.float32)
             box = refine.bounding_box(segmenter.enlarge(encoding, weighted[None])[0] > 0)
-            mask = refine.after(segmenter, encoding, points, weighted, box=box)
+            mask = refine.after(segmenter, encoding, points, weighted, box=box).masks[0]
         return Answer(mask, points, _target.likeness(cells, encoding))
 
 

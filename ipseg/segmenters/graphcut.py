@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ipseg.offline import cuts
+from ipseg.offline import clicks, cuts
 from ipseg.offline.proposals import grab_cut, outline_contrast, parts_with, propose, without_crumbs
 from ipseg.offline.regions import superpixels, to_lab, working_picture
 from ipseg.offline.texture import texture_energy
@@ -26,6 +26,7 @@ class Settings:
     biases: tuple[float, ...] = (-0.8, 0.0, 0.8)  # log odds added for superpixel cuts from strict to generous
     point: float = 1.5  # log odds that a point gives to the place it stands on
     reach: float = 0.02  # radius of a point, the longer side of the picture being 1
+    click: float = 0.008  # radius of the disc that obeys a click in any case, likewise
     contrast: float = 0.3  # weight of the contrast along the outline in a candidate's score
 
 
@@ -68,19 +69,32 @@ class GraphCut:
         """Masks for ``points``; ``mask`` is a (h, w) map of log odds over the picture, ``box`` in picture pixels.
 
         Without ``mask`` the odds come from the look of the places under the points. ``several`` gives every candidate
-        at low resolution, best first; otherwise the odds are cut as they stand and the outline is drawn finely. Scores
+        at low resolution, best first; otherwise the odds are cut as they stand, a point that the ``mask`` contradicts
+        brings the region around it over to its side, and the outline is drawn finely. Scores
         are soft intersections over union with the odds, in [0, 1], and of several candidates also the weighted contrast
         along the outline.
         """
         odds = self._odds(encoding, points, mask, box)
         if not several:
-            inside = odds > 0
-            fine = _draw(inside, encoding)[None]
-            return Candidates(fine, _agreement(inside[None], odds), _logits(inside[None]))
+            inside, fine = self._drawn(encoding, points, odds, mask)
+            return Candidates(fine[None], _agreement(inside[None], odds), _logits(inside[None]))
         found = self._candidates(encoding, points, odds)
         scores = _agreement(found, odds) + self.settings.contrast * outline_contrast(found, encoding.small)
         order = np.argsort(-scores, kind="stable")
         return Candidates(_enlarge(found[order], encoding.size), scores[order], _logits(found[order]))
+
+    def _drawn(
+        self, encoding: Encoding, points: Points, odds: NDArray, mask: NDArray | None
+    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """The odds cut at low resolution, (h, w), and with a fine outline, (H, W)."""
+        inside = odds > 0
+        if mask is None or not len(points.positive) + len(points.negative):
+            return inside, _draw(inside, encoding)
+        scale = np.array(inside.shape[::-1]) / encoding.size[::-1]
+        radius = self.settings.click * max(encoding.size)
+        low = (points.positive * scale, points.negative * scale)
+        inside = clicks.corrected(encoding.graph, inside, *low, radius * scale.max())
+        return inside, clicks.drawn(_draw(inside, encoding), points.positive, points.negative, radius)
 
     def _candidates(self, encoding: Encoding, points: Points, odds: NDArray) -> NDArray[np.bool_]:
         """Proposals, the odds cut at pixels, the odds cut at superpixels: (n, h, w) bool, none empty.

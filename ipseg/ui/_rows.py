@@ -19,7 +19,7 @@ from PIL import Image
 from ipseg import images, viz
 from ipseg.comparison import Comparison, Entry
 from ipseg.types import Mask, MaskError, Picture
-from ipseg.ui._studio import shown
+from ipseg.ui._studio import as_jpeg, shown
 
 
 @dataclass(frozen=True)
@@ -101,9 +101,9 @@ def _keep(found: Comparison, name: str, page: Any) -> Kept:
     masks = [(entry, result.mask.astype(np.uint8) * 255) for entry, result in done]
     return Kept(
         name,
-        _as_jpeg(page.slider, found.picture, f"{name}.jpg"),
-        tuple((entry.label, _as_jpeg(page.slider, each, f"{name}_{entry.method}.jpg")) for entry, _, each in overlays),
-        tuple(_as_jpeg(page.answers, each, f"{name}_{entry.method}.jpg") for entry, each in marked),
+        as_jpeg(page.slider, found.picture, f"{name}.jpg"),
+        tuple((entry.label, as_jpeg(page.slider, each, f"{name}_{entry.method}.jpg")) for entry, _, each in overlays),
+        tuple(as_jpeg(page.answers, each, f"{name}_{entry.method}.jpg") for entry, each in marked),
         tuple(_caption(entry) for entry, _ in marked),
         None if difference is None else as_png(page.difference, shown(difference), f"{name}_difference.png"),
         as_png(page.row, viz.strip(tiles), f"{name}_row.png"),
@@ -203,10 +203,3 @@ def _agreement(found: Comparison) -> str:
 def _caption(entry: Entry) -> str:
     score = "" if entry.iou is None else f", IoU {entry.iou:.2f}"
     return f"{entry.label}{score}"
-
-
-def _as_jpeg(component: gr.components.Component, picture: Picture, name: str) -> str:
-    """At the size that the page shows."""
-    buffer = io.BytesIO()
-    Image.fromarray(shown(picture)).save(buffer, format="JPEG", quality=90)
-    return save_bytes_to_cache(buffer.getvalue(), name, component.GRADIO_CACHE)

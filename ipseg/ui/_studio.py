@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import io
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
@@ -175,6 +176,13 @@ def as_file(component: gr.components.Component, pixels: np.ndarray, name: str) -
     return save_bytes_to_cache(images.encode_png(pixels), name, component.GRADIO_CACHE)
 
 
+def as_jpeg(component: gr.components.Component, picture: Picture, name: str) -> str:
+    """``picture`` at the size that the page shows, as a JPEG in the cache of ``component``."""
+    buffer = io.BytesIO()
+    Image.fromarray(shown(picture)).save(buffer, format="JPEG", quality=90)
+    return save_bytes_to_cache(buffer.getvalue(), name, component.GRADIO_CACHE)
+
+
 def reporter(progress: gr.Progress, seconds: float = ONE) -> Callable[[float, str], None]:
     """The engine's progress as the page's bar; it ends the job whose visitor has left or that takes over ``seconds``.
 
@@ -198,6 +206,7 @@ STEPS = {
     "points": "Choosing points",
     "encoding": "Preparing the cut",
     "mask": "Cutting",
+    "instances": "Looking for more of them",
 }
 
 

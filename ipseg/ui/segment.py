@@ -1,243 +1,174 @@
-"""The first tab: prompt pictures and an input picture in, the mask and the reasons for it out."""
+"""The first tab: pictures of a thing and pictures to search in, the masks and the reasons for them out."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from ipseg import images
-from ipseg.options import Options
-from ipseg.pipeline import IPSeg, Progress
+from ipseg.pipeline import Progress
 from ipseg.result import Result
-from ipseg.types import PictureError, Prompt
+from ipseg.types import InputError
 from ipseg.ui import _answers as answers
-from ipseg.ui._controls import Controls, chosen
-from ipseg.ui._studio import JOBS, Studio, examples_folder, picture_input, reporter, sentences, shown
+from ipseg.ui import _questions as questions
+from ipseg.ui import _segment_api as api
+from ipseg.ui import _segment_layout as layout
+from ipseg.ui._controls import Controls
+from ipseg.ui._questions import Clicks, Question, Ready, Seen, Session
+from ipseg.ui._rows import distinct
+from ipseg.ui._segment_layout import IS_IT, Layout
+from ipseg.ui._studio import JOBS, Studio, reporter, sentences, shown
 
 TITLE, ORDER = "Segment", 0
 
-EXAMPLES = (  # prompt and input below examples_media/Images, and what the pair shows
-    ("yellow_duck/00", "yellow_duck/03", "A duck and its pink twin"),
-    ("red_mug/01", "red_mug/03", "The red mug, not the green"),
-    ("robot/01", "robot/02", "The robot behind the car"),
-    ("cactus/01", "cactus/02", "The cactus beside the pot"),
-    ("blue_teapot/00", "red_mug/02", "A teapot that is not there"),
-)
-
-
-@dataclass(frozen=True)
-class _Layout:
-    """The components of the tab."""
-
-    prompts: gr.Gallery
-    mask: gr.Image
-    image: gr.Image
-    run: gr.Button
-    verdict: gr.HTML
-    slider: gr.ImageSlider
-    mask_file: gr.DownloadButton
-    cut_file: gr.DownloadButton
-    marked: gr.Image
-    heat: gr.Image
-    saliency: gr.Gallery
-    steps: gr.Markdown
-    examples: gr.Examples | None
+Values = dict[gr.components.Component, Any]
 
 
 def build(studio: Studio, controls: Controls) -> None:
     """Lay out the tab and wire it."""
-    page = _layout()
-    segment = _handler(studio, page)
-
-    def again(*values: Any) -> Any:
-        """Answer anew after a number changed, unless there is nothing to answer yet."""
-        return segment(*values) if values[0] and values[1] else gr.skip()
-
-    outputs = [
-        page.verdict, page.slider, page.marked, page.heat, page.saliency, page.mask_file, page.cut_file, page.steps,
-    ]  # fmt: skip
+    page = layout.build()
+    desk = Desk(studio, controls, page)
+    asked = {page.prompts, page.images, page.mask, page.unlike, page.every, *controls.inputs}
     common: dict[str, Any] = {
-        "inputs": [page.prompts, page.image, page.mask, *controls.inputs],
-        "outputs": outputs,
-        "show_progress_on": [page.slider],
-        **JOBS,
-    }
-    page.run.click(segment, api_name="segment", **common)
-    moved = [controls.k.release, controls.clusters.release, controls.threshold.release]
-    gr.on(moved, again, trigger_mode="always_last", api_visibility="private", **common)
+        "outputs": desk.outputs, "show_progress_on": [page.slider], "api_visibility": "private", **JOBS,
+    }  # fmt: skip
+    page.run.click(desk.run, asked, **common)
     if page.examples:
-        page.examples.load_input_event.then(segment, api_visibility="private", **common)
+        page.examples.load_input_event.then(desk.run, asked, **common)
+    held = {*asked, page.session}
+    page.answers.select(desk.pick, held, **common)
+    page.marked.select(desk.click, {*held, page.sign}, **common)
+    page.undo.click(desk.undo, held, **common)
+    page.clear.click(desk.clear, held, **common)
+    moved = [controls.k.release, controls.clusters.release, controls.threshold.release]
+    gr.on(moved, desk.again, held, trigger_mode="always_last", **common)
+    api.build(studio, controls, page)
 
 
-def _handler(studio: Studio, page: _Layout) -> Callable[..., tuple[Any, ...]]:
-    """What answers a question; Gradio reads its arguments for the API."""
+class Desk:
+    """Answers the events of the tab. It holds components, and nothing of any visitor: that is in their session."""
 
-    def segment(
-        prompts: list[Any] | None,
-        image: str | None,
-        mask: str | None,
-        k: float,
-        clusters: float,
-        threshold: float,
-        preset: str = "offline",
-        features: list[str] | None = None,
-        sd_weight: float | None = None,
-        timestep: float | None = None,
-        saliency: str | None = None,
-        segmenter: str | None = None,
-        refinement: str | None = None,
-        progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio finds its progress in the default
-    ) -> tuple[Any, ...]:
-        """Cut the thing that the prompt pictures show out of another picture.
+    def __init__(self, studio: Studio, controls: Controls, page: Layout) -> None:
+        self.studio, self.controls, self.page = studio, controls, page
+        self.outputs = [
+            page.verdict, page.slider, page.marked, page.heat, page.saliency, page.mask_file, page.cut_file, page.steps,
+            page.numbered, page.answers, page.archive, page.undo, page.clear, page.session,
+        ]  # fmt: skip
 
-        Args:
-            prompts: pictures of the thing
-            image: the picture to search
-            mask: where the thing is in the first prompt picture: white on black, same size; may be left out
-            k: most and least similar cells, 1 to 256
-            clusters: points of each kind, 1 to 32, at most k
-            threshold: least score that counts as found, 0 to 1
-            preset: which engine answers
-            features: feature extractors instead of the preset's own
-            sd_weight: weight of Stable Diffusion, the others being 1; empty: the preset's own
-            timestep: of Stable Diffusion, 0 to 999; empty: the preset's own
-            saliency: saliency method instead of the preset's own
-            segmenter: segmenter instead of the preset's own
-            refinement: how points become a mask, if not as in the preset
-        """
+    def run(self, values: Values, progress: gr.Progress = gr.Progress()) -> tuple[Any, ...]:  # noqa: B008
+        """Every picture, from the first step on."""
+        return self._every(values, Session(), progress)
+
+    def again(self, values: Values, progress: gr.Progress = gr.Progress()) -> Any:  # noqa: B008
+        """Answer anew after a number changed, unless there is nothing to answer yet."""
+        if not (values[self.page.prompts] and values[self.page.images]):
+            return gr.skip()
+        return self._every(values, values[self.page.session], progress)
+
+    def pick(self, values: Values, chosen: gr.SelectData, progress: gr.Progress = gr.Progress()) -> Any:  # noqa: B008
+        """Show the answer for another picture; what was computed of it is kept."""
+        session: Session = values[self.page.session]
+        good = [number for number, one in enumerate(session.seen) if not one.error]
+        if chosen.index >= len(good) or good[chosen.index] == session.which:
+            return gr.skip()
+        return self._one(values, replace(session, which=good[chosen.index]), progress)
+
+    def click(self, values: Values, place: gr.SelectData, progress: gr.Progress = gr.Progress()) -> Any:  # noqa: B008
+        """A visitor says of a place on the picture what it is."""
+        session: Session = values[self.page.session]
+        if session.shown is None:
+            return gr.skip()
+        click = (*questions.on_picture(place.index, session.shown.size), values[self.page.sign] == IS_IT)
+        return self._one(values, session.clicked((*session.shown.clicks, click)), progress)
+
+    def undo(self, values: Values, progress: gr.Progress = gr.Progress()) -> Any:  # noqa: B008
+        """Without the last click."""
+        return self._corrected(values, lambda clicks: clicks[:-1], progress)
+
+    def clear(self, values: Values, progress: gr.Progress = gr.Progress()) -> Any:  # noqa: B008
+        """Without any click."""
+        return self._corrected(values, lambda clicks: (), progress)
+
+    def _corrected(self, values: Values, change: Callable[[Clicks], Clicks], progress: gr.Progress) -> Any:
+        session: Session = values[self.page.session]
+        if session.shown is None:
+            return gr.skip()
+        return self._one(values, session.clicked(change(session.shown.clicks)), progress)
+
+    def _question(self, values: Values) -> Question:
+        page = self.page
+        return questions.question(
+            values[page.prompts], questions.paths(values[page.images]), values[page.mask], values[page.unlike],
+            values[page.every], [values[one] for one in self.controls.inputs],
+        )  # fmt: skip
+
+    def _every(self, values: Values, session: Session, progress: gr.Progress) -> tuple[Any, ...]:
         start = time.perf_counter()
-        numbers = {"k": int(k), "clusters": int(clusters), "threshold": threshold}
         with sentences():
-            asked = chosen((preset, features, sd_weight, timestep, saliency, segmenter, refinement))
-            prompt, result = _ask(studio, asked, prompts, image, mask, numbers, reporter(progress, studio.limits.one))
+            question = self._question(values)
+            question.check()
+            names = distinct(question.images)
+            if [one.name for one in session.seen] != names:  # clicks stay with the pictures on which they were made
+                session = Session(tuple(Seen(name) for name in names))
+            several = len(names) > 1
+            limits = self.studio.limits
+            report = reporter(progress, limits.many if several else limits.one)
+            ready = questions.ready(self.studio, question, report)
+            session, result = self._searched(ready, session, report)
+        return self._shown(ready, session, result, time.perf_counter() - start)
+
+    def _searched(self, ready: Ready, session: Session, report: Progress) -> tuple[Session, Result]:
+        """Every picture; one that cannot be used takes its sentence along, unless it is the only one."""
+        paths = ready.question.images
+        seen: list[Seen] = []
+        results: dict[int, Result] = {}  # the one that is shown
+        for number, (path, one) in enumerate(zip(paths, session.seen, strict=True)):
+            try:
+                result = ready.answer(path, one.clicks, questions.of_many(report, number, len(paths)))
+            except InputError as error:
+                if len(paths) == 1:
+                    raise
+                seen.append(Seen(one.name, error=str(error)))
+                continue
+            if number == session.which or not results:
+                results = {number: result}
+            seen.append(answers.keep(one.name, result, one.clicks, ready.question.every, self.page.answers))
+        if not results:
+            raise InputError(seen[0].error)
+        ((which, result),) = results.items()
+        return Session(tuple(seen), which), result
+
+    def _one(self, values: Values, session: Session, progress: gr.Progress) -> tuple[Any, ...]:
+        """The picture that is shown, anew."""
+        start = time.perf_counter()
+        with sentences():
+            question = self._question(values)
+            report = reporter(progress, self.studio.limits.one)
+            ready = questions.ready(self.studio, question, report)
+            old = session.seen[session.which]
+            if distinct(question.images)[session.which : session.which + 1] != [old.name]:
+                raise InputError("The pictures have changed since the answer; press Cut it out first.")
+            result = ready.answer(question.images[session.which], old.clicks, report)
+            session = session.put(answers.keep(old.name, result, old.clicks, question.every, self.page.answers))
+        return self._shown(ready, session, result, time.perf_counter() - start)
+
+    def _shown(self, ready: Ready, session: Session, result: Result, seconds: float) -> tuple[Any, ...]:
+        page, question, one = self.page, ready.question, session.seen[session.which]
         return (
-            answers.verdict(prompt, result, asked.name, time.perf_counter() - start),
+            answers.verdict(ready.prompt, result, question.options.name, seconds, session.seen, session.which),
             answers.before_and_after(result),
-            shown(result.overlay()),
+            answers.marked(result, one.clicks),
             shown(result.heat_map()),
-            answers.prompt_views(prompt),
-            *answers.downloads(result, Path(image or "picture").stem, page.mask_file, page.cut_file),
+            answers.prompt_views(ready.prompt),
+            *answers.downloads(result, Path(one.name).name, page.mask_file, page.cut_file),
             answers.step_times(result.seconds),
+            answers.numbered(result, question.every),
+            *answers.together(session.seen, session.which, question.every, page.archive),
+            gr.Button(interactive=bool(one.clicks)),
+            gr.Button(interactive=bool(one.clicks)),
+            session,
         )
-
-    return segment
-
-
-def _layout() -> _Layout:
-    prompts, mask, image = _questions()
-    examples = _examples(prompts, image)
-    run = gr.Button("Cut it out", variant="primary", size="lg", elem_id="run")
-    verdict = gr.HTML(answers.WAITING, elem_id="verdict", container=False)
-    with gr.Row():
-        with gr.Column(scale=3, min_width=300):
-            slider = gr.ImageSlider(label="Original | result", elem_id="slider", max_height=560, interactive=False)
-            with gr.Row():
-                mask_file = gr.DownloadButton("Mask (PNG)", interactive=False, elem_id="mask-file", min_width=120)
-                cut_file = gr.DownloadButton("Cut-out (PNG)", interactive=False, elem_id="cut-file", min_width=120)
-        with gr.Column(scale=2, min_width=280, elem_id="why"):
-            marked, heat, saliency = _evidence()
-    steps = gr.Markdown(elem_id="steps")
-    return _Layout(
-        prompts, mask, image, run, verdict, slider, mask_file, cut_file, marked, heat, saliency, steps, examples
-    )
-
-
-def _questions() -> tuple[gr.Gallery, gr.Image, gr.Image]:
-    with gr.Row():
-        with gr.Column(min_width=300):
-            prompts = gr.Gallery(
-                label="1. The thing: one picture of it, or several",
-                type="filepath",
-                file_types=["image"],
-                columns=2,
-                height=260,
-                object_fit="contain",
-                fit_columns=False,
-                interactive=True,
-                sources=["upload", "clipboard"],
-                elem_id="prompts",
-            )
-            with gr.Accordion("I have a mask for my first picture", open=False):
-                mask = picture_input(
-                    label="White on black, the size of the picture",
-                    height=160,
-                    elem_id="prompt-mask",
-                    alt_text="Mask of the first prompt picture",
-                )
-        with gr.Column(min_width=300):
-            image = picture_input(
-                label="2. The picture to search",
-                height=260,
-                elem_id="image",
-                alt_text="The picture to search",
-            )
-    return prompts, mask, image
-
-
-def _evidence() -> tuple[gr.Image, gr.Image, gr.Gallery]:
-    """Why the answer is what it is: the points, the similarity, and what of the prompt counted."""
-    marked, heat = (
-        gr.Image(
-            label=label,
-            alt_text=alt,
-            elem_id=name,
-            height=200,
-            interactive=False,
-            buttons=["download", "fullscreen"],
-        )
-        for name, label, alt in (
-            ("marked", "Points: + is the thing, - is not", "The result with its positive and negative points"),
-            ("heat", "Similarity: red is like the prompt", "Heat map of the similarity to the prompt"),
-        )
-    )
-    saliency = gr.Gallery(
-        label="The prompt: bright counts as the thing",
-        columns=1,
-        object_fit="contain",
-        height=200,
-        interactive=False,
-        buttons=["fullscreen"],
-        elem_id="saliency",
-    )
-    return marked, heat, saliency
-
-
-def _examples(prompts: gr.Gallery, image: gr.Image) -> gr.Examples | None:
-    """A row of example pairs; a click fills in both pictures."""
-    folder = examples_folder()
-    if folder is None:
-        return None
-    path = str(folder / "Images") + "/{}.jpg"
-    rows = [[[path.format(prompt)], path.format(image)] for prompt, image, _ in EXAMPLES]
-    labels = [label for *_, label in EXAMPLES]
-    return gr.Examples(rows, [prompts, image], label="Or try", example_labels=labels, elem_id="examples")
-
-
-def _ask(
-    studio: Studio,
-    asked: Options,
-    prompts: list[Any] | None,
-    image: str | None,
-    mask: str | None,
-    numbers: dict[str, Any],
-    report: Progress,
-) -> tuple[Prompt, Result]:
-    """One question to the engine; what is missing gets its sentence before any work is done."""
-    if not prompts:
-        raise PictureError("There is no picture of the thing yet; add one on the left.")
-    if not image:
-        raise PictureError("There is no picture to search yet; add one on the right.")
-    IPSeg.check(numbers["k"], numbers["clusters"])
-    pictures = [images.open_picture(path) for path, _ in prompts]
-    searched = images.open_picture(image)
-    given = images.open_mask(mask, pictures[0].shape[:2]) if mask else None
-    if not studio.loaded(asked):
-        report(0.0, "models")
-    engine = studio.engine(asked)
-    prompt = engine.prompt(pictures, [given, *([None] * (len(pictures) - 1))], progress=report)
-    return prompt, engine.segment(prompt, searched, progress=report, **numbers)

@@ -94,7 +94,7 @@ def test_without_a_positive_point_nothing_is_found(segmenter, encoding, points):
     answer = segmenter.predict(encoding, points, several=True)
     assert answer.masks.shape == (3, *SIZE)
     assert not answer.masks.any()
-    assert not refine.cascade(segmenter, encoding, points).any()
+    assert not refine.cascade(segmenter, encoding, points).masks[0].any()
 
 
 def test_a_box_is_enough(segmenter, encoding):
@@ -112,7 +112,7 @@ def test_full_size_loads_from_a_checkpoint_and_runs(tmp_path, monkeypatch):
     assert all(torch.equal(value, held[name]) for name, value in segmenter.sam.state_dict().items())
     for name in ("pixel_mean", "pixel_std"):
         assert torch.equal(getattr(segmenter.sam, name), getattr(published, name))
-    assert refine.cascade(segmenter, segmenter.encode(PICTURE), POINTS).shape == SIZE
+    assert refine.cascade(segmenter, segmenter.encode(PICTURE), POINTS).masks[0].shape == SIZE
 
 
 def test_a_file_that_is_not_the_published_one_is_refused(tmp_path, sam):

@@ -61,7 +61,7 @@ def test_masks_have_the_picture_s_size(segmenter, encoding):
     assert answer.masks.shape == (3, *SIZE)
     assert answer.logits.shape == (3, 32, 32)
     assert answer.logits.dtype == answer.scores.dtype == np.float32
-    assert refine.cascade(segmenter, encoding, POINTS).shape == SIZE
+    assert refine.cascade(segmenter, encoding, POINTS).masks[0].shape == SIZE
 
 
 def test_an_encoder_in_half_precision_answers_much_the_same(segmenter, encoding):
@@ -90,7 +90,7 @@ def test_threads_share_one_model(segmenter, encoding):
 
 def test_without_a_positive_point_nothing_is_found(segmenter, encoding):
     assert not segmenter.predict(encoding, NONE, several=True).masks.any()
-    assert not refine.cascade(segmenter, encoding, NONE).any()
+    assert not refine.cascade(segmenter, encoding, NONE).masks[0].any()
 
 
 def test_loads_the_published_folder(tmp_path):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -18,7 +17,6 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples_media" / "Images"
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 
 
 @dataclass(frozen=True)
@@ -78,20 +76,6 @@ def _wait(url: str, process: subprocess.Popen, log: Path) -> None:
         except OSError:
             time.sleep(0.2)
     pytest.fail("the demo did not answer within a minute")
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator:
-    """The Chromium of the machine, else Playwright's own, else the browser tests are skipped."""
-    api = pytest.importorskip("playwright.sync_api", reason="needs Playwright: pip install 'ipseg[dev]'")
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    with api.sync_playwright() as playwright:
-        try:
-            browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
-        except api.Error as error:
-            pytest.skip(f"no Chromium here: install one, or run `playwright install chromium` ({str(error)[:80]})")
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(params=[(1280, 900, "light"), (390, 844, "dark")], ids=["wide-light", "phone-dark"])

@@ -36,6 +36,7 @@ def test_the_endpoint_has_a_name_and_documented_arguments(client):
     assert [parameter["parameter_name"] for parameter in endpoint["parameters"]] == [
         "prompts", "image", "mask", "k", "clusters", "threshold",
         "preset", "features", "sd_weight", "timestep", "saliency", "segmenter", "refinement",
+        "unlike", "every", "clicks",
     ]  # fmt: skip
 
 

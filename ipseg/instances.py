@@ -1,0 +1,106 @@
+"""Every instance of the thing, not only the best: groups of points where the similarity has a hill, a mask for each.
+
+TopK gathers the most similar cells of the whole picture, so one pass answers with what looks most like the prompt. Here
+every hill of the similarity that is parted from the others by a clear dip is a group; its cells alone may become
+positive points, those of the other groups are out of the game, and the paper's steps go on as ever. Groups whose masks
+turn out to be of one thing are merged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+from skimage.measure import label
+from skimage.morphology import h_maxima
+from skimage.segmentation import watershed
+
+from ipseg.types import Candidates, Mask, Points, Similarity
+
+MOST = 24  # instances of one picture
+HEIGHT = 0.6  # a hill begins here, the mean of the K most similar cells being 1 and of the K least similar 0
+PEAK = 0.7  # and reaches this at least
+DIP = 0.12  # between two hills
+SMALLEST = 0.15  # of the largest hill or mask: what covers less is a crumb of something
+AS_SURE = 0.4  # of the best instance's score: what scores less is something else
+SAME = 0.6  # masks whose intersection over union is more than this show one thing
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One thing of those that the prompt shows."""
+
+    mask: Mask  # (H, W) bool, in the pixels of the picture; those of different instances do not overlap
+    points: Points  # the group of points that led to it; (x, y) in picture pixels
+    score: float  # in [0, 1], as of :class:`ipseg.result.Result`
+
+
+def find(
+    similarity: Similarity,
+    k: int,
+    choose: Callable[[Similarity], Points],
+    refined: Callable[[Points, NDArray[np.float32]], Candidates],
+    score: Callable[[Mask], float],
+    threshold: float,
+) -> tuple[Instance, ...]:
+    """All instances, the best score first, none scoring less than ``threshold``.
+
+    The steps of the method come in: ``choose`` makes points of a similarity, ``refined`` a mask of points and the
+    similarity's values, and ``score`` says how sure it is that a mask shows the thing.
+    """
+    seen = []
+    for alone in groups(similarity, k):
+        points = choose(alone)
+        seen.append(Instance(refined(points, alone.values).masks[0], points, 0.0))
+    return tuple(_kept(_merged(seen), score, threshold))
+
+
+def groups(similarity: Similarity, k: int) -> Iterator[Similarity]:
+    """The similarity of each group, the largest first: cells of other groups are as low as the lowest."""
+    hills = hills_of(similarity, k)
+    sizes = np.bincount(hills.ravel())[1:]
+    for number in np.argsort(-sizes, kind="stable")[:MOST] + 1:
+        if sizes[number - 1] < SMALLEST * sizes.max():
+            break
+        others = (hills > 0) & (hills != number)
+        values = np.where(others, similarity.values.min(), similarity.values)
+        yield replace(similarity, values=values)
+
+
+def hills_of(similarity: Similarity, k: int) -> NDArray[np.int32]:
+    """The number of the hill that each cell belongs to, from 1, and 0 elsewhere: (rows, columns)."""
+    inside = np.sort(similarity.values[similarity.inside])
+    n = max(1, min(k, len(inside) // 2))
+    low, high = float(inside[:n].mean()), float(inside[-n:].mean())
+    if high - low <= 1e-6 * max(1.0, abs(high)):
+        return np.zeros(similarity.values.shape, dtype=np.int32)
+    height = np.where(similarity.inside, (similarity.values - low) / (high - low), 0)
+    smooth = gaussian_filter(np.clip(height, 0, 1), 1.0)
+    peaks = label(h_maxima(smooth, DIP) & (smooth >= PEAK))
+    return watershed(-smooth, peaks, mask=smooth >= HEIGHT).astype(np.int32)
+
+
+def _merged(seen: list[Instance]) -> list[Instance]:
+    """Masks of one thing together, in one; of two things that overlap, the smaller keeps what both claim."""
+    merged: list[Instance] = []
+    for one in sorted(seen, key=lambda one: -one.mask.sum()):
+        for place, other in enumerate(merged):
+            if (one.mask & other.mask).sum() > SAME * (one.mask | other.mask).sum():
+                positive = np.concatenate([other.points.positive, one.points.positive])
+                merged[place] = Instance(other.mask | one.mask, Points(positive, other.points.negative), 0.0)
+                break
+        else:
+            merged.append(one)
+    smaller = [np.logical_or.reduce([one.mask for one in merged[place + 1 :]]) for place in range(len(merged))]
+    return [replace(one, mask=one.mask & ~claimed) for one, claimed in zip(merged, smaller, strict=True)]
+
+
+def _kept(seen: list[Instance], score: Callable[[Mask], float], threshold: float) -> Iterator[Instance]:
+    scored = sorted((replace(one, score=score(one.mask)) for one in seen), key=lambda one: -one.score)
+    largest = max((one.mask.sum() for one in scored), default=0)
+    for one in scored:
+        if one.score >= max(threshold, AS_SURE * scored[0].score) and one.mask.sum() >= max(1, SMALLEST * largest):
+            yield one

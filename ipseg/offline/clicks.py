@@ -1,0 +1,61 @@
+"""What a click adds to a mask or takes from it: the region around it that looks alike, up to the next clear edge.
+
+A click spreads over the superpixels along the cheapest way (geodesic distance, Criminisi et al., 2008): far where the
+colour stays, hardly across an edge. Clicks of both kinds divide the ground between them; a minimum cut draws the line.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+from scipy.sparse.csgraph import dijkstra
+
+from ipseg.offline import cuts
+
+STEP, COLOUR = 0.1, 20.0  # the way from one superpixel to the next: a step, and the difference in Lab over this
+REACH = 1.0  # length of the way at which a click has lost most of its power
+POWER, SURE = 4.0, 1.0  # log odds of a click where it stands, and of the mask that it corrects
+
+
+def corrected(
+    graph: cuts.Graph, mask: NDArray[np.bool_], positive: NDArray, negative: NDArray, radius: float
+) -> NDArray[np.bool_]:
+    """``mask`` (h, w), which spans the picture, made to obey (n, 2) points of (x, y) in its pixels: (h, w) bool.
+
+    Regions that no click reaches stay as they are; a disc of ``radius`` pixels about each point obeys it in any case.
+    """
+    labels = cv2.resize(graph.regions.labels, mask.shape[::-1], interpolation=cv2.INTER_NEAREST)
+    pixels = np.bincount(labels.ravel(), minlength=graph.regions.n)
+    share = np.bincount(labels.ravel(), mask.ravel(), minlength=graph.regions.n) / np.maximum(pixels, 1)
+    pull = _power(graph, labels, positive) - _power(graph, labels, negative)
+    area = graph.regions.area / graph.regions.area.mean()
+    wanted = cuts.minimum_cut(graph, (np.where(share > 0.5, SURE, -SURE) + POWER * pull) * area)
+    changed = (wanted != (share > 0.5)) & (np.abs(pull) > 0.01)
+    return drawn(np.where(changed[labels], wanted[labels], mask), positive, negative, radius)
+
+
+def drawn(mask: NDArray[np.bool_], positive: NDArray, negative: NDArray, radius: float) -> NDArray[np.bool_]:
+    """The mask with a disc about each point that obeys it; where discs meet, the nearest point rules."""
+    if not len(positive) + len(negative):
+        return mask
+    points = np.concatenate([positive, negative])
+    rows, columns = np.indices(mask.shape) + 0.5
+    away = (columns[..., None] - points[:, 0]) ** 2 + (rows[..., None] - points[:, 1]) ** 2
+    near = away.min(axis=-1) <= max(radius, 1.0) ** 2
+    return np.where(near, away.argmin(axis=-1) < len(positive), mask)
+
+
+def _power(graph: cuts.Graph, labels: NDArray[np.int32], points: NDArray) -> NDArray[np.float64]:
+    """How much of the nearest of the points' power reaches each region: (n,) in [0, 1]."""
+    if not len(points):
+        return np.zeros(graph.regions.n)
+    height, width = labels.shape
+    columns, rows = np.clip(np.floor(points).astype(np.intp), 0, (width - 1, height - 1)).T
+    first, second = graph.regions.pairs.T
+    step = np.linalg.norm(graph.regions.colour[first] - graph.regions.colour[second], axis=1)
+    n = graph.regions.n
+    ways = csr_matrix((STEP + step / COLOUR, (first, second)), shape=(n, n))
+    away = dijkstra(ways, directed=False, indices=np.unique(labels[rows, columns]), min_only=True, limit=4 * REACH)
+    return np.exp(-((away / REACH) ** 2))

@@ -1,0 +1,171 @@
+"""What a visitor of the first tab asks, and what their session holds of the answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ipseg import images
+from ipseg.options import Options
+from ipseg.pipeline import IPSeg, Progress
+from ipseg.result import Result
+from ipseg.types import PictureError, Points, Prompt, SettingError
+from ipseg.ui._controls import chosen
+from ipseg.ui._studio import DISPLAY_SIDE, STEPS, Studio
+
+MOST = 50  # pictures searched at once here; more are for the tab of batches
+MOST_CLICKS = 64  # on one picture
+
+Clicks = tuple[tuple[float, float, bool], ...]
+"""(x, y) in pixels of the upright picture, and whether it is the thing."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """One question, about one picture or several; nothing is opened yet."""
+
+    options: Options
+    prompts: tuple[str, ...]
+    images: tuple[str, ...]
+    mask: str | None
+    unlike: tuple[str, ...]
+    every: bool
+    numbers: dict[str, Any]
+
+    def check(self) -> None:
+        """What is missing gets its sentence before any work is done."""
+        if not self.prompts:
+            raise PictureError("There is no picture of the thing yet; add one on the left.")
+        if not self.images:
+            raise PictureError("There is no picture to search yet; add one on the right.")
+        if len(self.images) > MOST:
+            raise PictureError(f"There are {len(self.images)} pictures to search; give at most {MOST}, or use Batch.")
+        IPSeg.check(self.numbers["k"], self.numbers["clusters"])
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Of one picture, what the session holds: small things and the names of files, no pixels."""
+
+    name: str
+    size: tuple[int, int] = (1, 1)  # (height, width) of the picture
+    caption: str = ""
+    overlay: str = ""  # a file of the page's cache, as the next
+    files: tuple[tuple[str, str], ...] = ()  # name in the ZIP, and file
+    found: bool = False
+    error: str = ""  # why there is no answer
+    clicks: Clicks = ()
+
+
+@dataclass(frozen=True)
+class Session:
+    """The answers of one visitor, and which of them is shown."""
+
+    seen: tuple[Seen, ...] = ()
+    which: int = 0
+
+    @property
+    def shown(self) -> Seen | None:
+        """The picture whose answer is shown."""
+        return self.seen[self.which] if self.which < len(self.seen) else None
+
+    def put(self, one: Seen) -> Session:
+        """With another answer for the picture that is shown."""
+        return replace(self, seen=(*self.seen[: self.which], one, *self.seen[self.which + 1 :]))
+
+    def clicked(self, clicks: Clicks) -> Session:
+        """With other clicks on the picture that is shown."""
+        return self.put(replace(self.seen[self.which], clicks=clicks[-MOST_CLICKS:]))
+
+
+def question(
+    prompts: Sequence[Any] | None,
+    searched: Sequence[str],
+    mask: str | None,
+    unlike: Sequence[Any] | None,
+    every: bool,
+    settings: Sequence[Any],
+) -> Question:
+    """What was asked, from the values of components; ``settings`` are those of ``Controls.inputs``."""
+    k, clusters, threshold, *engine = settings
+    numbers = {"k": int(k), "clusters": int(clusters), "threshold": threshold}
+    return Question(chosen(engine), paths(prompts), tuple(searched), mask, paths(unlike), bool(every), numbers)
+
+
+def paths(gallery: Sequence[Any] | None) -> tuple[str, ...]:
+    """The files of a gallery."""
+    return tuple(path for path, _ in gallery or ())
+
+
+def on_picture(place: Sequence[float], size: tuple[int, int]) -> tuple[float, float]:
+    """A pixel of the picture as the page shows it, in the picture's own pixels."""
+    scale = max(1.0, max(size) / DISPLAY_SIDE)
+    return (place[0] + 0.5) * scale, (place[1] + 0.5) * scale
+
+
+def as_points(clicks: Clicks) -> Points | None:
+    """Clicks as points; None where there are none."""
+    if not clicks:
+        return None
+    positive, negative = ([(x, y) for x, y, sign in clicks if sign is wanted] for wanted in (True, False))
+    return Points(*(np.array(each, dtype=np.float32).reshape(-1, 2) for each in (positive, negative)))
+
+
+def as_clicks(given: Any) -> Clicks:
+    """Clicks as the API takes them: [[x, y, 1 or 0], ...]."""
+    try:
+        read = tuple((float(x), float(y), {1: True, 0: False}[sign]) for x, y, sign in given or ())
+    except (TypeError, ValueError, KeyError):
+        raise SettingError(
+            "clicks are not readable; give [[x, y, 1], [x, y, 0]], 1 on the thing and 0 beside."
+        ) from None
+    if len(read) > MOST_CLICKS:
+        raise SettingError(f"There are {len(read)} clicks; give at most {MOST_CLICKS}.")
+    return read
+
+
+@dataclass(frozen=True)
+class Ready:
+    """An engine with its prompts, ready for any number of pictures."""
+
+    engine: IPSeg
+    prompt: Prompt
+    unlike: Prompt | None
+    question: Question
+
+    def answer(self, path: str, clicks: Clicks = (), report: Progress | None = None) -> Result:
+        """The answer for one picture."""
+        picture = images.open_picture(path)
+        return self.engine.segment(
+            self.prompt,
+            picture,
+            unlike=self.unlike,
+            clicks=as_points(clicks),
+            every=self.question.every,
+            progress=report,
+            **self.question.numbers,
+        )
+
+
+def ready(studio: Studio, question: Question, report: Progress) -> Ready:
+    """The engine of a question with its prompts; raises InputError where one cannot be used."""
+    question.check()
+    pictures = [images.open_picture(path) for path in question.prompts]
+    given = images.open_mask(question.mask, pictures[0].shape[:2]) if question.mask else None
+    others = [images.open_picture(path) for path in question.unlike]
+    if not studio.loaded(question.options):
+        report(0.0, "models")
+    engine = studio.engine(question.options)
+    prompt = engine.prompt(pictures, [given, *([None] * (len(pictures) - 1))], progress=report)
+    unlike = engine.prompt(others, progress=report) if others else None
+    return Ready(engine, prompt, unlike, question)
+
+
+def of_many(report: Progress, number: int, count: int) -> Progress:
+    """The progress of one picture among several."""
+    if count == 1:
+        return report
+    return lambda share, step: report((number + share) / count, f"{number + 1} of {count}: {STEPS.get(step, step)}")

@@ -1,0 +1,174 @@
+"""The components of the first tab."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from ipseg.ui import _answers as answers
+from ipseg.ui._questions import Session
+from ipseg.ui._studio import examples_folder, picture_input
+
+IS_IT, IS_NOT = "+ the thing", "− not the thing"
+
+# Prompt, input, what is not meant, all of them?, and what the example shows: pictures below examples_media.
+EXAMPLES = (
+    ("Images/yellow_duck/00", "Images/yellow_duck/03", "", False, "A duck and its pink twin"),
+    ("Images/red_mug/01", "Images/red_mug/03", "", False, "The red mug, not the green"),
+    ("Images/robot/01", "Images/robot/02", "", False, "The robot behind the car"),
+    ("Images/cactus/01", "Images/cactus/02", "", False, "The cactus beside the pot"),
+    ("Images/blue_teapot/00", "Images/red_mug/02", "", False, "A teapot that is not there"),
+    ("Images/red_mug/00", "galleries/several/mugs", "", True, "Both red mugs"),
+    ("Images/yellow_duck/00", "galleries/several/ducks", "", True, "All three ducks"),
+    ("Images/robot/00", "Images/robot/02", "Images/toy_car/00", False, "The robot, and not this car"),
+)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The components of the tab."""
+
+    prompts: gr.Gallery
+    mask: gr.Image
+    unlike: gr.Gallery
+    images: gr.Gallery
+    every: gr.Checkbox
+    run: gr.Button
+    verdict: gr.HTML
+    answers: gr.Gallery
+    slider: gr.ImageSlider
+    numbered: gr.Image
+    mask_file: gr.DownloadButton
+    cut_file: gr.DownloadButton
+    archive: gr.DownloadButton
+    marked: gr.Image
+    sign: gr.Radio
+    undo: gr.Button
+    clear: gr.Button
+    heat: gr.Image
+    saliency: gr.Gallery
+    steps: gr.Markdown
+    session: gr.State
+    examples: gr.Examples | None
+
+
+def build() -> Layout:
+    """Questions above, the answer on the left, the reasons for it on the right."""
+    prompts, mask, unlike, images, every = _questions()
+    examples = _examples(prompts, images, unlike, every)
+    run = gr.Button("Cut it out", variant="primary", size="lg", elem_id="run")
+    verdict = gr.HTML(answers.WAITING, elem_id="verdict", container=False)
+    several = gr.Gallery(
+        label="All answers: choose one to see why",
+        columns=5,
+        height=230,
+        object_fit="contain",
+        allow_preview=False,
+        interactive=False,
+        visible=False,
+        buttons=[],
+        elem_id="answers",
+    )
+    with gr.Row():
+        with gr.Column(scale=3, min_width=300):
+            slider = gr.ImageSlider(label="Original | result", elem_id="slider", max_height=560, interactive=False)
+            numbered = _seen("numbered", "All of them", "Every instance with its number", height=400, visible=False)
+            with gr.Row():
+                mask_file, cut_file = _file("Mask (PNG)", "mask"), _file("Cut-out (PNG)", "cut")
+                archive = gr.DownloadButton("All masks (ZIP)", visible=False, elem_id="archive", min_width=120)
+        with gr.Column(scale=2, min_width=280, elem_id="why"):
+            marked, sign, undo, clear = _corrections()
+            heat, saliency = _evidence()
+    steps = gr.Markdown(elem_id="steps")
+    return Layout(
+        prompts, mask, unlike, images, every, run, verdict, several, slider, numbered, mask_file, cut_file, archive,
+        marked, sign, undo, clear, heat, saliency, steps, gr.State(Session()), examples,
+    )  # fmt: skip
+
+
+def _questions() -> tuple[gr.Gallery, gr.Image, gr.Gallery, gr.Gallery, gr.Checkbox]:
+    with gr.Row():
+        with gr.Column(min_width=300):
+            prompts = _pictures("1. The thing, in one picture or more", "prompts")
+            with gr.Accordion("I have a mask for my first picture", open=False):
+                mask = picture_input(
+                    label="White on black, the size of the picture",
+                    height=160,
+                    elem_id="prompt-mask",
+                    alt_text="Mask of the first prompt picture",
+                )
+            with gr.Accordion("Not this: pictures of what is not meant", open=False):
+                unlike = _pictures("A look-alike, or what was cut out by mistake", "unlike", height=160)
+        with gr.Column(min_width=300):
+            images = _pictures("2. What to search, one picture or more", "image")
+            every = gr.Checkbox(label="All of them, not only the best", elem_id="every")
+    return prompts, mask, unlike, images, every
+
+
+def _pictures(label: str, name: str, height: int = 260) -> gr.Gallery:
+    return gr.Gallery(
+        label=label,
+        type="filepath",
+        file_types=["image"],
+        columns=2,
+        height=height,
+        object_fit="contain",
+        fit_columns=False,
+        interactive=True,
+        sources=["upload", "clipboard"],
+        elem_id=name,
+    )
+
+
+def _corrections() -> tuple[gr.Image, gr.Radio, gr.Button, gr.Button]:
+    """The picture with its points, and what a click on it says."""
+    marked = _seen("marked", "Points: click to correct", "The result with its positive and negative points", 270)
+    sign = gr.Radio([IS_IT, IS_NOT], value=IS_IT, label="My click says that it is", elem_id="sign")
+    with gr.Row():
+        undo = gr.Button("Undo click", size="sm", interactive=False, elem_id="undo", min_width=100)
+        clear = gr.Button("Clear clicks", size="sm", interactive=False, elem_id="clear", min_width=100)
+    return marked, sign, undo, clear
+
+
+def _evidence() -> tuple[gr.Image, gr.Gallery]:
+    """Why the answer is what it is: the similarity, and what of the prompt counted."""
+    heat = _seen("heat", "Similarity: red is alike", "Heat map of the similarity to the prompt", 200)
+    saliency = gr.Gallery(
+        label="The prompt: bright counts",
+        columns=1,
+        object_fit="contain",
+        height=200,
+        interactive=False,
+        buttons=["fullscreen"],
+        elem_id="saliency",
+    )
+    return heat, saliency
+
+
+def _seen(name: str, label: str, alt: str, height: int, visible: bool = True) -> gr.Image:
+    buttons: Any = ["download", "fullscreen"]
+    return gr.Image(
+        label=label, alt_text=alt, elem_id=name, height=height, interactive=False, buttons=buttons, visible=visible
+    )
+
+
+def _file(label: str, name: str) -> gr.DownloadButton:
+    return gr.DownloadButton(label, interactive=False, elem_id=f"{name}-file", min_width=120)
+
+
+def _examples(prompts: gr.Gallery, images: gr.Gallery, unlike: gr.Gallery, every: gr.Checkbox) -> gr.Examples | None:
+    """A row of examples; a click fills in the question."""
+    folder = examples_folder()
+    if folder is None:
+        return None
+    path = str(folder) + "/{}.jpg"
+    rows = [
+        [[path.format(prompt)], [path.format(image)], [path.format(other)] if other else None, all_of_them]
+        for prompt, image, other, all_of_them, _ in EXAMPLES
+    ]
+    labels = [label for *_, label in EXAMPLES]
+    return gr.Examples(
+        rows, [prompts, images, unlike, every], label="Or try", example_labels=labels, elem_id="examples"
+    )
