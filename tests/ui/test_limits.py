@@ -20,7 +20,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the 
 
 PROMPT, QUERY, OTHER = (EXAMPLES / "robot" / f"0{number}.jpg" for number in (0, 2, 3))
 PATIENCE = 20  # seconds until a test gives up
-ENDPOINTS = ("segment", "compare", "batch", "prompt_sets", "failure_cases")
+ENDPOINTS = ("segment", "segment_all", "compare", "batch", "prompt_sets", "failure_cases")
 
 
 class Gated:
@@ -66,6 +66,7 @@ class Gated:
         pictures = [{"image": self.file(QUERY), "caption": None}]
         return {
             "segment": {"prompts": prompts, "image": self.file(QUERY), "mask": None},
+            "segment_all": {"prompts": prompts, "images": pictures, "mask": None},
             "compare": {"prompt": self.file(PROMPT), "pictures": pictures, "methods": ["ipseg", "persam"]},
             "batch": {"prompts": prompts, "files": [self.file(QUERY), self.file(OTHER)]},
             "prompt_sets": {"kind": "mug"},
