@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,14 +111,21 @@ def cache_folder() -> Path:
     return kept.folder("galleries")
 
 
-def answer(engine: IPSeg, prompts: Sequence[Path], asked: Shown, store: Path | None = None) -> Answer:
+def answer(
+    engine: IPSeg,
+    prompts: Sequence[Path],
+    asked: Shown,
+    store: Path | None = None,
+    progress: Progress | None = None,
+) -> Answer:
     """The engine's answer, computed once and read from ``store`` (:func:`cache_folder`) afterwards."""
     path = (store or cache_folder()) / f"{_key(engine, [*prompts, asked.picture])}.npz"
     picture = images.open_picture(asked.picture)
     known = kept.load(path)
     if known is None or not {"mask", "found", "saliency"} <= set(known) or known["mask"].shape != picture.shape[:2]:
-        prompt = engine.prompt(list(prompts))
-        result = engine.segment(prompt, picture)
+        report: dict[str, Any] = {"progress": progress} if progress else {}
+        prompt = engine.prompt(list(prompts), **report)
+        result = engine.segment(prompt, picture, **report)
         saliency = np.rint(prompt.views[0].saliency * 255).astype(np.uint8)
         known = {"mask": result.mask, "found": np.array(result.found), "saliency": saliency}
         kept.save(path, known)
@@ -138,10 +146,16 @@ def answers(
     for number, (name, prompts) in enumerate(sets.items()):
         found[name] = []
         for place, asked in enumerate(inputs):
-            if progress:
-                progress((number * len(inputs) + place) / total, "mask")
-            found[name].append(answer(engine, prompts, asked, store))
+            report = _part(progress, number * len(inputs) + place, total)
+            if report:
+                report(0.0, "mask")
+            found[name].append(answer(engine, prompts, asked, store, report))
     return found
+
+
+def _part(progress: Progress | None, done: int, total: int) -> Progress | None:
+    """The progress of one answer as progress of all."""
+    return (lambda share, step: progress((done + share) / total, step)) if progress else None
 
 
 def agreement(found: Mapping[str, Sequence[Answer]]) -> dict[tuple[str, str], float]:

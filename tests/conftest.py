@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import re
+import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -13,11 +15,13 @@ import pytest
 from PIL import Image
 
 from ipseg import geometry, images, points
+from ipseg.instances import Instance
 from ipseg.perception import Perception
 from ipseg.pipeline import Method
 from ipseg.result import Result
 from ipseg.types import Points, Similarity
 
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 COLOURS = {"apple": (200, 30, 40), "leaf": (40, 170, 60), "sky": (50, 90, 210)}
 
 
@@ -43,6 +47,7 @@ class ColourEngine:
     name: str = "colour"
     method: Method = field(default_factory=lambda: Method(threshold=0.5))
     calls: int = 0
+    asked: dict = field(default_factory=dict)
     prompts: list = field(default_factory=list)
     record: dict = field(default_factory=dict)
     perception: Perception = field(default_factory=lambda: Perception(None, _colourfulness, None))
@@ -57,8 +62,9 @@ class ColourEngine:
         self.prompts.append((sources, given))
         return _ColourPrompt(opened[0][opened[0].shape[0] // 2, opened[0].shape[1] // 2].astype(int))
 
-    def segment(self, prompt, image, *, k=None, clusters=None, threshold=None):
+    def segment(self, prompt, image, *, k=None, clusters=None, threshold=None, unlike=None, clicks=None, every=False):
         self.calls += 1
+        self.asked = {"unlike": unlike, "clicks": clicks}
         k, clusters = (32 if k is None else k), (4 if clusters is None else clusters)
         points.check(k, clusters)
         picture = images.open_picture(image)
@@ -77,6 +83,7 @@ class ColourEngine:
             points=chosen,
             similarity=likeness,
             seconds={"features": 0.01, "mask": 0.02},
+            instances=(Instance(mask, chosen, score),) if every else (),
         )
 
 
@@ -90,6 +97,20 @@ class _ColourPrompt:
 def root() -> Path:
     """The repository."""
     return Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator:
+    """The Chromium of the machine, else Playwright's own, else the browser tests are skipped."""
+    api = pytest.importorskip("playwright.sync_api", reason="needs Playwright: pip install 'ipseg[dev]'")
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    with api.sync_playwright() as playwright:
+        try:
+            browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
+        except api.Error as error:
+            pytest.skip(f"no Chromium here: install one, or run `playwright install chromium` ({str(error)[:80]})")
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="session")

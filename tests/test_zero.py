@@ -17,7 +17,7 @@ from ipseg.borrowed import Borrower
 from ipseg.options import Options
 from ipseg.perception import named
 from ipseg.pipeline import IPSeg
-from ipseg.types import SettingError
+from ipseg.types import Points, SettingError
 
 PROMPT, THING = scene("prompt", 75, 101)
 INPUT, _ = scene("input", 120, 83)
@@ -144,6 +144,18 @@ def test_an_error_of_the_worker_is_its_sentence(spaces):
     lent = Borrower(Options("light"), zero.Lender(load))
     with pytest.raises(SettingError, match=r"^This cannot be built; choose another one\.$"):
         lent.prompt(PROMPT)
+
+
+def test_clicks_negative_prompts_and_every_instance_travel_along(pair):
+    plain, lent = pair
+    click = Points(np.array([[40.5, 60.5]], np.float32), np.empty((0, 2), np.float32))
+    one, other = (
+        engine.segment(engine.prompt(PROMPT), INPUT, unlike=engine.prompt(INPUT), clicks=click, every=True, threshold=0)
+        for engine in (plain, lent)
+    )
+    same(one, other)
+    assert other.found
+    assert [each.score for each in other.instances] == pytest.approx([each.score for each in one.instances], rel=1e-5)
 
 
 def test_a_bad_question_takes_no_gpu(pair, spaces):

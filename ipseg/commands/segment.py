@@ -18,7 +18,7 @@ import numpy as np
 from ipseg.commands import _engine, _files
 from ipseg.pipeline import IPSeg
 from ipseg.result import Result
-from ipseg.types import InputError, Prompt, SettingError
+from ipseg.types import InputError, Points, Prompt, SettingError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,6 +30,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--also", metavar="PICTURE", type=Path, action="append", default=[], help="another prompt picture"
     )
+    parser.add_argument(
+        "--unlike", metavar="PICTURE", type=Path, action="append", default=[], help="picture of what is not meant"
+    )
+    parser.add_argument(
+        "--every",
+        action="store_true",
+        help="all instances: the mask is all of them, <stem>.numbers.png tells them apart",
+    )
+    for name, what in (("--click", "on the thing"), ("--click-not", "beside it")):
+        parser.add_argument(
+            name, metavar="X,Y", type=_place, action="append", default=[], help=f"a pixel {what}; for one IMAGE"
+        )
     parser.add_argument("--k", type=int, help="most and least similar cells to gather (1 to 256; the preset's own: 32)")
     parser.add_argument("--clusters", type=int, help="points of each kind (1 to 32, at most K; the preset's own: 4)")
     parser.add_argument("--threshold", type=float, help="least score at which the thing counts as found")
@@ -41,6 +53,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Segment every picture; the failures are told on standard error and counted in the exit code."""
+    if len(arguments.images) > 1 and (arguments.click or arguments.click_not):
+        raise SettingError(f"There are clicks but {len(arguments.images)} pictures; give one picture, or no clicks.")
     targets = _targets(arguments.images, arguments.output)
     _files.check_json(arguments.json)
     _check_overwriting(arguments, [target for _, target in targets])
@@ -51,6 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _run(engine: IPSeg, targets: list[tuple[Path, Path]], arguments: argparse.Namespace) -> int:
     prompts = [arguments.prompt, *arguments.also]
     prompt = engine.prompt(prompts, [arguments.prompt_mask, *([None] * len(arguments.also))])
+    unlike = engine.prompt(arguments.unlike) if arguments.unlike else None
     for notice in prompt.notices:
         print(f"ipseg: {notice}", file=sys.stderr)
     records, failures = [], 0
@@ -60,7 +75,7 @@ def _run(engine: IPSeg, targets: list[tuple[Path, Path]], arguments: argparse.Na
             records += [earlier[str(image)]] if str(image) in earlier else []
             continue
         try:
-            records.append(_segment(engine, prompt, image, target, arguments))
+            records.append(_segment(engine, prompt, unlike, image, target, arguments))
         except SettingError:
             raise
         except InputError as error:
@@ -90,7 +105,8 @@ def _targets(pictures: list[Path], output: Path) -> list[tuple[Path, Path]]:
 def _check_overwriting(arguments: argparse.Namespace, targets: list[Path]) -> None:
     made = [*targets, *([arguments.json] if arguments.json else [])]
     made += [target.with_suffix(".overlay.png") for target in targets] if arguments.overlay else []
-    _files.keep([arguments.prompt, *arguments.also, *arguments.images, arguments.prompt_mask], made)
+    made += [target.with_suffix(".numbers.png") for target in targets] if arguments.every else []
+    _files.keep([arguments.prompt, *arguments.also, *arguments.unlike, *arguments.images, arguments.prompt_mask], made)
 
 
 def _earlier(path: Path | None) -> dict[str, dict[str, Any]]:
@@ -101,14 +117,38 @@ def _earlier(path: Path | None) -> dict[str, dict[str, Any]]:
         return {}
 
 
-def _segment(engine: IPSeg, prompt: Prompt, image: Path, target: Path, arguments: argparse.Namespace) -> dict[str, Any]:
-    result = engine.segment(prompt, image, k=arguments.k, clusters=arguments.clusters, threshold=arguments.threshold)
-    _files.write_png(target, (result.mask & result.found).astype(np.uint8) * 255)
+def _segment(
+    engine: IPSeg, prompt: Prompt, unlike: Prompt | None, image: Path, target: Path, arguments: argparse.Namespace
+) -> dict[str, Any]:
+    numbers = {name: getattr(arguments, name) for name in ("k", "clusters", "threshold")}
+    result = engine.segment(prompt, image, unlike=unlike, clicks=_clicks(arguments), every=arguments.every, **numbers)
+    mask = result.every if arguments.every else result.mask & result.found
+    _files.write_png(target, mask.astype(np.uint8) * 255)
+    if arguments.every:
+        _files.write_png(target.with_suffix(".numbers.png"), result.labels())
     if arguments.overlay:
-        _files.write_png(target.with_suffix(".overlay.png"), result.overlay())
+        overlay = result.overlay_instances() if arguments.every else result.overlay()
+        _files.write_png(target.with_suffix(".overlay.png"), overlay)
     verdict = f"found, {result.mask.mean():.1%} of the picture" if result.found else "not found"
+    verdict = f"{len(result.instances)} found" if arguments.every else verdict
     print(f"{image}: {verdict} (score {result.score:.2f}, {sum(result.seconds.values()):.2f} s) -> {target}")
     return record(image, result)
+
+
+def _clicks(arguments: argparse.Namespace) -> Points | None:
+    """The clicks in the middles of their pixels; None where there are none."""
+    if not (arguments.click or arguments.click_not):
+        return None
+    both = (np.array(each, dtype=np.float32).reshape(-1, 2) + 0.5 for each in (arguments.click, arguments.click_not))
+    return Points(*both)
+
+
+def _place(text: str) -> tuple[int, int]:
+    try:
+        x, y = (int(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f'"{text}" is no pixel; give its column and row, as in 120,80') from None
+    return x, y
 
 
 def record(image: Path, result: Result) -> dict[str, Any]:

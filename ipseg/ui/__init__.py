@@ -10,7 +10,7 @@ import gradio as gr
 
 from ipseg import registry
 from ipseg.options import Options
-from ipseg.ui import _controls
+from ipseg.ui import _controls, _link
 from ipseg.ui._studio import JOBS, Studio
 
 HEADING = """# ipseg
@@ -23,16 +23,16 @@ def build(studio: Studio | None = None, *, max_queue: int = 32) -> gr.Blocks:
     ``max_queue``: questions that may wait; who comes later is told that the page is busy.
     """
     studio = studio or Studio(Options())
-    tabs = sorted((registry.module("ui", name) for name in registry.names("ui")), key=lambda tab: tab.ORDER)
+    tabs = {name: registry.module("ui", name) for name in registry.names("ui")}
+    names = sorted(tabs, key=lambda name: tabs[name].ORDER)
     with gr.Blocks(title="ipseg", analytics_enabled=False, delete_cache=(600, 3600)) as page:
         gr.Markdown(HEADING, elem_id="title")
         controls = _controls.build(studio)
-        if len(tabs) == 1:
-            tabs[0].build(studio, controls)
-        else:
-            for tab in tabs:
-                with gr.Tab(tab.TITLE):
-                    tab.build(studio, controls)
+        with gr.Tabs(elem_id="tabs") as row:
+            for name in names:
+                with gr.Tab(tabs[name].TITLE, id=name, elem_id=f"tab-{name}"):
+                    tabs[name].build(studio, controls)
+        _link.build(page, studio, controls, row, names)
     for event in page.fns.values():
         if event.concurrency_id == JOBS["concurrency_id"]:
             event.concurrency_limit = studio.at_once

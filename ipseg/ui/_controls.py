@@ -26,6 +26,7 @@ class Controls:
     k: gr.Slider
     clusters: gr.Slider
     threshold: gr.Slider
+    sidebar: gr.Sidebar  # where what concerns all tabs may be added
 
     @property
     def inputs(self) -> list[gr.components.Component]:
@@ -54,13 +55,13 @@ def build(studio: Studio) -> Controls:
         with gr.Column(scale=1, min_width=150):
             fetch = _download.button(studio, studio.first)
             stop = gr.Button("Stop", size="sm", visible=False, elem_id="stop-fetch")
-    with gr.Sidebar(label="Settings", open=False, position="right", width=340, elem_id="settings"):
+    with gr.Sidebar(label="Settings", open=False, position="right", width=340, elem_id="settings") as sidebar:
         gr.Markdown("## Engine")
         preset = gr.Dropdown(list(PRESETS), value=studio.first.preset, label="Preset", elem_id="preset")
         with gr.Accordion("Parts", open=False, elem_id="parts"):
             parts = _parts(studio.first)
         gr.Markdown("## Numbers")
-        controls = Controls((preset, *parts), *_numbers(studio))
+        controls = Controls((preset, *parts), *_numbers(studio), sidebar)
         back = gr.Button("Back to the preset's own", size="sm", elem_id="reset")
     numbers = [controls.k, controls.clusters, controls.threshold]
     quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
@@ -71,9 +72,9 @@ def build(studio: Studio) -> Controls:
         [state, fetch],
         **quiet,
     )
-    preset.change(own_numbers, preset, numbers, **quiet)
+    preset.input(own_numbers, preset, numbers, **quiet)  # not when a link sets both
     back.click(_as_the_preset, preset, [*parts, *numbers], **quiet)
-    _download.wire(studio, fetch, stop, state, controls.engine, chosen, values_of)
+    _download.wire(studio, fetch, stop, state, controls.engine, numbers, chosen, taken_over)
     return controls
 
 
@@ -127,6 +128,12 @@ def values_of(now: Options) -> tuple[Any, ...]:
     """Options as the values of ``Controls.engine``."""
     features = now.features.split("+") if now.features else []
     return now.preset, features, now.sd_weight, now.timestep, now.saliency, now.segmenter, now.refinement
+
+
+def taken_over(now: Options, wanted: Options) -> tuple[Any, ...]:
+    """The values of the sidebar when ``wanted`` answers instead of ``now``: engine, then numbers."""
+    numbers = own_numbers(wanted.preset) if wanted.preset != now.preset else (gr.skip(),) * 3
+    return *values_of(wanted), *numbers
 
 
 def _as_the_preset(preset: str) -> tuple[Any, ...]:

@@ -73,19 +73,24 @@ def wire(
     stop: gr.Button,
     state: gr.HTML,
     engine: Sequence[gr.components.Component],
+    numbers: Sequence[gr.components.Component],
     chosen: Callable[[Sequence[Any]], Options],
-    values_of: Callable[[Options], tuple[Any, ...]],
+    taken_over: Callable[[Options, Options], tuple[Any, ...]],
 ) -> None:
-    """Pressing fetch moves the bar in ``state``; when all is here, the sidebar changes over to it."""
+    """Pressing fetch moves the bar in ``state``; when all is here, the sidebar changes over to it.
+
+    ``taken_over``: the values of engine and numbers when the second options answer instead of the first.
+    """
+    sidebar = [*engine, *numbers]
 
     def run(*values: Any) -> Iterator[tuple[Any, ...]]:
         now = chosen(values)
-        wanted, same = target(studio, now) or now, [gr.skip()] * len(engine)
+        wanted, same = target(studio, now) or now, [gr.skip()] * len(sidebar)
         with sentences():
             for done, total, text in progress_of(studio, wanted):
                 yield _bar(done, total, text), gr.Button(visible=False), gr.Button(visible=True), *same
         gr.Info(f"{html.escape(wanted.name)} is here and answers from now on.")
-        yield *refreshed(studio, wanted), gr.Button(visible=False), *values_of(wanted)
+        yield *refreshed(studio, wanted), gr.Button(visible=False), *taken_over(now, wanted)
 
     def again(*values: Any) -> tuple[Any, ...]:
         return *refreshed(studio, chosen(values)), gr.Button(visible=False)
@@ -95,7 +100,7 @@ def wire(
     running = fetch.click(
         run,
         list(engine),
-        [*outputs, *engine],
+        [*outputs, *sidebar],
         trigger_mode="multiple",
         concurrency_id="fetch",
         concurrency_limit=1,

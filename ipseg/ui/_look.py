@@ -16,7 +16,16 @@ def theme() -> gr.themes.Base:
         button_primary_background_fill="#b45309",
         button_primary_background_fill_hover="#92400e",
         button_primary_background_fill_dark="#b45309",
-        button_primary_background_fill_hover_dark="#d97706",
+        button_primary_background_fill_hover_dark="#92400e",
+        button_secondary_background_fill_hover_dark="*neutral_600",
+        checkbox_label_background_fill_selected="#b45309",
+        checkbox_label_background_fill_selected_dark="#b45309",
+        checkbox_label_text_color_selected="#ffffff",
+        checkbox_label_text_color_selected_dark="#ffffff",
+        body_text_color_subdued="*neutral_500",
+        body_text_color_subdued_dark="*neutral_300",
+        block_info_text_color="*neutral_500",
+        block_info_text_color_dark="*neutral_300",
         block_label_background_fill="*neutral_100",
         block_label_background_fill_dark="*neutral_800",
         block_label_text_color="*neutral_700",
@@ -38,6 +47,9 @@ CSS = """
 #engine { align-items: center; gap: .8rem; flex-wrap: wrap; }
 #engine > #engine-state { flex: 1 1 300px !important; }
 #engine > .column { flex: 0 1 200px !important; min-width: 160px !important; }
+.tab-container button.selected { color: #b45309; }
+.dark .tab-container button.selected { color: #fbbf24; }
+.sidebar:not(.open) .sidebar-content { visibility: hidden; transition: visibility .3s; }
 .sidebar:not(.open) .toggle-button { width: auto; gap: .3rem; padding: 0 .7rem; }
 .sidebar:not(.open) .toggle-button::after { content: "Settings"; font-size: .9rem; transform: rotate(180deg); }
 #engine-state .state { border-left: 4px solid #a8a29e; padding: .1rem .8rem; font-size: .95rem; }

@@ -24,6 +24,7 @@ from ipseg.pipeline import IPSeg
 from ipseg.placement import Placement
 from ipseg.types import InputError, Picture
 from ipseg.ui._limits import ONE, Ended, Limits, Watch
+from ipseg.ui._memory import give_back
 
 JOBS: dict[str, Any] = {"concurrency_id": "engine", "concurrency_limit": 2}  # over all tabs; on a GPU one at a time
 DISPLAY_SIDE = 1600  # pixels: larger pictures are shown reduced, and downloaded whole
@@ -149,13 +150,18 @@ class Studio:
 
 @contextmanager
 def sentences() -> Iterator[None]:
-    """What cannot be used becomes one sentence in the page and the API; its text is shown as text, never as HTML."""
+    """What cannot be used becomes one sentence in the page and the API; its text is shown as text, never as HTML.
+
+    Put it around all that a job does: when it is over, its memory goes back too.
+    """
     try:
         yield
     except InputError as error:
         raise gr.Error(html.escape(str(error), quote=False), title="Please check", print_exception=False) from None
     except Ended as ended:
         raise gr.Error(str(ended), title="Stopped", print_exception=False) from None
+    finally:
+        give_back()
 
 
 def shown(picture: Picture) -> Picture:

@@ -221,3 +221,35 @@ def test_the_offline_engine_end_to_end(tmp_path, save, make_scene):
     assert record["found"] is True
     x, y = np.floor(record["positive_points"]).astype(int).T
     assert mask[y, x].mean() >= 0.75
+
+
+def test_every_instance_gets_its_number(desk, make_scene):
+    assert run("prompt.png", "0.v1.png", "--output", "m.png", "--every", "--overlay", "--json", "m.json") == 0
+    inside = truth(make_scene, (40, 50), 0)
+    numbers = images.open_picture(desk / "m.numbers.png")[..., 0]
+    assert np.array_equal(numbers, inside.astype(np.uint8))
+    assert np.array_equal(images.open_picture(desk / "m.png")[..., 0] > 0, inside)
+    (record,) = json.loads((desk / "m.json").read_text())
+    rows, columns = np.nonzero(inside)
+    box = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+    assert record["instances"] == [{"score": record["score"], "pixels": inside.sum(), "box": box}]
+    assert (desk / "m.overlay.png").exists()
+
+
+def test_clicks_and_negative_prompts_reach_the_engine(desk, engine):
+    clicks = ["--click", "3,4", "--click-not", "5,6", "--click", "7,8"]
+    assert run("prompt.png", "0.v1.png", "--output", "m.png", *clicks, "--unlike", "other.png") == 0
+    assert engine.asked["clicks"].positive.tolist() == [[3.5, 4.5], [7.5, 8.5]]
+    assert engine.asked["clicks"].negative.tolist() == [[5.5, 6.5]]
+    assert engine.asked["unlike"] is not None
+    assert engine.prompts[-1][0] == [Path("other.png")]
+
+
+def test_clicks_are_for_one_picture(desk, capsys):
+    assert "clicks but 2 pictures" in refused(
+        capsys, "prompt.png", "0.v1.png", "1.v1.png", "--output", "o", "--click", "1,1"
+    )
+
+
+def test_a_picture_of_what_is_not_meant_is_never_written_over(desk, capsys):
+    refused(capsys, "prompt.png", "0.v1.png", "--output", "other.png", "--unlike", "other.png")

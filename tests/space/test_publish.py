@@ -60,6 +60,8 @@ def test_the_card_is_complete(card):
     assert not {*wanted.split(), "short_description", "tags", "models", "preload_from_hub"} - set(card)
     assert card["sdk"] == "gradio"
     assert card["license"] == "mit"
+    assert card["header"] in ("mini", "default")
+    assert re.fullmatch(r"\d+[hm]", card["startup_duration_timeout"])
     assert {card["colorFrom"], card["colorTo"]} <= COLOURS
     assert len(card["short_description"]) <= 60
     assert not card["emoji"].isascii()

@@ -18,6 +18,8 @@ from pathlib import Path
 
 import pytest
 
+from ipseg import choice
+
 ROOT = Path(__file__).resolve().parents[2]
 WITHIN = 120  # seconds until a page is there
 LENDS = """
@@ -110,24 +112,51 @@ def test_the_folder_alone_is_the_program(folder, python):
     shutil.rmtree(folder / "__pycache__", ignore_errors=True)
 
 
-def test_a_space_answers(folder, python, tmp_path):
-    with booted(folder, python, tmp_path) as (url, log):
-        answer = ask(url, folder, preset="offline")
-        with urllib.request.urlopen(f"{url}/config") as page:  # noqa: S310 - our own server
-            parts = json.load(page)["components"]
+@pytest.fixture(scope="module")
+def space(folder, python, request, tmp_path_factory) -> Iterator[tuple[str, Path]]:
+    """The Space on a CPU, running: its address and its log. With the models installed, it has their weights."""
+    home = tmp_path_factory.mktemp("running")
+    weights = (
+        {} if choice.packages_missing() else {"IPSEG_WEIGHTS_DIR": str(request.getfixturevalue("published_weights"))}
+    )
+    with booted(folder, python, home, **weights) as running:
+        yield running
+
+
+def test_a_space_answers_with_either_engine(space, folder):
+    url, log = space
+    answer = ask(url, folder, preset="offline")
     assert "Found." in str(answer) or "Not found." in str(answer)
-    said = log.read_text()
-    assert "engine: offline. Open http://0.0.0.0:" in said
-    assert "Traceback" not in said
+    first = "offline" if choice.packages_missing() else "light"
+    assert f"engine: {first}. Open http://0.0.0.0:" in log.read_text()
+    if first == "light":
+        assert "engine light" in str(ask(url, folder, preset="light"))
+    assert "Traceback" not in log.read_text()
+
+
+def test_no_visitor_makes_a_space_download(space):
+    with urllib.request.urlopen(f"{space[0]}/config") as page:  # noqa: S310 - our own server
+        parts = json.load(page)["components"]
     (fetch,) = [part["props"] for part in parts if part["props"].get("elem_id") == "fetch"]
-    assert fetch["visible"] is False  # no visitor makes a Space download
+    assert fetch["visible"] is False
 
 
-def test_a_space_takes_the_light_engine_where_its_weights_are(folder, python, tmp_path, models, published_weights):
-    with booted(folder, python, tmp_path, IPSEG_WEIGHTS_DIR=str(published_weights)) as (url, log):
-        answer = ask(url, folder, preset="light")
-    assert "engine light" in str(answer)
-    assert "engine: light." in log.read_text()
+@pytest.mark.browser
+def test_a_space_is_used_like_any_page(space, chromium):
+    url, log = space
+    context = chromium.new_context(viewport={"width": 1280, "height": 900})
+    page, complaints = context.new_page(), []
+    page.on("console", lambda message: message.type == "error" and complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(f"{url}/?preset=offline&__theme=light")  # as the Hub's own page embeds it, with a link's settings
+    page.wait_for_function("document.querySelector('#engine-state')?.innerText.includes('offline')")
+    page.get_by_text("A duck and its pink twin").first.click()
+    page.wait_for_selector("#verdict .found", timeout=60_000)
+    assert "Found" in page.inner_text("#verdict")
+    page.wait_for_selector("#mask-file:not([disabled])")
+    context.close()
+    assert complaints == []
+    assert "Traceback" not in log.read_text()
 
 
 def test_a_space_with_a_lent_gpu(folder, python, tmp_path, models, published_weights):
@@ -144,11 +173,15 @@ def test_a_space_with_a_lent_gpu(folder, python, tmp_path, models, published_wei
     assert log.read_text().count("lent 15 s") == 3  # prompt and picture; then the prompt is known
 
 
-def test_the_environment_says_where_it_listens(monkeypatch):
+def test_the_environment_says_where_it_listens(monkeypatch, tmp_path):
     spec = importlib.util.spec_from_file_location("app_of_a_space", ROOT / "app.py")
     for space, wanted in (("", ("127.0.0.1", "offline")), ("owner/name", ("0.0.0.0", "best"))):  # noqa: S104
         for name in ("HOST", "PORT", "PRESET", "GRADIO_SERVER_NAME", "GRADIO_SERVER_PORT"):
             monkeypatch.delenv(name, raising=False)
+        for name in ("IPSEG_WEIGHTS_DIR", "HF_HUB_CACHE"):
+            monkeypatch.delenv(name, raising=False)
+        for name in ("HF_HOME", "XDG_CACHE_HOME"):
+            monkeypatch.setenv(name, str(tmp_path))
         monkeypatch.setenv("SPACE_ID", space)
         monkeypatch.setattr(sys, "argv", ["app.py"])
         app = importlib.util.module_from_spec(spec)
@@ -156,4 +189,6 @@ def test_the_environment_says_where_it_listens(monkeypatch):
         chosen = app.arguments()
         assert (chosen.host, chosen.preset) == wanted
         assert chosen.port == 7860
-        assert app.studio(chosen).fetches == (not space)
+        studio = app.studio(chosen)
+        assert studio.fetches == (not space)
+        assert studio.first.preset == "offline"  # what answers where no weights are

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,6 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples_media" / "Images"
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 
 
 @dataclass(frozen=True)
@@ -38,8 +36,8 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 
 
 @contextmanager
-def serve(folder: Path, *arguments: str, **environment: str) -> Iterator[Demo]:
-    """`python app.py` on a free port, with no weights but those that it fetches."""
+def serve(folder: Path, *arguments: str, program: Sequence[str] = ("app.py",), **environment: str) -> Iterator[Demo]:
+    """`python app.py`, or another program, on a free port, with no weights but those that it fetches."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -53,7 +51,7 @@ def serve(folder: Path, *arguments: str, **environment: str) -> Iterator[Demo]:
     log = folder / "log.txt"
     with log.open("w") as output:
         process = subprocess.Popen(
-            [sys.executable, "app.py", *arguments],
+            [sys.executable, *program, *arguments],
             cwd=ROOT,
             env={**kept, **own, "PYTHONUNBUFFERED": "1", **environment},
             stdout=output,
@@ -78,20 +76,6 @@ def _wait(url: str, process: subprocess.Popen, log: Path) -> None:
         except OSError:
             time.sleep(0.2)
     pytest.fail("the demo did not answer within a minute")
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator:
-    """The Chromium of the machine, else Playwright's own, else the browser tests are skipped."""
-    api = pytest.importorskip("playwright.sync_api", reason="needs Playwright: pip install 'ipseg[dev]'")
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    with api.sync_playwright() as playwright:
-        try:
-            browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
-        except api.Error as error:
-            pytest.skip(f"no Chromium here: install one, or run `playwright install chromium` ({str(error)[:80]})")
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(params=[(1280, 900, "light"), (390, 844, "dark")], ids=["wide-light", "phone-dark"])

@@ -1,0 +1,169 @@
+"""Ask the page two hundred questions and draw what memory it holds: python examples_media/soak.py [--jobs 200].
+
+Starts the demo on a free port with the offline engine. Four clients ask at once, over all endpoints, about pictures
+that are all different, so that little is answered from what is kept. Writes soak.svg and prints one line.
+"""
+
+import argparse
+import os
+import random
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import cv2
+import numpy as np
+from gradio_client import Client, handle_file
+from PIL import Image, ImageEnhance
+
+ROOT = Path(__file__).resolve().parents[1]
+PICTURES = sorted((ROOT / "examples_media" / "Images").rglob("*.jpg"))
+KINDS, CASES = ("guitar", "lamp", "umbrella"), ("cut_off", "hidden", "crowded", "tiny", "night")
+USUAL = ("segment",) * 6 + ("compare", "batch", "video", "prompt_sets", "failure_cases")  # how often each is asked
+CLIENTS, EVERY = 4, 0.5  # seconds between two looks at the memory
+
+
+def varied(folder: Path, chance: random.Random, scale: float = 0.5) -> Path:
+    """An example picture as nobody has asked about before: another crop, another light."""
+    image = Image.open(chance.choice(PICTURES))
+    edges = [chance.randrange(24) for _ in range(4)]
+    image = image.crop((edges[0], edges[1], image.width - edges[2], image.height - edges[3]))
+    image = ImageEnhance.Brightness(image).enhance(chance.uniform(0.8, 1.2))
+    path = folder / f"{chance.getrandbits(64):016x}.png"
+    image.resize((round(image.width * scale), round(image.height * scale))).save(path)
+    return path
+
+
+def clip(folder: Path, chance: random.Random) -> Path:
+    """Eight frames of a picture that moves."""
+    picture = cv2.imread(str(varied(folder, chance, 0.3)))
+    height, width = picture.shape[:2]
+    path = folder / f"{chance.getrandbits(64):016x}.mp4"
+    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"mp4v"), 8, (width, height))
+    for number in range(8):
+        writer.write(np.roll(picture, number, axis=1))
+    writer.release()
+    return path
+
+
+def question(endpoint: str, folder: Path, chance: random.Random) -> dict:
+    """What an endpoint is asked with."""
+    one = handle_file(varied(folder, chance))
+    prompts = [{"image": one, "caption": None}]
+    if endpoint == "segment":
+        return {"prompts": prompts, "image": handle_file(varied(folder, chance)), "mask": None}
+    if endpoint == "compare":
+        pictures = [{"image": handle_file(varied(folder, chance)), "caption": None}]
+        return {"prompt": one, "pictures": pictures, "methods": ["ipseg", "persam"]}
+    if endpoint == "batch":
+        return {"prompts": prompts, "files": [handle_file(varied(folder, chance, 0.3)) for _ in range(3)]}
+    if endpoint == "video":
+        return {"prompts": prompts, "clip": handle_file(clip(folder, chance)), "per_second": 2}
+    return {"kind": chance.choice(KINDS)} if endpoint == "prompt_sets" else {"case": chance.choice(CASES)}
+
+
+@contextmanager
+def serve(home: Path) -> Iterator[tuple[str, int]]:
+    """The demo in a process of its own: its address and number."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    own = {"HF_HOME": str(home), "XDG_CACHE_HOME": str(home), "GRADIO_TEMP_DIR": str(home / "uploads")}
+    command = [sys.executable, "app.py", "--port", str(port), "--no-fetch"]
+    demo = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **own, "HF_HUB_OFFLINE": "1"})  # noqa: S603 - ours
+    try:
+        for _ in range(300):
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}", timeout=2).close()
+                break
+            except OSError:
+                time.sleep(0.2)
+        yield f"http://127.0.0.1:{port}", demo.pid
+    finally:
+        demo.terminate()
+        demo.wait(20)
+
+
+def resident(pid: int) -> float:
+    """MB of memory that a process holds."""
+    return int(Path(f"/proc/{pid}/status").read_text().split("VmRSS:")[1].split()[0]) / 1024
+
+
+def soak(jobs: int, seed: int) -> tuple[list[tuple[int, float]], float]:
+    """Ask. Returns (jobs done, MB) over time, and the seconds that it took."""
+    curve: list[tuple[int, float]] = []
+    done, over = [], threading.Event()
+    with tempfile.TemporaryDirectory() as name, serve(Path(name)) as (url, pid):
+        clients = [Client(url, verbose=False, download_files=f"{name}/{number}") for number in range(CLIENTS)]
+        pictures = Path(name, "pictures")
+        pictures.mkdir()
+
+        def one(number: int) -> None:
+            chance = random.Random(seed * 10_000 + number)  # noqa: S311 - no secret
+            endpoint = USUAL[number % len(USUAL)]
+            clients[number % CLIENTS].predict(**question(endpoint, pictures, chance), api_name=f"/{endpoint}")
+            done.append(number)
+
+        def watch() -> None:
+            while not over.wait(EVERY):
+                curve.append((len(done), resident(pid)))
+
+        watcher, start = threading.Thread(target=watch), time.perf_counter()
+        watcher.start()
+        try:
+            with ThreadPoolExecutor(CLIENTS) as pool:
+                list(pool.map(one, range(jobs)))
+        finally:
+            over.set()
+            watcher.join()
+        return [*curve, (len(done), resident(pid))], time.perf_counter() - start
+
+
+def draw(curve: list[tuple[int, float]], path: Path) -> None:
+    """The curve as an SVG: jobs to the right, MB upwards from zero."""
+    jobs, top = curve[-1][0], 100 * (int(max(memory for _, memory in curve)) // 100 + 1)
+    x, y = (lambda done: 56 + 564 * done / jobs), (lambda memory: 230 - 200 * memory / top)
+    line = " ".join(f"{x(done):.1f},{y(memory):.1f}" for done, memory in curve)
+    rows = [
+        f'<path d="M56 {y(value):.1f}H620" stroke="#d6d3d1"/><text x="48" y="{y(value) + 4:.1f}">{value}</text>'
+        for value in range(0, top + 1, 100)
+    ]
+    marks = [f'<text x="{x(value):.1f}" y="250">{value}</text>' for value in range(0, jobs + 1, max(1, jobs // 4))]
+    path.write_text(
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 640 270" font-family="system-ui, sans-serif" '
+        'font-size="12" fill="#57534e"><rect width="640" height="270" fill="#fff"/><g text-anchor="end">'
+        + "".join(rows)
+        + "</g>"
+        '<g text-anchor="middle">' + "".join(marks) + '<text x="338" y="266">jobs done</text></g>'
+        '<text x="8" y="16">MB resident</text>'
+        f'<polyline points="{line}" fill="none" stroke="#b45309" stroke-width="2"/>'
+        "</svg>\n"
+    )
+
+
+def main() -> None:
+    """Ask, draw, say."""
+    parser = argparse.ArgumentParser(description="Ask the page many questions and draw what memory it holds.")
+    parser.add_argument("--jobs", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--output", type=Path, default=ROOT / "examples_media" / "soak.svg")
+    asked = parser.parse_args()
+    curve, seconds = soak(asked.jobs, asked.seed)
+    draw(curve, asked.output)
+    quarters = [max(memory for done, memory in curve if done <= asked.jobs * part / 4) for part in (1, 2, 3, 4)]
+    print(
+        f"{asked.jobs} jobs in {seconds:.0f} s, none failed; highest in MB after each quarter "
+        f"{', '.join(f'{value:.0f}' for value in quarters)}; {curve[-1][1]:.0f} at the end."
+    )
+
+
+if __name__ == "__main__":
+    main()

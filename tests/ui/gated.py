@@ -1,0 +1,57 @@
+"""`python app.py` whose questions stop at a gate: `python tests/ui/gated.py FOLDER [ARGUMENTS OF app.py]`.
+
+It pretends to have a GPU. Every question says "arrived" before its similarity, waits until FOLDER holds a file "open",
+and says "passed" when it goes on to its points. While it waits it says "deserted" once nobody waits for its answer.
+A file "limit" in FOLDER holds the seconds that a question may take.
+"""
+
+import runpy
+import sys
+import time
+from pathlib import Path
+
+from gradio.context import LocalContext
+
+from ipseg import pipeline
+from ipseg.pipeline import IPSeg
+from ipseg.ui._limits import Limits
+from ipseg.ui._studio import Studio
+
+FOLDER = Path(sys.argv.pop(1))
+similarity, choose = IPSeg._similarity, pipeline.points.choose
+
+
+def say(word: str) -> None:
+    """Where the test reads it."""
+    print(word, flush=True)
+
+
+def waiting(self, *arguments):
+    """The similarity, once the gate is open."""
+    say("arrived")
+    events, name, told = LocalContext.blocks.get()._queue.event_ids_to_events, LocalContext.event_id.get(), False
+    while not (FOLDER / "open").exists():
+        if not told and not getattr(events.get(name), "alive", False):
+            told = True
+            say("deserted")
+        time.sleep(0.01)
+    return similarity(self, *arguments)
+
+
+def counted(*arguments, **settings):
+    """The points, which come next."""
+    say("passed")
+    return choose(*arguments, **settings)
+
+
+def limits(studio: Studio) -> Limits:
+    """As the file says."""
+    file = FOLDER / "limit"
+    return Limits(float(file.read_text())) if file.exists() else Limits()
+
+
+IPSeg._similarity, pipeline.points.choose = waiting, counted
+Studio.quick = True
+Studio.limits = property(limits, lambda studio, value: None)
+sys.path.insert(0, str(Path(__file__).parents[2]))
+runpy.run_path("app.py", run_name="__main__")

@@ -1,0 +1,154 @@
+"""A link to a tab and settings: written, read, and pressed in Chromium."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from urllib.parse import parse_qsl
+
+import pytest
+
+from ipseg.options import Options
+from ipseg.ui import _link
+from ipseg.ui._controls import own_numbers, values_of
+
+TABS = ("segment", "compare", "batch")
+START = {"tab": "segment", **dict(zip(_link.NAMES, values_of(Options("offline")), strict=False))}
+HERE = {**START, **dict(zip(_link.NUMBERS, own_numbers("offline"), strict=True))}
+LIGHT = dict(zip(_link.NUMBERS, own_numbers("light"), strict=True))
+
+
+def query(link: str) -> dict[str, str]:
+    """What a server makes of a query string."""
+    return dict(parse_qsl(link.removeprefix("?"), keep_blank_values=True))
+
+
+def test_the_start_needs_no_query():
+    assert _link.write(HERE, START) == ""
+    assert _link.read({}, TABS) == ({}, "")
+
+
+@pytest.mark.parametrize(
+    ("changed", "link"),
+    [
+        ({"tab": "compare"}, "?tab=compare"),
+        ({"preset": "light", **LIGHT}, "?preset=light"),
+        ({"preset": "light", **LIGHT, "k": 5}, "?preset=light&k=5"),
+        ({"features": ["dinov2/large", "stable_diffusion"]}, "?features=dinov2/large,stable_diffusion"),
+        ({"sd_weight": 0.1, "timestep": 100}, "?sd_weight=0.1&timestep=100"),
+        ({"segmenter": "sam2/tiny", "refinement": "cascade"}, "?segmenter=sam2/tiny&refinement=cascade"),
+        ({"k": 16, "clusters": 8, "threshold": 0.4}, "?k=16&clusters=8&threshold=0.4"),
+    ],
+)
+def test_what_differs_is_written_and_read_again(changed, link):
+    assert _link.write({**HERE, **changed}, START) == link
+    values, sentence = _link.read(query(link), TABS)
+    assert sentence == ""
+    numbers = dict(zip(_link.NUMBERS, own_numbers(values.get("preset", "offline")), strict=True))
+    assert {**START, **numbers, **values} == {**HERE, **changed}
+
+
+def test_a_part_that_the_page_opens_with_can_be_left_out_again():
+    start = {**START, "saliency": "tsdn", "sd_weight": 0.1}
+    link = _link.write({**HERE, "saliency": "", "sd_weight": None}, start)
+    assert link == "?sd_weight=&saliency="
+    assert _link.read(query(link), TABS)[0] == {"saliency": "", "sd_weight": None}
+
+
+@pytest.mark.parametrize("text", ["dinov2/large+clip", "dinov2/large clip", "dinov2/large,clip"])
+def test_features_may_be_joined_by_a_plus(text):
+    assert _link.read({"features": text}, TABS)[0] == {"features": ["dinov2/large", "clip"]}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"tab": "elsewhere"},
+        {"preset": "fastest"},
+        {"features": "dinov2/large,magic"},
+        {"sd_weight": "-1"},
+        {"sd_weight": "nan"},
+        {"timestep": "1000"},
+        {"timestep": "1.5"},
+        {"saliency": "none/big"},
+        {"k": "999"},
+        {"k": ""},
+        {"clusters": "0"},
+        {"threshold": "inf"},
+        {"colour": "<b>red</b>"},
+        {"k": "9" * 5000},
+    ],
+)
+def test_what_cannot_be_used_is_left_out_with_a_sentence(wrong, one_sentence):
+    values, sentence = _link.read({"tab": "batch", **wrong} if "tab" not in wrong else wrong, TABS)
+    assert values == ({} if "tab" in wrong else {"tab": "batch"})
+    one_sentence(sentence, names=next(iter(wrong)))
+    assert len(sentence) < 200
+
+
+def test_much_nonsense_stays_one_short_sentence(one_sentence):
+    values, sentence = _link.read({f"name{number}": "x" * 500 for number in range(500)}, TABS)
+    assert values == {}
+    assert len(sentence) < 400
+    one_sentence(sentence)
+
+
+def test_what_others_put_into_links_is_no_matter():
+    assert _link.read({"__theme": "dark", "utm_source": "letter", "view": "api", "logs": "build"}, TABS) == ({}, "")
+
+
+def test_a_preset_brings_its_numbers_and_the_link_its_own():
+    opened = _link._opened(TABS)
+    tab, *values, sentence = opened(SimpleNamespace(query_params={"tab": "batch", "preset": "light", "k": "5"}))
+    named = dict(zip(_link.NAMES, values, strict=True))
+    assert (tab.selected, sentence) == ("batch", "")
+    assert named["preset"] == "light"
+    assert [named[name] for name in _link.NUMBERS] == [5, *own_numbers("light")[1:]]
+    assert named["features"]["__type__"] == "update"  # it stays as it is
+
+
+LINK = "?tab=batch&preset=light&saliency=tokencut&segmenter=sam2/tiny&k=16&clusters=8&threshold=0.4"
+
+
+def opened(page, url: str) -> None:
+    page.goto(url)
+    page.wait_for_selector("#run", state="attached")
+
+
+@pytest.mark.browser
+def test_a_link_opens_its_tab_and_settings_and_the_button_writes_it(page, demo):
+    opened(page, f"{demo.url}/{LINK}")
+    page.wait_for_selector("#tab-batch", state="visible")
+    page.wait_for_function("document.querySelector('#engine-state').innerText.startsWith('light')")
+    assert not page.is_visible("#tab-segment")
+    assert page.locator("#verdict .waiting").count() == 1  # nothing was asked
+    page.click("#settings .toggle-button")
+    shown = [page.input_value(f"#{name} input[type=number]") for name in ("k", "c", "score")]
+    assert (page.input_value("#preset input"), shown) == ("light", ["16", "8", "0.4"])
+    page.click("#copy-link")
+    page.get_by_text("Copied.").wait_for()
+    assert page.get_by_text("Copied.").is_visible()
+    assert page.input_value("#link textarea") == f"{demo.url}/{LINK}"
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    assert page.evaluate("navigator.clipboard.readText()") == f"{demo.url}/{LINK}"
+    assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
+    assert page.complaints == []
+
+
+@pytest.mark.browser
+def test_a_bad_link_gets_a_sentence_and_the_page_opens_as_ever(page, demo):
+    opened(page, f"{demo.url}/?tab=attic&k=999&colour=<b>red</b>&timestep=50")
+    page.wait_for_selector(".toast-body")
+    assert '"tab=attic, k=999, colour=<b>red</b>" of the link' in page.inner_text(".toast-body")
+    assert page.is_visible("#tab-segment")
+    page.wait_for_function("document.querySelector('#engine-state').innerText.includes('timestep')")
+    assert page.complaints == []
+
+
+@pytest.mark.browser
+def test_where_the_browser_will_not_copy_the_link_is_shown(page):
+    page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error()); }")
+    page.click("#settings .toggle-button")
+    page.click("#copy-link")
+    page.get_by_text("copy the link from the field").wait_for()
+    assert page.input_value("#link textarea") == page.url
+    assert page.complaints == []
