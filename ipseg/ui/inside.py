@@ -130,11 +130,12 @@ def _handler(studio: Studio) -> Callable[..., tuple[Any, ...]]:
             segmenter: segmenter instead of the preset's own
             refinement: how points become a mask, if not as in the preset
         """
+        report = reporter(progress, studio.limits.many)
         with sentences():
             asked = chosen((preset, features, sd_weight, timestep, saliency, segmenter, refinement))
             pair = _opened(prompt, image, thing, truth)
             whole = options.resolve(asked).method.refinement == "ranked"
-            told = sections.Told(_looked(studio, asked, pair, reporter(progress)), pair, whole)
+            told = sections.Told(_looked(studio, asked, pair, report), pair, whole)
         return (
             sections.verdict(told, asked.name),
             sections.steps(told),

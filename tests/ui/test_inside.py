@@ -10,6 +10,7 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 
 from tests.ui.conftest import EXAMPLES, open_tab
+from tests.ui.test_accessibility import faults
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the client's own event loop
 TRUTHS = EXAMPLES.parent / "Annotations"
@@ -40,6 +41,7 @@ def test_an_example_gives_the_whole_picture(page):
     assert "preset" in page.inner_text("#inside-grid td.own")
     assert "no “with and without Stable Diffusion” here" in page.inner_text("#inside-similarity")
     tidy(page)
+    assert faults(page) == []
     page.locator("#inside-steps img").last.click()  # it fills the window, and the next press puts it back
     filled = page.locator("#inside-steps img").last
     assert filled.bounding_box()["width"] == page.viewport_size["width"]
