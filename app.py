@@ -6,8 +6,6 @@ import argparse
 import os
 from pathlib import Path
 
-from starlette.middleware import Middleware
-
 from ipseg import zero  # first: on ZeroGPU it has to come before torch
 from ipseg.choice import pick
 from ipseg.options import Options
@@ -125,7 +123,7 @@ def main() -> None:
         max_file_size="64mb",
         run_history=False,
         ssr_mode=False,
-        app_kwargs={"middleware": [Middleware(Busy, most=chosen.max_queue)]},
+        app_kwargs={"middleware": [(Busy, (), {"most": chosen.max_queue})]},
         max_threads=8,  # each thread keeps memory of its own
         share=chosen.share,
         auth=tuple(chosen.auth.split(":", 1)) if chosen.auth else None,

@@ -144,7 +144,7 @@ def draw(curve: list[tuple[int, float]], path: Path) -> None:
         + "</g>"
         '<g text-anchor="middle">' + "".join(marks) + '<text x="338" y="266">jobs done</text></g>'
         '<text x="8" y="16">MB resident</text>'
-        f'<polyline points="{line}" fill="none" stroke="#b45309" stroke-width="2"/>'
+        f'<polyline points="{line}" fill="none" stroke="#b45309" stroke-width="1.2"/>'
         "</svg>\n"
     )
 
@@ -158,9 +158,10 @@ def main() -> None:
     asked = parser.parse_args()
     curve, seconds = soak(asked.jobs, asked.seed)
     draw(curve, asked.output)
-    quarters = [max(memory for done, memory in curve if done <= asked.jobs * part / 4) for part in (1, 2, 3, 4)]
+    places = [(4 * done // (asked.jobs + 1), memory) for done, memory in curve]
+    quarters = [max(memory for place, memory in places if place == part) for part in range(4)]
     print(
-        f"{asked.jobs} jobs in {seconds:.0f} s, none failed; highest in MB after each quarter "
+        f"{asked.jobs} jobs in {seconds:.0f} s, none failed; most MB in each quarter "
         f"{', '.join(f'{value:.0f}' for value in quarters)}; {curve[-1][1]:.0f} at the end."
     )
 

@@ -19,7 +19,7 @@ from ipseg.ui._progress import QUEUED, STOPPING, WAITING
 from ipseg.ui._signature import with_engine
 from ipseg.ui._studio import JOBS, Studio, picture_input, sentences
 
-TITLE, ORDER = "Batch and video", 4
+TITLE, ORDER = "Batch and video", 5
 
 
 @dataclass(frozen=True)

@@ -72,6 +72,7 @@ def test_who_comes_when_the_queue_is_full_is_told_so(tmp_path):
     [
         (("--auth", "ada"), "a user and a password"),
         (("--max-queue", "0"), "give 1 or more"),
+        (("--max-seconds", "0"), "give 1 to 86400"),
         (("--preset", "magic"), "invalid choice"),
     ],
 )

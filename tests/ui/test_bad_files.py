@@ -1,0 +1,111 @@
+"""Every file of the table gets what the table says: an answer, or its one sentence; and the page goes on."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import zipfile
+from pathlib import Path
+
+import pytest
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+
+import ipseg
+from tests.ui import bad_files
+from tests.ui.bad_files import ANSWER, BATCHES, CLIPS, HEIGHT, MASKS, PICTURES, WIDTH, File
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the client's own event loop
+
+GOOD = [file for file in PICTURES if file.gets == ANSWER]
+BAD = [file for file in PICTURES if file.gets != ANSWER]
+
+
+@pytest.fixture(scope="module")
+def client(demo, tmp_path_factory) -> Client:
+    return Client(demo.url, verbose=False, download_files=tmp_path_factory.mktemp("downloads"))
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory) -> Path:
+    """Every file of the table, by field."""
+    folder = tmp_path_factory.mktemp("desk")
+    for field, files in bad_files.FIELDS.items():
+        (folder / field).mkdir()
+        for file in files:
+            (folder / field / file.name).write_bytes(file.make())
+    bad_files.scene().save(folder / "good.png")
+    return folder
+
+
+def prompts(path: Path) -> list[dict]:
+    return [{"image": handle_file(path), "caption": None}]
+
+
+def segment(client: Client, prompt: Path, image: Path, mask: Path | None = None):
+    given = handle_file(mask) if mask else None
+    return client.predict(prompts=prompts(prompt), image=handle_file(image), mask=given, api_name="/segment")
+
+
+def file_of(answer) -> Path:
+    return Path(answer["value"] if isinstance(answer, dict) else answer)
+
+
+def is_told(file: File, ask, one_sentence, desk: Path) -> None:
+    """Its one sentence and nothing else, without a folder of this or the server's."""
+    with pytest.raises(AppError) as caught:
+        ask()
+    told = html.unescape(str(caught.value))
+    assert told == file.sentence
+    one_sentence(told, names=file.name, folder=desk)
+    assert not re.search(r"/\w+/", told)
+
+
+@pytest.mark.parametrize("file", GOOD, ids=lambda file: file.name)
+def test_a_picture_of_an_unusual_kind_gets_an_answer(client, desk, file):
+    answer = segment(client, desk / "good.png", desk / "a picture" / file.name)
+    assert ipseg.open_picture(file_of(answer[5])).shape[:2] == (HEIGHT, WIDTH)  # upright
+
+
+@pytest.mark.parametrize("file", BAD, ids=lambda file: file.name)
+def test_a_picture_that_cannot_be_used(client, desk, one_sentence, file):
+    path = desk / "a picture" / file.name
+    is_told(file, lambda: segment(client, desk / "good.png", path), one_sentence, desk)
+    is_told(file, lambda: segment(client, path, desk / "good.png"), one_sentence, desk)
+
+
+@pytest.mark.parametrize("file", MASKS, ids=lambda file: file.name)
+def test_a_mask_that_cannot_be_used(client, desk, one_sentence, file):
+    good = desk / "good.png"
+    is_told(file, lambda: segment(client, good, good, desk / "a mask" / file.name), one_sentence, desk)
+
+
+@pytest.mark.parametrize("file", BATCHES, ids=lambda file: file.name)
+def test_a_batch_that_cannot_be_used(client, desk, one_sentence, file):
+    given = {"prompts": prompts(desk / "good.png"), "files": [handle_file(desk / "pictures of a batch" / file.name)]}
+    is_told(file, lambda: client.predict(**given, mask=None, api_name="/batch"), one_sentence, desk)
+
+
+@pytest.mark.parametrize("file", CLIPS, ids=lambda file: file.name)
+def test_a_clip_that_cannot_be_used(client, desk, one_sentence, file):
+    given = {"prompts": prompts(desk / "good.png"), "clip": handle_file(desk / "a clip" / file.name)}
+    is_told(file, lambda: client.predict(**given, mask=None, api_name="/video"), one_sentence, desk)
+
+
+def test_in_a_zip_the_good_are_answered_and_the_others_told(client, desk, tmp_path):
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        for file in PICTURES:
+            archive.write(desk / "a picture" / file.name, file.name)
+    given = {"prompts": prompts(desk / "good.png"), "files": [handle_file(tmp_path / "all.zip")]}
+    status, _, _, masks, coco, _ = client.predict(**given, mask=None, api_name="/batch")
+    told = {html.unescape(line) for line in re.findall("<li>(.*?)</li>", status)}
+    assert told == {file.sentence for file in BAD}
+    images = json.loads(file_of(coco).read_text())["images"]
+    assert {image["file_name"] for image in images} == {file.name for file in GOOD}
+    with zipfile.ZipFile(file_of(masks)) as archive:
+        assert len(archive.namelist()) == len(GOOD)
+
+
+def test_the_table_is_the_truth():
+    assert bad_files.TABLE.read_text() == bad_files.text(), "run: python -m tests.ui.bad_files"
