@@ -134,6 +134,7 @@ CSS = """
 #verdict .missing { border-color: #eb333d; background: rgb(235 51 61 / .10); }
 #verdict .waiting { border-color: #a8a29e; background: rgb(168 162 158 / .12); }
 #verdict .aside { opacity: .8; font-size: .9rem; }
+.grid-wrap.fixed-height { max-height: none; } /* a gallery shows all of itself: the page scrolls, not a part of it */
 :focus-visible { outline: 3px solid #d97706 !important; outline-offset: 2px; }
 @media (max-width: 640px) {
   .tab-wrapper { contain: inline-size; }
