@@ -54,11 +54,19 @@ def build(studio: Studio, controls: Controls) -> None:
     verdict = gr.HTML(elem_id="case-verdict", container=False)
     with gr.Row():
         pictures = [
-            gr.Image(label=label, alt_text=label, elem_id=name, height=300, interactive=False, min_width=260)
+            gr.Image(
+                label=label,
+                alt_text=label,
+                elem_id=name,
+                height=300,
+                interactive=False,
+                min_width=260,
+                buttons=["download", "fullscreen"],
+            )
             for name, label in (
-                ("case-broken", "The broken prompt: bright counts as the thing"),
+                ("case-broken", "Broken: bright counts"),
                 ("case-broken-answer", "Its answer"),
-                ("case-mended", "The mended prompt: bright counts as the thing"),
+                ("case-mended", "Mended: bright counts"),
                 ("case-mended-answer", "Its answer"),
             )
         ]
