@@ -44,7 +44,59 @@ def compare(page: Page) -> None:
     page.wait_for_selector("#compare-answers img")
 
 
-SHOTS = {"page.jpg": segment, "compare.jpg": compare}
+def every(page: Page) -> None:
+    """All of several things."""
+    page.get_by_text("All three ducks").first.click()
+    page.wait_for_selector("#numbered img", timeout=60_000)
+
+
+def prompt_sets(page: Page) -> None:
+    """One kind of thing under three prompt sets."""
+    page.get_by_role("tab", name="Prompt sets").click()
+    page.click("#sets-run")
+    page.wait_for_selector("#sets-verdict table", timeout=90_000)
+    page.wait_for_selector("#sets-answers img")
+
+
+def failure_cases(page: Page) -> None:
+    """A broken prompt beside the one that mends it."""
+    page.get_by_role("tab", name="Failure cases").click()
+    page.wait_for_selector("#cases img")
+    page.locator("#cases button img").nth(1).click()
+    page.wait_for_selector("#case-verdict .waiting", timeout=60_000)
+
+
+def inside(page: Page) -> None:
+    """Every step on one pair."""
+    page.get_by_role("tab", name="Inside").click()
+    page.wait_for_selector("#inside-run")
+    page.locator("#inside-examples button").first.click()
+    page.wait_for_selector("#inside-grid td.own img", timeout=120_000)
+
+
+def batch(page: Page) -> None:
+    """A thing cut out of a handful of pictures."""
+    page.get_by_role("tab", name="Batch and video").click()
+    page.set_input_files("#batch-prompts input[type=file]", str(PICTURES / "toy_car" / "00.jpg"))
+    page.wait_for_selector("#batch-prompts img")
+    with tempfile.TemporaryDirectory() as folder:
+        names = [f"{thing}_{number}.jpg" for thing in ("toy_car", "robot") for number in ("01", "02", "03")]
+        files = [shutil.copy(PICTURES / name[:-7] / name[-6:], Path(folder) / name) for name in names]
+        page.set_input_files("#batch-files input[type=file]", files)
+        page.wait_for_selector("#batch-files .file-preview")
+        page.click("#batch-run")
+        page.wait_for_selector("#batch-status .found", timeout=90_000)
+
+
+SHOTS = {
+    "page.jpg": segment,
+    "compare.jpg": compare,
+    "tabs/every.jpg": every,
+    "tabs/prompt_sets.jpg": prompt_sets,
+    "tabs/failure_cases.jpg": failure_cases,
+    "tabs/inside.jpg": inside,
+    "tabs/batch.jpg": batch,
+}
 
 
 def main(folder: Path) -> None:
@@ -53,7 +105,7 @@ def main(folder: Path) -> None:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     with tempfile.TemporaryDirectory() as home:  # no weights but none are asked for: every machine shows the same
-        environment = {**os.environ, "HF_HOME": home, "HF_HUB_OFFLINE": "1"}
+        environment = {**os.environ, "HF_HOME": home, "HF_HUB_OFFLINE": "1", "XDG_CACHE_HOME": home}
         command = [sys.executable, "app.py", "--port", str(port), "--no-fetch"]
         demo = subprocess.Popen(command, cwd=ROOT, env=environment)  # noqa: S603 - our own server
         try:
@@ -61,6 +113,7 @@ def main(folder: Path) -> None:
             _wait(url)
             for name, act in SHOTS.items():
                 shot = Image.open(io.BytesIO(_shoot(url, act))).convert("RGB")
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shot.save(folder / name, quality=86, optimize=True)
         finally:
             demo.terminate()

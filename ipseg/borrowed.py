@@ -28,6 +28,12 @@ class Borrower(IPSeg):
         parts: tuple[Any, ...] = (_Part("extractor"), _Part("detector"), _Part("segmenter"))
         super().__init__(parts[0], parts[1], parts[2], preset.method, name=chosen.name, cache_bytes=preset.cache)
         self._chosen, self._lender = chosen, lender
+        self.record = {
+            "engine": chosen.name,
+            "features": {source: dict(settings) for source, settings in preset.sources.items()},
+            "saliency": list(preset.saliency),
+            "segmenter": list(preset.segmenter),
+        }
         self.perception = BorrowedPerception(
             parts[0], parts[1], parts[2], settled=preset.method.settled, cache_bytes=preset.cache
         )

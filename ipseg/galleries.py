@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -19,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ipseg import images
+from ipseg import images, kept
 from ipseg.comparison import iou
 from ipseg.evaluation.predict import decides
 from ipseg.pipeline import IPSeg, Progress
@@ -110,7 +108,7 @@ def read(folder: Path) -> tuple[dict[str, Kind], dict[str, Case]]:
 
 def cache_folder() -> Path:
     """Where results are kept: XDG_CACHE_HOME, else ~/.cache."""
-    return Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "ipseg" / "galleries"
+    return kept.folder("galleries")
 
 
 def answer(
@@ -123,16 +121,16 @@ def answer(
     """The engine's answer, computed once and read from ``store`` (:func:`cache_folder`) afterwards."""
     path = (store or cache_folder()) / f"{_key(engine, [*prompts, asked.picture])}.npz"
     picture = images.open_picture(asked.picture)
-    kept = _load(path, picture.shape[:2])
-    if kept is None:
+    known = kept.load(path)
+    if known is None or not {"mask", "found", "saliency"} <= set(known) or known["mask"].shape != picture.shape[:2]:
         report: dict[str, Any] = {"progress": progress} if progress else {}
         prompt = engine.prompt(list(prompts), **report)
         result = engine.segment(prompt, picture, **report)
         saliency = np.rint(prompt.views[0].saliency * 255).astype(np.uint8)
-        kept = result.mask, result.found, saliency
-        _save(path, *kept)
-    mask, found, saliency = kept
-    return Answer(picture, mask, found, iou(mask, asked.truth), saliency)
+        known = {"mask": result.mask, "found": np.array(result.found), "saliency": saliency}
+        kept.save(path, known)
+    mask = known["mask"]
+    return Answer(picture, mask, bool(known["found"]), iou(mask, asked.truth), known["saliency"])
 
 
 def answers(
@@ -178,31 +176,3 @@ def _key(engine: IPSeg, files: Sequence[Path]) -> str:
     for file in files:
         digest.update(hashlib.blake2b(file.read_bytes(), digest_size=16).digest())
     return digest.hexdigest()
-
-
-def _load(path: Path, size: tuple[int, int]) -> tuple[Mask, bool, NDArray[np.uint8]] | None:
-    """What was kept; None when it is not there or cannot be read."""
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:  # closed whatever the file holds
-            mask, found, saliency = kept["mask"], bool(kept["found"]), kept["saliency"]
-    except (OSError, ValueError, KeyError, EOFError):
-        return None
-    except Exception as error:  # a damaged archive: zipfile has its own kinds
-        if type(error).__module__ not in ("zipfile", "zlib"):
-            raise
-        return None
-    return (mask, found, saliency) if mask.shape == size else None
-
-
-def _save(path: Path, mask: Mask, found: bool, saliency: NDArray[np.uint8]) -> None:
-    """Whole or not at all, so that two processes may share a folder; without room, nothing is kept."""
-    partial = path.with_name(f".{path.stem}.{os.getpid()}.npz")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file:
-            kept: dict[str, Any] = {"mask": mask, "found": np.array(found), "saliency": saliency}
-            np.savez_compressed(file, **kept)
-        partial.replace(path)
-    except OSError:
-        with suppress(OSError):
-            partial.unlink()

@@ -167,7 +167,7 @@ class IPSeg:
         refined = partial(refine.REFINEMENTS[method.refinement], seen.segmenter, encoding, worth=worth)
         with step("mask", 0.85):  # M = Dec_M(F_I, Concat(T_M, T_P)), Eq. 2
             answer = refined(chosen, likeness.values)
-            if clicks is not None:
+            if clicks is not None and len(clicks.positive) + len(clicks.negative):
                 answer = refine.corrected(seen.segmenter, encoding, answer, chosen, clicks)
         mask, limit = answer.masks[0], method.threshold if threshold is None else threshold
         certain = partial(presence.score, prompt, features, unlike=unlike)

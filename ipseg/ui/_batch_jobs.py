@@ -52,6 +52,7 @@ def pictures_job(
             for outcome in pictures.run(question, items):
                 tally.done = outcome.number
                 yield tally.bar(outcome.item.name), _taken(parcel, tally, outcome), *[gr.skip()] * 4
+        tally.kept = tally.done - len(tally.errors) - question.asked
         _unless_all_failed(tally)
         yield _verdict(tally, watch, given), list(tally.overlays), gr.skip(), *_files(page, parcel, tally), gr.skip()
 

@@ -63,7 +63,7 @@ def build(page: gr.Blocks, studio: Studio, controls: Controls, tabs: gr.Tabs, na
 
     copy.click(asked, [link, *settings], link, js=OPEN_TAB, **quiet).then(None, link, [link, said], js=COPY, **quiet)
     amiss = gr.Textbox(visible="hidden", elem_id="link-amiss")
-    page.load(_opened(names), None, [tabs, *settings, amiss], **quiet)
+    page.load(_opened(names, start), None, [tabs, *settings, amiss], **quiet)
     amiss.change(_warned, amiss, show_progress="hidden", api_visibility="private")  # queued: only so it can warn
 
 
@@ -91,7 +91,7 @@ def read(query: Mapping[str, str], tabs: Sequence[str]) -> tuple[dict[str, Any],
     )
 
 
-def _opened(tabs: Sequence[str]) -> Callable[..., tuple[Any, ...]]:
+def _opened(tabs: Sequence[str], start: Mapping[str, Any]) -> Callable[..., tuple[Any, ...]]:
     """What the page does with its query string when it is opened. It sets components, and asks nothing of an engine."""
 
     def opened(request: gr.Request) -> tuple[Any, ...]:
@@ -99,7 +99,8 @@ def _opened(tabs: Sequence[str]) -> Callable[..., tuple[Any, ...]]:
         if "preset" in values:
             values = {**dict(zip(NUMBERS, own_numbers(values["preset"]), strict=True)), **values}
         tab = gr.Tabs(selected=values[TAB]) if TAB in values else gr.skip()
-        return tab, *(values.get(name, gr.skip()) for name in NAMES), sentence
+        stays = {name: None if start.get(name, "") is None else gr.skip() for name in NAMES}  # Gradio makes None a 0
+        return tab, *({**stays, **values}[name] for name in NAMES), sentence
 
     return opened
 

@@ -32,6 +32,7 @@ class Tally:
     done: int = 0
     total: int = 0
     found: int = 0
+    kept: int = 0  # answered by an earlier run
     errors: list[str] = field(default_factory=list)
     overlays: list[tuple[str, str]] = field(default_factory=list)
 
@@ -63,6 +64,7 @@ class Tally:
         said = f"Stopped after {self.done} of {self.total}" if stopped else "Done"
         parts = f"<b>{said}.</b> Found in {self.found} of {good} {self.what}{'s' * (good != 1)}. "
         more = " Run it again, and it goes on from there." if stopped else ""
+        more = f" {self.kept} of them were answered by an earlier run.{more}" if self.kept else more
         more = f" It took longer than {limit:.0f} seconds.{more}" if limit else more
         seconds = time.perf_counter() - self.start
         lines = "".join(f"<li>{html.escape(error)}</li>" for error in self.errors[:LISTED])

@@ -13,7 +13,6 @@ from ipseg.options import Options
 from ipseg.pipeline import IPSeg, Progress
 from ipseg.result import Result
 from ipseg.types import PictureError, Points, Prompt, SettingError
-from ipseg.ui._controls import chosen
 from ipseg.ui._studio import DISPLAY_SIDE, STEPS, Studio
 
 MOST = 50  # pictures searched at once here; more are for the tab of batches
@@ -81,18 +80,9 @@ class Session:
         return self.put(replace(self.seen[self.which], clicks=clicks[-MOST_CLICKS:]))
 
 
-def question(
-    prompts: Sequence[Any] | None,
-    searched: Sequence[str],
-    mask: str | None,
-    unlike: Sequence[Any] | None,
-    every: bool,
-    settings: Sequence[Any],
-) -> Question:
-    """What was asked, from the values of components; ``settings`` are those of ``Controls.inputs``."""
-    k, clusters, threshold, *engine = settings
-    numbers = {"k": int(k), "clusters": int(clusters), "threshold": threshold}
-    return Question(chosen(engine), paths(prompts), tuple(searched), mask, paths(unlike), bool(every), numbers)
+def numbers_of(k: float, clusters: float, threshold: float) -> dict[str, Any]:
+    """The numbers of the sidebar as the engine takes them."""
+    return {"k": int(k), "clusters": int(clusters), "threshold": threshold}
 
 
 def paths(gallery: Sequence[Any] | None) -> tuple[str, ...]:

@@ -9,12 +9,15 @@ from typing import Any
 
 import gradio as gr
 
+from ipseg.options import Options
 from ipseg.types import InputError
 from ipseg.ui import _answers as answers
 from ipseg.ui import _questions as questions
 from ipseg.ui._controls import Controls
+from ipseg.ui._questions import Question, paths
 from ipseg.ui._rows import distinct
 from ipseg.ui._segment_layout import Layout
+from ipseg.ui._signature import with_engine
 from ipseg.ui._studio import JOBS, Studio, picture_input, reporter, sentences, shown
 
 
@@ -49,20 +52,14 @@ def build(studio: Studio, controls: Controls, page: Layout) -> None:
 def _one(studio: Studio, page: Layout) -> Callable[..., tuple[Any, ...]]:
     """What answers for one picture; Gradio reads its arguments for the API."""
 
+    @with_engine(numbers=True)
     def segment(
         prompts: list[Any] | None,
         image: str | None,
         mask: str | None,
-        k: float,
-        clusters: float,
-        threshold: float,
-        preset: str = "offline",
-        features: list[str] | None = None,
-        sd_weight: float | None = None,
-        timestep: float | None = None,
-        saliency: str | None = None,
-        segmenter: str | None = None,
-        refinement: str | None = None,
+        *,
+        asked: Options,
+        numbers: dict[str, Any],
         unlike: list[Any] | None = None,
         every: bool = False,
         clicks: list[list[float]] | None = None,
@@ -74,35 +71,25 @@ def _one(studio: Studio, page: Layout) -> Callable[..., tuple[Any, ...]]:
             prompts: pictures of the thing
             image: the picture to search
             mask: where the thing is in the first prompt picture: white on black, same size; may be left out
-            k: most and least similar cells, 1 to 256
-            clusters: points of each kind, 1 to 32, at most k
-            threshold: least score that counts as found, 0 to 1
-            preset: which engine answers
-            features: feature extractors instead of the preset's own
-            sd_weight: weight of Stable Diffusion, the others being 1; empty: the preset's own
-            timestep: of Stable Diffusion, 0 to 999; empty: the preset's own
-            saliency: saliency method instead of the preset's own
-            segmenter: segmenter instead of the preset's own
-            refinement: how points become a mask, if not as in the preset
             unlike: pictures of what is not meant, such as a look-alike
             every: whether to look for all instances beside the single mask
             clicks: corrections, [[x, y, 1], [x, y, 0]]: pixels of the upright picture, 1 on the thing, 0 beside it
         """
         start = time.perf_counter()
-        values = [k, clusters, threshold, preset, features, sd_weight, timestep, saliency, segmenter, refinement]
         with sentences():
-            asked = questions.question(prompts, (image,) if image else (), mask, unlike, every, values)
+            searched = (image,) if image else ()
+            question = Question(asked, paths(prompts), searched, mask, paths(unlike), every, numbers)
             made = questions.as_clicks(clicks)
             report = reporter(progress, studio.limits.one)
-            ready = questions.ready(studio, asked, report)
-            result = ready.answer(asked.images[0], made, report)
+            ready = questions.ready(studio, question, report)
+            result = ready.answer(question.images[0], made, report)
         return (
-            answers.verdict(ready.prompt, result, asked.options.name, time.perf_counter() - start),
+            answers.verdict(ready.prompt, result, asked.name, time.perf_counter() - start),
             answers.before_and_after(result),
             answers.marked(result, made),
             shown(result.heat_map()),
             answers.prompt_views(ready.prompt),
-            *answers.downloads(result, Path(asked.images[0]).stem, page.mask_file, page.cut_file),
+            *answers.downloads(result, Path(question.images[0]).stem, page.mask_file, page.cut_file),
             answers.step_times(result.seconds),
             result.record(),
         )
@@ -113,20 +100,14 @@ def _one(studio: Studio, page: Layout) -> Callable[..., tuple[Any, ...]]:
 def _several(studio: Studio, page: Layout) -> Callable[..., tuple[Any, ...]]:
     """What answers for several pictures."""
 
+    @with_engine(numbers=True)
     def segment_all(
         prompts: list[Any] | None,
         images: list[Any] | None,
         mask: str | None,
-        k: float,
-        clusters: float,
-        threshold: float,
-        preset: str = "offline",
-        features: list[str] | None = None,
-        sd_weight: float | None = None,
-        timestep: float | None = None,
-        saliency: str | None = None,
-        segmenter: str | None = None,
-        refinement: str | None = None,
+        *,
+        asked: Options,
+        numbers: dict[str, Any],
         unlike: list[Any] | None = None,
         every: bool = False,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio finds its progress in the default
@@ -137,28 +118,17 @@ def _several(studio: Studio, page: Layout) -> Callable[..., tuple[Any, ...]]:
             prompts: pictures of the thing
             images: the pictures to search, at most 50
             mask: where the thing is in the first prompt picture: white on black, same size; may be left out
-            k: most and least similar cells, 1 to 256
-            clusters: points of each kind, 1 to 32, at most k
-            threshold: least score that counts as found, 0 to 1
-            preset: which engine answers
-            features: feature extractors instead of the preset's own
-            sd_weight: weight of Stable Diffusion, the others being 1; empty: the preset's own
-            timestep: of Stable Diffusion, 0 to 999; empty: the preset's own
-            saliency: saliency method instead of the preset's own
-            segmenter: segmenter instead of the preset's own
-            refinement: how points become a mask, if not as in the preset
             unlike: pictures of what is not meant, such as a look-alike
             every: whether to look for all instances beside the single mask
         """
-        values = [k, clusters, threshold, preset, features, sd_weight, timestep, saliency, segmenter, refinement]
         with sentences():
-            asked = questions.question(prompts, questions.paths(images), mask, unlike, every, values)
+            question = Question(asked, paths(prompts), paths(images), mask, paths(unlike), every, numbers)
             report = reporter(progress, studio.limits.many)
-            ready = questions.ready(studio, asked, report)
+            ready = questions.ready(studio, question, report)
             seen, facts = [], []
-            for number, (path, name) in enumerate(zip(asked.images, distinct(asked.images), strict=True)):
+            for number, (path, name) in enumerate(zip(question.images, distinct(question.images), strict=True)):
                 try:
-                    result = ready.answer(path, (), questions.of_many(report, number, len(asked.images)))
+                    result = ready.answer(path, (), questions.of_many(report, number, len(question.images)))
                 except InputError as error:
                     facts.append({"image": name, "error": str(error)})
                     continue

@@ -9,15 +9,17 @@ from typing import Any
 
 import gradio as gr
 
+from ipseg.options import Options
 from ipseg.types import PictureError
 from ipseg.ui import _batch_jobs as work
 from ipseg.ui._batch_jobs import Given
-from ipseg.ui._controls import Controls, chosen
+from ipseg.ui._controls import Controls
 from ipseg.ui._jobs import Jobs
 from ipseg.ui._progress import QUEUED, STOPPING, WAITING
+from ipseg.ui._signature import with_engine
 from ipseg.ui._studio import JOBS, Studio, picture_input, sentences
 
-TITLE, ORDER = "Batch and video", 4
+TITLE, ORDER = "Batch and video", 5
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class _Layout:
 def build(studio: Studio, controls: Controls) -> None:
     """Lay out the tab and wire it."""
     page, jobs = _layout(), Jobs()
-    batch, video = _handlers(studio, jobs, page)
+    batch, video = _batch(studio, jobs, page), _video(studio, jobs, page)
     quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     for button, job, name, given in (
         (page.run, batch, "batch", [page.prompts, page.files, page.mask]),
@@ -81,23 +83,17 @@ def _stopped(jobs: Jobs) -> Callable[..., Any]:
     return stop
 
 
-def _handlers(studio: Studio, jobs: Jobs, page: _Layout) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """What answers; Gradio reads the arguments for the API."""
+def _batch(studio: Studio, jobs: Jobs, page: _Layout) -> Callable[..., Any]:
+    """What answers for pictures; Gradio reads the arguments for the API."""
 
+    @with_engine(numbers=True)
     def batch(
         prompts: list[Any] | None,
         files: list[str] | None,
         mask: str | None = None,
-        k: float = 32,
-        clusters: float = 4,
-        threshold: float = 0.0,
-        preset: str = "offline",
-        features: list[str] | None = None,
-        sd_weight: float | None = None,
-        timestep: float | None = None,
-        saliency: str | None = None,
-        segmenter: str | None = None,
-        refinement: str | None = None,
+        *,
+        asked: Options,
+        numbers: dict[str, Any],
         request: gr.Request = None,  # Gradio fills it in
     ) -> Iterator[tuple[Any, ...]]:
         """Cut the thing that the prompt pictures show out of many pictures.
@@ -108,39 +104,28 @@ def _handlers(studio: Studio, jobs: Jobs, page: _Layout) -> tuple[Callable[..., 
             prompts: pictures of the thing
             files: the pictures to search: files, or zips of them
             mask: where the thing is in the first prompt picture: white on black, same size; may be left out
-            k: most and least similar cells, 1 to 256
-            clusters: points of each kind, 1 to 32, at most k
-            threshold: least score that counts as found, 0 to 1
-            preset: which engine answers
-            features: feature extractors instead of the preset's own
-            sd_weight: weight of Stable Diffusion, the others being 1; empty: the preset's own
-            timestep: of Stable Diffusion, 0 to 999; empty: the preset's own
-            saliency: saliency method instead of the preset's own
-            segmenter: segmenter instead of the preset's own
-            refinement: how points become a mask, if not as in the preset
         """
         with sentences(), jobs.running(request, studio.limits.many) as watch:
             if not files:
                 raise PictureError("There are no pictures to search yet; add files, a zip or a folder.")
-            asked = chosen((preset, features, sd_weight, timestep, saliency, segmenter, refinement))
-            given = Given(prompts, mask, {"k": int(k), "clusters": int(clusters), "threshold": threshold}, asked)
+            given = Given(prompts, mask, numbers, asked)
             yield from work.pictures_job(studio, jobs, page, given, files, watch)
 
+    return batch
+
+
+def _video(studio: Studio, jobs: Jobs, page: _Layout) -> Callable[..., Any]:
+    """What answers for a clip."""
+
+    @with_engine(numbers=True)
     def video(
         prompts: list[Any] | None,
         clip: str | None,
         mask: str | None = None,
         per_second: float = 3.0,
-        k: float = 32,
-        clusters: float = 4,
-        threshold: float = 0.0,
-        preset: str = "offline",
-        features: list[str] | None = None,
-        sd_weight: float | None = None,
-        timestep: float | None = None,
-        saliency: str | None = None,
-        segmenter: str | None = None,
-        refinement: str | None = None,
+        *,
+        asked: Options,
+        numbers: dict[str, Any],
         request: gr.Request = None,  # Gradio fills it in
     ) -> Iterator[tuple[Any, ...]]:
         """Cut the thing that the prompt pictures show out of every frame of a clip.
@@ -152,25 +137,14 @@ def _handlers(studio: Studio, jobs: Jobs, page: _Layout) -> tuple[Callable[..., 
             clip: an MP4, MOV, WebM, MKV or AVI file of at most two minutes
             mask: where the thing is in the first prompt picture: white on black, same size; may be left out
             per_second: frames of each second that the engine looks at; between them the mask follows the motion
-            k: most and least similar cells, 1 to 256
-            clusters: points of each kind, 1 to 32, at most k
-            threshold: least score that counts as found, 0 to 1
-            preset: which engine answers
-            features: feature extractors instead of the preset's own
-            sd_weight: weight of Stable Diffusion, the others being 1; empty: the preset's own
-            timestep: of Stable Diffusion, 0 to 999; empty: the preset's own
-            saliency: saliency method instead of the preset's own
-            segmenter: segmenter instead of the preset's own
-            refinement: how points become a mask, if not as in the preset
         """
         with sentences(), jobs.running(request, studio.limits.many) as watch:
             if not clip:
                 raise PictureError("There is no clip yet; add one.")
-            asked = chosen((preset, features, sd_weight, timestep, saliency, segmenter, refinement))
-            given = Given(prompts, mask, {"k": int(k), "clusters": int(clusters), "threshold": threshold}, asked)
+            given = Given(prompts, mask, numbers, asked)
             yield from work.clip_job(studio, jobs, page, given, Path(clip), per_second, watch)
 
-    return batch, video
+    return video
 
 
 def _layout() -> _Layout:
@@ -181,20 +155,32 @@ def _layout() -> _Layout:
             folder = gr.UploadButton("Choose a folder", file_count="directory", size="sm", elem_id="batch-folder")
             run = gr.Button("Cut it out of all", variant="primary", size="lg", elem_id="batch-run")
         with gr.Column(min_width=300):
-            clip = gr.File(label="Or a clip: up to two minutes", elem_id="batch-clip")
-            per_second = gr.Slider(
-                1, 30, 3, step=1, label="Looks per second; between them the mask follows", elem_id="batch-looks"
-            )
-            run_clip = gr.Button("Cut it out of the clip", variant="primary", size="lg", elem_id="batch-run-clip")
+            clip, per_second, run_clip = _clip()
     status = gr.HTML(WAITING, label="Progress", elem_id="batch-status", container=False)
     stop = gr.Button("Stop", interactive=False, size="sm", elem_id="batch-stop")
+    asked = (prompts, mask, files, folder, run, clip, per_second, run_clip)
+    masks_file, coco_file, clip_file = _downloads()
+    return _Layout(*asked, stop, status, *_results(), masks_file, coco_file, clip_file)
+
+
+def _clip() -> tuple[gr.File, gr.Slider, gr.Button]:
+    clip = gr.File(label="Or a clip: up to two minutes", elem_id="batch-clip")
+    per_second = gr.Slider(
+        1, 30, 3, step=1, label="Looks per second; between them the mask follows", elem_id="batch-looks"
+    )
+    return clip, per_second, gr.Button("Cut it out of the clip", variant="primary", size="lg", elem_id="batch-run-clip")
+
+
+def _downloads() -> list[gr.DownloadButton]:
+    """Masks, COCO file and clip, dark until there is something to take."""
+    named = {"batch-masks": "All masks (ZIP)", "batch-coco": "COCO (JSON)", "batch-made": "Clip"}
     with gr.Row():
-        masks_file, coco_file, clip_file = (
-            gr.DownloadButton(label, interactive=False, elem_id=name, min_width=140)
-            for label, name in (
-                ("All masks (ZIP)", "batch-masks"), ("COCO (JSON)", "batch-coco"), ("Clip", "batch-made"),
-            )
-        )  # fmt: skip
+        return [
+            gr.DownloadButton(label, interactive=False, elem_id=name, min_width=140) for name, label in named.items()
+        ]
+
+
+def _results() -> tuple[gr.Gallery, gr.Video]:
     video = gr.Video(label="The clip", interactive=False, visible=False, elem_id="batch-video", height=420)
     gallery = gr.Gallery(
         label="The first results",
@@ -204,10 +190,7 @@ def _layout() -> _Layout:
         interactive=False,
         elem_id="batch-gallery",
     )
-    return _Layout(
-        prompts, mask, files, folder, run, clip, per_second, run_clip, stop, status, gallery, video, masks_file,
-        coco_file, clip_file,
-    )  # fmt: skip
+    return gallery, video
 
 
 def _prompt() -> tuple[gr.Gallery, gr.Image]:

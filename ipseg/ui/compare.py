@@ -8,46 +8,23 @@ from typing import Any
 
 import gradio as gr
 
-from ipseg import comparison, images, registry
+from ipseg import comparison, images
+from ipseg.options import Options
 from ipseg.types import InputError, Mask, Picture, PictureError
 from ipseg.ui import _rows as rows
-from ipseg.ui._controls import Controls, chosen
-from ipseg.ui._studio import JOBS, Studio, picture_input, reporter, sentences
+from ipseg.ui._compare_fields import Layout, layout
+from ipseg.ui._controls import Controls
+from ipseg.ui._signature import with_engine
+from ipseg.ui._studio import JOBS, Studio, reporter, sentences
 
 TITLE, ORDER = "Compare", 1
 
 MOST = 16  # pictures in one comparison
-WAITING = '<div class="waiting">Give a picture of the thing, one or more pictures to search, and two methods.</div>'
-
-
-@dataclass(frozen=True)
-class _Layout:
-    """The components of the tab."""
-
-    prompt: gr.Image
-    pictures: gr.Gallery
-    methods: gr.CheckboxGroup
-    mask: gr.Image
-    paint: gr.ImageEditor
-    onto: gr.Button
-    truths: gr.File
-    run: gr.Button
-    table: gr.HTML
-    which: gr.Dropdown
-    left: gr.Dropdown
-    right: gr.Dropdown
-    slider: gr.ImageSlider
-    answers: gr.Gallery
-    difference: gr.Image
-    row: gr.DownloadButton
-    masks: gr.DownloadButton
-    record: gr.JSON
-    kept: gr.State
 
 
 def build(studio: Studio, controls: Controls) -> None:
     """Lay out the tab and wire it."""
-    page = _layout()
+    page = layout()
     inputs = [page.prompt, page.pictures, page.methods, page.mask, page.paint, page.truths, *controls.engine]
     shown = [page.left, page.right, page.slider, page.answers, page.difference]
     outputs = [page.table, page.record, page.row, page.masks, page.kept, page.which, *shown]
@@ -65,9 +42,10 @@ def build(studio: Studio, controls: Controls) -> None:
     page.prompt.change(lambda: None, None, page.paint, **quiet)
 
 
-def _handler(studio: Studio, page: _Layout) -> Callable[..., tuple[Any, ...]]:
+def _handler(studio: Studio, page: Layout) -> Callable[..., tuple[Any, ...]]:
     """What answers; Gradio reads its arguments for the API."""
 
+    @with_engine()
     def compare(
         prompt: str | None,
         pictures: list[Any] | None,
@@ -75,13 +53,8 @@ def _handler(studio: Studio, page: _Layout) -> Callable[..., tuple[Any, ...]]:
         mask: str | None = None,
         paint: Any = None,
         truths: list[str] | None = None,
-        preset: str = "offline",
-        features: list[str] | None = None,
-        sd_weight: float | None = None,
-        timestep: float | None = None,
-        saliency: str | None = None,
-        segmenter: str | None = None,
-        refinement: str | None = None,
+        *,
+        asked: Options,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio finds its progress in the default
     ) -> tuple[Any, ...]:
         """Cut the thing that the prompt shows out of pictures, by several methods.
@@ -93,17 +66,9 @@ def _handler(studio: Studio, page: _Layout) -> Callable[..., tuple[Any, ...]]:
             mask: where the thing is in the prompt: white on black, same size; the saliency mask where left out
             paint: the same, painted on the page
             truths: true masks of the pictures, by the pictures' names or in their order; may be left out
-            preset: which engine answers
-            features: feature extractors instead of the preset's own
-            sd_weight: weight of Stable Diffusion, the others being 1; empty: the preset's own
-            timestep: of Stable Diffusion, 0 to 999; empty: the preset's own
-            saliency: saliency method instead of the preset's own
-            segmenter: segmenter instead of the preset's own
-            refinement: how points become a mask, if not as in the preset
         """
         report = reporter(progress, studio.limits.many)
         with sentences():
-            asked = chosen((preset, features, sd_weight, timestep, saliency, segmenter, refinement))
             question = _question(prompt, pictures, methods, mask, paint, truths)
             if not studio.loaded(asked):
                 report(0.0, "models")
@@ -204,109 +169,3 @@ def _canvas(editor: gr.ImageEditor) -> Callable[[str | None], Any]:
         return {"background": rows.as_png(editor, picture, "prompt.png"), "layers": [], "composite": None}
 
     return onto
-
-
-def _layout() -> _Layout:
-    with gr.Row():
-        with gr.Column(min_width=300):
-            prompt = picture_input(
-                label="1. The thing", height=260, elem_id="compare-prompt", alt_text="The picture of the thing"
-            )
-        with gr.Column(min_width=300):
-            pictures = gr.Gallery(
-                label="2. The pictures to search",
-                type="filepath",
-                file_types=["image"],
-                columns=3,
-                height=260,
-                object_fit="contain",
-                interactive=True,
-                sources=["upload", "clipboard"],
-                elem_id="compare-pictures",
-            )
-    methods = gr.CheckboxGroup(
-        [(registry.module("methods", name).TITLE, name) for name in _by_usual(registry.names("methods"))],
-        value=list(comparison.USUAL),
-        label="3. Who answers",
-        elem_id="compare-methods",
-    )
-    mask, paint, onto, truths = _masks()
-    run = gr.Button("Compare", variant="primary", size="lg", elem_id="compare-run")
-    table = gr.HTML(WAITING, elem_id="compare-table", container=False)
-    with gr.Row():
-        which, left, right = (
-            gr.Dropdown([], label=label, visible=visible, elem_id=name, min_width=160)
-            for label, name, visible in (
-                ("Picture", "compare-which", False),
-                ("Left", "compare-left", True),
-                ("Right", "compare-right", True),
-            )
-        )
-    with gr.Row():
-        with gr.Column(scale=3, min_width=300):
-            slider = gr.ImageSlider(label="Left | right", elem_id="compare-slider", max_height=520, interactive=False)
-        with gr.Column(scale=2, min_width=280):
-            difference = gr.Image(
-                label="Where they differ: white is where all agree",
-                alt_text="The pixels in which the masks differ, each method in its colour",
-                elem_id="compare-difference",
-                height=380,
-                interactive=False,
-                buttons=["download", "fullscreen"],
-            )
-    answers = gr.Gallery(
-        label="Every answer, with the points that it used",
-        columns=3,
-        object_fit="contain",
-        height="auto",
-        interactive=False,
-        elem_id="compare-answers",
-    )
-    with gr.Row():
-        row = gr.DownloadButton("Row of pictures (PNG)", interactive=False, elem_id="compare-row", min_width=140)
-        masks = gr.DownloadButton("All masks (ZIP)", interactive=False, elem_id="compare-masks", min_width=140)
-    with gr.Accordion("The record, as JSON", open=False):
-        record = gr.JSON(elem_id="compare-record", show_label=False)
-    kept = gr.State(time_to_live=3600)
-    return _Layout(
-        prompt, pictures, methods, mask, paint, onto, truths, run, table, which, left, right, slider, answers,
-        difference, row, masks, record, kept,
-    )  # fmt: skip
-
-
-def _masks() -> tuple[gr.Image, gr.ImageEditor, gr.Button, gr.File]:
-    with gr.Accordion("A mask for the thing: paint it or upload it; without one, what stands out counts", open=False):
-        onto = gr.Button("Paint on my picture", size="sm", elem_id="compare-onto")
-        with gr.Row():
-            paint = gr.ImageEditor(
-                label="Paint over the thing",
-                sources=[],
-                type="filepath",
-                format="png",
-                brush=gr.Brush(default_size=24, colors=["#f59e0b"], color_mode="fixed"),
-                layers=False,
-                transforms=[],
-                elem_id="compare-paint",
-                min_width=300,
-            )
-            mask = picture_input(
-                label="Or upload it: white on black, the size of the picture",
-                height=200,
-                elem_id="compare-mask",
-                alt_text="Mask of the thing",
-                min_width=240,
-            )
-    # Set on the instance, as in picture_input: the layer's own file, which images.py opens.
-    paint.preprocess = lambda payload: payload.layers[0].path if payload and payload.layers else None
-    with gr.Accordion("True masks, to measure against", open=False):
-        truths = gr.File(
-            label="White on black; named like the pictures, or in their order",
-            file_count="multiple",
-            file_types=["image"],
-            elem_id="compare-truths",
-        )
-    return mask, paint, onto, truths
-
-
-def _by_usual(names: list[str]) -> list[str]:
-    return [*comparison.USUAL, *(name for name in names if name not in comparison.USUAL)]

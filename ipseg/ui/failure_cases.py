@@ -10,8 +10,10 @@ import gradio as gr
 
 from ipseg import galleries
 from ipseg.galleries import Answer, Case
+from ipseg.options import Options
 from ipseg.ui import _gallery
-from ipseg.ui._controls import Controls, chosen
+from ipseg.ui._controls import Controls
+from ipseg.ui._signature import with_engine
 from ipseg.ui._studio import JOBS, Studio, reporter, sentences
 
 TITLE, ORDER = "Failure cases", 3
@@ -79,32 +81,20 @@ def build(studio: Studio, controls: Controls) -> None:
 def _handler(studio: Studio, cases: Mapping[str, Case]) -> Callable[..., tuple[Any, ...]]:
     """What answers; Gradio reads its arguments for the API."""
 
+    @with_engine()
     def failure_cases(
         case: str,
-        preset: str = "offline",
-        features: list[str] | None = None,
-        sd_weight: float | None = None,
-        timestep: float | None = None,
-        saliency: str | None = None,
-        segmenter: str | None = None,
-        refinement: str | None = None,
+        *,
+        asked: Options,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio finds its progress in the default
     ) -> tuple[Any, ...]:
         """Ask about a picture with a prompt that breaks the rule, and with the one that mends it.
 
         Args:
             case: the case, as the gallery names it
-            preset: which engine answers
-            features: feature extractors instead of the preset's own
-            sd_weight: weight of Stable Diffusion, the others being 1; empty: the preset's own
-            timestep: of Stable Diffusion, 0 to 999; empty: the preset's own
-            saliency: saliency method instead of the preset's own
-            segmenter: segmenter instead of the preset's own
-            refinement: how points become a mask, if not as in the preset
         """
         report = reporter(progress, studio.limits.many)
         with sentences():
-            asked = chosen((preset, features, sd_weight, timestep, saliency, segmenter, refinement))
             engine, this = studio.engine(asked), cases[case]
             prompts = {"broken": [this.prompt.picture], "mended": [this.mended.picture]}
             found = galleries.answers(engine, prompts, [this.input], progress=report)

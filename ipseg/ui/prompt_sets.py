@@ -11,9 +11,11 @@ import gradio as gr
 
 from ipseg import galleries, images
 from ipseg.galleries import Answer, Kind
+from ipseg.options import Options
 from ipseg.types import PictureError
 from ipseg.ui import _gallery
-from ipseg.ui._controls import Controls, chosen
+from ipseg.ui._controls import Controls
+from ipseg.ui._signature import with_engine
 from ipseg.ui._studio import JOBS, Studio, reporter, sentences
 
 TITLE, ORDER = "Prompt sets", 2
@@ -62,16 +64,12 @@ def build(studio: Studio, controls: Controls) -> None:
 def _handler(studio: Studio, kinds: Mapping[str, Kind]) -> Callable[..., tuple[Any, ...]]:
     """What answers; Gradio reads its arguments for the API."""
 
+    @with_engine()
     def prompt_sets(
         kind: str,
         own: list[Any] | None = None,
-        preset: str = "offline",
-        features: list[str] | None = None,
-        sd_weight: float | None = None,
-        timestep: float | None = None,
-        saliency: str | None = None,
-        segmenter: str | None = None,
-        refinement: str | None = None,
+        *,
+        asked: Options,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio finds its progress in the default
     ) -> tuple[Any, ...]:
         """Ask about the same pictures with three prompts of one kind of thing, and with prompts of your own.
@@ -79,17 +77,9 @@ def _handler(studio: Studio, kinds: Mapping[str, Kind]) -> Callable[..., tuple[A
         Args:
             kind: the kind of thing, as the gallery names it
             own: further prompts, each asked alone
-            preset: which engine answers
-            features: feature extractors instead of the preset's own
-            sd_weight: weight of Stable Diffusion, the others being 1; empty: the preset's own
-            timestep: of Stable Diffusion, 0 to 999; empty: the preset's own
-            saliency: saliency method instead of the preset's own
-            segmenter: segmenter instead of the preset's own
-            refinement: how points become a mask, if not as in the preset
         """
         report = reporter(progress, studio.limits.many)
         with sentences():
-            asked = chosen((preset, features, sd_weight, timestep, saliency, segmenter, refinement))
             added = [path for path, _ in own or []]
             if len(added) > MOST:
                 raise PictureError(f"There are {len(added)} prompts of your own; give at most {MOST} at once.")

@@ -17,7 +17,7 @@ from ipseg.ui import _answers as answers
 from ipseg.ui import _questions as questions
 from ipseg.ui import _segment_api as api
 from ipseg.ui import _segment_layout as layout
-from ipseg.ui._controls import Controls
+from ipseg.ui._controls import Controls, chosen
 from ipseg.ui._questions import Clicks, Question, Ready, Seen, Session
 from ipseg.ui._rows import distinct
 from ipseg.ui._segment_layout import IS_IT, Layout
@@ -101,10 +101,16 @@ class Desk:
 
     def _question(self, values: Values) -> Question:
         page = self.page
-        return questions.question(
-            values[page.prompts], questions.paths(values[page.images]), values[page.mask], values[page.unlike],
-            values[page.every], [values[one] for one in self.controls.inputs],
-        )  # fmt: skip
+        k, clusters, threshold, *engine = (values[one] for one in self.controls.inputs)
+        return Question(
+            chosen(engine),
+            questions.paths(values[page.prompts]),
+            questions.paths(values[page.images]),
+            values[page.mask],
+            questions.paths(values[page.unlike]),
+            values[page.every],
+            questions.numbers_of(k, clusters, threshold),
+        )
 
     def _every(self, values: Values, session: Session, progress: gr.Progress) -> tuple[Any, ...]:
         start = time.perf_counter()

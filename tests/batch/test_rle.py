@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import zipfile
 
 import numpy as np
 import pytest
 
+from ipseg import open_picture
 from ipseg.batch import rle
+from ipseg.batch.parcel import Parcel
 
 
 def test_counts_run_down_the_columns_and_begin_outside():
@@ -59,9 +62,23 @@ def test_the_record_is_coco():
     assert only["category_id"] == data["categories"][0]["id"]
 
 
-def test_pycocotools_reads_it(tmp_path):
-    coco = pytest.importorskip("pycocotools.coco", reason="pycocotools is not installed")
-    mask = np.random.default_rng(1).random((13, 9)) < 0.4
-    (tmp_path / "coco.json").write_text(json.dumps(record([mask])))
-    data = coco.COCO(str(tmp_path / "coco.json"))
-    np.testing.assert_array_equal(data.annToMask(data.anns[1]).astype(bool), mask)
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of pycocotools itself
+def test_pycocotools_reads_every_mask_bit_for_bit(tmp_path):
+    coco = pytest.importorskip("pycocotools.coco", reason="needs pycocotools: pip install 'ipseg[dev]'")
+    rng, masks = np.random.default_rng(1), {}
+    with Parcel(tmp_path, "a test") as parcel:
+        for number, share in enumerate((0.4, 0.0, 0.1, 1.0, 0.9)):
+            mask = rng.random((19 + number, 17)) < share
+            mask[0, 0] ^= number == 2  # one that begins inside
+            found = number != 3  # nothing is white where the thing was not found
+            parcel.add(f"{number}.jpg", f"in/{number}", mask, found=found, score=0.5)
+            masks[f"{number}.jpg"] = mask & found
+    data = coco.COCO(str(parcel.coco))
+    annotated = {image["file_name"]: data.imgToAnns[image["id"]] for image in data.dataset["images"]}
+    with zipfile.ZipFile(parcel.masks) as archive:
+        for name, mask in masks.items():
+            png = open_picture(archive.read(f"in/{name[0]}.png"))[..., 0]
+            np.testing.assert_array_equal(png, mask.astype(np.uint8) * 255)
+            read = [data.annToMask(annotation) for annotation in annotated[name]] or [np.zeros(mask.shape, np.uint8)]
+            np.testing.assert_array_equal(read[0] * 255, png)
+            assert [annotation["area"] for annotation in annotated[name]] == [mask.sum()] * bool(mask.any())

@@ -32,12 +32,20 @@ def desk(tmp_path_factory):
         for number in (1, 2):
             archive.writestr(f"ducks/{number}.png", cv2.imencode(".png", small[number])[1].tobytes())
         archive.writestr("ducks/words.jpg", b"words")
-    with zipfile.ZipFile(folder / "many.zip", "w") as archive:
-        for number in range(40):
-            picture = cv2.GaussianBlur(small[1 + number % 4], (0, 0), 0.3 + number / 50)
-            archive.writestr(f"{number:02}.png", cv2.imencode(".png", picture)[1].tobytes())
+    _pack(folder / "many.zip", small, range(40))
+    _pack(folder / "again.zip", small, range(50, 60))
+    for number, place in enumerate(("one.png", "deeper/two.png"), start=1):
+        (folder / "folder" / place).parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(folder / "folder" / place), small[number])
     _film(folder / "duck.mp4", small[3])
     return folder
+
+
+def _pack(path: Path, small, numbers) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        for number in numbers:
+            picture = cv2.GaussianBlur(small[1 + number % 4], (0, 0), 0.3 + number / 50)
+            archive.writestr(f"{number:02}.png", cv2.imencode(".png", picture)[1].tobytes())
 
 
 def _picture(number: int):
@@ -107,6 +115,44 @@ def test_stop_really_stops_and_the_next_run_goes_on(page, desk):
     with zipfile.ZipFile(io.BytesIO(download(page, "#batch-masks"))) as masks:
         assert len(masks.namelist()) == stopped_at
     page.wait_for_selector("#batch-stop[disabled]")
+    assert page.complaints == []
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("page", [(1280, 900, "light")], ids=["wide-light"], indirect=True)
+def test_a_run_that_was_stopped_goes_on_where_it_was(page, desk):
+    opened(page, "#batch-files", desk / "again.zip").click("#batch-run")
+    page.wait_for_function("document.querySelector('#batch-status progress')?.value >= 2", timeout=60_000)
+    page.click("#batch-stop")
+    page.wait_for_selector(DONE, timeout=20_000)
+    told = page.inner_text("#batch-status")
+    assert "Run it again, and it goes on from there." in told
+    stopped_at = int(told.split("Stopped after ")[1].split()[0])
+    assert stopped_at < 10
+    page.wait_for_selector("#batch-stop[disabled]")
+    page.click("#batch-run")
+    page.get_by_text("Done.").wait_for(timeout=60_000)
+    told = page.inner_text("#batch-status")
+    assert f" {stopped_at} of them were answered by an earlier run." in told
+    with zipfile.ZipFile(io.BytesIO(download(page, "#batch-masks"))) as masks:
+        assert len(masks.namelist()) == 10
+    assert page.complaints == []
+
+
+@pytest.mark.browser
+def test_a_folder_in_masks_out(page, desk):
+    tab(page)
+    page.set_input_files("#batch-prompts input[type=file]", str(PROMPT))
+    page.wait_for_selector("#batch-prompts img")
+    with page.expect_file_chooser() as chooser:
+        page.click("#batch-folder")
+    chooser.value.set_files(desk / "folder")
+    page.wait_for_selector("#batch-files .file-preview")
+    page.click("#batch-run")
+    page.wait_for_selector(DONE, timeout=60_000)
+    assert "Done. Found in 2 of 2 pictures." in page.inner_text("#batch-status")
+    with zipfile.ZipFile(io.BytesIO(download(page, "#batch-masks"))) as masks:
+        assert sorted(Path(name).name for name in masks.namelist()) == ["one.png", "two.png"]
     assert page.complaints == []
 
 

@@ -97,12 +97,13 @@ def test_what_others_put_into_links_is_no_matter():
 
 
 def test_a_preset_brings_its_numbers_and_the_link_its_own():
-    opened = _link._opened(TABS)
+    opened = _link._opened(TABS, START)
     tab, *values, sentence = opened(SimpleNamespace(query_params={"tab": "batch", "preset": "light", "k": "5"}))
     named = dict(zip(_link.NAMES, values, strict=True))
     assert (tab.selected, sentence) == ("batch", "")
     assert named["preset"] == "light"
     assert [named[name] for name in _link.NUMBERS] == [5, *own_numbers("light")[1:]]
+    assert named["timestep"] is None  # else Gradio shows a 0 where nothing is chosen
     assert named["features"]["__type__"] == "update"  # it stays as it is
 
 
@@ -142,6 +143,17 @@ def test_a_bad_link_gets_a_sentence_and_the_page_opens_as_ever(page, demo):
     assert page.is_visible("#tab-segment")
     page.wait_for_function("document.querySelector('#engine-state').innerText.includes('timestep')")
     assert page.complaints == []
+
+
+@pytest.mark.browser
+def test_numbers_that_are_left_to_the_preset_stay_empty(page):
+    page.click("#settings .toggle-button")
+    page.locator("#parts > button").click()
+    weight = page.get_by_label("Weight of Stable Diffusion")
+    weight.wait_for()
+    page.click("#copy-link")
+    page.get_by_text("Copied.").wait_for()
+    assert (weight.input_value(), page.input_value("#link textarea")) == ("", page.url)
 
 
 @pytest.mark.browser

@@ -1,0 +1,95 @@
+"""Measure on the examples what goes beyond the paper: all instances, negative prompts, clicks.
+
+python examples_media/beyond.py [PRESET]    # two minutes with the offline engine
+"""
+
+import itertools
+import json
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+import ipseg
+from ipseg.evaluation.metrics import iou
+
+HERE = Path(__file__).resolve().parent
+THINGS = ("blue_teapot", "cactus", "green_mug", "red_mug", "robot", "toy_car", "yellow_duck")
+CLICKS = 5
+NOWHERE = np.empty((0, 2), np.float32)
+
+
+def picture(name):
+    return HERE / "Images" / f"{name}.jpg"
+
+
+def truth(name):
+    return ipseg.open_mask(HERE / "Annotations" / f"{name}.png")
+
+
+def instances(engine):
+    """How many pictures of several of one thing are counted rightly, and the IoU of all instances together."""
+    index = json.loads((HERE / "galleries" / "index.json").read_text(encoding="utf-8"))["several"]
+    counts, single, every = [], [], []
+    for one in index:
+        inside = ipseg.open_picture(HERE / one["input"]["mask"])[..., 0] > 0
+        result = engine.segment(
+            engine.prompt(HERE / one["prompt"]["picture"]), HERE / one["input"]["picture"], every=True
+        )
+        counts.append((len(result.instances), one["count"]))
+        single.append(iou(result.mask, inside))
+        every.append(iou(result.every, inside))
+    right = sum(found == there for found, there in counts)
+    print(f"all instances: {right} of {len(counts)} pictures counted rightly (found / there: ", end="")
+    print(", ".join(f"{found}/{there}" for found, there in counts), end="); ")
+    print(f"mIoU with all of them {np.mean(every):.3f}, of the single mask {np.mean(single):.3f}")
+
+
+def negatives(engine):
+    """How much of another thing is cut out where the prompt's is absent, without and with a prompt that says so."""
+    prompts = {name: engine.prompt(picture(f"{name}/00"), truth(f"{name}/00")) for name in THINGS}
+    shares, kept = [], []
+    for thing, other in itertools.permutations(THINGS, 2):
+        inside = truth(f"{other}/02")
+        results = [engine.segment(prompts[thing], picture(f"{other}/02"), unlike=no) for no in (None, prompts[other])]
+        shares.append([(result.mask & inside).sum() / inside.sum() for result in results])
+        own = [engine.segment(prompts[thing], picture(f"{thing}/02"), unlike=no) for no in (None, prompts[other])]
+        kept.append([iou(result.mask, truth(f"{thing}/02")) for result in own])
+    (without, with_it), (own, with_other) = np.mean(shares, axis=0), np.mean(kept, axis=0)
+    print(
+        f"negative prompts: {without:.0%} of a thing that is not meant is cut out, {with_it:.0%} with a picture of it;"
+    )
+    print(f"    mIoU of the thing that is meant {own:.3f}, {with_other:.3f} with a picture of something else")
+
+
+def clicks(engine):
+    """The mIoU after each click of one who clicks into the middle of the largest mistake."""
+    courses = [_course(engine, name, number) for name in THINGS for number in ("02", "03", "04")]
+    print(
+        "clicks: mIoU "
+        + ", ".join(f"{value:.3f}" for value in np.mean(courses, axis=0))
+        + f" after 0 to {CLICKS} of them"
+    )
+
+
+def _course(engine, thing, number):
+    prompt, inside = engine.prompt(picture(f"{thing}/00")), truth(f"{thing}/{number}")
+    made, values = ipseg.Points(NOWHERE, NOWHERE), []
+    for _ in range(CLICKS + 1):
+        result = engine.segment(prompt, picture(f"{thing}/{number}"), clicks=made)
+        values.append(iou(result.mask, inside))
+        depth = cv2.distanceTransform(np.pad(result.mask ^ inside, 1).astype(np.uint8), cv2.DIST_L2, 3)[1:-1, 1:-1]
+        y, x = np.unravel_index(int(depth.argmax()), depth.shape)
+        place = np.array([[x + 0.5, y + 0.5]], np.float32)
+        if inside[y, x]:
+            made = ipseg.Points(np.concatenate([made.positive, place]), made.negative)
+        else:
+            made = ipseg.Points(made.positive, np.concatenate([made.negative, place]))
+    return values
+
+
+if __name__ == "__main__":
+    chosen = ipseg.load(sys.argv[1] if len(sys.argv) > 1 else "offline")
+    for measure in (instances, negatives, clicks):
+        measure(chosen)

@@ -1,0 +1,133 @@
+"""What happens inside the method on one pair: features, similarity, saliency, and the numbers K and c.
+
+After Fig. 4 (features as colours), Fig. 5 and 8 with Table 3 (similarity with and without Stable Diffusion), Table 6
+(what hides the ground of the prompt) and Table 4 (K and c). Each picture is encoded once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ipseg import images, kept, registry, weights
+from ipseg.borrowed import Borrower
+from ipseg.evaluation.predict import decides
+from ipseg.inside import _layers, _ways
+from ipseg.inside._answers import Answer, answer, none, packed, unpacked
+from ipseg.inside._layers import FUSED, Colours, separation
+from ipseg.inside._ways import CLUSTERS, DIFFUSION, KS, TRUE, Pair, own_way, settings, ways
+from ipseg.kept import Arrays
+from ipseg.perception import named
+from ipseg.pipeline import IPSeg, Progress
+from ipseg.types import InputError, Mask
+
+__all__ = [
+    "CLUSTERS", "DIFFUSION", "FUSED", "KS", "OWN", "TRUE", "Answer", "Colours", "Inside", "Pair", "look", "own_way",
+    "separation", "settings", "ways",
+]  # fmt: skip
+
+OWN = "own"  # the engine's own saliency
+Once = Callable[[str, Callable[[], Arrays]], Arrays]
+
+
+@dataclass(frozen=True)
+class Inside:
+    """What was seen, step by step."""
+
+    own: Answer  # with everything as the engine has it
+    colours: tuple[Colours, ...]  # of each feature layer, and of all fused where there are several
+    similarities: Mapping[str, Answer]  # by the names of :func:`ways`; :func:`own_way` is the engine's own
+    saliencies: Mapping[str, Answer]  # OWN first, then by the methods' names, then TRUE where that is known
+    grid: Mapping[tuple[int, int], Answer]  # by (K, c)
+    setting: tuple[int, int]  # the engine's own K and c
+    detector: str  # the engine's own saliency method
+
+
+def look(engine: IPSeg, pair: Pair, *, store: Path | None = None, progress: Progress | None = None) -> Inside:
+    """Everything about one pair; what ``store`` (a folder) holds of it is read instead. Raises as the engine does."""
+    report, once = progress or (lambda share, step: None), _keeper(engine, pair, store)
+
+    def masks(share: float, step: str) -> None:
+        report(0.5 + 0.5 * share, step)
+
+    report(0.02, "prompt")
+    own = unpacked(once("own", lambda: _segmented(engine, pair)))[OWN]
+    report(0.2, "features")
+    colours = _layers.unpacked(once("features", lambda: _colours(engine, pair, own.mask)))
+    report(0.25, "similarity")
+    alike = unpacked(once("similarity", lambda: _there(engine, pair, _ways.similarities)))
+    report(0.35, "saliency")
+    saw = {OWN: own, **dict(_saliencies(engine, pair, once))}
+    grid = _grid(once("grid", lambda: _there(engine, pair, _ways.grid, progress=masks)))
+    return Inside(own, colours, alike, saw, grid, (engine.method.k, engine.method.clusters), _detector(engine))
+
+
+def _grid(arrays: Arrays) -> dict[tuple[int, int], Answer]:
+    found = {tuple(map(int, name.split())): each for name, each in unpacked(arrays).items()}
+    return {(k, clusters): each for (k, clusters), each in found.items()}
+
+
+def _segmented(engine: IPSeg, pair: Pair) -> Arrays:
+    prompt = engine.prompt(pair.prompt)
+    return packed({OWN: answer(engine.segment(prompt, pair.image), prompt.views[0].saliency)})
+
+
+def _colours(engine: IPSeg, pair: Pair, found: Mask) -> Arrays:
+    one, other = (engine.perception.features(named(picture)) for picture in (pair.prompt, pair.image))
+    seen = list(zip(one, other, strict=True))
+    if len(seen) > 1:
+        shares = engine.method.weights or {layer.name: 1.0 for layer in one}
+        seen.insert(0, (_layers.fused(one, shares), _layers.fused(other, shares)))
+    thing = engine.prompt(pair.prompt, pair.thing).views[0].cells
+    where = found if pair.truth is None else pair.truth
+    return _layers.packed([_layers.coloured(*both, thing, where) for both in seen])
+
+
+def _there(
+    engine: IPSeg, pair: Pair, do: Callable[..., Arrays], *given: Any, progress: Progress | None = None
+) -> Arrays:
+    """``do(engine, pair, *given)`` where the networks of the engine are."""
+    if isinstance(engine, Borrower):
+        return engine.ask([named(pair.prompt), named(pair.image)], do, pair, *given)
+    return do(engine, pair, *given, **({"progress": progress} if progress else {}))
+
+
+def _saliencies(engine: IPSeg, pair: Pair, once: Once) -> Iterator[tuple[str, Answer]]:
+    """Every other way to hide the prompt's ground; a method that cannot look takes its sentence."""
+    names = [name for name in registry.names("saliency") if engine.method.settled or name != _detector(engine)]
+    for name in [*names, *([TRUE] if pair.thing is not None else [])]:
+        try:
+            for needed in weights.serving(name):
+                weights.locate(needed)
+            found = once(f"saliency-{name}", partial(_there, engine, pair, _ways.hidden, name))
+            yield name, unpacked(found)[name]
+        except InputError as error:
+            yield name, none(str(error))
+        except ImportError as error:
+            yield name, none(f'{name} needs {error.name}, which is missing; run pip install "ipseg[models]".')
+
+
+def _detector(engine: IPSeg) -> str:
+    return str(next(iter(engine.record.get("saliency", ())), ""))
+
+
+def _keeper(engine: IPSeg, pair: Pair, store: Path | None) -> Once:
+    """What computes a part of a look, or reads it where there is a folder that holds it."""
+    if store is None:
+        return lambda part, compute: compute()
+    digest = hashlib.blake2b(decides(engine), digest_size=16)
+    digest.update(images.fingerprint(pair.prompt, pair.image, pair.thing, pair.truth).encode())
+
+    def once(part: str, compute: Callable[[], Arrays]) -> Arrays:
+        path = store / f"{digest.hexdigest()}-{part}.npz"
+        found = kept.load(path)
+        if not found:
+            found = compute()
+            kept.save(path, found)
+        return found
+
+    return once

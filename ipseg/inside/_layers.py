@@ -1,0 +1,119 @@
+"""Feature layers as colours (Fig. 4), and how well they tell a thing from its ground."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ipseg import geometry, similarity
+from ipseg.kept import Arrays
+from ipseg.types import FeatureMap, Mask, Picture
+
+FUSED = "fused"
+
+
+@dataclass(frozen=True)
+class Colours:
+    """One feature layer of two pictures in the colours of their common principal components."""
+
+    name: str
+    prompt: Picture
+    image: Picture
+    held: float  # share of the layer's variance that the three colours hold, in [0, 1]
+    same: float  # cosine of the thing's mean features in the two pictures
+    ground: float  # cosine of the thing's mean features in the prompt and the ground's in the other picture
+
+
+def coloured(prompt: FeatureMap, image: FeatureMap, thing: NDArray[np.bool_], found: Mask) -> Colours:
+    """The first three principal components over both pictures as red, green and blue; the padding takes no part.
+
+    ``thing`` (rows, columns) bool are the cells of the thing in the prompt, ``found`` (H, W) bool is it in the image.
+    """
+    maps = (prompt, image)
+    values = [similarity.to_numpy(layer.values) for layer in maps]
+    insides = [each[geometry.cells_inside(layer.frame)] for each, layer in zip(values, maps, strict=True)]
+    planes, held = _components(np.concatenate(insides), values)
+    pictures = [_picture(each, layer) for each, layer in zip(planes, maps, strict=True)]
+    where = geometry.to_cells(found.astype(np.float32), image.frame) > 0.5
+    there = geometry.cells_inside(image.frame)
+    own = _mean(values[0], thing)
+    same, ground = (_cosine(own, _mean(values[1], each & there)) for each in (where, ~where))
+    return Colours(prompt.name, pictures[0], pictures[1], held, same, ground)
+
+
+def _components(
+    cells: NDArray[np.float32], values: Sequence[NDArray[np.float32]]
+) -> tuple[list[NDArray[np.float32]], float]:
+    """``values`` along the first components of ``cells`` (n, C), each in [0, 1]; and the share that they hold."""
+    from sklearn.decomposition import PCA
+
+    total = float(cells.var(axis=0, ddof=1).sum()) if len(cells) > 1 else 0.0
+    if total < 1e-9:  # all alike: one grey
+        return [np.full((*each.shape[:2], 1), 0.5, np.float32) for each in values], 1.0
+    count = min(3, *cells.shape)
+    fitted = PCA(count, svd_solver="randomized" if min(cells.shape) > 8 else "full", random_state=0)
+    low, high = np.percentile(fitted.fit_transform(cells), (2, 98), axis=0)
+    units = [
+        (fitted.transform(each.reshape(-1, each.shape[2])) - low) / np.maximum(high - low, 1e-9) for each in values
+    ]
+    planes = [np.clip(unit, 0, 1).reshape(*each.shape[:2], count) for unit, each in zip(units, values, strict=True)]
+    return planes, min(1.0, float(fitted.explained_variance_.sum()) / total)
+
+
+def fused(features: Sequence[FeatureMap], weights: Mapping[str, float]) -> FeatureMap:
+    """Eq. 4: the layers of unit length side by side, so that a product of two cells is the weighted sum of cosines."""
+    used = [layer for layer in features if weights.get(layer.name)]
+    parts = []
+    for layer in used:
+        values = similarity.to_numpy(layer.values)
+        length = np.linalg.norm(values, axis=-1, keepdims=True)
+        parts.append(values / np.where(length > 0, length, 1) * np.float32(weights[layer.name] ** 0.5))
+    return FeatureMap(FUSED, np.concatenate(parts, axis=-1), used[0].frame)
+
+
+def separation(values: NDArray[np.float32], mask: Mask) -> float:
+    """How often a pixel of the thing is above one of the ground, in [0, 1]; a tie counts half, no side at all too."""
+    from scipy.stats import rankdata
+
+    inside = int(mask.sum())
+    outside = mask.size - inside
+    if not inside or not outside:
+        return 0.5
+    above = rankdata(values, axis=None)[mask.ravel()].sum() - inside * (inside + 1) / 2
+    return float(above / (inside * outside))
+
+
+def _picture(colours: NDArray[np.float32], layer: FeatureMap) -> Picture:
+    planes = [geometry.to_picture(plane, layer.frame) for plane in np.moveaxis(colours, 2, 0)]
+    planes += [planes[-1]] * (3 - len(planes))
+    return np.rint(np.dstack(planes) * 255).astype(np.uint8)
+
+
+def _mean(values: NDArray[np.float32], cells: NDArray[np.bool_]) -> NDArray[np.float32]:
+    return values[cells].mean(axis=0) if cells.any() else np.zeros(values.shape[2], np.float32)
+
+
+def _cosine(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+    return float(similarity.cosine(one, other[None, None])[0, 0])
+
+
+def packed(seen: Sequence[Colours]) -> Arrays:
+    """{layer/part: array}, so that they can be kept on disk."""
+    arrays: dict[str, NDArray[Any]] = {}
+    for one in seen:
+        arrays |= {f"{one.name}/prompt": one.prompt, f"{one.name}/image": one.image}
+        arrays[f"{one.name}/numbers"] = np.array([one.held, one.same, one.ground])
+    return arrays
+
+
+def unpacked(arrays: Arrays) -> tuple[Colours, ...]:
+    """What :func:`packed` packed."""
+    names = dict.fromkeys(key.rpartition("/")[0] for key in arrays)
+    return tuple(
+        Colours(name, arrays[f"{name}/prompt"], arrays[f"{name}/image"], *map(float, arrays[f"{name}/numbers"]))
+        for name in names
+    )

@@ -1,0 +1,156 @@
+"""What the tab "Compare" is made of: its fields, from the question to the record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from ipseg import comparison, registry
+from ipseg.ui._studio import picture_input
+
+WAITING = '<div class="waiting">Give a picture of the thing, one or more pictures to search, and two methods.</div>'
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The components of the tab."""
+
+    prompt: gr.Image
+    pictures: gr.Gallery
+    methods: gr.CheckboxGroup
+    mask: gr.Image
+    paint: gr.ImageEditor
+    onto: gr.Button
+    truths: gr.File
+    run: gr.Button
+    table: gr.HTML
+    which: gr.Dropdown
+    left: gr.Dropdown
+    right: gr.Dropdown
+    slider: gr.ImageSlider
+    answers: gr.Gallery
+    difference: gr.Image
+    row: gr.DownloadButton
+    masks: gr.DownloadButton
+    record: gr.JSON
+    kept: gr.State
+
+
+def layout() -> Layout:
+    """Lay the fields out inside the tab that is open."""
+    prompt, pictures, methods = _question_fields()
+    mask, paint, onto, truths = _masks()
+    run = gr.Button("Compare", variant="primary", size="lg", elem_id="compare-run")
+    table = gr.HTML(WAITING, elem_id="compare-table", container=False)
+    asked = (prompt, pictures, methods, mask, paint, onto, truths, run)
+    return Layout(*asked, table, *_pair(), *_answer_fields())
+
+
+def _question_fields() -> tuple[gr.Image, gr.Gallery, gr.CheckboxGroup]:
+    with gr.Row():
+        with gr.Column(min_width=300):
+            prompt = picture_input(
+                label="1. The thing", height=260, elem_id="compare-prompt", alt_text="The picture of the thing"
+            )
+        with gr.Column(min_width=300):
+            pictures = gr.Gallery(
+                label="2. The pictures to search",
+                type="filepath",
+                file_types=["image"],
+                columns=3,
+                height=260,
+                object_fit="contain",
+                interactive=True,
+                sources=["upload", "clipboard"],
+                elem_id="compare-pictures",
+            )
+    methods = gr.CheckboxGroup(
+        [(registry.module("methods", name).TITLE, name) for name in _by_usual(registry.names("methods"))],
+        value=list(comparison.USUAL),
+        label="3. Who answers",
+        elem_id="compare-methods",
+    )
+    return prompt, pictures, methods
+
+
+def _pair() -> tuple[Any, ...]:
+    """Which picture, and which two answers stand on the slider."""
+    with gr.Row():
+        return tuple(
+            gr.Dropdown([], label=label, visible=visible, elem_id=name, min_width=160)
+            for label, name, visible in (
+                ("Picture", "compare-which", False),
+                ("Left", "compare-left", True),
+                ("Right", "compare-right", True),
+            )
+        )
+
+
+def _answer_fields() -> tuple[Any, ...]:
+    """The slider, all answers, where they differ, and what can be taken away."""
+    with gr.Row():
+        with gr.Column(scale=3, min_width=300):
+            slider = gr.ImageSlider(label="Left | right", elem_id="compare-slider", max_height=520, interactive=False)
+        with gr.Column(scale=2, min_width=280):
+            difference = gr.Image(
+                label="Where they differ: white is where all agree",
+                alt_text="The pixels in which the masks differ, each method in its colour",
+                elem_id="compare-difference",
+                height=380,
+                interactive=False,
+                buttons=["download", "fullscreen"],
+            )
+    answers = gr.Gallery(
+        label="Every answer, with the points that it used",
+        columns=3,
+        object_fit="contain",
+        height="auto",
+        interactive=False,
+        elem_id="compare-answers",
+    )
+    with gr.Row():
+        row = gr.DownloadButton("Row of pictures (PNG)", interactive=False, elem_id="compare-row", min_width=140)
+        masks = gr.DownloadButton("All masks (ZIP)", interactive=False, elem_id="compare-masks", min_width=140)
+    with gr.Accordion("The record, as JSON", open=False):
+        record = gr.JSON(elem_id="compare-record", show_label=False)
+    return slider, answers, difference, row, masks, record, gr.State(time_to_live=3600)
+
+
+def _masks() -> tuple[gr.Image, gr.ImageEditor, gr.Button, gr.File]:
+    with gr.Accordion("A mask for the thing: paint it or upload it; without one, what stands out counts", open=False):
+        onto = gr.Button("Paint on my picture", size="sm", elem_id="compare-onto")
+        with gr.Row():
+            paint = gr.ImageEditor(
+                label="Paint over the thing",
+                sources=[],
+                type="filepath",
+                format="png",
+                brush=gr.Brush(default_size=24, colors=["#f59e0b"], color_mode="fixed"),
+                layers=False,
+                transforms=[],
+                elem_id="compare-paint",
+                min_width=300,
+            )
+            mask = picture_input(
+                label="Or upload it: white on black, the size of the picture",
+                height=200,
+                elem_id="compare-mask",
+                alt_text="Mask of the thing",
+                min_width=240,
+            )
+    # Set on the instance, as in picture_input: the layer's own file, which images.py opens.
+    paint.preprocess = lambda payload: payload.layers[0].path if payload and payload.layers else None
+    with gr.Accordion("True masks, to measure against", open=False):
+        truths = gr.File(
+            label="White on black; named like the pictures, or in their order",
+            file_count="multiple",
+            file_types=["image"],
+            elem_id="compare-truths",
+        )
+    return mask, paint, onto, truths
+
+
+def _by_usual(names: list[str]) -> list[str]:
+    return [*comparison.USUAL, *(name for name in names if name not in comparison.USUAL)]

@@ -1,0 +1,78 @@
+"""Pictures, tables and sentences of the tab "Inside", as HTML."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+from collections.abc import Mapping, Sequence
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from ipseg import viz
+from ipseg.inside import Answer
+from ipseg.types import Picture
+
+SMALL, LARGE = 320, 640  # pixels of the longer side, in a table and else
+
+
+def figures(tiles: Sequence[tuple[Picture, str]], kind: str = "") -> str:
+    """Pictures with their captions in rows, "pairs" never parted; pressed, one fills the window."""
+    figures = "".join(
+        f"<figure>{image(picture, caption, LARGE)}<figcaption>{html.escape(caption)}</figcaption></figure>"
+        for picture, caption in tiles
+    )
+    return f'<div class="figures {kind}">{figures}</div>'
+
+
+def image(picture: Picture, said: str, side: int) -> str:
+    """An element that holds its picture, of at most ``side`` pixels; it grows when pressed."""
+    image, buffer = Image.fromarray(picture), io.BytesIO()
+    image.thumbnail((side, side))
+    image.save(buffer, format="JPEG", quality=85)
+    source = f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    return f'<img src="{source}" alt="{html.escape(said)}" tabindex="-1">'
+
+
+def table(heads: Sequence[str], rows: Mapping[str, Sequence[str] | str], own: str = "") -> str:
+    """Rows of numbers; a row that is a sentence takes the whole width."""
+    head = "".join(f'<th scope="col">{html.escape(each)}</th>' for each in heads)
+    body = ""
+    for name, values in rows.items():
+        title = html.escape(name)
+        if isinstance(values, str):
+            said = f'<b>{title}</b>: <span class="aside">{html.escape(values)}</span>'
+            body += f'<tr><td colspan="{len(heads) + 1}">{said}</td></tr>'
+            continue
+        mark = ' class="own"' if name == own else ""
+        cells = "".join(f"<td>{value}</td>" for value in values)
+        body += f'<tr{mark}><th scope="row">{title}</th>{cells}</tr>'
+    return f'<table class="numbers"><thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table>'
+
+
+def said(text: str) -> str:
+    """What is seen, in a sentence of HTML."""
+    return f'<div class="said" role="status">{text}</div>'
+
+
+def heat(picture: Picture, answer: Answer) -> Picture:
+    """The similarity with the outline of the mask that came of it, and its points."""
+    values = np.zeros(picture.shape[:2], np.float32) if answer.map is None else answer.map
+    canvas = np.array(viz.heat_map(picture, values))
+    outlines, _ = cv2.findContours(answer.mask.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    cv2.drawContours(canvas, outlines, -1, viz.WHITE, max(2, round(max(picture.shape[:2]) / 200)), cv2.LINE_AA)
+    return canvas
+
+
+def spotlight(picture: Picture, answer: Answer) -> Picture:
+    """The prompt, bright where it counts as the thing."""
+    values = np.ones(picture.shape[:2], np.float32) if answer.map is None else answer.map
+    return viz.spotlight(picture, values)
+
+
+def overlay(picture: Picture, answer: Answer) -> Picture:
+    """The mask, grey where the thing counts as not found, and its points."""
+    colour = viz.MASK if answer.found else viz.GUESS
+    return viz.overlay(picture, answer.mask, answer.points, colour=colour)

@@ -1,0 +1,95 @@
+"""What every handler takes beside its pictures: the engine, and often the numbers of the method.
+
+Gradio reads an endpoint's arguments, and what they mean, from the signature and docstring of its handler. Here they
+are written once::
+
+    @with_engine(numbers=True)
+    def segment(prompts: list[Any] | None, *, asked: Options, numbers: dict[str, Any], progress=gr.Progress()) -> ...:
+
+is called by Gradio as ``segment(prompts, k, clusters, threshold, preset, features, ..., progress)``.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from functools import wraps
+from inspect import Parameter
+from typing import Any
+
+from ipseg.ui._controls import OPTIONS, chosen
+
+ENGINE = {  # the arguments, in the order of the sidebar: their types, defaults and meanings
+    "preset": (str, "offline", "which engine answers"),
+    "features": (list[str] | None, None, "feature extractors instead of the preset's own"),
+    "sd_weight": (float | None, None, "weight of Stable Diffusion, the others being 1; empty: the preset's own"),
+    "timestep": (float | None, None, "of Stable Diffusion, 0 to 999; empty: the preset's own"),
+    "saliency": (str | None, None, "saliency method instead of the preset's own"),
+    "segmenter": (str | None, None, "segmenter instead of the preset's own"),
+    "refinement": (str | None, None, "how points become a mask, if not as in the preset"),
+}
+NUMBERS = {
+    "k": (float, 32, "most and least similar cells, 1 to 256"),
+    "clusters": (float, 4, "points of each kind, 1 to 32, at most k"),
+    "threshold": (float, 0.0, "least score that counts as found, 0 to 1"),
+}
+MADE = ("asked", "numbers")  # what a handler gets of them
+
+
+def with_engine(*, numbers: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """A decorator: Gradio sees a handler's own arguments and then the engine's; the handler gets ``asked``, Options.
+
+    ``numbers``: whether k, clusters and threshold come before the engine's; the handler gets them as ``numbers``.
+    What else is behind the star, a request or a progress, stays the last. The docstring ends with the arguments.
+    """
+    added = {**(NUMBERS if numbers else {}), **ENGINE}
+
+    def decorate(handler: Callable[..., Any]) -> Callable[..., Any]:
+        signature = _signature(handler, added)
+
+        def own(values: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any]:
+            bound = signature.bind(*values, **named)
+            bound.apply_defaults()
+            given = dict(bound.arguments)
+            made: dict[str, Any] = {"asked": chosen([given.pop(name) for name in OPTIONS])}
+            if numbers:
+                k, clusters, threshold = (given.pop(name) for name in NUMBERS)
+                made["numbers"] = {"k": int(k), "clusters": int(clusters), "threshold": threshold}
+            return given | made
+
+        shown: Any = _wrapped(handler, own)
+        shown.__signature__ = signature
+        hints = {one.name: one.annotation for one in signature.parameters.values()}
+        shown.__annotations__ = {**hints, "return": signature.return_annotation}
+        told = "".join(f"\n    {name}: {meaning}" for name, (_, _, meaning) in added.items())
+        shown.__doc__ = f"{inspect.getdoc(handler)}{told}"
+        return shown
+
+    return decorate
+
+
+def _signature(handler: Callable[..., Any], added: dict[str, tuple[Any, Any, str]]) -> inspect.Signature:
+    """The handler's own arguments, those that are added, and last what was behind the star."""
+    signature = inspect.signature(handler, eval_str=True)
+    plain = Parameter.POSITIONAL_OR_KEYWORD
+    mine = [one for one in signature.parameters.values() if one.kind is plain]
+    last = [one.replace(kind=plain) for one in signature.parameters.values() if one.kind is not plain]
+    engine = [Parameter(name, plain, default=value, annotation=kind) for name, (kind, value, _) in added.items()]
+    return signature.replace(parameters=[*mine, *engine, *(one for one in last if one.name not in MADE)])
+
+
+def _wrapped(handler: Callable[..., Any], own: Callable[..., dict[str, Any]]) -> Callable[..., Any]:
+    """The handler with its own arguments made of all; one that yields stays one that yields, as Gradio looks."""
+    if inspect.isgeneratorfunction(handler):
+
+        @wraps(handler)
+        def yielding(*values: Any, **named: Any) -> Iterator[Any]:
+            yield from handler(**own(values, named))
+
+        return yielding
+
+    @wraps(handler)
+    def answering(*values: Any, **named: Any) -> Any:
+        return handler(**own(values, named))
+
+    return answering

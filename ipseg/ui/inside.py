@@ -1,0 +1,228 @@
+"""Inside the method (Fig. 4, 5 and 8; Tables 3, 4 and 6): what the engine computes on the way to one mask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from ipseg import images, inside, kept, options
+from ipseg.inside import Inside, Pair
+from ipseg.options import Options
+from ipseg.pipeline import Progress
+from ipseg.types import PictureError
+from ipseg.ui import _inside as sections
+from ipseg.ui._controls import Controls, chosen
+from ipseg.ui._studio import JOBS, Studio, examples_folder, picture_input, reporter, sentences
+
+TITLE, ORDER = "Inside", 4
+
+INTRO = (
+    "What happens between the prompt and the mask? Every step of the method on one pair of pictures, and what becomes "
+    "of the answer when a step is done otherwise. Press an example, or bring two pictures of your own."
+)
+WAITING = '<div class="waiting">Press an example, or give a picture of the thing and a picture to search.</div>'
+EXAMPLES = (  # prompt and input below examples_media/Images, and what the pair shows
+    ("robot/01", "robot/02", "The robot behind the car"),
+    ("yellow_duck/00", "yellow_duck/03", "A duck and its pink twin"),
+    ("red_mug/01", "red_mug/03", "The red mug, not the green"),
+    ("cactus/01", "cactus/02", "The cactus beside the pot"),
+)
+SECTIONS = (  # name, heading, the explanation with what it corresponds to in the paper
+    (
+        "features",
+        "Features as colours",
+        "Each cell of a picture becomes a long list of numbers; like colours in the two pictures are like numbers "
+        "(the paper's Fig. 4).",
+    ),
+    (
+        "similarity",
+        "Similarity to the prompt",
+        "How much each place of the searched picture resembles the thing, from blue to red, with the outline that came "
+        "of it, for each source and for all together (Fig. 5 and 8, Table 3).",
+    ),
+    (
+        "saliency",
+        "What hides the prompt's ground",
+        "A saliency method decides which part of the prompt is the thing, shown bright; each is tried in turn, and its "
+        "answer measured (Table 6).",
+    ),
+    (
+        "grid",
+        "The numbers K and c",
+        "The K most and least similar cells are gathered into c points each, which the segmenter turns into a mask; "
+        "here is the mask of each setting, with its IoU (Table 4).",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """The components of the tab."""
+
+    asked: list[gr.components.Component]  # prompt, image, thing, truth
+    run: gr.Button
+    verdict: gr.HTML
+    steps: gr.HTML
+    sections: list[gr.HTML]
+    record: gr.JSON
+    results: gr.Column
+    examples: gr.Examples | None
+
+
+def build(studio: Studio, controls: Controls) -> None:
+    """Lay out the tab and wire it."""
+    page = _layout()
+    handler = _handler(studio)
+    common: dict[str, Any] = {
+        "inputs": [*page.asked, *controls.engine],
+        "outputs": [page.verdict, page.steps, *page.sections, page.record],
+        "show_progress_on": [page.verdict],
+        **JOBS,
+    }
+    pressed = [page.run.click(handler, api_name="inside", **common)]
+    if page.examples:
+        pressed.append(page.examples.load_input_event.then(handler, api_visibility="private", **common))
+    for event in pressed:
+        event.success(
+            lambda: gr.Column(visible=True),
+            None,
+            page.results,
+            queue=False,
+            show_progress="hidden",
+            api_visibility="private",
+        )
+
+
+def _handler(studio: Studio) -> Callable[..., tuple[Any, ...]]:
+    """What answers; Gradio reads its arguments for the API."""
+
+    def look_inside(
+        prompt: str | None,
+        image: str | None,
+        thing: str | None = None,
+        truth: str | None = None,
+        preset: str = "offline",
+        features: list[str] | None = None,
+        sd_weight: float | None = None,
+        timestep: float | None = None,
+        saliency: str | None = None,
+        segmenter: str | None = None,
+        refinement: str | None = None,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio finds its progress in the default
+    ) -> tuple[Any, ...]:
+        """Show the features, the similarity, the saliency and a grid over K and c for one pair of pictures.
+
+        Args:
+            prompt: picture of the thing
+            image: the picture to search
+            thing: true mask of the prompt: white on black, same size; may be left out
+            truth: true mask of the picture to search, to measure against; may be left out
+            preset: which engine answers
+            features: feature extractors instead of the preset's own
+            sd_weight: weight of Stable Diffusion, the others being 1; empty: the preset's own
+            timestep: of Stable Diffusion, 0 to 999; empty: the preset's own
+            saliency: saliency method instead of the preset's own
+            segmenter: segmenter instead of the preset's own
+            refinement: how points become a mask, if not as in the preset
+        """
+        report = reporter(progress, studio.limits.many)
+        with sentences():
+            asked = chosen((preset, features, sd_weight, timestep, saliency, segmenter, refinement))
+            pair = _opened(prompt, image, thing, truth)
+            whole = options.resolve(asked).method.refinement == "ranked"
+            told = sections.Told(_looked(studio, asked, pair, report), pair, whole)
+        return (
+            sections.verdict(told, asked.name),
+            sections.steps(told),
+            sections.features(told),
+            sections.similarity(told, [one.name for one in told.look.colours]),
+            sections.saliency(told),
+            sections.grid(told),
+            sections.record(told, asked.name),
+        )
+
+    return look_inside
+
+
+def _opened(prompt: str | None, image: str | None, thing: str | None, truth: str | None) -> Pair:
+    if not prompt:
+        raise PictureError("There is no picture of the thing yet; add one on the left.")
+    if not image:
+        raise PictureError("There is no picture to search yet; add one on the right.")
+    shown, searched = images.open_picture(prompt), images.open_picture(image)
+    masks = [
+        images.open_mask(mask, picture.shape[:2]) if mask else None
+        for mask, picture in ((thing, shown), (truth, searched))
+    ]
+    return Pair(shown, searched, *masks)
+
+
+def _looked(studio: Studio, asked: Options, pair: Pair, report: Progress) -> Inside:
+    """What is shipped is kept on disk; a visitor's own pictures never are."""
+    shipped = {images.fingerprint(pair.prompt), images.fingerprint(pair.image)} <= _shipped()
+    if not studio.loaded(asked):
+        report(0.0, "models")
+    engine = studio.engine(asked)
+    with studio.looking():
+        return inside.look(engine, pair, store=kept.folder("inside") if shipped else None, progress=report)
+
+
+@cache
+def _shipped() -> frozenset[str]:
+    """The contents of the example pictures."""
+    folder = examples_folder()
+    names = [name for row in EXAMPLES for name in row[:2]] if folder else []
+    return frozenset(images.fingerprint(images.open_picture(_file(folder, "Images", name))) for name in names)
+
+
+def _file(folder: Path | None, kind: str, name: str) -> str:
+    return str((folder or Path()) / kind / f"{name}.{'jpg' if kind == 'Images' else 'png'}")
+
+
+def _layout() -> _Layout:
+    gr.Markdown(INTRO)
+    with gr.Row():
+        prompt, image = (
+            picture_input(label=label, height=220, elem_id=name, alt_text=label, min_width=260)
+            for name, label in (("inside-prompt", "1. The thing"), ("inside-image", "2. The picture to search"))
+        )
+    with gr.Accordion("I know the true masks: then every IoU is with them", open=False), gr.Row():
+        thing, truth = (
+            picture_input(label=label, height=180, elem_id=name, alt_text=label, min_width=240)
+            for name, label in (("inside-thing", "Of the thing, white on black"), ("inside-truth", "Of the searched"))
+        )
+    asked: list[gr.components.Component] = [prompt, image, thing, truth]
+    examples = _examples(asked)
+    run = gr.Button("Look inside", variant="primary", size="lg", elem_id="inside-run")
+    verdict = gr.HTML(WAITING, elem_id="inside-verdict", elem_classes=["inside"], container=False, padding=False)
+    with gr.Column(visible=False, elem_id="inside-results") as results:
+        steps = _told("steps")
+        told = []
+        for name, heading, explained in SECTIONS:
+            gr.Markdown(f"### {heading}\n{explained}")
+            told.append(_told(name))
+        with gr.Accordion("The record, as JSON", open=False):
+            record = gr.JSON(elem_id="inside-record", show_label=False)
+    return _Layout(asked, run, verdict, steps, told, record, results, examples)
+
+
+def _examples(asked: list[gr.components.Component]) -> gr.Examples | None:
+    """A row of pairs with their true masks; a click fills in all and answers."""
+    folder = examples_folder()
+    if folder is None:
+        return None
+    rows = [
+        [_file(folder, kind, name) for kind in ("Images", "Annotations") for name in (prompt, image)]
+        for prompt, image, _ in EXAMPLES
+    ]
+    labels = [label for *_, label in EXAMPLES]
+    return gr.Examples(rows, asked, label="Press one", example_labels=labels, elem_id="inside-examples")
+
+
+def _told(name: str) -> gr.HTML:
+    return gr.HTML(elem_id=f"inside-{name}", elem_classes=["inside"], container=False, padding=False)

@@ -1,0 +1,293 @@
+"""Inside the method: what each section computes, that a picture is encoded once, and that results are kept."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+import networks
+import numpy as np
+import pytest
+from lending import Spaces
+from parity_rules import scene
+
+import ipseg
+from ipseg import geometry, inside, kept, presets, similarity, weights, zero
+from ipseg.borrowed import Borrower
+from ipseg.comparison import iou
+from ipseg.inside import OWN, TRUE, Pair
+from ipseg.inside import _layers as layers
+from ipseg.options import Options
+from ipseg.perception import named
+from ipseg.pipeline import Method
+from ipseg.types import FeatureMap
+from ipseg.ui import _inside
+
+FRAME = geometry.squash_frame((20, 30), (4, 6))
+
+
+def counted(engine):
+    """The engine, and how often it encoded and described each picture."""
+    calls, seen = Counter(), engine.perception
+    extractor, encode = seen.extractor, seen.segmenter.encode
+
+    def describing(picture):
+        calls["features", named(picture).name] += 1
+        return extractor(picture)
+
+    def encoding(picture):
+        calls["encoding", named(picture).name] += 1
+        return encode(picture)
+
+    seen.extractor, seen.segmenter.encode = describing, encoding
+    return engine, calls
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_grid():
+    """Four settings instead of fifteen."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(inside._ways, "KS", (8, 32))
+        patch.setattr(inside._ways, "CLUSTERS", (2, 4))
+        yield
+
+
+@pytest.fixture(scope="module")
+def pair(make_scene) -> Pair:
+    prompt, thing = make_scene(seed=0)
+    image, truth = make_scene(60, 56, seed=1)
+    return Pair(prompt, image, thing, truth)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    return tmp_path_factory.mktemp("kept")
+
+
+@pytest.fixture(scope="module")
+def seen(pair, store):
+    """A look with the offline engine, and how often it encoded."""
+    engine, calls = counted(ipseg.load("offline"))
+    return inside.look(engine, pair, store=store), calls
+
+
+def test_each_picture_is_encoded_once(seen):
+    _, calls = seen
+    assert len([key for key in calls if key[0] == "features"]) == 2
+    assert set(calls.values()) == {1}
+
+
+def test_every_section_is_there(seen, pair):
+    look, _ = seen
+    size = pair.image.shape[:2]
+    assert [one.name for one in look.colours] == ["texture"]
+    assert look.colours[0].prompt.shape == pair.prompt.shape
+    assert look.colours[0].image.shape == pair.image.shape
+    assert list(look.similarities) == ["cosine", "grounds", "prior"]
+    assert all(one.mask.shape == one.map.shape == size for one in look.similarities.values())
+    assert list(look.saliencies) == [OWN, "boundary", "none", "tokencut", "tsdn", TRUE]
+    assert look.detector == "boundary"
+    assert iou(look.own.mask, pair.truth) > 0.8
+
+
+def test_its_own_setting_is_its_own_answer(seen):
+    look, _ = seen
+    assert look.setting == (32, 4)
+    assert set(look.grid) == {(8, 2), (8, 4), (32, 2), (32, 4)}
+    for same in (look.grid[look.setting], look.similarities[inside.own_way(look.similarities)]):
+        np.testing.assert_array_equal(same.mask, look.own.mask)
+        np.testing.assert_array_equal(same.points.positive, look.own.points.positive)
+    for (_, clusters), one in look.grid.items():
+        assert len(one.points.positive) <= clusters
+
+
+def test_saliency_is_what_the_prompt_is_told(seen, pair):
+    saw = seen[0].saliencies
+    assert (saw["none"].map == 1).all()
+    np.testing.assert_array_equal(saw[TRUE].map > 0.5, pair.thing)
+    engine = ipseg.load("offline")
+    true = engine.segment(engine.prompt(pair.prompt, pair.thing), pair.image)
+    np.testing.assert_array_equal(saw[TRUE].mask, true.mask)
+
+
+def test_a_method_without_its_weights_says_so(seen, one_sentence):
+    absent = seen[0].saliencies["tsdn"]
+    if absent.error == "":
+        pytest.skip("the weights of TSDN are here")
+    assert absent.map is None
+    assert "TSDN" in absent.error
+
+
+def test_what_is_kept_is_not_computed_again(seen, pair, store):
+    first, _ = seen
+    engine, calls = counted(ipseg.load("offline"))
+    engine.segment = None
+    again = inside.look(engine, pair, store=store)
+    assert not calls
+    np.testing.assert_array_equal(first.own.mask, again.own.mask)
+    np.testing.assert_array_equal(first.colours[0].image, again.colours[0].image)
+    for numbers, one in first.grid.items():
+        np.testing.assert_array_equal(one.mask, again.grid[numbers].mask)
+    for name, one in first.similarities.items():
+        np.testing.assert_allclose(one.map, again.similarities[name].map, atol=1e-2)
+
+
+def test_other_settings_and_pictures_are_kept_apart(seen, pair, store):
+    before = set(store.iterdir())
+    assert all(
+        one.error or any(f"saliency-{name}." in file.name for file in before) or name == OWN
+        for name, one in seen[0].saliencies.items()
+    )
+    assert not seen[0].saliencies["tsdn"].error or not any("tsdn" in file.name for file in before)
+    engine = ipseg.load("offline")
+    engine.method = replace(engine.method, k=8)
+    look = inside.look(engine, Pair(pair.prompt, pair.image), store=store)
+    assert len(set(store.iterdir()) - before) == len(before) - 1
+    assert look.setting == (8, 4)
+    assert TRUE not in look.saliencies  # there is no truth to be told
+
+
+def test_damaged_files_count_as_not_there(tmp_path):
+    kept.save(tmp_path / "a.npz", {"one": np.arange(3)})
+    np.testing.assert_array_equal(kept.load(tmp_path / "a.npz")["one"], [0, 1, 2])
+    (tmp_path / "a.npz").write_bytes((tmp_path / "a.npz").read_bytes()[:40])
+    assert kept.load(tmp_path / "a.npz") is None
+    assert kept.load(tmp_path / "b.npz") is None
+
+
+# Algebra of the layers.
+
+
+def feature_map(name="a", channels=5, seed=0, scale=1.0):
+    values = np.random.default_rng(seed).normal(size=(*FRAME.grid, channels)) * scale
+    return FeatureMap(name, values.astype(np.float32), FRAME)
+
+
+def test_fused_products_are_the_sum_of_cosines():
+    one, other = feature_map("a", 5, 0), feature_map("b", 3, 1, scale=40)
+    shares = {"a": 1.0, "b": 0.25}
+    fused = layers.fused((one, other), shares).values
+    cell = {layer.name: layer.values[1, 2] for layer in (one, other)}
+    np.testing.assert_allclose(fused @ fused[1, 2], similarity.fuse(cell, (one, other), shares), atol=1e-5)
+
+
+def test_cells_alike_have_like_colours_in_both_pictures():
+    values = np.zeros((*FRAME.grid, 4), np.float32)
+    values[:, :2], values[:, 2:4], values[:, 4:] = (1, 0, 0, 0), (0, 1, 0, 0), (0, 0, 1, 0)
+    one, other = FeatureMap("a", values, FRAME), FeatureMap("a", values[:, ::-1].copy(), FRAME)
+    thing = np.zeros(FRAME.grid, bool)
+    thing[:, :2] = True
+    found = np.zeros(FRAME.picture, bool)
+    found[:, 20:] = True
+    made = layers.coloured(one, other, thing, found)
+    np.testing.assert_array_equal(made.prompt[:, 2], made.image[:, -3])
+    assert len(np.unique(made.prompt[10, [2, 14, 27]], axis=0)) == 3
+    assert (made.held, made.same, made.ground) == pytest.approx((1, 1, 0), abs=1e-5)
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_few_channels_and_flat_features_are_colours_too(channels):
+    thing, found = np.ones(FRAME.grid, bool), np.zeros(FRAME.picture, bool)
+    flat = FeatureMap("a", np.ones((*FRAME.grid, channels), np.float32), FRAME)
+    for layer in (feature_map("a", channels), flat):
+        made = layers.coloured(layer, layer, thing, found)
+        assert made.image.shape == (*FRAME.picture, 3)
+        assert np.isfinite([made.held, made.same, made.ground]).all()
+
+
+def test_separation_is_the_share_of_pairs_in_order():
+    mask = np.array([[True, True, False, False]])
+    for values, expected in (([4, 3, 2, 1], 1), ([1, 2, 3, 4], 0), ([1, 1, 1, 1], 0.5), ([4, 1, 2, 3], 0.5)):
+        assert inside.separation(np.array([values], np.float32), mask) == expected
+    assert inside.separation(np.zeros((2, 2), np.float32), np.ones((2, 2), bool)) == 0.5
+
+
+def test_ways_of_an_engine_with_stable_diffusion():
+    shares = {"dinov2": 1.0, "s3": 0.03, "s4": 0.02, "s5": 0.01}
+    found = {name: dict(each.weights) for name, each in inside.ways(Method(weights=shares), list(shares)).items()}
+    assert found["with sd"] == shares
+    assert found["without sd"] == {"dinov2": 1.0}
+    assert found["sd"] == {name: shares[name] for name in ("s3", "s4", "s5")}
+    assert {"s3", "s4", "s5"} <= set(found)
+    assert "dinov2" not in found  # it is what is left without Stable Diffusion
+    assert inside.own_way(found) == "with sd"
+
+
+@pytest.mark.parametrize(
+    ("shares", "names", "expected"),
+    [
+        ({}, ["dinov2"], ["dinov2"]),
+        ({}, ["dinov2", "clip"], ["fused", "dinov2", "clip"]),
+        ({"s3": 0.3, "s4": 0.2}, ["s3", "s4"], ["fused", "s3", "s4"]),
+    ],
+)
+def test_ways_of_other_engines(shares, names, expected):
+    found = inside.ways(Method(weights=shares), names)
+    assert list(found) == expected
+    assert inside.own_way(found) == expected[0]
+
+
+def test_the_grid_holds_the_methods_own_numbers():
+    assert (20, 3) in inside.settings(Method(k=20, clusters=3))
+    assert all(c <= k for k, c in inside.settings(Method(k=2, clusters=1)))
+
+
+# Engines with networks, small ones, and the same ones lent.
+
+
+@pytest.fixture
+def networked(small_models, monkeypatch):
+    """The engine of the paper with small networks, the same one lent, and the calls that took the GPU."""
+    import cv2
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    before = torch.get_num_threads(), cv2.getNumThreads()
+    torch.set_num_threads(1)  # a child has none of its parent's other threads, and would wait for them
+    cv2.setNumThreads(1)
+    fake = Spaces()
+    monkeypatch.setattr(zero, "SPACES", fake)
+
+    def build(chosen: Options):
+        return presets.assemble(networks.on_small_pictures(presets.PRESETS[chosen.preset]), chosen.name)
+
+    with weights.using(small_models), threadpool_limits(1):
+        lender = zero.Lender(build)
+        lender.ready(Options("paper"))
+        yield build(Options("paper")), Borrower(Options("paper"), lender), fake
+    torch.set_num_threads(before[0])
+    cv2.setNumThreads(before[1])
+
+
+def test_stable_diffusion_and_a_borrowed_engine(networked):
+    plain, lent, spaces = networked
+    prompt, thing = scene("prompt", 75, 101)
+    image, truth = scene("input", 120, 83)
+    pair = Pair(prompt, image, thing, truth)
+    engine, calls = counted(plain)
+    one, other = inside.look(engine, pair), inside.look(lent, pair)
+    assert max(calls.values()) == 1
+    assert one.colours[0].name == "fused"
+    assert {each.name for each in one.colours} == {"fused", "dinov2", "s3", "s4", "s5"}
+    assert {"with sd", "without sd", "sd"} <= set(one.similarities)
+    assert one.detector == other.detector == "tsdn"
+    assert "tsdn" not in one.saliencies  # it is the engine's own
+    assert list(one.saliencies) == list(other.saliencies)
+    for mine, borrowed in (
+        (one.similarities, other.similarities),
+        (one.saliencies, other.saliencies),
+        (one.grid, other.grid),
+    ):
+        for name, each in mine.items():
+            np.testing.assert_array_equal(each.mask, borrowed[name].mask)
+            assert each.error == borrowed[name].error
+    np.testing.assert_array_equal(one.grid[one.setting].mask, one.own.mask)
+    assert type(other.similarities["sd"].map) is np.ndarray
+    assert len(spaces.calls) <= 9
+    told = _inside.Told(other, pair)
+    said = _inside.similarity(told, [each.name for each in other.colours])
+    assert "“With SD”, which the engine uses, answers" in said
+    assert "than “Without SD”" in said or "as “Without SD”" in said
+    assert "no “with and without Stable Diffusion”" not in said
+    assert _inside.features(told).count("<figure>") == 2 * (1 + len(other.colours))
+    assert len(inside.look(lent, pair).grid) == len(one.grid)
