@@ -16,7 +16,8 @@ from ipseg.options import Options
 from ipseg.pipeline import Progress
 from ipseg.types import PictureError
 from ipseg.ui import _inside as sections
-from ipseg.ui._controls import Controls, chosen
+from ipseg.ui._controls import Controls
+from ipseg.ui._signature import with_engine
 from ipseg.ui._studio import JOBS, Studio, examples_folder, picture_input, reporter, sentences
 
 TITLE, ORDER = "Inside", 4
@@ -101,18 +102,14 @@ def build(studio: Studio, controls: Controls) -> None:
 def _handler(studio: Studio) -> Callable[..., tuple[Any, ...]]:
     """What answers; Gradio reads its arguments for the API."""
 
+    @with_engine()
     def look_inside(
         prompt: str | None,
         image: str | None,
         thing: str | None = None,
         truth: str | None = None,
-        preset: str = "offline",
-        features: list[str] | None = None,
-        sd_weight: float | None = None,
-        timestep: float | None = None,
-        saliency: str | None = None,
-        segmenter: str | None = None,
-        refinement: str | None = None,
+        *,
+        asked: Options,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio finds its progress in the default
     ) -> tuple[Any, ...]:
         """Show the features, the similarity, the saliency and a grid over K and c for one pair of pictures.
@@ -122,17 +119,9 @@ def _handler(studio: Studio) -> Callable[..., tuple[Any, ...]]:
             image: the picture to search
             thing: true mask of the prompt: white on black, same size; may be left out
             truth: true mask of the picture to search, to measure against; may be left out
-            preset: which engine answers
-            features: feature extractors instead of the preset's own
-            sd_weight: weight of Stable Diffusion, the others being 1; empty: the preset's own
-            timestep: of Stable Diffusion, 0 to 999; empty: the preset's own
-            saliency: saliency method instead of the preset's own
-            segmenter: segmenter instead of the preset's own
-            refinement: how points become a mask, if not as in the preset
         """
         report = reporter(progress, studio.limits.many)
         with sentences():
-            asked = chosen((preset, features, sd_weight, timestep, saliency, segmenter, refinement))
             pair = _opened(prompt, image, thing, truth)
             whole = options.resolve(asked).method.refinement == "ranked"
             told = sections.Told(_looked(studio, asked, pair, report), pair, whole)
