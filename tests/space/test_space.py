@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -50,13 +51,23 @@ def folder(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def python(tmp_path_factory) -> str:
-    """A Python with the packages that are installed here, but without what is installed here for editing."""
+def python(tmp_path_factory, folder) -> str:
+    """A Python with the packages that are installed here, but without what is installed here for editing.
+
+    Where IPSEG_SPACE_INSTALL is set, one with what the Space's own lists install, and nothing else: gigabytes.
+    """
     home = tmp_path_factory.mktemp("environment")
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(home)], check=True)
-    own = next(home.glob("lib/python*/site-packages"))
-    (own / "packages.pth").write_text(sysconfig.get_path("purelib") + "\n")  # it names no further .pth files
-    return str(home / "bin" / "python")
+    fresh = bool(os.environ.get("IPSEG_SPACE_INSTALL"))
+    subprocess.run([sys.executable, "-m", "venv", *([] if fresh else ["--without-pip"]), str(home)], check=True)
+    python = str(home / "bin" / "python")
+    if fresh:
+        version = re.search(r"^sdk_version: (\S+)$", (folder / "README.md").read_text(), flags=re.MULTILINE)[1]
+        install = ["-m", "pip", "install", "--quiet", f"gradio=={version}", "-r", str(folder / "requirements.txt")]
+        subprocess.run([python, *install], check=True)
+    else:
+        own = next(home.glob("lib/python*/site-packages"))
+        (own / "packages.pth").write_text(sysconfig.get_path("purelib") + "\n")  # it names no further .pth files
+    return python
 
 
 @contextmanager

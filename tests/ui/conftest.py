@@ -78,19 +78,34 @@ def _wait(url: str, process: subprocess.Popen, log: Path) -> None:
     pytest.fail("the demo did not answer within a minute")
 
 
-@pytest.fixture(params=[(1280, 900, "light"), (390, 844, "dark")], ids=["wide-light", "phone-dark"])
-def page(chromium, demo: Demo, request: pytest.FixtureRequest) -> Iterator:
+LOOKS = {"wide-light": (1280, 900, "light"), "phone-dark": (390, 844, "dark")}
+wide_only = pytest.mark.parametrize("page", ["wide-light"], indirect=True)
+"""For what is the same in every window."""
+
+
+@pytest.fixture(scope="session")
+def windows(chromium) -> Iterator[dict]:
+    """One browser window for each look; its pages share what was fetched and compiled."""
+    opened = {
+        look: chromium.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+        for look, (width, height, scheme) in LOOKS.items()
+    }
+    yield opened
+    for window in opened.values():
+        window.close()
+
+
+@pytest.fixture(params=LOOKS)
+def page(windows, demo: Demo, request: pytest.FixtureRequest) -> Iterator:
     """The open page, at two widths, in both colour schemes; what the console complains of is in `page.complaints`."""
-    width, height, scheme = request.param
-    context = chromium.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
-    opened = context.new_page()
+    opened = windows[request.param].new_page()
     opened.complaints = []
     opened.on("console", lambda message: message.type == "error" and opened.complaints.append(message.text))
     opened.on("pageerror", lambda error: opened.complaints.append(str(error)))
     opened.goto(demo.url)
     opened.wait_for_selector("#run")
     yield opened
-    context.close()
+    opened.close()
 
 
 def open_tab(page, name: str) -> None:

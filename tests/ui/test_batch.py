@@ -15,7 +15,7 @@ from gradio_client import Client, handle_file
 
 from ipseg import open_picture
 from ipseg.batch import clips, rle
-from tests.ui.conftest import EXAMPLES, open_tab
+from tests.ui.conftest import EXAMPLES, open_tab, wide_only
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the client's own event loop
 
@@ -102,6 +102,7 @@ def test_a_zip_in_masks_out(page, desk):
 
 
 @pytest.mark.browser
+@wide_only
 def test_stop_really_stops_and_the_next_run_goes_on(page, desk):
     opened(page, "#batch-files", desk / "many.zip").click("#batch-run")
     page.wait_for_function("document.querySelector('#batch-status progress')?.value >= 2", timeout=60_000)
@@ -120,6 +121,7 @@ def test_stop_really_stops_and_the_next_run_goes_on(page, desk):
 
 @pytest.mark.browser
 @pytest.mark.parametrize("page", [(1280, 900, "light")], ids=["wide-light"], indirect=True)
+@wide_only
 def test_a_run_that_was_stopped_goes_on_where_it_was(page, desk):
     opened(page, "#batch-files", desk / "again.zip").click("#batch-run")
     page.wait_for_function("document.querySelector('#batch-status progress')?.value >= 2", timeout=60_000)
@@ -140,6 +142,7 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(page, desk):
 
 
 @pytest.mark.browser
+@wide_only
 def test_a_folder_in_masks_out(page, desk):
     tab(page)
     page.set_input_files("#batch-prompts input[type=file]", str(PROMPT))
@@ -157,6 +160,7 @@ def test_a_folder_in_masks_out(page, desk):
 
 
 @pytest.mark.browser
+@wide_only
 def test_a_clip_plays(page, desk):
     opened(page, "#batch-clip", desk / "duck.mp4").click("#batch-run-clip")
     page.wait_for_selector(DONE, timeout=60_000)
@@ -169,6 +173,7 @@ def test_a_clip_plays(page, desk):
 
 
 @pytest.mark.browser
+@wide_only
 def test_what_is_missing_gets_its_sentence_and_the_page_goes_on(page, desk):
     tab(page)
     page.click("#batch-run")

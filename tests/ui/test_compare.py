@@ -12,7 +12,7 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 
 from ipseg import open_picture
-from tests.ui.conftest import EXAMPLES, open_tab
+from tests.ui.conftest import EXAMPLES, open_tab, wide_only
 
 PROMPT, ONE, TWO = (EXAMPLES / "robot" / f"{number}.jpg" for number in ("01", "02", "04"))
 TRUTHS = [EXAMPLES.parent / "Annotations" / "robot" / f"{number}.png" for number in ("02", "04")]
@@ -68,6 +68,7 @@ def test_two_methods_side_by_side(page):
 
 
 @pytest.mark.browser
+@wide_only
 def test_a_mask_can_be_painted(page):
     opened(page).get_by_text("A mask for the thing").click()
     page.click("#compare-onto")
@@ -86,6 +87,7 @@ def test_a_mask_can_be_painted(page):
 
 
 @pytest.mark.browser
+@wide_only
 def test_what_is_missing_gets_its_sentence(page):
     open_tab(page, "Compare")
     page.click("#compare-run")

@@ -9,7 +9,7 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 
-from tests.ui.conftest import EXAMPLES, open_tab
+from tests.ui.conftest import EXAMPLES, open_tab, wide_only
 from tests.ui.test_accessibility import faults
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the client's own event loop
@@ -50,6 +50,7 @@ def test_an_example_gives_the_whole_picture(page):
 
 
 @pytest.mark.browser
+@wide_only
 def test_nothing_given_is_one_sentence(page):
     open_tab(page, "Inside")
     page.click("#inside-run")

@@ -10,6 +10,7 @@ import pytest
 from ipseg.options import Options
 from ipseg.ui import _link
 from ipseg.ui._controls import own_numbers, values_of
+from tests.ui.conftest import wide_only
 
 TABS = ("segment", "compare", "batch")
 START = {"tab": "segment", **dict(zip(_link.NAMES, values_of(Options("offline")), strict=False))}
@@ -136,6 +137,7 @@ def test_a_link_opens_its_tab_and_settings_and_the_button_writes_it(page, demo):
 
 
 @pytest.mark.browser
+@wide_only
 def test_a_bad_link_gets_a_sentence_and_the_page_opens_as_ever(page, demo):
     opened(page, f"{demo.url}/?tab=attic&k=999&colour=<b>red</b>&timestep=50")
     page.wait_for_selector(".toast-body")
@@ -146,6 +148,7 @@ def test_a_bad_link_gets_a_sentence_and_the_page_opens_as_ever(page, demo):
 
 
 @pytest.mark.browser
+@wide_only
 def test_numbers_that_are_left_to_the_preset_stay_empty(page):
     page.click("#settings .toggle-button")
     page.locator("#parts > button").click()
@@ -157,6 +160,7 @@ def test_numbers_that_are_left_to_the_preset_stay_empty(page):
 
 
 @pytest.mark.browser
+@wide_only
 def test_where_the_browser_will_not_copy_the_link_is_shown(page):
     page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error()); }")
     page.click("#settings .toggle-button")

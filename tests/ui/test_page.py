@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from ipseg import open_picture
-from tests.ui.conftest import EXAMPLES
+from tests.ui.conftest import EXAMPLES, wide_only
 
 pytestmark = pytest.mark.browser
 
@@ -63,6 +63,7 @@ def test_an_example_is_one_click_away(page):
     assert page.complaints == []
 
 
+@wide_only
 def test_sliders_answer_anew_without_encoding_again(page):
     ask(page)
     before = marked_source(page)
@@ -76,6 +77,7 @@ def test_sliders_answer_anew_without_encoding_again(page):
     assert "Describing the picture" not in steps
 
 
+@wide_only
 def test_bad_files_get_a_sentence_and_the_page_goes_on(page, tmp_path):
     text = tmp_path / "letter.jpg"
     text.write_text("not a picture")
@@ -91,6 +93,7 @@ def test_bad_files_get_a_sentence_and_the_page_goes_on(page, tmp_path):
     assert "Found" in ask(page)
 
 
+@wide_only
 def test_pressing_the_button_too_early_says_what_is_missing(page):
     page.click("#run")
     page.wait_for_selector(".toast-body")
@@ -103,6 +106,7 @@ def test_the_page_fits_its_window(page):
     assert overflow <= 0
 
 
+@wide_only
 def test_the_page_can_be_used_by_keyboard(page):
     upload(page, "#prompts", PROMPT)
     upload(page, "#image", QUERY)
@@ -111,12 +115,14 @@ def test_the_page_can_be_used_by_keyboard(page):
     page.wait_for_selector(ANSWER, timeout=60_000)
 
 
+@wide_only
 def test_every_picture_says_what_it_shows(page):
     ask(page)
     silent = page.eval_on_selector_all("#marked img, #heat img", "images => images.filter(i => !i.alt).length")
     assert silent == 0
 
 
+@wide_only
 def test_nothing_is_fetched_from_elsewhere(page, demo):
     asked = []
     page.on("request", lambda request: asked.append(request.url))

@@ -16,7 +16,7 @@ from PIL import Image
 from ipseg import InputError, open_picture
 from ipseg.ui import _questions as questions
 from ipseg.ui._questions import Seen, Session
-from tests.ui.conftest import EXAMPLES
+from tests.ui.conftest import EXAMPLES, wide_only
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the client's own event loop
 
@@ -203,6 +203,7 @@ def test_several_pictures_are_shown_one_by_one(page):
 
 
 @pytest.mark.browser
+@wide_only
 def test_all_of_them_is_one_click_away(page):
     page.get_by_text("Both red mugs").first.click()
     page.wait_for_selector("#numbered img", timeout=60_000)

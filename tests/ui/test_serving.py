@@ -7,12 +7,9 @@ import json
 import sys
 import urllib.error
 import urllib.request
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from gradio_client import Client, handle_file
-from gradio_client.exceptions import AppError
-from gradio_client.utils import QueueError
 
 from tests.ui.conftest import EXAMPLES, ROOT, serve
 
@@ -47,24 +44,6 @@ def test_a_password_is_asked_for(tmp_path):
         assert refused.value.code == 401
         client = Client(served.url, auth=("ada", "secret"), verbose=False, download_files=tmp_path)
         assert "engine offline" in ask(client)[0]
-
-
-def test_who_comes_when_the_queue_is_full_is_told_so(tmp_path):
-    def one(client):
-        try:
-            return ask(client)[0]
-        except (AppError, QueueError) as error:
-            return f"refused: {error}"
-
-    with serve(tmp_path, "--max-queue", "1", HF_HUB_OFFLINE="1") as served:
-        clients = [Client(served.url, verbose=False, download_files=tmp_path / str(n)) for n in range(8)]
-        with ThreadPoolExecutor(8) as pool:
-            answers = list(pool.map(one, clients))
-        refused = [answer for answer in answers if answer.startswith("refused")]
-        assert refused
-        assert all("full" in answer.lower() for answer in refused)
-        assert all("engine offline" in answer for answer in answers if answer not in refused)
-        assert "engine offline" in ask(clients[0])[0]  # the server goes on
 
 
 @pytest.mark.parametrize(
