@@ -120,7 +120,6 @@ def test_stop_really_stops_and_the_next_run_goes_on(page, desk):
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("page", [(1280, 900, "light")], ids=["wide-light"], indirect=True)
 @wide_only
 def test_a_run_that_was_stopped_goes_on_where_it_was(page, desk):
     opened(page, "#batch-files", desk / "again.zip").click("#batch-run")
