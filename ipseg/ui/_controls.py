@@ -27,6 +27,7 @@ class Controls:
     clusters: gr.Slider
     threshold: gr.Slider
     sidebar: gr.Sidebar  # where what concerns all tabs may be added
+    told: tuple[gr.HTML, gr.Button]  # the line that says which engine answers, and the button that fetches it
 
     @property
     def inputs(self) -> list[gr.components.Component]:
@@ -61,7 +62,7 @@ def build(studio: Studio) -> Controls:
         with gr.Accordion("Parts", open=False, elem_id="parts"):
             parts = _parts(studio.first)
         gr.Markdown("## Numbers")
-        controls = Controls((preset, *parts), *_numbers(studio), sidebar)
+        controls = Controls((preset, *parts), *_numbers(studio), sidebar, (state, fetch))
         back = gr.Button("Back to the preset's own", size="sm", elem_id="reset")
     numbers = [controls.k, controls.clusters, controls.threshold]
     quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}

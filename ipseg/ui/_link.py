@@ -18,7 +18,8 @@ import gradio as gr
 from ipseg import MAX_CLUSTERS, MAX_K, options
 from ipseg.options import Options
 from ipseg.presets import PRESETS
-from ipseg.ui._controls import Controls, own_numbers, values_of
+from ipseg.ui import _download
+from ipseg.ui._controls import Controls, chosen, own_numbers, values_of
 from ipseg.ui._studio import Studio
 
 TAB = "tab"
@@ -63,7 +64,11 @@ def build(page: gr.Blocks, studio: Studio, controls: Controls, tabs: gr.Tabs, na
 
     copy.click(asked, [link, *settings], link, js=OPEN_TAB, **quiet).then(None, link, [link, said], js=COPY, **quiet)
     amiss = gr.Textbox(visible="hidden", elem_id="link-amiss")
-    page.load(_opened(names, start), None, [tabs, *settings, amiss], **quiet)
+
+    def told(engine: Sequence[Any]) -> tuple[Any, ...]:
+        return _download.refreshed(studio, chosen(engine))
+
+    page.load(_opened(names, start, told), None, [tabs, *settings, *controls.told, amiss], **quiet)
     amiss.change(_warned, amiss, show_progress="hidden", api_visibility="private")  # queued: only so it can warn
 
 
@@ -91,8 +96,13 @@ def read(query: Mapping[str, str], tabs: Sequence[str]) -> tuple[dict[str, Any],
     )
 
 
-def _opened(tabs: Sequence[str], start: Mapping[str, Any]) -> Callable[..., tuple[Any, ...]]:
-    """What the page does with its query string when it is opened. It sets components, and asks nothing of an engine."""
+def _opened(
+    tabs: Sequence[str], start: Mapping[str, Any], told: Callable[[Sequence[Any]], tuple[Any, ...]]
+) -> Callable[..., tuple[Any, ...]]:
+    """What the page does with its query string when it is opened. It sets components, and asks nothing of an engine.
+
+    ``told``: what ``Controls.told`` shows for the values of the engine.
+    """
 
     def opened(request: gr.Request) -> tuple[Any, ...]:
         values, sentence = read(dict(request.query_params), tabs)
@@ -100,7 +110,8 @@ def _opened(tabs: Sequence[str], start: Mapping[str, Any]) -> Callable[..., tupl
             values = {**dict(zip(NUMBERS, own_numbers(values["preset"]), strict=True)), **values}
         tab = gr.Tabs(selected=values[TAB]) if TAB in values else gr.skip()
         stays = {name: None if start.get(name, "") is None else gr.skip() for name in NAMES}  # Gradio makes None a 0
-        return tab, *({**stays, **values}[name] for name in NAMES), sentence
+        state = told([values.get(name, start[name]) for name in ENGINE])
+        return tab, *({**stays, **values}[name] for name in NAMES), *state, sentence
 
     return opened
 

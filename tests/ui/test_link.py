@@ -98,10 +98,10 @@ def test_what_others_put_into_links_is_no_matter():
 
 
 def test_a_preset_brings_its_numbers_and_the_link_its_own():
-    opened = _link._opened(TABS, START)
-    tab, *values, sentence = opened(SimpleNamespace(query_params={"tab": "batch", "preset": "light", "k": "5"}))
+    opened = _link._opened(TABS, START, lambda engine: (engine[0],))
+    tab, *values, told, sentence = opened(SimpleNamespace(query_params={"tab": "batch", "preset": "light", "k": "5"}))
     named = dict(zip(_link.NAMES, values, strict=True))
-    assert (tab.selected, sentence) == ("batch", "")
+    assert (tab.selected, told, sentence) == ("batch", "light", "")
     assert named["preset"] == "light"
     assert [named[name] for name in _link.NUMBERS] == [5, *own_numbers("light")[1:]]
     assert named["timestep"] is None  # else Gradio shows a 0 where nothing is chosen
