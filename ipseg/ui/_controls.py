@@ -66,15 +66,21 @@ def build(studio: Studio) -> Controls:
         back = gr.Button("Back to the preset's own", size="sm", elem_id="reset")
     numbers = [controls.k, controls.clusters, controls.threshold]
     quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    # What sets these from code tells of it in the same answer; two requests might come back in the other order.
     gr.on(
-        [component.change for component in controls.engine],
+        [component.input for component in controls.engine],
         lambda *values: _download.refreshed(studio, chosen(values)),
         list(controls.engine),
-        [state, fetch],
+        list(controls.told),
+        trigger_mode="always_last",
         **quiet,
     )
     preset.input(own_numbers, preset, numbers, **quiet)  # not when a link sets both
-    back.click(_as_the_preset, preset, [*parts, *numbers], **quiet)
+
+    def as_the_preset(name: str) -> tuple[Any, ...]:
+        return ([], None, None, "", "", "", *own_numbers(name), *_download.refreshed(studio, Options(name)))
+
+    back.click(as_the_preset, preset, [*parts, *numbers, *controls.told], **quiet)
     _download.wire(studio, fetch, stop, state, controls.engine, numbers, chosen, taken_over)
     return controls
 
@@ -135,7 +141,3 @@ def taken_over(now: Options, wanted: Options) -> tuple[Any, ...]:
     """The values of the sidebar when ``wanted`` answers instead of ``now``: engine, then numbers."""
     numbers = own_numbers(wanted.preset) if wanted.preset != now.preset else (gr.skip(),) * 3
     return *values_of(wanted), *numbers
-
-
-def _as_the_preset(preset: str) -> tuple[Any, ...]:
-    return ([], None, None, "", "", "", *own_numbers(preset))
