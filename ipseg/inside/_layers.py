@@ -48,7 +48,10 @@ def coloured(prompt: FeatureMap, image: FeatureMap, thing: NDArray[np.bool_], fo
 def _components(
     cells: NDArray[np.float32], values: Sequence[NDArray[np.float32]]
 ) -> tuple[list[NDArray[np.float32]], float]:
-    """``values`` along the first components of ``cells`` (n, C), each in [0, 1]; and the share that they hold."""
+    """``values`` along the first components of ``cells`` (n, C), each in [0, 1]; and the share that they hold.
+
+    In float64: sums in another order, as threads make them, then end in the same colour.
+    """
     from sklearn.decomposition import PCA
 
     total = float(cells.var(axis=0, ddof=1).sum()) if len(cells) > 1 else 0.0
@@ -56,7 +59,7 @@ def _components(
         return [np.full((*each.shape[:2], 1), 0.5, np.float32) for each in values], 1.0
     count = min(3, *cells.shape)
     fitted = PCA(count, svd_solver="randomized" if min(cells.shape) > 8 else "full", random_state=0)
-    low, high = np.percentile(fitted.fit_transform(cells), (2, 98), axis=0)
+    low, high = np.percentile(fitted.fit_transform(cells.astype(np.float64)), (2, 98), axis=0)
     units = [
         (fitted.transform(each.reshape(-1, each.shape[2])) - low) / np.maximum(high - low, 1e-9) for each in values
     ]
