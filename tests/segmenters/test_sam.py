@@ -102,7 +102,7 @@ def test_a_box_is_enough(segmenter, encoding):
 
 
 @pytest.mark.slow
-def test_full_size_loads_from_a_checkpoint_and_runs(tmp_path, monkeypatch):
+def test_full_size_loads_from_a_checkpoint(tmp_path, monkeypatch):
     published = fill_(sam_model_registry["vit_b"]())
     path = tmp_path / "made_up.pth"
     torch.save(published.state_dict(), path)
@@ -112,7 +112,6 @@ def test_full_size_loads_from_a_checkpoint_and_runs(tmp_path, monkeypatch):
     assert all(torch.equal(value, held[name]) for name, value in segmenter.sam.state_dict().items())
     for name in ("pixel_mean", "pixel_std"):
         assert torch.equal(getattr(segmenter.sam, name), getattr(published, name))
-    assert refine.cascade(segmenter, segmenter.encode(PICTURE), POINTS).masks[0].shape == SIZE
 
 
 def test_a_file_that_is_not_the_published_one_is_refused(tmp_path, sam):

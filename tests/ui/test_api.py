@@ -1,8 +1,7 @@
-"""The same question through the API, from two clients at once, and what the server holds afterwards."""
+"""The same question through the API, and what the server holds afterwards."""
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -45,16 +44,6 @@ def test_a_mask_at_the_size_of_the_picture(client):
     mask = mask_of(ask(client, EXAMPLES / "robot" / "00.jpg", query))
     assert mask.shape == open_picture(query).shape[:2]
     assert set(np.unique(mask)) == {0, 255}
-
-
-def test_two_clients_at_once_get_their_own_answers(client):
-    questions = [("robot", "02"), ("yellow_duck", "02"), ("cactus", "02"), ("red_mug", "02")] * 2
-    paths = [(EXAMPLES / name / "00.jpg", EXAMPLES / name / f"{query}.jpg") for name, query in questions]
-    alone = [mask_of(ask(client, *path)) for path in paths[:4]]
-    with ThreadPoolExecutor(4) as pool:
-        together = list(pool.map(lambda path: mask_of(ask(client, *path)), paths))
-    for number, mask in enumerate(together):
-        assert np.array_equal(mask, alone[number % 4])
 
 
 @pytest.mark.parametrize(
