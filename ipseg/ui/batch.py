@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,7 +64,9 @@ def build(studio: Studio, controls: Controls) -> None:
         ran.success(lambda: gr.Button(interactive=False), None, page.stop, **quiet)
         ran.failure(lambda: (WAITING, gr.Button(interactive=False)), None, [page.status, page.stop], **quiet)
     page.folder.upload(lambda files: files, page.folder, page.files, **quiet)
-    page.stop.click(_stopped(jobs), None, page.status, api_name="stop", queue=False, show_progress="hidden")
+    # Said by the page itself: the answer to this request may come after the last word of the run.
+    page.stop.click(None, None, page.status, js=f"() => {json.dumps(STOPPING)}", api_visibility="private")
+    page.stop.click(_stopped(jobs), None, None, api_name="stop", queue=False, show_progress="hidden")
 
 
 def _armed(jobs: Jobs) -> Callable[..., Any]:
@@ -75,10 +78,9 @@ def _armed(jobs: Jobs) -> Callable[..., Any]:
 
 
 def _stopped(jobs: Jobs) -> Callable[..., Any]:
-    def stop(request: gr.Request) -> str:
+    def stop(request: gr.Request) -> None:
         """Stop the batch or the clip that this session is running; what is done so far is handed out."""
         jobs.stop(request)
-        return STOPPING
 
     return stop
 
