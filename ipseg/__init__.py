@@ -15,13 +15,13 @@ from ipseg.version import __version__
 
 if TYPE_CHECKING:
     from ipseg.choice import load
+    from ipseg.core.types import InputError, Points, Prompt
     from ipseg.images import open_mask, open_picture
     from ipseg.options import Options
     from ipseg.pipeline import IPSeg, Method
     from ipseg.points import MAX_CLUSTERS, MAX_K
     from ipseg.presets import PRESETS
     from ipseg.result import Result
-    from ipseg.types import InputError, Points, Prompt
 
 _HOMES = {
     "IPSeg": "pipeline",

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from ipseg import registry
-from ipseg.types import InputError
+from ipseg.core.types import InputError
 from ipseg.version import __version__
 
 EPILOG = """examples:

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ipseg import images, options, registry
+from ipseg.core.types import FeatureMap, PictureError, Prompt
 from ipseg.images import Source
 from ipseg.options import Options
 from ipseg.perception import Named, Perception, named
 from ipseg.pipeline import IPSeg, Progress
 from ipseg.result import Result
-from ipseg.types import FeatureMap, PictureError, Prompt
 from ipseg.zero import Lender
 
 
@@ -151,11 +151,11 @@ class _Part:
         return self.ask([], _of_part, self._name, "__call__", arguments, settings)
 
     def encode(self, *arguments: Any, **settings: Any) -> Any:
-        """As :meth:`ipseg.types.Segmenter.encode`."""
+        """As :meth:`ipseg.core.types.Segmenter.encode`."""
         return self.ask([], _of_part, self._name, "encode", arguments, settings)
 
     def predict(self, *arguments: Any, **settings: Any) -> Any:
-        """As :meth:`ipseg.types.Segmenter.predict`."""
+        """As :meth:`ipseg.core.types.Segmenter.predict`."""
         return self.ask([], _of_part, self._name, "predict", arguments, settings)
 
 

@@ -11,10 +11,10 @@ import sys
 from typing import Any
 
 from ipseg import options, presets, weights
+from ipseg.core.types import InputError, SettingError
 from ipseg.options import Options
 from ipseg.pipeline import IPSeg
 from ipseg.presets import PRESETS, Preset
-from ipseg.types import InputError, SettingError
 
 ORDER = ("paper", "light", "offline")
 """Best first. ``released`` is not among them: it repeats a script, and only who asks for it wants that."""

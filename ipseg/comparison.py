@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from ipseg import registry
+from ipseg.core.types import InputError, Mask, Picture, SettingError
 from ipseg.pipeline import IPSeg, Progress
 from ipseg.result import Result
-from ipseg.types import InputError, Mask, Picture, SettingError
 
 USUAL = ("ipseg", "persam")
 

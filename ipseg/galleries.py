@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from ipseg import images, kept
 from ipseg.comparison import iou
+from ipseg.core.types import InputError, Mask, Picture
 from ipseg.evaluation.predict import decides
 from ipseg.pipeline import IPSeg, Progress
-from ipseg.types import InputError, Mask, Picture
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The only place that converts between frames: picture pixels, letterboxed square, feature cells.
 
-A :class:`~ipseg.types.Frame` says where a grid of cells lies on its picture, so every conversion is one affine step.
+A :class:`~ipseg.core.types.Frame` says where a grid of cells lies on its picture, so every conversion is one affine step.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ipseg.types import Array, Frame, Picture
+from ipseg.core.types import Array, Frame, Picture
 
 
 def letterbox_frame(size: tuple[int, int], cells: int) -> Frame:

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from ipseg.types import Mask, MaskError, Picture, PictureError
+from ipseg.core.types import Mask, MaskError, Picture, PictureError
 
 MAX_BYTES = 64 * 2**20  # of one file
 MAX_PIXELS = 50_000_000  # of one picture: 150 MB once opened

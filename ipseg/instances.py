@@ -18,7 +18,7 @@ from skimage.measure import label
 from skimage.morphology import h_maxima
 from skimage.segmentation import watershed
 
-from ipseg.types import Candidates, Mask, Points, Similarity
+from ipseg.core.types import Candidates, Mask, Points, Similarity
 
 MOST = 24  # instances of one picture
 HEIGHT = 0.6  # a hill begins here, the mean of the K most similar cells being 1 and of the K least similar 0

@@ -11,9 +11,9 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from ipseg import presets, refine, registry, weights
+from ipseg.core.types import SettingError
 from ipseg.pipeline import IPSeg, Method
 from ipseg.presets import GRID, PRESETS, SOURCES, Part, Preset
-from ipseg.types import SettingError
 
 SD_LAYERS = {"s3": 0.3, "s4": 0.2, "s5": 0.1}  # shares of the weight of Stable Diffusion, as released
 DENSITY = "texture"  # the features whose product is a density, which the contrast of the offline engine needs

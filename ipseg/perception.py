@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from ipseg import geometry, images, refine
 from ipseg.cache import Cache
+from ipseg.core.types import FeatureExtractor, FeatureMap, Picture, SaliencyMethod, Segmenter
 from ipseg.images import Source
-from ipseg.types import FeatureExtractor, FeatureMap, Picture, SaliencyMethod, Segmenter
 
 
 class Named(NamedTuple):

@@ -21,11 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipseg import geometry, images, instances, points, presence, prototype, refine, similarity
-from ipseg.geometry import cells_inside
-from ipseg.images import Source
-from ipseg.perception import Named, Perception, log_odds, named
-from ipseg.result import Result
-from ipseg.types import (
+from ipseg.core.types import (
     Array,
     FeatureExtractor,
     FeatureMap,
@@ -38,6 +34,10 @@ from ipseg.types import (
     Similarity,
     View,
 )
+from ipseg.geometry import cells_inside
+from ipseg.images import Source
+from ipseg.perception import Named, Perception, log_odds, named
+from ipseg.result import Result
 
 Progress = Callable[[float, str], None]
 """Called with the share of the work that is done, in [0, 1], and what is being done now."""
@@ -126,7 +126,7 @@ class IPSeg:
 
     @staticmethod
     def check(k: int, clusters: int) -> None:
-        """Raise :class:`~ipseg.types.SettingError` unless 1 <= K <= 256, 1 <= c <= 32 and c <= K."""
+        """Raise :class:`~ipseg.core.types.SettingError` unless 1 <= K <= 256, 1 <= c <= 32 and c <= K."""
         points.check(k, clusters)
 
     def segment(

@@ -15,7 +15,7 @@ from functools import cached_property, wraps
 from itertools import chain
 from typing import Any
 
-from ipseg.types import InputError, SettingError
+from ipseg.core.types import InputError, SettingError
 
 MODES = ("auto", "resident", "sequential", "cpu")
 TURN = "_ipseg_turn"  # where a part that takes turns carries its hook

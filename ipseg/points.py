@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 
 from ipseg import geometry
-from ipseg.types import Points, SettingError, Similarity
+from ipseg.core.types import Points, SettingError, Similarity
 
 MAX_K, MAX_CLUSTERS = 256, 32
 

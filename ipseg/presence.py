@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipseg import geometry
+from ipseg.core.types import FeatureMap, Mask, Prompt
 from ipseg.similarity import to_numpy
-from ipseg.types import FeatureMap, Mask, Prompt
 
 SAMPLE = 256  # cells of each side that are compared, at most
 

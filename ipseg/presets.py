@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ipseg import registry
+from ipseg.core.types import SettingError
 from ipseg.pipeline import Contrast, IPSeg, Method
-from ipseg.types import SettingError
 
 Part = tuple[str, Mapping[str, Any]]
 """The name of a plug-in and its settings."""
@@ -126,7 +126,7 @@ def load(name: str, *, placement: Any = None) -> IPSeg:
     """Build the engine of the preset of that name; :func:`ipseg.load` does so too, and finds one without a name.
 
     ``placement`` is an :class:`ipseg.placement.Placement`; without one, a GPU where there is one, else the CPU. Raises
-    :class:`~ipseg.types.SettingError` when there is no preset of that name or the packages of its models are not
+    :class:`~ipseg.core.types.SettingError` when there is no preset of that name or the packages of its models are not
     installed, :class:`~ipseg.weights.WeightError` when weights are missing or damaged.
     """
     if name not in PRESETS:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipseg import geometry
-from ipseg.types import Array, FeatureMap, Frame, SettingError
+from ipseg.core.types import Array, FeatureMap, Frame, SettingError
 
 SAMPLINGS = {"area": geometry.to_cells, "nearest": geometry.sample_cells}
 """How a cell gets its value from the pixels of a map."""

@@ -1,7 +1,7 @@
 """Step 4: points become a mask, in one or more passes through the segmenter (section 3.4).
 
 A refinement is a function of a segmenter, its encoding of the picture, the points, and how alike each pixel is to the
-prompt. It returns one mask, as :class:`~ipseg.types.Candidates` with n = 1: in the pixels of the picture, with the
+prompt. It returns one mask, as :class:`~ipseg.core.types.Candidates` with n = 1: in the pixels of the picture, with the
 logits from which the segmenter can go on.
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ipseg.types import Candidates, Mask, Points, Segmenter
+from ipseg.core.types import Candidates, Mask, Points, Segmenter
 
 MEET = 0.1  # of the longer side: nearer than this, a click and a chosen point of the other kind contradict each other
 NOWHERE = Points(np.empty((0, 2), dtype=np.float32), np.empty((0, 2), dtype=np.float32))

@@ -15,7 +15,7 @@ from dataclasses import fields
 from types import ModuleType
 from typing import Any
 
-from ipseg.types import SettingError
+from ipseg.core.types import SettingError
 
 KINDS = ("features", "saliency", "segmenters", "methods", "datasets", "commands", "ui")
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipseg import geometry, viz
+from ipseg.core.types import Mask, Picture, Points, Similarity
 from ipseg.instances import Instance
-from ipseg.types import Mask, Picture, Points, Similarity
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ipseg.types import Array, FeatureMap
+from ipseg.core.types import Array, FeatureMap
 
 
 def cosine(vector: Array, values: Array) -> Array:

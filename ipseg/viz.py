@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from ipseg.types import Mask, Picture, Points
+from ipseg.core.types import Mask, Picture, Points
 
 POSITIVE = (46, 204, 64)  # green, as in Fig. 3
 NEGATIVE = (235, 51, 61)  # red

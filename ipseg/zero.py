@@ -18,10 +18,10 @@ from typing import Any
 import cv2
 
 from ipseg import wire
+from ipseg.core.types import InputError
 from ipseg.options import Options
 from ipseg.pipeline import IPSeg
 from ipseg.presets import PRESETS
-from ipseg.types import InputError
 
 QUICK, SLOW, LONG = 15, 45, 120  # seconds a call may take: preset for a CPU, preset for a GPU, a rival
 MOST = 3  # engines kept in a worker; each keeps what it saw of pictures

@@ -21,12 +21,12 @@ from parity_persam import check_persam, check_persam_f
 from parity_rules import fill_, scene
 
 from ipseg import geometry, points, prototype, refine, similarity
+from ipseg.core.types import Candidates, FeatureMap, Points, Similarity
 from ipseg.features._dense import onto_picture
 from ipseg.features.stable_diffusion import StableDiffusion
 from ipseg.presets import PRESETS
 from ipseg.saliency.tsdn import TSDN
 from ipseg.segmenters.sam import SegmentAnything
-from ipseg.types import Candidates, FeatureMap, Points, Similarity
 
 LAYERS = {"dino": "dinov2"}  # the files' names of layers that are called otherwise here
 TEXT_SEED, UNET_SEED, VAE_SEED = 11, 3, 4  # of the small Stable Diffusion

@@ -7,7 +7,7 @@ import pytest
 
 import ipseg
 from ipseg import comparison, registry
-from ipseg.types import MaskError, SettingError
+from ipseg.core.types import MaskError, SettingError
 
 SIZE = (90, 120)
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from ipseg import images, presets, registry
+from ipseg.core.types import Candidates, FeatureMap, InputError, Points
 from ipseg.similarity import to_numpy
-from ipseg.types import Candidates, FeatureMap, InputError, Points
 
 SIZES = [(301, 77), (64, 200), (16, 16)]
 OPTIONAL = {"accelerate", "diffusers", "segment_anything", "torch", "torchvision", "transformers"}

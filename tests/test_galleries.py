@@ -7,7 +7,7 @@ import pytest
 
 import ipseg
 from ipseg import galleries
-from ipseg.types import InputError
+from ipseg.core.types import InputError
 from tests.ui.conftest import EXAMPLES
 
 FOLDER = EXAMPLES.parent

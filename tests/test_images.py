@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from ipseg import images
-from ipseg.types import InputError, PictureError
+from ipseg.core.types import InputError, PictureError
 
 STORED = {  # EXIF orientation: how the upright picture lies in the file (EXIF 2.32, tag 274)
     1: lambda u: u,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ipseg import images
-from ipseg.types import MaskError, PictureError
+from ipseg.core.types import MaskError, PictureError
 
 
 def test_any_channel_above_half_means_the_thing(encode):

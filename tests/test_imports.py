@@ -197,7 +197,7 @@ def test_an_import_up_the_table_is_seen(name, line, fault):
 
 def test_an_import_down_the_table_is_fine():
     for name, line in (
-        ("features.new", "from ipseg.types import Frame\nfrom ipseg import geometry\nimport numpy"),
+        ("features.new", "from ipseg.core.types import Frame\nfrom ipseg import geometry\nimport numpy"),
         ("features.new", "from ipseg.features import _helper"),
         ("ui.tab", "import ipseg\nfrom ipseg.ui._studio import Studio"),
         ("commands.new", "from ipseg import ui, load"),

@@ -15,12 +15,12 @@ import ipseg
 from ipseg import geometry, inside, kept, presets, similarity, weights, zero
 from ipseg.borrowed import Borrower
 from ipseg.comparison import iou
+from ipseg.core.types import FeatureMap
 from ipseg.inside import OWN, TRUE, Pair
 from ipseg.inside import _layers as layers
 from ipseg.options import Options
 from ipseg.perception import named
 from ipseg.pipeline import Method
-from ipseg.types import FeatureMap
 from ipseg.ui import _inside
 
 FRAME = geometry.squash_frame((20, 30), (4, 6))

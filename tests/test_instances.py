@@ -10,7 +10,7 @@ import pytest
 
 import ipseg
 from ipseg import geometry, instances, points
-from ipseg.types import Candidates, Points, Similarity
+from ipseg.core.types import Candidates, Points, Similarity
 
 GALLERIES = Path(__file__).resolve().parents[1] / "examples_media"
 SIZE = (60, 90)

@@ -14,8 +14,8 @@ torch = pytest.importorskip("torch", reason="the paper's models need the extra [
 pytest.importorskip("accelerate", reason="the paper's models need the extra [models]")
 
 from ipseg import registry  # noqa: E402
+from ipseg.core.types import SettingError  # noqa: E402
 from ipseg.placement import Placement, PlacementError  # noqa: E402
-from ipseg.types import SettingError  # noqa: E402
 
 GPU = torch.cuda.is_available()
 

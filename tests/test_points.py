@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ipseg import geometry, points
-from ipseg.types import SettingError, Similarity
+from ipseg.core.types import SettingError, Similarity
 
 
 def similar(values, size=None, frame=None) -> Similarity:

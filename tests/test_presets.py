@@ -14,8 +14,8 @@ from parity_rules import scene
 
 import ipseg
 from ipseg import choice, presets, registry, weights
+from ipseg.core.types import SettingError
 from ipseg.presets import PRESETS
-from ipseg.types import SettingError
 
 WITH_MODELS = [name for name, preset in PRESETS.items() if preset.weights]
 PROMPT, _ = scene("prompt", 75, 101)

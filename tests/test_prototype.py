@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ipseg import geometry, prototype
-from ipseg.types import FeatureMap
+from ipseg.core.types import FeatureMap
 
 
 def grid(size=(6, 8)):

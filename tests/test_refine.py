@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from ipseg import refine
-from ipseg.types import Candidates, Points
+from ipseg.core.types import Candidates, Points
 
 POINTS = Points(np.array([[5, 5]], dtype=np.float32), np.empty((0, 2), dtype=np.float32))
 SIZE = (12, 16)

@@ -9,7 +9,7 @@ import pytest
 
 import ipseg
 from ipseg import presets, registry
-from ipseg.types import SettingError
+from ipseg.core.types import SettingError
 
 PARTS = [(kind, name) for kind in ("features", "saliency", "segmenters") for name in registry.names(kind)]
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ipseg import geometry, prototype
-from ipseg.types import SettingError
+from ipseg.core.types import SettingError
 
 SIZE = (61, 97)
 

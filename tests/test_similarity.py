@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ipseg import geometry, similarity
-from ipseg.types import FeatureMap
+from ipseg.core.types import FeatureMap
 
 VALUES = np.array([[[1, 0], [0, 2], [-3, 0]], [[3, 4], [1, 1], [0, 0]]], np.float32)
 BY_HAND = [[1, 0, -1], [0.6, 0.5**0.5, 0]]

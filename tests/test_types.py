@@ -7,8 +7,8 @@ from dataclasses import FrozenInstanceError, fields, replace
 import numpy as np
 import pytest
 
-from ipseg import types
-from ipseg.types import Candidates, FeatureMap, Frame, InputError, Points, Prompt, Prototype, Similarity, View
+from ipseg.core import types
+from ipseg.core.types import Candidates, FeatureMap, Frame, InputError, Points, Prompt, Prototype, Similarity, View
 
 FRAME = Frame((20, 30), (2, 3), (0, 0, 30, 20))
 GRID = np.zeros((2, 3), np.float32)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ipseg import viz
-from ipseg.types import Points
+from ipseg.core.types import Points
 
 NONE = np.zeros((0, 2), np.float32)
 

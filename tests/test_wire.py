@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ipseg import geometry, wire
-from ipseg.types import FeatureMap, SettingError
+from ipseg.core.types import FeatureMap, SettingError
 
 torch = pytest.importorskip("torch", reason="the paper's models need the extra [models]")
 

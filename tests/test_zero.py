@@ -14,10 +14,10 @@ from parity_rules import scene
 
 from ipseg import options, presets, registry, weights, zero
 from ipseg.borrowed import Borrower
+from ipseg.core.types import Points, SettingError
 from ipseg.options import Options
 from ipseg.perception import named
 from ipseg.pipeline import IPSeg
-from ipseg.types import Points, SettingError
 
 PROMPT, THING = scene("prompt", 75, 101)
 INPUT, _ = scene("input", 120, 83)

@@ -20,7 +20,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from ipseg.types import InputError, Picture
+from ipseg.core.types import InputError, Picture
 
 KINDS = "MP4, MOV, WebM, MKV or AVI"
 ENDINGS = (".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi")

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from ipseg import images
-from ipseg.types import Picture, PictureError
+from ipseg.core.types import Picture, PictureError
 
 MAX_PICTURES = 500  # in one run
 MAX_UNPACKED = 1024 * 2**20  # bytes of all members of a zip together

@@ -20,8 +20,8 @@ import numpy as np
 
 from ipseg import images
 from ipseg.batch import rle
+from ipseg.core.types import Mask, Picture
 from ipseg.pipeline import IPSeg
-from ipseg.types import Mask, Picture
 
 Stop = Callable[[], bool]
 """Asked again and again while a run goes on; True ends it."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from ipseg import images
 from ipseg.batch.rle import Record
-from ipseg.types import Mask
+from ipseg.core.types import Mask
 
 MASKS, COCO = "masks.zip", "coco.json"
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ipseg import viz
 from ipseg.batch.inputs import Item
 from ipseg.batch.looks import Look, Question, Stopped
-from ipseg.types import InputError, Mask, Picture, SettingError
+from ipseg.core.types import InputError, Mask, Picture, SettingError
 
 
 @dataclass(frozen=True)

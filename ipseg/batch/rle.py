@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ipseg.types import Mask
+from ipseg.core.types import Mask
 
 
 def encode(mask: Mask) -> list[int]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ipseg.batch import clips
 from ipseg.batch.clips import Clip
 from ipseg.batch.looks import Look, Question, Stopped
-from ipseg.types import Mask, Picture, SettingError
+from ipseg.core.types import Mask, Picture, SettingError
 
 PER_SECOND = 3.0  # looks; a clip of 10 s then takes 30 of them
 FLOW_SIDE = 320  # pixels: the longer side at which the motion is measured

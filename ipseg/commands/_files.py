@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ipseg import images
-from ipseg.types import SettingError
+from ipseg.core.types import SettingError
 
 
 def write_png(path: Path, pixels: np.ndarray) -> None:

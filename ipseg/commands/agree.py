@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from ipseg import weights
 from ipseg.commands import _engine
+from ipseg.core.types import InputError, Points, SettingError
 from ipseg.datasets import perseg
-from ipseg.types import InputError, Points, SettingError
 
 EXACT = "float32"
 

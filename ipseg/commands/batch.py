@@ -21,7 +21,7 @@ from ipseg.batch import clips, inputs, pictures, video
 from ipseg.batch.looks import Question
 from ipseg.batch.rle import Record
 from ipseg.commands import _engine, _files
-from ipseg.types import Mask, SettingError
+from ipseg.core.types import Mask, SettingError
 
 KEPT = ".ipseg"  # below --output: the answers so far
 

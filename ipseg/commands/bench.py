@@ -16,8 +16,8 @@ from typing import Any
 
 from ipseg import images, weights
 from ipseg.commands import _engine
+from ipseg.core.types import InputError, Picture
 from ipseg.pipeline import IPSeg
-from ipseg.types import InputError, Picture
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -19,8 +19,8 @@ import numpy as np
 from ipseg import comparison, images, registry, viz
 from ipseg.commands import _engine, _files
 from ipseg.comparison import Comparison, Contestant
+from ipseg.core.types import InputError, SettingError
 from ipseg.pipeline import IPSeg
-from ipseg.types import InputError, SettingError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

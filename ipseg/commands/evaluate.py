@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 from ipseg.commands import _engine
+from ipseg.core.types import InputError
 from ipseg.evaluation import perseg
-from ipseg.types import InputError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

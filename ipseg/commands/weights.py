@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ipseg import weights
-from ipseg.types import SettingError
+from ipseg.core.types import SettingError
 
 UNIT = {"unit": "B", "unit_scale": True, "unit_divisor": 1000}
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ipseg.types import InputError
+from ipseg.core.types import InputError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 

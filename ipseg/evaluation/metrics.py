@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ipseg.types import Mask
+from ipseg.core.types import Mask
 
 
 def iou(predicted: Mask, truth: Mask) -> float:

@@ -14,12 +14,12 @@ import numpy as np
 from skimage.filters import threshold_otsu
 
 from ipseg import images
+from ipseg.core.types import InputError
 from ipseg.datasets import perseg
 from ipseg.evaluation import predict
 from ipseg.evaluation.metrics import area_under_curve, iou
 from ipseg.perception import named
 from ipseg.pipeline import IPSeg
-from ipseg.types import InputError
 
 
 @dataclass(frozen=True)

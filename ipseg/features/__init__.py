@@ -1,1 +1,1 @@
-"""Dense features, one file per extractor: see :class:`ipseg.types.FeatureExtractor`."""
+"""Dense features, one file per extractor: see :class:`ipseg.core.types.FeatureExtractor`."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ipseg import geometry
-from ipseg.types import FeatureMap, InputError, Picture, SettingError
+from ipseg.core.types import FeatureMap, InputError, Picture, SettingError
 
 Triple = tuple[float, float, float]
 

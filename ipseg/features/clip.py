@@ -8,8 +8,8 @@ from typing import Any
 import torch
 
 from ipseg import geometry
+from ipseg.core.types import FeatureMap, Picture
 from ipseg.features._dense import check_size, patch_map, to_tensor
-from ipseg.types import FeatureMap, Picture
 
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)  # of its training set
 
@@ -22,7 +22,7 @@ class Settings:
 
 
 class CLIP:
-    """The layer ``clip`` as a :class:`ipseg.types.FeatureExtractor`; it may be shared between threads.
+    """The layer ``clip`` as a :class:`ipseg.core.types.FeatureExtractor`; it may be shared between threads.
 
     ``model`` is a ``CLIPVisionModel`` where it runs. Its position embeddings are stretched over the grid.
     """

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from ipseg import geometry
+from ipseg.core.types import FeatureMap, Picture, SettingError
 from ipseg.features._dense import check_size, patch_map, to_tensor
-from ipseg.types import FeatureMap, Picture, SettingError
 
 MODELS = ("small", "base", "large", "giant")
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, as it was trained
@@ -25,7 +25,7 @@ class Settings:
 
 
 class DINOv2:
-    """The layer ``dinov2`` as a :class:`ipseg.types.FeatureExtractor`; it may be shared between threads.
+    """The layer ``dinov2`` as a :class:`ipseg.core.types.FeatureExtractor`; it may be shared between threads.
 
     ``model`` is a ``Dinov2Model`` where it runs; its final norm is taken out of it.
     """

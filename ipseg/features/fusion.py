@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ipseg.core.types import FeatureExtractor, FeatureMap, Picture, SettingError
 from ipseg.features._dense import onto_picture
-from ipseg.types import FeatureExtractor, FeatureMap, Picture, SettingError
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Settings:
 
 
 class Fusion:
-    """All layers of several extractors as a :class:`ipseg.types.FeatureExtractor`.
+    """All layers of several extractors as a :class:`ipseg.core.types.FeatureExtractor`.
 
     An extractor whose layers have grids of their own offers them as ``native(picture)``; they are then brought to the
     common grid once, not twice.

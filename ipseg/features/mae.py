@@ -8,8 +8,8 @@ from typing import Any
 import torch
 
 from ipseg import geometry
+from ipseg.core.types import FeatureMap, Picture
 from ipseg.features._dense import check_size, patch_map, to_tensor
-from ipseg.types import FeatureMap, Picture
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, as it was trained
 
@@ -22,7 +22,7 @@ class Settings:
 
 
 class MAE:
-    """The layer ``mae`` as a :class:`ipseg.types.FeatureExtractor`; it may be shared between threads.
+    """The layer ``mae`` as a :class:`ipseg.core.types.FeatureExtractor`; it may be shared between threads.
 
     ``model`` is a ``ViTMAEModel`` where it runs; its random masking is switched off. Its position embeddings are
     stretched over the grid.

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ipseg import geometry
+from ipseg.core.types import FeatureMap, Picture, SettingError
 from ipseg.features._dense import check_size, onto_picture, square_map, to_tensor
 from ipseg.features._diffusion import LAYERS, Latent, Layers, load_context, load_latent, load_layers
-from ipseg.types import FeatureMap, Picture, SettingError
 
 STEP = 64  # pixels of one cell of s5, the coarsest layer: sizes and windows are whole numbers of them
 SCHEDULE: Mapping[str, Any] = {
@@ -40,7 +40,7 @@ class Settings:
 
 
 class StableDiffusion:
-    """The layers s5, s4 and s3 as a :class:`ipseg.types.FeatureExtractor`; it may be shared between threads.
+    """The layers s5, s4 and s3 as a :class:`ipseg.core.types.FeatureExtractor`; it may be shared between threads.
 
     The networks come in ready and where they run: ``unet`` and ``vae`` of diffusers (the UNet is cut short in place),
     and ``context``, the text's (1, tokens, C). Step by step, with no letterbox and no windows:

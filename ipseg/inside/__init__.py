@@ -15,6 +15,7 @@ from typing import Any
 
 from ipseg import images, kept, registry, weights
 from ipseg.borrowed import Borrower
+from ipseg.core.types import InputError, Mask
 from ipseg.evaluation.predict import decides
 from ipseg.inside import _layers, _ways
 from ipseg.inside._answers import Answer, answer, none, packed, unpacked
@@ -23,7 +24,6 @@ from ipseg.inside._ways import CLUSTERS, DIFFUSION, KS, TRUE, Pair, own_way, set
 from ipseg.kept import Arrays
 from ipseg.perception import named
 from ipseg.pipeline import IPSeg, Progress
-from ipseg.types import InputError, Mask
 
 __all__ = [
     "CLUSTERS", "DIFFUSION", "FUSED", "KS", "OWN", "TRUE", "Answer", "Colours", "Inside", "Pair", "look", "own_way",

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ipseg.core.types import Mask, Points
 from ipseg.kept import Arrays
 from ipseg.result import Result
-from ipseg.types import Mask, Points
 
 
 @dataclass(frozen=True)

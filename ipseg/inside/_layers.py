@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipseg import geometry, similarity
+from ipseg.core.types import FeatureMap, Mask, Picture
 from ipseg.kept import Arrays
-from ipseg.types import FeatureMap, Mask, Picture
 
 FUSED = "fused"
 

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipseg import geometry, registry
+from ipseg.core.types import Mask, Picture, Prompt
 from ipseg.inside._answers import Answer, answer, packed
 from ipseg.kept import Arrays
 from ipseg.perception import Named, Perception, named
 from ipseg.pipeline import IPSeg, Method, Progress
-from ipseg.types import Mask, Picture, Prompt
 
 DIFFUSION = ("s3", "s4", "s5")  # layers of Stable Diffusion, as its extractor names them
 KS = (8, 16, 32, 64)  # of Table 4

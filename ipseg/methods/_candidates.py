@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ipseg.types import Points
+from ipseg.core.types import Points
 
 FEW = 8  # with no more points than this, every group is taken instead of a draw
 BATCH = 32  # groups that go through a network together

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipseg import geometry, points
+from ipseg.core.types import Candidates, Mask, Similarity
 from ipseg.methods import _candidates, _matching, _networks, _patches
 from ipseg.methods._candidates import Box, Pool
 from ipseg.methods._matching import Matches
@@ -23,7 +24,6 @@ from ipseg.methods._protocols import Protocol, protocol_of, select
 from ipseg.methods._rival import ON_PARTS, Answer, Reference, Rival
 from ipseg.perception import Named
 from ipseg.pipeline import IPSeg, Steps
-from ipseg.types import Candidates, Mask, Similarity
 
 ELSEWHERE = (
     "Matcher's matching, groups and scores on the engine's own features and segmenter, without DINOv2-L and SAM."

@@ -7,14 +7,14 @@ from importlib.util import find_spec
 from typing import Any
 
 from ipseg import weights
+from ipseg.core.types import SettingError
 from ipseg.pipeline import IPSeg
-from ipseg.types import SettingError
 
 PACKAGES = {"ot": "pot"}  # what is imported, and what is installed where that has another name
 
 
 def need(title: str, *packages: str) -> None:
-    """Raise :class:`~ipseg.types.SettingError` when a package that ``title`` imports is not installed."""
+    """Raise :class:`~ipseg.core.types.SettingError` when a package that ``title`` imports is not installed."""
     for package in packages:
         if find_spec(package) is None:
             missing = PACKAGES.get(package, package)
@@ -25,7 +25,7 @@ def lazily(engine: IPSeg, name: str, read: Callable[[], Any], *settings: Any) ->
     """``read()`` on first use, kept by the engine under ``settings`` and ``name``, which is that of its weights.
 
     They are looked for at once, and later in the same place. Raises :class:`~ipseg.weights.WeightError` with what it
-    takes when they are not here, :class:`~ipseg.types.SettingError` when the packages of the models are not.
+    takes when they are not here, :class:`~ipseg.core.types.SettingError` when the packages of the models are not.
     """
     need(weights.get(name).title, "torch", "transformers")
     folder = weights.locate(name).parent

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ipseg import geometry, registry
+from ipseg.core.types import FeatureMap, Frame, Mask
 from ipseg.methods import _networks
 from ipseg.perception import Named
 from ipseg.pipeline import IPSeg
 from ipseg.similarity import to_numpy
-from ipseg.types import FeatureMap, Frame, Mask
 
 WEIGHTS, SIZE = "dinov2_large", 518  # what Matcher sees with, and the pixels of the square that it sees
 PATCH = 14  # pixels of that square along a side of a cell

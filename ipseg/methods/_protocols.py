@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ipseg.types import SettingError
+from ipseg.core.types import SettingError
 
 FEWER = 8  # draws of each size, at most, from a segmenter that takes one group at a time
 LEAST = {"draws": 1, "dense": 0}  # least value of the numbers that can be chosen
@@ -68,7 +68,7 @@ def protocol_of(name: str, numbers: Mapping[str, int | None], *, published: bool
     """The protocol of that name, with those of ``numbers`` (``draws``, ``dense``) that are not None in their places.
 
     Away from SAM (not ``published``) there is no grid, no filter on what SAM thinks of its own masks, and there are
-    fewer draws, since the groups are asked for one at a time. Raises :class:`~ipseg.types.SettingError`.
+    fewer draws, since the groups are asked for one at a time. Raises :class:`~ipseg.core.types.SettingError`.
     """
     if name not in PROTOCOLS:
         raise SettingError(f'There is no protocol "{name}"; choose one of: {", ".join(PROTOCOLS)}.')

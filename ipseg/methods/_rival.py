@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipseg import images
+from ipseg.core.types import Mask, PictureError, Points, Similarity
 from ipseg.images import Source
 from ipseg.perception import Named, Perception, named
 from ipseg.pipeline import Progress, Steps
 from ipseg.result import Result
-from ipseg.types import Mask, PictureError, Points, Similarity
 
 ON_PARTS = "on the engine's parts"
 """The variant of a rival that has its models replaced by what the engine has."""
@@ -82,7 +82,7 @@ class Rival:
         """Make a reference of one picture. Its mask is the given one, else the saliency mask that IPSeg itself uses.
 
         Takes what :meth:`ipseg.pipeline.IPSeg.prompt` takes, with a single picture. Raises
-        :class:`~ipseg.types.PictureError` when there are more, :class:`~ipseg.types.MaskError` when the mask is empty
+        :class:`~ipseg.core.types.PictureError` when there are more, :class:`~ipseg.core.types.MaskError` when the mask is empty
         or does not fit.
         """
         picture, mask = _single(self.title, pictures), _single(self.title, masks)

@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from ipseg import geometry, similarity
+from ipseg.core.types import Mask, Points, Similarity
 from ipseg.perception import Named, Perception
-from ipseg.types import Mask, Points, Similarity
 
 LEVEL = 128  # of the thing in PerSeg's mask files, which decides what the normalisation leaves above 0
 

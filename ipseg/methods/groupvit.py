@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ipseg import geometry, weights
+from ipseg.core.types import Picture, SettingError
 from ipseg.methods import _networks
 from ipseg.methods._rival import Answer, Reference, Rival
 from ipseg.perception import Named
 from ipseg.pipeline import IPSeg, Steps
-from ipseg.types import Picture, SettingError
 
 TITLE = "GroupViT"
 PAPER = "Xu et al., GroupViT: Semantic Segmentation Emerges from Text Supervision, CVPR 2022"
@@ -96,7 +96,7 @@ def affinities(groups: Any, whole: Any) -> Any:
 def build(settings: Settings, engine: IPSeg) -> GroupViT:
     """GroupViT on the pictures of an engine.
 
-    Raises :class:`~ipseg.types.SettingError` without names, or for a target that is none of them,
+    Raises :class:`~ipseg.core.types.SettingError` without names, or for a target that is none of them,
     :class:`~ipseg.weights.WeightError` when its weights are missing.
     """
     settings = replace(settings, names=tuple(settings.names))

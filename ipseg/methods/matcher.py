@@ -19,7 +19,7 @@ PAPER = "Liu et al., Matcher: Segment Anything with One Shot Using All-Purpose F
 def build(settings: Settings, engine: IPSeg) -> Matcher:
     """Matcher on the parts of an engine.
 
-    Raises :class:`~ipseg.types.SettingError` for a protocol or a number that there is not,
+    Raises :class:`~ipseg.core.types.SettingError` for a protocol or a number that there is not,
     :class:`~ipseg.weights.WeightError` when the engine's segmenter is SAM and DINOv2 ViT-L/14 is missing.
     """
     return make(Matcher, settings, engine)

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from ipseg import geometry, prototype, refine, similarity
+from ipseg.core.types import Points, Similarity
 from ipseg.geometry import cells_inside
 from ipseg.methods._rival import ON_PARTS, Answer, Reference, Rival
 from ipseg.perception import Named
 from ipseg.pipeline import IPSeg, Steps
-from ipseg.types import Points, Similarity
 
 TITLE = "PerSAM"
 PAPER = "Zhang et al., Personalize Segment Anything Model with One Shot, ICLR 2024"

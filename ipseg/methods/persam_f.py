@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ipseg import refine
+from ipseg.core.types import SettingError
 from ipseg.methods._rival import Answer, Reference, Rival
 from ipseg.perception import Named
 from ipseg.pipeline import IPSeg, Steps
-from ipseg.types import SettingError
 
 TITLE = "PerSAM-F"
 PAPER = "Zhang et al., Personalize Segment Anything Model with One Shot, ICLR 2024"
@@ -97,7 +97,7 @@ class PerSAMF(Rival):
 def build(settings: Settings, engine: IPSeg) -> PerSAMF:
     """PerSAM-F on the SAM of an engine.
 
-    Raises :class:`~ipseg.types.SettingError` when the engine has none, or for a number out of its range.
+    Raises :class:`~ipseg.core.types.SettingError` when the engine has none, or for a number out of its range.
     """
     if not hasattr(engine.perception.segmenter, "sam"):
         raise SettingError(

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ipseg import weights
+from ipseg.core.types import SettingError
 from ipseg.methods import _networks
 from ipseg.methods._in_context import InContext
 from ipseg.pipeline import IPSeg
-from ipseg.types import SettingError
 
 TITLE = "SegGPT"
 PAPER = "Wang et al., SegGPT: Segmenting Everything In Context, ICCV 2023"
@@ -32,7 +32,7 @@ class SegGPT(InContext):
 def build(settings: Settings, engine: IPSeg) -> SegGPT:
     """SegGPT on the pictures of an engine.
 
-    Raises :class:`~ipseg.types.SettingError` for another embedding, :class:`~ipseg.weights.WeightError` when its
+    Raises :class:`~ipseg.core.types.SettingError` for another embedding, :class:`~ipseg.weights.WeightError` when its
     weights are missing.
     """
     if settings.embedding not in EMBEDDINGS:

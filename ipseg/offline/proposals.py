@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ipseg.types import Picture
+from ipseg.core.types import Picture
 
 FRAMES = ((0.9, 0.9, 3), (0.7, 0.92, 3))  # (half extent of the start, of the sure ground beyond, rounds)
 ELLIPSES = ((0.6, 0.95, 3), (0.4, 0.95, 3))  # (radius of the start, half extent of the sure ground beyond, rounds)

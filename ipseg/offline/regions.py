@@ -14,7 +14,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from skimage.segmentation import slic
 
-from ipseg.types import Picture
+from ipseg.core.types import Picture
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ipseg.types import Picture
+from ipseg.core.types import Picture
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Settings:
 
 
 class Everything:
-    """Ones, as a :class:`ipseg.types.SaliencyMethod`."""
+    """Ones, as a :class:`ipseg.core.types.SaliencyMethod`."""
 
     def __call__(self, picture: Picture) -> NDArray[np.float32]:
         """(H, W) float32 of ones."""

@@ -16,7 +16,7 @@ from scipy.ndimage import label
 from scipy.sparse.linalg import LinearOperator, eigsh
 
 from ipseg import geometry
-from ipseg.types import Array, FeatureMap, Picture, SettingError
+from ipseg.core.types import Array, FeatureMap, Picture, SettingError
 
 WEAK = 1e-5  # the weight of the edge between two patches that are not alike; it keeps the graph in one piece
 SMOOTH = 1e-3  # of the guided filter: brightness that varies less than this, squared, counts as flat
@@ -32,7 +32,7 @@ class Settings:
 
 
 class TokenCut:
-    """The cut as a :class:`ipseg.types.SaliencyMethod` that asks for the picture's features."""
+    """The cut as a :class:`ipseg.core.types.SaliencyMethod` that asks for the picture's features."""
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or Settings()

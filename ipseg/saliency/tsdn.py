@@ -18,7 +18,7 @@ from torch.nn import functional
 from torchvision.models import resnet50
 
 from ipseg import weights
-from ipseg.types import Picture
+from ipseg.core.types import Picture
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, as the encoder was trained
 WIDTH = 64  # channels of the decoder
@@ -33,7 +33,7 @@ class Settings:
 
 
 class TSDN:
-    """The network, which is on ``device`` already, as a :class:`ipseg.types.SaliencyMethod`. Threads may share it."""
+    """The network, which is on ``device`` already, as a :class:`ipseg.core.types.SaliencyMethod`. Threads may share it."""
 
     def __init__(self, network: nn.Module, *, size: int = 320, device: str | torch.device = "cpu") -> None:
         self.network, self.size, self.device = network.eval(), size, torch.device(device)

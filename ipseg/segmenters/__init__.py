@@ -1,1 +1,1 @@
-"""Promptable segmenters, one file each: see :class:`ipseg.types.Segmenter`."""
+"""Promptable segmenters, one file each: see :class:`ipseg.core.types.Segmenter`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ipseg.types import Candidates, Points
+from ipseg.core.types import Candidates, Points
 
 NEVER = -32.0  # a logit that no later pass reads as anything but "not here"
 

@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ipseg.core.types import Candidates, Picture, Points
 from ipseg.offline import clicks, cuts
 from ipseg.offline.proposals import grab_cut, outline_contrast, parts_with, propose, without_crumbs
 from ipseg.offline.regions import superpixels, to_lab, working_picture
 from ipseg.offline.texture import texture_energy
-from ipseg.types import Candidates, Picture, Points
 
 
 @dataclass(frozen=True)

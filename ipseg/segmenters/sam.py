@@ -18,8 +18,8 @@ from segment_anything.modeling import Sam
 from torch import Tensor
 
 from ipseg import weights
+from ipseg.core.types import Candidates, Picture, Points, SettingError
 from ipseg.segmenters._prompts import labelled, nothing
-from ipseg.types import Candidates, Picture, Points, SettingError
 
 MODELS = ("vit_b", "vit_l", "vit_h")
 PIXEL_MEAN, PIXEL_STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)  # of ImageNet, in levels of 255
@@ -43,7 +43,7 @@ class Encoding:
 
 
 class SegmentAnything:
-    """A :class:`ipseg.types.Segmenter` around a ``Sam`` that is on ``device`` already.
+    """A :class:`ipseg.core.types.Segmenter` around a ``Sam`` that is on ``device`` already.
 
     Its image encoder may be of another dtype, and elsewhere as long as a hook brings it when it is called; the prompt
     encoder and the mask decoder, which are small, are float32 on the device.

@@ -17,8 +17,8 @@ from torch.nn import functional
 from transformers import Sam2ImageProcessor, Sam2Model
 
 from ipseg import weights
+from ipseg.core.types import Candidates, Picture, Points, SettingError
 from ipseg.segmenters._prompts import labelled, nothing
-from ipseg.types import Candidates, Picture, Points, SettingError
 
 MODELS = ("tiny", "small", "base-plus", "large")
 
@@ -39,7 +39,7 @@ class Encoding:
 
 
 class SegmentAnything2:
-    """A :class:`ipseg.types.Segmenter` around a ``Sam2Model``, on ``device`` already, and the processor of its makers.
+    """A :class:`ipseg.core.types.Segmenter` around a ``Sam2Model``, on ``device`` already, and the processor of its makers.
 
     Its vision encoder may be of another dtype, and elsewhere as long as a hook brings it when it is called; the prompt
     encoder and the mask decoder, which are small, are float32 on the device.

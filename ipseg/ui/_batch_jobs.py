@@ -14,9 +14,9 @@ from ipseg import images
 from ipseg.batch import clips, inputs, pictures, video
 from ipseg.batch.looks import Question
 from ipseg.batch.parcel import Parcel
+from ipseg.core.types import PictureError
 from ipseg.options import Options
 from ipseg.pipeline import IPSeg
-from ipseg.types import PictureError
 from ipseg.ui._jobs import Jobs
 from ipseg.ui._limits import Watch
 from ipseg.ui._progress import Tally

@@ -12,9 +12,9 @@ from typing import Any
 import gradio as gr
 
 from ipseg import options, weights
+from ipseg.core.types import InputError
 from ipseg.options import Options
 from ipseg.presets import PRESETS, Preset
-from ipseg.types import InputError
 from ipseg.ui._studio import Studio, sentences
 
 TICK = 0.25  # seconds between two pictures of the bar

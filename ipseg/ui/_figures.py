@@ -12,8 +12,8 @@ import numpy as np
 from PIL import Image
 
 from ipseg import viz
+from ipseg.core.types import Picture
 from ipseg.inside import Answer
-from ipseg.types import Picture
 
 SMALL, LARGE = 320, 640  # pixels of the longer side, in a table and else
 

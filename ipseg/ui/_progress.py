@@ -12,7 +12,7 @@ import gradio as gr
 from gradio.processing_utils import save_bytes_to_cache
 from PIL import Image
 
-from ipseg.types import Picture
+from ipseg.core.types import Picture
 from ipseg.ui._studio import shown
 
 GALLERY = 12  # overlays that are shown; all masks are in the zip

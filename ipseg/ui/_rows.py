@@ -18,7 +18,7 @@ from PIL import Image
 
 from ipseg import images, viz
 from ipseg.comparison import Comparison, Entry
-from ipseg.types import Mask, MaskError, Picture
+from ipseg.core.types import Mask, MaskError, Picture
 from ipseg.ui._studio import as_jpeg, shown
 
 

@@ -19,10 +19,10 @@ from PIL import Image
 
 from ipseg import choice, images, options, weights, zero
 from ipseg.borrowed import Borrower
+from ipseg.core.types import InputError, Picture
 from ipseg.options import Options
 from ipseg.pipeline import IPSeg
 from ipseg.placement import Placement
-from ipseg.types import InputError, Picture
 from ipseg.ui._limits import ONE, Ended, Limits, Watch
 from ipseg.ui._memory import give_back
 

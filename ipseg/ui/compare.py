@@ -9,8 +9,8 @@ from typing import Any
 import gradio as gr
 
 from ipseg import comparison, images
+from ipseg.core.types import InputError, Mask, Picture, PictureError
 from ipseg.options import Options
-from ipseg.types import InputError, Mask, Picture, PictureError
 from ipseg.ui import _rows as rows
 from ipseg.ui._compare_fields import Layout, layout
 from ipseg.ui._controls import Controls

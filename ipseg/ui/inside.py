@@ -11,10 +11,10 @@ from typing import Any
 import gradio as gr
 
 from ipseg import images, inside, kept, options
+from ipseg.core.types import PictureError
 from ipseg.inside import Inside, Pair
 from ipseg.options import Options
 from ipseg.pipeline import Progress
-from ipseg.types import PictureError
 from ipseg.ui import _inside as sections
 from ipseg.ui._controls import Controls
 from ipseg.ui._signature import with_engine

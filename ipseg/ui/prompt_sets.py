@@ -10,9 +10,9 @@ from typing import Any
 import gradio as gr
 
 from ipseg import galleries, images
+from ipseg.core.types import PictureError
 from ipseg.galleries import Answer, Kind
 from ipseg.options import Options
-from ipseg.types import PictureError
 from ipseg.ui import _gallery
 from ipseg.ui._controls import Controls
 from ipseg.ui._signature import with_engine

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipseg.types import InputError
+from ipseg.core.types import InputError
 
 
 class WeightError(InputError):

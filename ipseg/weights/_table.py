@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from ipseg.types import SettingError
+from ipseg.core.types import SettingError
 
 SAM_URL = "https://dl.fbaipublicfiles.com/segment_anything/"
 MODEL = (("config.json",), ("model.safetensors", "pytorch_model.bin"))  # safetensors where the Hub has them
@@ -159,7 +159,7 @@ WEIGHTS: Mapping[str, Weight] = {weight.name: weight for weight in _ALL}
 
 
 def get(name: str) -> Weight:
-    """The entry of ``name``. Raises :class:`~ipseg.types.SettingError` that lists what there is."""
+    """The entry of ``name``. Raises :class:`~ipseg.core.types.SettingError` that lists what there is."""
     if name not in WEIGHTS:
         raise SettingError(f'There are no weights called "{name}"; choose one of: {", ".join(WEIGHTS)}.')
     return WEIGHTS[name]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ipseg.batch import inputs
-from ipseg.types import PictureError
+from ipseg.core.types import PictureError
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ipseg.batch import inputs, looks, pictures
-from ipseg.types import SettingError
+from ipseg.core.types import SettingError
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ipseg.batch import clips, video
-from ipseg.types import SettingError
+from ipseg.core.types import SettingError
 from tests.batch.conftest import shot
 
 

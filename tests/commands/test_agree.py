@@ -7,7 +7,7 @@ import pytest
 
 from ipseg.__main__ import main
 from ipseg.commands.agree import agree
-from ipseg.types import Points
+from ipseg.core.types import Points
 from tests.ui.conftest import EXAMPLES
 
 DATA = EXAMPLES.parent

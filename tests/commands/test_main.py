@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from ipseg import __main__, registry
-from ipseg.types import InputError
+from ipseg.core.types import InputError
 
 
 def test_every_command_is_found_and_explained(capsys):

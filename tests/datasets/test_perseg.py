@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ipseg.core.types import InputError
 from ipseg.datasets import perseg
-from ipseg.types import InputError
 
 
 def test_pictures_are_those_with_an_annotation(perseg_folder):

@@ -7,9 +7,9 @@ import pytest
 
 from ipseg.__main__ import main
 from ipseg.commands import evaluate as command
+from ipseg.core.types import InputError
 from ipseg.evaluation import perseg
 from ipseg.evaluation.perseg import Presence, Row
-from ipseg.types import InputError
 
 
 def test_a_perfect_engine(engine, perseg_folder, tmp_path):

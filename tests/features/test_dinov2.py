@@ -8,8 +8,8 @@ torch = pytest.importorskip("torch", reason="the paper's models need the extra [
 from networks import small_dinov2  # noqa: E402
 
 from ipseg import geometry, registry, weights  # noqa: E402
+from ipseg.core.types import InputError, SettingError  # noqa: E402
 from ipseg.features.dinov2 import MEAN, STD, DINOv2  # noqa: E402
-from ipseg.types import InputError, SettingError  # noqa: E402
 
 PICTURE, _ = scene("dinov2", 50, 77)
 

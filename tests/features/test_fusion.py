@@ -6,8 +6,8 @@ from parity_rules import scene
 torch = pytest.importorskip("torch", reason="the paper's models need the extra [models]")
 
 from ipseg import geometry, prototype, registry, similarity, weights  # noqa: E402
+from ipseg.core.types import FeatureMap, SettingError  # noqa: E402
 from ipseg.features.fusion import Fusion  # noqa: E402
-from ipseg.types import FeatureMap, SettingError  # noqa: E402
 
 SIZE = (50, 77)
 PICTURE, THING = scene("fusion", *SIZE)

@@ -9,9 +9,9 @@ from parity_rules import scene
 torch = pytest.importorskip("torch", reason="the paper's models need the extra [models]")
 
 from ipseg import geometry, registry, weights  # noqa: E402
+from ipseg.core.types import SettingError  # noqa: E402
 from ipseg.features import _diffusion, stable_diffusion  # noqa: E402
 from ipseg.features.stable_diffusion import Settings, StableDiffusion, corners, together  # noqa: E402
-from ipseg.types import SettingError  # noqa: E402
 
 PICTURE, _ = scene("diffusion", 50, 77)
 CHANNELS = {"s5": 32, "s4": 32, "s3": 32}

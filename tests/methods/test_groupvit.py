@@ -12,8 +12,8 @@ from networks import small_groupvit  # noqa: E402
 
 import ipseg  # noqa: E402
 from ipseg import registry, weights  # noqa: E402
+from ipseg.core.types import SettingError  # noqa: E402
 from ipseg.methods import groupvit  # noqa: E402
-from ipseg.types import SettingError  # noqa: E402
 
 PICTURE, _ = scene("input", 120, 83)
 NAMES = ("cow", "motorbike", "sofa", "cat")

@@ -7,8 +7,8 @@ import pytest
 
 import ipseg
 from ipseg import registry
+from ipseg.core.types import MaskError, PictureError, SettingError
 from ipseg.evaluation.metrics import iou
-from ipseg.types import MaskError, PictureError, SettingError
 
 pytest.importorskip("ot", reason="Matcher's earth mover's distance needs the extra [models]")
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples_media"

@@ -10,7 +10,7 @@ from parity_rules import scene
 
 import ipseg
 from ipseg import registry
-from ipseg.types import MaskError, PictureError
+from ipseg.core.types import MaskError, PictureError
 
 PROMPT, THING = scene("prompt", 90, 120)
 INPUT, _ = scene("input", 110, 70)
@@ -125,7 +125,7 @@ def test_the_mask_of_a_hair_still_has_a_cell(engine):
 
 
 def test_an_empty_mask_on_the_way_breaks_nothing(engine, monkeypatch):
-    from ipseg.types import Candidates
+    from ipseg.core.types import Candidates
 
     segmenter, asked = engine.perception.segmenter, []
     real = type(segmenter).predict

@@ -8,7 +8,7 @@ from parity_rules import scene
 
 import ipseg
 from ipseg import registry
-from ipseg.types import SettingError
+from ipseg.core.types import SettingError
 
 PROMPT, THING = scene("prompt", 90, 120)
 INPUT, _ = scene("input", 110, 70)

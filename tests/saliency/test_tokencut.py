@@ -4,9 +4,9 @@ from parity_rules import scene
 from scipy.linalg import eigh
 
 from ipseg import geometry, registry
+from ipseg.core.types import FeatureMap, SettingError
 from ipseg.pipeline import IPSeg
 from ipseg.saliency import tokencut
-from ipseg.types import FeatureMap, SettingError
 
 SIZE = (90, 130)
 PICTURE, THING = scene("tokencut", *SIZE)

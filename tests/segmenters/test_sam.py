@@ -12,8 +12,8 @@ from parity_rules import fill_  # noqa: E402
 from segment_anything import SamPredictor, sam_model_registry  # noqa: E402
 
 from ipseg import cache, refine, registry, weights  # noqa: E402
+from ipseg.core.types import Points, SettingError  # noqa: E402
 from ipseg.segmenters.sam import SegmentAnything  # noqa: E402
-from ipseg.types import Points, SettingError  # noqa: E402
 
 SIZE = (91, 133)
 PICTURE, _ = scene("sam", *SIZE)

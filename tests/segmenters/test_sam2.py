@@ -10,8 +10,8 @@ from networks import small_sam2, small_sam2_processor, small_sam2_video  # noqa:
 from transformers import Sam2Processor  # noqa: E402
 
 from ipseg import cache, refine, registry, weights  # noqa: E402
+from ipseg.core.types import Points, SettingError  # noqa: E402
 from ipseg.segmenters.sam2 import SegmentAnything2  # noqa: E402
-from ipseg.types import Points, SettingError  # noqa: E402
 
 SIZE = (91, 133)
 PICTURE, _ = scene("sam2", *SIZE)

@@ -9,8 +9,8 @@ import httpx
 import pytest
 from gradio_client import Client, handle_file
 
+from ipseg.core.types import InputError
 from ipseg.options import Options
-from ipseg.types import InputError
 from ipseg.ui._limits import Ended, Watch
 from ipseg.ui._studio import Studio
 from tests.ui.conftest import EXAMPLES, ROOT, serve

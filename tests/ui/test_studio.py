@@ -7,8 +7,8 @@ import threading
 import pytest
 
 from ipseg import options
+from ipseg.core.types import InputError
 from ipseg.options import Options
-from ipseg.types import InputError
 from ipseg.ui._studio import ENGINES, Studio
 
 

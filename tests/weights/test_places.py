@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from ipseg import weights
-from ipseg.types import SettingError
+from ipseg.core.types import SettingError
 from ipseg.weights import WeightError
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

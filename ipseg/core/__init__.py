@@ -1,0 +1,1 @@
+"""Value objects, images, geometry and storage: what every other package stands on."""
