@@ -15,8 +15,8 @@ from ipseg.version import __version__
 
 if TYPE_CHECKING:
     from ipseg.choice import load
+    from ipseg.core.images import open_mask, open_picture
     from ipseg.core.types import InputError, Points, Prompt
-    from ipseg.images import open_mask, open_picture
     from ipseg.options import Options
     from ipseg.pipeline import IPSeg, Method
     from ipseg.points import MAX_CLUSTERS, MAX_K

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ipseg import images, options, registry
+from ipseg import options, registry
+from ipseg.core import images
+from ipseg.core.images import Source
 from ipseg.core.types import FeatureMap, PictureError, Prompt
-from ipseg.images import Source
 from ipseg.options import Options
 from ipseg.perception import Named, Perception, named
 from ipseg.pipeline import IPSeg, Progress

@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ipseg import images, kept
+from ipseg import kept
 from ipseg.comparison import iou
+from ipseg.core import images
 from ipseg.core.types import InputError, Mask, Picture
 from ipseg.evaluation.predict import decides
 from ipseg.pipeline import IPSeg, Progress

@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ipseg import geometry, images, refine
+from ipseg import geometry, refine
 from ipseg.cache import Cache
+from ipseg.core import images
+from ipseg.core.images import Source
 from ipseg.core.types import FeatureExtractor, FeatureMap, Picture, SaliencyMethod, Segmenter
-from ipseg.images import Source
 
 
 class Named(NamedTuple):
@@ -26,7 +27,7 @@ class Named(NamedTuple):
 
 
 def named(source: Source) -> Named:
-    """Open a picture and name it. Raises as :func:`ipseg.images.open_picture` does."""
+    """Open a picture and name it. Raises as :func:`ipseg.core.images.open_picture` does."""
     picture = images.open_picture(source)
     return Named(picture, images.fingerprint(picture))
 

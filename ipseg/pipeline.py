@@ -20,7 +20,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ipseg import geometry, images, instances, points, presence, prototype, refine, similarity
+from ipseg import geometry, instances, points, presence, prototype, refine, similarity
+from ipseg.core import images
+from ipseg.core.images import Source
 from ipseg.core.types import (
     Array,
     FeatureExtractor,
@@ -35,7 +37,6 @@ from ipseg.core.types import (
     View,
 )
 from ipseg.geometry import cells_inside
-from ipseg.images import Source
 from ipseg.perception import Named, Perception, log_odds, named
 from ipseg.result import Result
 
@@ -108,7 +109,7 @@ class IPSeg:
     ) -> Prompt:
         """Make a prompt of one picture of the thing, or of several; each may carry a mask of its own.
 
-        ``pictures``: anything that :func:`ipseg.images.open_picture` opens, or a list of such. ``masks``: one mask, or
+        ``pictures``: anything that :func:`ipseg.core.images.open_picture` opens, or a list of such. ``masks``: one mask, or
         a list as long as ``pictures`` with None where the saliency method shall decide.
         """
         sources: list[Any] = list(pictures) if isinstance(pictures, list | tuple) else [pictures]

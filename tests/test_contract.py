@@ -7,7 +7,8 @@ import inspect
 import numpy as np
 import pytest
 
-from ipseg import images, presets, registry
+from ipseg import presets, registry
+from ipseg.core import images
 from ipseg.core.types import Candidates, FeatureMap, InputError, Points
 from ipseg.similarity import to_numpy
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ipseg import images
+from ipseg.core import images
 from ipseg.core.types import InputError, PictureError
 
 STORED = {  # EXIF orientation: how the upright picture lies in the file (EXIF 2.32, tag 274)

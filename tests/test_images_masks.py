@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ipseg import images
+from ipseg.core import images
 from ipseg.core.types import MaskError, PictureError
 
 

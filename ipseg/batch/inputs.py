@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from ipseg import images
+from ipseg.core import images
 from ipseg.core.types import Picture, PictureError
 
 MAX_PICTURES = 500  # in one run

@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from ipseg import images
 from ipseg.batch import rle
+from ipseg.core import images
 from ipseg.core.types import Mask, Picture
 from ipseg.pipeline import IPSeg
 

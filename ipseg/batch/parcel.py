@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ipseg import images
 from ipseg.batch.rle import Record
+from ipseg.core import images
 from ipseg.core.types import Mask
 
 MASKS, COCO = "masks.zip", "coco.json"

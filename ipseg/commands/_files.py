@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ipseg import images
+from ipseg.core import images
 from ipseg.core.types import SettingError
 
 

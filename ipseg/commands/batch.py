@@ -16,11 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ipseg import images
 from ipseg.batch import clips, inputs, pictures, video
 from ipseg.batch.looks import Question
 from ipseg.batch.rle import Record
 from ipseg.commands import _engine, _files
+from ipseg.core import images
 from ipseg.core.types import Mask, SettingError
 
 KEPT = ".ipseg"  # below --output: the answers so far

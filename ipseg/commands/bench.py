@@ -14,8 +14,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from ipseg import images, weights
+from ipseg import weights
 from ipseg.commands import _engine
+from ipseg.core import images
 from ipseg.core.types import InputError, Picture
 from ipseg.pipeline import IPSeg
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Picture = NDArray[np.uint8]
-"""(H, W, 3) uint8, RGB, upright, as :func:`ipseg.images.open_picture` returns it."""
+"""(H, W, 3) uint8, RGB, upright, as :func:`ipseg.core.images.open_picture` returns it."""
 
 Mask = NDArray[np.bool_]
 """(H, W) bool, in the pixels of the picture it belongs to."""

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from skimage.filters import threshold_otsu
 
-from ipseg import images
+from ipseg.core import images
 from ipseg.core.types import InputError
 from ipseg.datasets import perseg
 from ipseg.evaluation import predict

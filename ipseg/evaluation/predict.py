@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 import ipseg
-from ipseg import images
+from ipseg.core import images
 from ipseg.datasets.perseg import Episode
 from ipseg.pipeline import IPSeg
 

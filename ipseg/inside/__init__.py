@@ -13,8 +13,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ipseg import images, kept, registry, weights
+from ipseg import kept, registry, weights
 from ipseg.borrowed import Borrower
+from ipseg.core import images
 from ipseg.core.types import InputError, Mask
 from ipseg.evaluation.predict import decides
 from ipseg.inside import _layers, _ways

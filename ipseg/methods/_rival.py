@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ipseg import images
+from ipseg.core import images
+from ipseg.core.images import Source
 from ipseg.core.types import Mask, PictureError, Points, Similarity
-from ipseg.images import Source
 from ipseg.perception import Named, Perception, named
 from ipseg.pipeline import Progress, Steps
 from ipseg.result import Result

@@ -10,10 +10,10 @@ from typing import Any
 import gradio as gr
 from gradio.processing_utils import save_file_to_cache
 
-from ipseg import images
 from ipseg.batch import clips, inputs, pictures, video
 from ipseg.batch.looks import Question
 from ipseg.batch.parcel import Parcel
+from ipseg.core import images
 from ipseg.core.types import PictureError
 from ipseg.options import Options
 from ipseg.pipeline import IPSeg

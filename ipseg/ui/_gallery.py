@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from ipseg import galleries, viz
+from ipseg.core.images import open_picture
 from ipseg.core.types import InputError, Picture
 from ipseg.galleries import Answer, Case, Kind, Shown
-from ipseg.images import open_picture
 from ipseg.ui._studio import examples_folder, shown
 
 

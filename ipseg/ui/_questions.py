@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ipseg import images
+from ipseg.core import images
 from ipseg.core.types import PictureError, Points, Prompt, SettingError
 from ipseg.options import Options
 from ipseg.pipeline import IPSeg, Progress

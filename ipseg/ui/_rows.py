@@ -16,8 +16,9 @@ import numpy as np
 from gradio.processing_utils import save_bytes_to_cache
 from PIL import Image
 
-from ipseg import images, viz
+from ipseg import viz
 from ipseg.comparison import Comparison, Entry
+from ipseg.core import images
 from ipseg.core.types import Mask, MaskError, Picture
 from ipseg.ui._studio import as_jpeg, shown
 

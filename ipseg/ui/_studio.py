@@ -17,8 +17,9 @@ import numpy as np
 from gradio.processing_utils import save_bytes_to_cache
 from PIL import Image
 
-from ipseg import choice, images, options, weights, zero
+from ipseg import choice, options, weights, zero
 from ipseg.borrowed import Borrower
+from ipseg.core import images
 from ipseg.core.types import InputError, Picture
 from ipseg.options import Options
 from ipseg.pipeline import IPSeg

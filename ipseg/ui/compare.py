@@ -8,7 +8,8 @@ from typing import Any
 
 import gradio as gr
 
-from ipseg import comparison, images
+from ipseg import comparison
+from ipseg.core import images
 from ipseg.core.types import InputError, Mask, Picture, PictureError
 from ipseg.options import Options
 from ipseg.ui import _rows as rows

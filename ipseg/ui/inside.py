@@ -10,7 +10,8 @@ from typing import Any
 
 import gradio as gr
 
-from ipseg import images, inside, kept, options
+from ipseg import inside, kept, options
+from ipseg.core import images
 from ipseg.core.types import PictureError
 from ipseg.inside import Inside, Pair
 from ipseg.options import Options

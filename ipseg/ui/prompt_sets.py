@@ -9,7 +9,8 @@ from typing import Any
 
 import gradio as gr
 
-from ipseg import galleries, images
+from ipseg import galleries
+from ipseg.core import images
 from ipseg.core.types import PictureError
 from ipseg.galleries import Answer, Kind
 from ipseg.options import Options

@@ -9,9 +9,9 @@ import zipfile
 import numpy as np
 import pytest
 
-from ipseg import images
 from ipseg.__main__ import main
 from ipseg.batch import clips, looks, rle
+from ipseg.core import images
 from tests.batch.conftest import film  # noqa: F401 - a fixture
 
 RED = (200, 30, 40)

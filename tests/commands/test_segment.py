@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ipseg import images
 from ipseg.__main__ import main
 from ipseg.commands import segment
+from ipseg.core import images
 
 RED, BLUE = (200, 30, 40), (50, 90, 210)
 
