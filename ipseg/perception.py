@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ipseg import geometry, refine
+from ipseg import refine
 from ipseg.cache import Cache
-from ipseg.core import images
+from ipseg.core import geometry, images
 from ipseg.core.images import Source
 from ipseg.core.types import FeatureExtractor, FeatureMap, Picture, SaliencyMethod, Segmenter
 

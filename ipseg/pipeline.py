@@ -20,8 +20,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ipseg import geometry, instances, points, presence, prototype, refine, similarity
-from ipseg.core import images
+from ipseg import instances, points, presence, prototype, refine, similarity
+from ipseg.core import geometry, images
+from ipseg.core.geometry import cells_inside
 from ipseg.core.images import Source
 from ipseg.core.types import (
     Array,
@@ -36,7 +37,6 @@ from ipseg.core.types import (
     Similarity,
     View,
 )
-from ipseg.geometry import cells_inside
 from ipseg.perception import Named, Perception, log_odds, named
 from ipseg.result import Result
 

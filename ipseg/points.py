@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 
-from ipseg import geometry
+from ipseg.core import geometry
 from ipseg.core.types import Points, SettingError, Similarity
 
 MAX_K, MAX_CLUSTERS = 256, 32

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ipseg import geometry
+from ipseg.core import geometry
 from ipseg.core.types import FeatureMap, Mask, Prompt
 from ipseg.similarity import to_numpy
 

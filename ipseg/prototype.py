@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ipseg import geometry
+from ipseg.core import geometry
 from ipseg.core.types import Array, FeatureMap, Frame, SettingError
 
 SAMPLINGS = {"area": geometry.to_cells, "nearest": geometry.sample_cells}

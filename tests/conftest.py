@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ipseg import geometry, points
-from ipseg.core import images
+from ipseg import points
+from ipseg.core import geometry, images
 from ipseg.core.types import Points, Similarity
 from ipseg.instances import Instance
 from ipseg.perception import Perception

@@ -20,7 +20,8 @@ from parity_matcher import check_matcher
 from parity_persam import check_persam, check_persam_f
 from parity_rules import fill_, scene
 
-from ipseg import geometry, points, prototype, refine, similarity
+from ipseg import points, prototype, refine, similarity
+from ipseg.core import geometry
 from ipseg.core.types import Candidates, FeatureMap, Points, Similarity
 from ipseg.features._dense import onto_picture
 from ipseg.features.stable_diffusion import StableDiffusion

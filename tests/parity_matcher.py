@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ipseg import geometry
+from ipseg.core import geometry
 from ipseg.methods import _matching, _patches
 
 

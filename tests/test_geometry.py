@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ipseg import geometry
+from ipseg.core import geometry
 from ipseg.core.types import Frame
 
 SIZES = [(1, 1), (16, 16), (1, 40), (301, 77), (77, 301), (64, 256), (255, 64), (1080, 1921), (333, 500)]

@@ -12,9 +12,10 @@ from lending import Spaces
 from parity_rules import scene
 
 import ipseg
-from ipseg import geometry, inside, kept, presets, similarity, weights, zero
+from ipseg import inside, kept, presets, similarity, weights, zero
 from ipseg.borrowed import Borrower
 from ipseg.comparison import iou
+from ipseg.core import geometry
 from ipseg.core.types import FeatureMap
 from ipseg.inside import OWN, TRUE, Pair
 from ipseg.inside import _layers as layers

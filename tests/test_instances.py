@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import ipseg
-from ipseg import geometry, instances, points
+from ipseg import instances, points
+from ipseg.core import geometry
 from ipseg.core.types import Candidates, Points, Similarity
 
 GALLERIES = Path(__file__).resolve().parents[1] / "examples_media"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ipseg import geometry, prototype
+from ipseg import prototype
+from ipseg.core import geometry
 from ipseg.core.types import FeatureMap
 
 

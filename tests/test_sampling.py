@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from ipseg import geometry, prototype
+from ipseg import prototype
+from ipseg.core import geometry
 from ipseg.core.types import SettingError
 
 SIZE = (61, 97)

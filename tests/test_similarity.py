@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ipseg import geometry, similarity
+from ipseg import similarity
+from ipseg.core import geometry
 from ipseg.core.types import FeatureMap
 
 VALUES = np.array([[[1, 0], [0, 2], [-3, 0]], [[3, 4], [1, 1], [0, 0]]], np.float32)

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from ipseg import geometry, wire
+from ipseg import wire
+from ipseg.core import geometry
 from ipseg.core.types import FeatureMap, SettingError
 
 torch = pytest.importorskip("torch", reason="the paper's models need the extra [models]")

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ipseg import geometry
+from ipseg.core import geometry
 from ipseg.core.types import FeatureMap, InputError, Picture, SettingError
 
 Triple = tuple[float, float, float]

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ipseg import geometry
+from ipseg.core import geometry
 from ipseg.core.types import FeatureMap, Picture, SettingError
 from ipseg.features._dense import check_size, patch_map, to_tensor
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ipseg import geometry
+from ipseg.core import geometry
 from ipseg.core.types import FeatureMap, Picture, SettingError
 from ipseg.features._dense import check_size, onto_picture, square_map, to_tensor
 from ipseg.features._diffusion import LAYERS, Latent, Layers, load_context, load_latent, load_layers

@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ipseg.core.geometry import aspect_frame
 from ipseg.core.types import FeatureMap, Picture
-from ipseg.geometry import aspect_frame
 from ipseg.offline.regions import to_lab, working_picture
 from ipseg.offline.texture import texture_energy
 

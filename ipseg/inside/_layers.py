@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ipseg import geometry, similarity
+from ipseg import similarity
+from ipseg.core import geometry
 from ipseg.core.types import FeatureMap, Mask, Picture
 from ipseg.kept import Arrays
 

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ipseg import geometry, registry
+from ipseg import registry
+from ipseg.core import geometry
 from ipseg.core.types import Mask, Picture, Prompt
 from ipseg.inside._answers import Answer, answer, packed
 from ipseg.kept import Arrays

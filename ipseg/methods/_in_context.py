@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ipseg import geometry
+from ipseg.core import geometry
 from ipseg.core.types import Mask, Picture
 from ipseg.methods import _networks
 from ipseg.methods._rival import Answer, Reference, Rival

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ipseg import geometry, points
+from ipseg import points
+from ipseg.core import geometry
 from ipseg.core.types import Candidates, Mask, Similarity
 from ipseg.methods import _candidates, _matching, _networks, _patches
 from ipseg.methods._candidates import Box, Pool

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ipseg import geometry, registry
+from ipseg import registry
+from ipseg.core import geometry
 from ipseg.core.types import FeatureMap, Frame, Mask
 from ipseg.methods import _networks
 from ipseg.perception import Named

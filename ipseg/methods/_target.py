@@ -11,7 +11,8 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from ipseg import geometry, similarity
+from ipseg import similarity
+from ipseg.core import geometry
 from ipseg.core.types import Mask, Points, Similarity
 from ipseg.perception import Named, Perception
 

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ipseg import geometry, weights
+from ipseg import weights
+from ipseg.core import geometry
 from ipseg.core.types import Picture, SettingError
 from ipseg.methods import _networks
 from ipseg.methods._rival import Answer, Reference, Rival

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from ipseg import geometry, prototype, refine, similarity
+from ipseg import prototype, refine, similarity
+from ipseg.core import geometry
+from ipseg.core.geometry import cells_inside
 from ipseg.core.types import Points, Similarity
-from ipseg.geometry import cells_inside
 from ipseg.methods._rival import ON_PARTS, Answer, Reference, Rival
 from ipseg.perception import Named
 from ipseg.pipeline import IPSeg, Steps

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import label
 from scipy.sparse.linalg import LinearOperator, eigsh
 
-from ipseg import geometry
+from ipseg.core import geometry
 from ipseg.core.types import Array, FeatureMap, Picture, SettingError
 
 WEAK = 1e-5  # the weight of the edge between two patches that are not alike; it keeps the graph in one piece

@@ -7,7 +7,8 @@ torch = pytest.importorskip("torch", reason="the paper's models need the extra [
 
 from networks import small_dinov2  # noqa: E402
 
-from ipseg import geometry, registry, weights  # noqa: E402
+from ipseg import registry, weights
+from ipseg.core import geometry  # noqa: E402
 from ipseg.core.types import InputError, SettingError  # noqa: E402
 from ipseg.features.dinov2 import MEAN, STD, DINOv2  # noqa: E402
 

@@ -5,7 +5,8 @@ from parity_rules import scene
 
 torch = pytest.importorskip("torch", reason="the paper's models need the extra [models]")
 
-from ipseg import geometry, prototype, registry, similarity, weights  # noqa: E402
+from ipseg import prototype, registry, similarity, weights
+from ipseg.core import geometry  # noqa: E402
 from ipseg.core.types import FeatureMap, SettingError  # noqa: E402
 from ipseg.features.fusion import Fusion  # noqa: E402
 

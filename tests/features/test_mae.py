@@ -5,7 +5,8 @@ from parity_rules import scene
 
 torch = pytest.importorskip("torch", reason="the paper's models need the extra [models]")
 
-from ipseg import geometry, registry, weights  # noqa: E402
+from ipseg import registry, weights
+from ipseg.core import geometry  # noqa: E402
 
 PICTURE, _ = scene("mae", 61, 40)
 

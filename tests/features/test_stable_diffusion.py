@@ -8,7 +8,8 @@ from parity_rules import scene
 
 torch = pytest.importorskip("torch", reason="the paper's models need the extra [models]")
 
-from ipseg import geometry, registry, weights  # noqa: E402
+from ipseg import registry, weights
+from ipseg.core import geometry  # noqa: E402
 from ipseg.core.types import SettingError  # noqa: E402
 from ipseg.features import _diffusion, stable_diffusion  # noqa: E402
 from ipseg.features.stable_diffusion import Settings, StableDiffusion, corners, together  # noqa: E402

@@ -1,7 +1,7 @@
 import numpy as np
 
 from ipseg import registry
-from ipseg.geometry import cells_inside, letterbox_frame
+from ipseg.core.geometry import cells_inside, letterbox_frame
 from ipseg.prototype import object_cells
 
 

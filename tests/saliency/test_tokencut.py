@@ -3,7 +3,8 @@ import pytest
 from parity_rules import scene
 from scipy.linalg import eigh
 
-from ipseg import geometry, registry
+from ipseg import registry
+from ipseg.core import geometry
 from ipseg.core.types import FeatureMap, SettingError
 from ipseg.pipeline import IPSeg
 from ipseg.saliency import tokencut
