@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ipseg import viz
-from ipseg.core import geometry
+from ipseg.core import geometry, viz
 from ipseg.core.types import Mask, Picture, Points, Similarity
 from ipseg.instances import Instance
 

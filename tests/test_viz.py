@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ipseg import viz
+from ipseg.core import viz
 from ipseg.core.types import Points
 
 NONE = np.zeros((0, 2), np.float32)

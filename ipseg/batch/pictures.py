@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ipseg import viz
 from ipseg.batch.inputs import Item
 from ipseg.batch.looks import Look, Question, Stopped
+from ipseg.core import viz
 from ipseg.core.types import InputError, Mask, Picture, SettingError
 
 

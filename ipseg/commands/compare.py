@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from ipseg import comparison, registry, viz
+from ipseg import comparison, registry
 from ipseg.commands import _engine, _files
 from ipseg.comparison import Comparison, Contestant
-from ipseg.core import images
+from ipseg.core import images, viz
 from ipseg.core.types import InputError, SettingError
 from ipseg.pipeline import IPSeg
 

@@ -13,7 +13,7 @@ import gradio as gr
 import numpy as np
 from gradio.processing_utils import save_bytes_to_cache
 
-from ipseg import viz
+from ipseg.core import viz
 from ipseg.core.types import Picture, Prompt
 from ipseg.result import Result
 from ipseg.ui._questions import Clicks, Seen, as_points

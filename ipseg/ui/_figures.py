@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from ipseg import viz
+from ipseg.core import viz
 from ipseg.core.types import Picture
 from ipseg.inside import Answer
 

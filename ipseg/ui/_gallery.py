@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ipseg import galleries, viz
+from ipseg import galleries
+from ipseg.core import viz
 from ipseg.core.images import open_picture
 from ipseg.core.types import InputError, Picture
 from ipseg.galleries import Answer, Case, Kind, Shown
