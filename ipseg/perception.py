@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipseg import refine
-from ipseg.cache import Cache
 from ipseg.core import geometry, images
+from ipseg.core.cache import Cache
 from ipseg.core.images import Source
 from ipseg.core.types import FeatureExtractor, FeatureMap, Picture, SaliencyMethod, Segmenter
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from ipseg.cache import Cache, nbytes
+from ipseg.core.cache import Cache, nbytes
 
 
 def array(size: int) -> np.ndarray:

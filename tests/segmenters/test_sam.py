@@ -11,7 +11,8 @@ from networks import SAM_SIDE, small_sam  # noqa: E402
 from parity_rules import fill_  # noqa: E402
 from segment_anything import SamPredictor, sam_model_registry  # noqa: E402
 
-from ipseg import cache, refine, registry, weights  # noqa: E402
+from ipseg import refine, registry, weights
+from ipseg.core import cache  # noqa: E402
 from ipseg.core.types import Points, SettingError  # noqa: E402
 from ipseg.segmenters.sam import SegmentAnything  # noqa: E402
 

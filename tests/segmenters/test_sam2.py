@@ -9,7 +9,8 @@ torch = pytest.importorskip("torch", reason="the paper's models need the extra [
 from networks import small_sam2, small_sam2_processor, small_sam2_video  # noqa: E402
 from transformers import Sam2Processor  # noqa: E402
 
-from ipseg import cache, refine, registry, weights  # noqa: E402
+from ipseg import refine, registry, weights
+from ipseg.core import cache  # noqa: E402
 from ipseg.core.types import Points, SettingError  # noqa: E402
 from ipseg.segmenters.sam2 import SegmentAnything2  # noqa: E402
 
