@@ -17,9 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ipseg import kept
 from ipseg.comparison import iou
-from ipseg.core import images
+from ipseg.core import images, store
 from ipseg.core.types import InputError, Mask, Picture
 from ipseg.evaluation.predict import decides
 from ipseg.pipeline import IPSeg, Progress
@@ -109,7 +108,7 @@ def read(folder: Path) -> tuple[dict[str, Kind], dict[str, Case]]:
 
 def cache_folder() -> Path:
     """Where results are kept: XDG_CACHE_HOME, else ~/.cache."""
-    return kept.folder("galleries")
+    return store.folder("galleries")
 
 
 def answer(
@@ -122,14 +121,14 @@ def answer(
     """The engine's answer, computed once and read from ``store`` (:func:`cache_folder`) afterwards."""
     path = (store or cache_folder()) / f"{_key(engine, [*prompts, asked.picture])}.npz"
     picture = images.open_picture(asked.picture)
-    known = kept.load(path)
+    known = store.load(path)
     if known is None or not {"mask", "found", "saliency"} <= set(known) or known["mask"].shape != picture.shape[:2]:
         report: dict[str, Any] = {"progress": progress} if progress else {}
         prompt = engine.prompt(list(prompts), **report)
         result = engine.segment(prompt, picture, **report)
         saliency = np.rint(prompt.views[0].saliency * 255).astype(np.uint8)
         known = {"mask": result.mask, "found": np.array(result.found), "saliency": saliency}
-        kept.save(path, known)
+        store.save(path, known)
     mask = known["mask"]
     return Answer(picture, mask, bool(known["found"]), iou(mask, asked.truth), known["saliency"])
 

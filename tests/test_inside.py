@@ -12,10 +12,10 @@ from lending import Spaces
 from parity_rules import scene
 
 import ipseg
-from ipseg import inside, kept, presets, similarity, weights, zero
+from ipseg import inside, presets, similarity, weights, zero
 from ipseg.borrowed import Borrower
 from ipseg.comparison import iou
-from ipseg.core import geometry
+from ipseg.core import geometry, store
 from ipseg.core.types import FeatureMap
 from ipseg.inside import OWN, TRUE, Pair
 from ipseg.inside import _layers as layers
@@ -149,11 +149,11 @@ def test_other_settings_and_pictures_are_kept_apart(seen, pair, store):
 
 
 def test_damaged_files_count_as_not_there(tmp_path):
-    kept.save(tmp_path / "a.npz", {"one": np.arange(3)})
-    np.testing.assert_array_equal(kept.load(tmp_path / "a.npz")["one"], [0, 1, 2])
+    store.save(tmp_path / "a.npz", {"one": np.arange(3)})
+    np.testing.assert_array_equal(store.load(tmp_path / "a.npz")["one"], [0, 1, 2])
     (tmp_path / "a.npz").write_bytes((tmp_path / "a.npz").read_bytes()[:40])
-    assert kept.load(tmp_path / "a.npz") is None
-    assert kept.load(tmp_path / "b.npz") is None
+    assert store.load(tmp_path / "a.npz") is None
+    assert store.load(tmp_path / "b.npz") is None
 
 
 # Algebra of the layers.

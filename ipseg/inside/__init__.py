@@ -13,16 +13,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ipseg import kept, registry, weights
+from ipseg import registry, weights
 from ipseg.borrowed import Borrower
-from ipseg.core import images
+from ipseg.core import images, store
+from ipseg.core.store import Arrays
 from ipseg.core.types import InputError, Mask
 from ipseg.evaluation.predict import decides
 from ipseg.inside import _layers, _ways
 from ipseg.inside._answers import Answer, answer, none, packed, unpacked
 from ipseg.inside._layers import FUSED, Colours, separation
 from ipseg.inside._ways import CLUSTERS, DIFFUSION, KS, TRUE, Pair, own_way, settings, ways
-from ipseg.kept import Arrays
 from ipseg.perception import named
 from ipseg.pipeline import IPSeg, Progress
 
@@ -125,10 +125,10 @@ def _keeper(engine: IPSeg, pair: Pair, store: Path | None) -> Once:
 
     def once(part: str, compute: Callable[[], Arrays]) -> Arrays:
         path = store / f"{digest.hexdigest()}-{part}.npz"
-        found = kept.load(path)
+        found = store.load(path)
         if not found:
             found = compute()
-            kept.save(path, found)
+            store.save(path, found)
         return found
 
     return once

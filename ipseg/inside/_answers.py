@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ipseg.core.store import Arrays
 from ipseg.core.types import Mask, Points
-from ipseg.kept import Arrays
 from ipseg.result import Result
 
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from ipseg import similarity
 from ipseg.core import geometry
+from ipseg.core.store import Arrays
 from ipseg.core.types import FeatureMap, Mask, Picture
-from ipseg.kept import Arrays
 
 FUSED = "fused"
 

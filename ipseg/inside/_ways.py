@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from ipseg import registry
 from ipseg.core import geometry
+from ipseg.core.store import Arrays
 from ipseg.core.types import Mask, Picture, Prompt
 from ipseg.inside._answers import Answer, answer, packed
-from ipseg.kept import Arrays
 from ipseg.perception import Named, Perception, named
 from ipseg.pipeline import IPSeg, Method, Progress
 

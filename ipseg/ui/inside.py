@@ -10,8 +10,8 @@ from typing import Any
 
 import gradio as gr
 
-from ipseg import inside, kept, options
-from ipseg.core import images
+from ipseg import inside, options
+from ipseg.core import images, store
 from ipseg.core.types import PictureError
 from ipseg.inside import Inside, Pair
 from ipseg.options import Options
@@ -159,7 +159,7 @@ def _looked(studio: Studio, asked: Options, pair: Pair, report: Progress) -> Ins
         report(0.0, "models")
     engine = studio.engine(asked)
     with studio.looking():
-        return inside.look(engine, pair, store=kept.folder("inside") if shipped else None, progress=report)
+        return inside.look(engine, pair, store=store.folder("inside") if shipped else None, progress=report)
 
 
 @cache
