@@ -17,7 +17,7 @@ from typing import Any
 
 import cv2
 
-from ipseg import wire
+from ipseg.core import serialize
 from ipseg.core.types import InputError
 from ipseg.options import Options
 from ipseg.pipeline import IPSeg
@@ -78,8 +78,8 @@ class Lender:
         ``do`` is a function of a module. Returns the answer and what was kept beside ``known``, by key. Tensors come
         back on the CPU. Raises the InputError that it raises.
         """
-        request = wire.pack((known, tuple(names), do, tuple(arguments)))
-        answer, learnt = wire.unpack(self._call(chosen, rival, request))
+        request = serialize.pack((known, tuple(names), do, tuple(arguments)))
+        answer, learnt = serialize.unpack(self._call(chosen, rival, request))
         if isinstance(answer, InputError):
             raise answer
         return answer, learnt
@@ -88,14 +88,14 @@ class Lender:
         """In the worker, with the GPU."""
         try:
             engine = self.ready(chosen)
-            known, names, do, arguments = wire.unpack(request, getattr(engine.placement, "device", "cpu"))
+            known, names, do, arguments = serialize.unpack(request, getattr(engine.placement, "device", "cpu"))
             cache = engine.perception.cache
             for key, value in known.items():
                 cache.put(key, value)
             answer = do(engine, *arguments)
         except InputError as error:
-            return wire.pack((error, {}))
-        return wire.pack((answer, cache.kept(lambda key: key[1] in names and key not in known)))
+            return serialize.pack((error, {}))
+        return serialize.pack((answer, cache.kept(lambda key: key[1] in names and key not in known)))
 
 
 def _seconds(chosen: Options, rival: bool, request: bytes) -> int:

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from ipseg import wire
-from ipseg.core import geometry
+from ipseg.core import geometry, serialize
 from ipseg.core.types import FeatureMap, SettingError
 
 torch = pytest.importorskip("torch", reason="the paper's models need the extra [models]")
@@ -13,26 +12,26 @@ torch = pytest.importorskip("torch", reason="the paper's models need the extra [
 def test_tensors_travel_as_arrays():
     values = torch.arange(24, dtype=torch.float32).reshape(2, 3, 4)
     sent = {"layers": (FeatureMap("a", values, geometry.squash_frame((20, 30), (2, 3))),), "plain": np.ones(3)}
-    packed = wire.pack(sent)
+    packed = serialize.pack(sent)
     assert b"torch" not in packed
-    got = wire.unpack(packed)
+    got = serialize.unpack(packed)
     assert torch.equal(got["layers"][0].values, values)
     assert got["layers"][0].frame == sent["layers"][0].frame
     np.testing.assert_array_equal(got["plain"], sent["plain"])
 
 
 def test_tensors_come_out_where_they_are_wanted():
-    assert wire.unpack(wire.pack([torch.ones(2)]), "meta")[0].device.type == "meta"
+    assert serialize.unpack(serialize.pack([torch.ones(2)]), "meta")[0].device.type == "meta"
 
 
 def test_what_is_made_without_gradients_may_be_used_with_them():
     with torch.inference_mode():
         made = torch.ones(2)
-    got = wire.unpack(wire.pack(made))
+    got = serialize.unpack(serialize.pack(made))
     assert not got.is_inference()
 
 
 def test_an_error_keeps_its_sentence():
-    error = wire.unpack(wire.pack(SettingError("K is 0; give a whole number from 1.")))
+    error = serialize.unpack(serialize.pack(SettingError("K is 0; give a whole number from 1.")))
     assert isinstance(error, SettingError)
     assert str(error) == "K is 0; give a whole number from 1."
