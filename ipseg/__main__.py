@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from ipseg import registry
+from ipseg.core import plugins
 from ipseg.core.types import InputError
 from ipseg.version import __version__
 
@@ -29,8 +29,8 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"ipseg {__version__}")
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for name in registry.names("commands"):
-        command = registry.module("commands", name)
+    for name in plugins.names("commands"):
+        command = plugins.module("commands", name)
         summary = (command.__doc__ or "").strip().splitlines()[0]
         sub = commands.add_parser(name, help=summary, description=command.__doc__, formatter_class=_Formatter)
         command.add_arguments(sub)

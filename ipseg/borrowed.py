@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ipseg import options, registry
-from ipseg.core import images
+from ipseg import options
+from ipseg.core import images, plugins
 from ipseg.core.images import Source
 from ipseg.core.types import FeatureMap, PictureError, Prompt
 from ipseg.options import Options
@@ -81,7 +81,7 @@ class Borrower(IPSeg):
         return self.ask([picture], _segment, prompt, picture.pixels, numbers)
 
     def make(self, name: str, settings: Mapping[str, Any]) -> BorrowedMethod:
-        """The rival of that name, on the parts of this engine; :func:`ipseg.registry.method` asks for it."""
+        """The rival of that name, on the parts of this engine; :func:`ipseg.core.plugins.method` asks for it."""
         return BorrowedMethod(self, name, settings)
 
 
@@ -119,7 +119,7 @@ class BorrowedMethod:
 
     def __init__(self, engine: Borrower, name: str, settings: Mapping[str, Any]) -> None:
         self._engine, self._name, self._settings = engine, name, dict(settings)
-        self.label, self.about = registry.module("methods", name).TITLE, ""
+        self.label, self.about = plugins.module("methods", name).TITLE, ""
 
     def prompt(self, pictures: Any, masks: Any = None, *, progress: Progress | None = None) -> Any:
         """As :meth:`ipseg.methods._rival.Rival.prompt`."""
@@ -180,5 +180,5 @@ def _of_part(engine: IPSeg, part: str, call: str, arguments: Any, settings: Any)
 
 
 def _of_method(engine: IPSeg, name: str, settings: Mapping[str, Any], call: str, *arguments: Any) -> Any:
-    maker = registry.method(name, engine, **settings)
+    maker = plugins.method(name, engine, **settings)
     return getattr(maker, call)(*arguments), maker.label, getattr(maker, "about", "")

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ipseg import registry
+from ipseg.core import plugins
 from ipseg.core.types import InputError, Mask, Picture, SettingError
 from ipseg.pipeline import IPSeg, Progress
 from ipseg.result import Result
@@ -85,7 +85,7 @@ class Comparison:
 
 def check(names: Sequence[str]) -> None:
     """Raise SettingError unless there are two methods or more, known, each once."""
-    known = registry.names("methods")
+    known = plugins.names("methods")
     unknown = [name for name in names if name not in known]
     if unknown:
         raise SettingError(f'There is no method "{unknown[0]}"; choose two or more of: {", ".join(known)}.')
@@ -141,10 +141,10 @@ def iou(mask: Mask, truth: Mask) -> float:
 def _enter(
     engine: IPSeg, name: str, picture: Picture, mask: Any, settings: Mapping[str, Any], progress: Progress | None
 ) -> Contestant:
-    title = registry.module("methods", name).TITLE
+    title = plugins.module("methods", name).TITLE
     start = time.perf_counter()
     try:
-        maker = registry.method(name, engine, **settings)
+        maker = plugins.method(name, engine, **settings)
         prompt = maker.prompt(picture, mask, progress=progress)
     except InputError as error:
         return Contestant(name, title, error=str(error))

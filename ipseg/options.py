@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from ipseg import presets, refine, registry, weights
+from ipseg import presets, refine, weights
+from ipseg.core import plugins
 from ipseg.core.types import SettingError
 from ipseg.pipeline import IPSeg, Method
 from ipseg.presets import GRID, PRESETS, SOURCES, Part, Preset
@@ -66,7 +67,7 @@ def resolve(options: Options) -> Preset:
 
 def choices(kind: str) -> list[str]:
     """The parts of a kind as :class:`Options` names them, each model of each plug-in."""
-    names = [name for name in registry.names(kind) if name != "fusion"]
+    names = [name for name in plugins.names(kind) if name != "fusion"]
     return [f"{name}/{model}" if model else name for name in names for model in weights.models(name) or ("",)]
 
 

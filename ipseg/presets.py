@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ipseg import registry
+from ipseg.core import plugins
 from ipseg.core.types import SettingError
 from ipseg.pipeline import Contrast, IPSeg, Method
 
@@ -147,7 +147,7 @@ def assemble(preset: Preset, name: str = "custom", placement: Any = None) -> IPS
     parts = (("features", preset.features), ("saliency", preset.saliency), ("segmenters", preset.segmenter))
     try:
         features, saliency, segmenter = (
-            registry.build(kind, plugin, placement=placement, **settings) for kind, (plugin, settings) in parts
+            plugins.build(kind, plugin, placement=placement, **settings) for kind, (plugin, settings) in parts
         )
     except ImportError as error:
         raise SettingError(

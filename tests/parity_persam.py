@@ -11,7 +11,7 @@ from networks import small_sam
 from numpy.typing import NDArray
 from parity_rules import scene
 
-from ipseg import registry
+from ipseg.core import plugins
 from ipseg.perception import named
 from ipseg.pipeline import IPSeg
 from ipseg.refine import best
@@ -41,7 +41,7 @@ def asked(data: Data, name: str, **settings) -> tuple[Any, Any, Any, Listening]:
     """The rival, its reference, its result, and what SAM was asked for the test picture."""
     listening = Listening(SegmentAnything(small_sam(int(data["seed"]))))
     engine = IPSeg(None, Everything(), listening)
-    rival = registry.method(name, engine, **settings)
+    rival = plugins.method(name, engine, **settings)
     picture, mask = scene(str(data["scene_ref"]), *(int(n) for n in data["ref_size"]))
     reference = rival.prompt(picture, mask)
     listening.passes.clear()

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import ipseg
-from ipseg import comparison, registry
+from ipseg import comparison
+from ipseg.core import plugins
 from ipseg.core.types import MaskError, SettingError
 
 SIZE = (90, 120)
@@ -90,7 +91,7 @@ def test_settings_reach_their_method(engine, pictures):
     entered = comparison.enter(engine, ["ipseg", "matcher"], prompt, thing, settings={"matcher": {"protocol": "none"}})
     assert "protocol" in entered[1].error
     with pytest.raises(MaskError, match="same size"):
-        registry.method("matcher", engine).prompt(prompt, np.ones((3, 3), bool))
+        plugins.method("matcher", engine).prompt(prompt, np.ones((3, 3), bool))
 
 
 def test_two_masks_agree_as_algebra_says():

@@ -7,8 +7,8 @@ import inspect
 import numpy as np
 import pytest
 
-from ipseg import presets, registry
-from ipseg.core import images
+from ipseg import presets
+from ipseg.core import images, plugins
 from ipseg.core.types import Candidates, FeatureMap, InputError, Points
 from ipseg.similarity import to_numpy
 
@@ -22,7 +22,7 @@ every_size = pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[1]}
 
 
 def every(kind: str):
-    return pytest.mark.parametrize("part", registry.names(kind), indirect=True)
+    return pytest.mark.parametrize("part", plugins.names(kind), indirect=True)
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def part(request):
     """One plug-in with its default settings; skipped where its framework or its weights are not on this machine."""
     kind, name = request.function.kind, request.param
     try:
-        return registry.build(kind, name)
+        return plugins.build(kind, name)
     except ImportError as error:
         if (kind, name) in ALWAYS or (error.name or "").split(".")[0] not in OPTIONAL:
             raise
@@ -82,7 +82,7 @@ def saliency_of(part, picture):
     """A method that looks at features is handed some, as the pipeline does."""
     if "features" not in inspect.signature(part).parameters:
         return part(picture)
-    return part(picture, features=registry.build("features", "texture")(picture))
+    return part(picture, features=plugins.build("features", "texture")(picture))
 
 
 @of("saliency")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import ipseg
-from ipseg import registry
+from ipseg.core import plugins
 
 PACKAGE = Path(ipseg.__file__).parent
 PLUGINS = ("features", "saliency", "segmenters")
@@ -190,7 +190,7 @@ def test_the_table_itself_runs_down():
     ],
 )
 def test_an_import_up_the_table_is_seen(name, line, fault):
-    if "neighbour" in fault and "texture" not in registry.names("features"):
+    if "neighbour" in fault and "texture" not in plugins.names("features"):
         pytest.skip("the neighbour is not there")
     assert faults(name.split(".")[0], name, line) == [fault]
 

@@ -13,7 +13,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="the paper's models need the extra [models]")
 pytest.importorskip("accelerate", reason="the paper's models need the extra [models]")
 
-from ipseg import registry  # noqa: E402
+from ipseg.core import plugins  # noqa: E402
 from ipseg.core.types import SettingError  # noqa: E402
 from ipseg.placement import Placement, PlacementError  # noqa: E402
 
@@ -258,11 +258,11 @@ def test_the_registry_hands_it_to_those_that_ask(monkeypatch, tmp_path):
     published.dinov2(tmp_path, "dinov2-small")
     placement = Placement("resident", device="cpu", dtype="bfloat16")
     with weights.using(tmp_path):
-        guarded = registry.build("features", "dinov2", placement=placement, model="small", size=112)
-        plain = registry.build("features", "dinov2", model="small", size=112)
+        guarded = plugins.build("features", "dinov2", placement=placement, model="small", size=112)
+        plain = plugins.build("features", "dinov2", model="small", size=112)
     assert next(guarded.model.parameters()).dtype == torch.bfloat16
     assert next(plain.model.parameters()).dtype == torch.float32
     picture = np.random.default_rng(0).integers(0, 255, (50, 40, 3), dtype=np.uint8)
     a, b = (part(picture)[0].values for part in (guarded, plain))
     assert torch.nn.functional.cosine_similarity(a, b, dim=-1).min() > 0.99
-    registry.build("saliency", "none", placement=placement)  # asks for nothing
+    plugins.build("saliency", "none", placement=placement)  # asks for nothing

@@ -13,7 +13,8 @@ import pytest
 from parity_rules import scene
 
 import ipseg
-from ipseg import choice, presets, registry, weights
+from ipseg import choice, presets, weights
+from ipseg.core import plugins
 from ipseg.core.types import SettingError
 from ipseg.presets import PRESETS
 
@@ -36,7 +37,7 @@ def test_parts_and_settings_are_known(name, models):
     parts = [("features", preset.features), ("saliency", preset.saliency), ("segmenters", preset.segmenter)]
     parts += [("features", source) for source in preset.features[1].get("sources", {}).items()]
     for kind, (plugin, settings) in parts:
-        assert set(settings) <= {field.name for field in fields(registry.module(kind, plugin).Settings)}
+        assert set(settings) <= {field.name for field in fields(plugins.module(kind, plugin).Settings)}
     assert set(preset.weights) <= set(weights.WEIGHTS)
 
 

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 import ipseg
-from ipseg import presets, registry
+from ipseg import presets
+from ipseg.core import plugins
 from ipseg.core.types import SettingError
 
-PARTS = [(kind, name) for kind in ("features", "saliency", "segmenters") for name in registry.names(kind)]
+PARTS = [(kind, name) for kind in ("features", "saliency", "segmenters") for name in plugins.names(kind)]
 
 PLUGIN = '''"""A part for a test."""
 from dataclasses import dataclass
@@ -31,35 +32,35 @@ def made(tmp_path: Path, monkeypatch):
     monkeypatch.setattr("ipseg.features.__path__", [*ipseg.features.__path__, str(tmp_path)])
 
 
-@pytest.mark.parametrize("kind", registry.KINDS)
+@pytest.mark.parametrize("kind", plugins.KINDS)
 def test_names_are_the_files(kind):
     folder = Path(ipseg.__file__).parent / kind
     files = {path.stem for path in folder.glob("*.py") if not path.stem.startswith("_")}
-    assert registry.names(kind) == sorted(files)
+    assert plugins.names(kind) == sorted(files)
 
 
 def test_one_new_file_is_one_new_part(made):
-    assert "made_here" in registry.names("features")
-    assert "_helpers" not in registry.names("features")
-    assert registry.build("features", "made_here") == ("part", 3)
-    assert registry.build("features", "made_here", size=5) == ("part", 5)
+    assert "made_here" in plugins.names("features")
+    assert "_helpers" not in plugins.names("features")
+    assert plugins.build("features", "made_here") == ("part", 3)
+    assert plugins.build("features", "made_here", size=5) == ("part", 5)
 
 
 def test_an_unknown_name_lists_what_there_is(made, one_sentence):
     for name in ("magic", "_helpers", "made_here.py", ""):
         with pytest.raises(SettingError, match=rf'no "{name}" among the features.*made_here') as caught:
-            registry.module("features", name)
+            plugins.module("features", name)
         one_sentence(caught.value)
 
 
 def test_an_unknown_setting_lists_what_there_is(made):
     with pytest.raises(SettingError, match=r'"made_here" has no setting colour, sise; it has: size\.'):
-        registry.build("features", "made_here", sise=5, colour=1)
+        plugins.build("features", "made_here", sise=5, colour=1)
 
 
 @pytest.mark.parametrize(("kind", "name"), PARTS)
 def test_settings_are_frozen_with_a_default_each(kind, name):
-    settings = registry.module(kind, name).Settings()
+    settings = plugins.module(kind, name).Settings()
     for each in fields(settings):
         with pytest.raises(FrozenInstanceError):
             setattr(settings, each.name, None)
@@ -72,8 +73,8 @@ def test_presets_name_parts_and_settings_that_exist(name):
     for kind, (part, settings) in zip(
         ("features", "saliency", "segmenters"), (preset.features, preset.saliency, preset.segmenter), strict=True
     ):
-        assert part in registry.names(kind)
-        assert set(settings) <= {each.name for each in fields(registry.module(kind, part).Settings)}
+        assert part in plugins.names(kind)
+        assert set(settings) <= {each.name for each in fields(plugins.module(kind, part).Settings)}
 
 
 def test_an_unknown_preset_lists_what_there_is(one_sentence):

@@ -12,8 +12,9 @@ import pytest
 from lending import Spaces
 from parity_rules import scene
 
-from ipseg import options, presets, registry, weights, zero
+from ipseg import options, presets, weights, zero
 from ipseg.borrowed import Borrower
+from ipseg.core import plugins
 from ipseg.core.types import Points, SettingError
 from ipseg.options import Options
 from ipseg.perception import named
@@ -125,7 +126,7 @@ def test_each_part_can_be_asked_alone(pair):
 def test_a_rival_answers_as_without(name, pair, spaces):
     chosen = {"matcher": {"dense": 0, "draws": 2}, "persam_f": {"steps": 2}}.get(name, {})
     chosen = {key: value for key, value in chosen.items() if key in _settings(name)}
-    plain, lent = (registry.method(name, each, **chosen) for each in pair)
+    plain, lent = (plugins.method(name, each, **chosen) for each in pair)
     one, other = (maker.segment(maker.prompt(PROMPT, THING), INPUT) for maker in (plain, lent))
     np.testing.assert_array_equal(one.mask, other.mask)
     assert lent.label == plain.label
@@ -134,7 +135,7 @@ def test_a_rival_answers_as_without(name, pair, spaces):
 
 
 def _settings(name: str) -> set[str]:
-    return set(registry.module("methods", name).Settings.__dataclass_fields__)
+    return set(plugins.module("methods", name).Settings.__dataclass_fields__)
 
 
 def test_an_error_of_the_worker_is_its_sentence(spaces):

@@ -16,17 +16,17 @@ from typing import Any
 
 import numpy as np
 
-from ipseg import comparison, registry
+from ipseg import comparison
 from ipseg.commands import _engine, _files
 from ipseg.comparison import Comparison, Contestant
-from ipseg.core import images, viz
+from ipseg.core import images, plugins, viz
 from ipseg.core.types import InputError, SettingError
 from ipseg.pipeline import IPSeg
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``ipseg compare``."""
-    known, usual = ", ".join(registry.names("methods")), ",".join(comparison.USUAL)
+    known, usual = ", ".join(plugins.names("methods")), ",".join(comparison.USUAL)
     parser.add_argument("prompt", metavar="PROMPT", type=Path, help="picture of the thing")
     parser.add_argument("images", metavar="IMAGE", type=Path, nargs="+", help="pictures to cut it out of")
     parser.add_argument("--methods", metavar="M,M", default=usual, help=f"two or more, with commas, of: {known}")

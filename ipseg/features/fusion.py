@@ -44,13 +44,11 @@ class Fusion:
 
 def build(settings: Settings, placement: Any) -> Fusion:
     """Make every source, on one placement."""
-    from ipseg import registry
+    from ipseg.core import plugins
 
     if not settings.sources or "fusion" in settings.sources:
         raise SettingError("sources must name at least one extractor, and not fusion itself.")
     if settings.grid < 1:
         raise SettingError(f"grid is {settings.grid}; give at least 1 cell.")
-    made = [
-        registry.build("features", name, placement=placement, **chosen) for name, chosen in settings.sources.items()
-    ]
+    made = [plugins.build("features", name, placement=placement, **chosen) for name, chosen in settings.sources.items()]
     return Fusion(made, settings.grid)

@@ -13,9 +13,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ipseg import registry, weights
+from ipseg import weights
 from ipseg.borrowed import Borrower
-from ipseg.core import images, store
+from ipseg.core import images, plugins, store
 from ipseg.core.store import Arrays
 from ipseg.core.types import InputError, Mask
 from ipseg.evaluation.predict import decides
@@ -99,7 +99,7 @@ def _there(
 
 def _saliencies(engine: IPSeg, pair: Pair, once: Once) -> Iterator[tuple[str, Answer]]:
     """Every other way to hide the prompt's ground; a method that cannot look takes its sentence."""
-    names = [name for name in registry.names("saliency") if engine.method.settled or name != _detector(engine)]
+    names = [name for name in plugins.names("saliency") if engine.method.settled or name != _detector(engine)]
     for name in [*names, *([TRUE] if pair.thing is not None else [])]:
         try:
             for needed in weights.serving(name):

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ipseg import registry
-from ipseg.core import geometry
+from ipseg.core import geometry, plugins
 from ipseg.core.store import Arrays
 from ipseg.core.types import Mask, Picture, Prompt
 from ipseg.inside._answers import Answer, answer, packed
@@ -120,7 +119,7 @@ def hidden(engine: IPSeg, pair: Pair, name: str) -> Arrays:
 
 
 def _look(engine: IPSeg, name: str, picture: Named) -> NDArray[np.float32]:
-    method = registry.build("saliency", name, placement=engine.placement)
+    method = plugins.build("saliency", name, placement=engine.placement)
     other = Perception(engine.perception.extractor, method, engine.perception.segmenter)
     other.cache = engine.perception.cache  # its features are there already
     return other.saliency(picture)

@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ipseg import registry
-from ipseg.core import geometry
+from ipseg.core import geometry, plugins
 from ipseg.core.types import FeatureMap, Frame, Mask
 from ipseg.methods import _networks
 from ipseg.perception import Named
@@ -43,7 +42,7 @@ def of_dinov2(engine: IPSeg) -> Source:
 
     def read():
         model = WEIGHTS.removeprefix("dinov2_")
-        return registry.build("features", "dinov2", model=model, size=SIZE, placement=engine.placement)
+        return plugins.build("features", "dinov2", model=model, size=SIZE, placement=engine.placement)
 
     network = _networks.lazily(engine, WEIGHTS, read)
 

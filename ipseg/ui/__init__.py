@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gradio as gr
 
-from ipseg import registry
+from ipseg.core import plugins
 from ipseg.options import Options
 from ipseg.ui import _controls, _link
 from ipseg.ui._studio import JOBS, Studio
@@ -23,7 +23,7 @@ def build(studio: Studio | None = None, *, max_queue: int = 32) -> gr.Blocks:
     ``max_queue``: questions that may wait; who comes later is told that the page is busy.
     """
     studio = studio or Studio(Options())
-    tabs = {name: registry.module("ui", name) for name in registry.names("ui")}
+    tabs = {name: plugins.module("ui", name) for name in plugins.names("ui")}
     names = sorted(tabs, key=lambda name: tabs[name].ORDER)
     with gr.Blocks(title="ipseg", analytics_enabled=False, delete_cache=(600, 3600)) as page:
         gr.Markdown(HEADING, elem_id="title")

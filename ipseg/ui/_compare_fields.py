@@ -7,7 +7,8 @@ from typing import Any
 
 import gradio as gr
 
-from ipseg import comparison, registry
+from ipseg import comparison
+from ipseg.core import plugins
 from ipseg.ui._studio import picture_input
 
 WAITING = '<div class="waiting">Give a picture of the thing, one or more pictures to search, and two methods.</div>'
@@ -67,7 +68,7 @@ def _question_fields() -> tuple[gr.Image, gr.Gallery, gr.CheckboxGroup]:
                 elem_id="compare-pictures",
             )
     methods = gr.CheckboxGroup(
-        [(registry.module("methods", name).TITLE, name) for name in _by_usual(registry.names("methods"))],
+        [(plugins.module("methods", name).TITLE, name) for name in _by_usual(plugins.names("methods"))],
         value=list(comparison.USUAL),
         label="3. Who answers",
         elem_id="compare-methods",

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from ipseg import registry, weights
+from ipseg import weights
+from ipseg.core import plugins
 from ipseg.evaluation import published
 
 ROWS = [(title, columns, row) for title, (columns, rows) in published.TABLES.items() for row in rows]
@@ -32,7 +33,7 @@ def test_every_row_has_its_figures_and_says_what_it_takes(title, columns, row):
     assert all(0 < figure < 100 for figure in row.figures)
     assert row.takes
     if row.plugin:
-        assert row.plugin in registry.names("methods")
+        assert row.plugin in plugins.names("methods")
         assert all(weights.get(name) for name in re.findall("`(.*?)`", row.takes))
 
 

@@ -4,8 +4,11 @@ from parity_rules import scene
 
 torch = pytest.importorskip("torch", reason="the paper's models need the extra [models]")
 
-from ipseg import registry, weights
-from ipseg.core import geometry  # noqa: E402
+from ipseg import weights
+from ipseg.core import (
+    geometry,  # noqa: E402
+    plugins,
+)
 from ipseg.core.types import SettingError  # noqa: E402
 
 PICTURE, _ = scene("clip", 61, 40)
@@ -15,7 +18,7 @@ def test_dense_features_at_any_grid(tmp_path):
     whole = published.clip(tmp_path)
     with weights.using(tmp_path):
         for size, cells in ((64, 4), (112, 7)):
-            extract = registry.build("features", "clip", size=size)
+            extract = plugins.build("features", "clip", size=size)
             (layer,) = extract(PICTURE)
             assert layer.name == "clip"
             assert layer.frame == geometry.letterbox_frame((61, 40), cells)
@@ -28,4 +31,4 @@ def test_dense_features_at_any_grid(tmp_path):
 def test_a_size_that_is_no_multiple_of_the_patch_is_refused(tmp_path):
     published.clip(tmp_path)
     with weights.using(tmp_path), pytest.raises(SettingError, match="multiple of 16"):
-        registry.build("features", "clip", size=100)
+        plugins.build("features", "clip", size=100)

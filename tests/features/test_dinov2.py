@@ -7,8 +7,11 @@ torch = pytest.importorskip("torch", reason="the paper's models need the extra [
 
 from networks import small_dinov2  # noqa: E402
 
-from ipseg import registry, weights
-from ipseg.core import geometry  # noqa: E402
+from ipseg import weights
+from ipseg.core import (
+    geometry,  # noqa: E402
+    plugins,
+)
 from ipseg.core.types import InputError, SettingError  # noqa: E402
 from ipseg.features.dinov2 import MEAN, STD, DINOv2  # noqa: E402
 
@@ -77,7 +80,7 @@ def test_an_overflow_is_said(extract):
 def test_loads_the_published_folder(tmp_path):
     held = published.dinov2(tmp_path, "dinov2-large").state_dict()
     with weights.using(tmp_path):
-        loaded = registry.build("features", "dinov2", model="large", size=112)
+        loaded = plugins.build("features", "dinov2", model="large", size=112)
     own = loaded.model.state_dict()
     assert len(own) == len(held) - 2  # without the norm
     assert all(torch.equal(value, held[name]) for name, value in own.items())
@@ -92,7 +95,7 @@ def test_the_wrong_model_under_the_right_name_is_refused(tmp_path):
         weights.using(tmp_path),
         pytest.raises(weights.WeightError, match=r"not those of DINOv2 ViT-B/14.*fetch dinov2_base"),
     ):
-        registry.build("features", "dinov2")
+        plugins.build("features", "dinov2")
 
 
 def test_a_file_cut_short_is_refused(tmp_path):
@@ -103,9 +106,9 @@ def test_a_file_cut_short_is_refused(tmp_path):
         weights.using(tmp_path),
         pytest.raises(weights.WeightError, match=r"cut short; run .*weights fetch dinov2_base"),
     ):
-        registry.build("features", "dinov2")
+        plugins.build("features", "dinov2")
 
 
 def test_an_unknown_model_is_refused():
     with pytest.raises(SettingError, match="small, base, large, giant"):
-        registry.build("features", "dinov2", model="huge")
+        plugins.build("features", "dinov2", model="huge")

@@ -5,8 +5,11 @@ from parity_rules import scene
 
 torch = pytest.importorskip("torch", reason="the paper's models need the extra [models]")
 
-from ipseg import prototype, registry, similarity, weights
-from ipseg.core import geometry  # noqa: E402
+from ipseg import prototype, similarity, weights
+from ipseg.core import (
+    geometry,  # noqa: E402
+    plugins,
+)
 from ipseg.core.types import FeatureMap, SettingError  # noqa: E402
 from ipseg.features.fusion import Fusion  # noqa: E402
 
@@ -51,7 +54,7 @@ def test_two_layers_of_one_name_are_refused():
 @pytest.mark.parametrize("sources", [{}, {"fusion": {}}, {"nothing": {}}, {"dinov2": {"sise": 1}}])
 def test_wrong_sources_are_refused(sources):
     with pytest.raises(SettingError):
-        registry.build("features", "fusion", sources=sources)
+        plugins.build("features", "fusion", sources=sources)
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +63,7 @@ def fused(tmp_path_factory):
     published.dinov2(folder)
     published.diffusion(folder)
     with weights.using(folder):
-        return registry.build("features", "fusion", sources=SOURCES, grid=12)
+        return plugins.build("features", "fusion", sources=SOURCES, grid=12)
 
 
 def test_dinov2_and_stable_diffusion_as_the_preset_has_them(fused):

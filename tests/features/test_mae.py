@@ -5,8 +5,11 @@ from parity_rules import scene
 
 torch = pytest.importorskip("torch", reason="the paper's models need the extra [models]")
 
-from ipseg import registry, weights
-from ipseg.core import geometry  # noqa: E402
+from ipseg import weights
+from ipseg.core import (
+    geometry,  # noqa: E402
+    plugins,
+)
 
 PICTURE, _ = scene("mae", 61, 40)
 
@@ -15,7 +18,7 @@ def test_dense_features_at_any_grid(tmp_path):
     published.mae(tmp_path)
     with weights.using(tmp_path):
         for size, cells in ((64, 4), (112, 7)):
-            (layer,) = registry.build("features", "mae", size=size)(PICTURE)
+            (layer,) = plugins.build("features", "mae", size=size)(PICTURE)
             assert layer.name == "mae"
             assert layer.frame == geometry.letterbox_frame((61, 40), cells)
             assert layer.values.shape == (cells, cells, 32)
@@ -25,7 +28,7 @@ def test_nothing_is_masked_and_nothing_is_shuffled(tmp_path):
     """The same as the blocks applied to all patches in reading order, whatever the random state."""
     model = published.mae(tmp_path).vit
     with weights.using(tmp_path):
-        extract = registry.build("features", "mae", size=64)
+        extract = plugins.build("features", "mae", size=64)
     torch.manual_seed(1)
     first = extract(PICTURE)[0].values
     torch.manual_seed(2)

@@ -8,8 +8,11 @@ from parity_rules import scene
 
 torch = pytest.importorskip("torch", reason="the paper's models need the extra [models]")
 
-from ipseg import registry, weights
-from ipseg.core import geometry  # noqa: E402
+from ipseg import weights
+from ipseg.core import (
+    geometry,  # noqa: E402
+    plugins,
+)
 from ipseg.core.types import SettingError  # noqa: E402
 from ipseg.features import _diffusion, stable_diffusion  # noqa: E402
 from ipseg.features.stable_diffusion import Settings, StableDiffusion, corners, together  # noqa: E402
@@ -159,7 +162,7 @@ def folder(tmp_path_factory):
 
 def test_loads_the_published_folder(folder):
     with weights.using(folder):
-        loaded = registry.build("features", "stable_diffusion", **SMALL)
+        loaded = plugins.build("features", "stable_diffusion", **SMALL)
     held = published.unet().half().state_dict()
     own = loaded._layers.unet.state_dict()
     assert all(torch.equal(value, held[name].float()) for name, value in own.items())
@@ -182,7 +185,7 @@ def test_the_text_encoder_sees_the_empty_text_and_is_let_go(folder, monkeypatch)
 
     monkeypatch.setattr(weights, "pretrained", watched)
     with weights.using(folder):
-        registry.build("features", "stable_diffusion", **SMALL)
+        plugins.build("features", "stable_diffusion", **SMALL)
     gc.collect()
     assert [model() for model in kept] == [None]
     assert seen[0].tolist() == [[49406] + [49407] * 76]
@@ -198,7 +201,7 @@ def test_only_what_is_needed_is_read(folder, monkeypatch):
 
     monkeypatch.setattr(weights, "load_state", watched)
     with weights.using(folder):
-        registry.build("features", "stable_diffusion", **SMALL)
+        plugins.build("features", "stable_diffusion", **SMALL)
     assert any(name.startswith("encoder.") for name in read)
     assert not [name for name in read if name.startswith(("decoder.", "post_quant", "up_blocks.3", "conv_out"))]
 
@@ -209,10 +212,10 @@ def test_another_unet_under_the_right_name_is_refused(tmp_path):
     name = "diffusion_pytorch_model.fp16.safetensors"
     (tmp_path / "other" / name).replace(tmp_path / "stable-diffusion-v1-5" / "unet" / name)
     with weights.using(tmp_path), pytest.raises(weights.WeightError, match=r"not those of Stable Diffusion 1\.5"):
-        registry.build("features", "stable_diffusion", **SMALL)
+        plugins.build("features", "stable_diffusion", **SMALL)
 
 
 def test_settings_are_checked_before_anything_is_read():
     with pytest.raises(SettingError):
-        registry.build("features", "stable_diffusion", size=100)
+        plugins.build("features", "stable_diffusion", size=100)
     assert stable_diffusion.STEP == 64

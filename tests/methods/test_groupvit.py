@@ -11,7 +11,8 @@ import published  # noqa: E402
 from networks import small_groupvit  # noqa: E402
 
 import ipseg  # noqa: E402
-from ipseg import registry, weights  # noqa: E402
+from ipseg import weights
+from ipseg.core import plugins  # noqa: E402
 from ipseg.core.types import SettingError  # noqa: E402
 from ipseg.methods import groupvit  # noqa: E402
 
@@ -34,7 +35,7 @@ def folder(tmp_path_factory):
 
 def build(engine, folder, **settings):
     with weights.using(folder):
-        return registry.method("groupvit", engine, **({"names": NAMES, "target": "cat", "size": 96} | settings))
+        return plugins.method("groupvit", engine, **({"names": NAMES, "target": "cat", "size": 96} | settings))
 
 
 def test_without_names_it_says_what_it_wants(engine, one_sentence):
@@ -45,7 +46,7 @@ def test_without_names_it_says_what_it_wants(engine, one_sentence):
         {"names": NAMES, "target": "cat", "size": 9},
     ):
         with pytest.raises(SettingError) as error:
-            registry.method("groupvit", engine, **settings)
+            plugins.method("groupvit", engine, **settings)
         one_sentence(error.value)
 
 
@@ -53,7 +54,7 @@ def test_without_its_weights_it_says_what_it_takes(engine, tmp_path, monkeypatch
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setenv("IPSEG_WEIGHTS_DIR", str(tmp_path))
     with pytest.raises(weights.WeightError, match="weights fetch groupvit"):
-        registry.method("groupvit", engine, names=NAMES, target="cat")
+        plugins.method("groupvit", engine, names=NAMES, target="cat")
 
 
 def test_every_pixel_has_one_name(engine, folder):

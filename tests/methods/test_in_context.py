@@ -13,7 +13,8 @@ from networks import small_seggpt  # noqa: E402
 from transformers import SegGptConfig  # noqa: E402
 
 import ipseg  # noqa: E402
-from ipseg import registry, weights  # noqa: E402
+from ipseg import weights
+from ipseg.core import plugins  # noqa: E402
 from ipseg.core.types import SettingError  # noqa: E402
 from ipseg.methods import _in_context, painter  # noqa: E402
 
@@ -74,7 +75,7 @@ def build(engine, folder, small, monkeypatch):
 
     def make(name, **settings):
         with weights.using(folder):
-            return registry.method(name, engine, **settings)
+            return plugins.method(name, engine, **settings)
 
     return make
 
@@ -85,7 +86,7 @@ def test_without_its_weights_it_says_what_it_takes(engine, tmp_path, monkeypatch
     monkeypatch.setenv("IPSEG_WEIGHTS_DIR", str(tmp_path))
     monkeypatch.setenv("HF_HOME", str(tmp_path))
     with pytest.raises(weights.WeightError, match=f"1.5 GB.*weights fetch {name}"):
-        registry.method(name, engine)
+        plugins.method(name, engine)
 
 
 @pytest.mark.parametrize("name", ["seggpt", "painter"])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import ipseg
-from ipseg import registry
+from ipseg.core import plugins
 from ipseg.core.types import MaskError, PictureError, SettingError
 from ipseg.evaluation.metrics import iou
 
@@ -27,7 +27,7 @@ def offline():
 
 @pytest.mark.slow
 def test_on_the_offline_engine_it_finds_the_thing_and_says_what_it_is(offline):
-    matcher = registry.method("matcher", offline)
+    matcher = plugins.method("matcher", offline)
     assert matcher.label == "Matcher (on the engine's parts)"
     ious = []
     for name in ("red_mug", "cactus", "toy_car"):
@@ -46,7 +46,7 @@ def small(make_scene, height=60, width=80, seed=0):
 
 
 def test_the_same_twice_and_with_steps_that_were_kept_left_out(offline, make_scene):
-    matcher = registry.method("matcher", offline, draws=2, protocol="fss1000")
+    matcher = plugins.method("matcher", offline, draws=2, protocol="fss1000")
     (picture, mask), (other, _) = small(make_scene), small(make_scene, 72, 50, seed=1)
     prompt = matcher.prompt(picture, mask)
     heard: list[float] = []
@@ -64,20 +64,20 @@ def test_the_same_twice_and_with_steps_that_were_kept_left_out(offline, make_sce
 
 @pytest.mark.parametrize("protocol", ["coco20i", "lvis92i", "fss1000", "paco_part", "pascal_part"])
 def test_every_protocol_answers(offline, make_scene, protocol):
-    matcher = registry.method("matcher", offline, draws=2, protocol=protocol)
+    matcher = plugins.method("matcher", offline, draws=2, protocol=protocol)
     picture, mask = small(make_scene)
     assert matcher.segment(matcher.prompt(picture, mask), picture).mask.shape == mask.shape
 
 
 def test_without_a_mask_it_takes_the_saliency(offline, make_scene):
-    prompt = registry.method("matcher", offline).prompt(small(make_scene)[0])
+    prompt = plugins.method("matcher", offline).prompt(small(make_scene)[0])
     assert prompt.source == "saliency"
     assert not prompt.given
 
 
 def test_matcher_z_takes_the_saliency_whatever_is_given(offline, make_scene):
     picture, mask = small(make_scene)
-    matcher = registry.method("matcher_z", offline, draws=2)
+    matcher = plugins.method("matcher_z", offline, draws=2)
     assert matcher.label.startswith("Matcher-Z (with the saliency mask that IPSeg uses, on the engine's parts")
     free, given = matcher.prompt(picture), matcher.prompt(picture, ~mask)
     np.testing.assert_array_equal(free.mask, given.mask)
@@ -88,17 +88,17 @@ def test_matcher_z_takes_the_saliency_whatever_is_given(offline, make_scene):
 
 def test_what_cannot_be_used_is_said(offline, make_scene):
     picture, mask = small(make_scene)
-    matcher = registry.method("matcher", offline)
+    matcher = plugins.method("matcher", offline)
     with pytest.raises(MaskError):
         matcher.prompt(picture, np.zeros_like(mask))
     with pytest.raises(PictureError, match="one prompt picture"):
         matcher.prompt([picture, picture])
     with pytest.raises(SettingError, match="choose one of"):
-        registry.method("matcher", offline, protocol="voc")
+        plugins.method("matcher", offline, protocol="voc")
 
 
 def test_a_flat_picture_breaks_nothing(offline, make_scene):
-    matcher = registry.method("matcher", offline, draws=1)
+    matcher = plugins.method("matcher", offline, draws=1)
     flat = np.full((40, 60, 3), 127, np.uint8)
     assert matcher.segment(matcher.prompt(*small(make_scene)), flat).mask.shape == (40, 60)
     assert matcher.segment(matcher.prompt(flat), small(make_scene)[0]).mask.shape == (60, 80)
@@ -108,6 +108,6 @@ def test_without_its_solver_it_says_what_to_install(offline, monkeypatch):
     monkeypatch.setattr("ipseg.methods._networks.find_spec", lambda name: None)
     for name in ("matcher", "matcher_z"):
         with pytest.raises(SettingError, match=r"needs pot, which is missing; run pip install"):
-            registry.method(name, offline)
+            plugins.method(name, offline)
     with pytest.raises(SettingError, match="SegGPT ViT-L needs torch"):
-        registry.method("seggpt", offline)
+        plugins.method("seggpt", offline)

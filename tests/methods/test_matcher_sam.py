@@ -12,7 +12,8 @@ pytest.importorskip("ot", reason="Matcher's earth mover's distance needs the ext
 import published  # noqa: E402
 from networks import small_dinov2, small_sam, small_sam2, small_sam2_processor  # noqa: E402
 
-from ipseg import registry, weights  # noqa: E402
+from ipseg import weights
+from ipseg.core import plugins  # noqa: E402
 from ipseg.features.dinov2 import DINOv2  # noqa: E402
 from ipseg.methods import _candidates, _patches, _protocols  # noqa: E402
 from ipseg.perception import named  # noqa: E402
@@ -55,7 +56,7 @@ def build(engine, folder, monkeypatch):
 
     def make(name: str = "matcher", **settings):
         with weights.using(folder):
-            return registry.method(name, engine, **({"draws": 1, "dense": 1} | settings))
+            return plugins.method(name, engine, **({"draws": 1, "dense": 1} | settings))
 
     return make
 
@@ -65,7 +66,7 @@ def test_without_its_weights_it_says_what_it_takes(engine, tmp_path, monkeypatch
     monkeypatch.setenv("IPSEG_WEIGHTS_DIR", str(tmp_path))
     for name in ("matcher", "matcher_z"):
         with pytest.raises(weights.WeightError, match=r"DINOv2 ViT-L/14 .*weights fetch dinov2_large"):
-            registry.method(name, engine)
+            plugins.method(name, engine)
 
 
 @pytest.mark.parametrize("protocol", ["coco20i", "paco_part", pytest.param("fss1000", marks=pytest.mark.slow)])
@@ -119,7 +120,7 @@ def test_many_groups_at_once_are_as_one_by_one(squash, box, several):
 
 def test_when_nothing_passes_the_filters_nothing_is_found(engine, folder):
     with weights.using(folder):
-        matcher = registry.method("matcher", engine, draws=2, dense=0)
+        matcher = plugins.method("matcher", engine, draws=2, dense=0)
     matcher.protocol = _protocols.Protocol(sizes=(1, 2), draws=2, iou=1e6)
     result = matcher.segment(matcher.prompt(PROMPT, THING), INPUT)
     assert not result.found
@@ -129,7 +130,7 @@ def test_when_nothing_passes_the_filters_nothing_is_found(engine, folder):
 
 def test_on_another_promptable_network_it_says_so():
     parts = DINOv2(small_dinov2(), size=112), Everything(), SegmentAnything2(small_sam2(), small_sam2_processor())
-    matcher = registry.method("matcher", IPSeg(*parts), draws=2)
+    matcher = plugins.method("matcher", IPSeg(*parts), draws=2)
     assert matcher.label == "Matcher (on the engine's parts)"
     assert "without DINOv2-L and SAM" in matcher.about
     patches = matcher.patches(named(INPUT))

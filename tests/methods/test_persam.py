@@ -9,7 +9,7 @@ import pytest
 from parity_rules import scene
 
 import ipseg
-from ipseg import registry
+from ipseg.core import plugins
 from ipseg.core.types import MaskError, PictureError
 
 PROMPT, THING = scene("prompt", 90, 120)
@@ -35,7 +35,7 @@ def offline():
 
 
 def test_two_pictures_in_a_mask_out(engine):
-    rival = registry.method("persam", engine)
+    rival = plugins.method("persam", engine)
     prompt = rival.prompt(PROMPT, THING)
     first, again = rival.segment(prompt, INPUT), rival.segment(prompt, INPUT)
     assert (rival.label, prompt.source) == ("PerSAM", "given")
@@ -47,7 +47,7 @@ def test_two_pictures_in_a_mask_out(engine):
 
 
 def test_it_shares_the_encoding_of_a_picture(engine, monkeypatch):
-    rival = registry.method("persam", engine)
+    rival = plugins.method("persam", engine)
     prompt = rival.prompt(PROMPT, THING)
     rival.segment(prompt, INPUT)
     monkeypatch.setattr(engine.perception.segmenter, "encode", None)
@@ -58,7 +58,7 @@ def test_it_leaves_no_trace_in_sam(engine):
     sam = engine.perception.segmenter.sam
     before = {name: id(module) for name, module in sam.named_modules()}
     parameters = {name: value.data_ptr() for name, value in sam.state_dict().items()}
-    rival = registry.method("persam", engine)
+    rival = plugins.method("persam", engine)
     rival.segment(rival.prompt(PROMPT, THING), INPUT)
     assert {name: id(module) for name, module in sam.named_modules()} == before
     assert {name: value.data_ptr() for name, value in sam.state_dict().items()} == parameters
@@ -82,7 +82,7 @@ def test_both_guides_matter(engine):
 
     segmenter, decoder = engine.perception.segmenter, engine.perception.segmenter.sam.mask_decoder
     encoding = segmenter.encode(INPUT)
-    points = registry.method("persam", engine).segment(registry.method("persam", engine).prompt(PROMPT, THING), INPUT)
+    points = plugins.method("persam", engine).segment(plugins.method("persam", engine).prompt(PROMPT, THING), INPUT)
     generator = torch.Generator().manual_seed(0)
     target, guidance = torch.randn(256, generator=generator), 20 * torch.rand(4096, generator=generator)
     answers = [
@@ -95,7 +95,7 @@ def test_both_guides_matter(engine):
 
 
 def test_others_use_the_same_sam_at_the_same_moment(engine):
-    rival, segmenter = registry.method("persam", engine), engine.perception.segmenter
+    rival, segmenter = plugins.method("persam", engine), engine.perception.segmenter
     prompt = rival.prompt(PROMPT, THING)
     expected = rival.segment(prompt, INPUT)
     encoding = engine.perception.segmenter.encode(INPUT)
@@ -120,7 +120,7 @@ def test_others_use_the_same_sam_at_the_same_moment(engine):
 def test_the_mask_of_a_hair_still_has_a_cell(engine):
     thin = np.zeros(PROMPT.shape[:2], bool)
     thin[40, 50] = True
-    rival = registry.method("persam", engine)
+    rival = plugins.method("persam", engine)
     assert np.isfinite(rival.prompt(PROMPT, thin).learnt.numpy()).all()
 
 
@@ -136,7 +136,7 @@ def test_an_empty_mask_on_the_way_breaks_nothing(engine, monkeypatch):
         return Candidates(np.zeros_like(answer.masks), answer.scores, answer.logits)
 
     monkeypatch.setattr(type(segmenter), "predict", nothing)
-    rival = registry.method("persam", engine)
+    rival = plugins.method("persam", engine)
     result = rival.segment(rival.prompt(PROMPT, THING), INPUT)
     assert not result.found
     assert not result.mask.any()
@@ -151,13 +151,13 @@ def test_a_squashed_engine_is_asked_unsquashed(engine):
     squashed = IPSeg(None, Everything(), SegmentAnything(engine.perception.segmenter.sam, squash=True))
     results = []
     for each in (engine, squashed):
-        rival = registry.method("persam", each)
+        rival = plugins.method("persam", each)
         results.append(rival.segment(rival.prompt(PROMPT, THING), INPUT))
     np.testing.assert_array_equal(results[0].mask, results[1].mask)
 
 
 def test_on_the_offline_engine_it_says_what_it_is(offline):
-    rival = registry.method("persam", offline)
+    rival = plugins.method("persam", offline)
     prompt = rival.prompt(PROMPT)
     result = rival.segment(prompt, INPUT)
     assert prompt.source == "saliency"
@@ -168,7 +168,7 @@ def test_on_the_offline_engine_it_says_what_it_is(offline):
 
 
 def test_what_cannot_be_a_prompt_is_one_sentence(offline):
-    rival = registry.method("persam", offline)
+    rival = plugins.method("persam", offline)
     with pytest.raises(PictureError, match="PerSAM takes one prompt picture, and 2 were given; give one"):
         rival.prompt([PROMPT, INPUT])
     with pytest.raises(MaskError, match="empty"):
@@ -179,7 +179,7 @@ def test_what_cannot_be_a_prompt_is_one_sentence(offline):
 
 def test_a_flat_prompt_is_used_whole_and_says_so(offline):
     flat = np.full((60, 80, 3), 120, np.uint8)
-    reference = registry.method("persam", offline).prompt(flat)
+    reference = plugins.method("persam", offline).prompt(flat)
     assert reference.mask.any()
     if reference.mask.all():
         assert "Nothing stands out" in reference.notices[0]

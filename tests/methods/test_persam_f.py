@@ -7,7 +7,7 @@ import pytest
 from parity_rules import scene
 
 import ipseg
-from ipseg import registry
+from ipseg.core import plugins
 from ipseg.core.types import SettingError
 
 PROMPT, THING = scene("prompt", 90, 120)
@@ -29,7 +29,7 @@ def engine():
 
 def test_two_pictures_in_a_mask_out_with_progress(engine):
     told = []
-    rival = registry.method("persam_f", engine, epochs=60)
+    rival = plugins.method("persam_f", engine, epochs=60)
     prompt = rival.prompt(PROMPT, THING, progress=lambda share, step: told.append((share, step)))
     shares = [share for share, step in told if step == "weights"]
     assert len(shares) >= 50
@@ -61,17 +61,17 @@ def test_the_weights_find_the_mask_that_is_right():
 
 def test_a_large_reference_is_learnt_from_at_a_bound(engine):
     large, thing = scene("large", 120, 1600)
-    prompt = registry.method("persam_f", engine, epochs=2, side=400).prompt(large, thing)
+    prompt = plugins.method("persam_f", engine, epochs=2, side=400).prompt(large, thing)
     assert np.isfinite(prompt.learnt.losses).all()
 
 
 def test_without_sam_it_says_what_it_needs(one_sentence):
     with pytest.raises(SettingError, match="three masks of Segment Anything") as caught:
-        registry.method("persam_f", ipseg.load("offline"))
+        plugins.method("persam_f", ipseg.load("offline"))
     one_sentence(str(caught.value))
 
 
 @pytest.mark.parametrize("settings", [{"epochs": 0}, {"lr": 0.0}, {"side": 4}])
 def test_numbers_out_of_range(engine, settings):
     with pytest.raises(SettingError, match="1 to 100000 epochs"):
-        registry.method("persam_f", engine, **settings)
+        plugins.method("persam_f", engine, **settings)

@@ -3,8 +3,7 @@ import pytest
 from parity_rules import scene
 from scipy.linalg import eigh
 
-from ipseg import registry
-from ipseg.core import geometry
+from ipseg.core import geometry, plugins
 from ipseg.core.types import FeatureMap, SettingError
 from ipseg.pipeline import IPSeg
 from ipseg.saliency import tokencut
@@ -30,7 +29,7 @@ def iou(a, b):
 @pytest.mark.parametrize("frame", [geometry.letterbox_frame(SIZE, 24), geometry.aspect_frame(SIZE, 25)])
 @pytest.mark.parametrize("refine", [False, True])
 def test_cuts_the_thing_out(frame, refine):
-    shown = registry.build("saliency", "tokencut", refine=refine)(PICTURE, features=[features(frame)])
+    shown = plugins.build("saliency", "tokencut", refine=refine)(PICTURE, features=[features(frame)])
     assert shown.shape == SIZE
     assert shown.dtype == np.float32
     assert shown.min() >= 0
@@ -82,7 +81,7 @@ def test_the_layer_is_a_setting():
 
 def test_a_tau_that_no_cosine_can_have_is_refused():
     with pytest.raises(SettingError, match="give a cosine"):
-        registry.build("saliency", "tokencut", tau=1.5)
+        plugins.build("saliency", "tokencut", tau=1.5)
 
 
 def test_the_pipeline_hands_it_the_features_that_it_has():

@@ -6,7 +6,8 @@ torch = pytest.importorskip("torch", reason="the paper's models need the extra [
 
 from networks import tsdn  # noqa: E402
 
-from ipseg import registry, weights  # noqa: E402
+from ipseg import weights
+from ipseg.core import plugins  # noqa: E402
 from ipseg.saliency.tsdn import TSDN  # noqa: E402
 
 
@@ -41,11 +42,11 @@ def test_loads_from_a_checkpoint_and_runs_at_its_size(network, tmp_path):
     torch.save(network.state_dict(), tmp_path / "cornet_rgb_duts_tr.pth")
     picture, _ = scene("tsdn", 120, 90)
     with weights.using(tmp_path):
-        loaded = registry.build("saliency", "tsdn")
+        loaded = plugins.build("saliency", "tsdn")
     assert (loaded(picture) == TSDN(network)(picture)).all()
 
 
 def test_another_network_is_refused(network, tmp_path):
     torch.save(network.encoder.state_dict(), tmp_path / "cornet_rgb_duts_tr.pth")
     with weights.using(tmp_path), pytest.raises(weights.WeightError, match="not those of TSDN"):
-        registry.build("saliency", "tsdn")
+        plugins.build("saliency", "tsdn")

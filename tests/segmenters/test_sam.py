@@ -11,8 +11,11 @@ from networks import SAM_SIDE, small_sam  # noqa: E402
 from parity_rules import fill_  # noqa: E402
 from segment_anything import SamPredictor, sam_model_registry  # noqa: E402
 
-from ipseg import refine, registry, weights
-from ipseg.core import cache  # noqa: E402
+from ipseg import refine, weights
+from ipseg.core import (
+    cache,  # noqa: E402
+    plugins,
+)
 from ipseg.core.types import Points, SettingError  # noqa: E402
 from ipseg.segmenters.sam import SegmentAnything  # noqa: E402
 
@@ -108,7 +111,7 @@ def test_full_size_loads_from_a_checkpoint(tmp_path, monkeypatch):
     path = tmp_path / "made_up.pth"
     torch.save(published.state_dict(), path)
     monkeypatch.setattr(weights, "locate", lambda name: {"sam_vit_b": path}[name])
-    segmenter = registry.build("segmenters", "sam", model="vit_b")
+    segmenter = plugins.build("segmenters", "sam", model="vit_b")
     held = published.state_dict()
     assert all(torch.equal(value, held[name]) for name, value in segmenter.sam.state_dict().items())
     for name in ("pixel_mean", "pixel_std"):
@@ -118,16 +121,16 @@ def test_full_size_loads_from_a_checkpoint(tmp_path, monkeypatch):
 def test_a_file_that_is_not_the_published_one_is_refused(tmp_path, sam):
     torch.save(sam.state_dict(), tmp_path / "sam_vit_b_01ec64.pth")
     with weights.using(tmp_path), pytest.raises(weights.WeightError, match="sha256"):
-        registry.build("segmenters", "sam", model="vit_b")
+        plugins.build("segmenters", "sam", model="vit_b")
 
 
 def test_another_network_is_refused(tmp_path, sam, monkeypatch):
     torch.save(sam.state_dict(), tmp_path / "made_up.pth")
     monkeypatch.setattr(weights, "locate", lambda name: tmp_path / "made_up.pth")
     with pytest.raises(weights.WeightError, match="not those of SAM ViT-B"):
-        registry.build("segmenters", "sam", model="vit_b")
+        plugins.build("segmenters", "sam", model="vit_b")
 
 
 def test_an_unknown_size_is_refused():
     with pytest.raises(SettingError, match="choose one of: vit_b, vit_l, vit_h"):
-        registry.build("segmenters", "sam", model="vit_g")
+        plugins.build("segmenters", "sam", model="vit_g")

@@ -9,8 +9,11 @@ torch = pytest.importorskip("torch", reason="the paper's models need the extra [
 from networks import small_sam2, small_sam2_processor, small_sam2_video  # noqa: E402
 from transformers import Sam2Processor  # noqa: E402
 
-from ipseg import refine, registry, weights
-from ipseg.core import cache  # noqa: E402
+from ipseg import refine, weights
+from ipseg.core import (
+    cache,  # noqa: E402
+    plugins,
+)
 from ipseg.core.types import Points, SettingError  # noqa: E402
 from ipseg.segmenters.sam2 import SegmentAnything2  # noqa: E402
 
@@ -99,7 +102,7 @@ def test_loads_the_published_folder(tmp_path):
     published.save_pretrained(tmp_path / "sam2.1-hiera-small")
     small_sam2_processor().save_pretrained(tmp_path / "sam2.1-hiera-small")
     with weights.using(tmp_path):
-        loaded = registry.build("segmenters", "sam2", model="small")
+        loaded = plugins.build("segmenters", "sam2", model="small")
     held = published.state_dict()
     assert all(torch.equal(value, held[name]) for name, value in loaded.model.state_dict().items())
     assert loaded.predict(loaded.encode(PICTURE), POINTS).masks.shape == (1, *SIZE)
@@ -109,9 +112,9 @@ def test_missing_weights_say_how_to_get_them(tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HOME", str(tmp_path))
     monkeypatch.delenv("HF_HUB_CACHE", raising=False)
     with pytest.raises(weights.WeightError, match=r"python -m ipseg weights fetch sam2\.1-hiera-tiny"):
-        registry.build("segmenters", "sam2")
+        plugins.build("segmenters", "sam2")
 
 
 def test_an_unknown_size_is_refused():
     with pytest.raises(SettingError, match="choose one of: tiny, small, base-plus, large"):
-        registry.build("segmenters", "sam2", model="huge")
+        plugins.build("segmenters", "sam2", model="huge")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from ipseg import registry
+from ipseg.core import plugins
 from tests.ui.conftest import open_tab, wide_only
 
 pytestmark = pytest.mark.browser
 
-TITLES = {module.TITLE: name for name in registry.names("ui") for module in [registry.module("ui", name)]}
+TITLES = {module.TITLE: name for name in plugins.names("ui") for module in [plugins.module("ui", name)]}
 GRADIO = {  # what Gradio's own components break; nothing on the page can reach into them
     "aria-prohibited-attr": ".empty[aria-label='Empty value']",  # an empty picture: a named div without a role
     "nested-interactive": "button[aria-label='Click to Upload']",  # of a gallery: a button around the file input
