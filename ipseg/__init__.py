@@ -16,12 +16,12 @@ from ipseg.version import __version__
 if TYPE_CHECKING:
     from ipseg.choice import load
     from ipseg.core.images import open_mask, open_picture
+    from ipseg.core.result import Result
     from ipseg.core.types import InputError, Points, Prompt
     from ipseg.options import Options
     from ipseg.pipeline import IPSeg, Method
     from ipseg.points import MAX_CLUSTERS, MAX_K
     from ipseg.presets import PRESETS
-    from ipseg.result import Result
 
 _HOMES = {
     "IPSeg": "pipeline",

@@ -8,11 +8,11 @@ from typing import Any
 from ipseg import options
 from ipseg.core import images, plugins
 from ipseg.core.images import Source
+from ipseg.core.result import Result
 from ipseg.core.types import FeatureMap, PictureError, Prompt
 from ipseg.options import Options
 from ipseg.perception import Named, Perception, named
 from ipseg.pipeline import IPSeg, Progress
-from ipseg.result import Result
 from ipseg.zero import Lender
 
 

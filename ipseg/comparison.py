@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from ipseg.core import plugins
+from ipseg.core.result import Result
 from ipseg.core.types import InputError, Mask, Picture, SettingError
 from ipseg.pipeline import IPSeg, Progress
-from ipseg.result import Result
 
 USUAL = ("ipseg", "persam")
 

@@ -35,7 +35,7 @@ class Instance:
 
     mask: Mask  # (H, W) bool, in the pixels of the picture; those of different instances do not overlap
     points: Points  # the group of points that led to it; (x, y) in picture pixels
-    score: float  # in [0, 1], as of :class:`ipseg.result.Result`
+    score: float  # in [0, 1], as of :class:`ipseg.core.result.Result`
 
 
 def find(

@@ -24,6 +24,7 @@ from ipseg import instances, points, presence, prototype, refine, similarity
 from ipseg.core import geometry, images
 from ipseg.core.geometry import cells_inside
 from ipseg.core.images import Source
+from ipseg.core.result import Result
 from ipseg.core.types import (
     Array,
     FeatureExtractor,
@@ -38,7 +39,6 @@ from ipseg.core.types import (
     View,
 )
 from ipseg.perception import Named, Perception, log_odds, named
-from ipseg.result import Result
 
 Progress = Callable[[float, str], None]
 """Called with the share of the work that is done, in [0, 1], and what is being done now."""

@@ -16,11 +16,11 @@ from PIL import Image
 
 from ipseg import points
 from ipseg.core import geometry, images
+from ipseg.core.result import Result
 from ipseg.core.types import Points, Similarity
 from ipseg.instances import Instance
 from ipseg.perception import Perception
 from ipseg.pipeline import Method
-from ipseg.result import Result
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 COLOURS = {"apple": (200, 30, 40), "leaf": (40, 170, 60), "sky": (50, 90, 210)}

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from ipseg.commands import _engine, _files
+from ipseg.core.result import Result
 from ipseg.core.types import InputError, Points, Prompt, SettingError
 from ipseg.pipeline import IPSeg
-from ipseg.result import Result
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ipseg.core.result import Result
 from ipseg.core.store import Arrays
 from ipseg.core.types import Mask, Points
-from ipseg.result import Result
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from ipseg.core import images
 from ipseg.core.images import Source
+from ipseg.core.result import Result
 from ipseg.core.types import Mask, PictureError, Points, Similarity
 from ipseg.perception import Named, Perception, named
 from ipseg.pipeline import Progress, Steps
-from ipseg.result import Result
 
 ON_PARTS = "on the engine's parts"
 """The variant of a rival that has its models replaced by what the engine has."""

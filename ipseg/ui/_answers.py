@@ -14,8 +14,8 @@ import numpy as np
 from gradio.processing_utils import save_bytes_to_cache
 
 from ipseg.core import viz
+from ipseg.core.result import Result
 from ipseg.core.types import Picture, Prompt
-from ipseg.result import Result
 from ipseg.ui._questions import Clicks, Seen, as_points
 from ipseg.ui._studio import STEPS, as_file, as_jpeg, shown
 

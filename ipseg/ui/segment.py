@@ -10,9 +10,9 @@ from typing import Any
 
 import gradio as gr
 
+from ipseg.core.result import Result
 from ipseg.core.types import InputError
 from ipseg.pipeline import Progress
-from ipseg.result import Result
 from ipseg.ui import _answers as answers
 from ipseg.ui import _questions as questions
 from ipseg.ui import _segment_api as api
