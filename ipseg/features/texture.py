@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ipseg.classical.regions import to_lab, working_picture
+from ipseg.classical.texture import texture_energy
 from ipseg.core.geometry import aspect_frame
 from ipseg.core.types import FeatureMap, Picture
-from ipseg.offline.regions import to_lab, working_picture
-from ipseg.offline.texture import texture_energy
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,10 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import dijkstra
 from skimage.filters import threshold_otsu
 
+from ipseg.classical import cuts
+from ipseg.classical.regions import Regions, superpixels, to_lab, working_picture
+from ipseg.classical.texture import texture_energy
 from ipseg.core.types import Picture
-from ipseg.offline import cuts
-from ipseg.offline.regions import Regions, superpixels, to_lab, working_picture
-from ipseg.offline.texture import texture_energy
 
 
 @dataclass(frozen=True)

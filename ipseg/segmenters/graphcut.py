@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ipseg.classical import clicks, cuts
+from ipseg.classical.proposals import grab_cut, outline_contrast, parts_with, propose, without_crumbs
+from ipseg.classical.regions import superpixels, to_lab, working_picture
+from ipseg.classical.texture import texture_energy
 from ipseg.core.types import Candidates, Picture, Points
-from ipseg.offline import clicks, cuts
-from ipseg.offline.proposals import grab_cut, outline_contrast, parts_with, propose, without_crumbs
-from ipseg.offline.regions import superpixels, to_lab, working_picture
-from ipseg.offline.texture import texture_energy
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ipseg.offline import clicks, cuts
-from ipseg.offline.regions import superpixels, to_lab
+from ipseg.classical import clicks, cuts
+from ipseg.classical.regions import superpixels, to_lab
 
 NONE = np.empty((0, 2), np.float32)
 SIZE = (90, 120)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from parity_rules import scene
 
-from ipseg.offline.proposals import outline_contrast
+from ipseg.classical.proposals import outline_contrast
 
 
 def test_an_outline_on_the_edges_of_a_picture_is_the_sharpest():

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import breadth_first_order, maximum_flow
 
-from ipseg.offline.regions import Regions, components, fill_holes, gaussian
+from ipseg.classical.regions import Regions, components, fill_holes, gaussian
 
 SCALE = 1000.0  # capacities are whole numbers for maximum_flow: a unary of 1 becomes 1000
 

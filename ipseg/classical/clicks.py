@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import dijkstra
 
-from ipseg.offline import cuts
+from ipseg.classical import cuts
 
 STEP, COLOUR = 0.1, 20.0  # the way from one superpixel to the next: a step, and the difference in Lab over this
 REACH = 1.0  # length of the way at which a click has lost most of its power
