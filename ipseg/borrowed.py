@@ -10,8 +10,8 @@ from ipseg.core import images, plugins
 from ipseg.core.images import Source
 from ipseg.core.result import Result
 from ipseg.core.types import FeatureMap, PictureError, Prompt
+from ipseg.method.encodings import Named, Perception, named
 from ipseg.options import Options
-from ipseg.perception import Named, Perception, named
 from ipseg.pipeline import IPSeg, Progress
 from ipseg.zero import Lender
 
@@ -91,19 +91,19 @@ class BorrowedPerception(Perception):
     ask: Callable[..., Any]
 
     def features(self, picture: Named) -> tuple[FeatureMap, ...]:
-        """As :meth:`ipseg.perception.Perception.features`."""
+        """As :meth:`ipseg.method.encodings.Perception.features`."""
         return self._look("features", picture)
 
     def encoding(self, picture: Named) -> Any:
-        """As :meth:`ipseg.perception.Perception.encoding`."""
+        """As :meth:`ipseg.method.encodings.Perception.encoding`."""
         return self._look("encoding", picture)
 
     def belief(self, picture: Named) -> Any:
-        """As :meth:`ipseg.perception.Perception.belief`."""
+        """As :meth:`ipseg.method.encodings.Perception.belief`."""
         return self._look("belief", picture)
 
     def saliency(self, picture: Named) -> Any:
-        """As :meth:`ipseg.perception.Perception.saliency`."""
+        """As :meth:`ipseg.method.encodings.Perception.saliency`."""
         return self.ask([picture], _look, "saliency", picture)
 
     def knows(self, picture: Named, mask: Any) -> bool:

@@ -38,7 +38,7 @@ from ipseg.core.types import (
     Similarity,
     View,
 )
-from ipseg.perception import Named, Perception, log_odds, named
+from ipseg.method.encodings import Named, Perception, log_odds, named
 
 Progress = Callable[[float, str], None]
 """Called with the share of the work that is done, in [0, 1], and what is being done now."""

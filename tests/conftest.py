@@ -19,7 +19,7 @@ from ipseg.core import geometry, images
 from ipseg.core.result import Result
 from ipseg.core.types import Points, Similarity
 from ipseg.instances import Instance
-from ipseg.perception import Perception
+from ipseg.method.encodings import Perception
 from ipseg.pipeline import Method
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]

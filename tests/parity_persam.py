@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from parity_rules import scene
 
 from ipseg.core import plugins
-from ipseg.perception import named
+from ipseg.method.encodings import named
 from ipseg.pipeline import IPSeg
 from ipseg.refine import best
 from ipseg.saliency.none import Everything

@@ -19,8 +19,8 @@ from ipseg.core import geometry, store
 from ipseg.core.types import FeatureMap
 from ipseg.inside import OWN, TRUE, Pair
 from ipseg.inside import _layers as layers
+from ipseg.method.encodings import named
 from ipseg.options import Options
-from ipseg.perception import named
 from ipseg.pipeline import Method
 from ipseg.ui import _inside
 

@@ -16,8 +16,8 @@ from ipseg import options, presets, weights, zero
 from ipseg.borrowed import Borrower
 from ipseg.core import plugins
 from ipseg.core.types import Points, SettingError
+from ipseg.method.encodings import named
 from ipseg.options import Options
-from ipseg.perception import named
 from ipseg.pipeline import IPSeg
 
 PROMPT, THING = scene("prompt", 75, 101)

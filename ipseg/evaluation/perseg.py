@@ -18,7 +18,7 @@ from ipseg.core.types import InputError
 from ipseg.datasets import perseg
 from ipseg.evaluation import predict
 from ipseg.evaluation.metrics import area_under_curve, iou
-from ipseg.perception import named
+from ipseg.method.encodings import named
 from ipseg.pipeline import IPSeg
 
 

@@ -23,7 +23,7 @@ from ipseg.inside import _layers, _ways
 from ipseg.inside._answers import Answer, answer, none, packed, unpacked
 from ipseg.inside._layers import FUSED, Colours, separation
 from ipseg.inside._ways import CLUSTERS, DIFFUSION, KS, TRUE, Pair, own_way, settings, ways
-from ipseg.perception import named
+from ipseg.method.encodings import named
 from ipseg.pipeline import IPSeg, Progress
 
 __all__ = [

@@ -14,7 +14,7 @@ from ipseg.core import geometry, plugins
 from ipseg.core.store import Arrays
 from ipseg.core.types import Mask, Picture, Prompt
 from ipseg.inside._answers import Answer, answer, packed
-from ipseg.perception import Named, Perception, named
+from ipseg.method.encodings import Named, Perception, named
 from ipseg.pipeline import IPSeg, Method, Progress
 
 DIFFUSION = ("s3", "s4", "s5")  # layers of Stable Diffusion, as its extractor names them
@@ -135,7 +135,7 @@ class _Told:
         return getattr(self._seen, name)
 
     def belief(self, picture: Named) -> NDArray[np.float32]:
-        """As :meth:`ipseg.perception.Perception.belief`."""
+        """As :meth:`ipseg.method.encodings.Perception.belief`."""
         return self._shown if picture.name == self._name else self._seen.belief(picture)
 
 

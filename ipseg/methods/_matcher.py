@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from ipseg import points
 from ipseg.core import geometry
 from ipseg.core.types import Candidates, Mask, Similarity
+from ipseg.method.encodings import Named
 from ipseg.methods import _candidates, _matching, _networks, _patches
 from ipseg.methods._candidates import Box, Pool
 from ipseg.methods._matching import Matches
 from ipseg.methods._patches import Patches
 from ipseg.methods._protocols import Protocol, protocol_of, select
 from ipseg.methods._rival import ON_PARTS, Answer, Reference, Rival
-from ipseg.perception import Named
 from ipseg.pipeline import IPSeg, Steps
 
 ELSEWHERE = (

@@ -11,8 +11,8 @@ from PIL import Image
 
 from ipseg.core import geometry, plugins
 from ipseg.core.types import FeatureMap, Frame, Mask
+from ipseg.method.encodings import Named
 from ipseg.methods import _networks
-from ipseg.perception import Named
 from ipseg.pipeline import IPSeg
 from ipseg.similarity import to_numpy
 

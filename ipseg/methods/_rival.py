@@ -13,7 +13,7 @@ from ipseg.core import images
 from ipseg.core.images import Source
 from ipseg.core.result import Result
 from ipseg.core.types import Mask, PictureError, Points, Similarity
-from ipseg.perception import Named, Perception, named
+from ipseg.method.encodings import Named, Perception, named
 from ipseg.pipeline import Progress, Steps
 
 ON_PARTS = "on the engine's parts"

@@ -18,9 +18,9 @@ from PIL import Image
 from ipseg import weights
 from ipseg.core import geometry
 from ipseg.core.types import Picture, SettingError
+from ipseg.method.encodings import Named
 from ipseg.methods import _networks
 from ipseg.methods._rival import Answer, Reference, Rival
-from ipseg.perception import Named
 from ipseg.pipeline import IPSeg, Steps
 
 TITLE = "GroupViT"

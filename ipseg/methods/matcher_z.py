@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from ipseg.method.encodings import Named
 from ipseg.methods._matcher import Matcher, Settings, make
 from ipseg.methods._protocols import Protocol
 from ipseg.methods._rival import Reference
-from ipseg.perception import Named
 from ipseg.pipeline import IPSeg
 
 __all__ = ["PAPER", "TITLE", "Settings", "build"]

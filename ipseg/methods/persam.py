@@ -15,8 +15,8 @@ from ipseg import prototype, refine, similarity
 from ipseg.core import geometry
 from ipseg.core.geometry import cells_inside
 from ipseg.core.types import Points, Similarity
+from ipseg.method.encodings import Named
 from ipseg.methods._rival import ON_PARTS, Answer, Reference, Rival
-from ipseg.perception import Named
 from ipseg.pipeline import IPSeg, Steps
 
 TITLE = "PerSAM"

@@ -11,8 +11,8 @@ from PIL import Image
 
 from ipseg import refine
 from ipseg.core.types import SettingError
+from ipseg.method.encodings import Named
 from ipseg.methods._rival import Answer, Reference, Rival
-from ipseg.perception import Named
 from ipseg.pipeline import IPSeg, Steps
 
 TITLE = "PerSAM-F"

@@ -15,8 +15,8 @@ from networks import small_dinov2, small_sam, small_sam2, small_sam2_processor  
 from ipseg import weights
 from ipseg.core import plugins  # noqa: E402
 from ipseg.features.dinov2 import DINOv2  # noqa: E402
+from ipseg.method.encodings import named  # noqa: E402
 from ipseg.methods import _candidates, _patches, _protocols  # noqa: E402
-from ipseg.perception import named  # noqa: E402
 from ipseg.pipeline import IPSeg  # noqa: E402
 from ipseg.saliency.none import Everything  # noqa: E402
 from ipseg.segmenters.sam import SegmentAnything  # noqa: E402

@@ -1,0 +1,1 @@
+"""The method of the paper (Fig. 3), one step per file."""
