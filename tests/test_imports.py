@@ -183,7 +183,7 @@ def test_the_table_itself_runs_down():
         ("features.new", "def build(settings):\n    from ipseg.pipeline import IPSeg", "features.new imports pipeline"),
         ("features.new", "from ipseg.features import texture", "features.new imports its neighbour features.texture"),
         ("features.new", "import ipseg.saliency.boundary as b", "features.new imports saliency.boundary"),
-        ("ui.tab", "from ipseg.prototype import average", "ui.tab imports prototype"),
+        ("ui.tab", "from ipseg.method.prototype import average", "ui.tab imports prototype"),
         ("result", "import ipseg", "result imports ipseg"),
         ("commands.new", "from ipseg.__main__ import main", "commands.new imports __main__"),
         ("attic", "", "attic stands in no row of the table"),

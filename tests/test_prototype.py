@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ipseg import prototype
 from ipseg.core import geometry
 from ipseg.core.types import FeatureMap
+from ipseg.method import prototype
 
 
 def grid(size=(6, 8)):

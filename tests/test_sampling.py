@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from ipseg import prototype
 from ipseg.core import geometry
 from ipseg.core.types import SettingError
+from ipseg.method import prototype
 
 SIZE = (61, 97)
 

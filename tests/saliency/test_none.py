@@ -2,7 +2,7 @@ import numpy as np
 
 from ipseg.core import plugins
 from ipseg.core.geometry import cells_inside, letterbox_frame
-from ipseg.prototype import object_cells
+from ipseg.method.prototype import object_cells
 
 
 def test_every_pixel_counts():
