@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ipseg.core import geometry
 from ipseg.core.types import FeatureMap, Mask, Prompt
-from ipseg.similarity import to_numpy
+from ipseg.method.similarity import to_numpy
 
 SAMPLE = 256  # cells of each side that are compared, at most
 

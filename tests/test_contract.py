@@ -10,7 +10,7 @@ import pytest
 from ipseg import presets
 from ipseg.core import images, plugins
 from ipseg.core.types import Candidates, FeatureMap, InputError, Points
-from ipseg.similarity import to_numpy
+from ipseg.method.similarity import to_numpy
 
 SIZES = [(301, 77), (64, 200), (16, 16)]
 OPTIONAL = {"accelerate", "diffusers", "segment_anything", "torch", "torchvision", "transformers"}

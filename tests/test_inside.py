@@ -12,13 +12,14 @@ from lending import Spaces
 from parity_rules import scene
 
 import ipseg
-from ipseg import inside, presets, similarity, weights, zero
+from ipseg import inside, presets, weights, zero
 from ipseg.borrowed import Borrower
 from ipseg.comparison import iou
 from ipseg.core import geometry, store
 from ipseg.core.types import FeatureMap
 from ipseg.inside import OWN, TRUE, Pair
 from ipseg.inside import _layers as layers
+from ipseg.method import similarity
 from ipseg.method.encodings import named
 from ipseg.options import Options
 from ipseg.pipeline import Method

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ipseg import similarity
 from ipseg.core import geometry
 from ipseg.core.types import FeatureMap
+from ipseg.method import similarity
 
 VALUES = np.array([[[1, 0], [0, 2], [-3, 0]], [[3, 4], [1, 1], [0, 0]]], np.float32)
 BY_HAND = [[1, 0, -1], [0.6, 0.5**0.5, 0]]

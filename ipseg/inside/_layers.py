@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ipseg import similarity
 from ipseg.core import geometry
 from ipseg.core.store import Arrays
 from ipseg.core.types import FeatureMap, Mask, Picture
+from ipseg.method import similarity
 
 FUSED = "fused"
 

@@ -11,9 +11,9 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from ipseg import similarity
 from ipseg.core import geometry
 from ipseg.core.types import Mask, Points, Similarity
+from ipseg.method import similarity
 from ipseg.method.encodings import Named, Perception
 
 LEVEL = 128  # of the thing in PerSeg's mask files, which decides what the normalisation leaves above 0

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from ipseg import refine, similarity
+from ipseg import refine
 from ipseg.core import geometry
 from ipseg.core.geometry import cells_inside
 from ipseg.core.types import Points, Similarity
-from ipseg.method import prototype
+from ipseg.method import prototype, similarity
 from ipseg.method.encodings import Named
 from ipseg.methods._rival import ON_PARTS, Answer, Reference, Rival
 from ipseg.pipeline import IPSeg, Steps

@@ -5,14 +5,14 @@ from parity_rules import scene
 
 torch = pytest.importorskip("torch", reason="the paper's models need the extra [models]")
 
-from ipseg import similarity, weights
+from ipseg import weights
 from ipseg.core import (
     geometry,  # noqa: E402
     plugins,
 )
 from ipseg.core.types import FeatureMap, SettingError  # noqa: E402
 from ipseg.features.fusion import Fusion  # noqa: E402
-from ipseg.method import prototype
+from ipseg.method import prototype, similarity
 
 SIZE = (50, 77)
 PICTURE, THING = scene("fusion", *SIZE)
