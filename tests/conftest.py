@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ipseg import points
 from ipseg.core import geometry, images
 from ipseg.core.result import Result
 from ipseg.core.types import Points, Similarity
 from ipseg.instances import Instance
+from ipseg.method import points
 from ipseg.method.encodings import Perception
 from ipseg.pipeline import Method
 

@@ -20,12 +20,12 @@ from parity_matcher import check_matcher
 from parity_persam import check_persam, check_persam_f
 from parity_rules import fill_, scene
 
-from ipseg import points, refine
+from ipseg import refine
 from ipseg.core import geometry
 from ipseg.core.types import Candidates, FeatureMap, Points, Similarity
 from ipseg.features._dense import onto_picture
 from ipseg.features.stable_diffusion import StableDiffusion
-from ipseg.method import prototype, similarity
+from ipseg.method import points, prototype, similarity
 from ipseg.presets import PRESETS
 from ipseg.saliency.tsdn import TSDN
 from ipseg.segmenters.sam import SegmentAnything

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 import ipseg
-from ipseg import instances, points
+from ipseg import instances
 from ipseg.core import geometry
 from ipseg.core.types import Candidates, Points, Similarity
+from ipseg.method import points
 
 GALLERIES = Path(__file__).resolve().parents[1] / "examples_media"
 SIZE = (60, 90)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ipseg import points
 from ipseg.core import geometry
 from ipseg.core.types import SettingError, Similarity
+from ipseg.method import points
 
 
 def similar(values, size=None, frame=None) -> Similarity:

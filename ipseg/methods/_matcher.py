@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ipseg import points
 from ipseg.core import geometry
 from ipseg.core.types import Candidates, Mask, Similarity
+from ipseg.method import points
 from ipseg.method.encodings import Named
 from ipseg.methods import _candidates, _matching, _networks, _patches
 from ipseg.methods._candidates import Box, Pool
