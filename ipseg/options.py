@@ -10,15 +10,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from ipseg import presets, refine, weights
+from ipseg import presets, weights
 from ipseg.core import plugins
 from ipseg.core.types import SettingError
+from ipseg.method import refinement
 from ipseg.pipeline import IPSeg, Method
 from ipseg.presets import GRID, PRESETS, SOURCES, Part, Preset
 
 SD_LAYERS = {"s3": 0.3, "s4": 0.2, "s5": 0.1}  # shares of the weight of Stable Diffusion, as released
 DENSITY = "texture"  # the features whose product is a density, which the contrast of the offline engine needs
-REFINEMENTS = tuple(refine.REFINEMENTS)
+REFINEMENTS = tuple(refinement.REFINEMENTS)
 CUTS = "graphcut"  # the segmenter that takes a similarity as log odds
 
 

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ipseg import instances, presence, refine
+from ipseg import instances, presence
 from ipseg.core import geometry, images
 from ipseg.core.geometry import cells_inside
 from ipseg.core.images import Source
@@ -38,7 +38,7 @@ from ipseg.core.types import (
     Similarity,
     View,
 )
-from ipseg.method import points, prototype, similarity
+from ipseg.method import points, prototype, refinement, similarity
 from ipseg.method.encodings import Named, Perception, log_odds, named
 
 Progress = Callable[[float, str], None]
@@ -68,7 +68,7 @@ class Method:
     erosion: int = 1  # rounds of 3x3 erosion of those cells
     smallest: int = 4  # erosion stops before fewer cells than this are left
     sampling: str = "area"  # how a cell gets its saliency: "area" or, as released, "nearest"
-    refinement: str = "cascade"  # how points become a mask: a function of refine.py
+    refinement: str = "cascade"  # how points become a mask: a function of refinement.py
     threshold: float = 0.0  # least score at which the thing counts as found
     seed: int = 0  # of k-means
     unlike: float = 4.0  # by how much a cell sinks that a negative prompt explains better
@@ -166,11 +166,11 @@ class IPSeg:
         with step("points", 0.8):  # P_coord = TopK(S), then k-means
             chosen = choose(likeness)
         worth = self._worth(prompt, features, unlike)
-        refined = partial(refine.REFINEMENTS[method.refinement], seen.segmenter, encoding, worth=worth)
+        refined = partial(refinement.REFINEMENTS[method.refinement], seen.segmenter, encoding, worth=worth)
         with step("mask", 0.85):  # M = Dec_M(F_I, Concat(T_M, T_P)), Eq. 2
             answer = refined(chosen, likeness.values)
             if clicks is not None and len(clicks.positive) + len(clicks.negative):
-                answer = refine.corrected(seen.segmenter, encoding, answer, chosen, clicks)
+                answer = refinement.corrected(seen.segmenter, encoding, answer, chosen, clicks)
         mask, limit = answer.masks[0], method.threshold if threshold is None else threshold
         certain = partial(presence.score, prompt, features, unlike=unlike)
         score, pointed = certain(mask), clicks is not None and len(clicks.positive) > 0
@@ -192,7 +192,7 @@ class IPSeg:
 
     def _worth(
         self, prompt: Prompt, features: tuple[FeatureMap, ...], unlike: Prompt | None = None
-    ) -> refine.Worth | None:
+    ) -> refinement.Worth | None:
         """How well whole masks match the prompt: Eq. 6 for the prototypes of their inside and outside."""
         layer, contrast = features[0], self.method.contrast
         if contrast is None:

@@ -20,12 +20,11 @@ from parity_matcher import check_matcher
 from parity_persam import check_persam, check_persam_f
 from parity_rules import fill_, scene
 
-from ipseg import refine
 from ipseg.core import geometry
 from ipseg.core.types import Candidates, FeatureMap, Points, Similarity
 from ipseg.features._dense import onto_picture
 from ipseg.features.stable_diffusion import StableDiffusion
-from ipseg.method import points, prototype, similarity
+from ipseg.method import points, prototype, refinement, similarity
 from ipseg.presets import PRESETS
 from ipseg.saliency.tsdn import TSDN
 from ipseg.segmenters.sam import SegmentAnything
@@ -195,7 +194,7 @@ def run_cascade(segmenter, picture: NDArray[np.uint8], asked: Points):
             passes.append((box, segmenter.predict(*prompts, box=box, **others)))
             return passes[-1][1]
 
-    mask = refine.cascade(Listening(), segmenter.encode(picture), asked).masks[0]
+    mask = refinement.cascade(Listening(), segmenter.encode(picture), asked).masks[0]
     return passes, mask
 
 
@@ -206,4 +205,4 @@ def compare_passes(passes, data: Data) -> Differences:
         yield f"pass{i}_logits", largest(pooled(answer.logits, logits.shape[-1]), logits)
         yield f"pass{i}_scores", largest(answer.scores, scores)
         if f"pass{i}_best" in data:
-            assert refine.best(answer) == int(data[f"pass{i}_best"]), f"another mask was chosen in pass {i}"
+            assert refinement.best(answer) == int(data[f"pass{i}_best"]), f"another mask was chosen in pass {i}"

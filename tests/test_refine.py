@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from ipseg import refine
 from ipseg.core.types import Candidates, Points
+from ipseg.method import refinement
 
 POINTS = Points(np.array([[5, 5]], dtype=np.float32), np.empty((0, 2), dtype=np.float32))
 SIZE = (12, 16)
@@ -33,13 +33,13 @@ A, B, C = square(0, 0, 3, 3), square(4, 2, 9, 7), square(8, 8, 15, 11)
 
 def test_single_is_the_best_of_several():
     segmenter = Script(([A, B, C], [0.2, 0.1, 0.3]))
-    assert (refine.single(segmenter, "picture", POINTS).masks[0] == C).all()
+    assert (refinement.single(segmenter, "picture", POINTS).masks[0] == C).all()
     assert segmenter.asked == [("picture", POINTS, None, None, True)]
 
 
 def test_cascade_hands_logits_and_box_on():
     segmenter = Script(([A], [0.9]), ([A, B, C], [0.1, 0.3, 0.2]), ([C, B, A], [0.1, 0.2, 0.3]))
-    assert (refine.cascade(segmenter, "picture", POINTS).masks[0] == A).all()
+    assert (refinement.cascade(segmenter, "picture", POINTS).masks[0] == A).all()
     assert segmenter.asked == [
         ("picture", POINTS, None, None, False),
         ("picture", POINTS, 10.0, None, True),
@@ -50,30 +50,30 @@ def test_cascade_hands_logits_and_box_on():
 def test_cascade_has_no_box_when_the_second_pass_found_nothing():
     empty = np.zeros(SIZE, dtype=bool)
     segmenter = Script(([A], [0.9]), ([empty, B], [0.3, 0.1]), ([B, C], [0.1, 0.2]))
-    assert (refine.cascade(segmenter, "picture", POINTS).masks[0] == C).all()
+    assert (refinement.cascade(segmenter, "picture", POINTS).masks[0] == C).all()
     assert segmenter.asked[2][2:4] == (20.0, None)
 
 
 def test_of_equal_scores_the_first_wins():
-    assert refine.best(Script(([A, B, C], [0.1, 0.3, 0.3])).predict(None, POINTS)) == 1
+    assert refinement.best(Script(([A, B, C], [0.1, 0.3, 0.3])).predict(None, POINTS)) == 1
 
 
 @pytest.mark.parametrize("box", [(0, 0, 15, 11), (3, 4, 3, 4), (2, 0, 2, 11)])
 def test_bounding_box_is_the_outermost_pixels(box):
-    assert refine.bounding_box(square(*box)) == box
+    assert refinement.bounding_box(square(*box)) == box
 
 
 def test_an_empty_mask_has_no_box():
-    assert refine.bounding_box(np.zeros(SIZE, dtype=bool)) is None
+    assert refinement.bounding_box(np.zeros(SIZE, dtype=bool)) is None
 
 
 def test_a_correction_goes_on_from_the_answer_with_what_agrees():
     inside, outside = [[6, 4]], [[1, 10]]
     points = Points(np.array([*inside, *outside], np.float32), np.array([*outside, *inside], np.float32))
-    answer = refine.Candidates(B[None], np.ones(1, np.float32), np.full((1, 4, 4), 7, np.float32))
+    answer = refinement.Candidates(B[None], np.ones(1, np.float32), np.full((1, 4, 4), 7, np.float32))
     clicks = Points(np.array([[15, 1]], np.float32), np.empty((0, 2), np.float32))
     segmenter = Script(([A], [0.5]))
-    assert (refine.corrected(segmenter, "picture", answer, points, clicks).masks[0] == A).all()
+    assert (refinement.corrected(segmenter, "picture", answer, points, clicks).masks[0] == A).all()
     ((_, asked, logits, box, several),) = segmenter.asked
     assert (logits, box, several) == (7.0, None, False)
     assert asked.positive.tolist() == [*inside, [15, 1]]  # what the answer contradicts takes no part
@@ -83,7 +83,7 @@ def test_a_correction_goes_on_from_the_answer_with_what_agrees():
 def test_a_chosen_point_gives_way_to_a_click_beside_it():
     near = np.array([[6, 4]], np.float32)
     nothing = np.empty((0, 2), np.float32)
-    answer = refine.Candidates(B[None], np.ones(1, np.float32), np.zeros((1, 4, 4), np.float32))
+    answer = refinement.Candidates(B[None], np.ones(1, np.float32), np.zeros((1, 4, 4), np.float32))
     segmenter = Script(([A], [0.5]))
-    refine.corrected(segmenter, "picture", answer, Points(near, nothing), Points(nothing, near + 0.5))
+    refinement.corrected(segmenter, "picture", answer, Points(near, nothing), Points(nothing, near + 0.5))
     assert segmenter.asked[0][1].positive.tolist() == []

@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ipseg import refine
 from ipseg.core import geometry, images
 from ipseg.core.cache import Cache
 from ipseg.core.images import Source
 from ipseg.core.types import FeatureExtractor, FeatureMap, Picture, SaliencyMethod, Segmenter
+from ipseg.method import refinement
 
 
 class Named(NamedTuple):
@@ -79,7 +79,7 @@ class Perception:
         return self.cache.get((part, picture.name), compute)
 
     def _settled(self, picture: Named) -> NDArray[np.float32]:
-        agreed = refine.consensus(self.segmenter, self.encoding(picture), log_odds(self.saliency(picture)))
+        agreed = refinement.consensus(self.segmenter, self.encoding(picture), log_odds(self.saliency(picture)))
         return geometry.to_picture(agreed, geometry.squash_frame(picture.pixels.shape[:2], agreed.shape))
 
 

@@ -11,11 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from ipseg import refine
 from ipseg.core import geometry
 from ipseg.core.geometry import cells_inside
 from ipseg.core.types import Points, Similarity
-from ipseg.method import prototype, similarity
+from ipseg.method import prototype, refinement, similarity
 from ipseg.method.encodings import Named
 from ipseg.methods._rival import ON_PARTS, Answer, Reference, Rival
 from ipseg.pipeline import IPSeg, Steps
@@ -62,7 +61,7 @@ class PerSAM(Rival):
         with step("mask", 0.8):
             decoder = self.guided(over, reference.learnt, encoding)
             first = self.eyes.segmenter.predict(encoding, points, decoder=decoder)
-            mask = refine.after(self.eyes.segmenter, encoding, points, first.logits[0]).masks[0]
+            mask = refinement.after(self.eyes.segmenter, encoding, points, first.logits[0]).masks[0]
         return Answer(mask, points, _target.likeness(cells, encoding))
 
     def guided(self, over: Any, target: Any, encoding: Any) -> Any:
@@ -114,9 +113,9 @@ class OnParts(Rival):
                 inside = values[found.inside]
                 halfway = (inside.max() + inside.min()) / 2
                 odds = (values - halfway) / (inside.std() + 1e-6)
-                mask = refine.ranked(segmenter, encoding, points, odds.astype(np.float32)).masks[0]
+                mask = refinement.ranked(segmenter, encoding, points, odds.astype(np.float32)).masks[0]
             else:
-                mask = refine.cascade(segmenter, encoding, points).masks[0]
+                mask = refinement.cascade(segmenter, encoding, points).masks[0]
         return Answer(mask, points, found)
 
 

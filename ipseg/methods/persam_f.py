@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ipseg import refine
 from ipseg.core.types import SettingError
+from ipseg.method import refinement
 from ipseg.method.encodings import Named
 from ipseg.methods._rival import Answer, Reference, Rival
 from ipseg.pipeline import IPSeg, Steps
@@ -89,8 +89,8 @@ class PerSAMF(Rival):
             segmenter = self.eyes.segmenter
             first = segmenter.predict(encoding, points, several=True)
             weighted = np.tensordot(learnt.weights, first.logits, axes=1).astype(np.float32)
-            box = refine.bounding_box(segmenter.enlarge(encoding, weighted[None])[0] > 0)
-            mask = refine.after(segmenter, encoding, points, weighted, box=box).masks[0]
+            box = refinement.bounding_box(segmenter.enlarge(encoding, weighted[None])[0] > 0)
+            mask = refinement.after(segmenter, encoding, points, weighted, box=box).masks[0]
         return Answer(mask, points, _target.likeness(cells, encoding))
 
 

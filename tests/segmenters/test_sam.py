@@ -11,12 +11,13 @@ from networks import SAM_SIDE, small_sam  # noqa: E402
 from parity_rules import fill_  # noqa: E402
 from segment_anything import SamPredictor, sam_model_registry  # noqa: E402
 
-from ipseg import refine, weights
+from ipseg import weights
 from ipseg.core import (
     cache,  # noqa: E402
     plugins,
 )
 from ipseg.core.types import Points, SettingError  # noqa: E402
+from ipseg.method import refinement
 from ipseg.segmenters.sam import SegmentAnything  # noqa: E402
 
 SIZE = (91, 133)
@@ -98,7 +99,7 @@ def test_without_a_positive_point_nothing_is_found(segmenter, encoding, points):
     answer = segmenter.predict(encoding, points, several=True)
     assert answer.masks.shape == (3, *SIZE)
     assert not answer.masks.any()
-    assert not refine.cascade(segmenter, encoding, points).masks[0].any()
+    assert not refinement.cascade(segmenter, encoding, points).masks[0].any()
 
 
 def test_a_box_is_enough(segmenter, encoding):

@@ -9,12 +9,13 @@ torch = pytest.importorskip("torch", reason="the paper's models need the extra [
 from networks import small_sam2, small_sam2_processor, small_sam2_video  # noqa: E402
 from transformers import Sam2Processor  # noqa: E402
 
-from ipseg import refine, weights
+from ipseg import weights
 from ipseg.core import (
     cache,  # noqa: E402
     plugins,
 )
 from ipseg.core.types import Points, SettingError  # noqa: E402
+from ipseg.method import refinement
 from ipseg.segmenters.sam2 import SegmentAnything2  # noqa: E402
 
 SIZE = (91, 133)
@@ -65,7 +66,7 @@ def test_masks_have_the_picture_s_size(segmenter, encoding):
     assert answer.masks.shape == (3, *SIZE)
     assert answer.logits.shape == (3, 32, 32)
     assert answer.logits.dtype == answer.scores.dtype == np.float32
-    assert refine.cascade(segmenter, encoding, POINTS).masks[0].shape == SIZE
+    assert refinement.cascade(segmenter, encoding, POINTS).masks[0].shape == SIZE
 
 
 def test_an_encoder_in_half_precision_answers_much_the_same(segmenter, encoding):
@@ -94,7 +95,7 @@ def test_threads_share_one_model(segmenter, encoding):
 
 def test_without_a_positive_point_nothing_is_found(segmenter, encoding):
     assert not segmenter.predict(encoding, NONE, several=True).masks.any()
-    assert not refine.cascade(segmenter, encoding, NONE).masks[0].any()
+    assert not refinement.cascade(segmenter, encoding, NONE).masks[0].any()
 
 
 def test_loads_the_published_folder(tmp_path):
