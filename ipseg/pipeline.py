@@ -20,7 +20,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ipseg import instances
 from ipseg.core import geometry, images
 from ipseg.core.geometry import cells_inside
 from ipseg.core.images import Source
@@ -38,7 +37,7 @@ from ipseg.core.types import (
     Similarity,
     View,
 )
-from ipseg.method import points, presence, prototype, refinement, similarity
+from ipseg.method import instances, points, presence, prototype, refinement, similarity
 from ipseg.method.encodings import Named, Perception, log_odds, named
 
 Progress = Callable[[float, str], None]

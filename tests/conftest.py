@@ -17,9 +17,9 @@ from PIL import Image
 from ipseg.core import geometry, images
 from ipseg.core.result import Result
 from ipseg.core.types import Points, Similarity
-from ipseg.instances import Instance
 from ipseg.method import points
 from ipseg.method.encodings import Perception
+from ipseg.method.instances import Instance
 from ipseg.pipeline import Method
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]

@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 
 import ipseg
-from ipseg import instances
 from ipseg.core import geometry
 from ipseg.core.types import Candidates, Points, Similarity
-from ipseg.method import points
+from ipseg.method import instances, points
 
 GALLERIES = Path(__file__).resolve().parents[1] / "examples_media"
 SIZE = (60, 90)

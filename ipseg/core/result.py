@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ipseg.core import geometry, viz
 from ipseg.core.types import Mask, Picture, Points, Similarity
-from ipseg.instances import Instance
+from ipseg.method.instances import Instance
 
 
 @dataclass(frozen=True)
