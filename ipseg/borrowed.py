@@ -11,8 +11,8 @@ from ipseg.core.images import Source
 from ipseg.core.result import Result
 from ipseg.core.types import FeatureMap, PictureError, Prompt
 from ipseg.method.encodings import Named, Perception, named
+from ipseg.method.pipeline import IPSeg, Progress
 from ipseg.options import Options
-from ipseg.pipeline import IPSeg, Progress
 from ipseg.zero import Lender
 
 
@@ -54,7 +54,7 @@ class Borrower(IPSeg):
     def prompt(
         self, pictures: Source | Sequence[Source], masks: Any = None, *, progress: Progress | None = None
     ) -> Prompt:
-        """As :meth:`ipseg.pipeline.IPSeg.prompt`."""
+        """As :meth:`ipseg.method.pipeline.IPSeg.prompt`."""
         sources: list[Any] = list(pictures) if isinstance(pictures, list | tuple) else [pictures]
         given = list(masks) if isinstance(masks, list | tuple) else [masks] * len(sources)
         if not sources or len(given) != len(sources):
@@ -72,7 +72,7 @@ class Borrower(IPSeg):
         return self.ask(seen, _prompt, opened, given)
 
     def segment(self, prompt: Prompt, image: Source, *, progress: Progress | None = None, **numbers: Any) -> Result:
-        """As :meth:`ipseg.pipeline.IPSeg.segment`."""
+        """As :meth:`ipseg.method.pipeline.IPSeg.segment`."""
         picture = named(image)
         asked = {name: value for name, value in numbers.items() if value is not None}
         self.check(asked.get("k", self.method.k), asked.get("clusters", self.method.clusters))

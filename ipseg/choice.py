@@ -12,8 +12,8 @@ from typing import Any
 
 from ipseg import options, presets, weights
 from ipseg.core.types import InputError, SettingError
+from ipseg.method.pipeline import IPSeg
 from ipseg.options import Options
-from ipseg.pipeline import IPSeg
 from ipseg.presets import PRESETS, Preset
 
 ORDER = ("paper", "light", "offline")

@@ -16,7 +16,7 @@ import numpy as np
 from ipseg.core import plugins
 from ipseg.core.result import Result
 from ipseg.core.types import InputError, Mask, Picture, SettingError
-from ipseg.pipeline import IPSeg, Progress
+from ipseg.method.pipeline import IPSeg, Progress
 
 USUAL = ("ipseg", "persam")
 

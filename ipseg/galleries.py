@@ -21,7 +21,7 @@ from ipseg.comparison import iou
 from ipseg.core import images, store
 from ipseg.core.types import InputError, Mask, Picture
 from ipseg.evaluation.predict import decides
-from ipseg.pipeline import IPSeg, Progress
+from ipseg.method.pipeline import IPSeg, Progress
 
 
 @dataclass(frozen=True)

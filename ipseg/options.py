@@ -14,7 +14,7 @@ from ipseg import presets, weights
 from ipseg.core import plugins
 from ipseg.core.types import SettingError
 from ipseg.method import refinement
-from ipseg.pipeline import IPSeg, Method
+from ipseg.method.pipeline import IPSeg, Method
 from ipseg.presets import GRID, PRESETS, SOURCES, Part, Preset
 
 SD_LAYERS = {"s3": 0.3, "s4": 0.2, "s5": 0.1}  # shares of the weight of Stable Diffusion, as released

@@ -8,7 +8,7 @@ from typing import Any
 
 from ipseg.core import plugins
 from ipseg.core.types import SettingError
-from ipseg.pipeline import Contrast, IPSeg, Method
+from ipseg.method.pipeline import Contrast, IPSeg, Method
 
 Part = tuple[str, Mapping[str, Any]]
 """The name of a plug-in and its settings."""

@@ -19,8 +19,8 @@ import cv2
 
 from ipseg.core import serialize
 from ipseg.core.types import InputError
+from ipseg.method.pipeline import IPSeg
 from ipseg.options import Options
-from ipseg.pipeline import IPSeg
 from ipseg.presets import PRESETS
 
 QUICK, SLOW, LONG = 15, 45, 120  # seconds a call may take: preset for a CPU, preset for a GPU, a rival

@@ -20,7 +20,7 @@ from ipseg.core.types import Points, Similarity
 from ipseg.method import points
 from ipseg.method.encodings import Perception
 from ipseg.method.instances import Instance
-from ipseg.pipeline import Method
+from ipseg.method.pipeline import Method
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 COLOURS = {"apple": (200, 30, 40), "leaf": (40, 170, 60), "sky": (50, 90, 210)}

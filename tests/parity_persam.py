@@ -13,8 +13,8 @@ from parity_rules import scene
 
 from ipseg.core import plugins
 from ipseg.method.encodings import named
+from ipseg.method.pipeline import IPSeg
 from ipseg.method.refinement import best
-from ipseg.pipeline import IPSeg
 from ipseg.saliency.none import Everything
 from ipseg.segmenters.sam import SegmentAnything
 

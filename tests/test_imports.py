@@ -180,7 +180,11 @@ def test_the_table_itself_runs_down():
     [
         ("geometry", "from ipseg import viz", "geometry imports viz"),
         ("points", "from ipseg.method.similarity import fuse", "points imports similarity"),
-        ("features.new", "def build(settings):\n    from ipseg.pipeline import IPSeg", "features.new imports pipeline"),
+        (
+            "features.new",
+            "def build(settings):\n    from ipseg.method.pipeline import IPSeg",
+            "features.new imports pipeline",
+        ),
         ("features.new", "from ipseg.features import texture", "features.new imports its neighbour features.texture"),
         ("features.new", "import ipseg.saliency.boundary as b", "features.new imports saliency.boundary"),
         ("ui.tab", "from ipseg.method.prototype import average", "ui.tab imports prototype"),

@@ -21,8 +21,8 @@ from ipseg.inside import OWN, TRUE, Pair
 from ipseg.inside import _layers as layers
 from ipseg.method import similarity
 from ipseg.method.encodings import named
+from ipseg.method.pipeline import Method
 from ipseg.options import Options
-from ipseg.pipeline import Method
 from ipseg.ui import _inside
 
 FRAME = geometry.squash_frame((20, 30), (4, 6))

@@ -10,7 +10,7 @@ from networks import small_dinov2, small_sam, small_sam2, small_sam2_processor, 
 
 from ipseg.features.dinov2 import DINOv2  # noqa: E402
 from ipseg.features.fusion import Fusion  # noqa: E402
-from ipseg.pipeline import IPSeg, Method  # noqa: E402
+from ipseg.method.pipeline import IPSeg, Method  # noqa: E402
 from ipseg.saliency.none import Everything  # noqa: E402
 from ipseg.saliency.tokencut import TokenCut  # noqa: E402
 from ipseg.saliency.tsdn import TSDN  # noqa: E402

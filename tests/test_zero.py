@@ -17,8 +17,8 @@ from ipseg.borrowed import Borrower
 from ipseg.core import plugins
 from ipseg.core.types import Points, SettingError
 from ipseg.method.encodings import named
+from ipseg.method.pipeline import IPSeg
 from ipseg.options import Options
-from ipseg.pipeline import IPSeg
 
 PROMPT, THING = scene("prompt", 75, 101)
 INPUT, _ = scene("input", 120, 83)

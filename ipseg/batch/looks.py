@@ -21,7 +21,7 @@ import numpy as np
 from ipseg.batch import rle
 from ipseg.core import images
 from ipseg.core.types import Mask, Picture
-from ipseg.pipeline import IPSeg
+from ipseg.method.pipeline import IPSeg
 
 Stop = Callable[[], bool]
 """Asked again and again while a run goes on; True ends it."""

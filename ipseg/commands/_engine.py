@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from ipseg import choice, options, weights
+from ipseg.method.pipeline import IPSeg
 from ipseg.method.refinement import REFINEMENTS
 from ipseg.options import Options
-from ipseg.pipeline import IPSeg
 from ipseg.placement import DTYPES, MODES, Placement
 from ipseg.presets import PRESETS
 

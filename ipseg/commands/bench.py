@@ -18,7 +18,7 @@ from ipseg import weights
 from ipseg.commands import _engine
 from ipseg.core import images
 from ipseg.core.types import InputError, Picture
-from ipseg.pipeline import IPSeg
+from ipseg.method.pipeline import IPSeg
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -21,7 +21,7 @@ from ipseg.commands import _engine, _files
 from ipseg.comparison import Comparison, Contestant
 from ipseg.core import images, plugins, viz
 from ipseg.core.types import InputError, SettingError
-from ipseg.pipeline import IPSeg
+from ipseg.method.pipeline import IPSeg
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 from ipseg.commands import _engine, _files
 from ipseg.core.result import Result
 from ipseg.core.types import InputError, Points, Prompt, SettingError
-from ipseg.pipeline import IPSeg
+from ipseg.method.pipeline import IPSeg
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -19,7 +19,7 @@ from ipseg.datasets import perseg
 from ipseg.evaluation import predict
 from ipseg.evaluation.metrics import area_under_curve, iou
 from ipseg.method.encodings import named
-from ipseg.pipeline import IPSeg
+from ipseg.method.pipeline import IPSeg
 
 
 @dataclass(frozen=True)

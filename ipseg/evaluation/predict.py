@@ -19,7 +19,7 @@ import numpy as np
 import ipseg
 from ipseg.core import images
 from ipseg.datasets.perseg import Episode
-from ipseg.pipeline import IPSeg
+from ipseg.method.pipeline import IPSeg
 
 
 def folder(root: Path, engine: IPSeg, data: Path) -> Path:

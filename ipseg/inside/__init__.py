@@ -24,7 +24,7 @@ from ipseg.inside._answers import Answer, answer, none, packed, unpacked
 from ipseg.inside._layers import FUSED, Colours, separation
 from ipseg.inside._ways import CLUSTERS, DIFFUSION, KS, TRUE, Pair, own_way, settings, ways
 from ipseg.method.encodings import named
-from ipseg.pipeline import IPSeg, Progress
+from ipseg.method.pipeline import IPSeg, Progress
 
 __all__ = [
     "CLUSTERS", "DIFFUSION", "FUSED", "KS", "OWN", "TRUE", "Answer", "Colours", "Inside", "Pair", "look", "own_way",

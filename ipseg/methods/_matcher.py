@@ -18,13 +18,13 @@ from ipseg.core import geometry
 from ipseg.core.types import Candidates, Mask, Similarity
 from ipseg.method import points
 from ipseg.method.encodings import Named
+from ipseg.method.pipeline import IPSeg, Steps
 from ipseg.methods import _candidates, _matching, _networks, _patches
 from ipseg.methods._candidates import Box, Pool
 from ipseg.methods._matching import Matches
 from ipseg.methods._patches import Patches
 from ipseg.methods._protocols import Protocol, protocol_of, select
 from ipseg.methods._rival import ON_PARTS, Answer, Reference, Rival
-from ipseg.pipeline import IPSeg, Steps
 
 ELSEWHERE = (
     "Matcher's matching, groups and scores on the engine's own features and segmenter, without DINOv2-L and SAM."

@@ -8,7 +8,7 @@ from typing import Any
 
 from ipseg import weights
 from ipseg.core.types import SettingError
-from ipseg.pipeline import IPSeg
+from ipseg.method.pipeline import IPSeg
 
 PACKAGES = {"ot": "pot"}  # what is imported, and what is installed where that has another name
 

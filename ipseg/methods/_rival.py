@@ -14,7 +14,7 @@ from ipseg.core.images import Source
 from ipseg.core.result import Result
 from ipseg.core.types import Mask, PictureError, Points, Similarity
 from ipseg.method.encodings import Named, Perception, named
-from ipseg.pipeline import Progress, Steps
+from ipseg.method.pipeline import Progress, Steps
 
 ON_PARTS = "on the engine's parts"
 """The variant of a rival that has its models replaced by what the engine has."""
@@ -81,7 +81,7 @@ class Rival:
     ) -> Reference:
         """Make a reference of one picture. Its mask is the given one, else the saliency mask that IPSeg itself uses.
 
-        Takes what :meth:`ipseg.pipeline.IPSeg.prompt` takes, with a single picture. Raises
+        Takes what :meth:`ipseg.method.pipeline.IPSeg.prompt` takes, with a single picture. Raises
         :class:`~ipseg.core.types.PictureError` when there are more, :class:`~ipseg.core.types.MaskError` when the mask is empty
         or does not fit.
         """

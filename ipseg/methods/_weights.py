@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ipseg.core.types import Mask
-from ipseg.pipeline import Progress
+from ipseg.method.pipeline import Progress
 
 ALPHA, GAMMA = 0.25, 2.0  # of the focal loss
 REPORTS = 50  # times that progress is told

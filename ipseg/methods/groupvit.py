@@ -19,9 +19,9 @@ from ipseg import weights
 from ipseg.core import geometry
 from ipseg.core.types import Picture, SettingError
 from ipseg.method.encodings import Named
+from ipseg.method.pipeline import IPSeg, Steps
 from ipseg.methods import _networks
 from ipseg.methods._rival import Answer, Reference, Rival
-from ipseg.pipeline import IPSeg, Steps
 
 TITLE = "GroupViT"
 PAPER = "Xu et al., GroupViT: Semantic Segmentation Emerges from Text Supervision, CVPR 2022"

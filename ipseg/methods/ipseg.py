@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ipseg.pipeline import IPSeg
+from ipseg.method.pipeline import IPSeg
 
 TITLE = "IPSeg"
 PAPER = "Tang et al., Towards Training-free Open-world Segmentation via Image Prompt Foundation Models"

@@ -7,8 +7,8 @@ same matching runs on the engine's own features and segmenter, and its label say
 
 from __future__ import annotations
 
+from ipseg.method.pipeline import IPSeg
 from ipseg.methods._matcher import Matcher, Settings, make
-from ipseg.pipeline import IPSeg
 
 __all__ = ["PAPER", "TITLE", "Settings", "build"]
 

@@ -9,10 +9,10 @@ from dataclasses import replace
 from typing import Any
 
 from ipseg.method.encodings import Named
+from ipseg.method.pipeline import IPSeg
 from ipseg.methods._matcher import Matcher, Settings, make
 from ipseg.methods._protocols import Protocol
 from ipseg.methods._rival import Reference
-from ipseg.pipeline import IPSeg
 
 __all__ = ["PAPER", "TITLE", "Settings", "build"]
 

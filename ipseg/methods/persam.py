@@ -16,8 +16,8 @@ from ipseg.core.geometry import cells_inside
 from ipseg.core.types import Points, Similarity
 from ipseg.method import prototype, refinement, similarity
 from ipseg.method.encodings import Named
+from ipseg.method.pipeline import IPSeg, Steps
 from ipseg.methods._rival import ON_PARTS, Answer, Reference, Rival
-from ipseg.pipeline import IPSeg, Steps
 
 TITLE = "PerSAM"
 PAPER = "Zhang et al., Personalize Segment Anything Model with One Shot, ICLR 2024"

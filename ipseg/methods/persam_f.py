@@ -12,8 +12,8 @@ from PIL import Image
 from ipseg.core.types import SettingError
 from ipseg.method import refinement
 from ipseg.method.encodings import Named
+from ipseg.method.pipeline import IPSeg, Steps
 from ipseg.methods._rival import Answer, Reference, Rival
-from ipseg.pipeline import IPSeg, Steps
 
 TITLE = "PerSAM-F"
 PAPER = "Zhang et al., Personalize Segment Anything Model with One Shot, ICLR 2024"

@@ -7,9 +7,9 @@ from typing import Any
 
 from ipseg import weights
 from ipseg.core.types import SettingError
+from ipseg.method.pipeline import IPSeg
 from ipseg.methods import _networks
 from ipseg.methods._in_context import InContext
-from ipseg.pipeline import IPSeg
 
 TITLE = "SegGPT"
 PAPER = "Wang et al., SegGPT: Segmenting Everything In Context, ICCV 2023"

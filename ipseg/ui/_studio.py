@@ -21,8 +21,8 @@ from ipseg import choice, options, weights, zero
 from ipseg.borrowed import Borrower
 from ipseg.core import images
 from ipseg.core.types import InputError, Picture
+from ipseg.method.pipeline import IPSeg
 from ipseg.options import Options
-from ipseg.pipeline import IPSeg
 from ipseg.placement import Placement
 from ipseg.ui._limits import ONE, Ended, Limits, Watch
 from ipseg.ui._memory import give_back

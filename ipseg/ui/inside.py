@@ -14,8 +14,8 @@ from ipseg import inside, options
 from ipseg.core import images, store
 from ipseg.core.types import PictureError
 from ipseg.inside import Inside, Pair
+from ipseg.method.pipeline import Progress
 from ipseg.options import Options
-from ipseg.pipeline import Progress
 from ipseg.ui import _inside as sections
 from ipseg.ui._controls import Controls
 from ipseg.ui._signature import with_engine

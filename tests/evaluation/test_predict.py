@@ -13,7 +13,7 @@ import ipseg
 from ipseg.datasets import perseg
 from ipseg.evaluation import predict
 from ipseg.evaluation.metrics import iou
-from ipseg.pipeline import Method
+from ipseg.method.pipeline import Method
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ from ipseg import weights
 from ipseg.core import plugins  # noqa: E402
 from ipseg.features.dinov2 import DINOv2  # noqa: E402
 from ipseg.method.encodings import named  # noqa: E402
+from ipseg.method.pipeline import IPSeg  # noqa: E402
 from ipseg.methods import _candidates, _patches, _protocols  # noqa: E402
-from ipseg.pipeline import IPSeg  # noqa: E402
 from ipseg.saliency.none import Everything  # noqa: E402
 from ipseg.segmenters.sam import SegmentAnything  # noqa: E402
 from ipseg.segmenters.sam2 import SegmentAnything2  # noqa: E402

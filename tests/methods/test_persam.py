@@ -22,7 +22,7 @@ def engine():
     pytest.importorskip("segment_anything", reason="the paper's models need the extra [models]")
     from networks import small_sam
 
-    from ipseg.pipeline import IPSeg
+    from ipseg.method.pipeline import IPSeg
     from ipseg.saliency.none import Everything
     from ipseg.segmenters.sam import SegmentAnything
 
@@ -144,7 +144,7 @@ def test_an_empty_mask_on_the_way_breaks_nothing(engine, monkeypatch):
 
 
 def test_a_squashed_engine_is_asked_unsquashed(engine):
-    from ipseg.pipeline import IPSeg
+    from ipseg.method.pipeline import IPSeg
     from ipseg.saliency.none import Everything
     from ipseg.segmenters.sam import SegmentAnything
 

@@ -20,7 +20,7 @@ def engine():
     pytest.importorskip("segment_anything", reason="the paper's models need the extra [models]")
     from networks import small_sam
 
-    from ipseg.pipeline import IPSeg
+    from ipseg.method.pipeline import IPSeg
     from ipseg.saliency.none import Everything
     from ipseg.segmenters.sam import SegmentAnything
 

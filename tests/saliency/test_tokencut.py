@@ -5,7 +5,7 @@ from scipy.linalg import eigh
 
 from ipseg.core import geometry, plugins
 from ipseg.core.types import FeatureMap, SettingError
-from ipseg.pipeline import IPSeg
+from ipseg.method.pipeline import IPSeg
 from ipseg.saliency import tokencut
 
 SIZE = (90, 130)

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from gradio.context import LocalContext
 
-from ipseg import pipeline
-from ipseg.pipeline import IPSeg
+from ipseg.method import pipeline
+from ipseg.method.pipeline import IPSeg
 from ipseg.ui._limits import Limits
 from ipseg.ui._studio import Studio
 
