@@ -10,11 +10,12 @@ import os
 import sys
 from typing import Any
 
-from ipseg import options, presets, weights
+from ipseg import options, weights
 from ipseg.core.types import InputError, SettingError
+from ipseg.engine import presets
+from ipseg.engine.presets import PRESETS, Preset
 from ipseg.method.pipeline import IPSeg
 from ipseg.options import Options
-from ipseg.presets import PRESETS, Preset
 
 ORDER = ("paper", "light", "offline")
 """Best first. ``released`` is not among them: it repeats a script, and only who asks for it wants that."""
@@ -33,7 +34,7 @@ def load(name: str | None = None, *, placement: Any = None, **changes: Any) -> I
     ``changes`` are fields of :class:`ipseg.options.Options`: ``load("paper", segmenter="sam/vit_b")``.
     ``placement`` is an :class:`ipseg.placement.Placement`; without one, a GPU where there is one, else the CPU. Nothing
     is ever downloaded: ``python -m ipseg weights fetch PRESET`` does that. ``engine.reason`` says why an engine was
-    taken. Raises as :func:`ipseg.presets.load` does, and SettingError for a change that is not known.
+    taken. Raises as :func:`ipseg.engine.presets.load` does, and SettingError for a change that is not known.
     """
     unknown = sorted(set(changes) - set(Options.__dataclass_fields__))
     if unknown:

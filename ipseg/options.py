@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from ipseg import presets, weights
+from ipseg import weights
 from ipseg.core import plugins
 from ipseg.core.types import SettingError
+from ipseg.engine import presets
+from ipseg.engine.presets import GRID, PRESETS, SOURCES, Part, Preset
 from ipseg.method import refinement
 from ipseg.method.pipeline import IPSeg, Method
-from ipseg.presets import GRID, PRESETS, SOURCES, Part, Preset
 
 SD_LAYERS = {"s3": 0.3, "s4": 0.2, "s5": 0.1}  # shares of the weight of Stable Diffusion, as released
 DENSITY = "texture"  # the features whose product is a density, which the contrast of the offline engine needs
@@ -48,7 +49,7 @@ class Options:
 
 
 def load(options: Options, *, placement: Any = None) -> IPSeg:
-    """Build the engine. Raises as :func:`ipseg.presets.load` does, and SettingError for what does not go together."""
+    """Build the engine. Raises as :func:`ipseg.engine.presets.load` does, and SettingError for what does not go together."""
     return presets.assemble(resolve(options), options.name, placement)
 
 

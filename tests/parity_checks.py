@@ -22,10 +22,10 @@ from parity_rules import fill_, scene
 
 from ipseg.core import geometry
 from ipseg.core.types import Candidates, FeatureMap, Points, Similarity
+from ipseg.engine.presets import PRESETS
 from ipseg.features._dense import onto_picture
 from ipseg.features.stable_diffusion import StableDiffusion
 from ipseg.method import points, prototype, refinement, similarity
-from ipseg.presets import PRESETS
 from ipseg.saliency.tsdn import TSDN
 from ipseg.segmenters.sam import SegmentAnything
 

@@ -7,9 +7,9 @@ import inspect
 import numpy as np
 import pytest
 
-from ipseg import presets
 from ipseg.core import images, plugins
 from ipseg.core.types import Candidates, FeatureMap, InputError, Points
+from ipseg.engine import presets
 from ipseg.method.similarity import to_numpy
 
 SIZES = [(301, 77), (64, 200), (16, 16)]

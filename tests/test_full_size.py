@@ -15,7 +15,8 @@ for package in ("accelerate", "diffusers", "segment_anything", "transformers"):
 
 import published  # noqa: E402
 
-from ipseg import presets, weights  # noqa: E402
+from ipseg import weights
+from ipseg.engine import presets  # noqa: E402
 from ipseg.placement import Placement  # noqa: E402
 
 PICTURE, _ = scene("full size", 96, 128)

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from parity_rules import scene
 
-from ipseg import presets, weights
+from ipseg import weights
+from ipseg.engine import presets
+from ipseg.engine.presets import PRESETS
 from ipseg.placement import Placement
-from ipseg.presets import PRESETS
 
 torch = pytest.importorskip("torch", reason="the paper's models need the extra [models]")
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU with CUDA")

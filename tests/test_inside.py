@@ -12,11 +12,12 @@ from lending import Spaces
 from parity_rules import scene
 
 import ipseg
-from ipseg import inside, presets, weights, zero
+from ipseg import inside, weights, zero
 from ipseg.borrowed import Borrower
 from ipseg.comparison import iou
 from ipseg.core import geometry, store
 from ipseg.core.types import FeatureMap
+from ipseg.engine import presets
 from ipseg.inside import OWN, TRUE, Pair
 from ipseg.inside import _layers as layers
 from ipseg.method import similarity

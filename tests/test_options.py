@@ -9,8 +9,8 @@ from parity_rules import scene
 import ipseg
 from ipseg import choice, options, weights
 from ipseg.core.types import SettingError
+from ipseg.engine.presets import PRESETS
 from ipseg.options import Options, resolve
-from ipseg.presets import PRESETS
 
 PROMPT, THING = scene("prompt", 75, 101)
 INPUT, _ = scene("input", 120, 83)

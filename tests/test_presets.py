@@ -13,10 +13,11 @@ import pytest
 from parity_rules import scene
 
 import ipseg
-from ipseg import choice, presets, weights
+from ipseg import choice, weights
 from ipseg.core import plugins
 from ipseg.core.types import SettingError
-from ipseg.presets import PRESETS
+from ipseg.engine import presets
+from ipseg.engine.presets import PRESETS
 
 WITH_MODELS = [name for name, preset in PRESETS.items() if preset.weights]
 PROMPT, _ = scene("prompt", 75, 101)

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 import ipseg
-from ipseg import presets
 from ipseg.core import plugins
 from ipseg.core.types import SettingError
+from ipseg.engine import presets
 
 PARTS = [(kind, name) for kind in ("features", "saliency", "segmenters") for name in plugins.names(kind)]
 

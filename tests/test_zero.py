@@ -12,10 +12,11 @@ import pytest
 from lending import Spaces
 from parity_rules import scene
 
-from ipseg import options, presets, weights, zero
+from ipseg import options, weights, zero
 from ipseg.borrowed import Borrower
 from ipseg.core import plugins
 from ipseg.core.types import Points, SettingError
+from ipseg.engine import presets
 from ipseg.method.encodings import named
 from ipseg.method.pipeline import IPSeg
 from ipseg.options import Options

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from ipseg import choice, options, weights
+from ipseg.engine.presets import PRESETS
 from ipseg.method.pipeline import IPSeg
 from ipseg.method.refinement import REFINEMENTS
 from ipseg.options import Options
 from ipseg.placement import DTYPES, MODES, Placement
-from ipseg.presets import PRESETS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -97,7 +97,7 @@ class _Bar:
 
 
 def _presets() -> dict[str, tuple[str, ...]]:
-    from ipseg.presets import PRESETS
+    from ipseg.engine.presets import PRESETS
 
     return {name: preset.weights for name, preset in PRESETS.items() if preset.weights}
 

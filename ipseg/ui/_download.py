@@ -13,8 +13,8 @@ import gradio as gr
 
 from ipseg import options, weights
 from ipseg.core.types import InputError
+from ipseg.engine.presets import PRESETS, Preset
 from ipseg.options import Options
-from ipseg.presets import PRESETS, Preset
 from ipseg.ui._studio import Studio, sentences
 
 TICK = 0.25  # seconds between two pictures of the bar

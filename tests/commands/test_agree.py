@@ -36,7 +36,7 @@ def test_an_engine_agrees_with_itself(capsys):
 def test_half_precision_on_small_networks(small_models, monkeypatch, capsys):
     import networks
 
-    from ipseg import presets
+    from ipseg.engine import presets
 
     made = networks.on_small_pictures(presets.PRESETS["released"])
     monkeypatch.setattr(presets, "PRESETS", {**presets.PRESETS, "released": made})

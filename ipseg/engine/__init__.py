@@ -1,0 +1,1 @@
+"""Engines: presets, hardware, placement, and how one is built."""
