@@ -8,8 +8,8 @@ from pathlib import Path
 
 from ipseg import zero  # first: on ZeroGPU it has to come before torch
 from ipseg.choice import pick
+from ipseg.engine.options import Options
 from ipseg.engine.presets import PRESETS
-from ipseg.options import Options
 from ipseg.placement import DTYPES, MODES, Placement
 from ipseg.ui import build
 from ipseg.ui._busy import Busy

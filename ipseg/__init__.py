@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from ipseg.core.images import open_mask, open_picture
     from ipseg.core.result import Result
     from ipseg.core.types import InputError, Points, Prompt
+    from ipseg.engine.options import Options
     from ipseg.engine.presets import PRESETS
     from ipseg.method.pipeline import IPSeg, Method
     from ipseg.method.points import MAX_CLUSTERS, MAX_K
-    from ipseg.options import Options
 
 _HOMES = {
     "IPSeg": "pipeline",

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ipseg import options
 from ipseg.core import images, plugins
 from ipseg.core.images import Source
 from ipseg.core.result import Result
 from ipseg.core.types import FeatureMap, PictureError, Prompt
+from ipseg.engine import options
+from ipseg.engine.options import Options
 from ipseg.method.encodings import Named, Perception, named
 from ipseg.method.pipeline import IPSeg, Progress
-from ipseg.options import Options
 from ipseg.zero import Lender
 
 

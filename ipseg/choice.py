@@ -10,12 +10,12 @@ import os
 import sys
 from typing import Any
 
-from ipseg import options, weights
+from ipseg import weights
 from ipseg.core.types import InputError, SettingError
-from ipseg.engine import presets
+from ipseg.engine import options, presets
+from ipseg.engine.options import Options
 from ipseg.engine.presets import PRESETS, Preset
 from ipseg.method.pipeline import IPSeg
-from ipseg.options import Options
 
 ORDER = ("paper", "light", "offline")
 """Best first. ``released`` is not among them: it repeats a script, and only who asks for it wants that."""
@@ -31,7 +31,7 @@ PACKAGES = ("torch", "torchvision", "transformers", "diffusers", "segment_anythi
 def load(name: str | None = None, *, placement: Any = None, **changes: Any) -> IPSeg:
     """Build the engine of a preset; without a name, of the best that this machine can run with the weights it has.
 
-    ``changes`` are fields of :class:`ipseg.options.Options`: ``load("paper", segmenter="sam/vit_b")``.
+    ``changes`` are fields of :class:`ipseg.engine.options.Options`: ``load("paper", segmenter="sam/vit_b")``.
     ``placement`` is an :class:`ipseg.placement.Placement`; without one, a GPU where there is one, else the CPU. Nothing
     is ever downloaded: ``python -m ipseg weights fetch PRESET`` does that. ``engine.reason`` says why an engine was
     taken. Raises as :func:`ipseg.engine.presets.load` does, and SettingError for a change that is not known.

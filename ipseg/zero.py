@@ -19,9 +19,9 @@ import cv2
 
 from ipseg.core import serialize
 from ipseg.core.types import InputError
+from ipseg.engine.options import Options
 from ipseg.engine.presets import PRESETS
 from ipseg.method.pipeline import IPSeg
-from ipseg.options import Options
 
 QUICK, SLOW, LONG = 15, 45, 120  # seconds a call may take: preset for a CPU, preset for a GPU, a rival
 MOST = 3  # engines kept in a worker; each keeps what it saw of pictures

@@ -18,12 +18,12 @@ from ipseg.comparison import iou
 from ipseg.core import geometry, store
 from ipseg.core.types import FeatureMap
 from ipseg.engine import presets
+from ipseg.engine.options import Options
 from ipseg.inside import OWN, TRUE, Pair
 from ipseg.inside import _layers as layers
 from ipseg.method import similarity
 from ipseg.method.encodings import named
 from ipseg.method.pipeline import Method
-from ipseg.options import Options
 from ipseg.ui import _inside
 
 FRAME = geometry.squash_frame((20, 30), (4, 6))

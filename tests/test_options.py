@@ -7,10 +7,11 @@ import pytest
 from parity_rules import scene
 
 import ipseg
-from ipseg import choice, options, weights
+from ipseg import choice, weights
 from ipseg.core.types import SettingError
+from ipseg.engine import options
+from ipseg.engine.options import Options, resolve
 from ipseg.engine.presets import PRESETS
-from ipseg.options import Options, resolve
 
 PROMPT, THING = scene("prompt", 75, 101)
 INPUT, _ = scene("input", 120, 83)

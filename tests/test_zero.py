@@ -12,14 +12,14 @@ import pytest
 from lending import Spaces
 from parity_rules import scene
 
-from ipseg import options, weights, zero
+from ipseg import weights, zero
 from ipseg.borrowed import Borrower
 from ipseg.core import plugins
 from ipseg.core.types import Points, SettingError
-from ipseg.engine import presets
+from ipseg.engine import options, presets
+from ipseg.engine.options import Options
 from ipseg.method.encodings import named
 from ipseg.method.pipeline import IPSeg
-from ipseg.options import Options
 
 PROMPT, THING = scene("prompt", 75, 101)
 INPUT, _ = scene("input", 120, 83)

@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ipseg import choice, options, weights
+from ipseg import choice, weights
+from ipseg.engine import options
+from ipseg.engine.options import Options
 from ipseg.engine.presets import PRESETS
 from ipseg.method.pipeline import IPSeg
 from ipseg.method.refinement import REFINEMENTS
-from ipseg.options import Options
 from ipseg.placement import DTYPES, MODES, Placement
 
 

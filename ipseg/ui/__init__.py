@@ -9,7 +9,7 @@ from __future__ import annotations
 import gradio as gr
 
 from ipseg.core import plugins
-from ipseg.options import Options
+from ipseg.engine.options import Options
 from ipseg.ui import _controls, _link
 from ipseg.ui._studio import JOBS, Studio
 

@@ -15,8 +15,8 @@ from ipseg.batch.looks import Question
 from ipseg.batch.parcel import Parcel
 from ipseg.core import images
 from ipseg.core.types import PictureError
+from ipseg.engine.options import Options
 from ipseg.method.pipeline import IPSeg
-from ipseg.options import Options
 from ipseg.ui._jobs import Jobs
 from ipseg.ui._limits import Watch
 from ipseg.ui._progress import Tally

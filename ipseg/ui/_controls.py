@@ -8,9 +8,10 @@ from typing import Any
 
 import gradio as gr
 
-from ipseg import MAX_CLUSTERS, MAX_K, options
+from ipseg import MAX_CLUSTERS, MAX_K
+from ipseg.engine import options
+from ipseg.engine.options import Options
 from ipseg.engine.presets import PRESETS
-from ipseg.options import Options
 from ipseg.ui import _download
 from ipseg.ui._studio import Studio
 

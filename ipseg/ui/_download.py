@@ -11,10 +11,11 @@ from typing import Any
 
 import gradio as gr
 
-from ipseg import options, weights
+from ipseg import weights
 from ipseg.core.types import InputError
+from ipseg.engine import options
+from ipseg.engine.options import Options
 from ipseg.engine.presets import PRESETS, Preset
-from ipseg.options import Options
 from ipseg.ui._studio import Studio, sentences
 
 TICK = 0.25  # seconds between two pictures of the bar

@@ -11,8 +11,8 @@ import numpy as np
 from ipseg.core import images
 from ipseg.core.result import Result
 from ipseg.core.types import PictureError, Points, Prompt, SettingError
+from ipseg.engine.options import Options
 from ipseg.method.pipeline import IPSeg, Progress
-from ipseg.options import Options
 from ipseg.ui._studio import DISPLAY_SIDE, STEPS, Studio
 
 MOST = 50  # pictures searched at once here; more are for the tab of batches

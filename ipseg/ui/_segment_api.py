@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from ipseg.core.types import InputError
-from ipseg.options import Options
+from ipseg.engine.options import Options
 from ipseg.ui import _answers as answers
 from ipseg.ui import _questions as questions
 from ipseg.ui._controls import Controls

@@ -17,12 +17,13 @@ import numpy as np
 from gradio.processing_utils import save_bytes_to_cache
 from PIL import Image
 
-from ipseg import choice, options, weights, zero
+from ipseg import choice, weights, zero
 from ipseg.borrowed import Borrower
 from ipseg.core import images
 from ipseg.core.types import InputError, Picture
+from ipseg.engine import options
+from ipseg.engine.options import Options
 from ipseg.method.pipeline import IPSeg
-from ipseg.options import Options
 from ipseg.placement import Placement
 from ipseg.ui._limits import ONE, Ended, Limits, Watch
 from ipseg.ui._memory import give_back

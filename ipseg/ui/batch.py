@@ -11,7 +11,7 @@ from typing import Any
 import gradio as gr
 
 from ipseg.core.types import PictureError
-from ipseg.options import Options
+from ipseg.engine.options import Options
 from ipseg.ui import _batch_jobs as work
 from ipseg.ui._batch_jobs import Given
 from ipseg.ui._controls import Controls

@@ -9,8 +9,8 @@ from typing import Any
 import gradio as gr
 
 from ipseg import galleries
+from ipseg.engine.options import Options
 from ipseg.galleries import Answer, Case
-from ipseg.options import Options
 from ipseg.ui import _gallery
 from ipseg.ui._controls import Controls
 from ipseg.ui._signature import with_engine

@@ -10,12 +10,13 @@ from typing import Any
 
 import gradio as gr
 
-from ipseg import inside, options
+from ipseg import inside
 from ipseg.core import images, store
 from ipseg.core.types import PictureError
+from ipseg.engine import options
+from ipseg.engine.options import Options
 from ipseg.inside import Inside, Pair
 from ipseg.method.pipeline import Progress
-from ipseg.options import Options
 from ipseg.ui import _inside as sections
 from ipseg.ui._controls import Controls
 from ipseg.ui._signature import with_engine

@@ -10,7 +10,7 @@ import pytest
 from gradio_client import Client, handle_file
 
 from ipseg.core.types import InputError
-from ipseg.options import Options
+from ipseg.engine.options import Options
 from ipseg.ui._limits import Ended, Watch
 from ipseg.ui._studio import Studio
 from tests.ui.conftest import EXAMPLES, ROOT, serve

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from ipseg.options import Options
+from ipseg.engine.options import Options
 from ipseg.ui import _link
 from ipseg.ui._controls import own_numbers, values_of
 from tests.ui.conftest import wide_only

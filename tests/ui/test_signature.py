@@ -11,7 +11,7 @@ import gradio as gr
 import pytest
 from gradio.helpers import special_args
 
-from ipseg.options import Options
+from ipseg.engine.options import Options
 from ipseg.ui import _link
 from ipseg.ui._controls import OPTIONS, chosen, values_of
 from ipseg.ui._signature import ENGINE, NUMBERS, with_engine

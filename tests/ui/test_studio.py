@@ -6,9 +6,9 @@ import threading
 
 import pytest
 
-from ipseg import options
 from ipseg.core.types import InputError
-from ipseg.options import Options
+from ipseg.engine import options
+from ipseg.engine.options import Options
 from ipseg.ui._studio import ENGINES, Studio
 
 
