@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from ipseg import zero  # first: on ZeroGPU it has to come before torch
-from ipseg.choice import pick
+from ipseg.engine.choice import pick
 from ipseg.engine.options import Options
 from ipseg.engine.presets import PRESETS
 from ipseg.placement import DTYPES, MODES, Placement

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 from ipseg.version import __version__
 
 if TYPE_CHECKING:
-    from ipseg.choice import load
     from ipseg.core.images import open_mask, open_picture
     from ipseg.core.result import Result
     from ipseg.core.types import InputError, Points, Prompt
+    from ipseg.engine.choice import load
     from ipseg.engine.options import Options
     from ipseg.engine.presets import PRESETS
     from ipseg.method.pipeline import IPSeg, Method

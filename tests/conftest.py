@@ -197,7 +197,7 @@ def one_sentence():
 @pytest.fixture
 def models():
     """Skips where the paper's models are not installed."""
-    from ipseg import choice
+    from ipseg.engine import choice
 
     for package in choice.PACKAGES:
         pytest.importorskip(package, reason="the paper's models need the extra [models]")

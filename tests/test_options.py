@@ -7,9 +7,9 @@ import pytest
 from parity_rules import scene
 
 import ipseg
-from ipseg import choice, weights
+from ipseg import weights
 from ipseg.core.types import SettingError
-from ipseg.engine import options
+from ipseg.engine import choice, options
 from ipseg.engine.options import Options, resolve
 from ipseg.engine.presets import PRESETS
 

@@ -13,10 +13,10 @@ import pytest
 from parity_rules import scene
 
 import ipseg
-from ipseg import choice, weights
+from ipseg import weights
 from ipseg.core import plugins
 from ipseg.core.types import SettingError
-from ipseg.engine import presets
+from ipseg.engine import choice, presets
 from ipseg.engine.presets import PRESETS
 
 WITH_MODELS = [name for name, preset in PRESETS.items() if preset.weights]

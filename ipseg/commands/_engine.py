@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ipseg import choice, weights
-from ipseg.engine import options
+from ipseg import weights
+from ipseg.engine import choice, options
 from ipseg.engine.options import Options
 from ipseg.engine.presets import PRESETS
 from ipseg.method.pipeline import IPSeg

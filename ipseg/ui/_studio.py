@@ -17,11 +17,11 @@ import numpy as np
 from gradio.processing_utils import save_bytes_to_cache
 from PIL import Image
 
-from ipseg import choice, weights, zero
+from ipseg import weights, zero
 from ipseg.borrowed import Borrower
 from ipseg.core import images
 from ipseg.core.types import InputError, Picture
-from ipseg.engine import options
+from ipseg.engine import choice, options
 from ipseg.engine.options import Options
 from ipseg.method.pipeline import IPSeg
 from ipseg.placement import Placement

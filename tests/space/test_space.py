@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from ipseg import choice
+from ipseg.engine import choice
 
 ROOT = Path(__file__).resolve().parents[2]
 WITHIN = 120  # seconds until a page is there
