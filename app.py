@@ -9,8 +9,8 @@ from pathlib import Path
 from ipseg import zero  # first: on ZeroGPU it has to come before torch
 from ipseg.engine.choice import pick
 from ipseg.engine.options import Options
+from ipseg.engine.placement import DTYPES, MODES, Placement
 from ipseg.engine.presets import PRESETS
-from ipseg.placement import DTYPES, MODES, Placement
 from ipseg.ui import build
 from ipseg.ui._busy import Busy
 from ipseg.ui._limits import ONE, Limits

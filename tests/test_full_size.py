@@ -17,7 +17,7 @@ import published  # noqa: E402
 
 from ipseg import weights
 from ipseg.engine import presets  # noqa: E402
-from ipseg.placement import Placement  # noqa: E402
+from ipseg.engine.placement import Placement  # noqa: E402
 
 PICTURE, _ = scene("full size", 96, 128)
 DINOV2 = {"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "image_size": 518}

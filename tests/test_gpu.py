@@ -11,8 +11,8 @@ from parity_rules import scene
 
 from ipseg import weights
 from ipseg.engine import presets
+from ipseg.engine.placement import Placement
 from ipseg.engine.presets import PRESETS
-from ipseg.placement import Placement
 
 torch = pytest.importorskip("torch", reason="the paper's models need the extra [models]")
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU with CUDA")

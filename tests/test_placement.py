@@ -15,7 +15,7 @@ pytest.importorskip("accelerate", reason="the paper's models need the extra [mod
 
 from ipseg.core import plugins  # noqa: E402
 from ipseg.core.types import SettingError  # noqa: E402
-from ipseg.placement import Placement, PlacementError  # noqa: E402
+from ipseg.engine.placement import Placement, PlacementError  # noqa: E402
 
 GPU = torch.cuda.is_available()
 
@@ -45,7 +45,7 @@ def no_cleaning(monkeypatch):
 
 
 def test_importing_and_choosing_loads_no_framework():
-    code = "import sys; from ipseg.placement import Placement; Placement('auto'); print('torch' in sys.modules)"
+    code = "import sys; from ipseg.engine.placement import Placement; Placement('auto'); print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
 
 

@@ -12,10 +12,10 @@ from typing import Any
 from ipseg import weights
 from ipseg.engine import choice, options
 from ipseg.engine.options import Options
+from ipseg.engine.placement import DTYPES, MODES, Placement
 from ipseg.engine.presets import PRESETS
 from ipseg.method.pipeline import IPSeg
 from ipseg.method.refinement import REFINEMENTS
-from ipseg.placement import DTYPES, MODES, Placement
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -37,14 +37,14 @@ def module(kind: str, name: str) -> ModuleType:
 def build(kind: str, name: str, *, placement: Any = None, **settings: Any) -> Any:
     """Make one part. A setting it does not have is a :class:`SettingError`, not a silent nothing.
 
-    ``placement`` is a :class:`ipseg.placement.Placement`, shared by all parts of an engine; the CPU without one.
+    ``placement`` is a :class:`ipseg.engine.placement.Placement`, shared by all parts of an engine; the CPU without one.
     """
     plugin = module(kind, name)
     chosen = _settings(plugin, name, settings)
     if "placement" not in inspect.signature(plugin.build).parameters:
         return plugin.build(chosen)
     if placement is None:
-        from ipseg.placement import Placement
+        from ipseg.engine.placement import Placement
 
         placement = Placement("cpu")
     return placement.guard(plugin.build(chosen, placement))

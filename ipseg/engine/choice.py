@@ -32,7 +32,7 @@ def load(name: str | None = None, *, placement: Any = None, **changes: Any) -> I
     """Build the engine of a preset; without a name, of the best that this machine can run with the weights it has.
 
     ``changes`` are fields of :class:`ipseg.engine.options.Options`: ``load("paper", segmenter="sam/vit_b")``.
-    ``placement`` is an :class:`ipseg.placement.Placement`; without one, a GPU where there is one, else the CPU. Nothing
+    ``placement`` is an :class:`ipseg.engine.placement.Placement`; without one, a GPU where there is one, else the CPU. Nothing
     is ever downloaded: ``python -m ipseg weights fetch PRESET`` does that. ``engine.reason`` says why an engine was
     taken. Raises as :func:`ipseg.engine.presets.load` does, and SettingError for a change that is not known.
     """
@@ -149,13 +149,13 @@ def gpu_memory(placement: Any = None) -> float:
 
 
 def _automatic() -> Any:
-    from ipseg.placement import Placement
+    from ipseg.engine.placement import Placement
 
     return Placement()
 
 
 def _placement(preset: Preset) -> Any:
-    from ipseg.placement import Placement
+    from ipseg.engine.placement import Placement
 
     small = preset.gpu and gpu_memory() < preset.resident
     return Placement("sequential" if small else "auto")

@@ -125,7 +125,7 @@ PRESETS: Mapping[str, Preset] = {
 def load(name: str, *, placement: Any = None) -> IPSeg:
     """Build the engine of the preset of that name; :func:`ipseg.load` does so too, and finds one without a name.
 
-    ``placement`` is an :class:`ipseg.placement.Placement`; without one, a GPU where there is one, else the CPU. Raises
+    ``placement`` is an :class:`ipseg.engine.placement.Placement`; without one, a GPU where there is one, else the CPU. Raises
     :class:`~ipseg.core.types.SettingError` when there is no preset of that name or the packages of its models are not
     installed, :class:`~ipseg.weights.WeightError` when weights are missing or damaged.
     """
@@ -141,7 +141,7 @@ def assemble(preset: Preset, name: str = "custom", placement: Any = None) -> IPS
     for needed in preset.weights:  # all of them before the first is read: some take a minute
         weights.locate(needed)
     if placement is None and preset.weights:
-        from ipseg.placement import Placement
+        from ipseg.engine.placement import Placement
 
         placement = Placement()
     parts = (("features", preset.features), ("saliency", preset.saliency), ("segmenters", preset.segmenter))

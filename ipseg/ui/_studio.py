@@ -23,8 +23,8 @@ from ipseg.core import images
 from ipseg.core.types import InputError, Picture
 from ipseg.engine import choice, options
 from ipseg.engine.options import Options
+from ipseg.engine.placement import Placement
 from ipseg.method.pipeline import IPSeg
-from ipseg.placement import Placement
 from ipseg.ui._limits import ONE, Ended, Limits, Watch
 from ipseg.ui._memory import give_back
 
