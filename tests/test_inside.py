@@ -13,11 +13,11 @@ from parity_rules import scene
 
 import ipseg
 from ipseg import inside, weights, zero
-from ipseg.borrowed import Borrower
 from ipseg.comparison import iou
 from ipseg.core import geometry, store
 from ipseg.core.types import FeatureMap
 from ipseg.engine import presets
+from ipseg.engine.borrowed import Borrower
 from ipseg.engine.options import Options
 from ipseg.inside import OWN, TRUE, Pair
 from ipseg.inside import _layers as layers

@@ -13,10 +13,10 @@ from lending import Spaces
 from parity_rules import scene
 
 from ipseg import weights, zero
-from ipseg.borrowed import Borrower
 from ipseg.core import plugins
 from ipseg.core.types import Points, SettingError
 from ipseg.engine import options, presets
+from ipseg.engine.borrowed import Borrower
 from ipseg.engine.options import Options
 from ipseg.method.encodings import named
 from ipseg.method.pipeline import IPSeg

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from ipseg import weights
-from ipseg.borrowed import Borrower
 from ipseg.core import images, plugins, store
 from ipseg.core.store import Arrays
 from ipseg.core.types import InputError, Mask
+from ipseg.engine.borrowed import Borrower
 from ipseg.evaluation.predict import decides
 from ipseg.inside import _layers, _ways
 from ipseg.inside._answers import Answer, answer, none, packed, unpacked

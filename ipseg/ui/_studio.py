@@ -18,10 +18,10 @@ from gradio.processing_utils import save_bytes_to_cache
 from PIL import Image
 
 from ipseg import weights, zero
-from ipseg.borrowed import Borrower
 from ipseg.core import images
 from ipseg.core.types import InputError, Picture
 from ipseg.engine import choice, options
+from ipseg.engine.borrowed import Borrower
 from ipseg.engine.options import Options
 from ipseg.engine.placement import Placement
 from ipseg.method.pipeline import IPSeg
