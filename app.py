@@ -6,7 +6,7 @@ import argparse
 import os
 from pathlib import Path
 
-from ipseg import zero  # first: on ZeroGPU it has to come before torch
+from ipseg.engine import zerogpu
 from ipseg.engine.choice import pick
 from ipseg.engine.options import Options
 from ipseg.engine.placement import DTYPES, MODES, Placement
@@ -80,7 +80,7 @@ def studio(chosen: argparse.Namespace) -> Studio:
     from ipseg import weights
 
     with weights.using(chosen.weights_dir):
-        if zero.lent():
+        if zerogpu.lent():
             bring("paper" if chosen.preset == "best" else chosen.preset)
         preset, reason = pick() if chosen.preset == "best" else (chosen.preset, "")
     return Studio(

@@ -12,11 +12,11 @@ from lending import Spaces
 from parity_rules import scene
 
 import ipseg
-from ipseg import inside, weights, zero
+from ipseg import inside, weights
 from ipseg.comparison import iou
 from ipseg.core import geometry, store
 from ipseg.core.types import FeatureMap
-from ipseg.engine import presets
+from ipseg.engine import presets, zerogpu
 from ipseg.engine.borrowed import Borrower
 from ipseg.engine.options import Options
 from ipseg.inside import OWN, TRUE, Pair
@@ -255,7 +255,7 @@ def networked(small_models, monkeypatch):
         return presets.assemble(networks.on_small_pictures(presets.PRESETS[chosen.preset]), chosen.name)
 
     with weights.using(small_models), threadpool_limits(1):
-        lender = zero.Lender(build)
+        lender = zerogpu.Lender(build)
         lender.ready(Options("paper"))
         yield build(Options("paper")), Borrower(Options("paper"), lender), fake
     torch.set_num_threads(before[0])

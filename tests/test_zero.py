@@ -12,10 +12,10 @@ import pytest
 from lending import Spaces
 from parity_rules import scene
 
-from ipseg import weights, zero
+from ipseg import weights
 from ipseg.core import plugins
 from ipseg.core.types import Points, SettingError
-from ipseg.engine import options, presets
+from ipseg.engine import options, presets, zerogpu
 from ipseg.engine.borrowed import Borrower
 from ipseg.engine.options import Options
 from ipseg.method.encodings import named
@@ -53,7 +53,7 @@ def pair(request, spaces, small_models):
     """An engine, and the same one lent."""
     name = getattr(request, "param", "light")
     with weights.using(small_models):
-        lender = zero.Lender(lambda chosen: build(chosen.preset))
+        lender = zerogpu.Lender(lambda chosen: build(chosen.preset))
         lender.ready(Options(name))
         yield build(name), Borrower(Options(name), lender)
 
@@ -132,7 +132,7 @@ def test_a_rival_answers_as_without(name, pair, spaces):
     np.testing.assert_array_equal(one.mask, other.mask)
     assert lent.label == plain.label
     assert lent.about == plain.about
-    assert spaces.calls == [zero.LONG] * 2
+    assert spaces.calls == [zerogpu.LONG] * 2
 
 
 def _settings(name: str) -> set[str]:
@@ -143,7 +143,7 @@ def test_an_error_of_the_worker_is_its_sentence(spaces):
     def load(chosen):
         raise SettingError("This cannot be built; choose another one.")
 
-    lent = Borrower(Options("light"), zero.Lender(load))
+    lent = Borrower(Options("light"), zerogpu.Lender(load))
     with pytest.raises(SettingError, match=r"^This cannot be built; choose another one\.$"):
         lent.prompt(PROMPT)
 
@@ -173,27 +173,27 @@ def test_a_bad_question_takes_no_gpu(pair, spaces):
 
 def test_a_worker_keeps_the_first_engine_and_the_newest(spaces):
     made = []
-    lender = zero.Lender(lambda chosen: made.append(chosen) or object())
+    lender = zerogpu.Lender(lambda chosen: made.append(chosen) or object())
     asked = [Options("paper", timestep=step) for step in range(5)]
     for chosen in asked:
         lender.ready(chosen)
     lender.ready(asked[0])
     lender.ready(asked[4])
     assert made == asked
-    assert len(lender._engines) == zero.MOST
+    assert len(lender._engines) == zerogpu.MOST
 
 
 def test_seconds_fit_the_preset():
-    assert zero._seconds(Options("light"), False, b"") == zero.QUICK
-    assert zero._seconds(Options("paper"), False, b"") == zero.SLOW
-    assert zero._seconds(Options("light"), True, b"") == zero.LONG
-    assert zero.LONG <= 120  # what ZeroGPU gives without being asked twice
+    assert zerogpu._seconds(Options("light"), False, b"") == zerogpu.QUICK
+    assert zerogpu._seconds(Options("paper"), False, b"") == zerogpu.SLOW
+    assert zerogpu._seconds(Options("light"), True, b"") == zerogpu.LONG
+    assert zerogpu.LONG <= 120  # what ZeroGPU gives without being asked twice
 
 
 def test_without_a_lent_gpu_nothing_changes(monkeypatch):
     monkeypatch.delenv("SPACES_ZERO_GPU", raising=False)
-    assert not zero.lent()
-    assert zero.gpu(len, lambda *_: 1) is len
+    assert not zerogpu.lent()
+    assert zerogpu.gpu(len, lambda *_: 1) is len
 
 
 @pytest.mark.parametrize("preset", ["light", "offline"])
@@ -211,7 +211,7 @@ def test_the_studio_lends_what_needs_weights(preset, spaces, small_models, monke
 def test_spaces_is_imported_before_torch(root, tmp_path):
     (tmp_path / "spaces.py").write_text("import sys\nassert 'torch' not in sys.modules\nprint('spaces')\n")
     done = subprocess.run(
-        [sys.executable, "-c", "import app; from ipseg import zero; print(zero.SPACES.__name__, zero.lent())"],
+        [sys.executable, "-c", "import app; from ipseg import zero; print(zerogpu.SPACES.__name__, zerogpu.lent())"],
         cwd=root,
         env={**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{root}", "SPACES_ZERO_GPU": "true"},
         capture_output=True,

@@ -1,4 +1,4 @@
-"""An engine whose networks are in another process, where a GPU is lent for a call: see :mod:`ipseg.zero`."""
+"""An engine whose networks are in another process, where a GPU is lent for a call: see :mod:`ipseg.engine.zerogpu`."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from ipseg.core.result import Result
 from ipseg.core.types import FeatureMap, PictureError, Prompt
 from ipseg.engine import options
 from ipseg.engine.options import Options
+from ipseg.engine.zerogpu import Lender
 from ipseg.method.encodings import Named, Perception, named
 from ipseg.method.pipeline import IPSeg, Progress
-from ipseg.zero import Lender
 
 
 class Borrower(IPSeg):

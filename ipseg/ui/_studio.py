@@ -17,10 +17,10 @@ import numpy as np
 from gradio.processing_utils import save_bytes_to_cache
 from PIL import Image
 
-from ipseg import weights, zero
+from ipseg import weights
 from ipseg.core import images
 from ipseg.core.types import InputError, Picture
-from ipseg.engine import choice, options
+from ipseg.engine import choice, options, zerogpu
 from ipseg.engine.borrowed import Borrower
 from ipseg.engine.options import Options
 from ipseg.engine.placement import Placement
@@ -74,7 +74,7 @@ class Studio:
         self.downloading = threading.Lock()  # one download at a time, whoever asked for it
         self._lock = threading.Lock()
         self._engines: OrderedDict[Options, _Slot] = OrderedDict()
-        self._lender = zero.Lender(self._built) if zero.lent() else None
+        self._lender = zerogpu.Lender(self._built) if zerogpu.lent() else None
 
     def ready(self) -> None:
         """Where the GPU is lent for a call, build the first engine; call it before the page is launched."""
