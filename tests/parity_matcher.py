@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ipseg.baselines import _matching, _patches
 from ipseg.core import geometry
-from ipseg.methods import _matching, _patches
 
 
 def check_matcher(data: Mapping[str, NDArray], folder: Path) -> Iterator[tuple[str, float]]:

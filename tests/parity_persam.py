@@ -51,7 +51,7 @@ def asked(data: Data, name: str, **settings) -> tuple[Any, Any, Any, Listening]:
 
 def check_persam(data: Data, folder: Path) -> Differences:
     """Cells, embedding, similarity, the two points, the guided pass and the two refinements."""
-    from ipseg.methods import _target
+    from ipseg.baselines import _target
 
     rival, reference, result, listening = asked(data, "persam")
     encoding = rival.eyes.encoding(reference.picture)

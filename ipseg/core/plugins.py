@@ -51,7 +51,7 @@ def build(kind: str, name: str, *, placement: Any = None, **settings: Any) -> An
 
 
 def method(name: str, engine: Any, **settings: Any) -> Any:
-    """Make the method of that name on the parts of an engine, ``"ipseg"`` or a rival: see :mod:`ipseg.methods`."""
+    """Make the method of that name on the parts of an engine, ``"ipseg"`` or a rival: see :mod:`ipseg.baselines`."""
     plugin = module("methods", name)
     chosen = _settings(plugin, name, settings)
     if hasattr(engine, "make") and name != "ipseg":  # an engine whose networks are in another process

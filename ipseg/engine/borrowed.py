@@ -122,13 +122,13 @@ class BorrowedMethod:
         self.label, self.about = plugins.module("methods", name).TITLE, ""
 
     def prompt(self, pictures: Any, masks: Any = None, *, progress: Progress | None = None) -> Any:
-        """As :meth:`ipseg.methods._rival.Rival.prompt`."""
+        """As :meth:`ipseg.baselines._rival.Rival.prompt`."""
         several = isinstance(pictures, list | tuple)
         opened = [images.open_picture(each) for each in (pictures if several else [pictures])]
         return self._ask("prompt", opened, opened if several else opened[0], masks)
 
     def segment(self, prompt: Any, image: Source, *, progress: Progress | None = None) -> Result:
-        """As :meth:`ipseg.methods._rival.Rival.segment`."""
+        """As :meth:`ipseg.baselines._rival.Rival.segment`."""
         picture = images.open_picture(image)
         return self._ask("segment", [picture], prompt, picture)
 

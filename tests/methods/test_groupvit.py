@@ -12,9 +12,9 @@ from networks import small_groupvit  # noqa: E402
 
 import ipseg  # noqa: E402
 from ipseg import weights
+from ipseg.baselines import groupvit  # noqa: E402
 from ipseg.core import plugins  # noqa: E402
 from ipseg.core.types import SettingError  # noqa: E402
-from ipseg.methods import groupvit  # noqa: E402
 
 PICTURE, _ = scene("input", 120, 83)
 NAMES = ("cow", "motorbike", "sofa", "cat")

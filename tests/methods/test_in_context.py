@@ -14,9 +14,9 @@ from transformers import SegGptConfig  # noqa: E402
 
 import ipseg  # noqa: E402
 from ipseg import weights
+from ipseg.baselines import _in_context, painter  # noqa: E402
 from ipseg.core import plugins  # noqa: E402
 from ipseg.core.types import SettingError  # noqa: E402
-from ipseg.methods import _in_context, painter  # noqa: E402
 
 PROMPT, THING = scene("prompt", 75, 101)
 INPUT, _ = scene("input", 120, 83)

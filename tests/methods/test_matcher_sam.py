@@ -13,11 +13,11 @@ import published  # noqa: E402
 from networks import small_dinov2, small_sam, small_sam2, small_sam2_processor  # noqa: E402
 
 from ipseg import weights
+from ipseg.baselines import _candidates, _patches, _protocols  # noqa: E402
 from ipseg.core import plugins  # noqa: E402
 from ipseg.features.dinov2 import DINOv2  # noqa: E402
 from ipseg.method.encodings import named  # noqa: E402
 from ipseg.method.pipeline import IPSeg  # noqa: E402
-from ipseg.methods import _candidates, _patches, _protocols  # noqa: E402
 from ipseg.saliency.none import Everything  # noqa: E402
 from ipseg.segmenters.sam import SegmentAnything  # noqa: E402
 from ipseg.segmenters.sam2 import SegmentAnything2  # noqa: E402

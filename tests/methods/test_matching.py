@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ipseg.baselines import _candidates, _matching, _protocols
 from ipseg.core.types import SettingError
-from ipseg.methods import _candidates, _matching, _protocols
 
 ot = pytest.importorskip("ot", reason="Matcher's earth mover's distance needs the extra [models]")
 GRID = (6, 8)

@@ -67,7 +67,7 @@ def test_it_leaves_no_trace_in_sam(engine):
 def test_its_decoder_holds_the_very_weights_of_sam(engine):
     import torch
 
-    from ipseg.methods._guided import guided_decoder
+    from ipseg.baselines._guided import guided_decoder
 
     decoder = engine.perception.segmenter.sam.mask_decoder
     guided = guided_decoder(decoder, torch.zeros(4096), torch.zeros(256))
@@ -78,7 +78,7 @@ def test_its_decoder_holds_the_very_weights_of_sam(engine):
 def test_both_guides_matter(engine):
     import torch
 
-    from ipseg.methods._guided import guided_decoder
+    from ipseg.baselines._guided import guided_decoder
 
     segmenter, decoder = engine.perception.segmenter, engine.perception.segmenter.sam.mask_decoder
     encoding = segmenter.encode(INPUT)

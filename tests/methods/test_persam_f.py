@@ -47,7 +47,7 @@ def test_two_pictures_in_a_mask_out_with_progress(engine):
 
 def test_the_weights_find_the_mask_that_is_right():
     torch = pytest.importorskip("torch", reason="the paper's models need the extra [models]")
-    from ipseg.methods import _weights
+    from ipseg.baselines import _weights
 
     generator = torch.Generator().manual_seed(0)
     noise = torch.randn((3, *THING.shape), generator=generator).numpy()

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from ipseg.baselines._rival import ON_PARTS, Answer, Reference, Rival
 from ipseg.core import geometry
 from ipseg.core.geometry import cells_inside
 from ipseg.core.types import Points, Similarity
 from ipseg.method import prototype, refinement, similarity
 from ipseg.method.encodings import Named
 from ipseg.method.pipeline import IPSeg, Steps
-from ipseg.methods._rival import ON_PARTS, Answer, Reference, Rival
 
 TITLE = "PerSAM"
 PAPER = "Zhang et al., Personalize Segment Anything Model with One Shot, ICLR 2024"
@@ -35,14 +35,14 @@ class PerSAM(Rival):
     title = TITLE
 
     def __init__(self, engine: IPSeg) -> None:
-        from ipseg.methods._target import Eyes
+        from ipseg.baselines._target import Eyes
 
         super().__init__(engine.perception)
         self.eyes = Eyes(engine.perception)
 
     def learn(self, reference: Reference, step: Steps) -> Any:
         """The target embedding: the mean of the reference's cells, (256,) tensor."""
-        from ipseg.methods import _target
+        from ipseg.baselines import _target
 
         with step("encoding", 0.2, self.eyes.has(reference.picture)):
             encoding = self.eyes.encoding(reference.picture)
@@ -50,7 +50,7 @@ class PerSAM(Rival):
 
     def answer(self, reference: Reference, picture: Named, step: Steps) -> Answer:
         """Two points; one guided pass; two refinements, as IPSeg's cascade has them."""
-        from ipseg.methods import _target
+        from ipseg.baselines import _target
 
         with step("encoding", 0.1, self.eyes.has(picture)):
             encoding = self.eyes.encoding(picture)
@@ -68,7 +68,7 @@ class PerSAM(Rival):
         """The decoder with both guides; the similarity is standardised over the picture, then brought to the cells."""
         from torch.nn import functional
 
-        from ipseg.methods._guided import guided_decoder
+        from ipseg.baselines._guided import guided_decoder
 
         standard = (over - over.mean()) / over.std()
         grid = encoding.embedding.shape[-2:]

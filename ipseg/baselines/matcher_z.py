@@ -8,11 +8,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from ipseg.baselines._matcher import Matcher, Settings, make
+from ipseg.baselines._protocols import Protocol
+from ipseg.baselines._rival import Reference
 from ipseg.method.encodings import Named
 from ipseg.method.pipeline import IPSeg
-from ipseg.methods._matcher import Matcher, Settings, make
-from ipseg.methods._protocols import Protocol
-from ipseg.methods._rival import Reference
 
 __all__ = ["PAPER", "TITLE", "Settings", "build"]
 

@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ipseg.baselines import _networks
+from ipseg.baselines._rival import Answer, Reference, Rival
 from ipseg.core import geometry
 from ipseg.core.types import Mask, Picture
 from ipseg.method.encodings import Named
 from ipseg.method.pipeline import IPSeg, Steps
-from ipseg.methods import _networks
-from ipseg.methods._rival import Answer, Reference, Rival
 
 MEAN, STD = np.array((0.485, 0.456, 0.406), np.float32), np.array((0.229, 0.224, 0.225), np.float32)  # of ImageNet
 

@@ -14,17 +14,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ipseg.baselines import _candidates, _matching, _networks, _patches
+from ipseg.baselines._candidates import Box, Pool
+from ipseg.baselines._matching import Matches
+from ipseg.baselines._patches import Patches
+from ipseg.baselines._protocols import Protocol, protocol_of, select
+from ipseg.baselines._rival import ON_PARTS, Answer, Reference, Rival
 from ipseg.core import geometry
 from ipseg.core.types import Candidates, Mask, Similarity
 from ipseg.method import points
 from ipseg.method.encodings import Named
 from ipseg.method.pipeline import IPSeg, Steps
-from ipseg.methods import _candidates, _matching, _networks, _patches
-from ipseg.methods._candidates import Box, Pool
-from ipseg.methods._matching import Matches
-from ipseg.methods._patches import Patches
-from ipseg.methods._protocols import Protocol, protocol_of, select
-from ipseg.methods._rival import ON_PARTS, Answer, Reference, Rival
 
 ELSEWHERE = (
     "Matcher's matching, groups and scores on the engine's own features and segmenter, without DINOv2-L and SAM."
@@ -149,7 +149,7 @@ class Matcher(Rival):
 def judge(
     masks: Iterable[NDArray[np.bool_]], places: NDArray, cost: NDArray, grid: tuple[int, int], protocol: Protocol
 ) -> tuple[NDArray[np.intp], float]:
-    """Score masks, all of one size, and select: what :func:`ipseg.methods._protocols.select` returns.
+    """Score masks, all of one size, and select: what :func:`ipseg.baselines._protocols.select` returns.
 
     ``places`` (k, 2) are the matched points in the pixels of the masks. Masks that touch the same cells have the same
     emd, which is computed once.

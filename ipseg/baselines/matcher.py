@@ -2,13 +2,13 @@
 
 Its features are DINOv2 ViT-L/14's, whatever features the engine has; where the engine's segmenter is not a SAM, the
 same matching runs on the engine's own features and segmenter, and its label says so. See
-:mod:`ipseg.methods._matcher` for the steps and :mod:`ipseg.methods._protocols` for the numbers.
+:mod:`ipseg.baselines._matcher` for the steps and :mod:`ipseg.baselines._protocols` for the numbers.
 """
 
 from __future__ import annotations
 
+from ipseg.baselines._matcher import Matcher, Settings, make
 from ipseg.method.pipeline import IPSeg
-from ipseg.methods._matcher import Matcher, Settings, make
 
 __all__ = ["PAPER", "TITLE", "Settings", "build"]
 

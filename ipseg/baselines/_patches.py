@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ipseg.baselines import _networks
 from ipseg.core import geometry, plugins
 from ipseg.core.types import FeatureMap, Frame, Mask
 from ipseg.method.encodings import Named
 from ipseg.method.pipeline import IPSeg
 from ipseg.method.similarity import to_numpy
-from ipseg.methods import _networks
 
 WEIGHTS, SIZE = "dinov2_large", 518  # what Matcher sees with, and the pixels of the square that it sees
 PATCH = 14  # pixels of that square along a side of a cell

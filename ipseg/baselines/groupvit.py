@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ipseg import weights
+from ipseg.baselines import _networks
+from ipseg.baselines._rival import Answer, Reference, Rival
 from ipseg.core import geometry
 from ipseg.core.types import Picture, SettingError
 from ipseg.method.encodings import Named
 from ipseg.method.pipeline import IPSeg, Steps
-from ipseg.methods import _networks
-from ipseg.methods._rival import Answer, Reference, Rival
 
 TITLE = "GroupViT"
 PAPER = "Xu et al., GroupViT: Semantic Segmentation Emerges from Text Supervision, CVPR 2022"

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ipseg import weights
+from ipseg.baselines import _networks
+from ipseg.baselines._in_context import InContext
 from ipseg.core.types import SettingError
 from ipseg.method.pipeline import IPSeg
-from ipseg.methods import _networks
-from ipseg.methods._in_context import InContext
 
 TITLE = "SegGPT"
 PAPER = "Wang et al., SegGPT: Segmenting Everything In Context, ICCV 2023"

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ipseg.baselines._rival import Answer, Reference, Rival
 from ipseg.core.types import SettingError
 from ipseg.method import refinement
 from ipseg.method.encodings import Named
 from ipseg.method.pipeline import IPSeg, Steps
-from ipseg.methods._rival import Answer, Reference, Rival
 
 TITLE = "PerSAM-F"
 PAPER = "Zhang et al., Personalize Segment Anything Model with One Shot, ICLR 2024"
@@ -44,14 +44,14 @@ class PerSAMF(Rival):
     title = TITLE
 
     def __init__(self, engine: IPSeg, settings: Settings) -> None:
-        from ipseg.methods._target import Eyes
+        from ipseg.baselines._target import Eyes
 
         super().__init__(engine.perception)
         self.eyes, self.settings = Eyes(engine.perception), settings
 
     def learn(self, reference: Reference, step: Steps) -> Learnt:
         """One point on the reference, SAM's three masks for it, and the weights that make them the given mask."""
-        from ipseg.methods import _target, _weights
+        from ipseg.baselines import _target, _weights
 
         with step("encoding", 0.1, self.eyes.has(reference.picture)):
             encoding = self.eyes.encoding(reference.picture)
@@ -76,7 +76,7 @@ class PerSAMF(Rival):
 
     def answer(self, reference: Reference, picture: Named, step: Steps) -> Answer:
         """One point, the weighted mask, and two refinements with its box."""
-        from ipseg.methods import _target
+        from ipseg.baselines import _target
 
         learnt: Learnt = reference.learnt
         with step("encoding", 0.1, self.eyes.has(picture)):

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ipseg import weights
+from ipseg.baselines import _networks
+from ipseg.baselines._in_context import InContext
 from ipseg.method.pipeline import IPSeg
-from ipseg.methods import _networks
-from ipseg.methods._in_context import InContext
 
 TITLE = "Painter"
 PAPER = "Wang et al., Images Speak in Images: A Generalist Painter for In-Context Visual Learning, CVPR 2023"
