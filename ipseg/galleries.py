@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ipseg.comparison import iou
 from ipseg.core import images, store
 from ipseg.core.types import InputError, Mask, Picture
 from ipseg.evaluation.predict import decides
 from ipseg.method.pipeline import IPSeg, Progress
+from ipseg.studies.comparison import iou
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import ipseg
-from ipseg import comparison
 from ipseg.core import plugins
 from ipseg.core.types import MaskError, SettingError
+from ipseg.studies import comparison
 
 SIZE = (90, 120)
 

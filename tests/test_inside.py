@@ -13,7 +13,6 @@ from parity_rules import scene
 
 import ipseg
 from ipseg import inside, weights
-from ipseg.comparison import iou
 from ipseg.core import geometry, store
 from ipseg.core.types import FeatureMap
 from ipseg.engine import presets, zerogpu
@@ -24,6 +23,7 @@ from ipseg.inside import _layers as layers
 from ipseg.method import similarity
 from ipseg.method.encodings import named
 from ipseg.method.pipeline import Method
+from ipseg.studies.comparison import iou
 from ipseg.ui import _inside
 
 FRAME = geometry.squash_frame((20, 30), (4, 6))

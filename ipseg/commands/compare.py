@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from ipseg import comparison
 from ipseg.commands import _engine, _files
-from ipseg.comparison import Comparison, Contestant
 from ipseg.core import images, plugins, viz
 from ipseg.core.types import InputError, SettingError
 from ipseg.method.pipeline import IPSeg
+from ipseg.studies import comparison
+from ipseg.studies.comparison import Comparison, Contestant
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

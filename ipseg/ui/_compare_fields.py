@@ -7,8 +7,8 @@ from typing import Any
 
 import gradio as gr
 
-from ipseg import comparison
 from ipseg.core import plugins
+from ipseg.studies import comparison
 from ipseg.ui._studio import picture_input
 
 WAITING = '<div class="waiting">Give a picture of the thing, one or more pictures to search, and two methods.</div>'

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ipseg import inside
-from ipseg.comparison import iou
 from ipseg.core.types import Mask
 from ipseg.inside import Answer, Inside, Pair
+from ipseg.studies.comparison import iou
 from ipseg.ui import _figures as draw
 
 NAMES = {  # layers and ways

@@ -16,9 +16,9 @@ import numpy as np
 from gradio.processing_utils import save_bytes_to_cache
 from PIL import Image
 
-from ipseg.comparison import Comparison, Entry
 from ipseg.core import images, viz
 from ipseg.core.types import Mask, MaskError, Picture
+from ipseg.studies.comparison import Comparison, Entry
 from ipseg.ui._studio import as_jpeg, shown
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import gradio as gr
 
-from ipseg import comparison
 from ipseg.core import images
 from ipseg.core.types import InputError, Mask, Picture, PictureError
 from ipseg.engine.options import Options
+from ipseg.studies import comparison
 from ipseg.ui import _rows as rows
 from ipseg.ui._compare_fields import Layout, layout
 from ipseg.ui._controls import Controls
