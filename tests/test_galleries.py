@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import ipseg
-from ipseg import galleries
 from ipseg.core.types import InputError
+from ipseg.studies import galleries
 from tests.ui.conftest import EXAMPLES
 
 FOLDER = EXAMPLES.parent

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from ipseg import galleries
 from ipseg.core import viz
 from ipseg.core.images import open_picture
 from ipseg.core.types import InputError, Picture
-from ipseg.galleries import Answer, Case, Kind, Shown
+from ipseg.studies import galleries
+from ipseg.studies.galleries import Answer, Case, Kind, Shown
 from ipseg.ui._studio import examples_folder, shown
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import gradio as gr
 
-from ipseg import galleries
 from ipseg.engine.options import Options
-from ipseg.galleries import Answer, Case
+from ipseg.studies import galleries
+from ipseg.studies.galleries import Answer, Case
 from ipseg.ui import _gallery
 from ipseg.ui._controls import Controls
 from ipseg.ui._signature import with_engine

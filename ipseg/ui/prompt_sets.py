@@ -9,11 +9,11 @@ from typing import Any
 
 import gradio as gr
 
-from ipseg import galleries
 from ipseg.core import images
 from ipseg.core.types import PictureError
 from ipseg.engine.options import Options
-from ipseg.galleries import Answer, Kind
+from ipseg.studies import galleries
+from ipseg.studies.galleries import Answer, Kind
 from ipseg.ui import _gallery
 from ipseg.ui._controls import Controls
 from ipseg.ui._signature import with_engine
