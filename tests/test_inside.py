@@ -12,17 +12,18 @@ from lending import Spaces
 from parity_rules import scene
 
 import ipseg
-from ipseg import inside, weights
+from ipseg import weights
 from ipseg.core import geometry, store
 from ipseg.core.types import FeatureMap
 from ipseg.engine import presets, zerogpu
 from ipseg.engine.borrowed import Borrower
 from ipseg.engine.options import Options
-from ipseg.inside import OWN, TRUE, Pair
-from ipseg.inside import _layers as layers
 from ipseg.method import similarity
 from ipseg.method.encodings import named
 from ipseg.method.pipeline import Method
+from ipseg.studies import ablation
+from ipseg.studies.ablation import OWN, TRUE, Pair
+from ipseg.studies.ablation import _layers as layers
 from ipseg.studies.comparison import iou
 from ipseg.ui import _inside
 
@@ -50,8 +51,8 @@ def counted(engine):
 def small_grid():
     """Four settings instead of fifteen."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(inside._ways, "KS", (8, 32))
-        patch.setattr(inside._ways, "CLUSTERS", (2, 4))
+        patch.setattr(ablation._ways, "KS", (8, 32))
+        patch.setattr(ablation._ways, "CLUSTERS", (2, 4))
         yield
 
 
@@ -71,7 +72,7 @@ def store(tmp_path_factory):
 def seen(pair, store):
     """A look with the offline engine, and how often it encoded."""
     engine, calls = counted(ipseg.load("offline"))
-    return inside.look(engine, pair, store=store), calls
+    return ablation.look(engine, pair, store=store), calls
 
 
 def test_each_picture_is_encoded_once(seen):
@@ -97,7 +98,7 @@ def test_its_own_setting_is_its_own_answer(seen):
     look, _ = seen
     assert look.setting == (32, 4)
     assert set(look.grid) == {(8, 2), (8, 4), (32, 2), (32, 4)}
-    for same in (look.grid[look.setting], look.similarities[inside.own_way(look.similarities)]):
+    for same in (look.grid[look.setting], look.similarities[ablation.own_way(look.similarities)]):
         np.testing.assert_array_equal(same.mask, look.own.mask)
         np.testing.assert_array_equal(same.points.positive, look.own.points.positive)
     for (_, clusters), one in look.grid.items():
@@ -125,7 +126,7 @@ def test_what_is_kept_is_not_computed_again(seen, pair, store):
     first, _ = seen
     engine, calls = counted(ipseg.load("offline"))
     engine.segment = None
-    again = inside.look(engine, pair, store=store)
+    again = ablation.look(engine, pair, store=store)
     assert not calls
     np.testing.assert_array_equal(first.own.mask, again.own.mask)
     np.testing.assert_array_equal(first.colours[0].image, again.colours[0].image)
@@ -144,7 +145,7 @@ def test_other_settings_and_pictures_are_kept_apart(seen, pair, store):
     assert not seen[0].saliencies["tsdn"].error or not any("tsdn" in file.name for file in before)
     engine = ipseg.load("offline")
     engine.method = replace(engine.method, k=8)
-    look = inside.look(engine, Pair(pair.prompt, pair.image), store=store)
+    look = ablation.look(engine, Pair(pair.prompt, pair.image), store=store)
     assert len(set(store.iterdir()) - before) == len(before) - 1
     assert look.setting == (8, 4)
     assert TRUE not in look.saliencies  # there is no truth to be told
@@ -201,19 +202,19 @@ def test_few_channels_and_flat_features_are_colours_too(channels):
 def test_separation_is_the_share_of_pairs_in_order():
     mask = np.array([[True, True, False, False]])
     for values, expected in (([4, 3, 2, 1], 1), ([1, 2, 3, 4], 0), ([1, 1, 1, 1], 0.5), ([4, 1, 2, 3], 0.5)):
-        assert inside.separation(np.array([values], np.float32), mask) == expected
-    assert inside.separation(np.zeros((2, 2), np.float32), np.ones((2, 2), bool)) == 0.5
+        assert ablation.separation(np.array([values], np.float32), mask) == expected
+    assert ablation.separation(np.zeros((2, 2), np.float32), np.ones((2, 2), bool)) == 0.5
 
 
 def test_ways_of_an_engine_with_stable_diffusion():
     shares = {"dinov2": 1.0, "s3": 0.03, "s4": 0.02, "s5": 0.01}
-    found = {name: dict(each.weights) for name, each in inside.ways(Method(weights=shares), list(shares)).items()}
+    found = {name: dict(each.weights) for name, each in ablation.ways(Method(weights=shares), list(shares)).items()}
     assert found["with sd"] == shares
     assert found["without sd"] == {"dinov2": 1.0}
     assert found["sd"] == {name: shares[name] for name in ("s3", "s4", "s5")}
     assert {"s3", "s4", "s5"} <= set(found)
     assert "dinov2" not in found  # it is what is left without Stable Diffusion
-    assert inside.own_way(found) == "with sd"
+    assert ablation.own_way(found) == "with sd"
 
 
 @pytest.mark.parametrize(
@@ -225,14 +226,14 @@ def test_ways_of_an_engine_with_stable_diffusion():
     ],
 )
 def test_ways_of_other_engines(shares, names, expected):
-    found = inside.ways(Method(weights=shares), names)
+    found = ablation.ways(Method(weights=shares), names)
     assert list(found) == expected
-    assert inside.own_way(found) == expected[0]
+    assert ablation.own_way(found) == expected[0]
 
 
 def test_the_grid_holds_the_methods_own_numbers():
-    assert (20, 3) in inside.settings(Method(k=20, clusters=3))
-    assert all(c <= k for k, c in inside.settings(Method(k=2, clusters=1)))
+    assert (20, 3) in ablation.settings(Method(k=20, clusters=3))
+    assert all(c <= k for k, c in ablation.settings(Method(k=2, clusters=1)))
 
 
 # Engines with networks, small ones, and the same ones lent.
@@ -268,7 +269,7 @@ def test_stable_diffusion_and_a_borrowed_engine(networked):
     image, truth = scene("input", 120, 83)
     pair = Pair(prompt, image, thing, truth)
     engine, calls = counted(plain)
-    one, other = inside.look(engine, pair), inside.look(lent, pair)
+    one, other = ablation.look(engine, pair), ablation.look(lent, pair)
     assert max(calls.values()) == 1
     assert one.colours[0].name == "fused"
     assert {each.name for each in one.colours} == {"fused", "dinov2", "s3", "s4", "s5"}
@@ -293,4 +294,4 @@ def test_stable_diffusion_and_a_borrowed_engine(networked):
     assert "than “Without SD”" in said or "as “Without SD”" in said
     assert "no “with and without Stable Diffusion”" not in said
     assert _inside.features(told).count("<figure>") == 2 * (1 + len(other.colours))
-    assert len(inside.look(lent, pair).grid) == len(one.grid)
+    assert len(ablation.look(lent, pair).grid) == len(one.grid)

@@ -13,7 +13,7 @@ from PIL import Image
 
 from ipseg.core import viz
 from ipseg.core.types import Picture
-from ipseg.inside import Answer
+from ipseg.studies.ablation import Answer
 
 SMALL, LARGE = 320, 640  # pixels of the longer side, in a table and else
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ipseg import inside
 from ipseg.core.types import Mask
-from ipseg.inside import Answer, Inside, Pair
+from ipseg.studies import ablation
+from ipseg.studies.ablation import Answer, Inside, Pair
 from ipseg.studies.comparison import iou
 from ipseg.ui import _figures as draw
 
@@ -71,13 +71,13 @@ class Told:
 
     def told_apart(self, answer: Answer) -> float:
         """How often a pixel of the thing is more similar than one of the ground."""
-        return 0.5 if answer.map is None else inside.separation(answer.map, self.reference)
+        return 0.5 if answer.map is None else ablation.separation(answer.map, self.reference)
 
 
 def steps(told: Told) -> str:
     """From the prompt to the mask, in the order of Fig. 3."""
     look, pair = told.look, told.pair
-    alike = look.similarities[inside.own_way(look.similarities)]
+    alike = look.similarities[ablation.own_way(look.similarities)]
     return draw.figures(
         [
             (pair.prompt, "1. The prompt"),
@@ -123,7 +123,7 @@ def similarity(told: Told, layers: Sequence[str]) -> str:
     """Fig. 5 and 8, Table 3: what each source, and all together, take for alike."""
     found = told.look.similarities
     rows = {_name(name): [f"{told.told_apart(one):.1%}", f"{told.iou(one):.2f}"] for name, one in found.items()}
-    table = draw.table(["pixels told apart", "IoU"], rows, own=_name(inside.own_way(found)))
+    table = draw.table(["pixels told apart", "IoU"], rows, own=_name(ablation.own_way(found)))
     tiles = [
         (draw.heat(told.pair.image, one), f"{_name(name)}: IoU {told.iou(one):.2f}") for name, one in found.items()
     ]
@@ -136,7 +136,7 @@ def similarity(told: Told, layers: Sequence[str]) -> str:
 
 def _of_similarity(told: Told) -> str:
     found = told.look.similarities
-    own = inside.own_way(found)
+    own = ablation.own_way(found)
     if len(found) == 1:
         share = told.told_apart(found[own])
         return f"A pixel of the thing is more similar than one of the ground in <b>{share:.1%}</b> of all pairs."

@@ -10,13 +10,13 @@ from typing import Any
 
 import gradio as gr
 
-from ipseg import inside
 from ipseg.core import images, store
 from ipseg.core.types import PictureError
 from ipseg.engine import options
 from ipseg.engine.options import Options
-from ipseg.inside import Inside, Pair
 from ipseg.method.pipeline import Progress
+from ipseg.studies import ablation
+from ipseg.studies.ablation import Inside, Pair
 from ipseg.ui import _inside as sections
 from ipseg.ui._controls import Controls
 from ipseg.ui._signature import with_engine
@@ -160,7 +160,7 @@ def _looked(studio: Studio, asked: Options, pair: Pair, report: Progress) -> Ins
         report(0.0, "models")
     engine = studio.engine(asked)
     with studio.looking():
-        return inside.look(engine, pair, store=store.folder("inside") if shipped else None, progress=report)
+        return ablation.look(engine, pair, store=store.folder("inside") if shipped else None, progress=report)
 
 
 @cache

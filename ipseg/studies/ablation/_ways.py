@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from ipseg.core import geometry, plugins
 from ipseg.core.store import Arrays
 from ipseg.core.types import Mask, Picture, Prompt
-from ipseg.inside._answers import Answer, answer, packed
 from ipseg.method.encodings import Named, Perception, named
 from ipseg.method.pipeline import IPSeg, Method, Progress
+from ipseg.studies.ablation._answers import Answer, answer, packed
 
 DIFFUSION = ("s3", "s4", "s5")  # layers of Stable Diffusion, as its extractor names them
 KS = (8, 16, 32, 64)  # of Table 4

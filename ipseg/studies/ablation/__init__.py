@@ -19,12 +19,12 @@ from ipseg.core.store import Arrays
 from ipseg.core.types import InputError, Mask
 from ipseg.engine.borrowed import Borrower
 from ipseg.evaluation.predict import decides
-from ipseg.inside import _layers, _ways
-from ipseg.inside._answers import Answer, answer, none, packed, unpacked
-from ipseg.inside._layers import FUSED, Colours, separation
-from ipseg.inside._ways import CLUSTERS, DIFFUSION, KS, TRUE, Pair, own_way, settings, ways
 from ipseg.method.encodings import named
 from ipseg.method.pipeline import IPSeg, Progress
+from ipseg.studies.ablation import _layers, _ways
+from ipseg.studies.ablation._answers import Answer, answer, none, packed, unpacked
+from ipseg.studies.ablation._layers import FUSED, Colours, separation
+from ipseg.studies.ablation._ways import CLUSTERS, DIFFUSION, KS, TRUE, Pair, own_way, settings, ways
 
 __all__ = [
     "CLUSTERS", "DIFFUSION", "FUSED", "KS", "OWN", "TRUE", "Answer", "Colours", "Inside", "Pair", "look", "own_way",
