@@ -1,4 +1,4 @@
-"""The command line: ``python -m ipseg COMMAND``. Commands are the files of ``ipseg/commands/``."""
+"""The command line: ``python -m ipseg COMMAND``. Commands are the files of ``ipseg/cli/``."""
 
 from __future__ import annotations
 

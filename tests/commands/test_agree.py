@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ipseg.__main__ import main
-from ipseg.commands.agree import agree
+from ipseg.cli.agree import agree
 from ipseg.core.types import Points
 from tests.ui.conftest import EXAMPLES
 

@@ -44,7 +44,7 @@ def test_errors_become_exit_codes(error, code, words, monkeypatch, capsys):
     def fail(arguments):
         raise error
 
-    monkeypatch.setattr("ipseg.commands.segment.run", fail)
+    monkeypatch.setattr("ipseg.cli.segment.run", fail)
     assert __main__.main(["segment", "a", "b", "--output", "c"]) == code
     assert capsys.readouterr().err == words
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ipseg.__main__ import main
-from ipseg.commands import segment
+from ipseg.cli import segment
 from ipseg.core import images
 
 RED, BLUE = (200, 30, 40), (50, 90, 210)

@@ -6,7 +6,7 @@ import pytest
 
 from ipseg import weights
 from ipseg.__main__ import main
-from ipseg.commands import weights as command
+from ipseg.cli import weights as command
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ipseg.__main__ import main
-from ipseg.commands import evaluate as command
+from ipseg.cli import evaluate as command
 from ipseg.core.types import InputError
 from ipseg.evaluation import perseg
 from ipseg.evaluation.perseg import Presence, Row

@@ -15,7 +15,7 @@ from statistics import median
 from typing import Any
 
 from ipseg import weights
-from ipseg.commands import _engine
+from ipseg.cli import _engine
 from ipseg.core import images
 from ipseg.core.types import InputError, Picture
 from ipseg.method.pipeline import IPSeg

@@ -19,7 +19,7 @@ import numpy as np
 from ipseg.batch import clips, inputs, pictures, video
 from ipseg.batch.looks import Question
 from ipseg.batch.rle import Record
-from ipseg.commands import _engine, _files
+from ipseg.cli import _engine, _files
 from ipseg.core import images
 from ipseg.core.types import Mask, SettingError
 

@@ -9,7 +9,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from ipseg.commands import _engine
+from ipseg.cli import _engine
 from ipseg.core.types import InputError
 from ipseg.evaluation import perseg
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ipseg.commands import _engine, _files
+from ipseg.cli import _engine, _files
 from ipseg.core.result import Result
 from ipseg.core.types import InputError, Points, Prompt, SettingError
 from ipseg.method.pipeline import IPSeg

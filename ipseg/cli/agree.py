@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipseg import weights
-from ipseg.commands import _engine
+from ipseg.cli import _engine
 from ipseg.core.types import InputError, Points, SettingError
 from ipseg.datasets import perseg
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ipseg.commands import _engine, _files
+from ipseg.cli import _engine, _files
 from ipseg.core import images, plugins, viz
 from ipseg.core.types import InputError, SettingError
 from ipseg.method.pipeline import IPSeg
