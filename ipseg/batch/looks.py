@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from ipseg.batch import rle
+from ipseg.annotations import rle
 from ipseg.core import images
 from ipseg.core.types import Mask, Picture
 from ipseg.method.pipeline import IPSeg

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ipseg.batch.rle import Record
+from ipseg.annotations.rle import Record
 from ipseg.core import images
 from ipseg.core.types import Mask
 

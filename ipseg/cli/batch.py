@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ipseg.annotations.rle import Record
 from ipseg.batch import clips, inputs, pictures, video
 from ipseg.batch.looks import Question
-from ipseg.batch.rle import Record
 from ipseg.cli import _engine, _files
 from ipseg.core import images
 from ipseg.core.types import Mask, SettingError

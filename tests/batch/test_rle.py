@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ipseg import open_picture
-from ipseg.batch import rle
+from ipseg.annotations import rle
 from ipseg.batch.parcel import Parcel
 
 

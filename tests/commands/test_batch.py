@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from ipseg.__main__ import main
-from ipseg.batch import clips, looks, rle
+from ipseg.annotations import rle
+from ipseg.batch import clips, looks
 from ipseg.core import images
 from tests.batch.conftest import film  # noqa: F401 - a fixture
 

@@ -14,7 +14,8 @@ import pytest
 from gradio_client import Client, handle_file
 
 from ipseg import open_picture
-from ipseg.batch import clips, rle
+from ipseg.annotations import rle
+from ipseg.batch import clips
 from tests.ui.conftest import EXAMPLES, open_tab, wide_only
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the client's own event loop
