@@ -11,8 +11,8 @@ import gradio as gr
 from gradio.processing_utils import save_file_to_cache
 
 from ipseg.batch import clips, inputs, pictures, video
+from ipseg.batch.archive import Parcel
 from ipseg.batch.looks import Question
-from ipseg.batch.parcel import Parcel
 from ipseg.core import images
 from ipseg.core.types import PictureError
 from ipseg.engine.options import Options

@@ -10,7 +10,7 @@ import pytest
 
 from ipseg import open_picture
 from ipseg.annotations import rle
-from ipseg.batch.parcel import Parcel
+from ipseg.batch.archive import Parcel
 
 
 def test_counts_run_down_the_columns_and_begin_outside():
