@@ -24,19 +24,19 @@ if TYPE_CHECKING:
     from ipseg.method.points import MAX_CLUSTERS, MAX_K
 
 _HOMES = {
-    "IPSeg": "pipeline",
-    "InputError": "types",
-    "MAX_CLUSTERS": "points",
-    "MAX_K": "points",
-    "Method": "pipeline",
-    "Options": "options",
-    "PRESETS": "presets",
-    "Points": "types",
-    "Prompt": "types",
-    "Result": "result",
-    "load": "choice",
-    "open_mask": "images",
-    "open_picture": "images",
+    "IPSeg": "method.pipeline",
+    "InputError": "core.types",
+    "MAX_CLUSTERS": "method.points",
+    "MAX_K": "method.points",
+    "Method": "method.pipeline",
+    "Options": "engine.options",
+    "PRESETS": "engine.presets",
+    "Points": "core.types",
+    "Prompt": "core.types",
+    "Result": "core.result",
+    "load": "engine.choice",
+    "open_mask": "core.images",
+    "open_picture": "core.images",
 }
 
 __all__ = [

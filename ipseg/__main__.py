@@ -29,8 +29,8 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"ipseg {__version__}")
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for name in plugins.names("commands"):
-        command = plugins.module("commands", name)
+    for name in plugins.names("cli"):
+        command = plugins.module("cli", name)
         summary = (command.__doc__ or "").strip().splitlines()[0]
         sub = commands.add_parser(name, help=summary, description=command.__doc__, formatter_class=_Formatter)
         command.add_arguments(sub)

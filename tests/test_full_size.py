@@ -13,11 +13,11 @@ torch = pytest.importorskip("torch", reason="the paper's models need the extra [
 for package in ("accelerate", "diffusers", "segment_anything", "transformers"):
     pytest.importorskip(package, reason="the paper's models need the extra [models]")
 
-import published  # noqa: E402
+import published
 
 from ipseg import weights
-from ipseg.engine import presets  # noqa: E402
-from ipseg.engine.placement import Placement  # noqa: E402
+from ipseg.engine import presets
+from ipseg.engine.placement import Placement
 
 PICTURE, _ = scene("full size", 96, 128)
 DINOV2 = {"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "image_size": 518}

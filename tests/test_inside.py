@@ -64,15 +64,15 @@ def pair(make_scene) -> Pair:
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory):
+def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("kept")
 
 
 @pytest.fixture(scope="module")
-def seen(pair, store):
+def seen(pair, folder):
     """A look with the offline engine, and how often it encoded."""
     engine, calls = counted(ipseg.load("offline"))
-    return ablation.look(engine, pair, store=store), calls
+    return ablation.look(engine, pair, folder=folder), calls
 
 
 def test_each_picture_is_encoded_once(seen):
@@ -122,11 +122,11 @@ def test_a_method_without_its_weights_says_so(seen, one_sentence):
     assert "TSDN" in absent.error
 
 
-def test_what_is_kept_is_not_computed_again(seen, pair, store):
+def test_what_is_kept_is_not_computed_again(seen, pair, folder):
     first, _ = seen
     engine, calls = counted(ipseg.load("offline"))
     engine.segment = None
-    again = ablation.look(engine, pair, store=store)
+    again = ablation.look(engine, pair, folder=folder)
     assert not calls
     np.testing.assert_array_equal(first.own.mask, again.own.mask)
     np.testing.assert_array_equal(first.colours[0].image, again.colours[0].image)
@@ -136,8 +136,8 @@ def test_what_is_kept_is_not_computed_again(seen, pair, store):
         np.testing.assert_allclose(one.map, again.similarities[name].map, atol=1e-2)
 
 
-def test_other_settings_and_pictures_are_kept_apart(seen, pair, store):
-    before = set(store.iterdir())
+def test_other_settings_and_pictures_are_kept_apart(seen, pair, folder):
+    before = set(folder.iterdir())
     assert all(
         one.error or any(f"saliency-{name}." in file.name for file in before) or name == OWN
         for name, one in seen[0].saliencies.items()
@@ -145,8 +145,8 @@ def test_other_settings_and_pictures_are_kept_apart(seen, pair, store):
     assert not seen[0].saliencies["tsdn"].error or not any("tsdn" in file.name for file in before)
     engine = ipseg.load("offline")
     engine.method = replace(engine.method, k=8)
-    look = ablation.look(engine, Pair(pair.prompt, pair.image), store=store)
-    assert len(set(store.iterdir()) - before) == len(before) - 1
+    look = ablation.look(engine, Pair(pair.prompt, pair.image), folder=folder)
+    assert len(set(folder.iterdir()) - before) == len(before) - 1
     assert look.setting == (8, 4)
     assert TRUE not in look.saliencies  # there is no truth to be told
 
@@ -250,7 +250,7 @@ def networked(small_models, monkeypatch):
     torch.set_num_threads(1)  # a child has none of its parent's other threads, and would wait for them
     cv2.setNumThreads(1)
     fake = Spaces()
-    monkeypatch.setattr(zero, "SPACES", fake)
+    monkeypatch.setattr(zerogpu, "SPACES", fake)
 
     def build(chosen: Options):
         return presets.assemble(networks.on_small_pictures(presets.PRESETS[chosen.preset]), chosen.name)

@@ -6,16 +6,16 @@ from parity_rules import scene
 
 torch = pytest.importorskip("torch", reason="the paper's models need the extra [models]")
 
-from networks import small_dinov2, small_sam, small_sam2, small_sam2_processor, tsdn  # noqa: E402
+from networks import small_dinov2, small_sam, small_sam2, small_sam2_processor, tsdn
 
-from ipseg.features.dinov2 import DINOv2  # noqa: E402
-from ipseg.features.fusion import Fusion  # noqa: E402
-from ipseg.method.pipeline import IPSeg, Method  # noqa: E402
-from ipseg.saliency.none import Everything  # noqa: E402
-from ipseg.saliency.tokencut import TokenCut  # noqa: E402
-from ipseg.saliency.tsdn import TSDN  # noqa: E402
-from ipseg.segmenters.sam import SegmentAnything  # noqa: E402
-from ipseg.segmenters.sam2 import SegmentAnything2  # noqa: E402
+from ipseg.features.dinov2 import DINOv2
+from ipseg.features.fusion import Fusion
+from ipseg.method.pipeline import IPSeg, Method
+from ipseg.saliency.none import Everything
+from ipseg.saliency.tokencut import TokenCut
+from ipseg.saliency.tsdn import TSDN
+from ipseg.segmenters.sam import SegmentAnything
+from ipseg.segmenters.sam2 import SegmentAnything2
 
 PROMPT, THING = scene("prompt", 75, 101)
 INPUT, _ = scene("input", 120, 83)

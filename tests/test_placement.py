@@ -13,9 +13,9 @@ import pytest
 torch = pytest.importorskip("torch", reason="the paper's models need the extra [models]")
 pytest.importorskip("accelerate", reason="the paper's models need the extra [models]")
 
-from ipseg.core import plugins  # noqa: E402
-from ipseg.core.types import SettingError  # noqa: E402
-from ipseg.engine.placement import Placement, PlacementError  # noqa: E402
+from ipseg.core import plugins
+from ipseg.core.types import SettingError
+from ipseg.engine.placement import Placement, PlacementError
 
 GPU = torch.cuda.is_available()
 

@@ -79,7 +79,7 @@ def test_a_package_that_is_not_installed_is_one_sentence(monkeypatch):
     def no_torch(*_, **__):
         raise ModuleNotFoundError("No module named 'torch'", name="torch")
 
-    monkeypatch.setattr(registry, "build", no_torch)
+    monkeypatch.setattr(plugins, "build", no_torch)
     with pytest.raises(SettingError, match=r'needs torch, which is missing; run pip install "ipseg\[models\]"'):
         ipseg.load("offline")
 

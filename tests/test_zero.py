@@ -37,7 +37,7 @@ def spaces(models, monkeypatch) -> Spaces:
     torch.set_num_threads(1)  # a child has none of its parent's other threads, and would wait for them
     cv2.setNumThreads(1)
     fake = Spaces()
-    monkeypatch.setattr(zero, "SPACES", fake)
+    monkeypatch.setattr(zerogpu, "SPACES", fake)
     with threadpool_limits(1):
         yield fake
     torch.set_num_threads(before[0])
@@ -136,7 +136,7 @@ def test_a_rival_answers_as_without(name, pair, spaces):
 
 
 def _settings(name: str) -> set[str]:
-    return set(plugins.module("methods", name).Settings.__dataclass_fields__)
+    return set(plugins.module("baselines", name).Settings.__dataclass_fields__)
 
 
 def test_an_error_of_the_worker_is_its_sentence(spaces):
@@ -200,7 +200,7 @@ def test_without_a_lent_gpu_nothing_changes(monkeypatch):
 def test_the_studio_lends_what_needs_weights(preset, spaces, small_models, monkeypatch):
     from ipseg.ui._studio import Studio
 
-    monkeypatch.setattr(zero, "lent", lambda: True)
+    monkeypatch.setattr(zerogpu, "lent", lambda: True)
     studio = Studio(Options(preset), weights_dir=small_models)
     studio.ready()
     engine = studio.engine(Options(preset))

@@ -82,8 +82,8 @@ class Rival:
         """Make a reference of one picture. Its mask is the given one, else the saliency mask that IPSeg itself uses.
 
         Takes what :meth:`ipseg.method.pipeline.IPSeg.prompt` takes, with a single picture. Raises
-        :class:`~ipseg.core.types.PictureError` when there are more, :class:`~ipseg.core.types.MaskError` when the mask is empty
-        or does not fit.
+        :class:`~ipseg.core.types.PictureError` when there are more, :class:`~ipseg.core.types.MaskError` when the mask
+        is empty or does not fit.
         """
         picture, mask = _single(self.title, pictures), _single(self.title, masks)
         reference = self._reference(named(picture), mask)

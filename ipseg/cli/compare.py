@@ -26,7 +26,7 @@ from ipseg.studies.comparison import Comparison, Contestant
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``ipseg compare``."""
-    known, usual = ", ".join(plugins.names("methods")), ",".join(comparison.USUAL)
+    known, usual = ", ".join(plugins.names("baselines")), ",".join(comparison.USUAL)
     parser.add_argument("prompt", metavar="PROMPT", type=Path, help="picture of the thing")
     parser.add_argument("images", metavar="IMAGE", type=Path, nargs="+", help="pictures to cut it out of")
     parser.add_argument("--methods", metavar="M,M", default=usual, help=f"two or more, with commas, of: {known}")

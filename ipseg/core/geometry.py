@@ -1,6 +1,7 @@
 """The only place that converts between frames: picture pixels, letterboxed square, feature cells.
 
-A :class:`~ipseg.core.types.Frame` says where a grid of cells lies on its picture, so every conversion is one affine step.
+A :class:`~ipseg.core.types.Frame` says where a grid of cells lies on its picture, so every conversion is one affine
+step.
 """
 
 from __future__ import annotations

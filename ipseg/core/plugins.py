@@ -17,7 +17,7 @@ from typing import Any
 
 from ipseg.core.types import SettingError
 
-KINDS = ("features", "saliency", "segmenters", "methods", "datasets", "commands", "ui")
+KINDS = ("features", "saliency", "segmenters", "baselines", "datasets", "cli", "ui")
 
 
 def names(kind: str) -> list[str]:
@@ -52,7 +52,7 @@ def build(kind: str, name: str, *, placement: Any = None, **settings: Any) -> An
 
 def method(name: str, engine: Any, **settings: Any) -> Any:
     """Make the method of that name on the parts of an engine, ``"ipseg"`` or a rival: see :mod:`ipseg.baselines`."""
-    plugin = module("methods", name)
+    plugin = module("baselines", name)
     chosen = _settings(plugin, name, settings)
     if hasattr(engine, "make") and name != "ipseg":  # an engine whose networks are in another process
         return engine.make(name, settings)

@@ -119,7 +119,7 @@ class BorrowedMethod:
 
     def __init__(self, engine: Borrower, name: str, settings: Mapping[str, Any]) -> None:
         self._engine, self._name, self._settings = engine, name, dict(settings)
-        self.label, self.about = plugins.module("methods", name).TITLE, ""
+        self.label, self.about = plugins.module("baselines", name).TITLE, ""
 
     def prompt(self, pictures: Any, masks: Any = None, *, progress: Progress | None = None) -> Any:
         """As :meth:`ipseg.baselines._rival.Rival.prompt`."""

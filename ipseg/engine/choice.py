@@ -32,9 +32,9 @@ def load(name: str | None = None, *, placement: Any = None, **changes: Any) -> I
     """Build the engine of a preset; without a name, of the best that this machine can run with the weights it has.
 
     ``changes`` are fields of :class:`ipseg.engine.options.Options`: ``load("paper", segmenter="sam/vit_b")``.
-    ``placement`` is an :class:`ipseg.engine.placement.Placement`; without one, a GPU where there is one, else the CPU. Nothing
-    is ever downloaded: ``python -m ipseg weights fetch PRESET`` does that. ``engine.reason`` says why an engine was
-    taken. Raises as :func:`ipseg.engine.presets.load` does, and SettingError for a change that is not known.
+    ``placement`` is an :class:`ipseg.engine.placement.Placement`; without one, a GPU where there is one, else the CPU.
+    Nothing is ever downloaded: ``python -m ipseg weights fetch PRESET`` does that. ``engine.reason`` says why an engine
+    was taken. Raises as :func:`ipseg.engine.presets.load` does, and SettingError for a change that is not known.
     """
     unknown = sorted(set(changes) - set(Options.__dataclass_fields__))
     if unknown:

@@ -49,7 +49,7 @@ class Options:
 
 
 def load(options: Options, *, placement: Any = None) -> IPSeg:
-    """Build the engine. Raises as :func:`ipseg.engine.presets.load` does, and SettingError for what does not go together."""
+    """Build the engine. Raises as :func:`ipseg.engine.presets.load`, and SettingError for parts that do not fit."""
     return presets.assemble(resolve(options), options.name, placement)
 
 

@@ -125,9 +125,9 @@ PRESETS: Mapping[str, Preset] = {
 def load(name: str, *, placement: Any = None) -> IPSeg:
     """Build the engine of the preset of that name; :func:`ipseg.load` does so too, and finds one without a name.
 
-    ``placement`` is an :class:`ipseg.engine.placement.Placement`; without one, a GPU where there is one, else the CPU. Raises
-    :class:`~ipseg.core.types.SettingError` when there is no preset of that name or the packages of its models are not
-    installed, :class:`~ipseg.weights.WeightError` when weights are missing or damaged.
+    ``placement`` is an :class:`ipseg.engine.placement.Placement`; without one, a GPU where there is one, else the CPU.
+    Raises :class:`~ipseg.core.types.SettingError` when there is no preset of that name or the packages of its models
+    are not installed, :class:`~ipseg.weights.WeightError` when weights are missing or damaged.
     """
     if name not in PRESETS:
         raise SettingError(f'There is no preset "{name}"; choose one of: {", ".join(PRESETS)}.')

@@ -3,8 +3,8 @@
     prompt, picture, what is kept of them --> worker: the engine answers --> answer, what it saw --> kept here
 
 The engine of the page is built before the page is launched, so that its networks are ready in every worker; what else
-is asked for is built in the worker. The page asks through :mod:`ipseg.engine.borrowed`. Import this module before torch. Where
-no GPU is lent, importing it does nothing.
+is asked for is built in the worker. The page asks through :mod:`ipseg.engine.borrowed`. Import this module before
+torch. Where no GPU is lent, importing it does nothing.
 """
 
 from __future__ import annotations

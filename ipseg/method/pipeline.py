@@ -109,8 +109,8 @@ class IPSeg:
     ) -> Prompt:
         """Make a prompt of one picture of the thing, or of several; each may carry a mask of its own.
 
-        ``pictures``: anything that :func:`ipseg.core.images.open_picture` opens, or a list of such. ``masks``: one mask, or
-        a list as long as ``pictures`` with None where the saliency method shall decide.
+        ``pictures``: anything that :func:`ipseg.core.images.open_picture` opens, or a list of such. ``masks``: one
+        mask, or a list as long as ``pictures`` with None where the saliency method shall decide.
         """
         sources: list[Any] = list(pictures) if isinstance(pictures, list | tuple) else [pictures]
         given = list(masks) if isinstance(masks, list | tuple) else [masks] * len(sources)

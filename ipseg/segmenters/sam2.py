@@ -39,7 +39,8 @@ class Encoding:
 
 
 class SegmentAnything2:
-    """A :class:`ipseg.core.types.Segmenter` around a ``Sam2Model``, on ``device`` already, and the processor of its makers.
+    """A :class:`ipseg.core.types.Segmenter` around a ``Sam2Model``, on ``device`` already, and the processor of its
+    makers.
 
     Its vision encoder may be of another dtype, and elsewhere as long as a hook brings it when it is called; the prompt
     encoder and the mask decoder, which are small, are float32 on the device.

@@ -85,7 +85,7 @@ class Comparison:
 
 def check(names: Sequence[str]) -> None:
     """Raise SettingError unless there are two methods or more, known, each once."""
-    known = plugins.names("methods")
+    known = plugins.names("baselines")
     unknown = [name for name in names if name not in known]
     if unknown:
         raise SettingError(f'There is no method "{unknown[0]}"; choose two or more of: {", ".join(known)}.')
@@ -141,7 +141,7 @@ def iou(mask: Mask, truth: Mask) -> float:
 def _enter(
     engine: IPSeg, name: str, picture: Picture, mask: Any, settings: Mapping[str, Any], progress: Progress | None
 ) -> Contestant:
-    title = plugins.module("methods", name).TITLE
+    title = plugins.module("baselines", name).TITLE
     start = time.perf_counter()
     try:
         maker = plugins.method(name, engine, **settings)

@@ -115,11 +115,11 @@ def answer(
     engine: IPSeg,
     prompts: Sequence[Path],
     asked: Shown,
-    store: Path | None = None,
+    folder: Path | None = None,
     progress: Progress | None = None,
 ) -> Answer:
-    """The engine's answer, computed once and read from ``store`` (:func:`cache_folder`) afterwards."""
-    path = (store or cache_folder()) / f"{_key(engine, [*prompts, asked.picture])}.npz"
+    """The engine's answer, computed once and read from ``folder`` (:func:`cache_folder`) afterwards."""
+    path = (folder or cache_folder()) / f"{_key(engine, [*prompts, asked.picture])}.npz"
     picture = images.open_picture(asked.picture)
     known = store.load(path)
     if known is None or not {"mask", "found", "saliency"} <= set(known) or known["mask"].shape != picture.shape[:2]:
@@ -137,7 +137,7 @@ def answers(
     engine: IPSeg,
     sets: Mapping[str, Sequence[Path]],
     inputs: Sequence[Shown],
-    store: Path | None = None,
+    folder: Path | None = None,
     progress: Progress | None = None,
 ) -> dict[str, list[Answer]]:
     """Every set asked about every input: {set: an answer for each input}."""
@@ -149,7 +149,7 @@ def answers(
             report = _part(progress, number * len(inputs) + place, total)
             if report:
                 report(0.0, "mask")
-            found[name].append(answer(engine, prompts, asked, store, report))
+            found[name].append(answer(engine, prompts, asked, folder, report))
     return found
 
 

@@ -68,7 +68,7 @@ def _question_fields() -> tuple[gr.Image, gr.Gallery, gr.CheckboxGroup]:
                 elem_id="compare-pictures",
             )
     methods = gr.CheckboxGroup(
-        [(plugins.module("methods", name).TITLE, name) for name in _by_usual(plugins.names("methods"))],
+        [(plugins.module("baselines", name).TITLE, name) for name in _by_usual(plugins.names("baselines"))],
         value=list(comparison.USUAL),
         label="3. Who answers",
         elem_id="compare-methods",

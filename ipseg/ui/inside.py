@@ -160,7 +160,7 @@ def _looked(studio: Studio, asked: Options, pair: Pair, report: Progress) -> Ins
         report(0.0, "models")
     engine = studio.engine(asked)
     with studio.looking():
-        return ablation.look(engine, pair, store=store.folder("inside") if shipped else None, progress=report)
+        return ablation.look(engine, pair, folder=store.folder("inside") if shipped else None, progress=report)
 
 
 @cache

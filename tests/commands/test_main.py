@@ -17,12 +17,12 @@ def test_every_command_is_found_and_explained(capsys):
         __main__.main(["--help"])
     assert caught.value.code == 0
     told = capsys.readouterr().out
-    for name in plugins.names("commands"):
+    for name in plugins.names("cli"):
         assert f"\n    {name} " in told
         with pytest.raises(SystemExit) as caught:
             __main__.main([name, "--help"])
         assert caught.value.code == 0
-        assert plugins.module("commands", name).__doc__.splitlines()[0] in capsys.readouterr().out
+        assert plugins.module("cli", name).__doc__.splitlines()[0] in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("arguments", [[], ["conjure"], ["--magic"]])

@@ -33,7 +33,7 @@ def test_every_row_has_its_figures_and_says_what_it_takes(title, columns, row):
     assert all(0 < figure < 100 for figure in row.figures)
     assert row.takes
     if row.plugin:
-        assert row.plugin in plugins.names("methods")
+        assert row.plugin in plugins.names("baselines")
         assert all(weights.get(name) for name in re.findall("`(.*?)`", row.takes))
 
 

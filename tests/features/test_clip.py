@@ -6,10 +6,10 @@ torch = pytest.importorskip("torch", reason="the paper's models need the extra [
 
 from ipseg import weights
 from ipseg.core import (
-    geometry,  # noqa: E402
+    geometry,
     plugins,
 )
-from ipseg.core.types import SettingError  # noqa: E402
+from ipseg.core.types import SettingError
 
 PICTURE, _ = scene("clip", 61, 40)
 

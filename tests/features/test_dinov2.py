@@ -5,15 +5,15 @@ from parity_rules import scene
 
 torch = pytest.importorskip("torch", reason="the paper's models need the extra [models]")
 
-from networks import small_dinov2  # noqa: E402
+from networks import small_dinov2
 
 from ipseg import weights
 from ipseg.core import (
-    geometry,  # noqa: E402
+    geometry,
     plugins,
 )
-from ipseg.core.types import InputError, SettingError  # noqa: E402
-from ipseg.features.dinov2 import MEAN, STD, DINOv2  # noqa: E402
+from ipseg.core.types import InputError, SettingError
+from ipseg.features.dinov2 import MEAN, STD, DINOv2
 
 PICTURE, _ = scene("dinov2", 50, 77)
 

@@ -7,11 +7,11 @@ torch = pytest.importorskip("torch", reason="the paper's models need the extra [
 
 from ipseg import weights
 from ipseg.core import (
-    geometry,  # noqa: E402
+    geometry,
     plugins,
 )
-from ipseg.core.types import FeatureMap, SettingError  # noqa: E402
-from ipseg.features.fusion import Fusion  # noqa: E402
+from ipseg.core.types import FeatureMap, SettingError
+from ipseg.features.fusion import Fusion
 from ipseg.method import prototype, similarity
 
 SIZE = (50, 77)

@@ -7,7 +7,7 @@ torch = pytest.importorskip("torch", reason="the paper's models need the extra [
 
 from ipseg import weights
 from ipseg.core import (
-    geometry,  # noqa: E402
+    geometry,
     plugins,
 )
 

@@ -10,12 +10,12 @@ torch = pytest.importorskip("torch", reason="the paper's models need the extra [
 
 from ipseg import weights
 from ipseg.core import (
-    geometry,  # noqa: E402
+    geometry,
     plugins,
 )
-from ipseg.core.types import SettingError  # noqa: E402
-from ipseg.features import _diffusion, stable_diffusion  # noqa: E402
-from ipseg.features.stable_diffusion import Settings, StableDiffusion, corners, together  # noqa: E402
+from ipseg.core.types import SettingError
+from ipseg.features import _diffusion, stable_diffusion
+from ipseg.features.stable_diffusion import Settings, StableDiffusion, corners, together
 
 PICTURE, _ = scene("diffusion", 50, 77)
 CHANNELS = {"s5": 32, "s4": 32, "s3": 32}

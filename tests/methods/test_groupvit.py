@@ -7,14 +7,14 @@ from parity_rules import scene
 torch = pytest.importorskip("torch", reason="the paper's models need the extra [models]")
 pytest.importorskip("transformers", reason="the paper's models need the extra [models]")
 
-import published  # noqa: E402
-from networks import small_groupvit  # noqa: E402
+import published
+from networks import small_groupvit
 
-import ipseg  # noqa: E402
+import ipseg
 from ipseg import weights
-from ipseg.baselines import groupvit  # noqa: E402
-from ipseg.core import plugins  # noqa: E402
-from ipseg.core.types import SettingError  # noqa: E402
+from ipseg.baselines import groupvit
+from ipseg.core import plugins
+from ipseg.core.types import SettingError
 
 PICTURE, _ = scene("input", 120, 83)
 NAMES = ("cow", "motorbike", "sofa", "cat")

@@ -9,14 +9,14 @@ from parity_rules import scene
 torch = pytest.importorskip("torch", reason="the paper's models need the extra [models]")
 pytest.importorskip("transformers", reason="the paper's models need the extra [models]")
 
-from networks import small_seggpt  # noqa: E402
-from transformers import SegGptConfig  # noqa: E402
+from networks import small_seggpt
+from transformers import SegGptConfig
 
-import ipseg  # noqa: E402
+import ipseg
 from ipseg import weights
-from ipseg.baselines import _in_context, painter  # noqa: E402
-from ipseg.core import plugins  # noqa: E402
-from ipseg.core.types import SettingError  # noqa: E402
+from ipseg.baselines import _in_context, painter
+from ipseg.core import plugins
+from ipseg.core.types import SettingError
 
 PROMPT, THING = scene("prompt", 75, 101)
 INPUT, _ = scene("input", 120, 83)

@@ -9,18 +9,18 @@ from parity_rules import scene
 torch = pytest.importorskip("torch", reason="the paper's models need the extra [models]")
 pytest.importorskip("ot", reason="Matcher's earth mover's distance needs the extra [models]")
 
-import published  # noqa: E402
-from networks import small_dinov2, small_sam, small_sam2, small_sam2_processor  # noqa: E402
+import published
+from networks import small_dinov2, small_sam, small_sam2, small_sam2_processor
 
 from ipseg import weights
-from ipseg.baselines import _candidates, _patches, _protocols  # noqa: E402
-from ipseg.core import plugins  # noqa: E402
-from ipseg.features.dinov2 import DINOv2  # noqa: E402
-from ipseg.method.encodings import named  # noqa: E402
-from ipseg.method.pipeline import IPSeg  # noqa: E402
-from ipseg.saliency.none import Everything  # noqa: E402
-from ipseg.segmenters.sam import SegmentAnything  # noqa: E402
-from ipseg.segmenters.sam2 import SegmentAnything2  # noqa: E402
+from ipseg.baselines import _candidates, _patches, _protocols
+from ipseg.core import plugins
+from ipseg.features.dinov2 import DINOv2
+from ipseg.method.encodings import named
+from ipseg.method.pipeline import IPSeg
+from ipseg.saliency.none import Everything
+from ipseg.segmenters.sam import SegmentAnything
+from ipseg.segmenters.sam2 import SegmentAnything2
 
 PROMPT, THING = scene("prompt", 75, 101)
 INPUT, _ = scene("input", 120, 83)
@@ -84,7 +84,7 @@ def test_from_two_pictures_to_a_mask(build, protocol):
 def test_the_network_is_read_once_and_its_cells_are_kept(build, engine, monkeypatch):
     matcher, other = build(), build("matcher_z")
     prompt = matcher.prompt(PROMPT, THING)
-    monkeypatch.setattr(registry, "build", None)
+    monkeypatch.setattr(plugins, "build", None)
     assert other.prompt(PROMPT).learnt[0] is prompt.learnt[0]
     assert prompt.learnt[0].values.shape == (1369, 32)
     np.testing.assert_allclose(np.linalg.norm(prompt.learnt[0].values, axis=1), 1, atol=1e-5)

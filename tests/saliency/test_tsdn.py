@@ -4,11 +4,11 @@ from parity_rules import scene
 
 torch = pytest.importorskip("torch", reason="the paper's models need the extra [models]")
 
-from networks import tsdn  # noqa: E402
+from networks import tsdn
 
 from ipseg import weights
-from ipseg.core import plugins  # noqa: E402
-from ipseg.saliency.tsdn import TSDN  # noqa: E402
+from ipseg.core import plugins
+from ipseg.saliency.tsdn import TSDN
 
 
 @pytest.fixture(scope="module")

@@ -7,18 +7,18 @@ from parity_rules import scene
 
 torch = pytest.importorskip("torch", reason="the paper's models need the extra [models]")
 
-from networks import SAM_SIDE, small_sam  # noqa: E402
-from parity_rules import fill_  # noqa: E402
-from segment_anything import SamPredictor, sam_model_registry  # noqa: E402
+from networks import SAM_SIDE, small_sam
+from parity_rules import fill_
+from segment_anything import SamPredictor, sam_model_registry
 
 from ipseg import weights
 from ipseg.core import (
-    cache,  # noqa: E402
+    cache,
     plugins,
 )
-from ipseg.core.types import Points, SettingError  # noqa: E402
+from ipseg.core.types import Points, SettingError
 from ipseg.method import refinement
-from ipseg.segmenters.sam import SegmentAnything  # noqa: E402
+from ipseg.segmenters.sam import SegmentAnything
 
 SIZE = (91, 133)
 PICTURE, _ = scene("sam", *SIZE)

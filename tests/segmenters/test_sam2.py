@@ -6,17 +6,17 @@ from parity_rules import scene
 
 torch = pytest.importorskip("torch", reason="the paper's models need the extra [models]")
 
-from networks import small_sam2, small_sam2_processor, small_sam2_video  # noqa: E402
-from transformers import Sam2Processor  # noqa: E402
+from networks import small_sam2, small_sam2_processor, small_sam2_video
+from transformers import Sam2Processor
 
 from ipseg import weights
 from ipseg.core import (
-    cache,  # noqa: E402
+    cache,
     plugins,
 )
-from ipseg.core.types import Points, SettingError  # noqa: E402
+from ipseg.core.types import Points, SettingError
 from ipseg.method import refinement
-from ipseg.segmenters.sam2 import SegmentAnything2  # noqa: E402
+from ipseg.segmenters.sam2 import SegmentAnything2
 
 SIZE = (91, 133)
 PICTURE, _ = scene("sam2", *SIZE)

@@ -9,8 +9,8 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the paper's models need the extra [models]")
 
-from ipseg import weights  # noqa: E402
-from ipseg.weights import WeightError, _loading  # noqa: E402
+from ipseg import weights
+from ipseg.weights import WeightError, _loading
 
 STATE = {"weight": torch.arange(6.0).reshape(2, 3), "bias": torch.ones(2)}
 

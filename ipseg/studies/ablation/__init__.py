@@ -48,9 +48,9 @@ class Inside:
     detector: str  # the engine's own saliency method
 
 
-def look(engine: IPSeg, pair: Pair, *, store: Path | None = None, progress: Progress | None = None) -> Inside:
-    """Everything about one pair; what ``store`` (a folder) holds of it is read instead. Raises as the engine does."""
-    report, once = progress or (lambda share, step: None), _keeper(engine, pair, store)
+def look(engine: IPSeg, pair: Pair, *, folder: Path | None = None, progress: Progress | None = None) -> Inside:
+    """Everything about one pair; what ``folder`` holds of it is read instead. Raises as the engine does."""
+    report, once = progress or (lambda share, step: None), _keeper(engine, pair, folder)
 
     def masks(share: float, step: str) -> None:
         report(0.5 + 0.5 * share, step)
@@ -116,15 +116,15 @@ def _detector(engine: IPSeg) -> str:
     return str(next(iter(engine.record.get("saliency", ())), ""))
 
 
-def _keeper(engine: IPSeg, pair: Pair, store: Path | None) -> Once:
+def _keeper(engine: IPSeg, pair: Pair, folder: Path | None) -> Once:
     """What computes a part of a look, or reads it where there is a folder that holds it."""
-    if store is None:
+    if folder is None:
         return lambda part, compute: compute()
     digest = hashlib.blake2b(decides(engine), digest_size=16)
     digest.update(images.fingerprint(pair.prompt, pair.image, pair.thing, pair.truth).encode())
 
     def once(part: str, compute: Callable[[], Arrays]) -> Arrays:
-        path = store / f"{digest.hexdigest()}-{part}.npz"
+        path = folder / f"{digest.hexdigest()}-{part}.npz"
         found = store.load(path)
         if not found:
             found = compute()
