@@ -15,11 +15,10 @@ import pytest
 from PIL import Image
 
 from ipseg.core import geometry, images
-from ipseg.core.result import Result
+from ipseg.core.result import Instance, Result
 from ipseg.core.types import Points, Similarity
 from ipseg.method import points
 from ipseg.method.encodings import Perception
-from ipseg.method.instances import Instance
 from ipseg.method.pipeline import Method
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]

@@ -11,7 +11,15 @@ from numpy.typing import NDArray
 
 from ipseg.core import geometry, viz
 from ipseg.core.types import Mask, Picture, Points, Similarity
-from ipseg.method.instances import Instance
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One thing of those that the prompt shows."""
+
+    mask: Mask  # (H, W) bool, in the pixels of the picture; those of different instances do not overlap
+    points: Points  # the group of points that led to it; (x, y) in picture pixels
+    score: float  # in [0, 1], as of :class:`ipseg.core.result.Result`
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ turn out to be of one thing are merged.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from skimage.measure import label
 from skimage.morphology import h_maxima
 from skimage.segmentation import watershed
 
+from ipseg.core.result import Instance
 from ipseg.core.types import Candidates, Mask, Points, Similarity
 
 MOST = 24  # instances of one picture
@@ -27,15 +28,6 @@ DIP = 0.12  # between two hills
 SMALLEST = 0.15  # of the largest hill or mask: what covers less is a crumb of something
 AS_SURE = 0.4  # of the best instance's score: what scores less is something else
 SAME = 0.6  # masks whose intersection over union is more than this show one thing
-
-
-@dataclass(frozen=True)
-class Instance:
-    """One thing of those that the prompt shows."""
-
-    mask: Mask  # (H, W) bool, in the pixels of the picture; those of different instances do not overlap
-    points: Points  # the group of points that led to it; (x, y) in picture pixels
-    score: float  # in [0, 1], as of :class:`ipseg.core.result.Result`
 
 
 def find(

@@ -13,7 +13,7 @@ from ipseg.core import geometry
 from ipseg.core.types import Candidates, Points, Similarity
 from ipseg.method import instances, points
 
-GALLERIES = Path(__file__).resolve().parents[1] / "examples_media"
+GALLERIES = Path(__file__).resolve().parents[2] / "examples_media"
 SIZE = (60, 90)
 FRAME = geometry.squash_frame(SIZE, (20, 30))
 
