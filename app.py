@@ -14,7 +14,7 @@ from ipseg.engine.presets import PRESETS
 from ipseg.ui import build
 from ipseg.ui._busy import Busy
 from ipseg.ui._limits import ONE, Limits
-from ipseg.ui._look import CSS, theme
+from ipseg.ui._theme import CSS, theme
 from ipseg.ui._studio import Studio
 
 LOCAL = ("127.0.0.1", "localhost", "::1")

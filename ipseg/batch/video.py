@@ -35,7 +35,7 @@ class Frame:
     looked: bool
 
 
-def every(clip: Clip, per_second: float) -> int:
+def frame_step(clip: Clip, per_second: float) -> int:
     """How many frames it is from one look to the next. Raises SettingError unless 0 < ``per_second``."""
     if not per_second > 0:
         raise SettingError(f"Looks per second are {per_second:g}; give a number above 0, for example 3.")
@@ -47,7 +47,7 @@ def run(question: Question, clip: Clip, *, per_second: float = PER_SECOND) -> It
 
     Two frames are in memory at a time. Raises ClipError when the clip is longer than its header said.
     """
-    step, look, follower = every(clip, per_second), None, Follower()
+    step, look, follower = frame_step(clip, per_second), None, Follower()
     for place, picture in enumerate(clips.frames(clip)):
         if question.stop():
             return

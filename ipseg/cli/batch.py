@@ -82,7 +82,7 @@ def _clip(arguments: argparse.Namespace) -> clips.Clip | None:
     if len(given) > 1:
         raise SettingError(f"{looks_like[0].name} is a clip; give it alone, in a run of its own.")
     clip = clips.open_clip(given[0], seconds=arguments.max_seconds)
-    video.every(clip, arguments.per_second)
+    video.frame_step(clip, arguments.per_second)
     return clip
 
 

@@ -62,7 +62,7 @@ def clip_job(
 ) -> Iterator[tuple[Any, ...]]:
     """Every frame of a clip."""
     clip = clips.open_clip(path)
-    video.every(clip, per_second)
+    video.frame_step(clip, per_second)
     prompts, mask = _opened(given)
     yield _cleared(LOADING)
     question, tally = _question(studio, jobs, given, prompts, mask, watch), Tally("frame", page.gallery)

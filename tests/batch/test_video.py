@@ -72,4 +72,4 @@ def test_an_empty_mask_stays_empty(scene):
 @pytest.mark.parametrize("per_second", [0, -1, float("nan")])
 def test_looks_per_second_must_be_above_zero(film, per_second):
     with pytest.raises(SettingError, match="above 0"):
-        video.every(clips.open_clip(film(2)), per_second)
+        video.frame_step(clips.open_clip(film(2)), per_second)

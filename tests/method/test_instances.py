@@ -118,9 +118,9 @@ def test_a_question_for_one_thing_has_no_instances():
     engine, pair = ipseg.load("offline"), index()[1]
     prompt = engine.prompt(GALLERIES / pair["prompt"]["picture"])
     one = engine.segment(prompt, GALLERIES / pair["input"]["picture"])
-    every = engine.segment(prompt, GALLERIES / pair["input"]["picture"], every=True)
+    everything = engine.segment(prompt, GALLERIES / pair["input"]["picture"], every=True)
     assert one.instances == ()
     assert not one.every.any()
-    assert np.array_equal(one.mask, every.mask)  # the paper's single mask stands beside them
-    assert "instances" in every.seconds
-    assert every.overlay_instances().shape == every.picture.shape
+    assert np.array_equal(one.mask, everything.mask)  # the paper's single mask stands beside them
+    assert "instances" in everything.seconds
+    assert everything.overlay_instances().shape == everything.picture.shape

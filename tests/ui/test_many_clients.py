@@ -31,7 +31,7 @@ def questions(tmp_path_factory, save):
     prompts = [engine.prompt(path) for path in shown]
     made = []
     for number in range(CLIENTS // THINGS):
-        asked = save(folder / f"all-{number}.png", every(number))
+        asked = save(folder / f"all-{number}.png", everything(number))
         made += [(path, asked, engine.segment(prompt, asked).mask) for path, prompt in zip(shown, prompts, strict=True)]
     assert len({(*mask.shape, mask.tobytes()) for *_, mask in made}) == CLIENTS
     return made
@@ -52,7 +52,7 @@ def square(thing: int) -> np.ndarray:
     return picture
 
 
-def every(number: int) -> np.ndarray:
+def everything(number: int) -> np.ndarray:
     """All of them, in two rows."""
     picture = ground(96 + 8 * number, 192)
     for thing in range(THINGS):

@@ -17,7 +17,7 @@ from ipseg.engine.options import Options
 from ipseg.method.pipeline import Progress
 from ipseg.studies import ablation
 from ipseg.studies.ablation import Inside, Pair
-from ipseg.ui import _inside as sections
+from ipseg.ui import _ablation as sections
 from ipseg.ui._controls import Controls
 from ipseg.ui._signature import with_engine
 from ipseg.ui._studio import JOBS, Studio, examples_folder, picture_input, reporter, sentences
