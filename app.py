@@ -14,8 +14,8 @@ from ipseg.engine.presets import PRESETS
 from ipseg.ui import build
 from ipseg.ui._busy import Busy
 from ipseg.ui._limits import ONE, Limits
+from ipseg.ui._pool import EnginePool
 from ipseg.ui._theme import CSS, theme
-from ipseg.ui._studio import Studio
 
 LOCAL = ("127.0.0.1", "localhost", "::1")
 SPACE = bool(os.environ.get("SPACE_ID"))  # the Hub names every Space so
@@ -28,7 +28,7 @@ def setting(*names: str, default: str) -> str:
 
 def arguments() -> argparse.Namespace:
     """What can be set; HOST, PORT and PRESET of the environment are the defaults, then Gradio's, then a Space's."""
-    parser = argparse.ArgumentParser(description="The ipseg demo: two pictures in, a mask out.")
+    parser = argparse.ArgumentParser(description="The ipseg demo: two images in, a mask out.")
     preset = setting("PRESET", default="best" if SPACE else "offline")
     host = setting("HOST", "GRADIO_SERVER_NAME", default="0.0.0.0" if SPACE else "127.0.0.1")  # noqa: S104 - its door
     port = setting("PORT", "GRADIO_SERVER_PORT", default="7860")
@@ -75,7 +75,7 @@ def _checked(parser: argparse.ArgumentParser, chosen: argparse.Namespace) -> arg
     return chosen
 
 
-def studio(chosen: argparse.Namespace) -> Studio:
+def pool(chosen: argparse.Namespace) -> EnginePool:
     """The engines as the command line describes them; none is loaded yet."""
     from ipseg import weights
 
@@ -83,7 +83,7 @@ def studio(chosen: argparse.Namespace) -> Studio:
         if zerogpu.lent():
             bring("paper" if chosen.preset == "best" else chosen.preset)
         preset, reason = pick() if chosen.preset == "best" else (chosen.preset, "")
-    return Studio(
+    return EnginePool(
         Options(preset),
         reason=reason,
         weights_dir=chosen.weights_dir,
@@ -109,7 +109,7 @@ def bring(preset: str) -> None:
 def main() -> None:
     """Build the page, say where it is, and serve it until it is stopped."""
     chosen = arguments()
-    made = studio(chosen)
+    made = pool(chosen)
     print(f"ipseg, engine: {made.first.preset}. Open http://{chosen.host}:{chosen.port} - Ctrl+C stops it.", flush=True)
     if made.reason:
         print(made.reason, flush=True)

@@ -29,21 +29,21 @@ def truth(name):
 
 
 def instances(engine):
-    """How many pictures of several of one thing are counted rightly, and the IoU of all instances together."""
+    """How many images of several of one object are counted rightly, and the IoU of all instances together."""
     index = json.loads((HERE / "galleries" / "index.json").read_text(encoding="utf-8"))["several"]
-    counts, single, every = [], [], []
+    counts, single, all_instances = [], [], []
     for one in index:
-        inside = ipseg.open_picture(HERE / one["input"]["mask"])[..., 0] > 0
+        inside = ipseg.open_image(HERE / one["input"]["mask"])[..., 0] > 0
         result = engine.segment(
-            engine.prompt(HERE / one["prompt"]["picture"]), HERE / one["input"]["picture"], every=True
+            engine.prompt(HERE / one["prompt"]["picture"]), HERE / one["input"]["picture"], all_instances=True
         )
         counts.append((len(result.instances), one["count"]))
         single.append(iou(result.mask, inside))
-        every.append(iou(result.every, inside))
+        all_instances.append(iou(result.all_instances, inside))
     right = sum(found == there for found, there in counts)
-    print(f"all instances: {right} of {len(counts)} pictures counted rightly (found / there: ", end="")
+    print(f"all instances: {right} of {len(counts)} images counted rightly (found / there: ", end="")
     print(", ".join(f"{found}/{there}" for found, there in counts), end="); ")
-    print(f"mIoU with all of them {np.mean(every):.3f}, of the single mask {np.mean(single):.3f}")
+    print(f"mIoU with all of them {np.mean(all_instances):.3f}, of the single mask {np.mean(single):.3f}")
 
 
 def negatives(engine):
@@ -52,15 +52,19 @@ def negatives(engine):
     shares, kept = [], []
     for thing, other in itertools.permutations(THINGS, 2):
         inside = truth(f"{other}/02")
-        results = [engine.segment(prompts[thing], picture(f"{other}/02"), unlike=no) for no in (None, prompts[other])]
+        results = [
+            engine.segment(prompts[thing], picture(f"{other}/02"), negative_prompt=no) for no in (None, prompts[other])
+        ]
         shares.append([(result.mask & inside).sum() / inside.sum() for result in results])
-        own = [engine.segment(prompts[thing], picture(f"{thing}/02"), unlike=no) for no in (None, prompts[other])]
+        own = [
+            engine.segment(prompts[thing], picture(f"{thing}/02"), negative_prompt=no) for no in (None, prompts[other])
+        ]
         kept.append([iou(result.mask, truth(f"{thing}/02")) for result in own])
     (without, with_it), (own, with_other) = np.mean(shares, axis=0), np.mean(kept, axis=0)
     print(
-        f"negative prompts: {without:.0%} of a thing that is not meant is cut out, {with_it:.0%} with a picture of it;"
+        f"negative prompts: {without:.0%} of an object that is not meant is cut out, {with_it:.0%} with an image of it;"
     )
-    print(f"    mIoU of the thing that is meant {own:.3f}, {with_other:.3f} with a picture of something else")
+    print(f"    mIoU of the object that is meant {own:.3f}, {with_other:.3f} with an image of something else")
 
 
 def clicks(engine):

@@ -1,4 +1,4 @@
-"""Lay out every example picture with its mask outlined.
+"""Lay out every example image with its mask outlined.
 
 python examples_media/contact_sheet.py --contact-sheet --galleries
 """
@@ -15,7 +15,7 @@ PAPER, INK, OUTLINE = "#faf7f2", "#3a3d44", "#ff2d87"
 
 
 def outlined(picture, mask, size=TILE):
-    """The picture with the border of its mask drawn, fitted on a square of paper."""
+    """The image with the border of its mask drawn, fitted on a square of paper."""
     picture, mask = (Image.open(path) for path in (picture, mask))
     shape = tuple(round(side * size / max(picture.size)) for side in picture.size)
     picture = picture.convert("RGB").resize(shape, Image.Resampling.LANCZOS)
@@ -28,7 +28,7 @@ def outlined(picture, mask, size=TILE):
 
 
 def lay_out(rows, tile=TILE, heads=()):
-    """A sheet of `rows`: label -> pictures with masks; a cell that is None stays empty. `heads` names the columns."""
+    """A sheet of `rows`: label -> images with masks; a cell that is None stays empty. `heads` names the columns."""
     top = 30 if heads else 0
     width = LABEL + max(map(len, rows.values())) * (tile + GAP) + GAP
     sheet = Image.new("RGB", (width, top + len(rows) * (tile + GAP) + GAP), PAPER)
@@ -45,14 +45,14 @@ def lay_out(rows, tile=TILE, heads=()):
 
 
 def contact_sheet(folder, tile=TILE):
-    """One row per object of `folder`, one column per picture."""
+    """One row per object of `folder`, one column per image."""
     rows = {}
     for path in sorted((folder / "Images").iterdir()):
         masks = folder / "Annotations" / path.name
         pairs = [(picture, masks / f"{picture.stem}.png") for picture in sorted(path.glob("*.jpg"))]
         rows |= {path.name.replace("_", " "): pairs} if pairs else {}
     if not rows:
-        raise SystemExit(f"There are no pictures under {folder / 'Images'}: make them with render.py first.")
+        raise SystemExit(f"There are no images under {folder / 'Images'}: make them with render.py first.")
     return lay_out(rows, tile)
 
 
@@ -89,7 +89,7 @@ def main():
     parser.add_argument("--folder", type=Path, default=HERE, help="where Images/, Annotations/ and galleries/ lie")
     parser.add_argument("--contact-sheet", type=Path, nargs="?", const=HERE / "contact_sheet.jpg")
     parser.add_argument("--galleries", action="store_true", help="a sheet of each gallery, beside its index.json")
-    parser.add_argument("--tile", type=int, default=TILE, help="the longer side of a picture on a sheet, in pixels")
+    parser.add_argument("--tile", type=int, default=TILE, help="the longer side of an image on a sheet, in pixels")
     options = parser.parse_args()
     if not (options.contact_sheet or options.galleries):
         parser.error("nothing to lay out: give --contact-sheet, --galleries or both")

@@ -1,4 +1,4 @@
-"""Render the example pictures and their exact masks with Blender (3.4 or newer, Cycles on the CPU).
+"""Render the example images and their exact masks with Blender (3.4 or newer, Cycles on the CPU).
 
 blender --background --python examples_media/render.py -- [--only red_mug/00 ...] [--output DIR] [--samples N]
 """
@@ -18,26 +18,26 @@ from mathutils import Vector
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
-from studio.denoise import denoise  # noqa: E402
-from studio.failure_cases import CASES  # noqa: E402
-from studio.gallery import files, write_index  # noqa: E402
-from studio.grounds import build_ground  # noqa: E402
-from studio.household import HOUSEHOLD  # noqa: E402
-from studio.lights import LIGHTS  # noqa: E402
-from studio.motion import move  # noqa: E402
-from studio.prompt_sets import KINDS  # noqa: E402
-from studio.props import PROPS  # noqa: E402
-from studio.scenes import chosen  # noqa: E402
-from studio.several import SEVERAL  # noqa: E402
-from studio.things import THINGS  # noqa: E402
-from studio.walls import build_wall  # noqa: E402
+from pool.denoise import denoise  # noqa: E402
+from pool.failure_cases import CASES  # noqa: E402
+from pool.gallery import files, write_index  # noqa: E402
+from pool.grounds import build_ground  # noqa: E402
+from pool.household import HOUSEHOLD  # noqa: E402
+from pool.lights import LIGHTS  # noqa: E402
+from pool.motion import move  # noqa: E402
+from pool.prompt_sets import KINDS  # noqa: E402
+from pool.props import PROPS  # noqa: E402
+from pool.scenes import chosen  # noqa: E402
+from pool.several import SEVERAL  # noqa: E402
+from pool.things import THINGS  # noqa: E402
+from pool.walls import build_wall  # noqa: E402
 
 WANTED_INDEX = 1
-STEP = 40  # grey levels of the mask from one instance to the next, where a picture holds several
+STEP = 40  # grey levels of the mask from one instance to the next, where an image holds several
 
 
 def put(placed, index):
-    """Build a thing under one parent; `index` is what the object-index pass shows for it."""
+    """Build an object under one parent; `index` is what the object-index pass shows for it."""
     root = bpy.data.objects.new(f"{placed.kind} {index}", None)
     bpy.context.scene.collection.objects.link(root)
     for part in (THINGS | HOUSEHOLD | PROPS)[placed.kind](placed.colour):
@@ -93,7 +93,7 @@ def set_up(scene, samples, size):
 
 
 def wire_outputs(folder, alike=0):
-    """Write picture, surface colour, normal and the coverage of each wanted thing as float files."""
+    """Write image, surface colour, normal and the coverage of each wanted thing as float files."""
     stage = bpy.context.scene
     layer = stage.view_layers[0]
     layer.use_pass_object_index = layer.use_pass_normal = layer.use_pass_diffuse_color = True

@@ -1,4 +1,4 @@
-"""Take the README's pictures of the page: python examples_media/screenshot.py [FOLDER] (needs ipseg[dev] and Chromium).
+"""Take the README's images of the page: python examples_media/screenshot.py [FOLDER] (needs ipseg[dev] and Chromium).
 
 Starts the demo on a free port, does in each tab what a visitor would, and keeps what is seen at 1280 pixels.
 """
@@ -32,8 +32,8 @@ def compare(page: Page) -> None:
     """IPSeg, PerSAM and Matcher on one prompt, with the true mask."""
     page.get_by_role("tab", name="Compare").click()
     page.set_input_files("#compare-prompt input[type=file]", str(PICTURES / "yellow_duck" / "00.jpg"))
-    page.set_input_files("#compare-pictures input[type=file]", str(PICTURES / "yellow_duck" / "02.jpg"))
-    page.wait_for_selector("#compare-pictures img")
+    page.set_input_files("#compare-images input[type=file]", str(PICTURES / "yellow_duck" / "02.jpg"))
+    page.wait_for_selector("#compare-images img")
     page.get_by_label("Matcher", exact=True).check()
     page.get_by_text("True masks, to measure against").click()
     page.set_input_files("#compare-truths input[type=file]", str(MASKS / "yellow_duck" / "02.png"))
@@ -44,7 +44,7 @@ def compare(page: Page) -> None:
     page.wait_for_selector("#compare-answers img")
 
 
-def every(page: Page) -> None:
+def all_instances(page: Page) -> None:
     """All of several things."""
     page.get_by_text("All three ducks").first.click()
     page.wait_for_selector("#numbered img", timeout=60_000)
@@ -68,14 +68,14 @@ def failure_cases(page: Page) -> None:
 
 def inside(page: Page) -> None:
     """Every step on one pair."""
-    page.get_by_role("tab", name="Inside").click()
-    page.wait_for_selector("#inside-run")
-    page.locator("#inside-examples button").first.click()
-    page.wait_for_selector("#inside-grid td.own img", timeout=120_000)
+    page.get_by_role("tab", name="Ablation").click()
+    page.wait_for_selector("#ablation-run")
+    page.locator("#ablation-examples button").first.click()
+    page.wait_for_selector("#ablation-grid td.own img", timeout=120_000)
 
 
 def batch(page: Page) -> None:
-    """A thing cut out of a handful of pictures."""
+    """An object cut out of a handful of images."""
     page.get_by_role("tab", name="Batch and video").click()
     page.set_input_files("#batch-prompts input[type=file]", str(PICTURES / "toy_car" / "00.jpg"))
     page.wait_for_selector("#batch-prompts img")
@@ -91,10 +91,10 @@ def batch(page: Page) -> None:
 SHOTS = {
     "page.jpg": segment,
     "compare.jpg": compare,
-    "tabs/every.jpg": every,
+    "tabs/every.jpg": all_instances,
     "tabs/prompt_sets.jpg": prompt_sets,
     "tabs/failure_cases.jpg": failure_cases,
-    "tabs/inside.jpg": inside,
+    "tabs/ablation.jpg": inside,
     "tabs/batch.jpg": batch,
 }
 
@@ -136,7 +136,7 @@ def _shoot(url: str, act) -> bytes:
         page.goto(url)
         page.wait_for_selector("#run")
         act(page)
-        page.wait_for_timeout(2500)  # pictures arrive after the words
+        page.wait_for_timeout(2500)  # images arrive after the words
         shot = page.screenshot(full_page=True)
         browser.close()
     return shot

@@ -1,6 +1,6 @@
 """Ask the page two hundred questions and draw what memory it holds: python examples_media/soak.py [--jobs 200].
 
-Starts the demo on a free port with the offline engine. Four clients ask at once, over all endpoints, about pictures
+Starts the demo on a free port with the offline engine. Four clients ask at once, over all endpoints, about images
 that are all different, so that little is answered from what is kept. Writes soak.svg and prints one line.
 """
 
@@ -32,7 +32,7 @@ CLIENTS, EVERY = 4, 0.5  # seconds between two looks at the memory
 
 
 def varied(folder: Path, chance: random.Random, scale: float = 0.5) -> Path:
-    """An example picture as nobody has asked about before: another crop, another light."""
+    """An example image as nobody has asked about before: another crop, another light."""
     image = Image.open(chance.choice(PICTURES))
     edges = [chance.randrange(24) for _ in range(4)]
     image = image.crop((edges[0], edges[1], image.width - edges[2], image.height - edges[3]))
@@ -43,7 +43,7 @@ def varied(folder: Path, chance: random.Random, scale: float = 0.5) -> Path:
 
 
 def clip(folder: Path, chance: random.Random) -> Path:
-    """Eight frames of a picture that moves."""
+    """Eight frames of an image that moves."""
     picture = cv2.imread(str(varied(folder, chance, 0.3)))
     height, width = picture.shape[:2]
     path = folder / f"{chance.getrandbits(64):016x}.mp4"

@@ -1,4 +1,4 @@
-"""ipseg: show it one picture of a thing; get that thing cut out of other pictures.
+"""ipseg: show it one image of an object; get that thing cut out of other images.
 
 engine = ipseg.load("offline")
 prompt = engine.prompt("mug.jpg")
@@ -14,21 +14,22 @@ from typing import TYPE_CHECKING, Any
 from ipseg.version import __version__
 
 if TYPE_CHECKING:
-    from ipseg.core.images import open_mask, open_picture
+    from ipseg.core.images import open_image, open_mask
     from ipseg.core.result import Result
-    from ipseg.core.types import InputError, Points, Prompt
+    from ipseg.core.types import ImageError, InputError, Points, Prompt
     from ipseg.engine.choice import load
     from ipseg.engine.options import Options
     from ipseg.engine.presets import PRESETS
-    from ipseg.method.pipeline import IPSeg, Method
+    from ipseg.method.pipeline import IPSeg, IPSegConfig
     from ipseg.method.points import MAX_CLUSTERS, MAX_K
 
 _HOMES = {
     "IPSeg": "method.pipeline",
+    "ImageError": "core.types",
     "InputError": "core.types",
     "MAX_CLUSTERS": "method.points",
     "MAX_K": "method.points",
-    "Method": "method.pipeline",
+    "IPSegConfig": "method.pipeline",
     "Options": "engine.options",
     "PRESETS": "engine.presets",
     "Points": "core.types",
@@ -36,7 +37,7 @@ _HOMES = {
     "Result": "core.result",
     "load": "engine.choice",
     "open_mask": "core.images",
-    "open_picture": "core.images",
+    "open_image": "core.images",
 }
 
 __all__ = [
@@ -44,16 +45,17 @@ __all__ = [
     "MAX_K",
     "PRESETS",
     "IPSeg",
+    "ImageError",
     "InputError",
-    "Method",
+    "IPSegConfig",
     "Options",
     "Points",
     "Prompt",
     "Result",
     "__version__",
     "load",
+    "open_image",
     "open_mask",
-    "open_picture",
 ]
 
 

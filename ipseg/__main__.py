@@ -12,9 +12,9 @@ from ipseg.version import __version__
 
 EPILOG = """examples:
   python -m ipseg segment mug.jpg table.jpg --output mask.png
-  python -m ipseg segment mug.jpg pictures/*.jpg --output masks --overlay --json masks.json
+  python -m ipseg segment mug.jpg images/*.jpg --output masks --overlay --json masks.json
   python -m ipseg compare mug.jpg table.jpg --methods ipseg,persam --output out
-  python -m ipseg batch mug.jpg pictures.zip --output out
+  python -m ipseg batch mug.jpg images.zip --output out
   python -m ipseg evaluate examples_media
 """
 
@@ -23,7 +23,7 @@ def parser() -> argparse.ArgumentParser:
     """The parser with every command that is found."""
     top = argparse.ArgumentParser(
         prog="ipseg",
-        description="Show it one picture of a thing; get that thing cut out of other pictures.",
+        description="Show it one image of an object; get that thing cut out of other images.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -39,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command. 0: all went well; 1: some pictures failed, each with a sentence; 2: wrong usage."""
+    """Run one command. 0: all went well; 1: some images failed, each with a message; 2: wrong usage."""
     parsed = parser().parse_args(arguments)
     try:
         return int(parsed.run(parsed))

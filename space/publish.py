@@ -1,4 +1,4 @@
-"""Put the demo on the Hugging Face Hub as a Space: the package, the page and the example pictures, as they are here.
+"""Put the demo on the Hugging Face Hub as a Space: the package, the page and the example images, as they are here.
 
     python space/publish.py --dry-run                # what would be sent, with sizes
     python space/publish.py --output folder          # the folder of the Space, to look at or to run
@@ -40,7 +40,7 @@ REPOSITORY = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Do what the command line says; 0 when it is done, 1 with one sentence when it cannot be, 2 for wrong usage."""
+    """Do what the command line says; 0 when it is done, 1 with one message when it cannot be, 2 for wrong usage."""
     chosen = _parsed(arguments)
     files = listed(ROOT)
     if chosen.output:

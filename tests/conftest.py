@@ -1,4 +1,4 @@
-"""Pictures, folders and a small engine that many tests share."""
+"""Images, folders and a small engine that many tests share."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from ipseg.core import geometry, images
 from ipseg.core.result import Instance, Result
 from ipseg.core.types import Points, Similarity
 from ipseg.method import points
-from ipseg.method.encodings import Perception
-from ipseg.method.pipeline import Method
+from ipseg.method.encodings import Encodings
+from ipseg.method.pipeline import IPSegConfig
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 COLOURS = {"apple": (200, 30, 40), "leaf": (40, 170, 60), "sky": (50, 90, 210)}
@@ -32,7 +32,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def draw_scene(height: int = 48, width: int = 64, colour: tuple[int, int, int] = (200, 30, 40), seed: int = 0):
-    """An ellipse of one colour on a noisy grey ground: (picture (H, W, 3) uint8, mask (H, W) bool)."""
+    """An ellipse of one colour on a noisy grey ground: (image (H, W, 3) uint8, mask (H, W) bool)."""
     rng = np.random.default_rng(seed)
     picture = rng.integers(90, 130, (height, width, 3), dtype=np.uint8)
     y, x = np.mgrid[:height, :width]
@@ -51,16 +51,16 @@ class ColourEngine:
     """Answers like an engine, knowing nothing but colour: the centre pixel of the prompt, and pixels close to it."""
 
     name: str = "colour"
-    method: Method = field(default_factory=lambda: Method(threshold=0.5))
+    method: IPSegConfig = field(default_factory=lambda: IPSegConfig(threshold=0.5))
     calls: int = 0
     asked: dict = field(default_factory=dict)
     prompts: list = field(default_factory=list)
     record: dict = field(default_factory=dict)
-    perception: Perception = field(default_factory=lambda: Perception(None, _colourfulness, None))
+    encodings: Encodings = field(default_factory=lambda: Encodings(None, _colourfulness, None))
 
     def prompt(self, pictures, masks=None):
         sources = pictures if isinstance(pictures, list) else [pictures]
-        opened = [images.open_picture(source) for source in sources]
+        opened = [images.open_image(source) for source in sources]
         given = masks if isinstance(masks, list) else [masks] * len(opened)
         for picture, mask in zip(opened, given, strict=True):
             if mask is not None:
@@ -68,12 +68,23 @@ class ColourEngine:
         self.prompts.append((sources, given))
         return _ColourPrompt(opened[0][opened[0].shape[0] // 2, opened[0].shape[1] // 2].astype(int))
 
-    def segment(self, prompt, image, *, k=None, clusters=None, threshold=None, unlike=None, clicks=None, every=False):
+    def segment(
+        self,
+        prompt,
+        image,
+        *,
+        k=None,
+        clusters=None,
+        threshold=None,
+        negative_prompt=None,
+        clicks=None,
+        all_instances=False,
+    ):
         self.calls += 1
-        self.asked = {"unlike": unlike, "clicks": clicks}
+        self.asked = {"negative_prompt": negative_prompt, "clicks": clicks}
         k, clusters = (32 if k is None else k), (4 if clusters is None else clusters)
         points.check(k, clusters)
-        picture = images.open_picture(image)
+        picture = images.open_image(image)
         mask = np.abs(picture.astype(int) - prompt.colour).max(axis=-1) < 40
         frame = geometry.aspect_frame(mask.shape, 8)
         inside = geometry.cells_inside(frame)
@@ -89,7 +100,7 @@ class ColourEngine:
             points=chosen,
             similarity=likeness,
             seconds={"features": 0.01, "mask": 0.02},
-            instances=(Instance(mask, chosen, score),) if every else (),
+            instances=(Instance(mask, chosen, score),) if all_instances else (),
         )
 
 
@@ -127,7 +138,7 @@ def make_scene():
 
 @pytest.fixture
 def scene():
-    """One small picture of an ellipse and its mask."""
+    """One small image of an ellipse and its mask."""
     return draw_scene()
 
 
@@ -139,7 +150,7 @@ def engine() -> ColourEngine:
 
 @pytest.fixture
 def perseg_folder(tmp_path: Path) -> Path:
-    """Three objects with three pictures each, in PerSeg's layout, and files that do not belong."""
+    """Three objects with three images each, in PerSeg's layout, and files that do not belong."""
     folder = tmp_path / "data"
     for name, colour in COLOURS.items():
         for number in range(3):
@@ -147,12 +158,12 @@ def perseg_folder(tmp_path: Path) -> Path:
             write(folder / "Images" / name / f"{number:02}.png", picture)
             write(folder / "Annotations" / name / f"{number:02}.png", mask.astype(np.uint8) * 255)
     write(folder / "Images" / "apple" / "09.png", draw_scene()[0])  # no annotation
-    (folder / "Images" / "apple" / "notes.txt").write_text("not a picture")
+    (folder / "Images" / "apple" / "notes.txt").write_text("not an image")
     return folder
 
 
 def write(path: Path, pixels: np.ndarray) -> Path:
-    """Save an array as a picture, making the folder."""
+    """Save an array as an image, making the folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(pixels).save(path)
     return path
@@ -166,7 +177,7 @@ def save():
 
 @pytest.fixture(scope="session")
 def encode():
-    """A picture as the bytes of a file: ``encode(array or PIL image, "JPEG", **options)``."""
+    """An image as the bytes of a file: ``encode(array or PIL image, "JPEG", **options)``."""
 
     def to_bytes(pixels, kind: str, **options) -> bytes:
         buffer = io.BytesIO()
@@ -178,14 +189,14 @@ def encode():
 
 
 @pytest.fixture(scope="session")
-def one_sentence():
-    """Assert that a text is one sentence which says what to do, and names no folder."""
+def one_message():
+    """Assert that a text is one message which says what to do, and names no folder."""
 
     def check(text: object, *, names: str = "", folder: object = None) -> None:
         text = str(text)
         assert text.endswith(".")
         assert "\n" not in text
-        assert not re.search(r"[.!?] [A-Z]", text), f"more than one sentence: {text}"
+        assert not re.search(r"[.!?] [A-Z]", text), f"more than one message: {text}"
         assert re.search(r"[;,] .*\b(give|save|check|make|paint|choose|download)\b", text), f"no way out: {text}"
         assert names in text
         assert folder is None or str(folder) not in text

@@ -128,7 +128,7 @@ def on_small_pictures(preset):
 
 
 def small_seggpt(side: int = 64) -> Any:
-    """A SegGPT of four narrow blocks that sees two pictures of ``side`` x ``side`` pixels."""
+    """A SegGPT of four narrow blocks that sees two images of ``side`` x ``side`` pixels."""
     from transformers import SegGptConfig, SegGptForImageSegmentation
 
     config = SegGptConfig(

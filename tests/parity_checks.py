@@ -99,9 +99,9 @@ def check_diffusion(data: Data, folder: Path) -> Differences:
 
 
 def check_cascade(data: Data, folder: Path) -> Differences:
-    """The three passes in the released script's frame, the picture squashed to SAM's square; then in the picture's own.
+    """The three passes in the released script's frame, the image squashed to SAM's square; then in the image's own.
 
-    In the picture's own frame a box ends on the picture's pixels instead of the square's, so two passes are compared
+    In the image's own frame a box ends on the image's pixels instead of the square's, so two passes are compared
     there. Where the second pass found nothing, the released script makes up a box without an area; here there is none,
     and the third pass cannot be compared.
     """
@@ -150,7 +150,7 @@ def pooled(values: NDArray, side: int) -> NDArray:
 
 
 def on_picture(data: Data, which: str, grid: tuple[int, int]) -> list[FeatureMap]:
-    """The layers of ``ref`` or ``test``, cut from the letterboxed square to the picture."""
+    """The layers of ``ref`` or ``test``, cut from the letterboxed square to the image."""
     width, height = (int(n) for n in data[f"{which}_size"])
     layers = []
     for name in (key.removeprefix(f"{which}_") for key in data if key.startswith(f"{which}_") and data[key].ndim == 3):

@@ -38,7 +38,7 @@ class Listening:
 
 
 def asked(data: Data, name: str, **settings) -> tuple[Any, Any, Any, Listening]:
-    """The rival, its reference, its result, and what SAM was asked for the test picture."""
+    """The rival, its reference, its result, and what SAM was asked for the test image."""
     listening = Listening(SegmentAnything(small_sam(int(data["seed"]))))
     engine = IPSeg(None, Everything(), listening)
     rival = plugins.method(name, engine, **settings)
@@ -68,13 +68,13 @@ def check_persam(data: Data, folder: Path) -> Differences:
 
 
 def check_persam_f(data: Data, folder: Path) -> Differences:
-    """The point on the reference, weights and losses, the point on the test picture, both boxes, the last pass."""
+    """The point on the reference, weights and losses, the point on the test image, both boxes, the last pass."""
     _, reference, result, listening = asked(data, "persam_f", epochs=int(data["epochs"]), lr=float(data["lr"]))
     learnt = reference.learnt
     assert np.array_equal(learnt.points.positive, data["ref_point"]), "another point on the reference"
     yield "weights", largest(learnt.weights, data["weights"])
     yield "losses", largest(np.array(learnt.losses), data["losses"])
-    assert np.array_equal(result.points.positive, data["test_point"]), "another point on the picture"
+    assert np.array_equal(result.points.positive, data["test_point"]), "another point on the image"
     yield from passes(listening, data, (("first", None), ("second", "box1"), ("final", "box2")))
     yield "mask", wrong(result.mask, data["mask_packed"])
 

@@ -1,7 +1,7 @@
-"""The rules behind the numbers of ``tests/golden``: a network and a picture that follow from names alone.
+"""The rules behind the numbers of ``tests/golden``: a network and an image that follow from names alone.
 
 The released implementations were run on networks whose every weight is a function of its state-dict name, its shape and
-a seed, and on pictures that are a function of a name and a size. Repeating the rules here repeats both, so a golden
+a seed, and on images that are a function of a name and a size. Repeating the rules here repeats both, so a golden
 file holds answers only.
 """
 
@@ -46,7 +46,7 @@ def fill_(module, seed: int = 0):
 
 
 def scene(name: str, height: int, width: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """A picture (H, W, 3) uint8 RGB of a textured ellipse on a textured ground, and the ellipse (H, W) bool."""
+    """An image (H, W, 3) uint8 RGB of a textured ellipse on a textured ground, and the ellipse (H, W) bool."""
     draw = _generator(name)
     y = (np.arange(height)[:, None] + 0.5) / height
     x = (np.arange(width)[None, :] + 0.5) / width

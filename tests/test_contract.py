@@ -1,4 +1,4 @@
-"""Every plug-in that is found keeps the protocol of its kind, on pictures of odd sizes."""
+"""Every plug-in that is found keeps the protocol of its kind, on images of odd sizes."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ def of(kind: str):
 
 @pytest.fixture
 def opened(size, make_scene):
-    """A picture as the pipeline has it, and a copy to compare with."""
-    picture = images.open_picture(make_scene(*size)[0])
+    """An image as the pipeline has it, and a copy to compare with."""
+    picture = images.open_image(make_scene(*size)[0])
     return picture, picture.copy()
 
 

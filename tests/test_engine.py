@@ -1,4 +1,4 @@
-"""The offline engine as a whole: what it promises on pictures, on the examples and, where there are, on photographs."""
+"""The offline engine as a whole: what it promises on images, on the examples and, where there are, on photographs."""
 
 from __future__ import annotations
 
@@ -82,15 +82,17 @@ def test_a_flat_picture_is_not_found_and_breaks_nothing(engine):
     result = engine.segment(engine.prompt(example("robot/00")), grey)
     assert not result.found
     prompt = engine.prompt(grey)
-    assert engine.segment(prompt, example("robot/00")).mask.shape == ipseg.open_picture(example("robot/00")).shape[:2]
+    assert engine.segment(prompt, example("robot/00")).mask.shape == ipseg.open_image(example("robot/00")).shape[:2]
 
 
 def test_a_negative_prompt_keeps_a_look_alike_out(engine):
     shares = []
     for thing, other in (("red_mug", "cactus"), ("robot", "toy_car"), ("cactus", "blue_teapot")):
-        unlike = engine.prompt(example(f"{other}/00"), truth(f"{other}/00"))
+        negative_prompt = engine.prompt(example(f"{other}/00"), truth(f"{other}/00"))
         prompt, inside = engine.prompt(example(f"{thing}/00"), truth(f"{thing}/00")), truth(f"{other}/02")
-        without, with_it = (engine.segment(prompt, example(f"{other}/02"), unlike=no) for no in (None, unlike))
+        without, with_it = (
+            engine.segment(prompt, example(f"{other}/02"), negative_prompt=no) for no in (None, negative_prompt)
+        )
         shares.append([(result.mask & inside).sum() / inside.sum() for result in (without, with_it)])
     without, with_it = np.mean(shares, axis=0)
     assert without > 0.5
@@ -115,7 +117,7 @@ def test_clicks_correct_the_mask_and_are_obeyed(engine):
 
 def test_a_click_beside_the_picture_gets_its_sentence(engine):
     beside = ipseg.Points(np.array([[641, 3]], np.float32), np.empty((0, 2), np.float32))
-    with pytest.raises(ipseg.InputError, match="a click at \\(641, 3\\); the picture is 640 x 480 pixels large"):
+    with pytest.raises(ipseg.InputError, match="a click at \\(641, 3\\); the image is 640 x 480 pixels large"):
         engine.segment(engine.prompt(example("red_mug/00")), example("red_mug/02"), clicks=beside)
 
 

@@ -89,7 +89,7 @@ def test_from_the_published_files_to_a_mask(folder, quick_weights, monkeypatch):
     with weights.using(folder):
         engine = presets.assemble(preset, placement=Placement("cpu"))
     prompt = engine.prompt(PICTURE)
-    result = engine.segment(prompt, PICTURE)  # the same picture, so that its features are computed once
+    result = engine.segment(prompt, PICTURE)  # the same image, so that its features are computed once
     assert result.mask.shape == PICTURE.shape[:2]
     assert {name: len(vector) for name, vector in prompt.prototype.foreground.items()} == {
         "dinov2": 768,

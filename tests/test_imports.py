@@ -130,7 +130,7 @@ def test_an_import_down_the_table_is_fine():
     for name, line in (
         ("features.new", "from ipseg.core.types import Frame\nfrom ipseg.core import geometry\nimport numpy"),
         ("features.new", "from ipseg.features import _helper"),
-        ("ui.tab", "import ipseg\nfrom ipseg.ui._studio import Studio"),
+        ("ui.tab", "import ipseg\nfrom ipseg.ui._pool import EnginePool"),
         ("cli.new", "from ipseg import ui, load"),
     ):
         assert faults(name, line) == []
@@ -173,10 +173,10 @@ class Watch:
             raise ModuleNotFoundError(name)
 sys.meta_path.insert(0, Watch())
 import numpy as np, ipseg
-picture = np.random.default_rng(0).integers(0, 99, (64, 80, 3), dtype=np.uint8)
-picture[20:44, 24:56] = (220, 40, 30)
+image = np.random.default_rng(0).integers(0, 99, (64, 80, 3), dtype=np.uint8)
+image[20:44, 24:56] = (220, 40, 30)
 engine = ipseg.load("offline")
-result = engine.segment(engine.prompt(picture), picture[:, ::-1].copy())
+result = engine.segment(engine.prompt(image), image[:, ::-1].copy())
 result.overlay(), result.heat_map(), result.cut_out()
 print(json.dumps([asked, list(result.mask.shape)]))
 """

@@ -1,1 +1,1 @@
-"""The studio in which the example pictures are taken: things, grounds, lights, scenes. Runs inside Blender."""
+"""The studio in which the example images are taken: things, grounds, lights, scenes. Runs inside Blender."""

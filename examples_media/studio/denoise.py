@@ -1,6 +1,6 @@
 """Denoising for a Blender without Open Image Denoise: an edge-avoiding filter on the light alone.
 
-The picture is divided by the surface colour, which is nearly free of noise; the light that remains is smoothed where
+The image is divided by the surface colour, which is nearly free of noise; the light that remains is smoothed where
 surface colour and orientation agree, and is multiplied back, so textures stay sharp. (Edge-avoiding a-trous wavelets:
 Dammertz et al., "Edge-Avoiding A-Trous Wavelet Transform for fast Global Illumination Filtering", HPG 2010.)
 """
@@ -24,17 +24,19 @@ def smooth(light, guides, step, tolerance):
     for i, row in enumerate(KERNEL):
         for j, column in enumerate(KERNEL):
             dy, dx = (i - 2) * step, (j - 2) * step
-            unlike = ((shifted(tone, dy, dx) - tone) / tolerance) ** 2
+            negative_prompt = ((shifted(tone, dy, dx) - tone) / tolerance) ** 2
             for guide, spread in guides:
-                unlike = unlike + (((shifted(guide, dy, dx) - guide) / spread) ** 2).sum(-1, keepdims=True)
-            w = row * column * np.exp(-0.5 * unlike)
+                negative_prompt = negative_prompt + (((shifted(guide, dy, dx) - guide) / spread) ** 2).sum(
+                    -1, keepdims=True
+                )
+            w = row * column * np.exp(-0.5 * negative_prompt)
             total += w * shifted(light, dy, dx)
             weight += w
     return total / weight
 
 
 def denoise(picture, colour, normal, levels=3, tolerance=0.25):
-    """Denoise a linear picture (h, w, 3) by its surface colour and normal passes of the same shape."""
+    """Denoise a linear image (h, w, 3) by its surface colour and normal passes of the same shape."""
     base = colour + 0.05
     guides = ((normal, 0.25), (colour, 0.12))
     light = picture / base

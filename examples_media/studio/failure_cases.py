@@ -17,7 +17,7 @@ MUG = ("red_mug/02", "A red mug with books, an apple and a candle."), ("red_mug/
 GREEN = ("green_mug/02", "A green mug before a teapot."), ("green_mug/01", "The mug alone on another colour.")
 DUCK = ("yellow_duck/02", "A yellow duck among toys."), ("yellow_duck/00", "One duck, alone.")
 ROBOT = ("robot/02", "A teal robot among toys."), ("robot/00", "The robot from head to foot, alone.")
-CACTUS = ("cactus/02", "A cactus beside a coral teapot."), ("cactus/00", "The cactus, large in the picture.")
+CACTUS = ("cactus/02", "A cactus beside a coral teapot."), ("cactus/00", "The cactus, large in the image.")
 TEAPOT = ("blue_teapot/02", "A blue teapot behind a mug."), ("blue_teapot/00", "The teapot alone, in good light.")
 WHITE = TEAPOT[0], (f"{ROOT}/prompt_sets/teapot/A/00", "The white teapot on a blue cloth.")
 CAR = ("toy_car/02", "An orange toy car in hard sunlight."), ("toy_car/00", "The whole car, at rest.")
@@ -35,12 +35,12 @@ CASES = (
                 (Placed("books", "teal", (0.3, -0.15), 12, 1.15), Placed("apple", "lime", (-0.42, -0.1), 40, 1.1),
                  Placed("ball", "sky", (0.75, 0.6), 0, 0.9)), ("oak", "sage", "window"),
                 {"distance": 3.6, "elevation": 8, "target": (0.05, 0, 0.45), "size": SMALL},
-                "A mug behind other things."),
+                "A mug behind other objects."),
          "Half hidden", "mug", "complete", "Books and an apple hide half of the mug, and its handle is behind.", *MUG),
     case(faulty("too_close", robot(yaw=12), (), ("terrazzo", "ochre", "studio"),
                 {"distance": 1.15, "elevation": 10, "target": (0.05, 0, 0.93), "size": SMALL, "fstop": 2.8},
                 "A robot's face, very close."),
-         "Too close", "robot", "complete", "Only the face is in the picture: body, arms and feet are missing.", *ROBOT),
+         "Too close", "robot", "complete", "Only the face is in the image: body, arms and feet are missing.", *ROBOT),
     case(faulty("crowded", blue_teapot(at=(0.1, 0.9), yaw=15, scale=0.8),
                 (Placed("mug", "yellow", (-0.85, 0.1), 30, 0.8), Placed("vase", "coral", (1.2, 0.9)),
                  Placed("books", "wine", (-1.2, 1.3), 20), Placed("bowl", "mint", (0.95, -0.15), 0, 0.8),
@@ -50,7 +50,7 @@ CASES = (
                 {"distance": 4.6, "elevation": 24, "target": (0, 0.2, 0.45), "size": SMALL},
                 "A teapot on a full table."),
          "Crowded", "teapot", "single",
-         "Eight other things share the picture and draw the eye from the teapot.", *TEAPOT),
+         "Eight other objects share the image and draw the eye from the teapot.", *TEAPOT),
     case(faulty("many", yellow_duck(at=(-0.35, -0.1), yaw=30, scale=0.9),
                 (yellow_duck(at=(0.75, 0.15), yaw=-35, scale=0.9), yellow_duck(at=(0.25, 1.2), yaw=10, scale=0.9),
                  yellow_duck(at=(-1.2, 1.0), yaw=60, scale=0.9), yellow_duck(at=(1.5, 1.5), yaw=-10, scale=0.9)),

@@ -10,7 +10,7 @@ ROOT = "galleries"
 
 @dataclass(frozen=True)
 class Shown:
-    """A picture that is rendered elsewhere, by its scene's name, with what a gallery says of it."""
+    """An image that is rendered elsewhere, by its scene's name, with what a gallery says of it."""
 
     name: str
     caption: str
@@ -34,14 +34,14 @@ class Case:
     title: str
     kind: str
     rule: str  # the word of the rule that is broken: single, complete or clear
-    broken: str  # how, in one sentence
+    broken: str  # how, in one message
     prompt: Scene
     input: Shown
     mended: Shown
 
 
 def files(name):
-    """Picture and mask of a scene, relative to the folder of the examples; a gallery keeps the two side by side."""
+    """Image and mask of a scene, relative to the folder of the examples; a gallery keeps the two side by side."""
     if name.startswith(f"{ROOT}/"):
         return f"{name}.jpg", f"{name}.png"
     return f"Images/{name}.jpg", f"Annotations/{name}.png"

@@ -1,4 +1,4 @@
-"""A thing that moves while the shutter is open."""
+"""An object that moves while the shutter is open."""
 
 import bpy
 

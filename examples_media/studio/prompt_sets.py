@@ -1,4 +1,4 @@
-"""Prompt sets: each kind of thing in three pictures of other colour, pose, ground and light, and their inputs."""
+"""Prompt sets: each kind of thing in three images of other colour, pose, ground and light, and their inputs."""
 
 from functools import partial
 

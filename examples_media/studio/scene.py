@@ -1,23 +1,23 @@
-"""What a scene is: frozen data, so that a new picture is a new entry and nothing else."""
+"""What a scene is: frozen data, so that a new image is a new entry and nothing else."""
 
 from dataclasses import dataclass
 
-# Picture sizes in pixels, (width, height).
+# Image sizes in pixels, (width, height).
 WIDE, TALL, LARGE = (640, 480), (480, 640), (960, 720)
 SMALL, UPRIGHT = (480, 360), (360, 480)  # the galleries
 
 
 @dataclass(frozen=True)
 class Placed:
-    """A thing or prop at (x, y) on the ground, turned by `yaw` degrees. The camera looks along +y; x points right."""
+    """An object or prop at (x, y) on the ground, turned by `yaw` degrees. The camera looks along +y; x points right."""
 
     kind: str  # a name in THINGS or PROPS
     colour: str  # a name in PALETTE, or rrggbb
     at: tuple[float, float] = (0.0, 0.0)
     yaw: float = 0.0
     scale: float = 1.0
-    tilt: tuple[float, float] = (0.0, 0.0)  # degrees about x and y: lays the thing over
-    lift: float = 0.0  # height above the ground, for a thing that lies or stands on another
+    tilt: tuple[float, float] = (0.0, 0.0)  # degrees about x and y: lays the object over
+    lift: float = 0.0  # height above the ground, for an object that lies or stands on another
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class View:
 
 @dataclass(frozen=True)
 class Scene:
-    """One picture, called `<object>/<number>`: the thing its mask shows, and what stands around it."""
+    """One image, called `<object>/<number>`: the object its mask shows, and what stands around it."""
 
     name: str
     wanted: Placed
@@ -51,5 +51,5 @@ class Scene:
     stage: Stage
     view: View
     caption: str = ""
-    alike: int = 0  # how many of `others`, the first of them, are the same thing as `wanted`
+    alike: int = 0  # how many of `others`, the first of them, are the same object as `wanted`
     moved: tuple[float, float] = (0.0, 0.0)  # how far the wanted thing travels while the shutter is open

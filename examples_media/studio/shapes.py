@@ -1,4 +1,4 @@
-"""Mesh building blocks. Units: a thing is about 1 high, stands on z = 0 and looks towards -y."""
+"""Mesh building blocks. Units: an object is about 1 high, stands on z = 0 and looks towards -y."""
 
 import math
 

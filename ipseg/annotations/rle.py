@@ -32,15 +32,15 @@ def decode(counts: Sequence[int], size: tuple[int, int]) -> Mask:
 
 
 class Record:
-    """The COCO file of one run: every picture, and an annotation for each in which the thing was found."""
+    """The COCO file of one run: every image, and an annotation for each in which the object was found."""
 
-    def __init__(self, category: str = "the thing", about: str = "") -> None:
+    def __init__(self, category: str = "the object", about: str = "") -> None:
         self._images: list[dict[str, Any]] = []
         self._annotations: list[dict[str, Any]] = []
         self._category, self._about = category, about
 
     def add(self, name: str, mask: Mask, *, found: bool, score: float) -> None:
-        """One picture and its (H, W) mask; boxes are (x, y, width, height) in pixels, as COCO has them."""
+        """One image and its (H, W) mask; boxes are (x, y, width, height) in pixels, as COCO has them."""
         number, (height, width) = len(self._images) + 1, mask.shape
         image = {"id": number, "file_name": name, "width": width, "height": height}
         self._images.append({**image, "found": found, "score": round(score, 4)})

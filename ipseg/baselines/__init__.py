@@ -2,6 +2,6 @@
 
 A method is a module with ``TITLE`` (its name in a table), ``PAPER`` (who published it, where), a frozen dataclass
 ``Settings`` and ``build(settings, engine)``, which returns what :class:`ipseg.baselines._rival.Rival` is: something
-with ``prompt(picture, mask)`` and ``segment(prompt, image)``. It takes the engine's parts and what they have kept
+with ``prompt(image, mask)`` and ``segment(prompt, image)``. It takes the engine's parts and what they have kept
 already.
 """

@@ -1,7 +1,7 @@
 """Masks for many groups of points: asked of a segmenter batch by batch, filtered, and kept small.
 
-A mask is kept as bits on the segmenter's own low resolution, cut to the part of it that the picture covers; whoever
-needs one in the pixels of the picture asks the segmenter for its group once more.
+A mask is kept as bits on the segmenter's own low resolution, cut to the part of it that the image covers; whoever
+needs one in the pixels of the image asks the segmenter for its group once more.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ FEW = 8  # with no more points than this, every group is taken instead of a draw
 BATCH = 32  # groups that go through a network together
 Box = tuple[float, float, float, float]
 Answers = Iterator[tuple[int, NDArray[np.float32], NDArray[np.float32]]]
-"""For each group its number, its logits (l, h, w) over the picture, and the segmenter's scores (l,)."""
+"""For each group its number, its logits (l, h, w) over the image, and the segmenter's scores (l,)."""
 
 Decode = Callable[..., tuple[NDArray[np.float32], NDArray[np.float32]]]
-"""One batch of groups (b, k, 2) to logits (b, l, h, w) over the picture and scores (b, l)."""
+"""One batch of groups (b, k, 2) to logits (b, l, h, w) over the image and scores (b, l)."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def draw(points: NDArray[np.float32], sizes: tuple[int, int], draws: int, seed: 
 
 
 def spread(size: tuple[int, int], side: int) -> NDArray[np.float32]:
-    """A grid of ``side`` x ``side`` points over a picture of ``size`` (height, width), each a group: (n, 1, 2)."""
+    """A grid of ``side`` x ``side`` points over an image of ``size`` (height, width), each a group: (n, 1, 2)."""
     places = (np.arange(side) + 0.5) / side
     x, y = np.meshgrid(places * size[1], places * size[0])
     return np.stack([x.ravel(), y.ravel()], axis=1)[:, None].astype(np.float32)
@@ -134,7 +134,7 @@ def only(positive: NDArray[np.float32]) -> Points:
 
 
 def _decode(segmenter: Any, encoding: Any, groups: NDArray[np.float32], box: Box | None, several: bool) -> tuple:
-    """Logits (b, l, h, w) on the part of SAM's low resolution that the picture covers, and scores (b, l)."""
+    """Logits (b, l, h, w) on the part of SAM's low resolution that the image covers, and scores (b, l)."""
     import torch
 
     sam, side = segmenter.sam, segmenter.sam.image_encoder.img_size

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 def guided_decoder(decoder: Any, guidance: Tensor, target: Tensor) -> Any:
     """The mask decoder of a segment-anything model, guided (Zhang et al., 2024, section 3.1).
 
-    ``guidance`` (h w,), in [0, 1]: how likely each cell of the image embedding is the thing (target-guided attention).
-    ``target`` (256,): what the thing looks like, added to every query (target-semantic prompting).
+    ``guidance`` (h w,), in [0, 1]: how likely each cell of the image embedding is the object (target-guided attention).
+    ``target`` (256,): what the object looks like, added to every query (target-semantic prompting).
     """
     guided = _shell(decoder)
     guided.transformer = _transformer(decoder.transformer, guidance, target)

@@ -1,8 +1,8 @@
-"""What SegGPT and Painter share: one network that paints the second of two pictures as the first is painted.
+"""What SegGPT and Painter share: one network that paints the second of two images as the first is painted.
 
-Both pictures are squashed to 448 x 448 pixels and laid one above the other, as are the prompt's mask, white on black,
-and an empty canvas. What the network paints on the canvas goes back to the picture's own size, nearest as torch has it;
-a pixel that is nearer to white than to black belongs to the thing.
+Both images are squashed to 448 x 448 pixels and laid one above the other, as are the prompt's mask, white on black,
+and an empty canvas. What the network paints on the canvas goes back to the image's own size, nearest as torch has it;
+a pixel that is nearer to white than to black belongs to the object.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ class InContext(Rival):
     """A rival around a ``SegGptForImageSegmentation`` that ``network`` returns."""
 
     def __init__(self, engine: IPSeg, network: Callable[[], Any], embedding: str) -> None:
-        super().__init__(engine.perception)
+        super().__init__(engine.encodings)
         self.engine, self.network, self.embedding = engine, network, embedding
 
     def answer(self, reference: Reference, picture: Named, step: Steps) -> Answer:
-        """Paint the picture as the reference is painted."""
+        """Paint the image as the reference is painted."""
         with step("network", 0.1):
             network = self.network()
         with step("mask", 0.3):
@@ -41,7 +41,7 @@ class InContext(Rival):
         return Answer(mask, score=float(white[mask].mean()) if mask.any() else 0.0)
 
     def _paint(self, network: Any, reference: Reference, picture: Picture) -> NDArray[np.float32]:
-        """How white each pixel of the picture is painted: (H, W) float32 in [0, 1]."""
+        """How white each pixel of the image is painted: (H, W) float32 in [0, 1]."""
         import torch
 
         side, (height, width) = network.config.image_size[1], picture.shape[:2]
@@ -62,7 +62,7 @@ class InContext(Rival):
 
 
 def squashed(picture: Picture, side: int) -> Picture:
-    """A picture on a square, bicubic, as released."""
+    """An image on a square, bicubic, as released."""
     return np.array(Image.fromarray(picture).resize((side, side), Image.Resampling.BICUBIC))
 
 

@@ -1,8 +1,8 @@
 """Matcher (Liu et al., 2024): patches matched in both directions, groups of them as prompts, masks scored and merged.
 
-With a segment-anything SAM the features are DINOv2 ViT-L/14's at 518 pixels: both pictures are squashed to a square of
-37 x 37 cells, as released. Masks are SAM's for the picture as the engine has encoded it, once for all methods; the
-released script encodes the squashed square. They are scored on SAM's low resolution and merged in picture pixels.
+With a segment-anything SAM the features are DINOv2 ViT-L/14's at 518 pixels: both images are squashed to a square of
+37 x 37 cells, as released. Masks are SAM's for the image as the engine has encoded it, once for all methods; the
+released script encodes the squashed square. They are scored on SAM's low resolution and merged in image pixels.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ class Settings:
 
     protocol: str = "coco20i"  # whose numbers: coco20i, lvis92i, fss1000, paco_part or pascal_part
     draws: int | None = None  # groups of each size; None: as the protocol has it
-    dense: int | None = None  # points along a side of the grid over the whole picture, 0: none; None: as it has it
+    dense: int | None = None  # points along a side of the grid over the whole image, 0: none; None: as it has it
     seed: int = 0  # of the draws and of k-means
 
 
 class Batch(NamedTuple):
     """Groups that are asked for alike."""
 
-    groups: NDArray[np.float32]  # (b, k, 2) of (x, y) in picture pixels
+    groups: NDArray[np.float32]  # (b, k, 2) of (x, y) in image pixels
     box: Box | None
     several: bool
     iou: float  # least quality, as the segmenter sees it
@@ -52,12 +52,12 @@ class Batch(NamedTuple):
 
 
 class Matcher(Rival):
-    """Matcher on the parts of an engine; ``patches`` gives the cells of a picture."""
+    """Matcher on the parts of an engine; ``patches`` gives the cells of an image."""
 
     title = "Matcher"
 
     def __init__(self, engine: IPSeg, protocol: Protocol, seed: int) -> None:
-        super().__init__(engine.perception)
+        super().__init__(engine.encodings)
         self.protocol, self.seed = protocol, seed
         self.outlined = engine.method.refinement == "ranked"  # the segmenter draws the outline of a mask it is given
         self.published = is_sam(engine)
@@ -67,7 +67,7 @@ class Matcher(Rival):
             self.variant, self.about = ON_PARTS, ELSEWHERE
 
     def learn(self, reference: Reference, step: Steps) -> tuple[Patches, NDArray[np.bool_]]:
-        """The cells of the reference, and which of them are the thing."""
+        """The cells of the reference, and which of them are the object."""
         with step("prompt", 0.0):
             patches = self.patches(reference.picture)
             return patches, _patches.inside(reference.mask, patches)
@@ -80,8 +80,8 @@ class Matcher(Rival):
         with step("matching", 0.2):
             matches = _matching.match(known.values, thing, patches.values)
             places = _patches.centres(matches.cells, patches.frame)
-        with step("encoding", 0.3, self.perception.has("encoding", picture)):
-            encoding = self.perception.encoding(picture)
+        with step("encoding", 0.3, self.encodings.has("encoding", picture)):
+            encoding = self.encodings.encoding(picture)
         with step("candidates", 0.5):
             batches = self._batches(places, picture)
             pool = self._pool(encoding, batches, step)
@@ -112,7 +112,7 @@ class Matcher(Rival):
         return None if found is None else _candidates.suppress(found, self.protocol.nms)
 
     def _ask(self, encoding: Any, batch: Batch) -> _candidates.Answers:
-        asked = (self.perception.segmenter, encoding, batch.groups, batch.box, batch.several)
+        asked = (self.encodings.segmenter, encoding, batch.groups, batch.box, batch.several)
         return _candidates.ask_sam(*asked, self.run) if self.published else _candidates.ask_one_by_one(*asked)
 
     def _select(
@@ -127,7 +127,7 @@ class Matcher(Rival):
         return [(int(pool.group[each]), int(pool.layer[each])) for each in chosen], score
 
     def _merge(self, encoding: Any, batches: list[Batch], chosen: list[tuple[int, int]], picture: Named) -> Mask:
-        """The union of the chosen masks, each drawn once more, in picture pixels; empty without any."""
+        """The union of the chosen masks, each drawn once more, in image pixels; empty without any."""
         merged = np.zeros(picture.pixels.shape[:2], dtype=bool)
         low = None
         prompts = [(group, batch) for batch in batches for group in batch.groups]
@@ -139,11 +139,11 @@ class Matcher(Rival):
         if low is None or not self.outlined:
             return merged
         nowhere = _candidates.only(np.empty((0, 2), np.float32))
-        return self.perception.segmenter.predict(encoding, nowhere, mask=low).masks[0]
+        return self.encodings.segmenter.predict(encoding, nowhere, mask=low).masks[0]
 
     def _again(self, encoding: Any, group: NDArray[np.float32], batch: Batch) -> Candidates:
         asked = _candidates.only(group)
-        return self.perception.segmenter.predict(encoding, asked, box=batch.box, several=batch.several)
+        return self.encodings.segmenter.predict(encoding, asked, box=batch.box, several=batch.several)
 
 
 def judge(
@@ -172,7 +172,7 @@ def judge(
 
 def is_sam(engine: IPSeg) -> bool:
     """Whether the engine's segmenter is a SAM of the segment-anything package."""
-    return hasattr(engine.perception.segmenter, "sam")
+    return hasattr(engine.encodings.segmenter, "sam")
 
 
 def make(kind: type[Matcher], settings: Settings, engine: IPSeg) -> Matcher:
@@ -183,7 +183,7 @@ def make(kind: type[Matcher], settings: Settings, engine: IPSeg) -> Matcher:
 
 
 def _likeness(matches: Matches, patches: Patches) -> Similarity:
-    """How alike each cell is to the cell of the thing that it is most alike."""
+    """How alike each cell is to the cell of the object that it is most alike."""
     values = (1 - 2 * matches.cost.min(axis=0)).reshape(patches.frame.grid)
     return Similarity(values.astype(np.float32), geometry.cells_inside(patches.frame), patches.frame)
 

@@ -18,18 +18,18 @@ LITTLE = 1e-6  # added to purity and coverage, so that neither is ever nothing
 
 @dataclass(frozen=True)
 class Matches:
-    """Which cells of the target answer to the thing, and how far each of them is from each cell of the thing."""
+    """Which cells of the target answer to the object, and how far each of them is from each cell of the object."""
 
     cells: NDArray[np.intp]  # (k,) flat indices of target cells in reading order, none twice
-    cost: NDArray[np.float32]  # (cells of the thing, cells of the target) in [0, 1]: (1 - cosine) / 2
+    cost: NDArray[np.float32]  # (cells of the object, cells of the target) in [0, 1]: (1 - cosine) / 2
 
 
 def match(reference: NDArray[np.float32], inside: NDArray[np.bool_], target: NDArray[np.float32]) -> Matches:
     """Bidirectional patch matching (Liu et al., section 3.1).
 
-    ``reference`` (n, C) and ``target`` (m, C); ``inside`` (n,) says which reference cells are the thing, at least one.
-    Each cell of the thing is assigned a target cell of its own so that the whole is most alike (Hungarian assignment);
-    those target cells are assigned back among all reference cells, and a match that does not come back into the thing
+    ``reference`` (n, C) and ``target`` (m, C); ``inside`` (n,) says which reference cells are the object, at least one.
+    Each cell of the object is assigned a target cell of its own so that the whole is most alike (Hungarian assignment);
+    those target cells are assigned back among all reference cells, and a match that does not come back into the object
     is dropped, unless all would be.
     """
     likeness = reference @ target.T
@@ -64,7 +64,7 @@ def purity_and_coverage(mask: NDArray[np.bool_], cells: NDArray[np.bool_], point
 
 
 def emd_score(cost: NDArray[np.float32], cells: NDArray[np.bool_]) -> float:
-    """1 - the earth mover's distance from the thing's cells to the mask's, both with uniform weights; in [0, 1]."""
+    """1 - the earth mover's distance from the object's cells to the mask's, both with uniform weights; in [0, 1]."""
     import ot
 
     chosen = np.ascontiguousarray(cost[:, cells], dtype=np.float64)

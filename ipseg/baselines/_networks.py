@@ -34,7 +34,7 @@ def lazily(engine: IPSeg, name: str, read: Callable[[], Any], *settings: Any) ->
         with weights.using(folder):
             return read()
 
-    return lambda: engine.perception.cache.get((name, "network", *settings), build)
+    return lambda: engine.encodings.cache.get((name, "network", *settings), build)
 
 
 def placed(engine: IPSeg, network: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Where Matcher's cells come from: DINOv2-L on the squashed picture, or the engine's own first layer."""
+"""Where Matcher's cells come from: DINOv2-L on the squashed image, or the engine's own first layer."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ CELLS = 37  # cells along the longer side of the engine's own features, at most:
 
 @dataclass(frozen=True)
 class Patches:
-    """The cells of a picture."""
+    """The cells of an image."""
 
     values: NDArray[np.float32]  # (rows * columns, C), each of unit length
-    frame: Frame  # exactly over the picture
+    frame: Frame  # exactly over the image
     patch: int = 1  # pixels of a cell's side on the square on which the mask is laid; 1: no such square
 
 
@@ -34,11 +34,11 @@ Source = Callable[[Named], Patches]
 
 
 def of_dinov2(engine: IPSeg) -> Source:
-    """DINOv2 ViT-L/14's cells of the squashed picture, kept by the engine; the network is read on first use.
+    """DINOv2 ViT-L/14's cells of the squashed image, kept by the engine; the network is read on first use.
 
     Raises :class:`~ipseg.weights.WeightError` when its weights are missing.
     """
-    perception = engine.perception
+    encodings = engine.encodings
 
     def read():
         model = WEIGHTS.removeprefix("dinov2_")
@@ -52,19 +52,19 @@ def of_dinov2(engine: IPSeg) -> Source:
         frame = geometry.squash_frame(picture.pixels.shape[:2], layer.frame.grid)
         return Patches(_unit(to_numpy(layer.values)), frame, PATCH)
 
-    return lambda picture: perception.keep(f"{WEIGHTS} {SIZE}", picture, lambda: compute(picture))
+    return lambda picture: encodings.keep(f"{WEIGHTS} {SIZE}", picture, lambda: compute(picture))
 
 
 def of_engine(engine: IPSeg) -> Source:
-    """The engine's own first layer, over exactly the picture, at most :data:`CELLS` cells along the longer side."""
-    return lambda picture: _laid(engine.perception.features(picture)[0])
+    """The engine's own first layer, over exactly the image, at most :data:`CELLS` cells along the longer side."""
+    return lambda picture: _laid(engine.encodings.features(picture)[0])
 
 
 def inside(mask: Mask, patches: Patches) -> NDArray[np.bool_]:
-    """The cells that are the thing: (rows * columns,) bool, at least one.
+    """The cells that are the object: (rows * columns,) bool, at least one.
 
     A cell with any pixel of the mask counts. As released, the mask is first laid on the square of which the cells are
-    made, nearest; where a thing is so small that it falls through, and without such a square, it is taken as it is.
+    made, nearest; where an object is so small that it falls through, and without such a square, it is taken as it is.
     """
     rows, columns = patches.frame.grid
     if patches.patch > 1:
@@ -77,7 +77,7 @@ def inside(mask: Mask, patches: Patches) -> NDArray[np.bool_]:
 
 
 def centres(cells: NDArray[np.intp], frame: Frame) -> NDArray[np.float32]:
-    """Centres of cells given by flat index: (k, 2) of (x, y) in picture pixels."""
+    """Centres of cells given by flat index: (k, 2) of (x, y) in image pixels."""
     rows, columns = np.divmod(cells, frame.grid[1])
     return geometry.cells_to_picture(np.stack([columns, rows], axis=1), frame)
 

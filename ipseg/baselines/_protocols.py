@@ -24,7 +24,7 @@ class Protocol:
     draws: int  # groups of each size; with up to 8 points, every group there is
     centres: int = 0  # the points are gathered into so many k-means centres first; 0: they are taken as they are
     box: bool = False  # whether the box of all matched points goes with each group
-    dense: int = 0  # points along a side of a grid over the whole picture, each a prompt of its own
+    dense: int = 0  # points along a side of a grid over the whole image, each a prompt of its own
     several: bool = False  # whether the segmenter is asked for three masks for each group, or for one
     nms: float = 1.0  # of two masks whose boxes overlap more than this, the segmenter's favourite stays
     iou: float = 0.0  # masks whose quality SAM itself puts at this or below are dropped

@@ -1,4 +1,4 @@
-"""What all rivals share: how a prompt gets its mask, how a picture is named and timed, what comes back."""
+"""What all rivals share: how a prompt gets its mask, how an image is named and timed, what comes back."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from numpy.typing import NDArray
 from ipseg.core import images
 from ipseg.core.images import Source
 from ipseg.core.result import Result
-from ipseg.core.types import Mask, PictureError, Points, Similarity
-from ipseg.method.encodings import Named, Perception, named
+from ipseg.core.types import ImageError, Mask, Points, Similarity
+from ipseg.method.encodings import Encodings, Named, named
 from ipseg.method.pipeline import Progress, Steps
 
 ON_PARTS = "on the engine's parts"
 """The variant of a rival that has its models replaced by what the engine has."""
 
 NOTHING_STANDS_OUT = (
-    "Nothing stands out in the prompt picture, so all of it was used; crop it to the thing or give a mask."
+    "Nothing stands out in the prompt image, so all of it was used; crop it to the object or give a mask."
 )
 
 
 @dataclass(frozen=True)
 class Reference:
-    """The prompt as a rival wants it: one picture with a mask."""
+    """The prompt as a rival wants it: one image with a mask."""
 
     picture: Named
-    mask: Mask  # (H, W) bool in the picture's pixels, never empty
+    mask: Mask  # (H, W) bool in the image's pixels, never empty
     given: bool  # whether the mask is the user's own; else the saliency mask that IPSeg itself uses
     learnt: Any = None  # what the method makes of the two, once
-    notices: tuple[str, ...] = ()  # what a person should know, one sentence each
+    notices: tuple[str, ...] = ()  # what a person should know, one message each
 
     @property
     def source(self) -> str:
@@ -42,26 +42,26 @@ class Reference:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a method says of one picture."""
+    """What a method says of one image."""
 
-    mask: Mask  # (H, W) bool in the picture's pixels
+    mask: Mask  # (H, W) bool in the image's pixels
     points: Points = field(default_factory=lambda: Points(np.empty((0, 2), np.float32), np.empty((0, 2), np.float32)))
     similarity: Similarity | None = None  # where the method has one
     score: float = 1.0  # the method's own opinion, in [0, 1]; it decides nothing
 
 
 class Rival:
-    """A method beside IPSeg. A subclass says what it learns from a reference and how it answers for a picture.
+    """A method beside IPSeg. A subclass says what it learns from a reference and how it answers for an image.
 
     It keeps nothing between two calls but what the perception keeps, so threads may share it.
     """
 
     title: str = ""
     variant: str = ""  # how it differs from what was published, in a word or two for its label; "" when it does not
-    about: str = ""  # the same in a sentence
+    about: str = ""  # the same in a message
 
-    def __init__(self, perception: Perception) -> None:
-        self.perception = perception
+    def __init__(self, encodings: Encodings) -> None:
+        self.encodings = encodings
 
     @property
     def label(self) -> str:
@@ -69,20 +69,20 @@ class Rival:
         return f"{self.title} ({self.variant})" if self.variant else self.title
 
     def learn(self, reference: Reference, step: Steps) -> Any:
-        """What the method makes of a reference, whatever picture comes later."""
+        """What the method makes of a reference, whatever image comes later."""
         return None
 
     def answer(self, reference: Reference, picture: Named, step: Steps) -> Answer:
-        """The method's answer for one picture."""
+        """The method's answer for one image."""
         raise NotImplementedError
 
     def prompt(
         self, pictures: Source | Sequence[Source], masks: Any = None, *, progress: Progress | None = None
     ) -> Reference:
-        """Make a reference of one picture. Its mask is the given one, else the saliency mask that IPSeg itself uses.
+        """Make a reference of one image. Its mask is the given one, else the saliency mask that IPSeg itself uses.
 
-        Takes what :meth:`ipseg.method.pipeline.IPSeg.prompt` takes, with a single picture. Raises
-        :class:`~ipseg.core.types.PictureError` when there are more, :class:`~ipseg.core.types.MaskError` when the mask
+        Takes what :meth:`ipseg.method.pipeline.IPSeg.prompt` takes, with a single image. Raises
+        :class:`~ipseg.core.types.ImageError` when there are more, :class:`~ipseg.core.types.MaskError` when the mask
         is empty or does not fit.
         """
         picture, mask = _single(self.title, pictures), _single(self.title, masks)
@@ -108,7 +108,7 @@ class Rival:
         size = picture.pixels.shape[:2]
         if mask is not None:
             return Reference(picture, images.open_mask(mask, size), given=True)
-        shown: NDArray[np.bool_] = self.perception.belief(picture) > 0.5
+        shown: NDArray[np.bool_] = self.encodings.belief(picture) > 0.5
         if shown.any():
             return Reference(picture, shown, given=False)
         return Reference(picture, np.ones(size, dtype=bool), given=False, notices=(NOTHING_STANDS_OUT,))
@@ -119,5 +119,5 @@ def _single(title: str, given: Any) -> Any:
     if not isinstance(given, list | tuple):
         return given
     if len(given) != 1:
-        raise PictureError(f"{title} takes one prompt picture, and {len(given)} were given; give one.")
+        raise ImageError(f"{title} takes one prompt image, and {len(given)} were given; give one.")
     return given[0]

@@ -1,4 +1,4 @@
-"""What PerSAM and PerSAM-F see of a reference: the cells of SAM's own encoding that are the thing."""
+"""What PerSAM and PerSAM-F see of a reference: the cells of SAM's own encoding that are the object."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ from torch.nn import functional
 from ipseg.core import geometry
 from ipseg.core.types import Mask, Points, Similarity
 from ipseg.method import similarity
-from ipseg.method.encodings import Named, Perception
+from ipseg.method.encodings import Encodings, Named
 
-LEVEL = 128  # of the thing in PerSeg's mask files, which decides what the normalisation leaves above 0
+LEVEL = 128  # of the object in PerSeg's mask files, which decides what the normalisation leaves above 0
 
 
 class Eyes:
-    """SAM and its encodings of pictures, shared with the engine; unsquashed even where the engine squashes."""
+    """SAM and its encodings of images, shared with the engine; unsquashed even where the engine squashes."""
 
-    def __init__(self, perception: Perception) -> None:
-        self.perception = perception
-        self.segmenter: Any = perception.segmenter
+    def __init__(self, encodings: Encodings) -> None:
+        self.encodings = encodings
+        self.segmenter: Any = encodings.segmenter
         self.own = bool(getattr(self.segmenter, "squash", False))
         if self.own:
             self.segmenter = unsquashed(self.segmenter)
 
     def encoding(self, picture: Named) -> Any:
-        """The engine's encoding of a picture, or one of its own where the engine's is squashed."""
+        """The engine's encoding of an image, or one of its own where the engine's is squashed."""
         if not self.own:
-            return self.perception.encoding(picture)
-        return self.perception.keep("unsquashed", picture, lambda: self.segmenter.encode(picture.pixels))
+            return self.encodings.encoding(picture)
+        return self.encodings.keep("unsquashed", picture, lambda: self.segmenter.encode(picture.pixels))
 
     def has(self, picture: Named) -> bool:
         """Whether that is kept already."""
-        return self.perception.has("unsquashed" if self.own else "encoding", picture)
+        return self.encodings.has("unsquashed" if self.own else "encoding", picture)
 
     def cells(self, mask: Mask, encoding: Any) -> NDArray[np.bool_]:
-        """The cells of the embedding that are the thing, as released: (h, w) bool.
+        """The cells of the embedding that are the object, as released: (h, w) bool.
 
-        The mask is scaled and padded like its picture, normalised like it, brought to the cells without antialiasing,
-        and cut at 0. A thing too thin to reach a cell gets the cells that hold most of it.
+        The mask is scaled and padded like its image, normalised like it, brought to the cells without antialiasing,
+        and cut at 0. An object too thin to reach a cell gets the cells that hold most of it.
         """
         sam = self.segmenter.sam
         levels = np.repeat(mask[..., None].astype(np.uint8) * LEVEL, 3, axis=2)
@@ -58,7 +58,7 @@ class Eyes:
 
 
 def unsquashed(segmenter: Any) -> Any:
-    """The same SAM, seeing pictures scaled and padded; unguarded, so calls of it go through the placement."""
+    """The same SAM, seeing images scaled and padded; unguarded, so calls of it go through the placement."""
     return type(getattr(segmenter, "_part", segmenter))(segmenter.sam, device=segmenter.device)
 
 
@@ -74,7 +74,7 @@ def cosine(vector: Tensor, encoding: Any) -> Tensor:
 
 
 def onto_picture(values: Tensor, encoding: Any, segmenter: Any) -> Tensor:
-    """(h, w) on cells, enlarged to SAM's low resolution and brought to the picture as its masks are: (H, W)."""
+    """(h, w) on cells, enlarged to SAM's low resolution and brought to the image as its masks are: (H, W)."""
     low = functional.interpolate(values[None, None], scale_factor=4, mode="bilinear", align_corners=False)
     return segmenter.sam.postprocess_masks(low, encoding.input_size, encoding.original_size)[0, 0]
 
@@ -89,7 +89,7 @@ def extremes(values: Tensor, *, negative: bool) -> Points:
 
 
 def likeness(cells: Any, encoding: Any) -> Similarity:
-    """(h, w) cosines on SAM's square as a similarity over exactly the picture: the padding cut away, nearest."""
+    """(h, w) cosines on SAM's square as a similarity over exactly the image: the padding cut away, nearest."""
     values = similarity.to_numpy(cells)
     side = max(encoding.input_size)
     rows, columns = (

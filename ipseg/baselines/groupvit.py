@@ -1,8 +1,8 @@
-"""GroupViT (Xu et al., 2022a), trained on pictures with captions: it finds what text names, without a prompt picture.
+"""GroupViT (Xu et al., 2022a), trained on images with captions: it finds what text names, without a prompt image.
 
-For Table 2, zero-shot segmentation, where the names come from the dataset. The picture is squashed to 448 x 448 pixels
+For Table 2, zero-shot segmentation, where the names come from the dataset. The image is squashed to 448 x 448 pixels
 (the released evaluation scales its shorter side to 448); each pixel belongs to the group that looks at it most, each
-group to the names it is like, of the five that the whole picture is most like. The answer goes back to the picture's
+group to the names it is like, of the five that the whole image is most like. The answer goes back to the image's
 own size, nearest.
 """
 
@@ -27,8 +27,8 @@ TITLE = "GroupViT"
 PAPER = "Xu et al., GroupViT: Semantic Segmentation Emerges from Text Supervision, CVPR 2022"
 MEAN, STD = np.array((0.485, 0.456, 0.406), np.float32), np.array((0.229, 0.224, 0.225), np.float32)  # of ImageNet
 SENTENCE = "a photo of a {}."
-LIKELY = 5  # names that a picture may hold
-UNUSED = "GroupViT goes by the name of the thing, so the prompt picture and its mask were not used."
+LIKELY = 5  # names that an image may hold
+UNUSED = "GroupViT goes by the name of the object, so the prompt image and its mask were not used."
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,12 @@ class Settings:
 
 
 class GroupViT(Rival):
-    """GroupViT on the pictures of an engine; no part of the engine's is used."""
+    """GroupViT on the images of an engine; no part of the engine's is used."""
 
     title = TITLE
 
     def __init__(self, engine: IPSeg, network: Any, settings: Settings) -> None:
-        super().__init__(engine.perception)
+        super().__init__(engine.encodings)
         self.engine, self.network, self.settings = engine, network, settings
 
     def answer(self, reference: Reference, picture: Named, step: Steps) -> Answer:
@@ -85,7 +85,7 @@ class GroupViT(Rival):
 def affinities(groups: Any, whole: Any) -> Any:
     """How likely each group is of each name: (groups, names).
 
-    ``groups`` (groups, names) and ``whole`` (names,) are logits of the groups and of the whole picture.
+    ``groups`` (groups, names) and ``whole`` (names,) are logits of the groups and of the whole image.
     """
     import torch
 
@@ -95,7 +95,7 @@ def affinities(groups: Any, whole: Any) -> Any:
 
 
 def build(settings: Settings, engine: IPSeg) -> GroupViT:
-    """GroupViT on the pictures of an engine.
+    """GroupViT on the images of an engine.
 
     Raises :class:`~ipseg.core.types.SettingError` without names, or for a target that is none of them,
     :class:`~ipseg.weights.WeightError` when its weights are missing.
@@ -120,14 +120,14 @@ def build(settings: Settings, engine: IPSeg) -> GroupViT:
 
     def with_names() -> tuple[Any, Any]:
         network, tokenizer = kept()
-        sentences = [SENTENCE.format(name) for name in settings.names]
-        return network, tokenizer(sentences, return_tensors="pt", padding=True)
+        error_messages = [SENTENCE.format(name) for name in settings.names]
+        return network, tokenizer(error_messages, return_tensors="pt", padding=True)
 
     return GroupViT(engine, with_names, settings)
 
 
 def enlarged(network: Any, size: int) -> Any:
-    """The network for pictures of ``size`` x ``size``: its places interpolated once, bicubic."""
+    """The network for images of ``size`` x ``size``: its places interpolated once, bicubic."""
     import torch
 
     shown = network.vision_model.embeddings

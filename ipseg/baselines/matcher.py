@@ -1,4 +1,4 @@
-"""Matcher (Liu et al., 2024), training-free: one picture with a mask, features of DINOv2, masks of SAM.
+"""Matcher (Liu et al., 2024), training-free: one image with a mask, features of DINOv2, masks of SAM.
 
 Its features are DINOv2 ViT-L/14's, whatever features the engine has; where the engine's segmenter is not a SAM, the
 same matching runs on the engine's own features and segmenter, and its label says so. See

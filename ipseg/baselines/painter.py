@@ -44,13 +44,13 @@ class Settings:
 
 
 class Painter(InContext):
-    """Painter on the pictures of an engine; of the engine, only the saliency is used, and only without a mask."""
+    """Painter on the images of an engine; of the engine, only the saliency is used, and only without a mask."""
 
     title = TITLE
 
 
 def build(settings: Settings, engine: IPSeg) -> Painter:
-    """Painter on the pictures of an engine. Raises :class:`~ipseg.weights.WeightError` when its weights are missing."""
+    """Painter on the images of an engine. Raises :class:`~ipseg.weights.WeightError` when its weights are missing."""
 
     def read() -> Any:
         from transformers import SegGptConfig

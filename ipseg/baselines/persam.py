@@ -37,8 +37,8 @@ class PerSAM(Rival):
     def __init__(self, engine: IPSeg) -> None:
         from ipseg.baselines._target import Eyes
 
-        super().__init__(engine.perception)
-        self.eyes = Eyes(engine.perception)
+        super().__init__(engine.encodings)
+        self.eyes = Eyes(engine.encodings)
 
     def learn(self, reference: Reference, step: Steps) -> Any:
         """The target embedding: the mean of the reference's cells, (256,) tensor."""
@@ -65,7 +65,7 @@ class PerSAM(Rival):
         return Answer(mask, points, _target.likeness(cells, encoding))
 
     def guided(self, over: Any, target: Any, encoding: Any) -> Any:
-        """The decoder with both guides; the similarity is standardised over the picture, then brought to the cells."""
+        """The decoder with both guides; the similarity is standardised over the image, then brought to the cells."""
         from torch.nn import functional
 
         from ipseg.baselines._guided import guided_decoder
@@ -87,28 +87,28 @@ class OnParts(Rival):
     title, variant, about = TITLE, ON_PARTS, ELSEWHERE
 
     def __init__(self, engine: IPSeg) -> None:
-        super().__init__(engine.perception)
+        super().__init__(engine.encodings)
         self.outlined = engine.method.refinement == "ranked"
 
     def learn(self, reference: Reference, step: Steps) -> Any:
         """The mean of the reference's cells in the first layer of the engine's features, (C,)."""
-        with step("features", 0.2, self.perception.has("features", reference.picture)):
-            layer = self.perception.features(reference.picture)[0]
+        with step("features", 0.2, self.encodings.has("features", reference.picture)):
+            layer = self.encodings.features(reference.picture)[0]
         share = geometry.to_cells(reference.mask, layer.frame)
         return prototype.average([layer], share >= min(0.5, float(share.max())))[layer.name]
 
     def answer(self, reference: Reference, picture: Named, step: Steps) -> Answer:
         """Cosine, two points, and the engine's segmenter."""
-        with step("features", 0.1, self.perception.has("features", picture)):
-            layer = self.perception.features(picture)[0]
-        with step("encoding", 0.3, self.perception.has("encoding", picture)):
-            encoding = self.perception.encoding(picture)
+        with step("features", 0.1, self.encodings.has("features", picture)):
+            layer = self.encodings.features(picture)[0]
+        with step("encoding", 0.3, self.encodings.has("encoding", picture)):
+            encoding = self.encodings.encoding(picture)
         with step("similarity", 0.6):
             values = similarity.to_numpy(similarity.cosine(reference.learnt, layer.values))
             found = Similarity(values, cells_inside(layer.frame), layer.frame)
         points = _two(found)
         with step("mask", 0.8):
-            segmenter = self.perception.segmenter
+            segmenter = self.encodings.segmenter
             if self.outlined:
                 inside = values[found.inside]
                 halfway = (inside.max() + inside.min()) / 2
@@ -121,11 +121,11 @@ class OnParts(Rival):
 
 def build(settings: Settings, engine: IPSeg) -> Rival:
     """PerSAM where the engine has a SAM of segment-anything, else its similarity and points on the engine's parts."""
-    return PerSAM(engine) if hasattr(engine.perception.segmenter, "sam") else OnParts(engine)
+    return PerSAM(engine) if hasattr(engine.encodings.segmenter, "sam") else OnParts(engine)
 
 
 def _two(likeness: Similarity) -> Points:
-    """The centres of the most and the least similar cell on the picture."""
+    """The centres of the most and the least similar cell on the image."""
     cells = np.argwhere(likeness.inside)[:, ::-1]
     values = likeness.values[likeness.inside]
     most, least = (cells[[index]].astype(float) for index in (values.argmax(), values.argmin()))

@@ -46,8 +46,8 @@ class PerSAMF(Rival):
     def __init__(self, engine: IPSeg, settings: Settings) -> None:
         from ipseg.baselines._target import Eyes
 
-        super().__init__(engine.perception)
-        self.eyes, self.settings = Eyes(engine.perception), settings
+        super().__init__(engine.encodings)
+        self.eyes, self.settings = Eyes(engine.encodings), settings
 
     def learn(self, reference: Reference, step: Steps) -> Learnt:
         """One point on the reference, SAM's three masks for it, and the weights that make them the given mask."""
@@ -99,7 +99,7 @@ def build(settings: Settings, engine: IPSeg) -> PerSAMF:
 
     Raises :class:`~ipseg.core.types.SettingError` when the engine has none, or for a number out of its range.
     """
-    if not hasattr(engine.perception.segmenter, "sam"):
+    if not hasattr(engine.encodings.segmenter, "sam"):
         raise SettingError(
             "PerSAM-F weighs the three masks of Segment Anything, which this engine does not have; choose the "
             "segmenter sam/vit_b, sam/vit_l or sam/vit_h, or the preset paper."

@@ -1,4 +1,4 @@
-"""SegGPT (Wang et al., 2023b), trained: one prompt picture with a mask, through transformers."""
+"""SegGPT (Wang et al., 2023b), trained: one prompt image with a mask, through transformers."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ class Settings:
 
 
 class SegGPT(InContext):
-    """SegGPT on the pictures of an engine; of the engine, only the saliency is used, and only without a mask."""
+    """SegGPT on the images of an engine; of the engine, only the saliency is used, and only without a mask."""
 
     title = TITLE
 
 
 def build(settings: Settings, engine: IPSeg) -> SegGPT:
-    """SegGPT on the pictures of an engine.
+    """SegGPT on the images of an engine.
 
     Raises :class:`~ipseg.core.types.SettingError` for another embedding, :class:`~ipseg.weights.WeightError` when its
     weights are missing.

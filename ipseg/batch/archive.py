@@ -26,7 +26,7 @@ class Parcel:
         self._record = Record(about=about)
 
     def add(self, name: str, stem: str, mask: Mask, *, found: bool, score: float) -> None:
-        """One (H, W) mask as ``<stem>.png``, 0 and 255; nothing is white where the thing was not found."""
+        """One (H, W) mask as ``<stem>.png``, 0 and 255; nothing is white where the object was not found."""
         kept = mask & found
         self._archive.writestr(f"{stem}.png", images.encode_png(kept.astype(np.uint8) * 255))
         self._record.add(name, kept, found=found, score=score)

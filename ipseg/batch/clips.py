@@ -27,12 +27,12 @@ ENDINGS = (".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi")
 MAX_SECONDS = 120.0  # of one clip
 MAX_FRAMES = 3600  # two minutes at 30 frames per second
 MAX_PIXELS = 3840 * 2160  # of one frame
-MIN_SIDE = 16  # pixels, as for pictures
+MIN_SIDE = 16  # pixels, as for images
 USUAL_FPS = 25.0  # where a clip does not say
 
 
 class ClipError(InputError):
-    """A clip that cannot be used; one sentence that says what to do."""
+    """A clip that cannot be used; one message that says what to do."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
-"""What a run goes through: the pictures of a folder, of a list of files, or of a zip, each with a name of its own.
+"""What a run goes through: the images of a folder, of a list of files, or of a zip, each with a name of its own.
 
 A zip is never unpacked onto the disk: its members are read one at a time into memory, within bounds. One that looks
-like an attack is refused as a whole; a member that is no picture is left for whoever opens it to report.
+like an attack is refused as a whole; a member that is no image is left for whoever opens it to report.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from ipseg.core import images
-from ipseg.core.types import Picture, PictureError
+from ipseg.core.types import ImageError, Picture
 
 MAX_PICTURES = 500  # in one run
 MAX_UNPACKED = 1024 * 2**20  # bytes of all members of a zip together
@@ -32,8 +32,8 @@ class Item:
     source: Callable[[], bytes | Path]
 
     def open(self) -> Picture:
-        """(H, W, 3) uint8 RGB. Raises :class:`PictureError`."""
-        return images.open_picture(self.source(), name=self.name)
+        """(H, W, 3) uint8 RGB. Raises :class:`ImageError`."""
+        return images.open_image(self.source(), name=self.name)
 
     @property
     def stem(self) -> str:
@@ -44,17 +44,17 @@ class Item:
 def gather(paths: Sequence[str | os.PathLike[str]], *, most: int = MAX_PICTURES) -> list[Item]:
     """The items of folders, zips and single files, in the order of their names. Nothing is opened but the zips.
 
-    Raises :class:`PictureError` with one sentence for a zip that is refused, for more than ``most`` pictures, and
+    Raises :class:`ImageError` with one message for a zip that is refused, for more than ``most`` images, and
     where there is nothing at all.
     """
     found: list[Item] = []
     for path in map(Path, paths):
         found += _of(path)
         if len(found) > most:
-            raise PictureError(f"There are more than {most} pictures; give at most {most} at once.")
+            raise ImageError(f"There are more than {most} images; give at most {most} at once.")
     if not found:
         label = Path(paths[0]).name if paths else "The list"
-        raise PictureError(f"{label} holds no pictures; give JPEG, PNG or WebP files, or a folder or zip of them.")
+        raise ImageError(f"{label} holds no images; give JPEG, PNG or WebP files, or a folder or zip of them.")
     return _distinct(found)
 
 
@@ -74,7 +74,7 @@ def _members(path: Path) -> Iterator[Item]:
         with zipfile.ZipFile(path) as archive:
             infos = [info for info in archive.infolist() if not info.is_dir()]
     except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError, EOFError):
-        raise PictureError(_damaged(path)) from None
+        raise ImageError(_damaged(path)) from None
     _check(path, infos)
     for info in sorted(infos, key=lambda info: info.filename):
         if _counts(info.filename):
@@ -89,38 +89,38 @@ def _check_directory(path: Path) -> None:
             file.seek(max(0, size - 65_557))
             tail = file.read()
     except OSError as error:
-        raise PictureError(f"{path.name} cannot be read ({error.strerror}); check the file.") from None
+        raise ImageError(f"{path.name} cannot be read ({error.strerror}); check the file.") from None
     if not size:
-        raise PictureError(f"{path.name} is an empty file; save or download it again.")
+        raise ImageError(f"{path.name} is an empty file; save or download it again.")
     place = tail.rfind(b"PK\x05\x06")
     if place < 0 or len(tail) < place + 22:
-        raise PictureError(_damaged(path))
+        raise ImageError(_damaged(path))
     if struct.unpack_from("<I", tail, place + 12)[0] > MAX_DIRECTORY:
-        raise PictureError(f"{path.name} lists too many files; give a zip of at most {MAX_PICTURES} pictures.")
+        raise ImageError(f"{path.name} lists too many files; give a zip of at most {MAX_PICTURES} images.")
 
 
 def _check(path: Path, infos: Sequence[zipfile.ZipInfo]) -> None:
     for info in infos:
         name = info.filename.replace("\\", "/")
         if name.startswith("/") or ":" in name.split("/")[0] or ".." in name.split("/") or "\0" in info.orig_filename:
-            raise PictureError(f'{path.name} holds a name that leads out of it ("{_short(name)}"); make a new zip.')
+            raise ImageError(f'{path.name} holds a name that leads out of it ("{_short(name)}"); make a new zip.')
         if info.flag_bits & 0x1:
-            raise PictureError(f"{path.name} is locked with a password; save it without one.")
+            raise ImageError(f"{path.name} is locked with a password; save it without one.")
     unpacked, packed = sum(info.file_size for info in infos), sum(info.compress_size for info in infos)
     worst = max((info.file_size / max(1, info.compress_size) for info in infos if info.file_size > 2**20), default=0)
     if unpacked > MAX_UNPACKED:
-        raise PictureError(f"{path.name} unpacks to more than {MAX_UNPACKED // 2**20} MB; give a smaller zip.")
+        raise ImageError(f"{path.name} unpacks to more than {MAX_UNPACKED // 2**20} MB; give a smaller zip.")
     if worst > MAX_RATIO or unpacked > max(2**20, packed * MAX_RATIO):
-        raise PictureError(f"{path.name} unpacks to over {MAX_RATIO} times its size; give a zip of ordinary pictures.")
+        raise ImageError(f"{path.name} unpacks to over {MAX_RATIO} times its size; give a zip of ordinary images.")
 
 
 def _read(path: Path, info: zipfile.ZipInfo) -> bytes:
-    """One member, no further than a picture may be large."""
+    """One member, no further than an image may be large."""
     try:
         with zipfile.ZipFile(path) as archive, archive.open(info) as member:
             return member.read(images.MAX_BYTES + 1)
     except Exception as error:  # the decompressors raise their own: zlib.error, LZMAError, EOFError, ...
-        raise PictureError(f"{info.filename} is damaged inside the zip; make the zip again.") from error
+        raise ImageError(f"{info.filename} is damaged inside the zip; make the zip again.") from error
 
 
 def _counts(name: str) -> bool:

@@ -1,6 +1,6 @@
-"""One question asked about many pictures: the prompt is encoded once, and every answer is kept on the disk at once.
+"""One question asked about many images: the prompt is encoded once, and every answer is kept on the disk at once.
 
-The folder of the answers is named by everything that decides them: prompt, engine, numbers, code. A picture is named by
+The folder of the answers is named by everything that decides them: prompt, engine, numbers, code. An image is named by
 its pixels. So a run that was stopped or killed goes on where it was, and no answer is ever taken for another question.
 """
 
@@ -28,12 +28,12 @@ Stop = Callable[[], bool]
 
 
 class Stopped(Exception):  # noqa: N818 - it was asked for; nothing went wrong
-    """The run was told to stop in the middle of a picture."""
+    """The run was told to stop in the middle of an image."""
 
 
 @dataclass(frozen=True)
 class Look:
-    """The engine's answer about one picture, as it is kept."""
+    """The engine's answer about one image, as it is kept."""
 
     size: tuple[int, int]  # height, width
     counts: list[int]  # of the best guess, as rle.encode has them
@@ -43,19 +43,19 @@ class Look:
 
     @property
     def guess(self) -> Mask:
-        """(H, W) bool, even where the thing was not found."""
+        """(H, W) bool, even where the object was not found."""
         return rle.decode(self.counts, self.size)
 
     @property
     def mask(self) -> Mask:
-        """(H, W) bool: the guess where the thing was found, else nothing."""
+        """(H, W) bool: the guess where the object was found, else nothing."""
         return self.guess if self.found else np.zeros(self.size, bool)
 
 
 class Question:
-    """One prompt and the numbers, to be asked about any number of pictures.
+    """One prompt and the numbers, to be asked about any number of images.
 
-    ``pictures`` are the prompt's, opened, (H, W, 3) uint8 each; ``masks`` one mask or None for each. ``folder`` is
+    ``images`` are the prompt's, opened, (H, W, 3) uint8 each; ``masks`` one mask or None for each. ``folder`` is
     where answers are kept, None to keep none. ``numbers``: k, clusters and threshold, as ``engine.segment`` takes
     them; one that is None or left out is the engine's own. ``stop`` is asked between the steps of the engine too.
     """
@@ -77,7 +77,7 @@ class Question:
         self.asked = 0  # looks that the engine took; the others were kept from before
 
     def look(self, picture: Picture) -> Look:
-        """The answer about one picture, kept from before or asked now. Raises :class:`Stopped` and InputError."""
+        """The answer about one image, kept from before or asked now. Raises :class:`Stopped` and InputError."""
         kept = self.folder / f"{images.fingerprint(picture)}.json" if self.folder else None
         earlier = _read(kept)
         if earlier is not None:

@@ -1,4 +1,4 @@
-"""The pictures of a run, one after another; one that cannot be used is told by its name, and the rest go on."""
+"""The images of a run, one after another; one that cannot be used is told by its name, and the rest go on."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from ipseg.core.types import InputError, Mask, Picture, SettingError
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one picture."""
+    """What became of one image."""
 
     number: int  # from 1
     total: int
     item: Item
     picture: Picture | None = None
     look: Look | None = None
-    error: str = ""  # one sentence, where there is no answer
+    error: str = ""  # one message, where there is no answer
 
 
 def run(question: Question, items: Sequence[Item]) -> Iterator[Outcome]:
     """Ask about every item in turn; ends early, and quietly, when the question is told to stop.
 
-    Only one picture is in memory at a time. Raises SettingError: that would be the same for all of them.
+    Only one image is in memory at a time. Raises SettingError: that would be the same for all of them.
     """
     for number, item in enumerate(items, start=1):
         if question.stop():
@@ -44,6 +44,6 @@ def run(question: Question, items: Sequence[Item]) -> Iterator[Outcome]:
 
 
 def overlay(picture: Picture, look: Look, mask: Mask | None = None) -> Picture:
-    """The picture with its mask, (H, W, 3) uint8: amber where the thing was found, grey where it is a guess."""
+    """The image with its mask, (H, W, 3) uint8: amber where the object was found, grey where it is a guess."""
     shown = look.guess if mask is None else mask
     return viz.overlay(picture, shown, colour=viz.MASK if look.found else viz.GUESS)

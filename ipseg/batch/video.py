@@ -1,7 +1,7 @@
 """A clip through the engine: some frames are looked at, and between them the mask follows the motion.
 
 The motion is DIS optical flow (Kroeger et al., 2016) from each frame back to the one before, at reduced size. It is
-no part of the paper, whose method knows single pictures; with ``per_second`` at the clip's own rate every frame is
+no part of the paper, whose method knows single images; with ``per_second`` at the clip's own rate every frame is
 looked at and nothing is followed.
 """
 
@@ -30,7 +30,7 @@ class Frame:
     number: int  # from 1
     total: int  # as the clip's header says; never less than ``number``
     picture: Picture  # (H, W, 3) uint8 RGB
-    mask: Mask  # (H, W) bool: the best guess, even where the thing was not found
+    mask: Mask  # (H, W) bool: the best guess, even where the object was not found
     look: Look  # the last one: of this frame where ``looked``, else the one that the mask comes from
     looked: bool
 

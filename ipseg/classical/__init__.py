@@ -1,1 +1,1 @@
-"""What the parts of the offline engine share: pictures as regions, their texture, and cuts through both."""
+"""What the parts of the offline engine share: images as regions, their texture, and cuts through both."""

@@ -22,7 +22,7 @@ POWER, SURE = 4.0, 1.0  # log odds of a click where it stands, and of the mask t
 def corrected(
     graph: cuts.Graph, mask: NDArray[np.bool_], positive: NDArray, negative: NDArray, radius: float
 ) -> NDArray[np.bool_]:
-    """``mask`` (h, w), which spans the picture, made to obey (n, 2) points of (x, y) in its pixels: (h, w) bool.
+    """``mask`` (h, w), which spans the image, made to obey (n, 2) points of (x, y) in its pixels: (h, w) bool.
 
     Regions that no click reaches stay as they are; a disc of ``radius`` pixels about each point obeys it in any case.
     """

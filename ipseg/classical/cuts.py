@@ -19,7 +19,7 @@ SCALE = 1000.0  # capacities are whole numbers for maximum_flow: a unary of 1 be
 
 @dataclass(frozen=True)
 class Graph:
-    """What the cuts of one picture share."""
+    """What the cuts of one image share."""
 
     regions: Regions
     weights: NDArray[np.float64]  # (m,): cost of parting each touching pair
@@ -28,7 +28,7 @@ class Graph:
 
 
 def build(regions: Regions, texture: NDArray, smoothness: float = 1.0, width: float = 12.0) -> Graph:
-    """The graph of a picture; ``texture`` (n, C) in about the units of Lab, ``width`` of the kernel in those units."""
+    """The graph of an image; ``texture`` (n, C) in about the units of Lab, ``width`` of the kernel in those units."""
     scaled = regions.colour * (0.7, 1.0, 1.0)
     steps = regions.colour[regions.pairs[:, 0]] - regions.colour[regions.pairs[:, 1]]
     plain, soft = (steps**2).sum(1), ((steps * (0.7, 1.0, 1.0)) ** 2).sum(1)
@@ -57,7 +57,7 @@ def minimum_cut(graph: Graph, unary: NDArray) -> NDArray[np.bool_]:
 
 
 def own_look(graph: Graph, inside: NDArray, unary: NDArray) -> NDArray[np.float64]:
-    """Log ratio, clipped to 3, of how often the picture's own inside and outside look like each region: (n,)."""
+    """Log ratio, clipped to 3, of how often the image's own inside and outside look like each region: (n,)."""
     share = graph.regions.area / graph.regions.area.mean()
     belief = np.clip(0.9 * inside + 0.1 * sigmoid(unary), 0.02, 0.98)
     fore = graph.kernel @ (share * belief) / (share * belief).sum()
@@ -75,7 +75,7 @@ def propose(
 ) -> list[NDArray[np.bool_]]:
     """Masks that fit ``unary`` (n,) log odds, from strict to generous, and their larger parts: distinct (n,) bool.
 
-    Each cut is made again ``rounds`` times with the picture's own inside and outside as a colour model, weighted
+    Each cut is made again ``rounds`` times with the image's own inside and outside as a colour model, weighted
     ``look`` (the iteration of GrabCut, Rother et al., 2004, with densities in place of mixtures).
     """
     share = graph.regions.area / graph.regions.area.mean()

@@ -1,7 +1,7 @@
-"""What might be a thing in a picture, before anybody asks: cuts from several starts (GrabCut, Rother et al., 2004).
+"""What might be an object in an image, before anybody asks: cuts from several starts (GrabCut, Rother et al., 2004).
 
-Each start says only where a thing might lie: anywhere but at the border, or around the middle. What the colours of the
-picture make of it differs enough that one of the answers is often close, and a prompt can choose among them.
+Each start says only where an object might lie: anywhere but at the border, or around the middle. What the colours of
+the image make of it differs enough that one of the answers is often close, and a prompt can choose among them.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from ipseg.core.types import Picture
 
-FRAMES = ((0.9, 0.9, 3), (0.7, 0.92, 3))  # (half extent of the start, of the sure ground beyond, rounds)
-ELLIPSES = ((0.6, 0.95, 3), (0.4, 0.95, 3))  # (radius of the start, half extent of the sure ground beyond, rounds)
+FRAMES = ((0.9, 0.9, 3), (0.7, 0.92, 3))  # (half extent of the start, of the sure background beyond, rounds)
+ELLIPSES = ((0.6, 0.95, 3), (0.4, 0.95, 3))  # (radius of the start, half extent of the sure background beyond, rounds)
 
 
 def propose(picture: Picture) -> NDArray[np.bool_]:
-    """Masks from starts that know nothing of the picture: (n, h, w) bool, n = 4."""
+    """Masks from starts that know nothing of the image: (n, h, w) bool, n = 4."""
     height, width = picture.shape[:2]
     x = np.abs((np.arange(width) + 0.5) / width * 2 - 1)[None, :]
     y = np.abs((np.arange(height) + 0.5) / height * 2 - 1)[:, None]

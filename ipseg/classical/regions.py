@@ -1,4 +1,4 @@
-"""Superpixels: a picture as a few hundred small regions with their means, neighbours and place on the border.
+"""Superpixels: an image as a few hundred small regions with their means, neighbours and place on the border.
 
 Shared by the parts of the offline engine. Everything here is a pure function of its arguments.
 """
@@ -19,15 +19,15 @@ from ipseg.core.types import Picture
 
 @dataclass(frozen=True)
 class Regions:
-    """``n`` regions of a working picture of (h, w) pixels, and the ``m`` pairs of them that touch."""
+    """``n`` regions of a working image of (h, w) pixels, and the ``m`` pairs of them that touch."""
 
     labels: NDArray[np.int32]  # (h, w): the region of each pixel, 0 to n - 1
     area: NDArray[np.float64]  # (n,): pixels
     colour: NDArray[np.float64]  # (n, 3): mean CIE Lab, L in [0, 100]
-    position: NDArray[np.float64]  # (n, 2): mean (x, y), the longer side of the picture being 1
+    position: NDArray[np.float64]  # (n, 2): mean (x, y), the longer side of the image being 1
     pairs: NDArray[np.intp]  # (m, 2): touching regions, the lower number first
     contact: NDArray[np.float64]  # (m,): length of the shared outline, in pixels
-    rim: NDArray[np.float64]  # (n,): pixels on the border of the picture
+    rim: NDArray[np.float64]  # (n,): pixels on the border of the image
 
     @property
     def n(self) -> int:
@@ -35,7 +35,7 @@ class Regions:
 
     @property
     def border(self) -> NDArray[np.intp]:
-        """Numbers of the regions on the border of the picture."""
+        """Numbers of the regions on the border of the image."""
         return np.flatnonzero(self.rim)
 
     def mean(self, values: NDArray) -> NDArray[np.float64]:
@@ -47,7 +47,7 @@ class Regions:
 
 
 def working_picture(picture: Picture, side: int) -> Picture:
-    """The picture scaled to a longest side of ``side``, however large or small it is: (h, w, 3) uint8."""
+    """The image scaled to a longest side of ``side``, however large or small it is: (h, w, 3) uint8."""
     height, width = picture.shape[:2]
     scale = side / max(height, width)
     size = (max(8, round(width * scale)), max(8, round(height * scale)))
@@ -55,14 +55,14 @@ def working_picture(picture: Picture, side: int) -> Picture:
 
 
 def to_lab(picture: Picture) -> NDArray[np.float32]:
-    """CIE Lab of an sRGB picture: (h, w, 3) float32, L in [0, 100]."""
+    """CIE Lab of an sRGB image: (h, w, 3) float32, L in [0, 100]."""
     return cv2.cvtColor(picture.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
 
 
 def superpixels(lab: NDArray[np.float32], count: int, compactness: float = 0.1, rounds: int = 5) -> Regions:
-    """About ``count`` superpixels of a Lab picture (SLIC, Achanta et al., 2012).
+    """About ``count`` superpixels of a Lab image (SLIC, Achanta et al., 2012).
 
-    scikit-image scales the picture to [0, 1] first, so ``compactness`` weighs against differences of that range.
+    scikit-image scales the image to [0, 1] first, so ``compactness`` weighs against differences of that range.
     """
     labels = slic(lab, n_segments=count, compactness=compactness, convert2lab=False, start_label=0, max_num_iter=rounds)
     return _measure(labels.astype(np.int32), lab)
@@ -105,7 +105,7 @@ def components(regions: Regions, inside: NDArray[np.bool_]) -> NDArray[np.int32]
 
 
 def fill_holes(regions: Regions, inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The choice with every hole filled: what is left over and does not reach the border of the picture."""
+    """The choice with every hole filled: what is left over and does not reach the border of the image."""
     part = components(regions, inside)
     reaches = np.zeros(part.max() + 1, dtype=bool)
     reaches[part[regions.border]] = True

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 
 def texture_energy(lab: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Local standard deviations of a Lab picture on a logarithmic scale, in about the units of Lab: (h, w, 4) float32.
+    """Local standard deviations of a Lab image on a logarithmic scale, in about the units of Lab: (h, w, 4) float32.
 
     Lightness at two scales (1.5 and 4 pixels), then both colour axes (3 pixels).
     """

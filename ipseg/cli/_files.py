@@ -26,10 +26,10 @@ def write(path: Path, data: bytes) -> None:
 
 
 def distinct_stems(pictures: Iterable[Path]) -> None:
-    """Raise SettingError when two pictures would write to the same names."""
+    """Raise SettingError when two images would write to the same names."""
     double = [stem for stem, count in Counter(picture.stem for picture in pictures).items() if count > 1]
     if double:
-        raise SettingError(f'Several pictures are named "{double[0]}", so their masks would overwrite each other.')
+        raise SettingError(f'Several images are named "{double[0]}", so their masks would overwrite each other.')
 
 
 def keep(given: Iterable[Path | None], made: Iterable[Path]) -> None:

@@ -1,6 +1,6 @@
 """Tell on how many pairs a precision chooses the same points as float32.
 
-FOLDER is in PerSeg's layout; every ordered pair of pictures of one object counts. A pair agrees when every point of one
+FOLDER is in PerSeg's layout; every ordered pair of images of one object counts. A pair agrees when every point of one
 precision has a point of the other within a cell of it, positive and negative alike.
 """
 
@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError(f"--pairs is {arguments.pairs}; give 0 or more.")
     episodes = list(perseg.episodes(perseg.pictures(arguments.data)))
     if not episodes:
-        raise InputError(f"{arguments.data} has no object with two pictures; add a second one to ask about.")
+        raise InputError(f"{arguments.data} has no object with two images; add a second one to ask about.")
     if arguments.pairs:
         chosen = np.linspace(0, len(episodes) - 1, min(arguments.pairs, len(episodes))).round().astype(int)
         episodes = [episodes[index] for index in np.unique(chosen)]

@@ -1,9 +1,9 @@
-"""Cut the thing in one picture out of a folder, a zip, or every frame of a clip.
+"""Cut the object in one image out of a folder, a zip, or every frame of a clip.
 
-In DIR: masks/<name>.png (0/255, black where the thing is not found), coco.json (run lengths, as pycocotools reads
-them) and, of a clip, <stem>.mp4 or .webm with the mask drawn in. A picture that cannot be used is told by its name; the
+In DIR: masks/<name>.png (0/255, black where the object is not found), coco.json (run lengths, as pycocotools reads
+them) and, of a clip, <stem>.mp4 or .webm with the mask drawn in. An image that cannot be used is told by its name; the
 rest go on. A run that was stopped or killed goes on where it was with --resume.
-Exit code: 0 all went well, 1 some pictures failed, 2 wrong usage, 130 stopped.
+Exit code: 0 all went well, 1 some images failed, 2 wrong usage, 130 stopped.
 """
 
 from __future__ import annotations
@@ -28,24 +28,24 @@ KEPT = ".ipseg"  # below --output: the answers so far
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``ipseg batch``."""
-    parser.add_argument("prompt", metavar="PROMPT", type=Path, help="picture of the thing")
-    parser.add_argument("input", metavar="INPUT", type=Path, nargs="+", help="a folder, a zip, pictures, or one clip")
+    parser.add_argument("prompt", metavar="PROMPT", type=Path, help="image of the object")
+    parser.add_argument("input", metavar="INPUT", type=Path, nargs="+", help="a folder, a zip, images, or one clip")
     parser.add_argument("--output", metavar="DIR", type=Path, required=True, help="a folder for what is made")
-    parser.add_argument("--prompt-mask", metavar="M", type=Path, help="where the thing is in PROMPT (white on black)")
+    parser.add_argument("--prompt-mask", metavar="M", type=Path, help="where the object is in PROMPT (white on black)")
     parser.add_argument(
-        "--also", metavar="PICTURE", type=Path, action="append", default=[], help="another prompt picture"
+        "--also", metavar="IMAGE", type=Path, action="append", default=[], help="another prompt image"
     )
     parser.add_argument("--k", type=int, help="most and least similar cells to gather (1 to 256; the preset's own: 32)")
     parser.add_argument("--clusters", type=int, help="points of each kind (1 to 32, at most K; the preset's own: 4)")
-    parser.add_argument("--threshold", type=float, help="least score at which the thing counts as found")
-    parser.add_argument("--overlay", action="store_true", help="also write overlays/<name>.png for pictures")
+    parser.add_argument("--threshold", type=float, help="least score at which the object counts as found")
+    parser.add_argument("--overlay", action="store_true", help="also write overlays/<name>.png for images")
     parser.add_argument(
         "--per-second", metavar="N", type=float, default=video.PER_SECOND, help="looks per second of a clip"
     )
     parser.add_argument(
         "--max-seconds", metavar="S", type=float, default=clips.MAX_SECONDS, help="the longest clip to take"
     )
-    parser.add_argument("--max-pictures", metavar="N", type=int, default=10_000, help="most pictures to take")
+    parser.add_argument("--max-pictures", metavar="N", type=int, default=10_000, help="most images to take")
     parser.add_argument("--resume", action="store_true", help="go on where an earlier run into DIR stopped")
     _engine.add_arguments(parser)
 
@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Go through everything; the failures are told on standard error and counted in the exit code."""
     clip = _clip(arguments)
     items = [] if clip else inputs.gather(arguments.input, most=arguments.max_pictures)
-    prompts = [images.open_picture(path) for path in (arguments.prompt, *arguments.also)]
+    prompts = [images.open_image(path) for path in (arguments.prompt, *arguments.also)]
     mask = images.open_mask(arguments.prompt_mask, prompts[0].shape[:2]) if arguments.prompt_mask else None
     out = arguments.output
     _check_overwriting(arguments, [f"{item.stem}.png" for item in items])
@@ -109,7 +109,7 @@ def _pictures(question: Question, items: list[inputs.Item], record: Record, argu
         record.add(item.name, look.mask, found=look.found, score=look.score)
         if arguments.overlay:
             _write(arguments.output / "overlays" / f"{item.stem}.png", pictures.overlay(outcome.picture, look))
-        verdict = f"found, {look.mask.mean():.1%} of the picture" if look.found else "not found"
+        verdict = f"found, {look.mask.mean():.1%} of the image" if look.found else "not found"
         print(f"{outcome.number} of {outcome.total}: {item.name}: {verdict} (score {look.score:.2f})", flush=True)
     return failed
 

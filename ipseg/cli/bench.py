@@ -1,4 +1,4 @@
-"""Time the engine on one pair of pictures, as ratios within this run.
+"""Time the engine on one pair of images, as ratios within this run.
 
 Each line says what a question costs against the first one, where nothing is kept yet; and what is held in memory.
 """
@@ -23,8 +23,8 @@ from ipseg.method.pipeline import IPSeg
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``ipseg bench``."""
-    parser.add_argument("prompt", metavar="PROMPT", type=Path, help="picture of the thing")
-    parser.add_argument("image", metavar="IMAGE", type=Path, help="picture to cut it out of")
+    parser.add_argument("prompt", metavar="PROMPT", type=Path, help="image of the object")
+    parser.add_argument("image", metavar="IMAGE", type=Path, help="image to cut it out of")
     parser.add_argument("--repeat", metavar="N", type=int, default=5, help="runs of each kind; the median is printed")
     _engine.add_arguments(parser)
 
@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Time the four questions a person asks in turn."""
     if arguments.repeat < 1:
         raise InputError(f"--repeat is {arguments.repeat}; give 1 or more.")
-    prompt, image = images.open_picture(arguments.prompt), images.open_picture(arguments.image)
+    prompt, image = images.open_image(arguments.prompt), images.open_image(arguments.image)
     with weights.using(arguments.weights_dir):
         start = time.perf_counter()
         engine = _engine.make(arguments)
@@ -52,11 +52,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _measure(engine: IPSeg, prompt: Picture, image: Picture, repeat: int) -> list[tuple[str, float]]:
     def fresh() -> Callable[[], object]:
-        engine.perception.cache.clear()
+        engine.encodings.cache.clear()
         return lambda: engine.segment(engine.prompt(prompt), image)
 
     def new_input() -> Callable[[], object]:
-        engine.perception.cache.clear()
+        engine.encodings.cache.clear()
         made = engine.prompt(prompt)
         return lambda: engine.segment(made, image)
 
@@ -66,8 +66,8 @@ def _measure(engine: IPSeg, prompt: Picture, image: Picture, repeat: int) -> lis
         return lambda: lambda: engine.segment(made, image, **settings)
 
     questions = (
-        ("new prompt, new picture", fresh),
-        ("known prompt, new picture", new_input),
+        ("new prompt, new image", fresh),
+        ("known prompt, new image", new_input),
         ("only K changes", kept(k=64)),
         ("only c changes", kept(clusters=8)),
     )

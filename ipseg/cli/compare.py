@@ -1,8 +1,8 @@
 """Put IPSeg and its rivals side by side on one prompt.
 
-In OUTPUT each picture gets <stem>.<method>.png (mask, 0/255), <stem>.png (a row of all answers with their points) and
-<stem>.difference.png (white where all agree). A method that cannot answer is named with its sentence; the others go on.
-Exit code: 0 every method answered, 1 some did not (one sentence each), 2 wrong usage.
+In OUTPUT each image gets <stem>.<method>.png (mask, 0/255), <stem>.png (a row of all answers with their points) and
+<stem>.difference.png (white where all agree). A method that cannot answer is named with its message; the others go on.
+Exit code: 0 every method answered, 1 some did not (one message each), 2 wrong usage.
 """
 
 from __future__ import annotations
@@ -27,29 +27,29 @@ from ipseg.studies.comparison import Comparison, Contestant
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``ipseg compare``."""
     known, usual = ", ".join(plugins.names("baselines")), ",".join(comparison.USUAL)
-    parser.add_argument("prompt", metavar="PROMPT", type=Path, help="picture of the thing")
-    parser.add_argument("images", metavar="IMAGE", type=Path, nargs="+", help="pictures to cut it out of")
+    parser.add_argument("prompt", metavar="PROMPT", type=Path, help="image of the object")
+    parser.add_argument("images", metavar="IMAGE", type=Path, nargs="+", help="images to cut it out of")
     parser.add_argument("--methods", metavar="M,M", default=usual, help=f"two or more, with commas, of: {known}")
     parser.add_argument("--set", metavar="M.NAME=VALUE", action="append", default=[], help="a setting of a method")
-    parser.add_argument("--prompt-mask", metavar="M", type=Path, help="where the thing is in PROMPT (white on black)")
+    parser.add_argument("--prompt-mask", metavar="M", type=Path, help="where the object is in PROMPT (white on black)")
     parser.add_argument(
         "--truth", metavar="T", type=Path, nargs="+", default=[], help="true mask of each IMAGE, in order"
     )
-    parser.add_argument("--output", metavar="DIR", type=Path, required=True, help="a folder for masks and pictures")
+    parser.add_argument("--output", metavar="DIR", type=Path, required=True, help="a folder for masks and images")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write points, seconds and IoU")
     _engine.add_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Compare on every picture; what could not answer is told on standard error and in the exit code."""
+    """Compare on every image; what could not answer is told on standard error and in the exit code."""
     names = [name.strip() for name in arguments.methods.split(",") if name.strip()]
     comparison.check(names)
     if arguments.truth and len(arguments.truth) != len(arguments.images):
-        raise SettingError(f"Got {len(arguments.truth)} true masks for {len(arguments.images)} pictures; give as many.")
+        raise SettingError(f"Got {len(arguments.truth)} true masks for {len(arguments.images)} images; give as many.")
     _files.check_json(arguments.json)
     _files.distinct_stems(arguments.images)
     settings = _settings(arguments.set, names)
-    prompt = images.open_picture(arguments.prompt)
+    prompt = images.open_image(arguments.prompt)
     mask = images.open_mask(arguments.prompt_mask, prompt.shape[:2]) if arguments.prompt_mask else None
     _check_overwriting(arguments, names)
     _files.make_folder(arguments.output)
@@ -77,7 +77,7 @@ def _all(contestants: list[Contestant], arguments: argparse.Namespace) -> tuple[
             print(f"ipseg: {contestant.label}: {contestant.error}", file=sys.stderr)
     for image, truth_file in zip(arguments.images, arguments.truth or [None] * len(arguments.images), strict=True):
         try:
-            picture = images.open_picture(image)
+            picture = images.open_image(image)
             truth = images.open_mask(truth_file, picture.shape[:2]) if truth_file else None
         except InputError as error:
             print(f"ipseg: {error}", file=sys.stderr)
@@ -99,7 +99,7 @@ def _show(image: Path, found: Comparison) -> None:
     for entry in found.answered:
         score = "" if entry.iou is None else f", IoU {entry.iou:.3f}"
         area = float(entry.result.mask.mean()) if entry.result else 0.0
-        print(f"  {entry.label}: {area:.1%} of the picture{score}, {entry.seconds:.2f} s, mask {entry.mask_source}")
+        print(f"  {entry.label}: {area:.1%} of the image{score}, {entry.seconds:.2f} s, mask {entry.mask_source}")
 
 
 def _write(folder: Path, stem: str, found: Comparison) -> None:
@@ -107,7 +107,7 @@ def _write(folder: Path, stem: str, found: Comparison) -> None:
     for entry, result in results:
         _files.write_png(folder / f"{stem}.{entry.method}.png", result.mask.astype(np.uint8) * 255)
     if results:
-        tiles = [(found.picture, "the picture"), *((result.overlay(), entry.label) for entry, result in results)]
+        tiles = [(found.picture, "the image"), *((result.overlay(), entry.label) for entry, result in results)]
         tiles += [] if found.truth is None else [(viz.overlay(found.picture, found.truth), "truth")]
         _files.write_png(folder / f"{stem}.png", viz.strip(tiles))
         difference = viz.difference(found.picture, [result.mask for _, result in results])

@@ -1,8 +1,8 @@
-"""Cut the thing in one picture out of others.
+"""Cut the object in one image out of others.
 
-OUTPUT is a PNG for one picture, a folder for several (<stem>.png). Masks are 0/255 at the size of their
-picture; where the thing is not found the mask is black (--threshold 0 keeps every best guess).
-Exit code: 0 all went well, 1 some pictures failed (one sentence each; the others are done), 2 wrong usage.
+OUTPUT is a PNG for one image, a folder for several (<stem>.png). Masks are 0/255 at the size of their
+image; where the object is not found the mask is black (--threshold 0 keeps every best guess).
+Exit code: 0 all went well, 1 some images failed (one message each; the others are done), 2 wrong usage.
 """
 
 from __future__ import annotations
@@ -23,38 +23,38 @@ from ipseg.method.pipeline import IPSeg
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``ipseg segment``."""
-    parser.add_argument("prompt", metavar="PROMPT", type=Path, help="picture of the thing")
-    parser.add_argument("images", metavar="IMAGE", type=Path, nargs="+", help="pictures to cut it out of")
+    parser.add_argument("prompt", metavar="PROMPT", type=Path, help="image of the object")
+    parser.add_argument("images", metavar="IMAGE", type=Path, nargs="+", help="images to cut it out of")
     parser.add_argument("--output", metavar="OUT", type=Path, required=True, help="a PNG, or a folder for several")
-    parser.add_argument("--prompt-mask", metavar="M", type=Path, help="where the thing is in PROMPT (white on black)")
+    parser.add_argument("--prompt-mask", metavar="M", type=Path, help="where the object is in PROMPT (white on black)")
     parser.add_argument(
-        "--also", metavar="PICTURE", type=Path, action="append", default=[], help="another prompt picture"
+        "--also", metavar="IMAGE", type=Path, action="append", default=[], help="another prompt image"
     )
     parser.add_argument(
-        "--unlike", metavar="PICTURE", type=Path, action="append", default=[], help="picture of what is not meant"
+        "--negative", metavar="IMAGE", type=Path, action="append", default=[], help="image of what is not meant"
     )
     parser.add_argument(
-        "--every",
+        "--all-instances",
         action="store_true",
         help="all instances: the mask is all of them, <stem>.numbers.png tells them apart",
     )
-    for name, what in (("--click", "on the thing"), ("--click-not", "beside it")):
+    for name, what in (("--click", "on the object"), ("--negative-click", "beside it")):
         parser.add_argument(
             name, metavar="X,Y", type=_place, action="append", default=[], help=f"a pixel {what}; for one IMAGE"
         )
     parser.add_argument("--k", type=int, help="most and least similar cells to gather (1 to 256; the preset's own: 32)")
     parser.add_argument("--clusters", type=int, help="points of each kind (1 to 32, at most K; the preset's own: 4)")
-    parser.add_argument("--threshold", type=float, help="least score at which the thing counts as found")
+    parser.add_argument("--threshold", type=float, help="least score at which the object counts as found")
     parser.add_argument("--overlay", action="store_true", help="also write <stem>.overlay.png with mask and points")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write what was found, the points and the seconds")
-    parser.add_argument("--resume", action="store_true", help="leave out pictures whose mask is already in OUT")
+    parser.add_argument("--resume", action="store_true", help="leave out images whose mask is already in OUT")
     _engine.add_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Segment every picture; the failures are told on standard error and counted in the exit code."""
-    if len(arguments.images) > 1 and (arguments.click or arguments.click_not):
-        raise SettingError(f"There are clicks but {len(arguments.images)} pictures; give one picture, or no clicks.")
+    """Segment every image; the failures are told on standard error and counted in the exit code."""
+    if len(arguments.images) > 1 and (arguments.click or arguments.negative_click):
+        raise SettingError(f"There are clicks but {len(arguments.images)} images; give one image, or no clicks.")
     targets = _targets(arguments.images, arguments.output)
     _files.check_json(arguments.json)
     _check_overwriting(arguments, [target for _, target in targets])
@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _run(engine: IPSeg, targets: list[tuple[Path, Path]], arguments: argparse.Namespace) -> int:
     prompts = [arguments.prompt, *arguments.also]
     prompt = engine.prompt(prompts, [arguments.prompt_mask, *([None] * len(arguments.also))])
-    unlike = engine.prompt(arguments.unlike) if arguments.unlike else None
+    negative_prompt = engine.prompt(arguments.negative) if arguments.negative else None
     for notice in prompt.notices:
         print(f"ipseg: {notice}", file=sys.stderr)
     records, failures = [], 0
@@ -75,7 +75,7 @@ def _run(engine: IPSeg, targets: list[tuple[Path, Path]], arguments: argparse.Na
             records += [earlier[str(image)]] if str(image) in earlier else []
             continue
         try:
-            records.append(_segment(engine, prompt, unlike, image, target, arguments))
+            records.append(_segment(engine, prompt, negative_prompt, image, target, arguments))
         except SettingError:
             raise
         except InputError as error:
@@ -96,7 +96,7 @@ def _targets(pictures: list[Path], output: Path) -> list[tuple[Path, Path]]:
         _files.make_folder(output.parent)
         return [(pictures[0], output)]
     if output.is_file() or output.suffix.lower() == ".png":
-        raise SettingError(f"--output is {output.name} but there are {len(pictures)} pictures; give a folder.")
+        raise SettingError(f"--output is {output.name} but there are {len(pictures)} images; give a folder.")
     _files.distinct_stems(pictures)
     _files.make_folder(output)
     return [(picture, output / f"{picture.stem}.png") for picture in pictures]
@@ -105,12 +105,14 @@ def _targets(pictures: list[Path], output: Path) -> list[tuple[Path, Path]]:
 def _check_overwriting(arguments: argparse.Namespace, targets: list[Path]) -> None:
     made = [*targets, *([arguments.json] if arguments.json else [])]
     made += [target.with_suffix(".overlay.png") for target in targets] if arguments.overlay else []
-    made += [target.with_suffix(".numbers.png") for target in targets] if arguments.every else []
-    _files.keep([arguments.prompt, *arguments.also, *arguments.unlike, *arguments.images, arguments.prompt_mask], made)
+    made += [target.with_suffix(".numbers.png") for target in targets] if arguments.all_instances else []
+    _files.keep(
+        [arguments.prompt, *arguments.also, *arguments.negative, *arguments.images, arguments.prompt_mask], made
+    )
 
 
 def _earlier(path: Path | None) -> dict[str, dict[str, Any]]:
-    """The records of an earlier run by their picture; none when they cannot be read."""
+    """The records of an earlier run by their image; none when they cannot be read."""
     try:
         return {record["image"]: record for record in json.loads(path.read_text())} if path else {}
     except (OSError, ValueError, TypeError, KeyError):
@@ -118,28 +120,40 @@ def _earlier(path: Path | None) -> dict[str, dict[str, Any]]:
 
 
 def _segment(
-    engine: IPSeg, prompt: Prompt, unlike: Prompt | None, image: Path, target: Path, arguments: argparse.Namespace
+    engine: IPSeg,
+    prompt: Prompt,
+    negative_prompt: Prompt | None,
+    image: Path,
+    target: Path,
+    arguments: argparse.Namespace,
 ) -> dict[str, Any]:
     numbers = {name: getattr(arguments, name) for name in ("k", "clusters", "threshold")}
-    result = engine.segment(prompt, image, unlike=unlike, clicks=_clicks(arguments), every=arguments.every, **numbers)
-    mask = result.every if arguments.every else result.mask & result.found
+    result = engine.segment(
+        prompt,
+        image,
+        negative_prompt=negative_prompt,
+        clicks=_clicks(arguments),
+        all_instances=arguments.all_instances,
+        **numbers,
+    )
+    mask = result.all_instances if arguments.all_instances else result.mask & result.found
     _files.write_png(target, mask.astype(np.uint8) * 255)
-    if arguments.every:
+    if arguments.all_instances:
         _files.write_png(target.with_suffix(".numbers.png"), result.labels())
     if arguments.overlay:
-        overlay = result.overlay_instances() if arguments.every else result.overlay()
+        overlay = result.overlay_instances() if arguments.all_instances else result.overlay()
         _files.write_png(target.with_suffix(".overlay.png"), overlay)
-    verdict = f"found, {result.mask.mean():.1%} of the picture" if result.found else "not found"
-    verdict = f"{len(result.instances)} found" if arguments.every else verdict
+    verdict = f"found, {result.mask.mean():.1%} of the image" if result.found else "not found"
+    verdict = f"{len(result.instances)} found" if arguments.all_instances else verdict
     print(f"{image}: {verdict} (score {result.score:.2f}, {sum(result.seconds.values()):.2f} s) -> {target}")
     return record(image, result)
 
 
 def _clicks(arguments: argparse.Namespace) -> Points | None:
     """The clicks in the middles of their pixels; None where there are none."""
-    if not (arguments.click or arguments.click_not):
+    if not (arguments.click or arguments.negative_click):
         return None
-    both = (np.array(each, dtype=np.float32).reshape(-1, 2) + 0.5 for each in (arguments.click, arguments.click_not))
+    both = (np.array(each, dtype=np.float32).reshape(-1, 2) + 0.5 for each in (arguments.click, arguments.negative_click))
     return Points(*both)
 
 
@@ -152,5 +166,5 @@ def _place(text: str) -> tuple[int, int]:
 
 
 def record(image: Path, result: Result) -> dict[str, Any]:
-    """What the JSON holds for one picture."""
+    """What the JSON holds for one image."""
     return {"image": str(image), **result.record()}

@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """0 when all went well, 1 with a sentence for each that could not be fetched."""
+    """0 when all went well, 1 with a message for each that could not be fetched."""
     if arguments.action == "fetch" and not arguments.names:
         raise SettingError(
             f"Say what to fetch: {', '.join(_presets())}, or a name that `python -m ipseg weights` lists."

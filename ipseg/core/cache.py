@@ -1,4 +1,4 @@
-"""Keeps what was computed from a picture, within a bound in bytes, and computes each thing once at a time."""
+"""Keeps what was computed from an image, within a bound in bytes, and computes each thing once at a time."""
 
 from __future__ import annotations
 

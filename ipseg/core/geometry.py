@@ -1,6 +1,6 @@
-"""The only place that converts between frames: picture pixels, letterboxed square, feature cells.
+"""The only place that converts between frames: image pixels, letterboxed square, feature cells.
 
-A :class:`~ipseg.core.types.Frame` says where a grid of cells lies on its picture, so every conversion is one affine
+A :class:`~ipseg.core.types.Frame` says where a grid of cells lies on its image, so every conversion is one affine
 step.
 """
 
@@ -14,7 +14,7 @@ from ipseg.core.types import Array, Frame, Picture
 
 
 def letterbox_frame(size: tuple[int, int], cells: int) -> Frame:
-    """``cells`` x ``cells`` over the centred square that just holds a picture of ``size`` (height, width)."""
+    """``cells`` x ``cells`` over the centred square that just holds an image of ``size`` (height, width)."""
     height, width = size
     side = max(height, width)
     left, top = (width - side) / 2, (height - side) / 2
@@ -22,13 +22,13 @@ def letterbox_frame(size: tuple[int, int], cells: int) -> Frame:
 
 
 def squash_frame(size: tuple[int, int], grid: tuple[int, int]) -> Frame:
-    """``grid`` (rows, columns) over exactly the picture of ``size`` (height, width), whatever its aspect."""
+    """``grid`` (rows, columns) over exactly the image of ``size`` (height, width), whatever its aspect."""
     height, width = size
     return Frame((height, width), grid, (0.0, 0.0, float(width), float(height)))
 
 
 def aspect_frame(size: tuple[int, int], cells: int) -> Frame:
-    """About square cells over exactly the picture, ``cells`` of them along its longer side."""
+    """About square cells over exactly the image, ``cells`` of them along its longer side."""
     height, width = size
     longest = max(height, width)
     grid = (max(1, round(height / longest * cells)), max(1, round(width / longest * cells)))
@@ -36,7 +36,7 @@ def aspect_frame(size: tuple[int, int], cells: int) -> Frame:
 
 
 def letterbox(picture: Picture, side: int) -> Picture:
-    """The picture scaled to a longest side of ``side`` (Lanczos), centred on a black square: (side, side, 3) uint8.
+    """The image scaled to a longest side of ``side`` (Lanczos), centred on a black square: (side, side, 3) uint8.
 
     The scaled size and its place are whole pixels, so it agrees with :func:`letterbox_frame` to 0.75 of them.
     """
@@ -50,28 +50,28 @@ def letterbox(picture: Picture, side: int) -> Picture:
 
 
 def cells_to_picture(cells: NDArray, frame: Frame) -> NDArray[np.float32]:
-    """Centres of cells: (n, 2) of (column, row), whole or fractional, to (n, 2) float32 (x, y) in picture pixels."""
+    """Centres of cells: (n, 2) of (column, row), whole or fractional, to (n, 2) float32 (x, y) in image pixels."""
     cells = np.asarray(cells, dtype=np.float64).reshape(-1, 2)
     return ((cells + 0.5) * frame.cell + frame.box[:2]).astype(np.float32)
 
 
 def picture_to_cells(points: NDArray, frame: Frame) -> NDArray[np.float64]:
-    """(n, 2) of (x, y) in picture pixels to fractional (column, row); the centre of the first cell is (0, 0)."""
+    """(n, 2) of (x, y) in image pixels to fractional (column, row); the centre of the first cell is (0, 0)."""
     points = np.asarray(points, dtype=np.float64).reshape(-1, 2)
     return (points - frame.box[:2]) / frame.cell - 0.5
 
 
 def cells_inside(frame: Frame) -> NDArray[np.bool_]:
-    """(rows, columns) bool: the cells whose centre lies on the picture."""
+    """(rows, columns) bool: the cells whose centre lies on the image."""
     columns, rows = _centres(frame)
     height, width = frame.picture
     return ((rows >= 0) & (rows < height))[:, None] & ((columns >= 0) & (columns < width))[None, :]
 
 
 def to_cells(values: NDArray, frame: Frame) -> NDArray[np.float32]:
-    """A (H, W) map in picture pixels averaged over each cell: (rows, columns) float32.
+    """A (H, W) map in image pixels averaged over each cell: (rows, columns) float32.
 
-    A cell off the picture is 0; a cell that lies partly on the picture averages over the part that does.
+    A cell off the image is 0; a cell that lies partly on the image averages over the part that does.
     """
     height, width = frame.picture
     if values.shape != (height, width):
@@ -82,7 +82,7 @@ def to_cells(values: NDArray, frame: Frame) -> NDArray[np.float32]:
 
 
 def sample_cells(values: NDArray, frame: Frame) -> NDArray[np.float32]:
-    """A (H, W) map in picture pixels sampled once per cell: (rows, columns) float32; 0 where that is off the picture.
+    """A (H, W) map in image pixels sampled once per cell: (rows, columns) float32; 0 where that is off the image.
 
     The pixel is the one under the cell's upper left corner, found in float32, as torch's "nearest" resizing finds it.
     """
@@ -97,7 +97,7 @@ def sample_cells(values: NDArray, frame: Frame) -> NDArray[np.float32]:
 
 
 def to_picture(values: NDArray, frame: Frame, *, smooth: bool = True) -> NDArray[np.float32]:
-    """A (rows, columns) map on cells, brought to the picture: (H, W) float32, bilinear unless ``smooth=False``."""
+    """A (rows, columns) map on cells, brought to the image: (H, W) float32, bilinear unless ``smooth=False``."""
     height, width = frame.picture
     columns = (np.arange(width) + 0.5 - frame.box[0]) / frame.cell[0] - 0.5
     rows = (np.arange(height) + 0.5 - frame.box[1]) / frame.cell[1] - 0.5
@@ -108,10 +108,10 @@ def to_picture(values: NDArray, frame: Frame, *, smooth: bool = True) -> NDArray
 
 
 def crop_to_picture(values: Array, frame: Frame, grid: tuple[int, int]) -> Array:
-    """The cells of a letterboxed (rows, columns, C) map that the picture covers, nearest to ``grid``.
+    """The cells of a letterboxed (rows, columns, C) map that the image covers, nearest to ``grid``.
 
     Along each side the kept count of cells is floored and centred, as in the released script; the answer belongs to
-    ``squash_frame(frame.picture, grid)``. Works on arrays and tensors alike.
+    ``squash_frame(frame.image, grid)``. Works on arrays and tensors alike.
     """
     kept = [_kept(n, extent, max(frame.picture)) for n, extent in zip(frame.grid, frame.picture, strict=True)]
     rows, columns = (start + (np.arange(n) * (stop - start)) // n for (start, stop), n in zip(kept, grid, strict=True))

@@ -1,4 +1,4 @@
-"""What a segmentation hands back: the mask, the evidence for it, and pictures of both."""
+"""What a segmentation hands back: the mask, the evidence for it, and images of both."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from ipseg.core.types import Mask, Picture, Points, Similarity
 
 @dataclass(frozen=True)
 class Instance:
-    """One thing of those that the prompt shows."""
+    """One object of those that the prompt shows."""
 
-    mask: Mask  # (H, W) bool, in the pixels of the picture; those of different instances do not overlap
-    points: Points  # the group of points that led to it; (x, y) in picture pixels
+    mask: Mask  # (H, W) bool, in the pixels of the image; those of different instances do not overlap
+    points: Points  # the group of points that led to it; (x, y) in image pixels
     score: float  # in [0, 1], as of :class:`ipseg.core.result.Result`
 
 
 @dataclass(frozen=True)
 class Result:
-    """The answer for one input picture. Every array is numpy, and every frame is the original picture's own."""
+    """The answer for one input image. Every array is numpy, and every frame is the original image's own."""
 
-    picture: Picture  # (H, W, 3) uint8 RGB: the input picture, upright
+    picture: Picture  # (H, W, 3) uint8 RGB: the input image, upright
     mask: Mask  # (H, W) bool: the best guess, even where ``found`` is False
     found: bool  # whether the score reached the threshold
-    score: float  # in [0, 1]: how sure the engine is that the thing is in the picture
+    score: float  # in [0, 1]: how sure the engine is that the object is in the image
     threshold: float  # what the score was compared with
-    points: Points  # (x, y) in picture pixels
+    points: Points  # (x, y) in image pixels
     similarity: Similarity | None  # Eq. 6, on cells; None from a method that has none
     seconds: Mapping[str, float]  # wall-clock seconds of each step; a step whose result was kept is not in it
     instances: tuple[Instance, ...] = ()  # all of them, the best first, where the question was for every instance
 
     def overlay(self, *, points: bool = True) -> Picture:
-        """The picture with the mask and, unless ``points=False``, the point prompts: (H, W, 3) uint8.
+        """The image with the mask and, unless ``points=False``, the point prompts: (H, W, 3) uint8.
 
         A mask that is only the best guess is grey.
         """
@@ -45,7 +45,7 @@ class Result:
         return viz.overlay(self.picture, self.mask, self.points if points else None, colour=colour)
 
     @property
-    def every(self) -> Mask:
+    def all_instances(self) -> Mask:
         """The instances together: (H, W) bool; empty where none was asked for or found."""
         together = np.zeros(self.mask.shape, dtype=bool)
         for one in self.instances:
@@ -60,11 +60,11 @@ class Result:
         return numbers
 
     def overlay_instances(self) -> Picture:
-        """The picture with each instance in its colour, with its number: (H, W, 3) uint8."""
+        """The image with each instance in its colour, with its number: (H, W, 3) uint8."""
         return viz.numbered(self.picture, [one.mask for one in self.instances])
 
     def record(self) -> dict[str, Any]:
-        """The answer without pixels, as plain data; points are (x, y) in pixels of the upright picture."""
+        """The answer without pixels, as plain data; points are (x, y) in pixels of the upright image."""
         return {
             "found": self.found,
             "score": round(self.score, 4),
@@ -76,17 +76,17 @@ class Result:
         }
 
     def cut_out(self) -> NDArray[np.uint8]:
-        """The thing alone on a transparent ground: (H, W, 4) uint8 RGBA."""
+        """The object alone on a transparent ground: (H, W, 4) uint8 RGBA."""
         return viz.cut_out(self.picture, self.mask)
 
     def similarity_map(self) -> NDArray[np.float32]:
-        """Eq. 6 brought to the picture's pixels, bilinear: (H, W) float32. Raises ValueError where there is none."""
+        """Eq. 6 brought to the image's pixels, bilinear: (H, W) float32. Raises ValueError where there is none."""
         if self.similarity is None:
             raise ValueError("expected a similarity, got a result of a method that has none")
         return geometry.to_picture(self.similarity.values, self.similarity.frame)
 
     def heat_map(self) -> Picture:
-        """The similarity as a heat map over the picture: (H, W, 3) uint8."""
+        """The similarity as a heat map over the image: (H, W, 3) uint8."""
         return viz.heat_map(self.picture, self.similarity_map())
 
 

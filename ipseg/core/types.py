@@ -1,7 +1,7 @@
 """The value objects that flow through the method, and the protocols a plug-in meets.
 
 Everything here is frozen and checked when it is made. Coordinates are always (x, y); sizes and array axes are always
-(height, width), as numpy has them. "Picture pixels" means the frame of the original picture: continuous, origin at the
+(height, width), as numpy has them. "Image pixels" means the frame of the original image: continuous, origin at the
 outer corner of the first pixel: the centre of the pixel in column ``i`` and row ``j`` is ``(i + 0.5, j + 0.5)``.
 """
 
@@ -15,25 +15,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 Picture = NDArray[np.uint8]
-"""(H, W, 3) uint8, RGB, upright, as :func:`ipseg.core.images.open_picture` returns it."""
+"""(H, W, 3) uint8, RGB, upright, as :func:`ipseg.core.images.open_image` returns it."""
 
 Mask = NDArray[np.bool_]
-"""(H, W) bool, in the pixels of the picture it belongs to."""
+"""(H, W) bool, in the pixels of the image it belongs to."""
 
 Array = Any
 """A numpy array or a torch tensor: the steps use only the operators that both share."""
 
 
 class InputError(ValueError):
-    """Something given from outside cannot be used. Its text is one sentence that a visitor can act on."""
+    """Something given from outside cannot be used. Its text is one message that a visitor can act on."""
 
 
-class PictureError(InputError):
-    """A file or array is not a picture that can be segmented."""
+class ImageError(InputError):
+    """A file or array is not an image that can be segmented."""
 
 
 class MaskError(InputError):
-    """A prompt mask is empty, or does not fit its picture."""
+    """A prompt mask is empty, or does not fit its image."""
 
 
 class SettingError(InputError):
@@ -47,25 +47,25 @@ def _require(condition: bool, message: str) -> None:
 
 @dataclass(frozen=True)
 class Frame:
-    """Where a grid of cells lies on a picture: ``rows`` x ``columns`` equal cells that span ``box``.
+    """Where a grid of cells lies on an image: ``rows`` x ``columns`` equal cells that span ``box``.
 
-    ``box`` is (left, top, right, bottom) in picture pixels. A letterboxed square reaches beyond the picture on two
-    sides, so its box does too; a grid laid over a picture squashed to a square has the picture itself as its box.
+    ``box`` is (left, top, right, bottom) in image pixels. A letterboxed square reaches beyond the image on two
+    sides, so its box does too; a grid laid over an image squashed to a square has the image itself as its box.
     """
 
-    picture: tuple[int, int]  # (height, width) of the original picture
+    picture: tuple[int, int]  # (height, width) of the original image
     grid: tuple[int, int]  # (rows, columns)
-    box: tuple[float, float, float, float]  # (left, top, right, bottom), picture pixels
+    box: tuple[float, float, float, float]  # (left, top, right, bottom), image pixels
 
     def __post_init__(self) -> None:
-        _require(min(self.picture) > 0, f"expected a picture of at least 1x1 pixels, got {self.picture}")
+        _require(min(self.picture) > 0, f"expected an image of at least 1x1 pixels, got {self.picture}")
         _require(min(self.grid) > 0, f"expected a grid of at least 1x1 cells, got {self.grid}")
         left, top, right, bottom = self.box
         _require(right > left and bottom > top, f"expected a box (left < right, top < bottom), got {self.box}")
 
     @property
     def cell(self) -> tuple[float, float]:
-        """(width, height) of one cell, in picture pixels."""
+        """(width, height) of one cell, in image pixels."""
         left, top, right, bottom = self.box
         return (right - left) / self.grid[1], (bottom - top) / self.grid[0]
 
@@ -94,7 +94,7 @@ class Prototype:
 
 @dataclass(frozen=True)
 class View:
-    """One picture of the thing, and which part of it counts as the thing."""
+    """One image of the object, and which part of it counts as the object."""
 
     picture: Picture
     saliency: NDArray[np.float32]  # (H, W) in [0, 1]: the saliency map, or the given mask as 0 and 1
@@ -111,14 +111,14 @@ class View:
 
 @dataclass(frozen=True)
 class Prompt:
-    """One or more pictures of a thing, made ready once and used on any number of input pictures."""
+    """One or more images of an object, made ready once and used on any number of input images."""
 
     views: tuple[View, ...]
     prototype: Prototype
-    notices: tuple[str, ...] = ()  # what a person should know, one sentence each
+    notices: tuple[str, ...] = ()  # what a person should know, one message each
 
     def __post_init__(self) -> None:
-        _require(len(self.views) > 0, "expected at least one picture in a prompt, got none")
+        _require(len(self.views) > 0, "expected at least one image in a prompt, got none")
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ class Similarity:
     """How alike each cell of the input is to the prototype (Eq. 6).
 
     ``values`` is (rows, columns) float32 numpy, ``inside`` (rows, columns) bool: the cells whose centre lies on the
-    picture. Only those may become points.
+    image. Only those may become points.
     """
 
     values: NDArray[np.float32]
@@ -140,7 +140,7 @@ class Similarity:
 
 @dataclass(frozen=True)
 class Points:
-    """Positive and negative point prompts: each (n, 2) float32, (x, y) in picture pixels."""
+    """Positive and negative point prompts: each (n, 2) float32, (x, y) in image pixels."""
 
     positive: NDArray[np.float32]
     negative: NDArray[np.float32]
@@ -155,7 +155,7 @@ class Points:
 class Candidates:
     """What a segmenter answers: ``n`` masks for one set of prompts, best guess first or not, as the segmenter has them.
 
-    ``masks`` (n, H, W) bool in picture pixels; ``scores`` (n,) float32, the segmenter's own opinion, higher is better;
+    ``masks`` (n, H, W) bool in image pixels; ``scores`` (n,) float32, the segmenter's own opinion, higher is better;
     ``logits`` (n, h, w) float32 in the segmenter's own low resolution, which it takes back as a mask prompt.
     """
 
@@ -171,19 +171,19 @@ class Candidates:
 
 
 class FeatureExtractor(Protocol):
-    """Dense features of a picture. The first layer returned is the one whose frame the similarity is laid on."""
+    """Dense features of an image. The first layer returned is the one whose frame the similarity is laid on."""
 
     def __call__(self, picture: Picture) -> tuple[FeatureMap, ...]: ...
 
 
 class SaliencyMethod(Protocol):
-    """What stands out in a picture, with no training on it: (H, W) float32 in [0, 1], in picture pixels."""
+    """What stands out in an image, with no training on it: (H, W) float32 in [0, 1], in image pixels."""
 
     def __call__(self, picture: Picture) -> NDArray[np.float32]: ...
 
 
 class Segmenter(Protocol):
-    """A promptable segmenter: encodes a picture once, then answers any number of prompts about it."""
+    """A promptable segmenter: encodes an image once, then answers any number of prompts about it."""
 
     def encode(self, picture: Picture) -> Any:
         """All that does not depend on the prompts, kept by the caller and handed back to :meth:`predict`."""
@@ -198,5 +198,5 @@ class Segmenter(Protocol):
         box: tuple[float, float, float, float] | None = None,
         several: bool = False,
     ) -> Candidates:
-        """Masks for ``points``; ``mask`` is a (h, w) logit map as in :class:`Candidates`, ``box`` in picture pixels."""
+        """Masks for ``points``; ``mask`` is a (h, w) logit map as in :class:`Candidates`, ``box`` in image pixels."""
         ...

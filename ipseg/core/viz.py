@@ -1,4 +1,4 @@
-"""Pictures of results: overlays with points as in the paper's figures, heat maps, cut-outs. All (H, W, 3|4) uint8."""
+"""Images of results: overlays with points as in the paper's figures, heat maps, cut-outs. All (H, W, 3|4) uint8."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def overlay(
     colour: tuple[int, int, int] = MASK,
     opacity: float = 0.5,
 ) -> Picture:
-    """The picture with the mask tinted and outlined, the rest dimmed a little, and the points on top."""
+    """The image with the mask tinted and outlined, the rest dimmed a little, and the points on top."""
     canvas = picture.astype(np.float32)
     canvas[~mask] *= 0.72
     canvas[mask] = canvas[mask] * (1 - opacity) + np.array(colour, dtype=np.float32) * opacity
@@ -56,18 +56,18 @@ def heat_map(picture: Picture, values: NDArray[np.float32], *, opacity: float = 
 
 
 def spotlight(picture: Picture, values: NDArray[np.float32]) -> Picture:
-    """The picture where (H, W) ``values`` in [0, 1] are high, fading to dark where they are low: what saliency saw."""
+    """The image where (H, W) ``values`` in [0, 1] are high, fading to dark where they are low: what saliency saw."""
     weight = np.clip(values, 0, 1)[..., None]
     return np.rint(picture * (0.15 + 0.85 * weight)).astype(np.uint8)
 
 
 def cut_out(picture: Picture, mask: Mask) -> NDArray[np.uint8]:
-    """(H, W, 4) RGBA: the thing on a transparent ground, at the picture's own size."""
+    """(H, W, 4) RGBA: the object on a transparent ground, at the image's own size."""
     return np.dstack([picture, mask.astype(np.uint8) * 255])
 
 
 def numbered(picture: Picture, masks: Sequence[Mask]) -> Picture:
-    """The picture dimmed, each mask in a colour of its own with its number, from 1, where it is widest."""
+    """The image dimmed, each mask in a colour of its own with its number, from 1, where it is widest."""
     canvas = picture.astype(np.float32) * 0.72
     for number, mask in enumerate(masks):
         colour = np.array(CONTESTANTS[number % len(CONTESTANTS)], dtype=np.float32)
@@ -93,7 +93,7 @@ def _with_numbers(picture: Picture, masks: Sequence[Mask]) -> Picture:
 
 
 def difference(picture: Picture, masks: Sequence[Mask], colours: Sequence[tuple[int, int, int]] = ()) -> Picture:
-    """Where masks differ, on the picture in grey: white where all agree, a mask's own colour where it stands alone.
+    """Where masks differ, on the image in grey: white where all agree, a mask's own colour where it stands alone.
 
     Pixels that some but not all of three or more masks hold are the mean of their colours.
     """
@@ -107,7 +107,7 @@ def difference(picture: Picture, masks: Sequence[Mask], colours: Sequence[tuple[
 
 
 def strip(tiles: Sequence[tuple[Picture, str]], height: int = 360, gap: int = 12) -> Picture:
-    """Pictures with their captions in one row on white, each scaled to ``height`` pixels: a row to keep or to print."""
+    """Images with their captions in one row on white, each scaled to ``height`` pixels: a row to keep or to print."""
     scaled = [(Image.fromarray(tile).resize((_width(tile, height), height)), caption) for tile, caption in tiles]
     bar = height // 9
     font = ImageFont.load_default(size=bar * 0.5)
@@ -134,7 +134,7 @@ def _fitting(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, widt
 
 
 def _unit(picture: Picture) -> float:
-    """One two-hundredth of the longer side, in pixels: marks look alike on small and large pictures."""
+    """One two-hundredth of the longer side, in pixels: marks look alike on small and large images."""
     return max(picture.shape[:2]) / 200
 
 

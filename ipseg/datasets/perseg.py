@@ -14,7 +14,7 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
 @dataclass(frozen=True)
 class Picture:
-    """One annotated picture of one object."""
+    """One annotated image of one object."""
 
     object: str
     image: Path
@@ -35,12 +35,12 @@ class Episode:
 
     @property
     def present(self) -> bool:
-        """Whether the prompt's object is in the query picture."""
+        """Whether the prompt's object is in the query image."""
         return self.prompt.object == self.query.object
 
 
 def pictures(folder: Path) -> list[Picture]:
-    """Every picture that has an annotation, sorted. Raises :class:`InputError` when the layout is not there."""
+    """Every image that has an annotation, sorted. Raises :class:`InputError` when the layout is not there."""
     if not (folder / "Images").is_dir() or not (folder / "Annotations").is_dir():
         raise InputError(f"{folder} has no folders Images and Annotations; give a folder in PerSeg's layout.")
     found = [
@@ -51,14 +51,14 @@ def pictures(folder: Path) -> list[Picture]:
     ]
     double = [name for name, count in Counter(picture.name for picture in found).items() if count > 1]
     if double:
-        raise InputError(f"{folder} has several pictures {double[0]}; keep one of them.")
+        raise InputError(f"{folder} has several images {double[0]}; keep one of them.")
     if not found:
-        raise InputError(f"{folder} has no picture Images/<object>/NN.jpg with its Annotations/<object>/NN.png.")
+        raise InputError(f"{folder} has no image Images/<object>/NN.jpg with its Annotations/<object>/NN.png.")
     return found
 
 
 def episodes(found: list[Picture], *, absent: bool = False) -> Iterator[Episode]:
-    """Every ordered pair of different pictures of one object; with ``absent``, every pair of different objects."""
+    """Every ordered pair of different images of one object; with ``absent``, every pair of different objects."""
     for prompt in found:
         for query in found:
             if prompt is not query and (prompt.object != query.object) == absent:

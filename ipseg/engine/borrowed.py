@@ -8,21 +8,21 @@ from typing import Any
 from ipseg.core import images, plugins
 from ipseg.core.images import Source
 from ipseg.core.result import Result
-from ipseg.core.types import FeatureMap, PictureError, Prompt
+from ipseg.core.types import FeatureMap, ImageError, Prompt
 from ipseg.engine import options
 from ipseg.engine.options import Options
 from ipseg.engine.zerogpu import Lender
-from ipseg.method.encodings import Named, Perception, named
+from ipseg.method.encodings import Encodings, Named, named
 from ipseg.method.pipeline import IPSeg, Progress
 
 
 class Borrower(IPSeg):
-    """An engine without a network: it asks a :class:`Lender`, and keeps what was computed from pictures.
+    """An engine without a network: it asks a :class:`Lender`, and keeps what was computed from images.
 
-    A prompt whose pictures are known is made here, without the GPU.
+    A prompt whose images are known is made here, without the GPU.
     """
 
-    perception: BorrowedPerception
+    encodings: BorrowedPerception
 
     def __init__(self, chosen: Options, lender: Lender) -> None:
         preset = options.resolve(chosen)
@@ -35,16 +35,16 @@ class Borrower(IPSeg):
             "saliency": list(preset.saliency),
             "segmenter": list(preset.segmenter),
         }
-        self.perception = BorrowedPerception(
+        self.encodings = BorrowedPerception(
             parts[0], parts[1], parts[2], settled=preset.method.settled, cache_bytes=preset.cache
         )
-        self.perception.ask = self.ask
+        self.encodings.ask = self.ask
         for part in parts:
             part.ask = self.ask
 
     def ask(self, pictures: Sequence[Named], do: Callable[..., Any], *arguments: Any, rival: bool = False) -> Any:
-        """``do(engine, *arguments)`` with the GPU; what it computes from ``pictures`` is kept here."""
-        cache, names = self.perception.cache, [picture.name for picture in pictures]
+        """``do(engine, *arguments)`` with the GPU; what it computes from ``images`` is kept here."""
+        cache, names = self.encodings.cache, [picture.name for picture in pictures]
         known = cache.kept(lambda key: key[1] in names)
         answer, learnt = self._lender.ask(self._chosen, known, names, do, arguments, rival)
         for key, value in learnt.items():
@@ -58,14 +58,14 @@ class Borrower(IPSeg):
         sources: list[Any] = list(pictures) if isinstance(pictures, list | tuple) else [pictures]
         given = list(masks) if isinstance(masks, list | tuple) else [masks] * len(sources)
         if not sources or len(given) != len(sources):
-            raise PictureError(f"Got {len(sources)} prompt pictures and {len(given)} masks; give as many of each.")
+            raise ImageError(f"Got {len(sources)} prompt images and {len(given)} masks; give as many of each.")
         seen = [named(source) for source in sources]
         opened = [picture.pixels for picture in seen]
         given = [
             mask if mask is None else images.open_mask(mask, picture.shape[:2])
             for mask, picture in zip(given, opened, strict=True)
         ]
-        if all(self.perception.knows(picture, mask) for picture, mask in zip(seen, given, strict=True)):
+        if all(self.encodings.knows(picture, mask) for picture, mask in zip(seen, given, strict=True)):
             return super().prompt(opened, given, progress=progress)
         if progress:
             progress(0.0, "prompt")
@@ -85,29 +85,29 @@ class Borrower(IPSeg):
         return BorrowedMethod(self, name, settings)
 
 
-class BorrowedPerception(Perception):
-    """What is seen in a picture, looked at with the GPU and kept here."""
+class BorrowedPerception(Encodings):
+    """What is seen in an image, looked at with the GPU and kept here."""
 
     ask: Callable[..., Any]
 
     def features(self, picture: Named) -> tuple[FeatureMap, ...]:
-        """As :meth:`ipseg.method.encodings.Perception.features`."""
+        """As :meth:`ipseg.method.encodings.Encodings.features`."""
         return self._look("features", picture)
 
     def encoding(self, picture: Named) -> Any:
-        """As :meth:`ipseg.method.encodings.Perception.encoding`."""
+        """As :meth:`ipseg.method.encodings.Encodings.encoding`."""
         return self._look("encoding", picture)
 
     def belief(self, picture: Named) -> Any:
-        """As :meth:`ipseg.method.encodings.Perception.belief`."""
+        """As :meth:`ipseg.method.encodings.Encodings.belief`."""
         return self._look("belief", picture)
 
     def saliency(self, picture: Named) -> Any:
-        """As :meth:`ipseg.method.encodings.Perception.saliency`."""
+        """As :meth:`ipseg.method.encodings.Encodings.saliency`."""
         return self.ask([picture], _look, "saliency", picture)
 
     def knows(self, picture: Named, mask: Any) -> bool:
-        """Whether a prompt can be made of a picture without looking at it again."""
+        """Whether a prompt can be made of an image without looking at it again."""
         return self.has("features", picture) and (mask is not None or self.has("belief", picture))
 
     def _look(self, part: str, picture: Named) -> Any:
@@ -124,12 +124,12 @@ class BorrowedMethod:
     def prompt(self, pictures: Any, masks: Any = None, *, progress: Progress | None = None) -> Any:
         """As :meth:`ipseg.baselines._rival.Rival.prompt`."""
         several = isinstance(pictures, list | tuple)
-        opened = [images.open_picture(each) for each in (pictures if several else [pictures])]
+        opened = [images.open_image(each) for each in (pictures if several else [pictures])]
         return self._ask("prompt", opened, opened if several else opened[0], masks)
 
     def segment(self, prompt: Any, image: Source, *, progress: Progress | None = None) -> Result:
         """As :meth:`ipseg.baselines._rival.Rival.segment`."""
-        picture = images.open_picture(image)
+        picture = images.open_image(image)
         return self._ask("segment", [picture], prompt, picture)
 
     def _ask(self, call: str, pictures: Sequence[Any], *arguments: Any) -> Any:
@@ -172,11 +172,11 @@ def _segment(engine: IPSeg, prompt: Prompt, picture: Any, numbers: Mapping[str, 
 
 
 def _look(engine: IPSeg, part: str, picture: Named) -> Any:
-    return getattr(engine.perception, part)(picture)
+    return getattr(engine.encodings, part)(picture)
 
 
 def _of_part(engine: IPSeg, part: str, call: str, arguments: Any, settings: Any) -> Any:
-    return getattr(getattr(engine.perception, part), call)(*arguments, **settings)
+    return getattr(getattr(engine.encodings, part), call)(*arguments, **settings)
 
 
 def _of_method(engine: IPSeg, name: str, settings: Mapping[str, Any], call: str, *arguments: Any) -> Any:

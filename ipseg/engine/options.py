@@ -16,7 +16,7 @@ from ipseg.core.types import SettingError
 from ipseg.engine import presets
 from ipseg.engine.presets import GRID, PRESETS, SOURCES, Part, Preset
 from ipseg.method import refinement
-from ipseg.method.pipeline import IPSeg, Method
+from ipseg.method.pipeline import IPSeg, IPSegConfig
 
 SD_LAYERS = {"s3": 0.3, "s4": 0.2, "s5": 0.1}  # shares of the weight of Stable Diffusion, as released
 DENSITY = "texture"  # the features whose product is a density, which the contrast of the offline engine needs
@@ -26,7 +26,7 @@ CUTS = "graphcut"  # the segmenter that takes a similarity as log odds
 
 @dataclass(frozen=True)
 class Options:
-    """A preset and what is to be otherwise; "" and None leave a thing as the preset has it."""
+    """A preset and what is to be otherwise; "" and None leave an object as the preset has it."""
 
     preset: str = "offline"
     features: str = ""  # "texture", "dinov2", "clip", "mae", "stable_diffusion", or several of them with a plus
@@ -122,14 +122,14 @@ def _with_diffusion(options: Options, sources: dict[str, Mapping[str, Any]]) -> 
     return sources
 
 
-def _method(options: Options, base: Preset, made: Preset) -> Method:
+def _method(options: Options, base: Preset, made: Preset) -> IPSegConfig:
     """The method's numbers where the parts are others: what only fits the offline engine's parts stays with them."""
     method, density, cuts = base.method, DENSITY in made.sources, made.segmenter[0] == CUTS
     if options.refinement and options.refinement not in REFINEMENTS:
         known = ", ".join(REFINEMENTS)
         raise SettingError(f'There is no refinement "{options.refinement}"; choose one of: {known}.')
     if made.features != base.features:
-        own = PRESETS["offline"].method if density else Method()
+        own = PRESETS["offline"].method if density else IPSegConfig()
         method = replace(method, contrast=own.contrast, threshold=own.threshold, erosion=own.erosion)
         method = replace(method, weights=_weights(options, made))
     elif options.sd_weight is not None:

@@ -32,7 +32,7 @@ class Placement:
     ``mode``: ``"resident"`` keeps every model on the device; in ``"sequential"`` the heavy parts take turns there and
     wait in the computer's memory; ``"cpu"``; ``"auto"`` is resident where torch finds a GPU, else cpu. ``dtype`` is
     that of the heavy parts: ``"auto"`` is float16 on a GPU (it keeps three bits more of a value than bfloat16 does) and
-    float32 on the CPU. ``notify`` is called with each notice, one sentence; ``notices`` keeps them.
+    float32 on the CPU. ``notify`` is called with each notice, one message; ``notices`` keeps them.
     """
 
     def __init__(
@@ -134,7 +134,7 @@ class Placement:
                 self._become_sequential()
         raise PlacementError(
             f"The memory of {self.device} is too small even with the models taking turns; choose a smaller preset, a "
-            "smaller picture size, or the placement cpu."
+            "smaller image size, or the placement cpu."
         )
 
     def guard(self, part: Any) -> Any:

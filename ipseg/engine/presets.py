@@ -8,7 +8,7 @@ from typing import Any
 
 from ipseg.core import plugins
 from ipseg.core.types import SettingError
-from ipseg.method.pipeline import Contrast, IPSeg, Method
+from ipseg.method.pipeline import Contrast, IPSeg, IPSegConfig
 
 Part = tuple[str, Mapping[str, Any]]
 """The name of a plug-in and its settings."""
@@ -22,11 +22,11 @@ class Preset:
     features: Part
     saliency: Part
     segmenter: Part
-    method: Method = field(default_factory=Method)
+    method: IPSegConfig = field(default_factory=IPSegConfig)
     gpu: float = 0.0  # GB of a GPU's memory without which it is too slow to be taken unasked; 0: a CPU will do
     resident: float = 0.0  # GB of a GPU's memory, about, from which its models need not take turns
     memory: float = 0.0  # GB of the computer's memory, about
-    cache: int = 128 * 2**20  # bytes of what was computed from pictures that are kept
+    cache: int = 128 * 2**20  # bytes of what was computed from images that are kept
 
     @property
     def sources(self) -> Mapping[str, Mapping[str, Any]]:
@@ -52,7 +52,7 @@ SOURCES: Mapping[str, Mapping[str, Any]] = {
     "clip": {"size": 960},
     "mae": {"size": 960},
 }
-GRID = 60  # cells along each side of a picture on which layers are fused
+GRID = 60  # cells along each side of an image on which layers are fused
 
 PRESETS: Mapping[str, Preset] = {
     "paper": Preset(
@@ -69,7 +69,7 @@ PRESETS: Mapping[str, Preset] = {
         ),
         saliency=("tsdn", {}),
         segmenter=("sam", {"model": "vit_h"}),
-        method=Method(weights=FUSED, k=32, clusters=4, refinement="single"),
+        method=IPSegConfig(weights=FUSED, k=32, clusters=4, refinement="single"),
         gpu=6,
         resident=12,
         memory=12,
@@ -89,7 +89,7 @@ PRESETS: Mapping[str, Preset] = {
         ),
         saliency=("tsdn", {}),
         segmenter=("sam", {"model": "vit_h", "squash": True}),
-        method=Method(
+        method=IPSegConfig(
             weights=FUSED,
             k=32,
             clusters=4,
@@ -109,7 +109,7 @@ PRESETS: Mapping[str, Preset] = {
         features=("dinov2", {"model": "small", "size": 518}),  # 37 cells a side: the size it was trained at
         saliency=("tokencut", {}),
         segmenter=("sam2", {"model": "tiny"}),
-        method=Method(weights={"dinov2": 1.0}),
+        method=IPSegConfig(weights={"dinov2": 1.0}),
         memory=3,
     ),
     "offline": Preset(
@@ -117,7 +117,7 @@ PRESETS: Mapping[str, Preset] = {
         features=("texture", {}),
         saliency=("boundary", {}),
         segmenter=("graphcut", {}),
-        method=Method(refinement="ranked", erosion=0, contrast=Contrast(), settled=True, threshold=0.16),
+        method=IPSegConfig(refinement="ranked", erosion=0, contrast=Contrast(), settled=True, threshold=0.16),
     ),
 }
 

@@ -1,6 +1,6 @@
 """ZeroGPU: the GPU of a Space is lent for one call, which runs in a forked worker; what it returns is pickled.
 
-    prompt, picture, what is kept of them --> worker: the engine answers --> answer, what it saw --> kept here
+    prompt, image, what is kept of them --> worker: the engine answers --> answer, what it saw --> kept here
 
 The engine of the page is built before the page is launched, so that its networks are ready in every worker; what else
 is asked for is built in the worker. The page asks through :mod:`ipseg.engine.borrowed`. Import this module before
@@ -24,7 +24,7 @@ from ipseg.engine.presets import PRESETS
 from ipseg.method.pipeline import IPSeg
 
 QUICK, SLOW, LONG = 15, 45, 120  # seconds a call may take: preset for a CPU, preset for a GPU, a rival
-MOST = 3  # engines kept in a worker; each keeps what it saw of pictures
+MOST = 3  # engines kept in a worker; each keeps what it saw of images
 
 
 def lent() -> bool:
@@ -73,7 +73,7 @@ class Lender:
         arguments: Sequence[Any],
         rival: bool = False,
     ) -> Any:
-        """``do(engine, *arguments)`` with the GPU, ``known`` being kept of the pictures ``names`` already.
+        """``do(engine, *arguments)`` with the GPU, ``known`` being kept of the images ``names`` already.
 
         ``do`` is a function of a module. Returns the answer and what was kept beside ``known``, by key. Tensors come
         back on the CPU. Raises the InputError that it raises.
@@ -89,7 +89,7 @@ class Lender:
         try:
             engine = self.ready(chosen)
             known, names, do, arguments = serialize.unpack(request, getattr(engine.placement, "device", "cpu"))
-            cache = engine.perception.cache
+            cache = engine.encodings.cache
             for key, value in known.items():
                 cache.put(key, value)
             answer = do(engine, *arguments)

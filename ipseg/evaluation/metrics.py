@@ -8,7 +8,7 @@ from ipseg.core.types import Mask
 
 
 def iou(predicted: Mask, truth: Mask) -> float:
-    """Intersection over union of two (H, W) bool masks at the picture's own size, in [0, 1]; two empty masks agree."""
+    """Intersection over union of two (H, W) bool masks at the image's own size, in [0, 1]; two empty masks agree."""
     if predicted.shape != truth.shape:
         raise ValueError(f"expected masks of one size, got {predicted.shape} and {truth.shape}")
     union = np.count_nonzero(predicted | truth)

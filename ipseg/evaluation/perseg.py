@@ -1,7 +1,7 @@
 """Image-prompt segmentation on a folder in PerSeg's layout: every ordered pair, no mask given.
 
-Protocol: the prompt is a picture without its mask; the query is another picture of the same object; IoU at the query's
-own size. Pairs of different objects ask the other question, whether the thing is there at all.
+Protocol: the prompt is an image without its mask; the query is another image of the same object; IoU at the query's
+own size. Pairs of different objects ask the other question, whether the object is there at all.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ class Row:
     object: str
     pairs: int
     miou: float  # of the best guess, whether or not the pair was refused
-    saliency: float  # mIoU of the query picture's own saliency, cut by Otsu's threshold
+    saliency: float  # mIoU of the query image's own saliency, cut by Otsu's threshold
     worst: float  # the lowest IoU of a pair
     kept: float  # share of pairs that were found
 
 
 @dataclass(frozen=True)
 class Presence:
-    """How well the score tells the pairs where the thing is there from those where it is not."""
+    """How well the score tells the pairs where the object is there from those where it is not."""
 
     threshold: float
     kept: float  # share of the pairs of one object that were found
@@ -52,7 +52,7 @@ def evaluate(
     found = perseg.pictures(data)
     present = list(perseg.episodes(found))
     if not present:
-        raise InputError(f"{data} has no object with two pictures; add a second one to ask about.")
+        raise InputError(f"{data} has no object with two images; add a second one to ask about.")
     apart = _spread(list(perseg.episodes(found, absent=True)), absent)
     target = predict.folder(runs, engine, data)
     answers = list(predict.predict(engine, present + apart, target, report))
@@ -65,7 +65,7 @@ def evaluate(
 
 
 def table(rows: list[Row], presence: Presence | None) -> str:
-    """The rows as a Markdown table, and one sentence about presence."""
+    """The rows as a Markdown table, and one message about presence."""
     lines = [
         "| object | pairs | IPSeg mIoU | saliency alone | worst pair | found |",
         "|---|---:|---:|---:|---:|---:|",
@@ -104,16 +104,16 @@ def _presence(engine: IPSeg, present: list[dict], absent: list[dict]) -> Presenc
 
 
 def _saliency_alone(engine: IPSeg, picture: perseg.Picture) -> float:
-    values = engine.perception.saliency(named(picture.image))
+    values = engine.encodings.saliency(named(picture.image))
     flat = values.min() == values.max()
     mask = np.zeros(values.shape, bool) if flat else values > threshold_otsu(values)
     return iou(mask, _truth(picture, mask.shape))
 
 
 def _truth(picture: perseg.Picture, size: tuple[int, ...]) -> np.ndarray:
-    truth = images.open_picture(picture.truth).max(axis=-1) > 127
+    truth = images.open_image(picture.truth).max(axis=-1) > 127
     if truth.shape != size:
-        raise InputError(f"{picture.truth.name} of {picture.object} has not the size of its picture; make them equal.")
+        raise InputError(f"{picture.truth.name} of {picture.object} has not the size of its image; make them equal.")
     return truth
 
 

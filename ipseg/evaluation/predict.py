@@ -32,7 +32,7 @@ def folder(root: Path, engine: IPSeg, data: Path) -> Path:
 
 
 def decides(engine: IPSeg) -> bytes:
-    """All but the pictures that decides an answer, as a digest: the code, and the engine's settings and weights."""
+    """All but the images that decides an answer, as a digest: the code, and the engine's settings and weights."""
     source = hashlib.blake2b(digest_size=32)
     for file in sorted(Path(ipseg.__file__).parent.rglob("*.py")):
         source.update(file.read_bytes())
@@ -65,7 +65,7 @@ def predict(
 
 def read_mask(target: Path, record: dict) -> np.ndarray:
     """The predicted mask of a record: (H, W) bool."""
-    return images.open_picture(target / record["mask"])[..., 0] > 127
+    return images.open_image(target / record["mask"])[..., 0] > 127
 
 
 def _answer(engine: IPSeg, episode: Episode, path: Path) -> None:

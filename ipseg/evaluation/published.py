@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 TABLE_1 = ("Fold0", "Fold1", "Fold2", "Fold3", "Mean", "FSS", "PerSeg")  # the first five are COCO-20i's
 TABLE_2 = ("COCO-Stuff", "PASCAL-VOC", "PASCAL-Context")  # the unseen classes of each, named in section 4.2
-PICTURE, MASK, TEXT = "a picture", "a picture and its mask", "class names"
+PICTURE, MASK, TEXT = "an image", "an image and its mask", "class names"
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Row:
     method: str  # as the paper calls it
     published: str  # where and when, as the paper has it
     trained: bool  # whether it was trained for segmentation; the paper's "extra training process", "need training"
-    prompt: str  # what it wants to know of the thing
+    prompt: str  # what it wants to know of the object
     figures: tuple[float, ...]  # mIoU in per cent, one for each column
     plugin: str = ""  # the method of this package that runs it; "" when none does
     takes: str = ""  # what it takes to run it
@@ -52,7 +52,7 @@ FEW_SHOT: tuple[Row, ...] = (
         MASK,
         (12.6, 13.6, 10.1, 10.5, 11.7, 36.9, 9.8),
         takes="code (MIT) and a checkpoint of 300 million weights at ggjy/DeLVM, which want its own model code and the "
-        "picture tokeniser of LVM; the larger checkpoint lies on Baidu alone",
+        "image tokeniser of LVM; the larger checkpoint lies on Baidu alone",
     ),
     Row(
         "PerSAM",
@@ -132,7 +132,7 @@ ZERO_SHOT: tuple[Row, ...] = (
         True,
         TEXT,
         (16.4, 34.4, 16.3),
-        takes="no code or weights that we could find; training on pictures with captions",
+        takes="no code or weights that we could find; training on images with captions",
     ),
     Row(
         "GroupViT",

@@ -29,13 +29,13 @@ def to_tensor(picture: Picture, mean: Triple, std: Triple) -> Tensor:
 
 
 def patch_map(name: str, tokens: Tensor, picture: Picture) -> FeatureMap:
-    """The (cells * cells, C) tokens of a letterboxed square as features of ``picture``, float32."""
+    """The (cells * cells, C) tokens of a letterboxed square as features of ``image``, float32."""
     cells = round(len(tokens) ** 0.5)
     return square_map(name, tokens.reshape(cells, cells, -1), picture)
 
 
 def square_map(name: str, values: Tensor, picture: Picture) -> FeatureMap:
-    """(cells, cells, C) of a letterboxed square as features of ``picture``, float32.
+    """(cells, cells, C) of a letterboxed square as features of ``image``, float32.
 
     Raises :class:`InputError` when a value left the range of half precision.
     """
@@ -46,7 +46,7 @@ def square_map(name: str, values: Tensor, picture: Picture) -> FeatureMap:
 
 
 def onto_picture(layers: Sequence[FeatureMap], cells: int) -> tuple[FeatureMap, ...]:
-    """Every layer on the same ``cells`` x ``cells`` grid over exactly the picture, nearest: none is smoothed."""
+    """Every layer on the same ``cells`` x ``cells`` grid over exactly the image, nearest: none is smoothed."""
     return tuple(_onto_picture(layer, (cells, cells)) for layer in layers)
 
 

@@ -1,4 +1,4 @@
-"""CLIP's picture encoder through transformers (Table 7): the last block's patches at any grid."""
+"""CLIP's image encoder through transformers (Table 7): the last block's patches at any grid."""
 
 from __future__ import annotations
 

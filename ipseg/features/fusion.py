@@ -1,4 +1,4 @@
-"""Several extractors as one (Eq. 4): every layer of each, brought to one grid over the picture.
+"""Several extractors as one (Eq. 4): every layer of each, brought to one grid over the image.
 
 Layers are not concatenated: the cosine of concatenated layers and the weighted sum of their cosines carry the same
 evidence, but the sum lets each layer have its weight (``Method.weights``), as the released script has it.
@@ -20,13 +20,13 @@ class Settings:
 
     sources: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"dinov2": {}, "stable_diffusion": {}})
     # the extractors by name, each with its settings; the layers come in this order
-    grid: int = 60  # cells along each side of the picture
+    grid: int = 60  # cells along each side of the image
 
 
 class Fusion:
     """All layers of several extractors as a :class:`ipseg.core.types.FeatureExtractor`.
 
-    An extractor whose layers have grids of their own offers them as ``native(picture)``; they are then brought to the
+    An extractor whose layers have grids of their own offers them as ``native(image)``; they are then brought to the
     common grid once, not twice.
     """
 
@@ -34,7 +34,7 @@ class Fusion:
         self.extractors, self.grid = tuple(extractors), grid
 
     def __call__(self, picture: Picture) -> tuple[FeatureMap, ...]:
-        """Each layer (grid, grid, C) over exactly the picture. Raises ValueError when two have the same name."""
+        """Each layer (grid, grid, C) over exactly the image. Raises ValueError when two have the same name."""
         layers = [layer for part in self.extractors for layer in getattr(part, "native", part)(picture)]
         names = [layer.name for layer in layers]
         if len(set(names)) < len(names):

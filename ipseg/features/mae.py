@@ -1,4 +1,4 @@
-"""MAE's encoder through transformers (Table 7): all patches of the picture, none masked, at any grid."""
+"""MAE's encoder through transformers (Table 7): all patches of the image, none masked, at any grid."""
 
 from __future__ import annotations
 

@@ -35,8 +35,8 @@ class Settings:
     timestep: int = 50  # t of Eq. 3: 50 in the paper, 100 as released
     size: int = 960  # pixels of the letterboxed square, a multiple of 64
     window: int = 0  # pixels of the four windows in its corners, 512 as released; 0: the square in one pass
-    seed: int = 42  # of the noise, the same for every picture
-    grid: int = 60  # cells along each side of the picture, to which all three layers are brought
+    seed: int = 42  # of the noise, the same for every image
+    grid: int = 60  # cells along each side of the image, to which all three layers are brought
 
 
 class StableDiffusion:
@@ -46,7 +46,7 @@ class StableDiffusion:
     and ``context``, the text's (1, tokens, C). Step by step, with no letterbox and no windows:
 
         sd = StableDiffusion(unet=unet, vae=vae, context=context)
-        latent = sd.latent(sd.pixels(picture))  # x_0, (1, 4, H / 8, W / 8), of a picture in multiples of 64 pixels
+        latent = sd.latent(sd.pixels(image))  # x_0, (1, 4, H / 8, W / 8), of an image in multiples of 64 pixels
         noise = sd.noise(latent.shape[-2:])     # e, (1, 4, H / 8, W / 8)
         found = sd.layers(latent, timestep=50)  # s5 (1, C, H / 64, W / 64), s4 (1, C, H / 32, W / 32), s3 (... / 16)
     """
@@ -68,11 +68,11 @@ class StableDiffusion:
         self._latent = vae if isinstance(vae, Latent) else Latent(vae).eval()
         self._context = context.to(self.device)
         scheduler: Any = DDIMScheduler(**schedule)
-        self._kept: Tensor = scheduler.alphas_cumprod  # a_t: the share of the picture that is left
+        self._kept: Tensor = scheduler.alphas_cumprod  # a_t: the share of the image that is left
         _check(self.settings, len(self._kept))
 
     def __call__(self, picture: Picture) -> tuple[FeatureMap, ...]:
-        """s5, s4 and s3, each (grid, grid, C) float32 over exactly the picture."""
+        """s5, s4 and s3, each (grid, grid, C) float32 over exactly the image."""
         return onto_picture(self.native(picture), self.settings.grid)
 
     def native(self, picture: Picture) -> tuple[FeatureMap, ...]:

@@ -2,7 +2,7 @@
 
 Each cell gets a short descriptor of its colour, its surroundings and their texture. It is lifted to random Fourier
 features of a Gaussian kernel (Rahimi and Recht, 2007), so the masked average of Eq. 5 is the kernel mean embedding of
-the thing's descriptors (Smola et al., 2007) and its product with a cell is the density of the thing's look there.
+the object's descriptors (Smola et al., 2007) and its product with a cell is the density of the object's look there.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ipseg.core.types import FeatureMap, Picture
 class Settings:
     """The weights bring every part of the descriptor to about the units of Lab."""
 
-    side: int = 400  # longest side of the working picture, in pixels
+    side: int = 400  # longest side of the working image, in pixels
     cells: int = 60  # cells along the longer side
     channels: int = 1024  # length of the Fourier features; more is closer to the kernel
     width: float = 8.0  # of the kernel, in the units of the descriptor
@@ -31,7 +31,7 @@ class Settings:
     colour: float = 0.8  # weight of a and b
     chromaticity: float = 0.4  # weight of the shares of red and green in linear light, which shade leaves alone
     texture: float = 0.5  # weight of the texture of the surroundings
-    surroundings: float = 0.04  # radius of the surroundings, the longer side of the picture being 1
+    surroundings: float = 0.04  # radius of the surroundings, the longer side of the image being 1
     seed: int = 0  # of the Fourier frequencies
 
 
@@ -43,7 +43,7 @@ class TextureFeatures:
         self.frequencies = _frequencies(12, settings.channels // 2, settings.width, settings.seed)
 
     def __call__(self, picture: Picture) -> tuple[FeatureMap, ...]:
-        """One layer, "texture": (rows, columns, channels) float32 of unit length, on square cells over the picture."""
+        """One layer, "texture": (rows, columns, channels) float32 of unit length, on square cells over the image."""
         frame = aspect_frame(picture.shape[:2], self.settings.cells)
         small = working_picture(picture, self.settings.side)
         phase = describe(small, frame.grid, self.settings).reshape(-1, 12) @ self.frequencies

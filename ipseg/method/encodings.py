@@ -1,6 +1,6 @@
-"""What the parts of an engine see in a picture: computed once, kept under the name of the picture's content.
+"""What the parts of an engine see in an image: computed once, kept under the name of the image's content.
 
-One perception serves the method and its rivals, so a picture is encoded once whoever asks.
+One perception serves the method and its rivals, so an image is encoded once whoever asks.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from ipseg.method import refinement
 
 
 class Named(NamedTuple):
-    """A picture with the name of its content, under which what is computed from it is kept."""
+    """An image with the name of its content, under which what is computed from it is kept."""
 
     pixels: Picture
     name: str
 
 
 def named(source: Source) -> Named:
-    """Open a picture and name it. Raises as :func:`ipseg.core.images.open_picture` does."""
-    picture = images.open_picture(source)
+    """Open an image and name it. Raises as :func:`ipseg.core.images.open_image` does."""
+    picture = images.open_image(source)
     return Named(picture, images.fingerprint(picture))
 
 
-class Perception:
+class Encodings:
     """Feature extractor, saliency method and segmenter over one cache. It may be shared between threads.
 
-    ``settled``: whether the belief about a picture is its saliency map as it is, or what the segmenter's own candidates
+    ``settled``: whether the belief about an image is its saliency map as it is, or what the segmenter's own candidates
     make of that map.
     """
 
@@ -67,15 +67,15 @@ class Perception:
         return detector(picture.pixels, features=self.features(picture))  # it is handed those that are there
 
     def belief(self, picture: Named) -> NDArray[np.float32]:
-        """MS of Eq. 5: where the thing of the picture is, (H, W) in [0, 1]."""
+        """MS of Eq. 5: where the object of the image is, (H, W) in [0, 1]."""
         return self.keep("belief", picture, lambda: self._settled(picture) if self.settled else self.saliency(picture))
 
     def has(self, part: str, picture: Named) -> bool:
-        """Whether that part of what is seen in a picture is kept already."""
+        """Whether that part of what is seen in an image is kept already."""
         return self.cache.has((part, picture.name))
 
     def keep(self, part: str, picture: Named, compute: Callable[[], Any]) -> Any:
-        """What is kept of a picture under ``part``, which names all that it depends on beside the picture."""
+        """What is kept of an image under ``part``, which names all that it depends on beside the image."""
         return self.cache.get((part, picture.name), compute)
 
     def _settled(self, picture: Named) -> NDArray[np.float32]:

@@ -1,9 +1,9 @@
-"""Every instance of the thing, not only the best: groups of points where the similarity has a hill, a mask for each.
+"""Every instance of the object, not only the best: groups of points where the similarity has a hill, a mask for each.
 
-TopK gathers the most similar cells of the whole picture, so one pass answers with what looks most like the prompt. Here
+TopK gathers the most similar cells of the whole image, so one pass answers with what looks most like the prompt. Here
 every hill of the similarity that is parted from the others by a clear dip is a group; its cells alone may become
 positive points, those of the other groups are out of the game, and the paper's steps go on as ever. Groups whose masks
-turn out to be of one thing are merged.
+turn out to be of one object are merged.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from skimage.segmentation import watershed
 from ipseg.core.result import Instance
 from ipseg.core.types import Candidates, Mask, Points, Similarity
 
-MOST = 24  # instances of one picture
+MOST = 24  # instances of one image
 HEIGHT = 0.6  # a hill begins here, the mean of the K most similar cells being 1 and of the K least similar 0
 PEAK = 0.7  # and reaches this at least
 DIP = 0.12  # between two hills
 SMALLEST = 0.15  # of the largest hill or mask: what covers less is a crumb of something
 AS_SURE = 0.4  # of the best instance's score: what scores less is something else
-SAME = 0.6  # masks whose intersection over union is more than this show one thing
+SAME = 0.6  # masks whose intersection over union is more than this show one object
 
 
 def find(
@@ -41,7 +41,7 @@ def find(
     """All instances, the best score first, none scoring less than ``threshold``.
 
     The steps of the method come in: ``choose`` makes points of a similarity, ``refined`` a mask of points and the
-    similarity's values, and ``score`` says how sure it is that a mask shows the thing.
+    similarity's values, and ``score`` says how sure it is that a mask shows the object.
     """
     seen = []
     for alone in groups(similarity, k):
@@ -76,7 +76,7 @@ def hills_of(similarity: Similarity, k: int) -> NDArray[np.int32]:
 
 
 def _merged(seen: list[Instance]) -> list[Instance]:
-    """Masks of one thing together, in one; of two things that overlap, the smaller keeps what both claim."""
+    """Masks of one object together, in one; of two objects that overlap, the smaller keeps what both claim."""
     merged: list[Instance] = []
     for one in sorted(seen, key=lambda one: -one.mask.sum()):
         for place, other in enumerate(merged):

@@ -26,22 +26,20 @@ def check(k: int, clusters: int) -> None:
 
 
 def check_inside(clicks: Points | None, size: tuple[int, int]) -> None:
-    """Raise :class:`SettingError` where a click, (x, y) in pixels, is not on a picture of ``size`` (height, width)."""
+    """Raise :class:`SettingError` where a click, (x, y) in pixels, is not on an image of ``size`` (height, width)."""
     for x, y in np.concatenate([clicks.positive, clicks.negative]) if clicks is not None else ():
         if not (0 <= x <= size[1] and 0 <= y <= size[0]):
-            raise SettingError(
-                f"There is a click at ({x:g}, {y:g}); the picture is {size[1]} x {size[0]} pixels large."
-            )
+            raise SettingError(f"There is a click at ({x:g}, {y:g}); the image is {size[1]} x {size[0]} pixels large.")
 
 
 def choose(similarity: Similarity, *, k: int = 32, clusters: int = 4, seed: int = 0) -> Points:
     """The K most and the K least similar cells, each gathered into at most ``clusters`` points (K = 32, c = 4).
 
-    Only cells on the picture take part. With fewer than 2 K of them the two sets are cut to half each, so that no cell
+    Only cells on the image take part. With fewer than 2 K of them the two sets are cut to half each, so that no cell
     is both; a flat similarity says nothing, so it gives no points at all. Ties go to the cell that comes first in
     reading order. Fewer distinct cells than ``clusters`` give one point each.
 
-    Returns points in picture pixels, each set sorted by (y, x). Raises :class:`SettingError` as :func:`check` does.
+    Returns points in image pixels, each set sorted by (y, x). Raises :class:`SettingError` as :func:`check` does.
     """
     check(k, clusters)
     most, least = extremes(similarity, k)

@@ -1,4 +1,4 @@
-"""Step 5: is the thing there at all? The paper does not ask; who searches a thousand pictures must know."""
+"""Step 5: is the object there at all? The paper does not ask; who searches a thousand images must know."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from ipseg.method.similarity import to_numpy
 SAMPLE = 256  # cells of each side that are compared, at most
 
 
-def score(prompt: Prompt, features: Sequence[FeatureMap], mask: Mask, unlike: Prompt | None = None) -> float:
+def score(prompt: Prompt, features: Sequence[FeatureMap], mask: Mask, negative_prompt: Prompt | None = None) -> float:
     """How well the prompt explains what is inside the mask, in [0, 1].
 
-    Each cell of the mask looks for the cell of the prompt's thing that is most like it; the score is the mean of the
-    squares of these best cosines (negative ones count 0). ``features`` are the input picture's, of which the first
-    layer is compared; ``mask`` is (H, W) bool in its pixels. What ``unlike``, a negative prompt, explains of
+    Each cell of the mask looks for the cell of the prompt's object that is most like it; the score is the mean of the
+    squares of these best cosines (negative ones count 0). ``features`` are the input image's, of which the first
+    layer is compared; ``mask`` is (H, W) bool in its pixels. What ``negative_prompt``, a negative prompt, explains of
     a cell is taken from what it counts. An empty mask scores 0.
     """
     share = geometry.to_cells(mask, features[0].frame)
@@ -27,8 +27,8 @@ def score(prompt: Prompt, features: Sequence[FeatureMap], mask: Mask, unlike: Pr
         return 0.0
     inside = look(features[0], share >= min(0.5, float(share.max())))
     value = _likeness(inside, prompt)
-    if unlike is not None:
-        value = np.maximum(value - _likeness(inside, unlike), 0)
+    if negative_prompt is not None:
+        value = np.maximum(value - _likeness(inside, negative_prompt), 0)
     return float(np.clip(np.mean(value), 0, 1))
 
 

@@ -26,7 +26,7 @@ def object_cells(
     smallest: int = 4,
     sampling: str = "area",
 ) -> NDArray[np.bool_]:
-    """The cells that belong to the thing: MS of Eq. 5 on the grid of the features.
+    """The cells that belong to the object: MS of Eq. 5 on the grid of the features.
 
     ``saliency`` is (H, W) in [0, 1] (a mask counts as 0 and 1). A cell belongs when its value is above ``threshold``
     after ``erosion`` rounds of a 3x3 minimum, in which cells beyond the border take no part; erosion stops before fewer

@@ -1,7 +1,7 @@
 """Step 4: points become a mask, in one or more passes through the segmenter (section 3.4).
 
-A refinement is a function of a segmenter, its encoding of the picture, the points, and how alike each pixel is to the
-prompt. It returns one mask, as :class:`~ipseg.core.types.Candidates` with n = 1: in the pixels of the picture, with the
+A refinement is a function of a segmenter, its encoding of the image, the points, and how alike each pixel is to the
+prompt. It returns one mask, as :class:`~ipseg.core.types.Candidates` with n = 1: in the pixels of the image, with the
 logits from which the segmenter can go on.
 """
 
@@ -18,7 +18,7 @@ from ipseg.core.types import Candidates, Mask, Points, Segmenter
 MEET = 0.1  # of the longer side: nearer than this, a click and a chosen point of the other kind contradict each other
 NOWHERE = Points(np.empty((0, 2), dtype=np.float32), np.empty((0, 2), dtype=np.float32))
 Worth = Callable[[NDArray[np.bool_]], NDArray[np.float32]]
-"""What each of (n, h, w) masks over the picture is worth beside the segmenter's own score: (n,)."""
+"""What each of (n, h, w) masks over the image is worth beside the segmenter's own score: (n,)."""
 
 
 def single(
@@ -58,7 +58,7 @@ def ranked(
 ) -> Candidates:
     """Two passes: candidates for the points and the similarity as log odds, then the best of them anew.
 
-    ``odds`` (rows, columns) spans the picture. The segmenter's scores say how well the inside of a candidate matches
+    ``odds`` (rows, columns) spans the image. The segmenter's scores say how well the inside of a candidate matches
     the odds and how little its outside does; ``worth`` adds how well each looks, as a whole, like the prompt. The
     second pass draws the outline of the best.
     """
@@ -96,7 +96,7 @@ def _apart(points: NDArray[np.float32], clicks: NDArray[np.float32], size: tuple
 def consensus(segmenter: Segmenter, encoding: Any, odds: NDArray[np.float32]) -> NDArray[np.float32]:
     """What the segmenter's candidates for a prior agree on: the share of them that holds each pixel.
 
-    ``odds`` (h, w) spans the picture, as does the answer, (h', w') float32 in [0, 1].
+    ``odds`` (h, w) spans the image, as does the answer, (h', w') float32 in [0, 1].
     """
     found = segmenter.predict(encoding, NOWHERE, mask=odds, several=True)
     return (found.logits > 0).mean(axis=0, dtype=np.float32)

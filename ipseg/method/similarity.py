@@ -43,12 +43,12 @@ def log_ratio(
     *,
     clip: float = 3.0,
 ) -> NDArray[np.float32]:
-    """How much more each cell looks like the thing than like the grounds: (rows, columns) float32 log ratio.
+    """How much more each cell looks like the object than like the backgrounds: (rows, columns) float32 log ratio.
 
     ``thing`` and the maps of ``grounds``, each with its weight, are products of cells with prototypes, for features
-    whose product is a density (a kernel mean embedding). ``typical`` is the product of the thing with itself: half of
-    it, with the weight that the grounds leave of 1, stands for a ground that nobody has seen; a fiftieth is the floor.
-    The answer levels off towards +-``clip``.
+    whose product is a density (a kernel mean embedding). ``typical`` is the product of the object with itself: half of
+    it, with the weight that the backgrounds leave of 1, stands for a ground that nobody has seen; a fiftieth is the
+    floor. The answer levels off towards +-``clip``.
     """
     floor, unseen = 0.02 * typical, 0.5 * typical
     ground = np.full_like(thing, (1 - sum(weight for weight, _ in grounds)) * unseen)
@@ -71,7 +71,7 @@ def of_masks(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Eq. 5 and 6 once more, for whole masks: the cosine of ``vector`` with the prototype of each inside and outside.
 
-    ``masks`` is (n, h, w), over the picture, at any resolution; the frame of ``layer`` must span the picture. Returns
+    ``masks`` is (n, h, w), over the image, at any resolution; the frame of ``layer`` must span the image. Returns
     two (n,) float32 arrays in [-1, 1]; an empty side has the cosine 0.
     """
     rows, columns = layer.frame.grid

@@ -1,1 +1,1 @@
-"""What stands out in a picture, one file per unsupervised method: see :class:`ipseg.core.types.SaliencyMethod`."""
+"""What stands out in an image, one file per unsupervised method: see :class:`ipseg.core.types.SaliencyMethod`."""

@@ -1,4 +1,4 @@
-"""What stands out, without weights: what neither touches nor resembles the border of the picture.
+"""What stands out, without weights: what neither touches nor resembles the border of the image.
 
 Robust background detection (Zhu et al., "Saliency optimization from robust background detection", CVPR 2014) in three
 colour and texture spaces on superpixels, with a mild preference for the middle, then a minimum cut that gives it edges.
@@ -25,7 +25,7 @@ from ipseg.core.types import Picture
 class Settings:
     """Every length is in the units of Lab."""
 
-    side: int = 400  # longest side of the working picture, in pixels
+    side: int = 400  # longest side of the working image, in pixels
     coarse: int = 300  # superpixels on which saliency is computed
     fine: int = 800  # superpixels that give it its edges
     spaces: tuple[tuple[float, float, float], ...] = (  # weights of (lightness, colour, texture), one map each
@@ -33,7 +33,7 @@ class Settings:
         (0.25, 1.5, 0.0),
         (0.7, 1.0, 0.5),
     )
-    middle: float = 0.5  # weight of the preference for the middle of the picture
+    middle: float = 0.5  # weight of the preference for the middle of the image
     background: float = 0.5  # weight of not being connected to the border
     gain: float = 3.0  # log odds for one unit of saliency above Otsu's threshold
 
@@ -45,7 +45,7 @@ class BoundarySaliency:
         self.settings = settings
 
     def __call__(self, picture: Picture) -> NDArray[np.float32]:
-        """(H, W, 3) uint8 RGB to (H, W) float32 in [0, 1], in picture pixels; above 0.5 is the best guess of a mask."""
+        """(H, W, 3) uint8 RGB to (H, W) float32 in [0, 1], in image pixels; above 0.5 is the best guess of a mask."""
         lab = to_lab(working_picture(picture, self.settings.side))
         texture = texture_energy(lab)
         fine = superpixels(lab, self.settings.fine)
@@ -115,7 +115,7 @@ def _optimise(
 
 
 def centre_prior(regions: Regions) -> NDArray[np.float64]:
-    """A Gaussian around the middle of the picture, stretched to its aspect: (n,) in [0, 1]."""
+    """A Gaussian around the middle of the image, stretched to its aspect: (n,) in [0, 1]."""
     extent = np.array(regions.labels.shape[::-1]) / max(regions.labels.shape)
     return np.exp(-(((regions.position / extent - 0.5) ** 2).sum(1)) / (2 * 0.35**2))
 

@@ -1,4 +1,4 @@
-"""No saliency at all: every pixel of the prompt picture counts (Table 6, "without")."""
+"""No saliency at all: every pixel of the prompt image counts (Table 6, "without")."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TokenCut: the thing is the smaller world that a normalised cut takes out of the graph of patches.
+"""TokenCut: the object is the smaller world that a normalised cut takes out of the graph of patches.
 
 Wang et al., "Self-Supervised Transformers for Unsupervised Object Discovery using Normalized Cut", CVPR 2022. It needs
 no weights of its own: it looks at the features that the engine computes anyway.
@@ -28,17 +28,17 @@ class Settings:
 
     tau: float = 0.2  # two patches are alike above this cosine
     layer: str = ""  # the feature layer to cut; empty: the first one
-    refine: bool = False  # let the outline follow the picture (guided filter) instead of the cells
+    refine: bool = False  # let the outline follow the image (guided filter) instead of the cells
 
 
 class TokenCut:
-    """The cut as a :class:`ipseg.core.types.SaliencyMethod` that asks for the picture's features."""
+    """The cut as a :class:`ipseg.core.types.SaliencyMethod` that asks for the image's features."""
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or Settings()
 
     def __call__(self, picture: Picture, *, features: Sequence[FeatureMap]) -> NDArray[np.float32]:
-        """Saliency of a picture (H, W, 3) uint8 from its ``features``: (H, W) float32 in [0, 1].
+        """Saliency of an image (H, W, 3) uint8 from its ``features``: (H, W) float32 in [0, 1].
 
         Raises ValueError when ``features`` have no layer of the name in the settings.
         """
@@ -57,7 +57,7 @@ class TokenCut:
 def cut(layer: FeatureMap, tau: float = 0.2) -> NDArray[np.bool_]:
     """The cells that the cut takes out: those on the seed's side of it that hang together with the seed.
 
-    The seed is the cell that the second eigenvector is surest about. Only cells on the picture take part. Where all
+    The seed is the cell that the second eigenvector is surest about. Only cells on the image take part. Where all
     cells are alike, or no two of them, there is no cut, and the answer is empty. Returns (rows, columns) bool.
     """
     inside = geometry.cells_inside(layer.frame)
@@ -105,7 +105,7 @@ def second_eigenvector(alike: NDArray[np.bool_]) -> NDArray[np.float32]:
 
 
 def _guided(picture: Picture, shown: NDArray[np.float32], cell: tuple[float, float]) -> NDArray[np.float32]:
-    """He et al., "Guided Image Filtering": the map as a locally linear function of the picture's brightness."""
+    """He et al., "Guided Image Filtering": the map as a locally linear function of the image's brightness."""
     guide = cv2.cvtColor(np.asarray(picture), cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
     window = tuple(2 * max(1, round(side)) + 1 for side in cell)
 

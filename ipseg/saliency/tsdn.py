@@ -1,7 +1,7 @@
 """TSDN: the unsupervised saliency network of the paper (its 2023b), trained without any label.
 
 The network is the one of the released checkpoint, key for key: a ResNet-50 encoder and a decoder of 64 channels that
-multiplies a map of the regions by a map of the edges. The picture is seen at 320x320, whatever its aspect.
+multiplies a map of the regions by a map of the edges. The image is seen at 320x320, whatever its aspect.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class TSDN:
         self.network, self.size, self.device = network.eval(), size, torch.device(device)
 
     def __call__(self, picture: Picture) -> NDArray[np.float32]:
-        """Saliency of a picture (H, W, 3) uint8: (H, W) float32 in [0, 1], the sigmoid brought back to its size."""
+        """Saliency of an image (H, W, 3) uint8: (H, W) float32 in [0, 1], the sigmoid brought back to its size."""
         with torch.inference_mode():
             shown = torch.sigmoid(self.logits(picture))
             back = functional.interpolate(shown, picture.shape[:2], mode="bilinear", align_corners=False)

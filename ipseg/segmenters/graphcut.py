@@ -19,13 +19,13 @@ from ipseg.core.types import Candidates, Picture, Points
 class Settings:
     """Numbers of the cuts and of the outline."""
 
-    side: int = 400  # longest side of the working picture of the superpixels, in pixels
+    side: int = 400  # longest side of the working image of the superpixels, in pixels
     regions: int = 600  # superpixels
     proposal_side: int = 200  # longest side at which pixels are cut
     outline_side: int = 800  # longest side at which the outline is drawn, at most
     biases: tuple[float, ...] = (-0.8, 0.0, 0.8)  # log odds added for superpixel cuts from strict to generous
     point: float = 1.5  # log odds that a point gives to the place it stands on
-    reach: float = 0.02  # radius of a point, the longer side of the picture being 1
+    reach: float = 0.02  # radius of a point, the longer side of the image being 1
     click: float = 0.008  # radius of the disc that obeys a click in any case, likewise
     contrast: float = 0.3  # weight of the contrast along the outline in a candidate's score
 
@@ -34,10 +34,10 @@ class Settings:
 class Encoding:
     """All that does not depend on the prompts."""
 
-    size: tuple[int, int]  # (height, width) of the picture
+    size: tuple[int, int]  # (height, width) of the image
     graph: cuts.Graph
-    small: NDArray[np.uint8]  # (h, w, 3) RGB: the picture at the size at which pixels are cut
-    proposals: NDArray[np.bool_]  # (n, h, w): what might be a thing
+    small: NDArray[np.uint8]  # (h, w, 3) RGB: the image at the size at which pixels are cut
+    proposals: NDArray[np.bool_]  # (n, h, w): what might be an object
     guide: NDArray[np.uint8]  # (H', W'): lightness at the size at which the outline is drawn
 
 
@@ -66,7 +66,7 @@ class GraphCut:
         box: tuple[float, float, float, float] | None = None,
         several: bool = False,
     ) -> Candidates:
-        """Masks for ``points``; ``mask`` is a (h, w) map of log odds over the picture, ``box`` in picture pixels.
+        """Masks for ``points``; ``mask`` is a (h, w) map of log odds over the image, ``box`` in image pixels.
 
         Without ``mask`` the odds come from the look of the places under the points. ``several`` gives every candidate
         at low resolution, best first; otherwise the odds are cut as they stand, a point that the ``mask`` contradicts
@@ -132,7 +132,7 @@ class GraphCut:
 
 
 def _places(encoding: Encoding) -> NDArray[np.float64]:
-    """Centres of the small picture's pixels: (h w, 2) of (x, y), the longer side of the picture being 1."""
+    """Centres of the small image's pixels: (h w, 2) of (x, y), the longer side of the image being 1."""
     height, width = encoding.small.shape[:2]
     rows, columns = np.indices((height, width))
     extent = np.array(encoding.size[::-1]) / max(encoding.size)
@@ -168,7 +168,7 @@ def _enlarge(masks: NDArray[np.bool_], size: tuple[int, int]) -> NDArray[np.bool
 
 
 def _draw(low: NDArray[np.bool_], encoding: Encoding) -> NDArray[np.bool_]:
-    """The mask with its outline drawn along the edges of the picture by a guided filter (He et al., 2010)."""
+    """The mask with its outline drawn along the edges of the image by a guided filter (He et al., 2010)."""
     guide = encoding.guide.astype(np.float32) / np.float32(255)
     size = guide.shape[::-1]
     soft = cv2.resize(low.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)

@@ -1,6 +1,6 @@
-"""SAM, the segmenter of the paper (ViT-H), from the segment-anything package: one encoding per picture, then prompts.
+"""SAM, the segmenter of the paper (ViT-H), from the segment-anything package: one encoding per image, then prompts.
 
-Nothing is kept between two calls, so threads may share one model: what a picture gave lies in its encoding.
+Nothing is kept between two calls, so threads may share one model: what an image gave lies in its encoding.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ class Settings:
     """What can be chosen."""
 
     model: str = "vit_h"  # vit_b, vit_l or vit_h
-    squash: bool = False  # the picture squashed to the model's square, as released; else scaled and padded, as SAM does
+    squash: bool = False  # the image squashed to the model's square, as released; else scaled and padded, as SAM does
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """One picture as SAM sees it."""
+    """One image as SAM sees it."""
 
     embedding: Tensor  # (1, 256, 64, 64) float32, on the model's device
-    original_size: tuple[int, int]  # (height, width) of the picture
-    input_size: tuple[int, int]  # (height, width) of the picture in the model's square, before padding
+    original_size: tuple[int, int]  # (height, width) of the image
+    input_size: tuple[int, int]  # (height, width) of the image in the model's square, before padding
 
 
 class SegmentAnything:
@@ -54,7 +54,7 @@ class SegmentAnything:
 
     @torch.inference_mode()
     def encode(self, picture: Picture) -> Encoding:
-        """Scale the picture to the model's square and run the image encoder. The slow part, once per picture."""
+        """Scale the image to the model's square and run the image encoder. The slow part, once per image."""
         size = picture.shape[:2]
         inner = self._input_size(size)
         pixels = torch.from_numpy(self._squared(picture, inner)).permute(2, 0, 1).to(self.device, torch.float32)
@@ -76,7 +76,7 @@ class SegmentAnything:
         """One mask, or (``several``) three, for ``points``, a mask prompt (256, 256) of logits, and a box.
 
         ``decoder`` takes the place of the model's own mask decoder, for this call alone. Points enter as they are, in
-        the continuous frame of the picture, as in the released script. With neither a positive point nor a box the
+        the continuous frame of the image, as in the released script. With neither a positive point nor a box the
         masks are empty.
         """
         if not len(points.positive) and box is None:
@@ -100,7 +100,7 @@ class SegmentAnything:
     def enlarge(
         self, encoding: Encoding, logits: NDArray[np.float32], size: tuple[int, int] | None = None
     ) -> NDArray[np.float32]:
-        """(n, 256, 256) logits brought to the picture, bilinear: (n, H, W) float32, or (n, *size) of a reduced one."""
+        """(n, 256, 256) logits brought to the image, bilinear: (n, H, W) float32, or (n, *size) of a reduced one."""
         low = self._place(logits)[None]
         return self.sam.postprocess_masks(low, encoding.input_size, size or encoding.original_size)[0].cpu().numpy()
 

@@ -1,7 +1,7 @@
 """SAM 2.1 through transformers: a segmenter for machines where ViT-H is too slow; not in the paper.
 
-The picture is squashed to the model's square, as its makers do. Nothing is kept between two calls, so threads may share
-one model: what a picture gave lies in its encoding.
+The image is squashed to the model's square, as its makers do. Nothing is kept between two calls, so threads may share
+one model: what an image gave lies in its encoding.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ class Settings:
 
 @dataclass(frozen=True)
 class Encoding:
-    """One picture as SAM 2 sees it."""
+    """One image as SAM 2 sees it."""
 
     embeddings: tuple[Tensor, ...]  # (1, C, h, w) float32, finest first, on the model's device
-    original_size: tuple[int, int]  # (height, width) of the picture
+    original_size: tuple[int, int]  # (height, width) of the image
 
 
 class SegmentAnything2:
@@ -52,7 +52,7 @@ class SegmentAnything2:
 
     @torch.inference_mode()
     def encode(self, picture: Picture) -> Encoding:
-        """Run the vision encoder on the squashed picture. The slow part, once per picture."""
+        """Run the vision encoder on the squashed image. The slow part, once per image."""
         pixels = self.processor(images=np.array(picture), return_tensors="pt")["pixel_values"]
         weight = next(self.model.vision_encoder.parameters())
         seen = self.model.vision_encoder(pixels.to(self.device, weight.dtype)).fpn_hidden_states
@@ -73,7 +73,7 @@ class SegmentAnything2:
     ) -> Candidates:
         """One mask, or (``several``) three, for ``points``, a mask prompt of logits as it answers them, and a box.
 
-        Points enter as they are, in the continuous frame of the picture, as they do into SAM. With
+        Points enter as they are, in the continuous frame of the image, as they do into SAM. With
         neither a positive point nor a box the masks are empty.
         """
         if not len(points.positive) and box is None:

@@ -1,6 +1,6 @@
-"""Several methods on one prompt and one or more pictures: who answered what, with which mask, how quickly, how well.
+"""Several methods on one prompt and one or more images: who answered what, with which mask, how quickly, how well.
 
-A method that cannot answer takes its sentence into the table; the others go on.
+A method that cannot answer takes its message into the table; the others go on.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ USUAL = ("ipseg", "persam")
 
 @dataclass(frozen=True)
 class Contestant:
-    """One method with its prompt made ready, or the sentence that says why it is not."""
+    """One method with its prompt made ready, or the message that says why it is not."""
 
     method: str  # the name of its plug-in
     label: str  # as a table names it, with what is different about it
-    about: str = ""  # what is different, in a sentence
+    about: str = ""  # what is different, in a message
     maker: Any = None  # what has ``segment(prompt, image)``
     prompt: Any = None
     mask_source: str = ""  # "given", "saliency", or "" for a method that takes none
@@ -37,20 +37,20 @@ class Contestant:
 
 @dataclass(frozen=True)
 class Entry:
-    """What one method answered for one picture."""
+    """What one method answered for one image."""
 
     method: str
     label: str
     about: str
     mask_source: str
     result: Result | None = None
-    seconds: float = 0.0  # of the whole call; what was kept of the picture is not counted twice
+    seconds: float = 0.0  # of the whole call; what was kept of the image is not counted twice
     prompt_seconds: float = 0.0
     iou: float | None = None  # against the truth, where one is given
     error: str = ""
 
     def record(self) -> dict[str, Any]:
-        """For a JSON file: points are (x, y) in pixels of the upright picture."""
+        """For a JSON file: points are (x, y) in pixels of the upright image."""
         fields = {"method": self.method, "label": self.label, **({"about": self.about} if self.about else {})}
         if self.result is None:
             return {**fields, "error": self.error}
@@ -70,7 +70,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What all methods answered for one picture."""
+    """What all methods answered for one image."""
 
     picture: Picture
     entries: tuple[Entry, ...]
@@ -102,10 +102,10 @@ def enter(
     settings: Mapping[str, Mapping[str, Any]] | None = None,
     progress: Progress | None = None,
 ) -> list[Contestant]:
-    """Make every method ready on the parts of one engine: one prompt picture, (H, W, 3), perhaps with its mask.
+    """Make every method ready on the parts of one engine: one prompt image, (H, W, 3), perhaps with its mask.
 
     ``settings`` are the methods' own, by name. Raises what :func:`check` raises; a method that cannot be made or that
-    cannot use the prompt is entered with its sentence.
+    cannot use the prompt is entered with its message.
     """
     check(names)
     return [
@@ -121,7 +121,7 @@ def compare(
     *,
     progress: Progress | None = None,
 ) -> Iterator[Comparison]:
-    """Ask every contestant about every picture, one picture after another. ``truths``: a mask or None for each."""
+    """Ask every contestant about every image, one image after another. ``truths``: a mask or None for each."""
     known: Sequence[Mask | None] = truths or [None] * len(pictures)
     total = len(contestants) * len(pictures)
     for number, (picture, truth) in enumerate(zip(pictures, known, strict=True)):

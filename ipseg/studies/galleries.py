@@ -1,7 +1,7 @@
 """The galleries after the paper's Figures 9 and 10: prompt sets, and prompts that break the rule.
 
-The pictures are shipped; results never are. They are computed by the engine that runs, and kept on disk under a name
-made of all that decides them: code, settings, pictures.
+The images are shipped; results never are. They are computed by the engine that runs, and kept on disk under a name
+made of all that decides them: code, settings, images.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from ipseg.studies.comparison import iou
 
 @dataclass(frozen=True)
 class Shown:
-    """A picture of a gallery with the true mask of the thing."""
+    """An image of a gallery with the true mask of the object."""
 
     picture: Path
     mask: Path
@@ -54,7 +54,7 @@ class Case:
 
     name: str
     title: str
-    broken: str  # what is wrong with it, in a sentence
+    broken: str  # what is wrong with it, in a message
     rule: str  # the word of the rule that it breaks: single, complete or clear
     prompt: Shown
     input: Shown
@@ -69,7 +69,7 @@ class Answer:
     mask: Mask
     found: bool
     iou: float  # with the truth
-    saliency: NDArray[np.uint8]  # of the first prompt picture: what counted as the thing, 0 to 255
+    saliency: NDArray[np.uint8]  # of the first prompt image: what counted as the object, 0 to 255
 
 
 def read(folder: Path) -> tuple[dict[str, Kind], dict[str, Case]]:
@@ -78,7 +78,7 @@ def read(folder: Path) -> tuple[dict[str, Kind], dict[str, Case]]:
         index = json.loads((folder / "galleries" / "index.json").read_text())
     except (OSError, ValueError):
         raise InputError(
-            "The pictures of the galleries are not here; run the page from a checkout of the project."
+            "The images of the galleries are not here; run the page from a checkout of the project."
         ) from None
 
     def shown(entry: Mapping[str, str]) -> Shown:
@@ -120,7 +120,7 @@ def answer(
 ) -> Answer:
     """The engine's answer, computed once and read from ``folder`` (:func:`cache_folder`) afterwards."""
     path = (folder or cache_folder()) / f"{_key(engine, [*prompts, asked.picture])}.npz"
-    picture = images.open_picture(asked.picture)
+    picture = images.open_image(asked.picture)
     known = store.load(path)
     if known is None or not {"mask", "found", "saliency"} <= set(known) or known["mask"].shape != picture.shape[:2]:
         report: dict[str, Any] = {"progress": progress} if progress else {}

@@ -11,30 +11,30 @@ import gradio as gr
 from ipseg.core import plugins
 from ipseg.engine.options import Options
 from ipseg.ui import _controls, _link
-from ipseg.ui._studio import JOBS, Studio
+from ipseg.ui._pool import JOBS, EnginePool
 
 HEADING = """# ipseg
-Show it **one picture of a thing**; get that thing cut out of **other pictures**. No training, no text, no mask."""
+Show it **one image of an object**; get that thing cut out of **other images**. No training, no text, no mask."""
 
 
-def build(studio: Studio | None = None, *, max_queue: int = 32) -> gr.Blocks:
+def build(pool: EnginePool | None = None, *, max_queue: int = 32) -> gr.Blocks:
     """The whole page over one studio. An engine loads at the first question, not now.
 
     ``max_queue``: questions that may wait; who comes later is told that the page is busy.
     """
-    studio = studio or Studio(Options())
+    pool = pool or EnginePool(Options())
     tabs = {name: plugins.module("ui", name) for name in plugins.names("ui")}
     names = sorted(tabs, key=lambda name: tabs[name].ORDER)
     with gr.Blocks(title="ipseg", analytics_enabled=False, delete_cache=(600, 3600)) as page:
         gr.Markdown(HEADING, elem_id="title")
-        controls = _controls.build(studio)
+        controls = _controls.build(pool)
         with gr.Tabs(elem_id="tabs") as row:
             for name in names:
                 with gr.Tab(tabs[name].TITLE, id=name, elem_id=f"tab-{name}"):
-                    tabs[name].build(studio, controls)
-        _link.build(page, studio, controls, row, names)
+                    tabs[name].build(pool, controls)
+        _link.build(page, pool, controls, row, names)
     for event in page.fns.values():
         if event.concurrency_id == JOBS["concurrency_id"]:
-            event.concurrency_limit = studio.at_once
+            event.concurrency_limit = pool.at_once
     page.queue(max_size=max_queue)
     return page

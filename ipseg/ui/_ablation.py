@@ -1,4 +1,4 @@
-"""What the tab "Inside" says and shows of a look: one sentence, one table and its pictures for each section."""
+"""What the tab "Ablation" says and shows of a look: one message, one table and its images for each section."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from ipseg.core.types import Mask
 from ipseg.studies import ablation
-from ipseg.studies.ablation import Answer, Inside, Pair
+from ipseg.studies.ablation import Ablation, Answer, Pair
 from ipseg.studies.comparison import iou
 from ipseg.ui import _figures as draw
 
@@ -26,7 +26,7 @@ NAMES = {  # layers and ways
     "without sd": "Without SD",
     "sd": "SD alone",
     "cosine": "Cosine alone, cut in two",
-    "grounds": "Against the grounds",
+    "grounds": "Against the backgrounds",
     "prior": "With saliency too",
 }
 METHODS = {
@@ -51,7 +51,7 @@ WHOLE = (
 class Told:
     """A look with what it is measured against: the truth, else the engine's own answer."""
 
-    look: Inside
+    look: Ablation
     pair: Pair
     whole: bool = False  # whether the segmenter gets the whole similarity beside the points
 
@@ -70,7 +70,7 @@ class Told:
         return iou(answer.mask, self.reference)
 
     def told_apart(self, answer: Answer) -> float:
-        """How often a pixel of the thing is more similar than one of the ground."""
+        """How often a pixel of the object is more similar than one of the ground."""
         return 0.5 if answer.map is None else ablation.separation(answer.map, self.reference)
 
 
@@ -81,8 +81,8 @@ def steps(told: Told) -> str:
     return draw.figures(
         [
             (pair.prompt, "1. The prompt"),
-            (draw.spotlight(pair.prompt, look.own), "2. What of it counts: bright is the thing"),
-            (draw.heat(pair.image, alike), "3. Similarity: red is like the thing"),
+            (draw.spotlight(pair.prompt, look.own), "2. What of it counts: bright is the object"),
+            (draw.heat(pair.image, alike), "3. Similarity: red is like the object"),
             (draw.overlay(pair.image, look.own), "4. Points and mask"),
         ]
     )
@@ -101,19 +101,19 @@ def verdict(told: Told, engine: str) -> str:
 
 
 def features(told: Told) -> str:
-    """Fig. 4: every layer of both pictures as colours."""
+    """Fig. 4: every layer of both images as colours."""
     seen = told.look.colours
     best = max(seen, key=lambda one: one.same - one.ground)
-    which = "of the thing" if told.pair.truth is not None else "of the answer"
+    which = "of the object" if told.pair.truth is not None else "of the answer"
     apart = "apart" if best.same - best.ground > 0.1 else "hardly apart"
     text = (
-        f"{_name(best.name)} holds the thing and its ground <b>{apart}</b>: the mean features {which} in the two "
-        f"pictures have a cosine of <b>{best.same:.2f}</b>, those of the thing and the searched picture's ground "
+        f"{_name(best.name)} holds the object and its background <b>{apart}</b>: the mean features {which} in the two "
+        f"images have a cosine of <b>{best.same:.2f}</b>, those of the object and the searched image's ground "
         f"<b>{best.ground:.2f}</b>; the three colours hold {best.held:.0%} of what it says."
     )
     rows = {_name(one.name): [f"{one.same:.2f}", f"{one.ground:.2f}", f"{one.held:.0%}"] for one in seen}
     table = draw.table(["thing, thing", "thing, ground", "in three colours"], rows) if len(seen) > 1 else ""
-    tiles = [(told.pair.prompt, "The prompt"), (told.pair.image, "The searched picture")]
+    tiles = [(told.pair.prompt, "The prompt"), (told.pair.image, "The searched image")]
     for one in seen:
         tiles += [(one.prompt, f"{_name(one.name)}, prompt"), (one.image, f"{_name(one.name)}, searched")]
     return draw.said(text) + draw.figures(tiles, "pairs") + table
@@ -139,7 +139,7 @@ def _of_similarity(told: Told) -> str:
     own = ablation.own_way(found)
     if len(found) == 1:
         share = told.told_apart(found[own])
-        return f"A pixel of the thing is more similar than one of the ground in <b>{share:.1%}</b> of all pairs."
+        return f"A pixel of the object is more similar than one of the ground in <b>{share:.1%}</b> of all pairs."
     best = max((name for name in found if name != own), key=lambda name: told.iou(found[name]))
     other = "without sd" if own == "with sd" else best
     ranked, used = (told.told_apart(found[name]) for name in (other, own))
@@ -147,7 +147,7 @@ def _of_similarity(told: Told) -> str:
     result = "better" if gain > 0.02 else ("about as well" if gain > -0.02 else "worse")
     return (
         f"“{_name(own)}”, which the engine uses, answers <b>{result}</b> here than “{_name(other)}”: IoU "
-        f"<b>{told.iou(found[own]):.2f}</b> against {told.iou(found[other]):.2f}; it puts a pixel of the thing above "
+        f"<b>{told.iou(found[own]):.2f}</b> against {told.iou(found[other]):.2f}; it puts a pixel of the object above "
         f"one of the ground in <b>{used:.1%}</b> of all pairs, against {ranked:.1%}."
     ).replace("about as well</b> here than", "about as well</b> here as")
 
@@ -222,7 +222,7 @@ def record(told: Told, engine: str) -> dict[str, Any]:
 
 
 def _cells(told: Told, found: Mapping[tuple[int, int], Answer]) -> str:
-    """A table of small pictures: K from row to row, c from column to column."""
+    """A table of small images: K from row to row, c from column to column."""
     ks, clusters = sorted({k for k, _ in found}), sorted({c for _, c in found})
     head = "".join(f'<th scope="col">c {c}</th>' for c in clusters)
     body = "".join(

@@ -1,4 +1,4 @@
-"""The two jobs of "Batch and video": each yields what the page shows, one picture or look after another."""
+"""The two jobs of "Batch and video": each yields what the page shows, one image or look after another."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from ipseg.batch import clips, inputs, pictures, video
 from ipseg.batch.archive import Parcel
 from ipseg.batch.looks import Question
 from ipseg.core import images
-from ipseg.core.types import PictureError
+from ipseg.core.types import ImageError
 from ipseg.engine.options import Options
 from ipseg.method.pipeline import IPSeg
 from ipseg.ui._jobs import Jobs
 from ipseg.ui._limits import Watch
+from ipseg.ui._pool import EnginePool
 from ipseg.ui._progress import Tally
-from ipseg.ui._studio import Studio
 
 LOADING = '<div class="waiting" role="status">Reading the prompt.</div>'
 
@@ -36,16 +36,16 @@ class Given:
 
 
 def pictures_job(
-    studio: Studio, jobs: Jobs, page: Any, given: Given, files: Sequence[str], watch: Watch
+    pool: EnginePool, jobs: Jobs, page: Any, given: Given, files: Sequence[str], watch: Watch
 ) -> Iterator[tuple[Any, ...]]:
-    """Every picture of the files. Raises InputError when none can be used."""
+    """Every image of the files. Raises InputError when none can be used."""
     clip = next((Path(file).name for file in files if clips.is_clip(Path(file))), "")
     if clip:
-        raise PictureError(f"{clip} is a clip; give it in the field for a clip.")
+        raise ImageError(f"{clip} is a clip; give it in the field for a clip.")
     items = inputs.gather(files)
     prompts, mask = _opened(given)
     yield _cleared(LOADING)
-    question, tally = _question(studio, jobs, given, prompts, mask, watch), Tally("picture", page.gallery)
+    question, tally = _question(pool, jobs, given, prompts, mask, watch), Tally("picture", page.gallery)
     tally.total = len(items)
     with jobs.workplace() as folder:
         with Parcel(folder, f"ipseg, engine {given.asked.name}") as parcel:
@@ -58,14 +58,14 @@ def pictures_job(
 
 
 def clip_job(
-    studio: Studio, jobs: Jobs, page: Any, given: Given, path: Path, per_second: float, watch: Watch
+    pool: EnginePool, jobs: Jobs, page: Any, given: Given, path: Path, per_second: float, watch: Watch
 ) -> Iterator[tuple[Any, ...]]:
     """Every frame of a clip."""
     clip = clips.open_clip(path)
     video.frame_step(clip, per_second)
     prompts, mask = _opened(given)
     yield _cleared(LOADING)
-    question, tally = _question(studio, jobs, given, prompts, mask, watch), Tally("frame", page.gallery)
+    question, tally = _question(pool, jobs, given, prompts, mask, watch), Tally("frame", page.gallery)
     tally.total = clip.frames
     with jobs.workplace() as folder:
         with (
@@ -90,15 +90,15 @@ def clip_job(
 def _opened(given: Given) -> tuple[list[Any], Any]:
     """The prompt, opened and checked before any work is done."""
     if not given.prompts:
-        raise PictureError("There is no picture of the thing yet; add one first.")
+        raise ImageError("There is no image of the object yet; add one first.")
     IPSeg.check(given.numbers["k"], given.numbers["clusters"])
-    prompts = [images.open_picture(path) for path, _ in given.prompts]
+    prompts = [images.open_image(path) for path, _ in given.prompts]
     return prompts, images.open_mask(given.mask, prompts[0].shape[:2]) if given.mask else None
 
 
-def _question(studio: Studio, jobs: Jobs, given: Given, prompts: list[Any], mask: Any, watch: Watch) -> Question:
+def _question(pool: EnginePool, jobs: Jobs, given: Given, prompts: list[Any], mask: Any, watch: Watch) -> Question:
     masks = [mask, *([None] * (len(prompts) - 1))]
-    engine = studio.engine(given.asked)
+    engine = pool.engine(given.asked)
     return Question(engine, prompts, masks, folder=jobs.answers, stop=lambda: watch.ended, **given.numbers)
 
 
@@ -149,4 +149,4 @@ def _cleared(status: str) -> tuple[Any, ...]:
 def _unless_all_failed(tally: Tally) -> None:
     if tally.errors and len(tally.errors) == tally.done == tally.total:
         first = tally.errors[0]
-        raise PictureError(first if tally.total == 1 else f"None of the {tally.total} files can be used: {first}")
+        raise ImageError(first if tally.total == 1 else f"None of the {tally.total} files can be used: {first}")

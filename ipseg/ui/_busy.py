@@ -10,9 +10,9 @@ FULL = b"Queue is full"  # Gradio's own words, with status 503
 
 
 class Busy:
-    """ASGI middleware: Gradio's refusal with a sentence that says what to do.
+    """ASGI middleware: Gradio's refusal with a message that says what to do.
 
-    A browser gets status 429, for which Gradio's page shows the sentence; with 503 it has words of its own. Programs
+    A browser gets status 429, for which Gradio's page shows the message; with 503 it has words of its own. Programs
     keep the 503, which ``gradio_client`` knows as its ``QueueError``.
     """
 

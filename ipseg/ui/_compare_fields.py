@@ -9,9 +9,9 @@ import gradio as gr
 
 from ipseg.core import plugins
 from ipseg.studies import comparison
-from ipseg.ui._studio import picture_input
+from ipseg.ui._pool import image_input
 
-WAITING = '<div class="waiting">Give a picture of the thing, one or more pictures to search, and two methods.</div>'
+WAITING = '<div class="waiting">Give an image of the object, one or more images to search, and two methods.</div>'
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,12 @@ def layout() -> Layout:
 def _question_fields() -> tuple[gr.Image, gr.Gallery, gr.CheckboxGroup]:
     with gr.Row():
         with gr.Column(min_width=300):
-            prompt = picture_input(
-                label="1. The thing", height=260, elem_id="compare-prompt", alt_text="The picture of the thing"
+            prompt = image_input(
+                label="1. The object", height=260, elem_id="compare-prompt", alt_text="The image of the object"
             )
         with gr.Column(min_width=300):
             pictures = gr.Gallery(
-                label="2. The pictures to search",
+                label="2. The images to search",
                 type="filepath",
                 file_types=["image"],
                 columns=3,
@@ -77,7 +77,7 @@ def _question_fields() -> tuple[gr.Image, gr.Gallery, gr.CheckboxGroup]:
 
 
 def _pair() -> tuple[Any, ...]:
-    """Which picture, and which two answers stand on the slider."""
+    """Which image, and which two answers stand on the slider."""
     with gr.Row():
         return tuple(
             gr.Dropdown([], label=label, visible=visible, elem_id=name, min_width=160)
@@ -112,7 +112,7 @@ def _answer_fields() -> tuple[Any, ...]:
         elem_id="compare-answers",
     )
     with gr.Row():
-        row = gr.DownloadButton("Row of pictures (PNG)", interactive=False, elem_id="compare-row", min_width=140)
+        row = gr.DownloadButton("Row of images (PNG)", interactive=False, elem_id="compare-row", min_width=140)
         masks = gr.DownloadButton("All masks (ZIP)", interactive=False, elem_id="compare-masks", min_width=140)
     with gr.Accordion("The record, as JSON", open=False):
         record = gr.JSON(elem_id="compare-record", show_label=False)
@@ -120,11 +120,11 @@ def _answer_fields() -> tuple[Any, ...]:
 
 
 def _masks() -> tuple[gr.Image, gr.ImageEditor, gr.Button, gr.File]:
-    with gr.Accordion("A mask for the thing: paint it or upload it; without one, what stands out counts", open=False):
-        onto = gr.Button("Paint on my picture", size="sm", elem_id="compare-onto")
+    with gr.Accordion("A mask for the object: paint it or upload it; without one, what stands out counts", open=False):
+        onto = gr.Button("Paint on my image", size="sm", elem_id="compare-onto")
         with gr.Row():
             paint = gr.ImageEditor(
-                label="Paint over the thing",
+                label="Paint over the object",
                 sources=[],
                 type="filepath",
                 format="png",
@@ -134,18 +134,18 @@ def _masks() -> tuple[gr.Image, gr.ImageEditor, gr.Button, gr.File]:
                 elem_id="compare-paint",
                 min_width=300,
             )
-            mask = picture_input(
-                label="Or upload it: white on black, the size of the picture",
+            mask = image_input(
+                label="Or upload it: white on black, the size of the image",
                 height=200,
                 elem_id="compare-mask",
-                alt_text="Mask of the thing",
+                alt_text="Mask of the object",
                 min_width=240,
             )
     # Set on the instance, as in picture_input: the layer's own file, which images.py opens.
     paint.preprocess = lambda payload: payload.layers[0].path if payload and payload.layers else None
     with gr.Accordion("True masks, to measure against", open=False):
         truths = gr.File(
-            label="White on black; named like the pictures, or in their order",
+            label="White on black; named like the images, or in their order",
             file_count="multiple",
             file_types=["image"],
             elem_id="compare-truths",

@@ -13,7 +13,7 @@ from ipseg.engine import options
 from ipseg.engine.options import Options
 from ipseg.engine.presets import PRESETS
 from ipseg.ui import _download
-from ipseg.ui._studio import Studio
+from ipseg.ui._pool import EnginePool
 
 AS_PRESET = "as the preset"
 OPTIONS = ("preset", "features", "sd_weight", "timestep", "saliency", "segmenter", "refinement")
@@ -32,7 +32,7 @@ class Controls:
 
     @property
     def inputs(self) -> list[gr.components.Component]:
-        """What every question takes beside its pictures."""
+        """What every question takes beside its images."""
         return [self.k, self.clusters, self.threshold, *self.engine]
 
 
@@ -50,27 +50,27 @@ def chosen(values: Sequence[Any]) -> Options:
     )
 
 
-def build(studio: Studio) -> Controls:
+def build(pool: EnginePool) -> Controls:
     """Lay out the line that says which engine answers, and the sidebar; wire what concerns them alone."""
     with gr.Row(elem_id="engine", equal_height=True):
-        state = gr.HTML(_download.describe(studio, studio.first), elem_id="engine-state", container=False, scale=5)
+        state = gr.HTML(_download.describe(pool, pool.first), elem_id="engine-state", container=False, scale=5)
         with gr.Column(scale=1, min_width=150):
-            fetch = _download.button(studio, studio.first)
+            fetch = _download.button(pool, pool.first)
             stop = gr.Button("Stop", size="sm", visible=False, elem_id="stop-fetch")
     with gr.Sidebar(label="Settings", open=False, position="right", width=340, elem_id="settings") as sidebar:
         gr.Markdown("## Engine")
-        preset = gr.Dropdown(list(PRESETS), value=studio.first.preset, label="Preset", elem_id="preset")
+        preset = gr.Dropdown(list(PRESETS), value=pool.first.preset, label="Preset", elem_id="preset")
         with gr.Accordion("Parts", open=False, elem_id="parts"):
-            parts = _parts(studio.first)
+            parts = _parts(pool.first)
         gr.Markdown("## Numbers")
-        controls = Controls((preset, *parts), *_numbers(studio), sidebar, (state, fetch))
+        controls = Controls((preset, *parts), *_numbers(pool), sidebar, (state, fetch))
         back = gr.Button("Back to the preset's own", size="sm", elem_id="reset")
     numbers = [controls.k, controls.clusters, controls.threshold]
     quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     # What sets these from code tells of it in the same answer; two requests might come back in the other order.
     gr.on(
         [component.input for component in controls.engine],
-        lambda *values: _download.refreshed(studio, chosen(values)),
+        lambda *values: _download.refreshed(pool, chosen(values)),
         list(controls.engine),
         list(controls.told),
         trigger_mode="always_last",
@@ -79,10 +79,10 @@ def build(studio: Studio) -> Controls:
     preset.input(own_numbers, preset, numbers, **quiet)  # not when a link sets both
 
     def as_the_preset(name: str) -> tuple[Any, ...]:
-        return ([], None, None, "", "", "", *own_numbers(name), *_download.refreshed(studio, Options(name)))
+        return ([], None, None, "", "", "", *own_numbers(name), *_download.refreshed(pool, Options(name)))
 
     back.click(as_the_preset, preset, [*parts, *numbers, *controls.told], **quiet)
-    _download.wire(studio, fetch, stop, state, controls.engine, numbers, chosen, taken_over)
+    _download.wire(pool, fetch, stop, state, controls.engine, numbers, chosen, taken_over)
     return controls
 
 
@@ -123,8 +123,8 @@ def _parts(first: Options) -> tuple[gr.components.Component, ...]:
     return features, sd_weight, timestep, saliency, segmenter, refinement
 
 
-def _numbers(studio: Studio) -> tuple[gr.Slider, gr.Slider, gr.Slider]:
-    k, clusters, threshold = own_numbers(studio.first.preset)
+def _numbers(pool: EnginePool) -> tuple[gr.Slider, gr.Slider, gr.Slider]:
+    k, clusters, threshold = own_numbers(pool.first.preset)
     return (
         gr.Slider(1, MAX_K, k, step=1, label="K: most and least similar cells", elem_id="k"),
         gr.Slider(1, MAX_CLUSTERS, clusters, step=1, label="c: points of each kind", elem_id="c"),

@@ -16,9 +16,9 @@ from ipseg.core.types import InputError
 from ipseg.engine import options
 from ipseg.engine.options import Options
 from ipseg.engine.presets import PRESETS, Preset
-from ipseg.ui._studio import Studio, sentences
+from ipseg.ui._pool import EnginePool, error_messages
 
-TICK = 0.25  # seconds between two pictures of the bar
+TICK = 0.25  # seconds between two images of the bar
 PATIENCE = 5  # seconds: a download that was just stopped ends within
 
 
@@ -26,50 +26,50 @@ class Stopped(weights.WeightError):
     """Nobody listens any more."""
 
 
-def target(studio: Studio, now: Options) -> Options | None:
+def target(pool: EnginePool, now: Options) -> Options | None:
     """What the button would fetch: what the choice lacks, else the better models that this machine could run."""
     try:
-        if studio.lacks(now):
-            return now if studio.absent(now) else None
+        if pool.lacks(now):
+            return now if pool.absent(now) else None
     except InputError:
         return None
-    offered = studio.offer(now)
+    offered = pool.offer(now)
     return Options(offered) if offered else None
 
 
-def button(studio: Studio, now: Options) -> gr.Button:
+def button(pool: EnginePool, now: Options) -> gr.Button:
     """The button as it stands for what is chosen now: gone where nothing is to be fetched."""
-    wanted = target(studio, now)
-    size = weights.readable_size(sum(weight.bytes for weight in studio.absent(wanted))) if wanted else ""
+    wanted = target(pool, now)
+    size = weights.readable_size(sum(weight.bytes for weight in pool.absent(wanted))) if wanted else ""
     label = f"Fetch {wanted.preset}, {size}" if wanted and not wanted.changes else f"Fetch {size}"
     return gr.Button(label, size="md", visible=wanted is not None, elem_id="fetch")
 
 
-def describe(studio: Studio, now: Options) -> str:
+def describe(pool: EnginePool, now: Options) -> str:
     """Which engine answers, or what it would take; and what could answer better here. HTML."""
     try:
-        parts, lacking = _parts(options.resolve(now)), studio.lacks(now)
+        parts, lacking = _parts(options.resolve(now)), pool.lacks(now)
     except InputError as error:
         return _state("wanting", f"<b>{html.escape(now.preset)}</b>: {html.escape(str(error))}")
     name, summary = html.escape(now.name), html.escape(PRESETS[now.preset].summary)
     line = f'<span class="aside">{html.escape(parts)}</span>'
-    if lacking and not studio.absent(now):
+    if lacking and not pool.absent(now):
         return _state("wanting", f"<b>{name}</b> cannot answer here: {html.escape(lacking)}.<br>{line}")
     if lacking:
-        return _state("wanting", f"<b>{name}</b> is not here yet. It needs {_listed(studio.absent(now))}.<br>{line}")
-    why = f" {html.escape(studio.reason)}" if studio.reason and now == studio.first else ""
-    better = target(studio, now)
-    offer = f"<br>{_offer(studio, better)}" if better else ""
+        return _state("wanting", f"<b>{name}</b> is not here yet. It needs {_listed(pool.absent(now))}.<br>{line}")
+    why = f" {html.escape(pool.reason)}" if pool.reason and now == pool.first else ""
+    better = target(pool, now)
+    offer = f"<br>{_offer(pool, better)}" if better else ""
     return _state("ready", f"Engine: <b>{name}</b>. {summary}{why}<br>{line}{offer}")
 
 
-def refreshed(studio: Studio, now: Options) -> tuple[str, gr.Button]:
+def refreshed(pool: EnginePool, now: Options) -> tuple[str, gr.Button]:
     """The line about the engine and the button for what is chosen now."""
-    return describe(studio, now), button(studio, now)
+    return describe(pool, now), button(pool, now)
 
 
 def wire(
-    studio: Studio,
+    pool: EnginePool,
     fetch: gr.Button,
     stop: gr.Button,
     state: gr.HTML,
@@ -86,15 +86,15 @@ def wire(
 
     def run(*values: Any) -> Iterator[tuple[Any, ...]]:
         now = chosen(values)
-        wanted, same = target(studio, now) or now, [gr.skip()] * len(sidebar)
-        with sentences():
-            for done, total, text in progress_of(studio, wanted):
+        wanted, same = target(pool, now) or now, [gr.skip()] * len(sidebar)
+        with error_messages():
+            for done, total, text in progress_of(pool, wanted):
                 yield _bar(done, total, text), gr.Button(visible=False), gr.Button(visible=True), *same
         gr.Info(f"{html.escape(wanted.name)} is here and answers from now on.")
-        yield *refreshed(studio, wanted), gr.Button(visible=False), *taken_over(now, wanted)
+        yield *refreshed(pool, wanted), gr.Button(visible=False), *taken_over(now, wanted)
 
     def again(*values: Any) -> tuple[Any, ...]:
-        return *refreshed(studio, chosen(values)), gr.Button(visible=False)
+        return *refreshed(pool, chosen(values)), gr.Button(visible=False)
 
     outputs = [state, fetch, stop]
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
@@ -112,20 +112,20 @@ def wire(
     stopped.then(again, list(engine), outputs, **quiet)
 
 
-def progress_of(studio: Studio, now: Options) -> Iterator[tuple[int, int, str]]:
+def progress_of(pool: EnginePool, now: Options) -> Iterator[tuple[int, int, str]]:
     """Fetch what a choice lacks; yields (bytes here, bytes there will be, what is being fetched) a few times a second.
 
     Whoever stops listening stops the download, which goes on where it was when it is asked for again. Raises what
     :func:`ipseg.weights.fetch` raises, and InputError when another download is on its way.
     """
-    if not studio.downloading.acquire(timeout=PATIENCE):
+    if not pool.downloading.acquire(timeout=PATIENCE):
         raise InputError("Weights are being downloaded for somebody already; wait until that is done.")
     stop = threading.Event()
     news: queue.SimpleQueue[Any] = queue.SimpleQueue()
     try:
-        with studio.looking():
+        with pool.looking():
             context = contextvars.copy_context()  # the worker looks for weights where this page does
-        wanted = studio.absent(now)
+        wanted = pool.absent(now)
         worker = threading.Thread(target=context.run, args=(_fetch_all, wanted, news, stop), daemon=True)
         worker.start()
         latest = (0, sum(weight.bytes for weight in wanted), wanted[0].title if wanted else "")
@@ -135,7 +135,7 @@ def progress_of(studio: Studio, now: Options) -> Iterator[tuple[int, int, str]]:
             yield latest
     finally:
         stop.set()
-        studio.downloading.release()
+        pool.downloading.release()
 
 
 def _fetch_all(wanted: Sequence[weights.Weight], news: Any, stop: threading.Event) -> None:
@@ -187,8 +187,8 @@ def _terms(weight: weights.Weight) -> str:
     return ", ".join(filter(None, (weights.readable_size(weight.bytes), weight.licence, weight.note)))
 
 
-def _offer(studio: Studio, better: Options) -> str:
-    needs = _listed(studio.absent(better))
+def _offer(pool: EnginePool, better: Options) -> str:
+    needs = _listed(pool.absent(better))
     return f"This machine could run the learnt features of <b>{html.escape(better.name)}</b>: {needs}."
 
 

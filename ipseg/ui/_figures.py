@@ -1,4 +1,4 @@
-"""Pictures, tables and sentences of the tab "Inside", as HTML."""
+"""Images, tables and messages of the tab "Ablation", as HTML."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SMALL, LARGE = 320, 640  # pixels of the longer side, in a table and else
 
 
 def figures(tiles: Sequence[tuple[Picture, str]], kind: str = "") -> str:
-    """Pictures with their captions in rows, "pairs" never parted; pressed, one fills the window."""
+    """Images with their captions in rows, "pairs" never parted; pressed, one fills the window."""
     figures = "".join(
         f"<figure>{image(picture, caption, LARGE)}<figcaption>{html.escape(caption)}</figcaption></figure>"
         for picture, caption in tiles
@@ -28,7 +28,7 @@ def figures(tiles: Sequence[tuple[Picture, str]], kind: str = "") -> str:
 
 
 def image(picture: Picture, said: str, side: int) -> str:
-    """An element that holds its picture, of at most ``side`` pixels; it grows when pressed."""
+    """An element that holds its image, of at most ``side`` pixels; it grows when pressed."""
     image, buffer = Image.fromarray(picture), io.BytesIO()
     image.thumbnail((side, side))
     image.save(buffer, format="JPEG", quality=85)
@@ -37,7 +37,7 @@ def image(picture: Picture, said: str, side: int) -> str:
 
 
 def table(heads: Sequence[str], rows: Mapping[str, Sequence[str] | str], own: str = "") -> str:
-    """Rows of numbers; a row that is a sentence takes the whole width."""
+    """Rows of numbers; a row that is a message takes the whole width."""
     head = "".join(f'<th scope="col">{html.escape(each)}</th>' for each in heads)
     body = ""
     for name, values in rows.items():
@@ -53,7 +53,7 @@ def table(heads: Sequence[str], rows: Mapping[str, Sequence[str] | str], own: st
 
 
 def said(text: str) -> str:
-    """What is seen, in a sentence of HTML."""
+    """What is seen, in a message of HTML."""
     return f'<div class="said" role="status">{text}</div>'
 
 
@@ -67,12 +67,12 @@ def heat(picture: Picture, answer: Answer) -> Picture:
 
 
 def spotlight(picture: Picture, answer: Answer) -> Picture:
-    """The prompt, bright where it counts as the thing."""
+    """The prompt, bright where it counts as the object."""
     values = np.ones(picture.shape[:2], np.float32) if answer.map is None else answer.map
     return viz.spotlight(picture, values)
 
 
 def overlay(picture: Picture, answer: Answer) -> Picture:
-    """The mask, grey where the thing counts as not found, and its points."""
+    """The mask, grey where the object counts as not found, and its points."""
     colour = viz.MASK if answer.found else viz.GUESS
     return viz.overlay(picture, answer.mask, answer.points, colour=colour)

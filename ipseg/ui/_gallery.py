@@ -1,4 +1,4 @@
-"""What the gallery tabs share: pictures with captions, and IoU as coloured cells."""
+"""What the gallery tabs share: images with captions, and IoU as coloured cells."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from ipseg.core import viz
-from ipseg.core.images import open_picture
+from ipseg.core.images import open_image
 from ipseg.core.types import InputError, Picture
 from ipseg.studies import galleries
 from ipseg.studies.galleries import Answer, Case, Kind, Shown
-from ipseg.ui._studio import examples_folder, shown
+from ipseg.ui._pool import examples_folder, shown
 
 
 def contents() -> tuple[dict[str, Kind], dict[str, Case]]:
@@ -28,13 +28,13 @@ def contents() -> tuple[dict[str, Kind], dict[str, Case]]:
 
 
 def overlay(answer: Answer) -> Picture:
-    """The input with its mask, grey where the thing counts as not found."""
+    """The input with its mask, grey where the object counts as not found."""
     return shown(viz.overlay(answer.picture, answer.mask, colour=viz.MASK if answer.found else viz.GUESS))
 
 
 def seen(prompt: Shown | Any, answer: Answer) -> Picture:
-    """The prompt, bright where it counted as the thing."""
-    picture = open_picture(prompt.picture if isinstance(prompt, Shown) else prompt)
+    """The prompt, bright where it counted as the object."""
+    picture = open_image(prompt.picture if isinstance(prompt, Shown) else prompt)
     return shown(viz.spotlight(picture, (answer.saliency / 255).astype(np.float32)))
 
 

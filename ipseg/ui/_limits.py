@@ -64,7 +64,7 @@ class Watch:
             raise Ended("This was stopped; press the button to ask again.")
         if self.late:
             raise Ended(
-                f"This took longer than {self.seconds:.0f} seconds and was stopped; give fewer or smaller pictures, "
+                f"This took longer than {self.seconds:.0f} seconds and was stopped; give fewer or smaller images, "
                 "or choose a lighter preset."
             )
 

@@ -1,4 +1,4 @@
-"""A link to a tab and settings: what differs from how the page opens, as a query string. No picture is in it.
+"""A link to a tab and settings: what differs from how the page opens, as a query string. No image is in it.
 
 On the Hub's page of a Space the query string of that page is handed on to the demo, so a link works in both places.
 """
@@ -21,7 +21,7 @@ from ipseg.engine.options import Options
 from ipseg.engine.presets import PRESETS
 from ipseg.ui import _download
 from ipseg.ui._controls import Controls, chosen, own_numbers, values_of
-from ipseg.ui._studio import Studio
+from ipseg.ui._pool import EnginePool
 
 TAB = "tab"
 ENGINE = tuple(field.name for field in fields(Options))
@@ -45,11 +45,11 @@ COPY = """async (query) => {
     box?.select();
     return [link, '<p role="status">The browser does not let a page copy here; copy the link from the field.</p>'];
   }
-  return [link, '<p role="status"><b>Copied.</b> It opens this tab with these settings; no picture is in it.</p>'];
+  return [link, '<p role="status"><b>Copied.</b> It opens this tab with these settings; no image is in it.</p>'];
 }"""
 
 
-def build(page: gr.Blocks, studio: Studio, controls: Controls, tabs: gr.Tabs, names: Sequence[str]) -> None:
+def build(page: gr.Blocks, pool: EnginePool, controls: Controls, tabs: gr.Tabs, names: Sequence[str]) -> None:
     """The button in the sidebar, and what a link does when the page is opened. ``names``: of the tabs, in order."""
     with controls.sidebar:
         copy = gr.Button("Copy link", size="sm", elem_id="copy-link")
@@ -57,7 +57,7 @@ def build(page: gr.Blocks, studio: Studio, controls: Controls, tabs: gr.Tabs, na
         link = gr.Textbox(label="Link to this tab and these settings", visible=False, elem_id="link", lines=1)
     quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     settings = [*controls.engine, controls.k, controls.clusters, controls.threshold]
-    start = {TAB: names[0], **dict(zip(NAMES, values_of(studio.first), strict=False))}
+    start = {TAB: names[0], **dict(zip(NAMES, values_of(pool.first), strict=False))}
 
     def asked(tab: str, *values: Any) -> Any:
         now = {TAB: tab or names[0], **dict(zip(NAMES, values, strict=True))}
@@ -67,7 +67,7 @@ def build(page: gr.Blocks, studio: Studio, controls: Controls, tabs: gr.Tabs, na
     amiss = gr.Textbox(visible="hidden", elem_id="link-amiss")
 
     def told(engine: Sequence[Any]) -> tuple[Any, ...]:
-        return _download.refreshed(studio, chosen(engine))
+        return _download.refreshed(pool, chosen(engine))
 
     page.load(_opened(names, start, told), None, [tabs, *settings, *controls.told, amiss], **quiet)
     amiss.change(_warned, amiss, show_progress="hidden", api_visibility="private")  # queued: only so it can warn
@@ -81,7 +81,7 @@ def write(now: Mapping[str, Any], start: Mapping[str, Any]) -> str:
 
 
 def read(query: Mapping[str, str], tabs: Sequence[str]) -> tuple[dict[str, Any], str]:
-    """The values that a query string names, and a sentence about those that cannot be used ("" where all can)."""
+    """The values that a query string names, and a message about those that cannot be used ("" where all can)."""
     readers = {**_readers(), TAB: _one_of(tabs)}
     values, wrong = {}, []
     for name, text in query.items():

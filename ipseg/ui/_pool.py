@@ -1,4 +1,4 @@
-"""What the tabs share: the engines, which load on first use, and how sentences and files reach the visitor."""
+"""What the tabs share: the engines, which load on first use, and how messages and files reach the visitor."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from ipseg.ui._limits import ONE, Ended, Limits, Watch
 from ipseg.ui._memory import give_back
 
 JOBS: dict[str, Any] = {"concurrency_id": "engine", "concurrency_limit": 2}  # over all tabs; on a GPU one at a time
-DISPLAY_SIDE = 1600  # pixels: larger pictures are shown reduced, and downloaded whole
+DISPLAY_SIDE = 1600  # pixels: larger images are shown reduced, and downloaded whole
 ENGINES = 2  # kept at once; those that are let go take no network with them that another one uses
 
 
-def picture_input(**layout: Any) -> gr.Image:
-    """A picture component that hands over the uploaded file unopened, so that ``images.py`` alone opens pictures."""
+def image_input(**layout: Any) -> gr.Image:
+    """An image component that hands over the uploaded file unopened, so that ``images.py`` alone opens images."""
     component = gr.Image(type="filepath", sources=["upload", "clipboard"], **layout)
     # Set on the instance: Gradio writes a stub file beside the source of every subclass of a component.
     component.preprocess = lambda payload: payload.path if payload else None
@@ -49,8 +49,8 @@ class _Slot:
     engine: IPSeg | None = None
 
 
-class Studio:
-    """The engines for all tabs and visitors; they keep pictures by their content, never answers by their asker.
+class EnginePool:
+    """The engines for all tabs and visitors; they keep images by their content, never answers by their asker.
 
     ``first`` is the engine that the page opens with, ``reason`` why it is that one. ``weights_dir`` is a folder of
     weights brought by hand. ``fetches``: whether a visitor may have this machine download weights. ``limits``: how long
@@ -151,8 +151,8 @@ class Studio:
 
 
 @contextmanager
-def sentences() -> Iterator[None]:
-    """What cannot be used becomes one sentence in the page and the API; its text is shown as text, never as HTML.
+def error_messages() -> Iterator[None]:
+    """What cannot be used becomes one message in the page and the API; its text is shown as text, never as HTML.
 
     Put it around all that a job does: when it is over, its memory goes back too.
     """
@@ -167,7 +167,7 @@ def sentences() -> Iterator[None]:
 
 
 def shown(picture: Picture) -> Picture:
-    """The picture as the page shows it: at most ``DISPLAY_SIDE`` pixels on its longer side."""
+    """The image as the page shows it: at most ``DISPLAY_SIDE`` pixels on its longer side."""
     image = Image.fromarray(picture)
     image.thumbnail((DISPLAY_SIDE, DISPLAY_SIDE))
     return np.asarray(image)
@@ -179,7 +179,7 @@ def as_file(component: gr.components.Component, pixels: np.ndarray, name: str) -
 
 
 def as_jpeg(component: gr.components.Component, picture: Picture, name: str) -> str:
-    """``picture`` at the size that the page shows, as a JPEG in the cache of ``component``."""
+    """``image`` at the size that the page shows, as a JPEG in the cache of ``component``."""
     buffer = io.BytesIO()
     Image.fromarray(shown(picture)).save(buffer, format="JPEG", quality=90)
     return save_bytes_to_cache(buffer.getvalue(), name, component.GRADIO_CACHE)
@@ -188,7 +188,7 @@ def as_jpeg(component: gr.components.Component, picture: Picture, name: str) -> 
 def reporter(progress: gr.Progress, seconds: float = ONE) -> Callable[[float, str], None]:
     """The engine's progress as the page's bar; it ends the job whose visitor has left or that takes over ``seconds``.
 
-    Make it when the work begins, and call it inside :func:`sentences`.
+    Make it when the work begins, and call it inside :func:`messages`.
     """
     watch = Watch(seconds)
 
@@ -202,7 +202,7 @@ def reporter(progress: gr.Progress, seconds: float = ONE) -> Callable[[float, st
 STEPS = {
     "models": "Loading the models",
     "prompt": "Reading the prompt",
-    "features": "Describing the picture",
+    "features": "Describing the image",
     "saliency": "Looking for what stands out",
     "similarity": "Comparing",
     "points": "Choosing points",
@@ -213,6 +213,6 @@ STEPS = {
 
 
 def examples_folder() -> Path | None:
-    """The example pictures beside the package, where the repository is; None in an installed package."""
+    """The example images beside the package, where the repository is; None in an installed package."""
     folder = Path(__file__).resolve().parents[2] / "examples_media"
     return folder if (folder / "Images").is_dir() else None

@@ -13,20 +13,20 @@ from gradio.processing_utils import save_bytes_to_cache
 from PIL import Image
 
 from ipseg.core.types import Picture
-from ipseg.ui._studio import shown
+from ipseg.ui._pool import shown
 
 GALLERY = 12  # overlays that are shown; all masks are in the zip
-LISTED = 20  # sentences about files that could not be used
-WAITING = '<div class="waiting">Give a picture of the thing, and pictures or a clip to cut it out of.</div>'
+LISTED = 20  # messages about files that could not be used
+WAITING = '<div class="waiting">Give an image of the object, and images or a clip to cut it out of.</div>'
 QUEUED = '<div class="waiting">Waiting for its turn.</div>'
-STOPPING = '<div class="waiting">Stopping after this picture.</div>'
+STOPPING = '<div class="waiting">Stopping after this image.</div>'
 
 
 @dataclass
 class Tally:
-    """Counts, sentences and the first overlays of one job."""
+    """Counts, messages and the first overlays of one job."""
 
-    what: str  # "picture" or "frame"
+    what: str  # "image" or "frame"
     gallery: gr.Gallery
     start: float = field(default_factory=time.perf_counter)
     done: int = 0

@@ -10,47 +10,47 @@ import numpy as np
 
 from ipseg.core import images
 from ipseg.core.result import Result
-from ipseg.core.types import PictureError, Points, Prompt, SettingError
+from ipseg.core.types import ImageError, Points, Prompt, SettingError
 from ipseg.engine.options import Options
 from ipseg.method.pipeline import IPSeg, Progress
-from ipseg.ui._studio import DISPLAY_SIDE, STEPS, Studio
+from ipseg.ui._pool import DISPLAY_SIDE, STEPS, EnginePool
 
-MOST = 50  # pictures searched at once here; more are for the tab of batches
-MOST_CLICKS = 64  # on one picture
+MOST = 50  # images searched at once here; more are for the tab of batches
+MOST_CLICKS = 64  # on one image
 
 Clicks = tuple[tuple[float, float, bool], ...]
-"""(x, y) in pixels of the upright picture, and whether it is the thing."""
+"""(x, y) in pixels of the upright image, and whether it is the object."""
 
 
 @dataclass(frozen=True)
 class Question:
-    """One question, about one picture or several; nothing is opened yet."""
+    """One question, about one image or several; nothing is opened yet."""
 
     options: Options
     prompts: tuple[str, ...]
     images: tuple[str, ...]
     mask: str | None
-    unlike: tuple[str, ...]
-    every: bool
+    negative_prompt: tuple[str, ...]
+    all_instances: bool
     numbers: dict[str, Any]
 
     def check(self) -> None:
-        """What is missing gets its sentence before any work is done."""
+        """What is missing gets its message before any work is done."""
         if not self.prompts:
-            raise PictureError("There is no picture of the thing yet; add one on the left.")
+            raise ImageError("There is no image of the object yet; add one on the left.")
         if not self.images:
-            raise PictureError("There is no picture to search yet; add one on the right.")
+            raise ImageError("There is no image to search yet; add one on the right.")
         if len(self.images) > MOST:
-            raise PictureError(f"There are {len(self.images)} pictures to search; give at most {MOST}, or use Batch.")
+            raise ImageError(f"There are {len(self.images)} images to search; give at most {MOST}, or use Batch.")
         IPSeg.check(self.numbers["k"], self.numbers["clusters"])
 
 
 @dataclass(frozen=True)
 class Seen:
-    """Of one picture, what the session holds: small things and the names of files, no pixels."""
+    """Of one image, what the session holds: small things and the names of files, no pixels."""
 
     name: str
-    size: tuple[int, int] = (1, 1)  # (height, width) of the picture
+    size: tuple[int, int] = (1, 1)  # (height, width) of the image
     caption: str = ""
     overlay: str = ""  # a file of the page's cache, as the next
     files: tuple[tuple[str, str], ...] = ()  # name in the ZIP, and file
@@ -68,15 +68,15 @@ class Session:
 
     @property
     def shown(self) -> Seen | None:
-        """The picture whose answer is shown."""
+        """The image whose answer is shown."""
         return self.seen[self.which] if self.which < len(self.seen) else None
 
     def put(self, one: Seen) -> Session:
-        """With another answer for the picture that is shown."""
+        """With another answer for the image that is shown."""
         return replace(self, seen=(*self.seen[: self.which], one, *self.seen[self.which + 1 :]))
 
     def clicked(self, clicks: Clicks) -> Session:
-        """With other clicks on the picture that is shown."""
+        """With other clicks on the image that is shown."""
         return self.put(replace(self.seen[self.which], clicks=clicks[-MOST_CLICKS:]))
 
 
@@ -91,7 +91,7 @@ def paths(gallery: Sequence[Any] | None) -> tuple[str, ...]:
 
 
 def on_picture(place: Sequence[float], size: tuple[int, int]) -> tuple[float, float]:
-    """A pixel of the picture as the page shows it, in the picture's own pixels."""
+    """A pixel of the image as the page shows it, in the image's own pixels."""
     scale = max(1.0, max(size) / DISPLAY_SIDE)
     return (place[0] + 0.5) * scale, (place[1] + 0.5) * scale
 
@@ -110,7 +110,7 @@ def as_clicks(given: Any) -> Clicks:
         read = tuple((float(x), float(y), {1: True, 0: False}[sign]) for x, y, sign in given or ())
     except (TypeError, ValueError, KeyError):
         raise SettingError(
-            "clicks are not readable; give [[x, y, 1], [x, y, 0]], 1 on the thing and 0 beside."
+            "clicks are not readable; give [[x, y, 1], [x, y, 0]], 1 on the object and 0 beside."
         ) from None
     if len(read) > MOST_CLICKS:
         raise SettingError(f"There are {len(read)} clicks; give at most {MOST_CLICKS}.")
@@ -119,43 +119,43 @@ def as_clicks(given: Any) -> Clicks:
 
 @dataclass(frozen=True)
 class Ready:
-    """An engine with its prompts, ready for any number of pictures."""
+    """An engine with its prompts, ready for any number of images."""
 
     engine: IPSeg
     prompt: Prompt
-    unlike: Prompt | None
+    negative_prompt: Prompt | None
     question: Question
 
     def answer(self, path: str, clicks: Clicks = (), report: Progress | None = None) -> Result:
-        """The answer for one picture."""
-        picture = images.open_picture(path)
+        """The answer for one image."""
+        picture = images.open_image(path)
         return self.engine.segment(
             self.prompt,
             picture,
-            unlike=self.unlike,
+            negative_prompt=self.negative_prompt,
             clicks=as_points(clicks),
-            every=self.question.every,
+            all_instances=self.question.all_instances,
             progress=report,
             **self.question.numbers,
         )
 
 
-def ready(studio: Studio, question: Question, report: Progress) -> Ready:
+def ready(pool: EnginePool, question: Question, report: Progress) -> Ready:
     """The engine of a question with its prompts; raises InputError where one cannot be used."""
     question.check()
-    pictures = [images.open_picture(path) for path in question.prompts]
+    pictures = [images.open_image(path) for path in question.prompts]
     given = images.open_mask(question.mask, pictures[0].shape[:2]) if question.mask else None
-    others = [images.open_picture(path) for path in question.unlike]
-    if not studio.loaded(question.options):
+    others = [images.open_image(path) for path in question.negative_prompt]
+    if not pool.loaded(question.options):
         report(0.0, "models")
-    engine = studio.engine(question.options)
+    engine = pool.engine(question.options)
     prompt = engine.prompt(pictures, [given, *([None] * (len(pictures) - 1))], progress=report)
-    unlike = engine.prompt(others, progress=report) if others else None
-    return Ready(engine, prompt, unlike, question)
+    negative_prompt = engine.prompt(others, progress=report) if others else None
+    return Ready(engine, prompt, negative_prompt, question)
 
 
 def of_many(report: Progress, number: int, count: int) -> Progress:
-    """The progress of one picture among several."""
+    """The progress of one image among several."""
     if count == 1:
         return report
     return lambda share, step: report((number + share) / count, f"{number + 1} of {count}: {STEPS.get(step, step)}")

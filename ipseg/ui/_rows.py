@@ -1,4 +1,4 @@
-"""From a comparison to what the page shows and keeps: a table, files, the row of pictures."""
+"""From a comparison to what the page shows and keeps: a table, files, the row of images."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from PIL import Image
 from ipseg.core import images, viz
 from ipseg.core.types import Mask, MaskError, Picture
 from ipseg.studies.comparison import Comparison, Entry
-from ipseg.ui._studio import as_jpeg, shown
+from ipseg.ui._pool import as_jpeg, shown
 
 
 @dataclass(frozen=True)
 class Kept:
-    """Of one picture, the files that a visitor's own session shows; nothing of it is held in memory."""
+    """Of one image, the files that a visitor's own session shows; nothing of it is held in memory."""
 
     name: str
-    plain: str  # the picture itself
+    plain: str  # the image itself
     answers: tuple[tuple[str, str], ...]  # label and file of each overlay, without points, for the slider
     pictures: tuple[str, ...]  # overlays with points, for the gallery
     captions: tuple[str, ...]
     difference: str | None
-    row: str  # the row of pictures
+    row: str  # the row of images
     masks: tuple[tuple[str, str], ...]  # name in the ZIP, and file
 
     def overlay(self, label: str) -> str:
@@ -41,7 +41,7 @@ class Kept:
 
 
 def painted(path: str | None, size: tuple[int, int]) -> Mask | None:
-    """What was painted, at the picture's own size; None where the canvas is empty."""
+    """What was painted, at the image's own size; None where the canvas is empty."""
     if not path:
         return None
     try:
@@ -53,7 +53,7 @@ def painted(path: str | None, size: tuple[int, int]) -> Mask | None:
 
 
 def distinct(paths: Sequence[str]) -> list[str]:
-    """The pictures' own names, with a number where two are alike."""
+    """The images' own names, with a number where two are alike."""
     names: list[str] = []
     for path in paths:
         stem = re.sub(r"[^\w .-]+", "_", Path(path).stem)[:60] or "picture"
@@ -63,7 +63,7 @@ def distinct(paths: Sequence[str]) -> list[str]:
 
 
 def matched(files: Sequence[str], names: Sequence[str], pictures: Sequence[Picture]) -> list[Mask | None]:
-    """The truth of each picture: the file of its name, or where no name fits, the file in its place."""
+    """The truth of each image: the file of its name, or where no name fits, the file in its place."""
     if not files:
         return [None] * len(pictures)
     by_stem = {Path(file).stem: file for file in files}
@@ -71,7 +71,7 @@ def matched(files: Sequence[str], names: Sequence[str], pictures: Sequence[Pictu
     if not any(named):
         if len(files) != len(pictures):
             raise MaskError(
-                f"There are {len(files)} true masks for {len(pictures)} pictures; give as many, or name them alike."
+                f"There are {len(files)} true masks for {len(pictures)} images; give as many, or name them alike."
             )
         named = list(files)
     return [
@@ -86,7 +86,7 @@ def as_png(component: gr.components.Component, pixels: np.ndarray, name: str) ->
 
 
 def keep(found: Sequence[Comparison], names: Sequence[str], page: Any) -> list[Kept]:
-    """The files of every picture."""
+    """The files of every image."""
     return [_keep(one, name, page) for one, name in zip(found, names, strict=True)]
 
 
@@ -94,7 +94,7 @@ def _keep(found: Comparison, name: str, page: Any) -> Kept:
     done = [(entry, entry.result) for entry in found.entries if entry.result is not None]
     overlays = [(entry, result, result.overlay(points=False)) for entry, result in done]
     marked = [(entry, result.overlay()) for entry, result in done]
-    tiles = [(found.picture, "the picture"), *((overlay, _caption(entry)) for entry, overlay in marked)]
+    tiles = [(found.picture, "the image"), *((overlay, _caption(entry)) for entry, overlay in marked)]
     if found.truth is not None:
         tiles.append((viz.overlay(found.picture, found.truth), "truth"))
     difference = viz.difference(found.picture, [result.mask for _, result in done]) if done else None
@@ -120,7 +120,7 @@ def pair(kept: list[Kept] | None, which: str | None, left: str, right: str) -> A
 
 
 def downloads(kept: Sequence[Kept], page: Any) -> tuple[Any, Any]:
-    """The row of pictures (all rows, one below the other) and all masks, on their buttons."""
+    """The row of images (all rows, one below the other) and all masks, on their buttons."""
     rows = [np.asarray(Image.open(row.row)) for row in kept]
     whole = np.full((sum(row.shape[0] for row in rows), max(row.shape[1] for row in rows), 3), 255, np.uint8)
     top = 0
@@ -139,10 +139,10 @@ def downloads(kept: Sequence[Kept], page: Any) -> tuple[Any, Any]:
 
 
 def table(found: Sequence[Comparison], names: Sequence[str], engine: str) -> str:
-    """Who answered what, as an HTML table; what could not answer takes its sentence there."""
+    """Who answered what, as an HTML table; what could not answer takes its message there."""
     scored = any(one.truth is not None for one in found)
     several = len(found) > 1
-    heads = ["picture"] * several + ["method", "prompt mask", "of the picture", "seconds"] + ["IoU"] * scored
+    heads = ["picture"] * several + ["method", "prompt mask", "of the image", "seconds"] + ["IoU"] * scored
     lines = [
         _line(entry, _swatches(one).get(entry.method, ""), name if several else None, scored, len(heads))
         for one, name in zip(found, names, strict=True)
@@ -170,7 +170,7 @@ def record(found: Sequence[Comparison], names: Sequence[str], engine: str) -> di
 
 
 def _swatches(found: Comparison) -> dict[str, str]:
-    """The colour of each method in the picture of the differences, as a small square."""
+    """The colour of each method in the image of the differences, as a small square."""
     square = '<span class="swatch" style="background: rgb{}"></span>'
     colours = (viz.CONTESTANTS[place % len(viz.CONTESTANTS)] for place in range(len(found.entries)))
     return {entry.method: square.format(colour) for entry, colour in zip(found.answered, colours, strict=False)}

@@ -1,4 +1,4 @@
-"""The first tab's question for programs: one picture, or several, with the answer as data and files."""
+"""The first tab's question for programs: one image, or several, with the answer as data and files."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from ipseg.engine.options import Options
 from ipseg.ui import _answers as answers
 from ipseg.ui import _questions as questions
 from ipseg.ui._controls import Controls
+from ipseg.ui._pool import JOBS, EnginePool, error_messages, image_input, reporter, shown
 from ipseg.ui._questions import Question, paths
 from ipseg.ui._rows import distinct
 from ipseg.ui._segment_layout import Layout
 from ipseg.ui._signature import with_engine
-from ipseg.ui._studio import JOBS, Studio, picture_input, reporter, sentences, shown
 
 
-def build(studio: Studio, controls: Controls, page: Layout) -> None:
+def build(pool: EnginePool, controls: Controls, page: Layout) -> None:
     """Two endpoints, over the page's components and a few that are not shown."""
-    image = picture_input(label="The picture to search", visible=False)
+    image = image_input(label="The image to search", visible=False)
     clicks = gr.JSON(label="Clicks: [[x, y, 1 or 0], ...]", visible=False)
     facts = gr.JSON(label="The answer as data", visible=False)
     many = gr.Gallery(label="Answers", visible=False)
     archive = gr.File(label="Masks (ZIP)", visible=False)
     one, several = gr.Button(visible=False), gr.Button(visible=False)
-    tail = [*controls.inputs, page.unlike, page.every]
+    tail = [*controls.inputs, page.negative_prompt, page.all_instances]
     one.click(
-        _one(studio, page),
+        _one(pool, page),
         [page.prompts, image, page.mask, *tail, clicks],
         [
             page.verdict, page.slider, page.marked, page.heat, page.saliency, page.mask_file, page.cut_file, page.steps,
@@ -41,7 +41,7 @@ def build(studio: Studio, controls: Controls, page: Layout) -> None:
         **JOBS,
     )  # fmt: skip
     several.click(
-        _several(studio, page),
+        _several(pool, page),
         [page.prompts, page.images, page.mask, *tail],
         [many, archive, facts],
         api_name="segment_all",
@@ -49,8 +49,8 @@ def build(studio: Studio, controls: Controls, page: Layout) -> None:
     )
 
 
-def _one(studio: Studio, page: Layout) -> Callable[..., tuple[Any, ...]]:
-    """What answers for one picture; Gradio reads its arguments for the API."""
+def _one(pool: EnginePool, page: Layout) -> Callable[..., tuple[Any, ...]]:
+    """What answers for one image; Gradio reads its arguments for the API."""
 
     @with_engine(numbers=True)
     def segment(
@@ -60,28 +60,28 @@ def _one(studio: Studio, page: Layout) -> Callable[..., tuple[Any, ...]]:
         *,
         asked: Options,
         numbers: dict[str, Any],
-        unlike: list[Any] | None = None,
-        every: bool = False,
+        negative_prompt: list[Any] | None = None,
+        all_instances: bool = False,
         clicks: list[list[float]] | None = None,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio finds its progress in the default
     ) -> tuple[Any, ...]:
-        """Cut the thing that the prompt pictures show out of another picture.
+        """Cut the object that the prompt images show out of another image.
 
         Args:
-            prompts: pictures of the thing
-            image: the picture to search
-            mask: where the thing is in the first prompt picture: white on black, same size; may be left out
-            unlike: pictures of what is not meant, such as a look-alike
+            prompts: images of the object
+            image: the image to search
+            mask: where the object is in the first prompt image: white on black, same size; may be left out
+            unlike: images of what is not meant, such as a look-alike
             every: whether to look for all instances beside the single mask
-            clicks: corrections, [[x, y, 1], [x, y, 0]]: pixels of the upright picture, 1 on the thing, 0 beside it
+            clicks: corrections, [[x, y, 1], [x, y, 0]]: pixels of the upright image, 1 on the object, 0 beside it
         """
         start = time.perf_counter()
-        with sentences():
+        with error_messages():
             searched = (image,) if image else ()
-            question = Question(asked, paths(prompts), searched, mask, paths(unlike), every, numbers)
+            question = Question(asked, paths(prompts), searched, mask, paths(negative_prompt), all_instances, numbers)
             made = questions.as_clicks(clicks)
-            report = reporter(progress, studio.limits.one)
-            ready = questions.ready(studio, question, report)
+            report = reporter(progress, pool.limits.one)
+            ready = questions.ready(pool, question, report)
             result = ready.answer(question.images[0], made, report)
         return (
             answers.verdict(ready.prompt, result, asked.name, time.perf_counter() - start),
@@ -97,8 +97,8 @@ def _one(studio: Studio, page: Layout) -> Callable[..., tuple[Any, ...]]:
     return segment
 
 
-def _several(studio: Studio, page: Layout) -> Callable[..., tuple[Any, ...]]:
-    """What answers for several pictures."""
+def _several(pool: EnginePool, page: Layout) -> Callable[..., tuple[Any, ...]]:
+    """What answers for several images."""
 
     @with_engine(numbers=True)
     def segment_all(
@@ -108,23 +108,25 @@ def _several(studio: Studio, page: Layout) -> Callable[..., tuple[Any, ...]]:
         *,
         asked: Options,
         numbers: dict[str, Any],
-        unlike: list[Any] | None = None,
-        every: bool = False,
+        negative_prompt: list[Any] | None = None,
+        all_instances: bool = False,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio finds its progress in the default
     ) -> tuple[Any, ...]:
-        """Cut the thing that the prompt pictures show out of several other pictures.
+        """Cut the object that the prompt images show out of several other images.
 
         Args:
-            prompts: pictures of the thing
-            images: the pictures to search, at most 50
-            mask: where the thing is in the first prompt picture: white on black, same size; may be left out
-            unlike: pictures of what is not meant, such as a look-alike
+            prompts: images of the object
+            images: the images to search, at most 50
+            mask: where the object is in the first prompt image: white on black, same size; may be left out
+            unlike: images of what is not meant, such as a look-alike
             every: whether to look for all instances beside the single mask
         """
-        with sentences():
-            question = Question(asked, paths(prompts), paths(images), mask, paths(unlike), every, numbers)
-            report = reporter(progress, studio.limits.many)
-            ready = questions.ready(studio, question, report)
+        with error_messages():
+            question = Question(
+                asked, paths(prompts), paths(images), mask, paths(negative_prompt), all_instances, numbers
+            )
+            report = reporter(progress, pool.limits.many)
+            ready = questions.ready(pool, question, report)
             seen, facts = [], []
             for number, (path, name) in enumerate(zip(question.images, distinct(question.images), strict=True)):
                 try:
@@ -132,7 +134,7 @@ def _several(studio: Studio, page: Layout) -> Callable[..., tuple[Any, ...]]:
                 except InputError as error:
                     facts.append({"image": name, "error": str(error)})
                     continue
-                seen.append(answers.keep(name, result, (), every, page.answers))
+                seen.append(answers.keep(name, result, (), all_instances, page.answers))
                 facts.append({"image": name, **result.record()})
             if not seen:
                 raise InputError(facts[0]["error"])

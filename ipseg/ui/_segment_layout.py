@@ -8,12 +8,12 @@ from typing import Any
 import gradio as gr
 
 from ipseg.ui import _answers as answers
+from ipseg.ui._pool import examples_folder, image_input
 from ipseg.ui._questions import Session
-from ipseg.ui._studio import examples_folder, picture_input
 
-IS_IT, IS_NOT = "+ the thing", "− not the thing"
+IS_IT, IS_NOT = "+ the object", "− not the object"
 
-# Prompt, input, what is not meant, all of them?, and what the example shows: pictures below examples_media.
+# Prompt, input, what is not meant, all of them?, and what the example shows: images below examples_media.
 EXAMPLES = (
     ("Images/yellow_duck/00", "Images/yellow_duck/03", "", False, "A duck and its pink twin"),
     ("Images/red_mug/01", "Images/red_mug/03", "", False, "The red mug, not the green"),
@@ -32,9 +32,9 @@ class Layout:
 
     prompts: gr.Gallery
     mask: gr.Image
-    unlike: gr.Gallery
+    negative_prompt: gr.Gallery
     images: gr.Gallery
-    every: gr.Checkbox
+    all_instances: gr.Checkbox
     run: gr.Button
     verdict: gr.HTML
     answers: gr.Gallery
@@ -56,8 +56,8 @@ class Layout:
 
 def build() -> Layout:
     """Questions above, the answer on the left, the reasons for it on the right."""
-    prompts, mask, unlike, images, every = _questions()
-    examples = _examples(prompts, images, unlike, every)
+    prompts, mask, negative_prompt, images, all_instances = _questions()
+    examples = _examples(prompts, images, negative_prompt, all_instances)
     run = gr.Button("Cut it out", variant="primary", size="lg", elem_id="run")
     verdict = gr.HTML(answers.WAITING, elem_id="verdict", container=False)
     several = gr.Gallery(
@@ -83,7 +83,8 @@ def build() -> Layout:
             heat, saliency = _evidence()
     steps = gr.Markdown(elem_id="steps")
     return Layout(
-        prompts, mask, unlike, images, every, run, verdict, several, slider, numbered, mask_file, cut_file, archive,
+        prompts, mask, negative_prompt, images, all_instances,
+        run, verdict, several, slider, numbered, mask_file, cut_file, archive,
         marked, sign, undo, clear, heat, saliency, steps, gr.State(Session()), examples,
     )  # fmt: skip
 
@@ -91,20 +92,22 @@ def build() -> Layout:
 def _questions() -> tuple[gr.Gallery, gr.Image, gr.Gallery, gr.Gallery, gr.Checkbox]:
     with gr.Row():
         with gr.Column(min_width=300):
-            prompts = _pictures("1. The thing, in one picture or more", "prompts")
-            with gr.Accordion("I have a mask for my first picture", open=False):
-                mask = picture_input(
-                    label="White on black, the size of the picture",
+            prompts = _pictures("1. The object, in one image or more", "prompts")
+            with gr.Accordion("I have a mask for my first image", open=False):
+                mask = image_input(
+                    label="White on black, the size of the image",
                     height=160,
                     elem_id="prompt-mask",
-                    alt_text="Mask of the first prompt picture",
+                    alt_text="Mask of the first prompt image",
                 )
-            with gr.Accordion("Not this: pictures of what is not meant", open=False):
-                unlike = _pictures("A look-alike, or what was cut out by mistake", "unlike", height=160)
+            with gr.Accordion("Not this: images of what is not meant", open=False):
+                negative_prompt = _pictures(
+                    "A look-alike, or what was cut out by mistake", "negative_prompt", height=160
+                )
         with gr.Column(min_width=300):
-            images = _pictures("2. What to search, one picture or more", "image")
-            every = gr.Checkbox(label="All of them, not only the best", elem_id="every")
-    return prompts, mask, unlike, images, every
+            images = _pictures("2. What to search, one image or more", "image")
+            all_instances = gr.Checkbox(label="All of them, not only the best", elem_id="all_instances")
+    return prompts, mask, negative_prompt, images, all_instances
 
 
 def _pictures(label: str, name: str, height: int = 260) -> gr.Gallery:
@@ -123,7 +126,7 @@ def _pictures(label: str, name: str, height: int = 260) -> gr.Gallery:
 
 
 def _corrections() -> tuple[gr.Image, gr.Radio, gr.Button, gr.Button]:
-    """The picture with its points, and what a click on it says."""
+    """The image with its points, and what a click on it says."""
     marked = _seen("marked", "Points: click to correct", "The result with its positive and negative points", 270)
     sign = gr.Radio([IS_IT, IS_NOT], value=IS_IT, label="My click says that it is", elem_id="sign")
     with gr.Row():
@@ -158,7 +161,9 @@ def _file(label: str, name: str) -> gr.DownloadButton:
     return gr.DownloadButton(label, interactive=False, elem_id=f"{name}-file", min_width=120)
 
 
-def _examples(prompts: gr.Gallery, images: gr.Gallery, unlike: gr.Gallery, every: gr.Checkbox) -> gr.Examples | None:
+def _examples(
+    prompts: gr.Gallery, images: gr.Gallery, negative_prompt: gr.Gallery, all_instances: gr.Checkbox
+) -> gr.Examples | None:
     """A row of examples; a click fills in the question."""
     folder = examples_folder()
     if folder is None:
@@ -170,5 +175,9 @@ def _examples(prompts: gr.Gallery, images: gr.Gallery, unlike: gr.Gallery, every
     ]
     labels = [label for *_, label in EXAMPLES]
     return gr.Examples(
-        rows, [prompts, images, unlike, every], label="Or try", example_labels=labels, elem_id="examples"
+        rows,
+        [prompts, images, negative_prompt, all_instances],
+        label="Or try",
+        example_labels=labels,
+        elem_id="examples",
     )

@@ -1,4 +1,4 @@
-"""What every handler takes beside its pictures: the engine, and often the numbers of the method.
+"""What every handler takes beside its images: the engine, and often the numbers of the method.
 
 Gradio reads an endpoint's arguments, and what they mean, from the signature and docstring of its handler. Here they
 are written once::

@@ -11,24 +11,24 @@ from typing import Any
 import gradio as gr
 
 from ipseg.core import images, store
-from ipseg.core.types import PictureError
+from ipseg.core.types import ImageError
 from ipseg.engine import options
 from ipseg.engine.options import Options
 from ipseg.method.pipeline import Progress
 from ipseg.studies import ablation
-from ipseg.studies.ablation import Inside, Pair
+from ipseg.studies.ablation import Ablation, Pair
 from ipseg.ui import _ablation as sections
 from ipseg.ui._controls import Controls
+from ipseg.ui._pool import JOBS, EnginePool, error_messages, examples_folder, image_input, reporter
 from ipseg.ui._signature import with_engine
-from ipseg.ui._studio import JOBS, Studio, examples_folder, picture_input, reporter, sentences
 
-TITLE, ORDER = "Inside", 4
+TITLE, ORDER = "Ablation", 4
 
 INTRO = (
-    "What happens between the prompt and the mask? Every step of the method on one pair of pictures, and what becomes "
-    "of the answer when a step is done otherwise. Press an example, or bring two pictures of your own."
+    "What happens between the prompt and the mask? Every step of the method on one pair of images, and what becomes "
+    "of the answer when a step is done otherwise. Press an example, or bring two images of your own."
 )
-WAITING = '<div class="waiting">Press an example, or give a picture of the thing and a picture to search.</div>'
+WAITING = '<div class="waiting">Press an example, or give an image of the object and an image to search.</div>'
 EXAMPLES = (  # prompt and input below examples_media/Images, and what the pair shows
     ("robot/01", "robot/02", "The robot behind the car"),
     ("yellow_duck/00", "yellow_duck/03", "A duck and its pink twin"),
@@ -39,20 +39,20 @@ SECTIONS = (  # name, heading, the explanation with what it corresponds to in th
     (
         "features",
         "Features as colours",
-        "Each cell of a picture becomes a long list of numbers; like colours in the two pictures are like numbers "
+        "Each cell of an image becomes a long list of numbers; like colours in the two images are like numbers "
         "(the paper's Fig. 4).",
     ),
     (
         "similarity",
         "Similarity to the prompt",
-        "How much each place of the searched picture resembles the thing, from blue to red, with the outline that came "
+        "How much each place of the searched image resembles the object, from blue to red, with the outline that came "
         "of it, for each source and for all together (Fig. 5 and 8, Table 3).",
     ),
     (
         "saliency",
-        "What hides the prompt's ground",
-        "A saliency method decides which part of the prompt is the thing, shown bright; each is tried in turn, and its "
-        "answer measured (Table 6).",
+        "What hides the prompt's background",
+        "A saliency method decides which part of the prompt is the object, shown bright; each is tried in turn, and "
+        "its answer measured (Table 6).",
     ),
     (
         "grid",
@@ -77,17 +77,17 @@ class _Layout:
     examples: gr.Examples | None
 
 
-def build(studio: Studio, controls: Controls) -> None:
+def build(pool: EnginePool, controls: Controls) -> None:
     """Lay out the tab and wire it."""
     page = _layout()
-    handler = _handler(studio)
+    handler = _handler(pool)
     common: dict[str, Any] = {
         "inputs": [*page.asked, *controls.engine],
         "outputs": [page.verdict, page.steps, *page.sections, page.record],
         "show_progress_on": [page.verdict],
         **JOBS,
     }
-    pressed = [page.run.click(handler, api_name="inside", **common)]
+    pressed = [page.run.click(handler, api_name="ablation", **common)]
     if page.examples:
         pressed.append(page.examples.load_input_event.then(handler, api_visibility="private", **common))
     for event in pressed:
@@ -101,7 +101,7 @@ def build(studio: Studio, controls: Controls) -> None:
         )
 
 
-def _handler(studio: Studio) -> Callable[..., tuple[Any, ...]]:
+def _handler(pool: EnginePool) -> Callable[..., tuple[Any, ...]]:
     """What answers; Gradio reads its arguments for the API."""
 
     @with_engine()
@@ -114,19 +114,19 @@ def _handler(studio: Studio) -> Callable[..., tuple[Any, ...]]:
         asked: Options,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio finds its progress in the default
     ) -> tuple[Any, ...]:
-        """Show the features, the similarity, the saliency and a grid over K and c for one pair of pictures.
+        """Show the features, the similarity, the saliency and a grid over K and c for one pair of images.
 
         Args:
-            prompt: picture of the thing
-            image: the picture to search
+            prompt: image of the object
+            image: the image to search
             thing: true mask of the prompt: white on black, same size; may be left out
-            truth: true mask of the picture to search, to measure against; may be left out
+            truth: true mask of the image to search, to measure against; may be left out
         """
-        report = reporter(progress, studio.limits.many)
-        with sentences():
+        report = reporter(progress, pool.limits.many)
+        with error_messages():
             pair = _opened(prompt, image, thing, truth)
             whole = options.resolve(asked).method.refinement == "ranked"
-            told = sections.Told(_looked(studio, asked, pair, report), pair, whole)
+            told = sections.Told(_looked(pool, asked, pair, report), pair, whole)
         return (
             sections.verdict(told, asked.name),
             sections.steps(told),
@@ -142,10 +142,10 @@ def _handler(studio: Studio) -> Callable[..., tuple[Any, ...]]:
 
 def _opened(prompt: str | None, image: str | None, thing: str | None, truth: str | None) -> Pair:
     if not prompt:
-        raise PictureError("There is no picture of the thing yet; add one on the left.")
+        raise ImageError("There is no image of the object yet; add one on the left.")
     if not image:
-        raise PictureError("There is no picture to search yet; add one on the right.")
-    shown, searched = images.open_picture(prompt), images.open_picture(image)
+        raise ImageError("There is no image to search yet; add one on the right.")
+    shown, searched = images.open_image(prompt), images.open_image(image)
     masks = [
         images.open_mask(mask, picture.shape[:2]) if mask else None
         for mask, picture in ((thing, shown), (truth, searched))
@@ -153,22 +153,22 @@ def _opened(prompt: str | None, image: str | None, thing: str | None, truth: str
     return Pair(shown, searched, *masks)
 
 
-def _looked(studio: Studio, asked: Options, pair: Pair, report: Progress) -> Inside:
-    """What is shipped is kept on disk; a visitor's own pictures never are."""
+def _looked(pool: EnginePool, asked: Options, pair: Pair, report: Progress) -> Ablation:
+    """What is shipped is kept on disk; a visitor's own images never are."""
     shipped = {images.fingerprint(pair.prompt), images.fingerprint(pair.image)} <= _shipped()
-    if not studio.loaded(asked):
+    if not pool.loaded(asked):
         report(0.0, "models")
-    engine = studio.engine(asked)
-    with studio.looking():
+    engine = pool.engine(asked)
+    with pool.looking():
         return ablation.look(engine, pair, folder=store.folder("inside") if shipped else None, progress=report)
 
 
 @cache
 def _shipped() -> frozenset[str]:
-    """The contents of the example pictures."""
+    """The contents of the example images."""
     folder = examples_folder()
     names = [name for row in EXAMPLES for name in row[:2]] if folder else []
-    return frozenset(images.fingerprint(images.open_picture(_file(folder, "Images", name))) for name in names)
+    return frozenset(images.fingerprint(images.open_image(_file(folder, "Images", name))) for name in names)
 
 
 def _file(folder: Path | None, kind: str, name: str) -> str:
@@ -179,26 +179,26 @@ def _layout() -> _Layout:
     gr.Markdown(INTRO)
     with gr.Row():
         prompt, image = (
-            picture_input(label=label, height=220, elem_id=name, alt_text=label, min_width=260)
-            for name, label in (("inside-prompt", "1. The thing"), ("inside-image", "2. The picture to search"))
+            image_input(label=label, height=220, elem_id=name, alt_text=label, min_width=260)
+            for name, label in (("ablation-prompt", "1. The object"), ("ablation-image", "2. The image to search"))
         )
     with gr.Accordion("I know the true masks: then every IoU is with them", open=False), gr.Row():
         thing, truth = (
-            picture_input(label=label, height=180, elem_id=name, alt_text=label, min_width=240)
-            for name, label in (("inside-thing", "Of the thing, white on black"), ("inside-truth", "Of the searched"))
+            image_input(label=label, height=180, elem_id=name, alt_text=label, min_width=240)
+            for name, label in (("ablation-thing", "Of the object, white on black"), ("ablation-truth", "Of the searched"))
         )
     asked: list[gr.components.Component] = [prompt, image, thing, truth]
     examples = _examples(asked)
-    run = gr.Button("Look inside", variant="primary", size="lg", elem_id="inside-run")
-    verdict = gr.HTML(WAITING, elem_id="inside-verdict", elem_classes=["inside"], container=False, padding=False)
-    with gr.Column(visible=False, elem_id="inside-results") as results:
+    run = gr.Button("Look inside", variant="primary", size="lg", elem_id="ablation-run")
+    verdict = gr.HTML(WAITING, elem_id="ablation-verdict", elem_classes=["inside"], container=False, padding=False)
+    with gr.Column(visible=False, elem_id="ablation-results") as results:
         steps = _told("steps")
         told = []
         for name, heading, explained in SECTIONS:
             gr.Markdown(f"### {heading}\n{explained}")
             told.append(_told(name))
         with gr.Accordion("The record, as JSON", open=False):
-            record = gr.JSON(elem_id="inside-record", show_label=False)
+            record = gr.JSON(elem_id="ablation-record", show_label=False)
     return _Layout(asked, run, verdict, steps, told, record, results, examples)
 
 
@@ -212,8 +212,8 @@ def _examples(asked: list[gr.components.Component]) -> gr.Examples | None:
         for prompt, image, _ in EXAMPLES
     ]
     labels = [label for *_, label in EXAMPLES]
-    return gr.Examples(rows, asked, label="Press one", example_labels=labels, elem_id="inside-examples")
+    return gr.Examples(rows, asked, label="Press one", example_labels=labels, elem_id="ablation-examples")
 
 
 def _told(name: str) -> gr.HTML:
-    return gr.HTML(elem_id=f"inside-{name}", elem_classes=["inside"], container=False, padding=False)
+    return gr.HTML(elem_id=f"ablation-{name}", elem_classes=["inside"], container=False, padding=False)

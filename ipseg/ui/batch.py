@@ -1,4 +1,4 @@
-"""Batch and video: one prompt, many pictures or a clip; a bar, a stop, and everything to take away."""
+"""Batch and video: one prompt, many images or a clip; a bar, a stop, and everything to take away."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Any
 
 import gradio as gr
 
-from ipseg.core.types import PictureError
+from ipseg.core.types import ImageError
 from ipseg.engine.options import Options
 from ipseg.ui import _batch_jobs as work
 from ipseg.ui._batch_jobs import Given
 from ipseg.ui._controls import Controls
 from ipseg.ui._jobs import Jobs
+from ipseg.ui._pool import JOBS, EnginePool, error_messages, image_input
 from ipseg.ui._progress import QUEUED, STOPPING, WAITING
 from ipseg.ui._signature import with_engine
-from ipseg.ui._studio import JOBS, Studio, picture_input, sentences
 
 TITLE, ORDER = "Batch and video", 5
 
@@ -49,10 +49,10 @@ class _Layout:
         return [self.status, self.gallery, self.video, self.masks_file, self.coco_file, self.clip_file]
 
 
-def build(studio: Studio, controls: Controls) -> None:
+def build(pool: EnginePool, controls: Controls) -> None:
     """Lay out the tab and wire it."""
     page, jobs = _layout(), Jobs()
-    batch, video = _batch(studio, jobs, page), _video(studio, jobs, page)
+    batch, video = _batch(pool, jobs, page), _video(pool, jobs, page)
     quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     for button, job, name, given in (
         (page.run, batch, "batch", [page.prompts, page.files, page.mask]),
@@ -85,8 +85,8 @@ def _stopped(jobs: Jobs) -> Callable[..., Any]:
     return stop
 
 
-def _batch(studio: Studio, jobs: Jobs, page: _Layout) -> Callable[..., Any]:
-    """What answers for pictures; Gradio reads the arguments for the API."""
+def _batch(pool: EnginePool, jobs: Jobs, page: _Layout) -> Callable[..., Any]:
+    """What answers for images; Gradio reads the arguments for the API."""
 
     @with_engine(numbers=True)
     def batch(
@@ -98,25 +98,25 @@ def _batch(studio: Studio, jobs: Jobs, page: _Layout) -> Callable[..., Any]:
         numbers: dict[str, Any],
         request: gr.Request = None,  # Gradio fills it in
     ) -> Iterator[tuple[Any, ...]]:
-        """Cut the thing that the prompt pictures show out of many pictures.
+        """Cut the object that the prompt images show out of many images.
 
         Yields how far it is; the last answer holds the zip of masks and the COCO file.
 
         Args:
-            prompts: pictures of the thing
-            files: the pictures to search: files, or zips of them
-            mask: where the thing is in the first prompt picture: white on black, same size; may be left out
+            prompts: images of the object
+            files: the images to search: files, or zips of them
+            mask: where the object is in the first prompt image: white on black, same size; may be left out
         """
-        with sentences(), jobs.running(request, studio.limits.many) as watch:
+        with error_messages(), jobs.running(request, pool.limits.many) as watch:
             if not files:
-                raise PictureError("There are no pictures to search yet; add files, a zip or a folder.")
+                raise ImageError("There are no images to search yet; add files, a zip or a folder.")
             given = Given(prompts, mask, numbers, asked)
-            yield from work.pictures_job(studio, jobs, page, given, files, watch)
+            yield from work.pictures_job(pool, jobs, page, given, files, watch)
 
     return batch
 
 
-def _video(studio: Studio, jobs: Jobs, page: _Layout) -> Callable[..., Any]:
+def _video(pool: EnginePool, jobs: Jobs, page: _Layout) -> Callable[..., Any]:
     """What answers for a clip."""
 
     @with_engine(numbers=True)
@@ -130,21 +130,21 @@ def _video(studio: Studio, jobs: Jobs, page: _Layout) -> Callable[..., Any]:
         numbers: dict[str, Any],
         request: gr.Request = None,  # Gradio fills it in
     ) -> Iterator[tuple[Any, ...]]:
-        """Cut the thing that the prompt pictures show out of every frame of a clip.
+        """Cut the object that the prompt images show out of every frame of a clip.
 
         Yields how far it is; the last answer holds the clip with its overlay, the zip of masks and the COCO file.
 
         Args:
-            prompts: pictures of the thing
+            prompts: images of the object
             clip: an MP4, MOV, WebM, MKV or AVI file of at most two minutes
-            mask: where the thing is in the first prompt picture: white on black, same size; may be left out
+            mask: where the object is in the first prompt image: white on black, same size; may be left out
             per_second: frames of each second that the engine looks at; between them the mask follows the motion
         """
-        with sentences(), jobs.running(request, studio.limits.many) as watch:
+        with error_messages(), jobs.running(request, pool.limits.many) as watch:
             if not clip:
-                raise PictureError("There is no clip yet; add one.")
+                raise ImageError("There is no clip yet; add one.")
             given = Given(prompts, mask, numbers, asked)
-            yield from work.clip_job(studio, jobs, page, given, Path(clip), per_second, watch)
+            yield from work.clip_job(pool, jobs, page, given, Path(clip), per_second, watch)
 
     return video
 
@@ -153,7 +153,7 @@ def _layout() -> _Layout:
     prompts, mask = _prompt()
     with gr.Row():
         with gr.Column(min_width=300):
-            files = gr.File(label="2. Pictures, or a zip of them", file_count="multiple", elem_id="batch-files")
+            files = gr.File(label="2. Images, or a zip of them", file_count="multiple", elem_id="batch-files")
             folder = gr.UploadButton("Choose a folder", file_count="directory", size="sm", elem_id="batch-folder")
             run = gr.Button("Cut it out of all", variant="primary", size="lg", elem_id="batch-run")
         with gr.Column(min_width=300):
@@ -197,7 +197,7 @@ def _results() -> tuple[gr.Gallery, gr.Video]:
 
 def _prompt() -> tuple[gr.Gallery, gr.Image]:
     prompts = gr.Gallery(
-        label="1. The thing: one picture of it, or several",
+        label="1. The object: one image of it, or several",
         type="filepath",
         file_types=["image"],
         columns=4,
@@ -208,11 +208,11 @@ def _prompt() -> tuple[gr.Gallery, gr.Image]:
         sources=["upload", "clipboard"],
         elem_id="batch-prompts",
     )
-    with gr.Accordion("I have a mask for my first picture", open=False):
-        mask = picture_input(
-            label="White on black, the size of the picture",
+    with gr.Accordion("I have a mask for my first image", open=False):
+        mask = image_input(
+            label="White on black, the size of the image",
             height=160,
             elem_id="batch-mask",
-            alt_text="Mask of the first prompt picture",
+            alt_text="Mask of the first prompt image",
         )
     return prompts, mask

@@ -9,27 +9,27 @@ from typing import Any
 import gradio as gr
 
 from ipseg.core import images
-from ipseg.core.types import InputError, Mask, Picture, PictureError
+from ipseg.core.types import ImageError, InputError, Mask, Picture
 from ipseg.engine.options import Options
 from ipseg.studies import comparison
 from ipseg.ui import _rows as rows
 from ipseg.ui._compare_fields import Layout, layout
 from ipseg.ui._controls import Controls
+from ipseg.ui._pool import JOBS, EnginePool, error_messages, reporter
 from ipseg.ui._signature import with_engine
-from ipseg.ui._studio import JOBS, Studio, reporter, sentences
 
 TITLE, ORDER = "Compare", 1
 
-MOST = 16  # pictures in one comparison
+MOST = 16  # images in one comparison
 
 
-def build(studio: Studio, controls: Controls) -> None:
+def build(pool: EnginePool, controls: Controls) -> None:
     """Lay out the tab and wire it."""
     page = layout()
     inputs = [page.prompt, page.pictures, page.methods, page.mask, page.paint, page.truths, *controls.engine]
     shown = [page.left, page.right, page.slider, page.answers, page.difference]
     outputs = [page.table, page.record, page.row, page.masks, page.kept, page.which, *shown]
-    page.run.click(_handler(studio, page), inputs, outputs, api_name="compare", show_progress_on=[page.answers], **JOBS)
+    page.run.click(_handler(pool, page), inputs, outputs, api_name="compare", show_progress_on=[page.answers], **JOBS)
     quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     page.which.input(_another, [page.kept, page.which], shown, **quiet)
     gr.on(
@@ -43,7 +43,7 @@ def build(studio: Studio, controls: Controls) -> None:
     page.prompt.change(lambda: None, None, page.paint, **quiet)
 
 
-def _handler(studio: Studio, page: Layout) -> Callable[..., tuple[Any, ...]]:
+def _handler(pool: EnginePool, page: Layout) -> Callable[..., tuple[Any, ...]]:
     """What answers; Gradio reads its arguments for the API."""
 
     @with_engine()
@@ -58,22 +58,22 @@ def _handler(studio: Studio, page: Layout) -> Callable[..., tuple[Any, ...]]:
         asked: Options,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio finds its progress in the default
     ) -> tuple[Any, ...]:
-        """Cut the thing that the prompt shows out of pictures, by several methods.
+        """Cut the object that the prompt shows out of images, by several methods.
 
         Args:
-            prompt: picture of the thing
-            pictures: the pictures to search
+            prompt: image of the object
+            images: the images to search
             methods: two or more of ipseg and its rivals
-            mask: where the thing is in the prompt: white on black, same size; the saliency mask where left out
+            mask: where the object is in the prompt: white on black, same size; the saliency mask where left out
             paint: the same, painted on the page
-            truths: true masks of the pictures, by the pictures' names or in their order; may be left out
+            truths: true masks of the images, by the images' names or in their order; may be left out
         """
-        report = reporter(progress, studio.limits.many)
-        with sentences():
+        report = reporter(progress, pool.limits.many)
+        with error_messages():
             question = _question(prompt, pictures, methods, mask, paint, truths)
-            if not studio.loaded(asked):
+            if not pool.loaded(asked):
                 report(0.0, "models")
-            found = _answers(studio, studio.engine(asked), question, report)
+            found = _answers(pool, pool.engine(asked), question, report)
         kept = rows.keep(found, question.names, page)
         return (
             rows.table(found, question.names, asked.name),
@@ -94,7 +94,7 @@ class _Question:
     prompt: Picture
     mask: Mask | None
     pictures: list[Picture]
-    names: list[str]  # of the pictures, each once
+    names: list[str]  # of the images, each once
     methods: list[str]
     truths: list[Mask | None]
 
@@ -109,21 +109,21 @@ def _question(
 ) -> _Question:
     """Everything that can be wrong is said before any work is done."""
     if not prompt:
-        raise PictureError("There is no picture of the thing yet; add one on the left.")
+        raise ImageError("There is no image of the object yet; add one on the left.")
     if not pictures:
-        raise PictureError("There is no picture to search yet; add one on the right.")
+        raise ImageError("There is no image to search yet; add one on the right.")
     if len(pictures) > MOST:
-        raise PictureError(f"There are {len(pictures)} pictures; give at most {MOST} at once.")
+        raise ImageError(f"There are {len(pictures)} images; give at most {MOST} at once.")
     comparison.check(methods)
-    shown = images.open_picture(prompt)
-    opened = [images.open_picture(path) for path, _ in pictures]
+    shown = images.open_image(prompt)
+    opened = [images.open_image(path) for path, _ in pictures]
     names = rows.distinct([path for path, _ in pictures])
     given = images.open_mask(mask, shown.shape[:2]) if mask else rows.painted(paint, shown.shape[:2])
     return _Question(shown, given, opened, names, methods, rows.matched(truths or [], names, opened))
 
 
-def _answers(studio: Studio, engine: Any, question: _Question, report: Any) -> list[comparison.Comparison]:
-    settings = {name: {"dense": 0} for name in ("matcher", "matcher_z")} if not studio.quick else {}
+def _answers(pool: EnginePool, engine: Any, question: _Question, report: Any) -> list[comparison.Comparison]:
+    settings = {name: {"dense": 0} for name in ("matcher", "matcher_z")} if not pool.quick else {}
     contestants = comparison.enter(
         engine,
         question.methods,
@@ -144,11 +144,11 @@ def _answers(studio: Studio, engine: Any, question: _Question, report: Any) -> l
 
 
 def _another(kept: list[rows.Kept] | None, which: str | None) -> tuple[Any, ...]:
-    """One of the pictures: its answers, the first two of them on the slider, and where all differ."""
+    """One of the images: its answers, the first two of them on the slider, and where all differ."""
     if not kept:
         return tuple(gr.skip() for _ in range(5))
     row = next((row for row in kept if row.name == which), kept[0])
-    labels = ["the picture", *(label for label, _ in row.answers)]
+    labels = ["the image", *(label for label, _ in row.answers)]
     left, right = (labels[1], labels[2]) if len(labels) > 2 else (labels[0], labels[-1])
     return (
         gr.Dropdown(choices=labels, value=left),
@@ -163,10 +163,10 @@ def _canvas(editor: gr.ImageEditor) -> Callable[[str | None], Any]:
     """The prompt, upright and at its own size, as what is painted on."""
 
     def onto(prompt: str | None) -> Any:
-        with sentences():
+        with error_messages():
             if not prompt:
-                raise PictureError("There is no picture of the thing yet; add one first.")
-            picture = images.open_picture(prompt)
+                raise ImageError("There is no image of the object yet; add one first.")
+            picture = images.open_image(prompt)
         return {"background": rows.as_png(editor, picture, "prompt.png"), "layers": [], "composite": None}
 
     return onto

@@ -13,28 +13,28 @@ from ipseg.studies import galleries
 from ipseg.studies.galleries import Answer, Case
 from ipseg.ui import _gallery
 from ipseg.ui._controls import Controls
+from ipseg.ui._pool import JOBS, EnginePool, error_messages, reporter
 from ipseg.ui._signature import with_engine
-from ipseg.ui._studio import JOBS, Studio, reporter, sentences
 
 TITLE, ORDER = "Failure cases", 3
 
 INTRO = (
-    "The method works from **one picture of one single, complete, clearly seen thing**. Here are prompts that break "
-    "that rule, what counted as the thing in them, and a prompt that keeps it, asked about the same picture."
+    "The method works from **one image of one single, complete, clearly seen thing**. Here are prompts that break "
+    "that rule, what counted as the object in them, and a prompt that keeps it, asked about the same image."
 )
 BECAUSE = {
     "single": "The rule wants a single thing.",
     "complete": "The rule wants the complete thing.",
-    "clear": "The rule wants the thing clearly seen.",
+    "clear": "The rule wants the object clearly seen.",
 }
 
 
-def build(studio: Studio, controls: Controls) -> None:
+def build(pool: EnginePool, controls: Controls) -> None:
     """Lay out the tab and wire it."""
     _, cases = _gallery.contents()
     gr.Markdown(INTRO)
     if not cases:
-        gr.Markdown("The pictures of the gallery are not here; run the page from a checkout of the project.")
+        gr.Markdown("The images of the gallery are not here; run the page from a checkout of the project.")
         return
     names = list(cases)
     which = gr.Gallery(
@@ -74,7 +74,7 @@ def build(studio: Studio, controls: Controls) -> None:
     def pick(event: gr.SelectData) -> str:
         return names[event.index]
 
-    handler = _handler(studio, cases)
+    handler = _handler(pool, cases)
     common: dict[str, Any] = {
         "inputs": [case, *controls.engine],
         "outputs": [verdict, *pictures],
@@ -86,7 +86,7 @@ def build(studio: Studio, controls: Controls) -> None:
     picked.then(handler, api_visibility="private", **common)
 
 
-def _handler(studio: Studio, cases: Mapping[str, Case]) -> Callable[..., tuple[Any, ...]]:
+def _handler(pool: EnginePool, cases: Mapping[str, Case]) -> Callable[..., tuple[Any, ...]]:
     """What answers; Gradio reads its arguments for the API."""
 
     @with_engine()
@@ -96,14 +96,14 @@ def _handler(studio: Studio, cases: Mapping[str, Case]) -> Callable[..., tuple[A
         asked: Options,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio finds its progress in the default
     ) -> tuple[Any, ...]:
-        """Ask about a picture with a prompt that breaks the rule, and with the one that mends it.
+        """Ask about an image with a prompt that breaks the rule, and with the one that mends it.
 
         Args:
             case: the case, as the gallery names it
         """
-        report = reporter(progress, studio.limits.many)
-        with sentences():
-            engine, this = studio.engine(asked), cases[case]
+        report = reporter(progress, pool.limits.many)
+        with error_messages():
+            engine, this = pool.engine(asked), cases[case]
             prompts = {"broken": [this.prompt.picture], "mended": [this.mended.picture]}
             found = galleries.answers(engine, prompts, [this.input], progress=report)
         (broken,), (mended,) = found["broken"], found["mended"]

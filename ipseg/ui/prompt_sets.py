@@ -10,30 +10,30 @@ from typing import Any
 import gradio as gr
 
 from ipseg.core import images
-from ipseg.core.types import PictureError
+from ipseg.core.types import ImageError
 from ipseg.engine.options import Options
 from ipseg.studies import galleries
 from ipseg.studies.galleries import Answer, Kind
 from ipseg.ui import _gallery
 from ipseg.ui._controls import Controls
+from ipseg.ui._pool import JOBS, EnginePool, error_messages, reporter
 from ipseg.ui._signature import with_engine
-from ipseg.ui._studio import JOBS, Studio, reporter, sentences
 
 TITLE, ORDER = "Prompt sets", 2
 
 MOST = 4  # prompts of a visitor's own
 INTRO = (
     "How much does the answer depend on the prompt? Three prompts of the same kind of thing, in other colours, poses "
-    "and lights, are asked about the same pictures. (The offline engine knows colours and textures, not kinds.)"
+    "and lights, are asked about the same images. (The offline engine knows colours and textures, not kinds.)"
 )
 
 
-def build(studio: Studio, controls: Controls) -> None:
+def build(pool: EnginePool, controls: Controls) -> None:
     """Lay out the tab and wire it."""
     kinds, _ = _gallery.contents()
     gr.Markdown(INTRO)
     if not kinds:
-        gr.Markdown("The pictures of the gallery are not here; run the page from a checkout of the project.")
+        gr.Markdown("The images of the gallery are not here; run the page from a checkout of the project.")
         return
     with gr.Row():
         kind = gr.Dropdown(
@@ -55,14 +55,14 @@ def build(studio: Studio, controls: Controls) -> None:
         )
     run = gr.Button("Ask with every prompt", variant="primary", size="lg", elem_id="sets-run")
     verdict = gr.HTML(elem_id="sets-verdict", container=False)
-    prompts = _pictures("The prompts: bright counts as the thing", "sets-prompts", 3)
-    answers = _pictures("The answers, a row for each picture", "sets-answers", 3)
+    prompts = _pictures("The prompts: bright counts as the object", "sets-prompts", 3)
+    answers = _pictures("The answers, a row for each image", "sets-answers", 3)
     inputs = [kind, own, *controls.engine]
     outputs = [verdict, prompts, answers]
-    run.click(_handler(studio, kinds), inputs, outputs, api_name="prompt_sets", show_progress_on=[answers], **JOBS)
+    run.click(_handler(pool, kinds), inputs, outputs, api_name="prompt_sets", show_progress_on=[answers], **JOBS)
 
 
-def _handler(studio: Studio, kinds: Mapping[str, Kind]) -> Callable[..., tuple[Any, ...]]:
+def _handler(pool: EnginePool, kinds: Mapping[str, Kind]) -> Callable[..., tuple[Any, ...]]:
     """What answers; Gradio reads its arguments for the API."""
 
     @with_engine()
@@ -73,20 +73,20 @@ def _handler(studio: Studio, kinds: Mapping[str, Kind]) -> Callable[..., tuple[A
         asked: Options,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio finds its progress in the default
     ) -> tuple[Any, ...]:
-        """Ask about the same pictures with three prompts of one kind of thing, and with prompts of your own.
+        """Ask about the same images with three prompts of one kind of thing, and with prompts of your own.
 
         Args:
             kind: the kind of thing, as the gallery names it
             own: further prompts, each asked alone
         """
-        report = reporter(progress, studio.limits.many)
-        with sentences():
+        report = reporter(progress, pool.limits.many)
+        with error_messages():
             added = [path for path, _ in own or []]
             if len(added) > MOST:
-                raise PictureError(f"There are {len(added)} prompts of your own; give at most {MOST} at once.")
+                raise ImageError(f"There are {len(added)} prompts of your own; give at most {MOST} at once.")
             for path in added:
-                images.open_picture(path)
-            engine = studio.engine(asked)
+                images.open_image(path)
+            engine = pool.engine(asked)
             sets: dict[str, list[Path]] = {
                 f"set {name}": [one.picture for one in each] for name, each in kinds[kind].sets.items()
             }

@@ -1,4 +1,4 @@
-"""The first tab: pictures of a thing and pictures to search in, the masks and the reasons for them out."""
+"""The first tab: images of an object and images to search in, the masks and the reasons for them out."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from ipseg.ui import _questions as questions
 from ipseg.ui import _segment_api as api
 from ipseg.ui import _segment_layout as layout
 from ipseg.ui._controls import Controls, chosen
+from ipseg.ui._pool import JOBS, EnginePool, error_messages, reporter, shown
 from ipseg.ui._questions import Clicks, Question, Ready, Seen, Session
 from ipseg.ui._rows import distinct
 from ipseg.ui._segment_layout import IS_IT, Layout
-from ipseg.ui._studio import JOBS, Studio, reporter, sentences, shown
 
 TITLE, ORDER = "Segment", 0
 
 Values = dict[gr.components.Component, Any]
 
 
-def build(studio: Studio, controls: Controls) -> None:
+def build(pool: EnginePool, controls: Controls) -> None:
     """Lay out the tab and wire it."""
     page = layout.build()
-    desk = Desk(studio, controls, page)
-    asked = {page.prompts, page.images, page.mask, page.unlike, page.every, *controls.inputs}
+    desk = Desk(pool, controls, page)
+    asked = {page.prompts, page.images, page.mask, page.negative_prompt, page.all_instances, *controls.inputs}
     common: dict[str, Any] = {
         "outputs": desk.outputs, "show_progress_on": [page.slider], "api_visibility": "private", **JOBS,
     }  # fmt: skip
@@ -46,21 +46,21 @@ def build(studio: Studio, controls: Controls) -> None:
     page.clear.click(desk.clear, held, **common)
     moved = [controls.k.release, controls.clusters.release, controls.threshold.release]
     gr.on(moved, desk.again, held, trigger_mode="always_last", **common)
-    api.build(studio, controls, page)
+    api.build(pool, controls, page)
 
 
 class Desk:
     """Answers the events of the tab. It holds components, and nothing of any visitor: that is in their session."""
 
-    def __init__(self, studio: Studio, controls: Controls, page: Layout) -> None:
-        self.studio, self.controls, self.page = studio, controls, page
+    def __init__(self, pool: EnginePool, controls: Controls, page: Layout) -> None:
+        self.pool, self.controls, self.page = pool, controls, page
         self.outputs = [
             page.verdict, page.slider, page.marked, page.heat, page.saliency, page.mask_file, page.cut_file, page.steps,
             page.numbered, page.answers, page.archive, page.undo, page.clear, page.session,
         ]  # fmt: skip
 
     def run(self, values: Values, progress: gr.Progress = gr.Progress()) -> tuple[Any, ...]:  # noqa: B008
-        """Every picture, from the first step on."""
+        """Every image, from the first step on."""
         return self._every(values, Session(), progress)
 
     def again(self, values: Values, progress: gr.Progress = gr.Progress()) -> Any:  # noqa: B008
@@ -70,7 +70,7 @@ class Desk:
         return self._every(values, values[self.page.session], progress)
 
     def pick(self, values: Values, chosen: gr.SelectData, progress: gr.Progress = gr.Progress()) -> Any:  # noqa: B008
-        """Show the answer for another picture; what was computed of it is kept."""
+        """Show the answer for another image; what was computed of it is kept."""
         session: Session = values[self.page.session]
         good = [number for number, one in enumerate(session.seen) if not one.error]
         if chosen.index >= len(good) or good[chosen.index] == session.which:
@@ -78,7 +78,7 @@ class Desk:
         return self._one(values, replace(session, which=good[chosen.index]), progress)
 
     def click(self, values: Values, place: gr.SelectData, progress: gr.Progress = gr.Progress()) -> Any:  # noqa: B008
-        """A visitor says of a place on the picture what it is."""
+        """A visitor says of a place on the image what it is."""
         session: Session = values[self.page.session]
         if session.shown is None:
             return gr.skip()
@@ -107,28 +107,28 @@ class Desk:
             questions.paths(values[page.prompts]),
             questions.paths(values[page.images]),
             values[page.mask],
-            questions.paths(values[page.unlike]),
-            values[page.every],
+            questions.paths(values[page.negative_prompt]),
+            values[page.all_instances],
             questions.numbers_of(k, clusters, threshold),
         )
 
     def _every(self, values: Values, session: Session, progress: gr.Progress) -> tuple[Any, ...]:
         start = time.perf_counter()
-        with sentences():
+        with error_messages():
             question = self._question(values)
             question.check()
             names = distinct(question.images)
-            if [one.name for one in session.seen] != names:  # clicks stay with the pictures on which they were made
+            if [one.name for one in session.seen] != names:  # clicks stay with the images on which they were made
                 session = Session(tuple(Seen(name) for name in names))
             several = len(names) > 1
-            limits = self.studio.limits
+            limits = self.pool.limits
             report = reporter(progress, limits.many if several else limits.one)
-            ready = questions.ready(self.studio, question, report)
+            ready = questions.ready(self.pool, question, report)
             session, result = self._searched(ready, session, report)
         return self._shown(ready, session, result, time.perf_counter() - start)
 
     def _searched(self, ready: Ready, session: Session, report: Progress) -> tuple[Session, Result]:
-        """Every picture; one that cannot be used takes its sentence along, unless it is the only one."""
+        """Every image; one that cannot be used takes its message along, unless it is the only one."""
         paths = ready.question.images
         seen: list[Seen] = []
         results: dict[int, Result] = {}  # the one that is shown
@@ -142,24 +142,24 @@ class Desk:
                 continue
             if number == session.which or not results:
                 results = {number: result}
-            seen.append(answers.keep(one.name, result, one.clicks, ready.question.every, self.page.answers))
+            seen.append(answers.keep(one.name, result, one.clicks, ready.question.all_instances, self.page.answers))
         if not results:
             raise InputError(seen[0].error)
         ((which, result),) = results.items()
         return Session(tuple(seen), which), result
 
     def _one(self, values: Values, session: Session, progress: gr.Progress) -> tuple[Any, ...]:
-        """The picture that is shown, anew."""
+        """The image that is shown, anew."""
         start = time.perf_counter()
-        with sentences():
+        with error_messages():
             question = self._question(values)
-            report = reporter(progress, self.studio.limits.one)
-            ready = questions.ready(self.studio, question, report)
+            report = reporter(progress, self.pool.limits.one)
+            ready = questions.ready(self.pool, question, report)
             old = session.seen[session.which]
             if distinct(question.images)[session.which : session.which + 1] != [old.name]:
-                raise InputError("The pictures have changed since the answer; press Cut it out first.")
+                raise InputError("The images have changed since the answer; press Cut it out first.")
             result = ready.answer(question.images[session.which], old.clicks, report)
-            session = session.put(answers.keep(old.name, result, old.clicks, question.every, self.page.answers))
+            session = session.put(answers.keep(old.name, result, old.clicks, question.all_instances, self.page.answers))
         return self._shown(ready, session, result, time.perf_counter() - start)
 
     def _shown(self, ready: Ready, session: Session, result: Result, seconds: float) -> tuple[Any, ...]:
@@ -172,8 +172,8 @@ class Desk:
             answers.prompt_views(ready.prompt),
             *answers.downloads(result, Path(one.name).name, page.mask_file, page.cut_file),
             answers.step_times(result.seconds),
-            answers.numbered(result, question.every),
-            *answers.together(session.seen, session.which, question.every, page.archive),
+            answers.numbered(result, question.all_instances),
+            *answers.together(session.seen, session.which, question.all_instances, page.archive),
             gr.Button(interactive=bool(one.clicks)),
             gr.Button(interactive=bool(one.clicks)),
             session,

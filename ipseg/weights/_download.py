@@ -147,7 +147,7 @@ def _silent(file: str, done: int, total: int) -> None:
 
 @contextmanager
 def _sentences(weight: Weight) -> Iterator[None]:
-    """Whatever a network does becomes one sentence."""
+    """Whatever a network does becomes one message."""
     try:
         yield
     except WeightError:

@@ -1,4 +1,4 @@
-"""What goes wrong with weights, each time one sentence with the command that mends it."""
+"""What goes wrong with weights, each time one message with the command that mends it."""
 
 from __future__ import annotations
 

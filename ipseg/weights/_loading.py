@@ -110,7 +110,7 @@ def _safetensors(path: Path, keep: Callable[[str], bool] | None) -> dict:
 
 @contextmanager
 def readable(path: Path, name: str):
-    """Whatever the readers of files raise becomes one sentence."""
+    """Whatever the readers of files raise becomes one message."""
     try:
         yield
     except (WeightError, MemoryError, ImportError):

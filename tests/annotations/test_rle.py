@@ -8,7 +8,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from ipseg import open_picture
+from ipseg import open_image
 from ipseg.annotations import rle
 from ipseg.batch.archive import Parcel
 
@@ -70,14 +70,14 @@ def test_pycocotools_reads_every_mask_bit_for_bit(tmp_path):
         for number, share in enumerate((0.4, 0.0, 0.1, 1.0, 0.9)):
             mask = rng.random((19 + number, 17)) < share
             mask[0, 0] ^= number == 2  # one that begins inside
-            found = number != 3  # nothing is white where the thing was not found
+            found = number != 3  # nothing is white where the object was not found
             parcel.add(f"{number}.jpg", f"in/{number}", mask, found=found, score=0.5)
             masks[f"{number}.jpg"] = mask & found
     data = coco.COCO(str(parcel.coco))
     annotated = {image["file_name"]: data.imgToAnns[image["id"]] for image in data.dataset["images"]}
     with zipfile.ZipFile(parcel.masks) as archive:
         for name, mask in masks.items():
-            png = open_picture(archive.read(f"in/{name[0]}.png"))[..., 0]
+            png = open_image(archive.read(f"in/{name[0]}.png"))[..., 0]
             np.testing.assert_array_equal(png, mask.astype(np.uint8) * 255)
             read = [data.annToMask(annotation) for annotation in annotated[name]] or [np.zeros(mask.shape, np.uint8)]
             np.testing.assert_array_equal(read[0] * 255, png)

@@ -38,7 +38,7 @@ def build(engine, folder, **settings):
         return plugins.method("groupvit", engine, **({"names": NAMES, "target": "cat", "size": 96} | settings))
 
 
-def test_without_names_it_says_what_it_wants(engine, one_sentence):
+def test_without_names_it_says_what_it_wants(engine, one_message):
     for settings in (
         {},
         {"names": NAMES},
@@ -47,7 +47,7 @@ def test_without_names_it_says_what_it_wants(engine, one_sentence):
     ):
         with pytest.raises(SettingError) as error:
             plugins.method("groupvit", engine, **settings)
-        one_sentence(error.value)
+        one_message(error.value)
 
 
 def test_without_its_weights_it_says_what_it_takes(engine, tmp_path, monkeypatch):

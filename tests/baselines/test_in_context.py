@@ -71,7 +71,7 @@ def published(small) -> dict:
 @pytest.fixture
 def build(engine, folder, small, monkeypatch):
     monkeypatch.setattr("transformers.SegGptConfig", lambda: small.config)
-    engine.perception.cache = type(engine.perception.cache)(2**26)
+    engine.encodings.cache = type(engine.encodings.cache)(2**26)
 
     def make(name, **settings):
         with weights.using(folder):

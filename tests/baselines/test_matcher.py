@@ -7,7 +7,7 @@ import pytest
 
 import ipseg
 from ipseg.core import plugins
-from ipseg.core.types import MaskError, PictureError, SettingError
+from ipseg.core.types import ImageError, MaskError, SettingError
 from ipseg.evaluation.metrics import iou
 
 pytest.importorskip("ot", reason="Matcher's earth mover's distance needs the extra [models]")
@@ -16,7 +16,7 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples_media"
 
 def example(name: str) -> tuple[np.ndarray, np.ndarray]:
     folder, number = name.split("/")
-    picture = ipseg.open_picture(EXAMPLES / "Images" / folder / f"{number}.jpg")
+    picture = ipseg.open_image(EXAMPLES / "Images" / folder / f"{number}.jpg")
     return picture, ipseg.open_mask(EXAMPLES / "Annotations" / folder / f"{number}.png")
 
 
@@ -91,7 +91,7 @@ def test_what_cannot_be_used_is_said(offline, make_scene):
     matcher = plugins.method("matcher", offline)
     with pytest.raises(MaskError):
         matcher.prompt(picture, np.zeros_like(mask))
-    with pytest.raises(PictureError, match="one prompt picture"):
+    with pytest.raises(ImageError, match="one prompt image"):
         matcher.prompt([picture, picture])
     with pytest.raises(SettingError, match="choose one of"):
         plugins.method("matcher", offline, protocol="voc")

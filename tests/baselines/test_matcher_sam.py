@@ -134,5 +134,5 @@ def test_on_another_promptable_network_it_says_so():
     assert matcher.label == "Matcher (on the engine's parts)"
     assert "without DINOv2-L and SAM" in matcher.about
     patches = matcher.patches(named(INPUT))
-    assert patches.frame.grid == (8, 6)  # the cells of the letterboxed square that lie on the picture
+    assert patches.frame.grid == (8, 6)  # the cells of the letterboxed square that lie on the image
     assert matcher.segment(matcher.prompt(PROMPT, THING), INPUT).mask.shape == (120, 83)

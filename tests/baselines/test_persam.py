@@ -10,7 +10,7 @@ from parity_rules import scene
 
 import ipseg
 from ipseg.core import plugins
-from ipseg.core.types import MaskError, PictureError
+from ipseg.core.types import ImageError, MaskError
 
 PROMPT, THING = scene("prompt", 90, 120)
 INPUT, _ = scene("input", 110, 70)
@@ -50,12 +50,12 @@ def test_it_shares_the_encoding_of_a_picture(engine, monkeypatch):
     rival = plugins.method("persam", engine)
     prompt = rival.prompt(PROMPT, THING)
     rival.segment(prompt, INPUT)
-    monkeypatch.setattr(engine.perception.segmenter, "encode", None)
+    monkeypatch.setattr(engine.encodings.segmenter, "encode", None)
     assert rival.segment(prompt, INPUT).mask.shape == INPUT.shape[:2]
 
 
 def test_it_leaves_no_trace_in_sam(engine):
-    sam = engine.perception.segmenter.sam
+    sam = engine.encodings.segmenter.sam
     before = {name: id(module) for name, module in sam.named_modules()}
     parameters = {name: value.data_ptr() for name, value in sam.state_dict().items()}
     rival = plugins.method("persam", engine)
@@ -69,7 +69,7 @@ def test_its_decoder_holds_the_very_weights_of_sam(engine):
 
     from ipseg.baselines._guided import guided_decoder
 
-    decoder = engine.perception.segmenter.sam.mask_decoder
+    decoder = engine.encodings.segmenter.sam.mask_decoder
     guided = guided_decoder(decoder, torch.zeros(4096), torch.zeros(256))
     own = {value.data_ptr() for value in decoder.parameters()}
     assert {value.data_ptr() for value in guided.parameters()} == own
@@ -80,7 +80,7 @@ def test_both_guides_matter(engine):
 
     from ipseg.baselines._guided import guided_decoder
 
-    segmenter, decoder = engine.perception.segmenter, engine.perception.segmenter.sam.mask_decoder
+    segmenter, decoder = engine.encodings.segmenter, engine.encodings.segmenter.sam.mask_decoder
     encoding = segmenter.encode(INPUT)
     points = plugins.method("persam", engine).segment(plugins.method("persam", engine).prompt(PROMPT, THING), INPUT)
     generator = torch.Generator().manual_seed(0)
@@ -95,10 +95,10 @@ def test_both_guides_matter(engine):
 
 
 def test_others_use_the_same_sam_at_the_same_moment(engine):
-    rival, segmenter = plugins.method("persam", engine), engine.perception.segmenter
+    rival, segmenter = plugins.method("persam", engine), engine.encodings.segmenter
     prompt = rival.prompt(PROMPT, THING)
     expected = rival.segment(prompt, INPUT)
-    encoding = engine.perception.segmenter.encode(INPUT)
+    encoding = engine.encodings.segmenter.encode(INPUT)
     plain = segmenter.predict(encoding, expected.points, several=True).logits
     wrong = []
 
@@ -127,7 +127,7 @@ def test_the_mask_of_a_hair_still_has_a_cell(engine):
 def test_an_empty_mask_on_the_way_breaks_nothing(engine, monkeypatch):
     from ipseg.core.types import Candidates
 
-    segmenter, asked = engine.perception.segmenter, []
+    segmenter, asked = engine.encodings.segmenter, []
     real = type(segmenter).predict
 
     def nothing(self, encoding, points, **prompts):
@@ -148,7 +148,7 @@ def test_a_squashed_engine_is_asked_unsquashed(engine):
     from ipseg.saliency.none import Everything
     from ipseg.segmenters.sam import SegmentAnything
 
-    squashed = IPSeg(None, Everything(), SegmentAnything(engine.perception.segmenter.sam, squash=True))
+    squashed = IPSeg(None, Everything(), SegmentAnything(engine.encodings.segmenter.sam, squash=True))
     results = []
     for each in (engine, squashed):
         rival = plugins.method("persam", each)
@@ -169,7 +169,7 @@ def test_on_the_offline_engine_it_says_what_it_is(offline):
 
 def test_what_cannot_be_a_prompt_is_one_sentence(offline):
     rival = plugins.method("persam", offline)
-    with pytest.raises(PictureError, match="PerSAM takes one prompt picture, and 2 were given; give one"):
+    with pytest.raises(ImageError, match="PerSAM takes one prompt image, and 2 were given; give one"):
         rival.prompt([PROMPT, INPUT])
     with pytest.raises(MaskError, match="empty"):
         rival.prompt(PROMPT, np.zeros(PROMPT.shape[:2], bool))

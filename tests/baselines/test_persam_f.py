@@ -65,10 +65,10 @@ def test_a_large_reference_is_learnt_from_at_a_bound(engine):
     assert np.isfinite(prompt.learnt.losses).all()
 
 
-def test_without_sam_it_says_what_it_needs(one_sentence):
+def test_without_sam_it_says_what_it_needs(one_message):
     with pytest.raises(SettingError, match="three masks of Segment Anything") as caught:
         plugins.method("persam_f", ipseg.load("offline"))
-    one_sentence(str(caught.value))
+    one_message(str(caught.value))
 
 
 @pytest.mark.parametrize("settings", [{"epochs": 0}, {"lr": 0.0}, {"side": 4}])

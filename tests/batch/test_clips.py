@@ -12,10 +12,10 @@ from ipseg.batch import clips
 from tests.batch.conftest import shot
 
 
-def refused(one_sentence, path, **options) -> str:
+def refused(one_message, path, **options) -> str:
     with pytest.raises(clips.ClipError) as caught:
         clips.open_clip(path, **options)
-    one_sentence(str(caught.value), names=path.name, folder=path.parent)
+    one_message(str(caught.value), names=path.name, folder=path.parent)
     return str(caught.value)
 
 
@@ -41,14 +41,14 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_what_is_no_clip_is_one_sentence(tmp_path, one_sentence, name):
+def test_what_is_no_clip_is_one_sentence(tmp_path, one_message, name):
     data, words = BAD[name]
     (tmp_path / name).write_bytes(data)
-    assert words in refused(one_sentence, tmp_path / name)
+    assert words in refused(one_message, tmp_path / name)
 
 
-def test_a_missing_file(tmp_path, one_sentence):
-    assert "cannot be read" in refused(one_sentence, tmp_path / "none.mp4")
+def test_a_missing_file(tmp_path, one_message):
+    assert "cannot be read" in refused(one_message, tmp_path / "none.mp4")
 
 
 def test_a_clip_cut_short_gives_the_frames_that_are_there_or_a_sentence(film):
@@ -61,18 +61,18 @@ def test_a_clip_cut_short_gives_the_frames_that_are_there_or_a_sentence(film):
     assert 0 < len(read) < 12
 
 
-def test_a_four_hour_clip_is_refused_by_its_header(film, one_sentence):
+def test_a_four_hour_clip_is_refused_by_its_header(film, one_message):
     """Its header says 1000 seconds a frame: scale and rate of the stream, in an AVI."""
     path = film(15)
     data = bytearray(path.read_bytes())
     place = data.index(b"strh") + 28
     data[place : place + 8] = struct.pack("<II", 1000, 1)
     path.write_bytes(data)
-    assert "4.2 hours long" in refused(one_sentence, path)
+    assert "4.2 hours long" in refused(one_message, path)
 
 
-def test_a_clip_over_the_bound_of_seconds(film, one_sentence):
-    assert "is 2 s long; give a clip of at most 1 s" in refused(one_sentence, film(12, 6), seconds=1)
+def test_a_clip_over_the_bound_of_seconds(film, one_message):
+    assert "is 2 s long; give a clip of at most 1 s" in refused(one_message, film(12, 6), seconds=1)
 
 
 def test_a_header_that_says_too_little_does_not_help(film, monkeypatch):
@@ -85,10 +85,10 @@ def test_a_header_that_says_too_little_does_not_help(film, monkeypatch):
         clips.open_clip(clip.path)
 
 
-def test_frames_that_are_too_large_or_too_small(film, one_sentence, monkeypatch):
+def test_frames_that_are_too_large_or_too_small(film, one_message, monkeypatch):
     path = film()
     monkeypatch.setattr(clips, "MIN_SIDE", 50)
-    assert "64x48 pixels" in refused(one_sentence, path)
+    assert "64x48 pixels" in refused(one_message, path)
 
 
 @pytest.mark.parametrize("h264", [True, False])

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ipseg.batch import inputs
-from ipseg.core.types import PictureError
+from ipseg.core.types import ImageError
 
 
 @pytest.fixture
@@ -33,10 +33,10 @@ def names(*paths) -> list[str]:
     return [item.name for item in inputs.gather(paths)]
 
 
-def refused(one_sentence, *paths, **options) -> str:
-    with pytest.raises(PictureError) as caught:
+def refused(one_message, *paths, **options) -> str:
+    with pytest.raises(ImageError) as caught:
         inputs.gather(paths, **options)
-    one_sentence(str(caught.value))
+    one_message(str(caught.value))
     return str(caught.value)
 
 
@@ -64,30 +64,30 @@ def test_each_mask_has_a_name_of_its_own(tmp_path, pack, jpeg):
 
 
 @pytest.mark.parametrize("name", ["../x.jpg", "a/../../x.jpg", "/etc/x.jpg", "C:/x.jpg", "..\\x.jpg", "a\\..\\x.jpg"])
-def test_a_name_that_leads_out_is_refused(pack, jpeg, one_sentence, name):
+def test_a_name_that_leads_out_is_refused(pack, jpeg, one_message, name):
     path = pack({"good.jpg": jpeg, name: jpeg})
-    assert "leads out of it" in refused(one_sentence, path)
+    assert "leads out of it" in refused(one_message, path)
 
 
-def test_a_bomb_is_refused_before_it_is_unpacked(pack, one_sentence):
+def test_a_bomb_is_refused_before_it_is_unpacked(pack, one_message):
     path = pack({f"{number}.bmp": bytes(8 * 2**20) for number in range(3)})
     assert path.stat().st_size < 50_000
-    assert "100 times its size" in refused(one_sentence, path)
+    assert "100 times its size" in refused(one_message, path)
 
 
-def test_a_bomb_of_many_small_members_is_refused(pack, one_sentence):
+def test_a_bomb_of_many_small_members_is_refused(pack, one_message):
     path = pack({f"{number}.bmp": bytes(400_000) for number in range(30)})
-    assert "100 times its size" in refused(one_sentence, path)
+    assert "100 times its size" in refused(one_message, path)
 
 
-def test_more_than_the_bound_is_refused(pack, one_sentence, monkeypatch):
+def test_more_than_the_bound_is_refused(pack, one_message, monkeypatch):
     monkeypatch.setattr(inputs, "MAX_UNPACKED", 2**20)
     noise = np.random.default_rng(0).bytes(2**20)
     path = pack({"a.jpg": noise, "b.jpg": noise}, how=zipfile.ZIP_STORED)
-    assert "more than 1 MB" in refused(one_sentence, path)
+    assert "more than 1 MB" in refused(one_message, path)
 
 
-def test_a_size_that_is_a_lie_is_never_exceeded(pack, one_sentence):
+def test_a_size_that_is_a_lie_is_never_exceeded(pack, one_message):
     """The header of a member says 100 bytes where there are millions: no more than it says is unpacked."""
     path = pack({"a.jpg": bytes(4 * 2**20)})
     data = bytearray(path.read_bytes())
@@ -95,76 +95,76 @@ def test_a_size_that_is_a_lie_is_never_exceeded(pack, one_sentence):
     data[place + 24 : place + 28] = struct.pack("<I", 100)
     path.write_bytes(data)
     (item,) = inputs.gather([path])
-    with pytest.raises(PictureError) as caught:
+    with pytest.raises(ImageError) as caught:
         item.open()
-    one_sentence(str(caught.value), names="a.jpg")
+    one_message(str(caught.value), names="a.jpg")
 
 
-def test_too_many_pictures(pack, jpeg, one_sentence):
+def test_too_many_pictures(pack, jpeg, one_message):
     path = pack({f"{number}.jpg": jpeg for number in range(5)})
-    assert "more than 4 pictures" in refused(one_sentence, path, most=4)
+    assert "more than 4 images" in refused(one_message, path, most=4)
 
 
-def test_a_table_of_contents_that_is_too_long(pack, jpeg, one_sentence, monkeypatch):
+def test_a_table_of_contents_that_is_too_long(pack, jpeg, one_message, monkeypatch):
     monkeypatch.setattr(inputs, "MAX_DIRECTORY", 100)
     path = pack({f"{number}.jpg": jpeg for number in range(5)})
-    assert "too many files" in refused(one_sentence, path)
+    assert "too many files" in refused(one_message, path)
 
 
-def test_a_password(pack, jpeg, one_sentence):
+def test_a_password(pack, jpeg, one_message):
     path = pack({"a.jpg": jpeg})
     data = bytearray(path.read_bytes())
     data[data.rfind(b"PK\x01\x02") + 8] |= 1
     path.write_bytes(data)
-    assert "password" in refused(one_sentence, path)
+    assert "password" in refused(one_message, path)
 
 
 @pytest.mark.parametrize(
     ("data", "words"),
     [(b"", "is an empty file"), (b"words", "no zip at all"), (b"PK\x05\x06" + bytes(10), "no zip at all")],
 )
-def test_what_is_no_zip(tmp_path, one_sentence, data, words):
+def test_what_is_no_zip(tmp_path, one_message, data, words):
     (tmp_path / "x.zip").write_bytes(data)
-    assert words in refused(one_sentence, tmp_path / "x.zip")
+    assert words in refused(one_message, tmp_path / "x.zip")
 
 
-def test_an_empty_zip_and_an_empty_folder(pack, tmp_path, one_sentence):
-    assert "pictures.zip holds no pictures" in refused(one_sentence, pack({}))
+def test_an_empty_zip_and_an_empty_folder(pack, tmp_path, one_message):
+    assert "images.zip holds no images" in refused(one_message, pack({}))
     (tmp_path / "none").mkdir()
-    assert "none holds no pictures" in refused(one_sentence, tmp_path / "none")
-    assert "no pictures" in refused(one_sentence)
+    assert "none holds no images" in refused(one_message, tmp_path / "none")
+    assert "no images" in refused(one_message)
 
 
-def test_a_zip_that_is_cut_short_or_damaged_inside(pack, encode, one_sentence):
+def test_a_zip_that_is_cut_short_or_damaged_inside(pack, encode, one_message):
     noise = encode(np.random.default_rng(0).integers(0, 255, (40, 40, 3), dtype=np.uint8), "PNG")
     path = pack({"a.png": noise, "b.png": noise})
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
-    refused(one_sentence, path)
+    refused(one_message, path)
     path.write_bytes(whole[:200] + bytes(50) + whole[250:])
     first, second = inputs.gather([path])
-    with pytest.raises(PictureError) as caught:
+    with pytest.raises(ImageError) as caught:
         first.open()
-    one_sentence(str(caught.value), names="a.png")
+    one_message(str(caught.value), names="a.png")
     assert second.open().shape == (40, 40, 3)
 
 
 BAD = {
-    "words.jpg": (b"words", "is not a picture"),
+    "words.jpg": (b"words", "is not an image"),
     "empty.jpg": (b"", "is an empty file"),
-    "drawing.svg": (b"<svg xmlns='http://www.w3.org/2000/svg' width='99' height='99'/>", "is not a picture"),
-    "paper.jpg": (b"%PDF-1.7\n1 0 obj\n<< /Type /Catalog >>\nendobj\n", "is not a picture"),
-    "talk.mp4": (b"words in a file with another name", "is not a picture"),
+    "drawing.svg": (b"<svg xmlns='http://www.w3.org/2000/svg' width='99' height='99'/>", "is not an image"),
+    "paper.jpg": (b"%PDF-1.7\n1 0 obj\n<< /Type /Catalog >>\nendobj\n", "is not an image"),
+    "talk.mp4": (b"words in a file with another name", "is not an image"),
 }
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_what_is_no_picture_is_told_by_its_name(pack, jpeg, one_sentence, name):
+def test_what_is_no_picture_is_told_by_its_name(pack, jpeg, one_message, name):
     data, words = BAD[name]
     bad = {item.name: item for item in inputs.gather([pack({"good.jpg": jpeg, name: data})])}[name]
-    with pytest.raises(PictureError, match=words) as caught:
+    with pytest.raises(ImageError, match=words) as caught:
         bad.open()
-    one_sentence(str(caught.value), names=name)
+    one_message(str(caught.value), names=name)
 
 
 def test_of_an_animation_the_first_frame_is_taken(pack, scene):

@@ -1,4 +1,4 @@
-"""One question about many pictures: answers are kept, a stop is a stop, and bad files never end a run."""
+"""One question about many images: answers are kept, a stop is a stop, and bad files never end a run."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_a_bad_file_is_told_and_the_rest_go_on(ask, folder, make_scene):
     outcomes = list(pictures.run(ask(), inputs.gather([folder])))
     assert [(outcome.number, outcome.total) for outcome in outcomes] == [(number, 4) for number in (1, 2, 3, 4)]
     errors = [outcome.error for outcome in outcomes if outcome.error]
-    assert errors == ["bad.png is not a picture that can be read; give a JPEG, PNG or WebP file."]
+    assert errors == ["bad.png is not an image that can be read; give a JPEG, PNG or WebP file."]
     for number, outcome in enumerate(outcomes[:3]):
         truth = make_scene(48, 64, (200, 30, 40), seed=number)[1]
         mask = outcome.look.guess

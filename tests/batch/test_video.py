@@ -24,7 +24,7 @@ def test_every_frame_has_its_mask_and_few_are_looked_at(ask, film):
     for number, frame in enumerate(frames):
         assert iou(frame.mask, shot(number)[1]) > 0.75
     held = [iou(frames[number - 1].mask, shot(number)[1]) for number in (2, 3)]
-    assert iou(frames[2].mask, shot(2)[1]) > held[0]  # it moved with the thing
+    assert iou(frames[2].mask, shot(2)[1]) > held[0]  # it moved with the object
 
 
 def test_every_frame_can_be_looked_at(ask, film):

@@ -20,7 +20,7 @@ RED = (200, 30, 40)
 
 @pytest.fixture
 def desk(tmp_path, save, make_scene, monkeypatch):
-    """A prompt with its mask, a folder of three pictures and one file of words, and the same as a zip."""
+    """A prompt with its mask, a folder of three images and one file of words, and the same as a zip."""
     monkeypatch.chdir(tmp_path)
     picture, mask = make_scene(60, 80, RED)
     save(tmp_path / "prompt.png", picture)
@@ -53,17 +53,17 @@ def test_a_folder_and_a_zip_alike(desk, make_scene, capsys, given):
     data = json.loads((desk / "out/coco.json").read_text())
     assert [image["file_name"] for image in data["images"]] == [f"some/{number}.png" for number in range(3)]
     for number, annotation in enumerate(data["annotations"]):
-        mask = images.open_picture(desk / f"out/masks/some/{number}.png")[..., 0] == 255
+        mask = images.open_image(desk / f"out/masks/some/{number}.png")[..., 0] == 255
         truth = make_scene(48, 64, RED, seed=number)[1]
         assert (mask & truth).sum() / (mask | truth).sum() > 0.8
         segmentation = annotation["segmentation"]
         np.testing.assert_array_equal(rle.decode(segmentation["counts"], tuple(segmentation["size"])), mask)
-        assert images.open_picture(desk / f"out/overlays/some/{number}.png").shape == (48, 64, 3)
+        assert images.open_image(desk / f"out/overlays/some/{number}.png").shape == (48, 64, 3)
 
 
-def test_one_that_cannot_be_used_is_told_and_the_rest_go_on(desk, capsys, one_sentence):
+def test_one_that_cannot_be_used_is_told_and_the_rest_go_on(desk, capsys, one_message):
     assert run("prompt.png", "words.jpg", "in", "--output", "out") == 1
-    one_sentence(capsys.readouterr().err.strip(), names="words.jpg")
+    one_message(capsys.readouterr().err.strip(), names="words.jpg")
     assert len(list((desk / "out/masks").rglob("*.png"))) == 3
 
 
@@ -102,12 +102,12 @@ WRONG = {
     "a missing input": (("none", "--output", "out"), None),
     "looks below zero": (("clip.avi", "--output", "out", "--per-second", -1), "above 0"),
     "a clip that is too long": (("clip.avi", "--output", "out", "--max-seconds", 0.1), "is 1 s long"),
-    "a clip among pictures": (("words.jpg", "clip.avi", "--output", "out"), "clip.avi is a clip"),
+    "a clip among images": (("words.jpg", "clip.avi", "--output", "out"), "clip.avi is a clip"),
     "a text named as a clip": (("words.mp4", "--output", "out"), "words.mp4 is not a clip"),
-    "an empty folder": (("empty", "--output", "out"), "empty holds no pictures"),
+    "an empty folder": (("empty", "--output", "out"), "empty holds no images"),
     "too many": (("in", "--output", "out", "--max-pictures", 2), "at most 2"),
     "a zip that leads out": (("out.zip", "--output", "out"), "leads out of it"),
-    "the masks over the pictures": (("out2/masks", "--output", "out2"), "would be overwritten"),
+    "the masks over the images": (("out2/masks", "--output", "out2"), "would be overwritten"),
     "the clip over itself": (("clip.mp4", "--output", "."), "would be overwritten"),
     "K too large": (("in", "--output", "out", "--k", 999), "K is 999"),
 }

@@ -7,13 +7,13 @@ import json
 import numpy as np
 import pytest
 
-from ipseg import open_picture
+from ipseg import open_image
 from ipseg.__main__ import main
 
 
 @pytest.fixture
 def desk(tmp_path, save, make_scene, monkeypatch):
-    """A folder with a prompt, its mask, two pictures and their masks."""
+    """A folder with a prompt, its mask, two images and their masks."""
     monkeypatch.chdir(tmp_path)
     for name, seed in (("prompt", 0), ("one", 1), ("two", 2)):
         picture, mask = make_scene(80, 100, (200, 30, 40), seed=seed)
@@ -37,11 +37,11 @@ def test_masks_pictures_and_a_record(desk, capsys):
     assert printed.count("IoU ") == 4
     for stem in ("one", "two"):
         for ending in ("ipseg", "persam"):
-            mask = open_picture(desk / "out" / f"{stem}.{ending}.png")
+            mask = open_image(desk / "out" / f"{stem}.{ending}.png")
             assert mask.shape == (80, 100, 3)
             assert set(np.unique(mask)) <= {0, 255}
-        assert open_picture(desk / "out" / f"{stem}.png").shape[1] > 4 * 100
-        assert open_picture(desk / "out" / f"{stem}.difference.png").shape == (80, 100, 3)
+        assert open_image(desk / "out" / f"{stem}.png").shape[1] > 4 * 100
+        assert open_image(desk / "out" / f"{stem}.difference.png").shape == (80, 100, 3)
     record = json.loads((desk / "out.json").read_text())
     assert record["engine"] == "offline"
     assert [picture["image"] for picture in record["pictures"]] == ["one.png", "two.png"]
@@ -57,7 +57,7 @@ def test_who_cannot_answer_is_named_and_the_others_go_on(desk, capsys):
     errors = capsys.readouterr().err
     assert code == 1
     assert "PerSAM-F: PerSAM-F weighs the three masks of Segment Anything" in errors
-    assert "broken.jpg is not a picture" in errors
+    assert "broken.jpg is not an image" in errors
     assert (desk / "out" / "one.ipseg.png").is_file()
     assert not (desk / "out" / "one.persam_f.png").exists()
     assert "error" in json.loads((desk / "j").read_text())["pictures"][1]
@@ -68,10 +68,10 @@ def test_who_cannot_answer_is_named_and_the_others_go_on(desk, capsys):
     [
         (("--methods", "ipseg"), "two or more different methods"),
         (("--methods", "ipseg,magic"), 'no method "magic"'),
-        (("--truth", "one_mask.png", "two_mask.png"), "2 true masks for 1 pictures"),
+        (("--truth", "one_mask.png", "two_mask.png"), "2 true masks for 1 images"),
         (("--set", "matcher.draws=4"), "give METHOD.NAME=VALUE"),
         (("--set", "persam"), "give METHOD.NAME=VALUE"),
-        (("--prompt-mask", "small.png"), "same size as the picture"),
+        (("--prompt-mask", "small.png"), "same size as the image"),
         (("--json", "one.png"), "one.png would be overwritten"),
         (("--json", "nowhere/j"), "does not exist"),
         (("--features", "magic"), 'no "magic" among the features'),

@@ -18,7 +18,7 @@ RED, BLUE = (200, 30, 40), (50, 90, 210)
 
 @pytest.fixture
 def desk(tmp_path: Path, save, make_scene, monkeypatch, engine):
-    """A folder with a prompt, three pictures that show its thing and one that does not; the engine is a small one."""
+    """A folder with a prompt, three images that show its thing and one that does not; the engine is a small one."""
     monkeypatch.setattr(segment._engine, "make", lambda arguments: engine)
     monkeypatch.chdir(tmp_path)
     picture, mask = make_scene(40, 50, RED)
@@ -36,7 +36,7 @@ def run(*arguments: object) -> int:
 
 
 def refused(capsys, *arguments: object) -> str:
-    """The one sentence on standard error of a call that exits with 2; nothing else may have been written."""
+    """The one message on standard error of a call that exits with 2; nothing else may have been written."""
     assert run(*arguments) == 2
     told = capsys.readouterr()
     assert told.out == ""
@@ -51,19 +51,19 @@ def truth(make_scene, size, seed) -> np.ndarray:
 
 def test_one_picture_gives_one_png(desk, make_scene, capsys):
     assert run("prompt.png", "1.v1.png", "--output", "mask.png") == 0
-    pixels = images.open_picture(desk / "mask.png")
+    pixels = images.open_image(desk / "mask.png")
     assert pixels.shape == (61, 33, 3)
     np.testing.assert_array_equal(pixels[..., 0] == 255, truth(make_scene, (61, 33), 1))
     assert set(np.unique(pixels)) == {0, 255}
     told = capsys.readouterr().out
-    assert re.search(r"1\.v1\.png: found, \d+\.\d% of the picture \(score \d\.\d\d, \d\.\d\d s\)", told)
+    assert re.search(r"1\.v1\.png: found, \d+\.\d% of the image \(score \d\.\d\d, \d\.\d\d s\)", told)
 
 
 def test_several_pictures_give_a_folder(desk, make_scene):
     assert run("prompt.png", "0.v1.png", "1.v1.png", "2.v1.png", "--output", "out/masks") == 0
     assert sorted(path.name for path in (desk / "out/masks").iterdir()) == ["0.v1.png", "1.v1.png", "2.v1.png"]
     for number, size in enumerate([(40, 50), (61, 33), (30, 90)]):
-        mask = images.open_picture(desk / f"out/masks/{number}.v1.png")[..., 0] > 127
+        mask = images.open_image(desk / f"out/masks/{number}.v1.png")[..., 0] > 127
         np.testing.assert_array_equal(mask, truth(make_scene, size, number))
 
 
@@ -77,22 +77,22 @@ def test_one_picture_into_a_folder(desk):
 
 def test_the_thing_is_not_there(desk, capsys):
     assert run("prompt.png", "other.png", "--output", "mask.png") == 0
-    assert not images.open_picture(desk / "mask.png").any()
+    assert not images.open_image(desk / "mask.png").any()
     assert "not found" in capsys.readouterr().out
 
 
 def test_the_threshold_decides(desk):
     assert run("prompt.png", "1.v1.png", "--output", "a.png", "--threshold", 1.01) == 0
-    assert not images.open_picture(desk / "a.png").any()
+    assert not images.open_image(desk / "a.png").any()
     assert run("prompt.png", "1.v1.png", "--output", "b.png", "--threshold", 0) == 0
-    assert images.open_picture(desk / "b.png").any()
+    assert images.open_image(desk / "b.png").any()
 
 
 def test_overlay_and_json(desk):
     pictures = ("0.v1.png", "other.png")
     assert run("prompt.png", *pictures, "--output", "out", "--overlay", "--json", "out.json") == 0
-    assert images.open_picture(desk / "out/0.v1.overlay.png").shape == (40, 50, 3)
-    assert images.open_picture(desk / "out/other.overlay.png").shape == (40, 50, 3)
+    assert images.open_image(desk / "out/0.v1.overlay.png").shape == (40, 50, 3)
+    assert images.open_image(desk / "out/other.overlay.png").shape == (40, 50, 3)
     found, missing = json.loads((desk / "out.json").read_text())
     assert [found["image"], missing["image"]] == list(pictures)
     assert (found["found"], missing["found"]) == (True, False)
@@ -102,13 +102,13 @@ def test_overlay_and_json(desk):
     assert found["seconds"] == {"features": 0.01, "mask": 0.02}
 
 
-def test_one_bad_picture_among_three(desk, capsys, one_sentence):
+def test_one_bad_picture_among_three(desk, capsys, one_message):
     code = run("prompt.png", "0.v1.png", "broken.jpg", "1.v1.png", "--output", "out", "--json", "out.json")
     told = capsys.readouterr()
     assert code == 1
     assert sorted(path.name for path in (desk / "out").iterdir()) == ["0.v1.png", "1.v1.png"]
     assert len(told.err.splitlines()) == 1
-    one_sentence(told.err.strip(), names="broken.jpg")
+    one_message(told.err.strip(), names="broken.jpg")
     records = json.loads((desk / "out.json").read_text())
     assert [set(record) == {"image", "error"} for record in records] == [False, True, False]
 
@@ -130,12 +130,12 @@ def test_a_prompt_of_several_pictures_with_a_mask(desk, engine):
 def test_a_mask_of_the_wrong_size(desk, capsys, save):
     save(desk / "small.png", np.full((20, 20), 255, np.uint8))
     told = refused(capsys, "prompt.png", "1.v1.png", "--output", "m.png", "--prompt-mask", "small.png")
-    assert "small.png is 20x20 pixels but its picture is 50x40" in told
+    assert "small.png is 20x20 pixels but its image is 50x40" in told
 
 
 WRONG = {
     "a mask that is no PNG": (("0.v1.png", "--output", "mask.jpg"), "ends in .png"),
-    "several pictures into one PNG": (("0.v1.png", "1.v1.png", "--output", "mask.png"), "2 pictures; give a folder"),
+    "several images into one PNG": (("0.v1.png", "1.v1.png", "--output", "mask.png"), "2 images; give a folder"),
     "a file where the folder should be": (("0.v1.png", "1.v1.png", "--output", "broken.jpg"), "give a folder"),
     "a folder below a file": (("0.v1.png", "1.v1.png", "--output", "broken.jpg/out"), "cannot be made"),
     "a PNG below a file": (("0.v1.png", "--output", "broken.jpg/mask.png"), "cannot be made"),
@@ -146,9 +146,9 @@ WRONG = {
     "more clusters than K": (("0.v1.png", "--output", "m.png", "--k", 3, "--clusters", 4), "c is 4 but K is 3"),
     "K too large": (("0.v1.png", "--output", "m.png", "--k", 257), "K is 257"),
     "K zero": (("0.v1.png", "--output", "m.png", "--k", 0), "K is 0"),
-    "the picture itself as output": (("0.v1.png", "--output", "0.v1.png"), "0.v1.png"),
+    "the image itself as output": (("0.v1.png", "--output", "0.v1.png"), "0.v1.png"),
     "the prompt as output": (("0.v1.png", "--output", "prompt.png"), "prompt.png"),
-    "the pictures' own folder": (("0.v1.png", "1.v1.png", "--output", "."), "0.v1.png"),
+    "the images' own folder": (("0.v1.png", "1.v1.png", "--output", "."), "0.v1.png"),
     "a mask over the JSON": (("0.v1.png", "--output", "m.png", "--json", "m.png"), "m.png"),
 }
 
@@ -215,7 +215,7 @@ def test_the_offline_engine_end_to_end(tmp_path, save, make_scene):
         tmp_path / "prompt.png", tmp_path / "picture.png", "--output", tmp_path / "m.png", "--json", tmp_path / "m.json"
     )
     assert code == 0
-    found = images.open_picture(tmp_path / "m.png")[..., 0] > 127
+    found = images.open_image(tmp_path / "m.png")[..., 0] > 127
     assert (found & mask).sum() / (found | mask).sum() > 0.8
     (record,) = json.loads((tmp_path / "m.json").read_text())
     assert record["found"] is True
@@ -224,11 +224,11 @@ def test_the_offline_engine_end_to_end(tmp_path, save, make_scene):
 
 
 def test_every_instance_gets_its_number(desk, make_scene):
-    assert run("prompt.png", "0.v1.png", "--output", "m.png", "--every", "--overlay", "--json", "m.json") == 0
+    assert run("prompt.png", "0.v1.png", "--output", "m.png", "--all-instances", "--overlay", "--json", "m.json") == 0
     inside = truth(make_scene, (40, 50), 0)
-    numbers = images.open_picture(desk / "m.numbers.png")[..., 0]
+    numbers = images.open_image(desk / "m.numbers.png")[..., 0]
     assert np.array_equal(numbers, inside.astype(np.uint8))
-    assert np.array_equal(images.open_picture(desk / "m.png")[..., 0] > 0, inside)
+    assert np.array_equal(images.open_image(desk / "m.png")[..., 0] > 0, inside)
     (record,) = json.loads((desk / "m.json").read_text())
     rows, columns = np.nonzero(inside)
     box = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
@@ -237,19 +237,19 @@ def test_every_instance_gets_its_number(desk, make_scene):
 
 
 def test_clicks_and_negative_prompts_reach_the_engine(desk, engine):
-    clicks = ["--click", "3,4", "--click-not", "5,6", "--click", "7,8"]
-    assert run("prompt.png", "0.v1.png", "--output", "m.png", *clicks, "--unlike", "other.png") == 0
+    clicks = ["--click", "3,4", "--negative-click", "5,6", "--click", "7,8"]
+    assert run("prompt.png", "0.v1.png", "--output", "m.png", *clicks, "--negative", "other.png") == 0
     assert engine.asked["clicks"].positive.tolist() == [[3.5, 4.5], [7.5, 8.5]]
     assert engine.asked["clicks"].negative.tolist() == [[5.5, 6.5]]
-    assert engine.asked["unlike"] is not None
+    assert engine.asked["negative_prompt"] is not None
     assert engine.prompts[-1][0] == [Path("other.png")]
 
 
 def test_clicks_are_for_one_picture(desk, capsys):
-    assert "clicks but 2 pictures" in refused(
+    assert "clicks but 2 images" in refused(
         capsys, "prompt.png", "0.v1.png", "1.v1.png", "--output", "o", "--click", "1,1"
     )
 
 
 def test_a_picture_of_what_is_not_meant_is_never_written_over(desk, capsys):
-    refused(capsys, "prompt.png", "0.v1.png", "--output", "other.png", "--unlike", "other.png")
+    refused(capsys, "prompt.png", "0.v1.png", "--output", "other.png", "--negative", "other.png")

@@ -1,4 +1,4 @@
-"""Frames convert back and forth without loss, on pictures of any size and aspect."""
+"""Frames convert back and forth without loss, on images of any size and aspect."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def all_cells(frame: Frame) -> np.ndarray:
 
 
 def shares(frame: Frame) -> np.ndarray:
-    """The area of each cell that lies on the picture, in pixels: (rows, columns)."""
+    """The area of each cell that lies on the image, in pixels: (rows, columns)."""
     left, top, width, height = *frame.box[:2], *frame.cell
     x, y = left + np.arange(frame.grid[1] + 1) * width, top + np.arange(frame.grid[0] + 1) * height
     across, down = (np.diff(np.clip(edges, 0, end)) for edges, end in ((x, frame.picture[1]), (y, frame.picture[0])))
@@ -114,7 +114,7 @@ def test_to_cells_is_exact_on_whole_ratios():
 
 
 def test_to_cells_averages_over_the_part_on_the_picture():
-    frame = geometry.letterbox_frame((3, 4), 2)  # two rows of cells of 2x2 pixels; the picture covers 1.5 of each
+    frame = geometry.letterbox_frame((3, 4), 2)  # two rows of cells of 2x2 pixels; the image covers 1.5 of each
     values = np.arange(12, dtype=np.float32).reshape(3, 4)
     np.testing.assert_allclose(geometry.to_cells(values, frame), [[11 / 6, 23 / 6], [43 / 6, 55 / 6]], atol=1e-5)
     with pytest.raises(ValueError, match=r"expected a map of \(3, 4\), got \(4, 3\)"):

@@ -1,4 +1,4 @@
-"""What may come in as a picture, and the one sentence for what may not."""
+"""What may come in as an image, and the one message for what may not."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 
 from ipseg.core import images
-from ipseg.core.types import InputError, PictureError
+from ipseg.core.types import ImageError, InputError
 
-STORED = {  # EXIF orientation: how the upright picture lies in the file (EXIF 2.32, tag 274)
+STORED = {  # EXIF orientation: how the upright image lies in the file (EXIF 2.32, tag 274)
     1: lambda u: u,
     2: lambda u: u[:, ::-1],
     3: lambda u: u[::-1, ::-1],
@@ -65,55 +65,55 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_a_bad_file_gets_one_sentence(name, tmp_path: Path, encode, one_sentence):
+def test_a_bad_file_gets_one_sentence(name, tmp_path: Path, encode, one_message):
     path = tmp_path / name
     path.write_bytes(BAD[name](encode))
-    with pytest.raises(PictureError) as caught:
-        images.open_picture(path)
-    one_sentence(caught.value, names=name, folder=tmp_path)
+    with pytest.raises(ImageError) as caught:
+        images.open_image(path)
+    one_message(caught.value, names=name, folder=tmp_path)
 
 
 @pytest.mark.parametrize("name", ["missing.jpg", "nul\0byte.jpg", "x" * 300 + ".jpg"])
-def test_a_path_that_cannot_be_opened(name, tmp_path: Path, one_sentence):
-    with pytest.raises(PictureError) as caught:
-        images.open_picture(f"{tmp_path}/{name}")
-    one_sentence(caught.value, names=name[:3], folder=tmp_path)
+def test_a_path_that_cannot_be_opened(name, tmp_path: Path, one_message):
+    with pytest.raises(ImageError) as caught:
+        images.open_image(f"{tmp_path}/{name}")
+    one_message(caught.value, names=name[:3], folder=tmp_path)
 
 
-def test_a_folder_is_no_picture(tmp_path: Path, one_sentence):
+def test_a_folder_is_no_picture(tmp_path: Path, one_message):
     (tmp_path / "holiday").mkdir()
-    with pytest.raises(PictureError, match="holiday is a folder") as caught:
-        images.open_picture(tmp_path / "holiday")
-    one_sentence(caught.value, folder=tmp_path)
+    with pytest.raises(ImageError, match="holiday is a folder") as caught:
+        images.open_image(tmp_path / "holiday")
+    one_message(caught.value, folder=tmp_path)
 
 
 def test_sizes_are_named(encode):
-    with pytest.raises(PictureError, match="64x15 pixels; give one of at least 16x16"):
-        images.open_picture(encode(noise(15, 64), "PNG"))
-    with pytest.raises(PictureError, match=r"30000x10 pixels.*at most 16384"):
-        images.open_picture(encode(np.zeros((10, 30_000, 3), np.uint8), "PNG"))
-    assert images.open_picture(encode(noise(16, 16), "PNG")).shape == (16, 16, 3)
+    with pytest.raises(ImageError, match="64x15 pixels; give one of at least 16x16"):
+        images.open_image(encode(noise(15, 64), "PNG"))
+    with pytest.raises(ImageError, match=r"30000x10 pixels.*at most 16384"):
+        images.open_image(encode(np.zeros((10, 30_000, 3), np.uint8), "PNG"))
+    assert images.open_image(encode(noise(16, 16), "PNG")).shape == (16, 16, 3)
 
 
-def test_a_file_over_the_limit_in_bytes(tmp_path: Path, monkeypatch, encode, one_sentence):
+def test_a_file_over_the_limit_in_bytes(tmp_path: Path, monkeypatch, encode, one_message):
     assert images.MAX_BYTES == 64 * 2**20
     monkeypatch.setattr(images, "MAX_BYTES", 2**20)
     data = encode(noise(), "PNG")
     data += b"\0" * (2**20 - len(data))
     (tmp_path / "fits.png").write_bytes(data)
     (tmp_path / "heavy.png").write_bytes(data + b"\0")
-    assert images.open_picture(tmp_path / "fits.png").shape == (64, 64, 3)
+    assert images.open_image(tmp_path / "fits.png").shape == (64, 64, 3)
     for source in (tmp_path / "heavy.png", data + b"\0", io.BytesIO(data + b"\0")):
-        with pytest.raises(PictureError, match="larger than 1 MB") as caught:
-            images.open_picture(source)
-        one_sentence(caught.value, folder=tmp_path)
+        with pytest.raises(ImageError, match="larger than 1 MB") as caught:
+            images.open_image(source)
+        one_message(caught.value, folder=tmp_path)
 
 
 def test_every_way_in_gives_the_same_picture(tmp_path: Path, encode, save):
     pixels = noise(20, 30)
     path, data = save(tmp_path / "a.png", pixels), encode(pixels, "PNG")
     for source in (path, str(path), data, io.BytesIO(data), Image.open(io.BytesIO(data)), pixels):
-        picture = images.open_picture(source)
+        picture = images.open_image(source)
         assert picture.dtype == np.uint8
         assert not picture.flags.writeable
         np.testing.assert_array_equal(picture, pixels)
@@ -121,8 +121,8 @@ def test_every_way_in_gives_the_same_picture(tmp_path: Path, encode, save):
 
 
 def test_a_cut_picture_inside_a_pil_image_is_called_cut(encode):
-    with pytest.raises(PictureError, match="damaged or cut short"):
-        images.open_picture(Image.open(io.BytesIO(encode(noise(), "JPEG")[:-2000])))
+    with pytest.raises(ImageError, match="damaged or cut short"):
+        images.open_image(Image.open(io.BytesIO(encode(noise(), "JPEG")[:-2000])))
 
 
 @pytest.mark.parametrize(
@@ -139,10 +139,10 @@ def test_a_cut_picture_inside_a_pil_image_is_called_cut(encode):
     ],
     ids=lambda array: f"{array.dtype}{array.shape}",
 )
-def test_wrong_arrays_are_named(array, one_sentence):
-    with pytest.raises(PictureError) as caught:
-        images.open_picture(array)
-    one_sentence(caught.value, names=f"{array.dtype} with the shape {array.shape}")
+def test_wrong_arrays_are_named(array, one_message):
+    with pytest.raises(ImageError) as caught:
+        images.open_image(array)
+    one_message(caught.value, names=f"{array.dtype} with the shape {array.shape}")
 
 
 @pytest.mark.parametrize("orientation", STORED)
@@ -155,36 +155,36 @@ def test_exif_orientation(orientation, kind, encode):
     exif[274] = orientation
     stored = np.ascontiguousarray(STORED[orientation](upright))
     options = {"quality": 100, "subsampling": 0} if kind == "JPEG" else {}
-    picture = images.open_picture(encode(stored, kind, exif=exif, **options))
+    picture = images.open_image(encode(stored, kind, exif=exif, **options))
     assert picture.shape == upright.shape
     np.testing.assert_allclose(picture.astype(int), upright, atol=0 if kind == "PNG" else 12)
 
 
-def test_a_damaged_exif_block_is_a_sentence_or_ignored(encode, one_sentence):
+def test_a_damaged_exif_block_is_a_sentence_or_ignored(encode, one_message):
     data = encode(noise(), "JPEG", exif=b"Exif\0\0II*\0\xff\xff\xff\x7f" + b"\xff" * 40)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's own remark about the block
         try:
-            assert images.open_picture(data).shape == (64, 64, 3)
+            assert images.open_image(data).shape == (64, 64, 3)
         except InputError as error:
-            one_sentence(error)
+            one_message(error)
 
 
 def test_cmyk_and_grey(encode):
     red = Image.new("RGB", (20, 20), (255, 0, 0))
-    picture = images.open_picture(encode(red.convert("CMYK"), "JPEG", quality=100))
+    picture = images.open_image(encode(red.convert("CMYK"), "JPEG", quality=100))
     np.testing.assert_allclose(picture[10, 10].astype(int), (255, 0, 0), atol=6)
-    grey = images.open_picture(np.full((20, 20), 77, np.uint8))
+    grey = images.open_image(np.full((20, 20), 77, np.uint8))
     assert grey.shape == (20, 20, 3)
     assert (grey == 77).all()
 
 
 def test_sixteen_bits_keep_their_brightness(encode):
     ramp = np.linspace(0, 65535, 20 * 20).reshape(20, 20).astype(np.uint16)
-    picture = images.open_picture(encode(ramp, "PNG"))
+    picture = images.open_image(encode(ramp, "PNG"))
     np.testing.assert_allclose(picture[..., 0], ramp / 257, atol=0.51)
     rgb = np.stack([ramp, ramp[::-1], ramp.T], axis=-1)
-    np.testing.assert_allclose(images.open_picture(rgb_png(rgb)), rgb / 257, atol=1)
+    np.testing.assert_allclose(images.open_image(rgb_png(rgb)), rgb / 257, atol=1)
 
 
 def rgb_png(rgb: np.ndarray) -> bytes:
@@ -197,13 +197,13 @@ def rgb_png(rgb: np.ndarray) -> bytes:
 def test_float_tiff(top, encode):
     ramp = np.linspace(0, top, 400, dtype=np.float32).reshape(20, 20)
     ramp[0, 1] = np.nan
-    picture = images.open_picture(encode(ramp, "TIFF"))
+    picture = images.open_image(encode(ramp, "TIFF"))
     assert picture[0, 1, 0] == 0
     np.testing.assert_allclose(picture[1:, :, 0], ramp[1:] / top * 255, atol=0.51)
 
 
 def transparent() -> dict[str, Image.Image]:
-    """Pictures whose left half is see-through and whose right half is dark."""
+    """Images whose left half is see-through and whose right half is dark."""
     alpha = np.zeros((20, 20), np.uint8)
     alpha[:, 10:] = 255
     dark = np.full((20, 20), 40, np.uint8)
@@ -219,14 +219,14 @@ def transparent() -> dict[str, Image.Image]:
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
 def test_transparent_means_white(mode, encode):
     options = {"transparency": 0} if mode == "P" else {}
-    picture = images.open_picture(encode(transparent()[mode], "PNG", **options))
+    picture = images.open_image(encode(transparent()[mode], "PNG", **options))
     assert (picture[:, :10] == 255).all()
     assert (picture[:, 10:] == 40).all()
 
 
 def test_half_transparent_is_mixed_with_white():
     pixels = np.dstack([np.zeros((20, 20, 3), np.uint8), np.full((20, 20), 128, np.uint8)])
-    np.testing.assert_allclose(images.open_picture(pixels), 127, atol=1)
+    np.testing.assert_allclose(images.open_image(pixels), 127, atol=1)
 
 
 def test_the_first_frame_of_an_animation(encode):
@@ -234,6 +234,6 @@ def test_the_first_frame_of_an_animation(encode):
     for kind in ("GIF", "WEBP", "PNG"):
         options = {"lossless": True} if kind == "WEBP" else {}
         data = encode(frames[0], kind, save_all=True, append_images=frames[1:], duration=50, **options)
-        picture = images.open_picture(data)
+        picture = images.open_image(data)
         assert picture.shape == (20, 24, 3)
         assert (picture == (255, 0, 0)).all()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ipseg.core import images
-from ipseg.core.types import MaskError, PictureError
+from ipseg.core.types import ImageError, MaskError
 
 
 def test_any_channel_above_half_means_the_thing(encode):
@@ -47,22 +47,22 @@ def test_sixteen_bit_masks(encode):
 
 
 @pytest.mark.parametrize("empty", [np.zeros((20, 30), bool), np.full((20, 30), 127, np.uint8)])
-def test_an_empty_mask(empty, one_sentence):
+def test_an_empty_mask(empty, one_message):
     with pytest.raises(MaskError, match="empty") as caught:
         images.open_mask(empty, (20, 30))
-    one_sentence(caught.value)
+    one_message(caught.value)
 
 
-def test_a_mask_of_another_size_names_both(tmp_path: Path, save, one_sentence):
+def test_a_mask_of_another_size_names_both(tmp_path: Path, save, one_message):
     path = save(tmp_path / "m.png", np.full((20, 30), 255, np.uint8))
-    with pytest.raises(MaskError, match=r"m\.png is 30x20 pixels but its picture is 20x30") as caught:
+    with pytest.raises(MaskError, match=r"m\.png is 30x20 pixels but its image is 20x30") as caught:
         images.open_mask(path, (30, 20))
-    one_sentence(caught.value, folder=tmp_path)
+    one_message(caught.value, folder=tmp_path)
 
 
 def test_a_mask_file_that_is_no_picture(tmp_path: Path):
     (tmp_path / "m.png").write_text("words")
-    with pytest.raises(PictureError, match=r"m\.png is not a picture"):
+    with pytest.raises(ImageError, match=r"m\.png is not an image"):
         images.open_mask(tmp_path / "m.png")
 
 
@@ -77,7 +77,7 @@ def test_png_round_trip(shape):
         pixels[..., 3] = 255
     data = images.encode_png(pixels)
     assert data.startswith(b"\x89PNG")
-    opened = images.open_picture(data)
+    opened = images.open_image(data)
     np.testing.assert_array_equal(opened, pixels[..., :3] if len(shape) == 3 else np.dstack([pixels] * 3))
 
 

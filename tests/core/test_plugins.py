@@ -46,11 +46,11 @@ def test_one_new_file_is_one_new_part(made):
     assert plugins.build("features", "made_here", size=5) == ("part", 5)
 
 
-def test_an_unknown_name_lists_what_there_is(made, one_sentence):
+def test_an_unknown_name_lists_what_there_is(made, one_message):
     for name in ("magic", "_helpers", "made_here.py", ""):
         with pytest.raises(SettingError, match=rf'no "{name}" among the features.*made_here') as caught:
             plugins.module("features", name)
-        one_sentence(caught.value)
+        one_message(caught.value)
 
 
 def test_an_unknown_setting_lists_what_there_is(made):
@@ -77,7 +77,7 @@ def test_presets_name_parts_and_settings_that_exist(name):
         assert set(settings) <= {each.name for each in fields(plugins.module(kind, part).Settings)}
 
 
-def test_an_unknown_preset_lists_what_there_is(one_sentence):
+def test_an_unknown_preset_lists_what_there_is(one_message):
     with pytest.raises(SettingError, match=r'no preset "online"; choose one of: .*offline') as caught:
         presets.load("online")
-    one_sentence(caught.value)
+    one_message(caught.value)

@@ -36,7 +36,7 @@ BAD = [
     ("FeatureMap", {"values": np.zeros((3, 2, 5))}, r"grid of \(2, 3\), got \(3, 2\)"),
     ("View", {"saliency": np.zeros((30, 20), np.float32)}, r"shape \(20, 30\), got \(30, 20\)"),
     ("View", {"cells": INSIDE.T}, r"expected \(2, 3\) cells, got \(3, 2\)"),
-    ("Prompt", {"views": ()}, "at least one picture in a prompt, got none"),
+    ("Prompt", {"views": ()}, "at least one image in a prompt, got none"),
     ("Similarity", {"values": GRID.T}, r"expected \(2, 3\) cells, got \(3, 2\)"),
     ("Similarity", {"inside": INSIDE[:1]}, r"expected \(2, 3\) cells, got \(1, 3\)"),
     ("Points", {"positive": np.zeros((2, 3))}, r"positive points of shape \(n, 2\), got \(2, 3\)"),
@@ -72,6 +72,6 @@ def test_cells_are_width_first():
 
 
 def test_every_error_from_outside_is_an_input_error():
-    for error in (types.PictureError, types.MaskError, types.SettingError):
+    for error in (types.ImageError, types.MaskError, types.SettingError):
         assert issubclass(error, InputError)
         assert issubclass(error, ValueError)

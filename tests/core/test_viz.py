@@ -1,4 +1,4 @@
-"""Pictures of results keep the size, leave their inputs alone, and show what they claim."""
+"""Images of results keep the size, leave their inputs alone, and show what they claim."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NONE = np.zeros((0, 2), np.float32)
 
 @pytest.fixture
 def still(scene):
-    """A read-only picture, as ``open_picture`` gives it, and its mask."""
+    """A read-only image, as ``open_image`` gives it, and its mask."""
     picture, mask = scene
     picture.setflags(write=False)
     return picture, mask

@@ -1,4 +1,4 @@
-"""PerSeg's layout becomes pictures and episodes."""
+"""PerSeg's layout becomes images and episodes."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_one_picture_of_each_object_has_no_pair(perseg_folder):
 
 
 @pytest.mark.parametrize("make", ["nothing", "only Images", "no pairs", "files"])
-def test_another_layout_is_refused(make, tmp_path, save, one_sentence):
+def test_another_layout_is_refused(make, tmp_path, save, one_message):
     if make == "only Images":
         save(tmp_path / "Images" / "cat" / "00.jpg", np.zeros((20, 20, 3), np.uint8))
     if make == "no pairs":

@@ -77,10 +77,10 @@ def test_what_only_fits_the_offline_parts_stays_with_them():
         (Options("light", refinement="twice"), "single, cascade, ranked"),
     ],
 )
-def test_what_does_not_go_together_is_one_sentence(chosen, sentence, one_sentence):
+def test_what_does_not_go_together_is_one_sentence(chosen, sentence, one_message):
     with pytest.raises(SettingError, match=sentence) as caught:
         resolve(chosen)
-    one_sentence(str(caught.value))
+    one_message(str(caught.value))
 
 
 def test_an_unknown_change_lists_the_known_ones():

@@ -1,4 +1,4 @@
-"""A GPU that is lent for a call: the same answers as without, and what was seen of pictures is kept in the page."""
+"""A GPU that is lent for a call: the same answers as without, and what was seen of images is kept in the page."""
 
 from __future__ import annotations
 
@@ -72,12 +72,12 @@ def test_the_same_answer_as_without(pair, spaces):
     result = lent.segment(lent.prompt(PROMPT), INPUT)
     same(plain.segment(plain.prompt(PROMPT), INPUT), result)
     assert type(result.mask) is type(result.similarity.values) is np.ndarray
-    assert len(spaces.calls) == 2  # a prompt and a picture
+    assert len(spaces.calls) == 2  # a prompt and an image
 
 
 def test_what_was_seen_is_kept_in_the_page(pair, spaces):
     _, lent = pair
-    prompt, seen = lent.prompt(PROMPT), lent.perception
+    prompt, seen = lent.prompt(PROMPT), lent.encodings
     assert seen.has("features", named(PROMPT))
     assert seen.has("belief", named(PROMPT))
     lent.segment(prompt, INPUT)
@@ -109,13 +109,13 @@ def test_a_known_prompt_takes_no_gpu(pair, spaces):
 def test_each_part_can_be_asked_alone(pair):
     plain, lent = pair
     picture = named(INPUT)
-    for one, other in zip(plain.perception.features(picture), lent.perception.features(picture), strict=True):
+    for one, other in zip(plain.encodings.features(picture), lent.encodings.features(picture), strict=True):
         np.testing.assert_allclose(one.values, other.values, rtol=1e-5)
-    np.testing.assert_allclose(plain.perception.belief(picture), lent.perception.belief(picture), rtol=1e-5)
-    np.testing.assert_allclose(plain.perception.saliency(picture), lent.perception.saliency(picture), rtol=1e-5)
+    np.testing.assert_allclose(plain.encodings.belief(picture), lent.encodings.belief(picture), rtol=1e-5)
+    np.testing.assert_allclose(plain.encodings.saliency(picture), lent.encodings.saliency(picture), rtol=1e-5)
     points = plain.segment(plain.prompt(PROMPT), INPUT).points
     one, other = (
-        each.perception.segmenter.predict(each.perception.encoding(picture), points, several=True) for each in pair
+        each.encodings.segmenter.predict(each.encodings.encoding(picture), points, several=True) for each in pair
     )
     np.testing.assert_array_equal(one.masks, other.masks)
     assert len(other.masks) == 3
@@ -152,7 +152,14 @@ def test_clicks_negative_prompts_and_every_instance_travel_along(pair):
     plain, lent = pair
     click = Points(np.array([[40.5, 60.5]], np.float32), np.empty((0, 2), np.float32))
     one, other = (
-        engine.segment(engine.prompt(PROMPT), INPUT, unlike=engine.prompt(INPUT), clicks=click, every=True, threshold=0)
+        engine.segment(
+            engine.prompt(PROMPT),
+            INPUT,
+            negative_prompt=engine.prompt(INPUT),
+            clicks=click,
+            all_instances=True,
+            threshold=0,
+        )
         for engine in (plain, lent)
     )
     same(one, other)
@@ -166,7 +173,7 @@ def test_a_bad_question_takes_no_gpu(pair, spaces):
     before = len(spaces.calls)
     with pytest.raises(SettingError):
         lent.segment(prompt, INPUT, k=0)
-    with pytest.raises(ValueError, match="prompt pictures"):
+    with pytest.raises(ValueError, match="prompt images"):
         lent.prompt([])
     assert len(spaces.calls) == before
 
@@ -198,14 +205,14 @@ def test_without_a_lent_gpu_nothing_changes(monkeypatch):
 
 @pytest.mark.parametrize("preset", ["light", "offline"])
 def test_the_studio_lends_what_needs_weights(preset, spaces, small_models, monkeypatch):
-    from ipseg.ui._studio import Studio
+    from ipseg.ui._pool import EnginePool
 
     monkeypatch.setattr(zerogpu, "lent", lambda: True)
-    studio = Studio(Options(preset), weights_dir=small_models)
-    studio.ready()
-    engine = studio.engine(Options(preset))
+    pool = EnginePool(Options(preset), weights_dir=small_models)
+    pool.ready()
+    engine = pool.engine(Options(preset))
     assert isinstance(engine, Borrower) == bool(options.resolve(Options(preset)).weights)
-    assert studio.engine(Options(preset)) is engine
+    assert pool.engine(Options(preset)) is engine
 
 
 def test_spaces_is_imported_before_torch(root, tmp_path):

@@ -76,7 +76,7 @@ def test_the_table_in_words():
 
 
 def test_flat_saliency_is_an_empty_mask(engine, perseg_folder, tmp_path):
-    engine.perception.detector = lambda picture: np.full(picture.shape[:2], 0.5, np.float32)
+    engine.encodings.detector = lambda picture: np.full(picture.shape[:2], 0.5, np.float32)
     rows, _ = perseg.evaluate(engine, perseg_folder, tmp_path / "runs", absent=0)
     assert rows[-1].saliency == 0
 
@@ -84,7 +84,7 @@ def test_flat_saliency_is_an_empty_mask(engine, perseg_folder, tmp_path):
 def test_one_picture_of_each_object_is_not_enough(engine, perseg_folder, tmp_path):
     for path in perseg_folder.glob("Images/*/0[12].png"):
         path.unlink()
-    with pytest.raises(InputError, match="two pictures"):
+    with pytest.raises(InputError, match="two images"):
         perseg.evaluate(engine, perseg_folder, tmp_path / "runs")
     assert engine.calls == 0
 

@@ -13,7 +13,7 @@ import ipseg
 from ipseg.datasets import perseg
 from ipseg.evaluation import predict
 from ipseg.evaluation.metrics import iou
-from ipseg.method.pipeline import Method
+from ipseg.method.pipeline import IPSegConfig
 
 
 @pytest.fixture
@@ -76,9 +76,9 @@ def test_the_folder_is_named_after_all_that_decides(engine, perseg_folder, tmp_p
     assert name() == names[0]
     assert names[0].startswith("data-colour-")
     for change in ({"k": 33}, {"seed": 1}, {"weights": {"a": 1.0}}, {"threshold": 0.25}):
-        engine.method = dataclasses.replace(Method(threshold=0.5), **change)
+        engine.method = dataclasses.replace(IPSegConfig(threshold=0.5), **change)
         names.append(name())
-    engine.method, engine.name = Method(threshold=0.5), "colour2"
+    engine.method, engine.name = IPSegConfig(threshold=0.5), "colour2"
     names.append(name())
     engine.name = "colour"
     assert name() == names[0]

@@ -44,7 +44,7 @@ def test_it_is_the_last_block_before_the_norm(extract):
 
 
 def test_cells_are_in_reading_order(extract):
-    """A change in one corner of the picture changes the cell there most."""
+    """A change in one corner of the image changes the cell there most."""
     other = PICTURE.copy()
     other[42:, 68:] = 255 - other[42:, 68:]
     far = (extract(PICTURE)[0].values - extract(other)[0].values).square().sum(-1)

@@ -107,9 +107,9 @@ def test_the_offline_engine_counts_most_of_the_examples():
     right = []
     for one in index():
         prompt = engine.prompt(GALLERIES / one["prompt"]["picture"])
-        result = engine.segment(prompt, GALLERIES / one["input"]["picture"], every=True)
+        result = engine.segment(prompt, GALLERIES / one["input"]["picture"], all_instances=True)
         assert result.instances
-        assert np.array_equal(result.labels() > 0, result.every)
+        assert np.array_equal(result.labels() > 0, result.all_instances)
         right.append(len(result.instances) == one["count"])
     assert np.mean(right) > 0.5
 
@@ -118,9 +118,9 @@ def test_a_question_for_one_thing_has_no_instances():
     engine, pair = ipseg.load("offline"), index()[1]
     prompt = engine.prompt(GALLERIES / pair["prompt"]["picture"])
     one = engine.segment(prompt, GALLERIES / pair["input"]["picture"])
-    everything = engine.segment(prompt, GALLERIES / pair["input"]["picture"], every=True)
+    everything = engine.segment(prompt, GALLERIES / pair["input"]["picture"], all_instances=True)
     assert one.instances == ()
-    assert not one.every.any()
+    assert not one.all_instances.any()
     assert np.array_equal(one.mask, everything.mask)  # the paper's single mask stands beside them
     assert "instances" in everything.seconds
     assert everything.overlay_instances().shape == everything.picture.shape

@@ -10,7 +10,7 @@ from networks import small_dinov2, small_sam, small_sam2, small_sam2_processor, 
 
 from ipseg.features.dinov2 import DINOv2
 from ipseg.features.fusion import Fusion
-from ipseg.method.pipeline import IPSeg, Method
+from ipseg.method.pipeline import IPSeg, IPSegConfig
 from ipseg.saliency.none import Everything
 from ipseg.saliency.tokencut import TokenCut
 from ipseg.saliency.tsdn import TSDN
@@ -31,10 +31,10 @@ SEGMENTERS = {
     "sam squashed": lambda: SegmentAnything(small_sam(), squash=True),
     "sam2": lambda: SegmentAnything2(small_sam2(), small_sam2_processor()),
 }
-METHOD = Method(k=8, clusters=2, smallest=1, sampling="nearest")
+METHOD = IPSegConfig(k=8, clusters=2, smallest=1, sampling="nearest")
 
 
-def engine(saliency: str, segmenter: str, method: Method = METHOD, features: str = "dinov2") -> IPSeg:
+def engine(saliency: str, segmenter: str, method: IPSegConfig = METHOD, features: str = "dinov2") -> IPSeg:
     return IPSeg(FEATURES[features](), SALIENCY[saliency](), SEGMENTERS[segmenter](), method)
 
 
@@ -59,7 +59,7 @@ def test_two_pictures_in_a_mask_out(features, saliency, segmenter):
 
 @pytest.mark.parametrize("refinement", ["single", "cascade"])
 def test_a_prompt_with_its_own_mask(refinement):
-    made = engine("none", "sam2", Method(k=8, clusters=2, refinement=refinement))
+    made = engine("none", "sam2", IPSegConfig(k=8, clusters=2, refinement=refinement))
     prompt = made.prompt(PROMPT, THING)
     assert prompt.views[0].given
     assert made.segment(prompt, INPUT).mask.shape == (120, 83)
@@ -69,6 +69,6 @@ def test_a_second_question_about_a_picture_encodes_nothing_again(monkeypatch):
     made = engine("none", "sam2")
     prompt = made.prompt(PROMPT)
     made.segment(prompt, INPUT)
-    monkeypatch.setattr(made.perception.segmenter, "encode", None)
-    monkeypatch.setattr(made.perception.extractor, "model", None)
+    monkeypatch.setattr(made.encodings.segmenter, "encode", None)
+    monkeypatch.setattr(made.encodings.extractor, "model", None)
     assert made.segment(prompt, INPUT, k=4).mask.shape == (120, 83)

@@ -44,10 +44,10 @@ def bumps(rows=60, columns=60) -> np.ndarray:
         (3, 4, "c is 4 but K is 3"),
     ],
 )
-def test_settings_out_of_range_get_a_sentence(k, clusters, words, one_sentence):
+def test_settings_out_of_range_get_a_sentence(k, clusters, words, one_message):
     with pytest.raises(SettingError) as caught:
         points.check(k, clusters)
-    one_sentence(caught.value, names=words)
+    one_message(caught.value, names=words)
     with pytest.raises(SettingError):
         points.choose(similar(bumps(9, 9)), k=k, clusters=clusters)
 
@@ -126,7 +126,7 @@ def test_few_cells_are_split_in_halves_that_do_not_meet(shape):
 def test_only_cells_on_the_picture():
     frame = geometry.letterbox_frame((20, 60), 12)
     values = np.zeros(frame.grid)
-    values[0], values[-1] = 9, -9  # off the picture
+    values[0], values[-1] = 9, -9  # off the image
     values[5, 3], values[6, 8] = 1, -1
     found = similar(values, frame=frame)
     most, least = points.extremes(found, 256)

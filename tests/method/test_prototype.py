@@ -73,14 +73,14 @@ def test_a_full_mask_keeps_every_cell_that_is_not_at_the_letterbox_edge():
     frame = geometry.letterbox_frame((40, 80), 8)
     cells = prototype.object_cells(np.ones((40, 80)), frame, erosion=1)
     np.testing.assert_array_equal(cells[:, 0], [False, False, False, True, True, False, False, False])
-    barely = geometry.letterbox_frame((44, 80), 8)  # the outermost rows lie by 2 of 10 pixels on the picture
+    barely = geometry.letterbox_frame((44, 80), 8)  # the outermost rows lie by 2 of 10 pixels on the image
     np.testing.assert_array_equal(
         prototype.object_cells(np.ones((44, 80)), barely, erosion=0), geometry.cells_inside(barely)
     )
 
 
 def test_smallest_counts_only_cells_on_the_picture():
-    frame = geometry.letterbox_frame((52, 80), 8)  # cells of 10x10; the outermost rows lie by 6 of 10 on the picture
+    frame = geometry.letterbox_frame((52, 80), 8)  # cells of 10x10; the outermost rows lie by 6 of 10 on the image
     frame_thin = geometry.letterbox_frame((44, 80), 8)  # here by 2 of 10: their centres lie outside
     for each in (frame, frame_thin):
         height = each.picture[0]

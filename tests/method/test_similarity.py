@@ -73,7 +73,7 @@ def test_tensors_give_the_same_answer():
 
 def test_whole_masks_are_compared_by_the_means_of_their_sides():
     values = np.zeros((2, 3, 2), np.float32)
-    values[:, 0, 0], values[:, 1:, 1] = 1, 1  # the first column is the thing
+    values[:, 0, 0], values[:, 1:, 1] = 1, 1  # the first column is the object
     layer = FeatureMap("made", values, geometry.squash_frame((20, 30), (2, 3)))
     masks = np.zeros((4, 20, 30), bool)
     masks[0, :, :10], masks[1, :, 10:], masks[2] = True, True, True

@@ -13,7 +13,7 @@ PICTURE, THING = scene("tokencut", *SIZE)
 
 
 def features(frame=None, noise=0.6, name="dino", mask=THING):
-    """Made-up features: one direction for the thing, one for the ground, and noise."""
+    """Made-up features: one direction for the object, one for the ground, and noise."""
     frame = frame or geometry.letterbox_frame(SIZE, 24)
     rng = np.random.default_rng(3)
     share = geometry.to_cells(mask.astype(np.float32), frame)[..., None]

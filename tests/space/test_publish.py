@@ -161,10 +161,10 @@ def test_the_folder_is_what_was_listed(publish, tmp_path):
     assert (tmp_path / "folder" / "app.py").read_bytes() == (ROOT / "app.py").read_bytes()
 
 
-def test_a_folder_with_something_in_it_is_left_alone(publish, tmp_path, capsys, one_sentence):
+def test_a_folder_with_something_in_it_is_left_alone(publish, tmp_path, capsys, one_message):
     (tmp_path / "mine.txt").write_text("mine")
     assert publish.main(["--output", str(tmp_path)]) == 1
-    one_sentence(capsys.readouterr().err.strip())
+    one_message(capsys.readouterr().err.strip())
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 

@@ -181,7 +181,7 @@ def test_a_space_with_a_lent_gpu(folder, python, tmp_path, models, published_wei
         known = ask(url, folder, preset="light")
     assert "engine light" in str(answer)
     assert "engine light" in str(known)
-    assert log.read_text().count("lent 15 s") == 3  # prompt and picture; then the prompt is known
+    assert log.read_text().count("lent 15 s") == 3  # prompt and image; then the prompt is known
 
 
 def test_the_environment_says_where_it_listens(monkeypatch, tmp_path):
@@ -200,6 +200,6 @@ def test_the_environment_says_where_it_listens(monkeypatch, tmp_path):
         chosen = app.arguments()
         assert (chosen.host, chosen.preset) == wanted
         assert chosen.port == 7860
-        studio = app.studio(chosen)
-        assert studio.fetches == (not space)
-        assert studio.first.preset == "offline"  # what answers where no weights are
+        pool = app.pool(chosen)
+        assert pool.fetches == (not space)
+        assert pool.first.preset == "offline"  # what answers where no weights are

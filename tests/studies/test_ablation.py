@@ -1,4 +1,4 @@
-"""Inside the method: what each section computes, that a picture is encoded once, and that results are kept."""
+"""Inside the method: what each section computes, that an image is encoded once, and that results are kept."""
 
 from __future__ import annotations
 
@@ -20,19 +20,18 @@ from ipseg.engine.borrowed import Borrower
 from ipseg.engine.options import Options
 from ipseg.method import similarity
 from ipseg.method.encodings import named
-from ipseg.method.pipeline import Method
+from ipseg.method.pipeline import IPSegConfig
 from ipseg.studies import ablation
 from ipseg.studies.ablation import OWN, TRUE, Pair
 from ipseg.studies.ablation import _layers as layers
 from ipseg.studies.comparison import iou
-from ipseg.ui import _ablation
 
 FRAME = geometry.squash_frame((20, 30), (4, 6))
 
 
 def counted(engine):
-    """The engine, and how often it encoded and described each picture."""
-    calls, seen = Counter(), engine.perception
+    """The engine, and how often it encoded and described each image."""
+    calls, seen = Counter(), engine.encodings
     extractor, encode = seen.extractor, seen.segmenter.encode
 
     def describing(picture):
@@ -114,7 +113,7 @@ def test_saliency_is_what_the_prompt_is_told(seen, pair):
     np.testing.assert_array_equal(saw[TRUE].mask, true.mask)
 
 
-def test_a_method_without_its_weights_says_so(seen, one_sentence):
+def test_a_method_without_its_weights_says_so(seen, one_message):
     absent = seen[0].saliencies["tsdn"]
     if absent.error == "":
         pytest.skip("the weights of TSDN are here")
@@ -208,7 +207,9 @@ def test_separation_is_the_share_of_pairs_in_order():
 
 def test_ways_of_an_engine_with_stable_diffusion():
     shares = {"dinov2": 1.0, "s3": 0.03, "s4": 0.02, "s5": 0.01}
-    found = {name: dict(each.weights) for name, each in ablation.ways(Method(weights=shares), list(shares)).items()}
+    found = {
+        name: dict(each.weights) for name, each in ablation.ways(IPSegConfig(weights=shares), list(shares)).items()
+    }
     assert found["with sd"] == shares
     assert found["without sd"] == {"dinov2": 1.0}
     assert found["sd"] == {name: shares[name] for name in ("s3", "s4", "s5")}
@@ -226,14 +227,14 @@ def test_ways_of_an_engine_with_stable_diffusion():
     ],
 )
 def test_ways_of_other_engines(shares, names, expected):
-    found = ablation.ways(Method(weights=shares), names)
+    found = ablation.ways(IPSegConfig(weights=shares), names)
     assert list(found) == expected
     assert ablation.own_way(found) == expected[0]
 
 
 def test_the_grid_holds_the_methods_own_numbers():
-    assert (20, 3) in ablation.settings(Method(k=20, clusters=3))
-    assert all(c <= k for k, c in ablation.settings(Method(k=2, clusters=1)))
+    assert (20, 3) in ablation.settings(IPSegConfig(k=20, clusters=3))
+    assert all(c <= k for k, c in ablation.settings(IPSegConfig(k=2, clusters=1)))
 
 
 # Engines with networks, small ones, and the same ones lent.
@@ -288,10 +289,10 @@ def test_stable_diffusion_and_a_borrowed_engine(networked):
     np.testing.assert_array_equal(one.grid[one.setting].mask, one.own.mask)
     assert type(other.similarities["sd"].map) is np.ndarray
     assert len(spaces.calls) <= 9
-    told = _inside.Told(other, pair)
-    said = _inside.similarity(told, [each.name for each in other.colours])
+    told = _ablation.Told(other, pair)
+    said = _ablation.similarity(told, [each.name for each in other.colours])
     assert "“With SD”, which the engine uses, answers" in said
     assert "than “Without SD”" in said or "as “Without SD”" in said
     assert "no “with and without Stable Diffusion”" not in said
-    assert _inside.features(told).count("<figure>") == 2 * (1 + len(other.colours))
+    assert _ablation.features(told).count("<figure>") == 2 * (1 + len(other.colours))
     assert len(ablation.look(lent, pair).grid) == len(one.grid)

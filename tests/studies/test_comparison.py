@@ -80,10 +80,10 @@ def test_a_record_is_plain_data(engine, pictures):
         (["ipseg", "magic"], 'no method "magic"'),
     ],
 )
-def test_what_is_no_comparison_is_one_sentence(engine, pictures, names, sentence, one_sentence):
+def test_what_is_no_comparison_is_one_sentence(engine, pictures, names, sentence, one_message):
     with pytest.raises(SettingError, match=sentence) as caught:
         comparison.enter(engine, names, pictures[0])
-    one_sentence(str(caught.value))
+    one_message(str(caught.value))
 
 
 def test_settings_reach_their_method(engine, pictures):

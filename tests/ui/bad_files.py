@@ -18,7 +18,7 @@ from tests.conftest import draw_scene
 
 TABLE = Path(__file__).parents[2] / "ipseg" / "ui" / "FILES.md"
 ANSWER = "an answer"
-NO_PICTURE = "{} is not a picture that can be read; give a JPEG, PNG or WebP file."
+NO_PICTURE = "{} is not an image that can be read; give a JPEG, PNG or WebP file."
 DAMAGED = "{} is damaged or cut short; save or download it again."
 EMPTY = "{} is an empty file; save or download it again."
 SMALL = "{} is 1x1 pixels; give one of at least 16x16."
@@ -43,7 +43,7 @@ class File:
 
 
 def scene(mode: str = "RGB") -> Image.Image:
-    """The same thing on the same ground, in any mode."""
+    """The same object on the same ground, in any mode."""
     return Image.fromarray(draw_scene(HEIGHT, WIDTH)[0]).convert(mode)
 
 
@@ -60,7 +60,7 @@ def deep() -> Image.Image:
 
 
 def clear() -> Image.Image:
-    """Transparent around the thing."""
+    """Transparent around the object."""
     picture, mask = draw_scene(HEIGHT, WIDTH)
     return Image.fromarray(np.dstack([picture, mask.astype(np.uint8) * 255]))
 
@@ -124,7 +124,7 @@ PDF = b"%PDF-1.7\n1 0 obj\n<< /Type /Catalog >>\nendobj\n"
 PICTURES = (
     File("cmyk.jpg", "four inks", lambda: saved(scene("CMYK"), "JPEG", quality=95), ANSWER),
     File("deep.png", "16 bits a channel", lambda: saved(deep(), "PNG"), ANSWER),
-    File("clear.png", "transparent around the thing", lambda: saved(clear(), "PNG"), ANSWER),
+    File("clear.png", "transparent around the object", lambda: saved(clear(), "PNG"), ANSWER),
     File("turned.jpg", "on its side, EXIF says so", turned, ANSWER),
     File("moving.gif", "an animation: its first frame", moving, ANSWER),
     File("words.jpg", "a text", lambda: b"words in a file with another name", NO_PICTURE),
@@ -141,21 +141,21 @@ PICTURES = (
 )  # fmt: skip
 MASKS = (
     File("black.png", "nothing is white", lambda: saved(Image.new("L", (WIDTH, HEIGHT)), "PNG"),
-         "{} is empty; paint the thing white (above 127) on black."),
+         "{} is empty; paint the object white (above 127) on black."),
     File("other.png", "of another size", lambda: saved(Image.new("L", (50, 50), 255), "PNG"),
-         "{} is 50x50 pixels but its picture is 64x48; give a mask of the same size as the picture."),
+         "{} is 50x50 pixels but its image is 64x48; give a mask of the same size as the image."),
     File("words.png", "a text", lambda: b"words", NO_PICTURE),
 )  # fmt: skip
 BATCHES = (
     File("bomb.zip", "24 MB of zeros in 24 kB", lambda: packed(*((f"{n}.bmp", bytes(8 * 2**20)) for n in range(3))),
-         "{} unpacks to over 100 times its size; give a zip of ordinary pictures."),
+         "{} unpacks to over 100 times its size; give a zip of ordinary images."),
     File("out.zip", "a name with ../", lambda: packed(("../a.jpg", b"x")),
          '{} holds a name that leads out of it ("../a.jpg"); make a new zip.'),
     File("locked.zip", "a password", locked, "{} is locked with a password; save it without one."),
     File("none.zip", "no files", lambda: packed(),
-         "{} holds no pictures; give JPEG, PNG or WebP files, or a folder or zip of them."),
+         "{} holds no images; give JPEG, PNG or WebP files, or a folder or zip of them."),
     File("nested.zip", "a zip in a zip", lambda: packed(("a.zip", packed(("a.jpg", b"x")))),
-         "{} holds no pictures; give JPEG, PNG or WebP files, or a folder or zip of them."),
+         "{} holds no images; give JPEG, PNG or WebP files, or a folder or zip of them."),
     File("words.zip", "a text", lambda: b"words", "{} is damaged or no zip at all; save or download it again."),
     File("paper.jpg", "a PDF", lambda: PDF, NO_PICTURE),
     File("film.avi", "a clip", film, "{} is a clip; give it in the field for a clip."),
@@ -171,7 +171,7 @@ CLIPS = (
     File("moving.gif", "an animation", moving, NO_CLIP),
     File("pictures.zip", "a zip", lambda: packed(("a.jpg", b"x")), NO_CLIP),
 )  # fmt: skip
-FIELDS = {"a picture": PICTURES, "a mask": MASKS, "pictures of a batch": BATCHES, "a clip": CLIPS}
+FIELDS = {"an image": PICTURES, "a mask": MASKS, "images of a batch": BATCHES, "a clip": CLIPS}
 
 
 def table() -> str:
@@ -188,7 +188,7 @@ def text() -> str:
     """The whole file."""
     return (
         "# What each file gets\n\n"
-        "What cannot be used gets one sentence, in the page and through the API, and the page goes on. Every row is\n"
+        "What cannot be used gets one message, in the page and through the API, and the page goes on. Every row is\n"
         "tried by `tests/ui/test_bad_files.py`, which also holds this table to the truth; it is written by\n"
         f"`python -m tests.ui.bad_files`. The page itself refuses files of more than 64 MB.\n\n{table()}\n"
     )

@@ -15,7 +15,7 @@ from gradio.context import LocalContext
 from ipseg.method import pipeline
 from ipseg.method.pipeline import IPSeg
 from ipseg.ui._limits import Limits
-from ipseg.ui._studio import Studio
+from ipseg.ui._pool import EnginePool
 
 FOLDER = Path(sys.argv.pop(1))
 similarity, choose = IPSeg._similarity, pipeline.points.choose
@@ -44,14 +44,14 @@ def counted(*arguments, **settings):
     return choose(*arguments, **settings)
 
 
-def limits(studio: Studio) -> Limits:
+def limits(pool: EnginePool) -> Limits:
     """As the file says."""
     file = FOLDER / "limit"
     return Limits(float(file.read_text())) if file.exists() else Limits()
 
 
 IPSeg._similarity, pipeline.points.choose = waiting, counted
-Studio.quick = True
-Studio.limits = property(limits, lambda studio, value: None)
+EnginePool.quick = True
+EnginePool.limits = property(limits, lambda pool, value: None)
 sys.path.insert(0, str(Path(__file__).parents[2]))
 runpy.run_path("app.py", run_name="__main__")

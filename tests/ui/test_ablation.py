@@ -1,4 +1,4 @@
-"""The tab "Inside" as a visitor meets it, and its endpoint."""
+"""The tab "Ablation" as a visitor meets it, and its endpoint."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ def tidy(page) -> None:
 
 @pytest.mark.browser
 def test_an_example_gives_the_whole_picture(page):
-    open_tab(page, "Inside")
-    page.wait_for_selector("#inside-run")
-    assert not page.is_visible("#inside-results")
-    page.locator("#inside-examples button").first.click()
-    page.wait_for_selector("#inside-grid td.own img", timeout=120_000)
-    assert "with the true mask" in page.inner_text("#inside-verdict")
-    assert page.locator("#inside-steps img").count() == 4
+    open_tab(page, "Ablation")
+    page.wait_for_selector("#ablation-run")
+    assert not page.is_visible("#ablation-results")
+    page.locator("#ablation-examples button").first.click()
+    page.wait_for_selector("#ablation-grid td.own img", timeout=120_000)
+    assert "with the true mask" in page.inner_text("#ablation-verdict")
+    assert page.locator("#ablation-steps img").count() == 4
     for section in ("features", "similarity", "saliency", "grid"):
-        assert page.locator(f"#inside-{section} .said").is_visible()
-        for image in page.locator(f"#inside-{section} img").all():
+        assert page.locator(f"#ablation-{section} .said").is_visible()
+        for image in page.locator(f"#ablation-{section} img").all():
             assert image.get_attribute("alt")
             assert image.evaluate("image => image.complete && image.naturalWidth > 0")
-    assert page.locator("#inside-grid img").count() == 15
-    assert page.locator("#inside-grid td.own").count() == 1
-    assert "preset" in page.inner_text("#inside-grid td.own")
-    assert "no “with and without Stable Diffusion” here" in page.inner_text("#inside-similarity")
+    assert page.locator("#ablation-grid img").count() == 15
+    assert page.locator("#ablation-grid td.own").count() == 1
+    assert "preset" in page.inner_text("#ablation-grid td.own")
+    assert "no “with and without Stable Diffusion” here" in page.inner_text("#ablation-similarity")
     tidy(page)
     assert faults(page) == []
-    page.locator("#inside-steps img").last.click()  # it fills the window, and the next press puts it back
-    filled = page.locator("#inside-steps img").last
+    page.locator("#ablation-steps img").last.click()  # it fills the window, and the next press puts it back
+    filled = page.locator("#ablation-steps img").last
     assert filled.bounding_box()["width"] == page.viewport_size["width"]
     page.mouse.click(5, 5)
     assert filled.bounding_box()["width"] < page.viewport_size["width"]
@@ -52,10 +52,10 @@ def test_an_example_gives_the_whole_picture(page):
 @pytest.mark.browser
 @wide_only
 def test_nothing_given_is_one_sentence(page):
-    open_tab(page, "Inside")
-    page.click("#inside-run")
-    page.wait_for_selector("text=There is no picture of the thing yet")
-    assert not page.is_visible("#inside-results")
+    open_tab(page, "Ablation")
+    page.click("#ablation-run")
+    page.wait_for_selector("text=There is no image of the object yet")
+    assert not page.is_visible("#ablation-results")
     tidy(page)
 
 
@@ -66,7 +66,7 @@ def client(demo, tmp_path_factory) -> Client:
 
 def ask(client: Client, **given):
     pair = {"prompt": handle_file(EXAMPLES / "robot/01.jpg"), "image": handle_file(EXAMPLES / "robot/02.jpg")}
-    return client.predict(**{**pair, "thing": None, "truth": None, **given}, api_name="/inside")
+    return client.predict(**{**pair, "thing": None, "truth": None, **given}, api_name="/ablation")
 
 
 def test_the_endpoint_answers_with_numbers(client):
@@ -83,7 +83,7 @@ def test_the_endpoint_answers_with_numbers(client):
 
 
 def test_the_endpoint_has_documented_arguments(client):
-    endpoint = client.view_api(return_format="dict")["named_endpoints"]["/inside"]
+    endpoint = client.view_api(return_format="dict")["named_endpoints"]["/ablation"]
     assert [parameter["parameter_name"] for parameter in endpoint["parameters"]] == [
         "prompt", "image", "thing", "truth",
         "preset", "features", "sd_weight", "timestep", "saliency", "segmenter", "refinement",
@@ -95,8 +95,8 @@ def test_what_cannot_be_used_gets_its_sentence(client, tmp_path):
     Image.new("L", (20, 10), 255).save(tmp_path / "small.png")
     small, words = handle_file(tmp_path / "small.png"), handle_file(tmp_path / "words.jpg")
     for given, sentence in (
-        ({"image": None}, "no picture to search yet"),
-        ({"prompt": words}, r"words\.jpg is not a picture"),
+        ({"image": None}, "no image to search yet"),
+        ({"prompt": words}, r"words\.jpg is not an image"),
         ({"truth": small}, "small"),
         ({"preset": "paper"}, "weights"),
         ({"saliency": "nonsense"}, "nonsense"),

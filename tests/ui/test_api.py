@@ -9,7 +9,7 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
-from ipseg import open_picture
+from ipseg import open_image
 from tests.ui.conftest import EXAMPLES
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the client's own event loop
@@ -27,7 +27,7 @@ def ask(client: Client, prompt: Path, query: Path, **settings):
 
 
 def mask_of(answer) -> np.ndarray:
-    return open_picture(answer[5]["value"] if isinstance(answer[5], dict) else answer[5])[..., 0]
+    return open_image(answer[5]["value"] if isinstance(answer[5], dict) else answer[5])[..., 0]
 
 
 def test_the_endpoint_has_a_name_and_documented_arguments(client):
@@ -35,14 +35,14 @@ def test_the_endpoint_has_a_name_and_documented_arguments(client):
     assert [parameter["parameter_name"] for parameter in endpoint["parameters"]] == [
         "prompts", "image", "mask", "k", "clusters", "threshold",
         "preset", "features", "sd_weight", "timestep", "saliency", "segmenter", "refinement",
-        "unlike", "every", "clicks",
+        "negative_prompt", "all_instances", "clicks",
     ]  # fmt: skip
 
 
 def test_a_mask_at_the_size_of_the_picture(client):
     query = EXAMPLES / "robot" / "02.jpg"
     mask = mask_of(ask(client, EXAMPLES / "robot" / "00.jpg", query))
-    assert mask.shape == open_picture(query).shape[:2]
+    assert mask.shape == open_image(query).shape[:2]
     assert set(np.unique(mask)) == {0, 255}
 
 

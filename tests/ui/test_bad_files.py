@@ -1,4 +1,4 @@
-"""Every file of the table gets what the table says: an answer, or its one sentence; and the page goes on."""
+"""Every file of the table gets what the table says: an answer, or its one message; and the page goes on."""
 
 from __future__ import annotations
 
@@ -52,51 +52,51 @@ def file_of(answer) -> Path:
     return Path(answer["value"] if isinstance(answer, dict) else answer)
 
 
-def is_told(file: File, ask, one_sentence, desk: Path) -> None:
-    """Its one sentence and nothing else, without a folder of this or the server's."""
+def is_told(file: File, ask, one_message, desk: Path) -> None:
+    """Its one message and nothing else, without a folder of this or the server's."""
     with pytest.raises(AppError) as caught:
         ask()
     told = html.unescape(str(caught.value))
     assert told == file.sentence
-    one_sentence(told, names=file.name, folder=desk)
+    one_message(told, names=file.name, folder=desk)
     assert not re.search(r"/\w+/", told)
 
 
 @pytest.mark.parametrize("file", GOOD, ids=lambda file: file.name)
 def test_a_picture_of_an_unusual_kind_gets_an_answer(client, desk, file):
-    answer = segment(client, desk / "good.png", desk / "a picture" / file.name)
-    assert ipseg.open_picture(file_of(answer[5])).shape[:2] == (HEIGHT, WIDTH)  # upright
+    answer = segment(client, desk / "good.png", desk / "an image" / file.name)
+    assert ipseg.open_image(file_of(answer[5])).shape[:2] == (HEIGHT, WIDTH)  # upright
 
 
 @pytest.mark.parametrize("file", BAD, ids=lambda file: file.name)
-def test_a_picture_that_cannot_be_used(client, desk, one_sentence, file):
-    path = desk / "a picture" / file.name
-    is_told(file, lambda: segment(client, desk / "good.png", path), one_sentence, desk)
-    is_told(file, lambda: segment(client, path, desk / "good.png"), one_sentence, desk)
+def test_a_picture_that_cannot_be_used(client, desk, one_message, file):
+    path = desk / "an image" / file.name
+    is_told(file, lambda: segment(client, desk / "good.png", path), one_message, desk)
+    is_told(file, lambda: segment(client, path, desk / "good.png"), one_message, desk)
 
 
 @pytest.mark.parametrize("file", MASKS, ids=lambda file: file.name)
-def test_a_mask_that_cannot_be_used(client, desk, one_sentence, file):
+def test_a_mask_that_cannot_be_used(client, desk, one_message, file):
     good = desk / "good.png"
-    is_told(file, lambda: segment(client, good, good, desk / "a mask" / file.name), one_sentence, desk)
+    is_told(file, lambda: segment(client, good, good, desk / "a mask" / file.name), one_message, desk)
 
 
 @pytest.mark.parametrize("file", BATCHES, ids=lambda file: file.name)
-def test_a_batch_that_cannot_be_used(client, desk, one_sentence, file):
-    given = {"prompts": prompts(desk / "good.png"), "files": [handle_file(desk / "pictures of a batch" / file.name)]}
-    is_told(file, lambda: client.predict(**given, mask=None, api_name="/batch"), one_sentence, desk)
+def test_a_batch_that_cannot_be_used(client, desk, one_message, file):
+    given = {"prompts": prompts(desk / "good.png"), "files": [handle_file(desk / "images of a batch" / file.name)]}
+    is_told(file, lambda: client.predict(**given, mask=None, api_name="/batch"), one_message, desk)
 
 
 @pytest.mark.parametrize("file", CLIPS, ids=lambda file: file.name)
-def test_a_clip_that_cannot_be_used(client, desk, one_sentence, file):
+def test_a_clip_that_cannot_be_used(client, desk, one_message, file):
     given = {"prompts": prompts(desk / "good.png"), "clip": handle_file(desk / "a clip" / file.name)}
-    is_told(file, lambda: client.predict(**given, mask=None, api_name="/video"), one_sentence, desk)
+    is_told(file, lambda: client.predict(**given, mask=None, api_name="/video"), one_message, desk)
 
 
 def test_in_a_zip_the_good_are_answered_and_the_others_told(client, desk, tmp_path):
     with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
         for file in PICTURES:
-            archive.write(desk / "a picture" / file.name, file.name)
+            archive.write(desk / "an image" / file.name, file.name)
     given = {"prompts": prompts(desk / "good.png"), "files": [handle_file(tmp_path / "all.zip")]}
     status, _, _, masks, coco, _ = client.predict(**given, mask=None, api_name="/batch")
     told = {html.unescape(line) for line in re.findall("<li>(.*?)</li>", status)}

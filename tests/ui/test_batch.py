@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from gradio_client import Client, handle_file
 
-from ipseg import open_picture
+from ipseg import open_image
 from ipseg.annotations import rle
 from ipseg.batch import clips
 from tests.ui.conftest import EXAMPLES, open_tab, wide_only
@@ -26,7 +26,7 @@ DONE = "#batch-status .found, #batch-status .missing"
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory):
-    """Two pictures and one file of words in a zip, a longer zip, and a short clip of a picture that moves."""
+    """Two images and one file of words in a zip, a longer zip, and a short clip of an image that moves."""
     folder = tmp_path_factory.mktemp("desk")
     small = {number: cv2.resize(cv2.imread(str(_picture(number))), None, fx=0.4, fy=0.4) for number in (1, 2, 3, 4)}
     with zipfile.ZipFile(folder / "ducks.zip", "w") as archive:
@@ -90,8 +90,8 @@ def test_a_zip_in_masks_out(page, desk):
     opened(page, "#batch-files", desk / "ducks.zip").click("#batch-run")
     page.wait_for_selector(DONE, timeout=60_000)
     told = page.inner_text("#batch-status")
-    assert "Done. Found in 2 of 2 pictures." in told
-    assert "ducks/words.jpg is not a picture" in told
+    assert "Done. Found in 2 of 2 images." in told
+    assert "ducks/words.jpg is not an image" in told
     page.wait_for_selector("#batch-gallery img")
     with zipfile.ZipFile(io.BytesIO(download(page, "#batch-masks"))) as masks:
         assert masks.namelist() == ["ducks/1.png", "ducks/2.png"]
@@ -153,7 +153,7 @@ def test_a_folder_in_masks_out(page, desk):
     page.wait_for_selector("#batch-files .file-preview")
     page.click("#batch-run")
     page.wait_for_selector(DONE, timeout=60_000)
-    assert "Done. Found in 2 of 2 pictures." in page.inner_text("#batch-status")
+    assert "Done. Found in 2 of 2 images." in page.inner_text("#batch-status")
     with zipfile.ZipFile(io.BytesIO(download(page, "#batch-masks"))) as masks:
         assert sorted(Path(name).name for name in masks.namelist()) == ["one.png", "two.png"]
     assert page.complaints == []
@@ -178,7 +178,7 @@ def test_what_is_missing_gets_its_sentence_and_the_page_goes_on(page, desk):
     tab(page)
     page.click("#batch-run")
     page.wait_for_selector(".toast-body")
-    assert "no pictures to search yet" in page.inner_text(".toast-body")
+    assert "no images to search yet" in page.inner_text(".toast-body")
     page.wait_for_selector("#batch-status .waiting")
     page.wait_for_selector("#batch-stop[disabled]")
 
@@ -215,10 +215,10 @@ def test_masks_and_coco_agree(client, desk):
     assert [image["file_name"] for image in data["images"]] == ["01.jpg", "02.jpg"]
     with zipfile.ZipFile(file_of(masks)) as archive:
         for annotation, name in zip(data["annotations"], archive.namelist(), strict=True):
-            mask = open_picture(archive.read(name))[..., 0] == 255
+            mask = open_image(archive.read(name))[..., 0] == 255
             segmentation = annotation["segmentation"]
             np.testing.assert_array_equal(rle.decode(segmentation["counts"], tuple(segmentation["size"])), mask)
-            assert mask.shape == open_picture(_picture(int(name[:2]))).shape[:2]
+            assert mask.shape == open_image(_picture(int(name[:2]))).shape[:2]
 
 
 def test_a_clip_through_the_api(client, desk):

@@ -11,7 +11,7 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 
-from ipseg import open_picture
+from ipseg import open_image
 from tests.ui.conftest import EXAMPLES, open_tab, wide_only
 
 PROMPT, ONE, TWO = (EXAMPLES / "robot" / f"{number}.jpg" for number in ("01", "02", "04"))
@@ -23,8 +23,8 @@ def opened(page):
     page.wait_for_selector("#compare-run")
     page.set_input_files("#compare-prompt input[type=file]", str(PROMPT))
     page.wait_for_selector("#compare-prompt img")
-    page.set_input_files("#compare-pictures input[type=file]", [str(ONE), str(TWO)])
-    page.wait_for_selector("#compare-pictures img")
+    page.set_input_files("#compare-images input[type=file]", [str(ONE), str(TWO)])
+    page.wait_for_selector("#compare-images img")
     return page
 
 
@@ -57,11 +57,11 @@ def test_two_methods_side_by_side(page):
     page.get_by_role("option", name="04", exact=True).click()
     page.wait_for_function("b => document.querySelector('#compare-difference img').src !== b", arg=before)
     with Image.open(io.BytesIO(download(page, "#compare-row"))) as row:
-        assert row.height > 700  # two pictures, one row each
+        assert row.height > 700  # two images, one row each
     with zipfile.ZipFile(io.BytesIO(download(page, "#compare-masks"))) as masks:
         assert sorted(masks.namelist()) == ["02/ipseg.png", "02/persam.png", "04/ipseg.png", "04/persam.png"]
         with masks.open("04/ipseg.png") as file, Image.open(file) as mask:
-            assert mask.size == open_picture(TWO).shape[1::-1]
+            assert mask.size == open_image(TWO).shape[1::-1]
     overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert overflow <= 0
     assert page.complaints == []
@@ -70,10 +70,10 @@ def test_two_methods_side_by_side(page):
 @pytest.mark.browser
 @wide_only
 def test_a_mask_can_be_painted(page):
-    opened(page).get_by_text("A mask for the thing").click()
+    opened(page).get_by_text("A mask for the object").click()
     page.click("#compare-onto")
     page.wait_for_selector("#compare-paint canvas")
-    page.wait_for_timeout(1500)  # the canvas draws the picture
+    page.wait_for_timeout(1500)  # the canvas draws the image
     page.locator("#compare-paint").scroll_into_view_if_needed()
     box = page.locator("#compare-paint canvas").last.bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
@@ -92,7 +92,7 @@ def test_what_is_missing_gets_its_sentence(page):
     open_tab(page, "Compare")
     page.click("#compare-run")
     page.wait_for_selector(".toast-body")
-    assert "no picture of the thing yet" in page.inner_text(".toast-body")
+    assert "no image of the object yet" in page.inner_text(".toast-body")
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +127,7 @@ def test_the_api_gives_a_record(client):
     ("given", "sentence"),
     [
         ({"methods": ["ipseg"]}, "two or more different methods"),
-        ({"pictures": []}, "no picture to search"),
+        ({"pictures": []}, "no image to search"),
         ({"methods": ["persam_f", "groupvit"]}, "PerSAM-F weighs the three masks"),
     ],
 )
@@ -138,5 +138,5 @@ def test_what_cannot_be_compared_is_one_sentence(client, given, sentence):
 
 def test_a_mask_of_another_size_is_one_sentence(client, tmp_path):
     Image.fromarray(np.full((40, 40), 255, np.uint8)).save(tmp_path / "small.png")
-    with pytest.raises(AppError, match=r"small\.png is 40x40 pixels but its picture is 640x480"):
+    with pytest.raises(AppError, match=r"small\.png is 40x40 pixels but its image is 640x480"):
         ask(client, mask=handle_file(tmp_path / "small.png"))

@@ -57,5 +57,5 @@ def test_both_are_endpoints(client, tmp_path):
     assert "Mending it" in client.predict(case="hidden", api_name="/failure_cases")[0]
     (tmp_path / "words.jpg").write_text("words")
     bad = [{"image": handle_file(tmp_path / "words.jpg"), "caption": None}]
-    with pytest.raises(AppError, match=r"words\.jpg is not a picture"):
+    with pytest.raises(AppError, match=r"words\.jpg is not an image"):
         client.predict(kind="duck", own=bad, api_name="/prompt_sets")

@@ -12,7 +12,7 @@ from gradio_client import Client, handle_file
 from ipseg.core.types import InputError
 from ipseg.engine.options import Options
 from ipseg.ui._limits import Ended, Watch
-from ipseg.ui._studio import Studio
+from ipseg.ui._pool import EnginePool
 from tests.ui.conftest import EXAMPLES, ROOT, serve
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the client's own event loop
@@ -53,7 +53,7 @@ class Gated:
             time.sleep(0.01)
 
     def file(self, path: Path) -> dict:
-        """A picture, uploaded once."""
+        """An image, uploaded once."""
         if path not in self._files:
             answer = httpx.post(f"{self.url}/gradio_api/upload", files={"files": (path.name, path.read_bytes())})
             self._files[path] = {"path": answer.json()[0], "meta": {"_type": "gradio.FileData"}}
@@ -143,11 +143,11 @@ def test_a_job_that_takes_too_long_is_stopped_and_says_so(gate, endpoint):
         assert "event: error" in told
 
 
-def test_the_sentence_says_what_to_do(one_sentence):
+def test_the_sentence_says_what_to_do(one_message):
     with pytest.raises(Ended) as ended:
         Watch(-1).check()
-    one_sentence(ended.value)
-    assert not isinstance(ended.value, InputError)  # those are one picture's, and the others go on
+    one_message(ended.value)
+    assert not isinstance(ended.value, InputError)  # those are one image's, and the others go on
     watch = Watch(60)
     watch.check()
     assert not watch.ended
@@ -201,5 +201,5 @@ def press_an_example(page, url: str) -> None:
 
 @pytest.mark.parametrize(("quick", "at_once"), [(False, 2), (True, 1)])
 def test_at_once_over_all_tabs(monkeypatch, quick, at_once):
-    monkeypatch.setattr(Studio, "quick", quick)
-    assert Studio(Options()).at_once == at_once
+    monkeypatch.setattr(EnginePool, "quick", quick)
+    assert EnginePool(Options()).at_once == at_once

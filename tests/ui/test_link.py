@@ -79,18 +79,18 @@ def test_features_may_be_joined_by_a_plus(text):
         {"k": "9" * 5000},
     ],
 )
-def test_what_cannot_be_used_is_left_out_with_a_sentence(wrong, one_sentence):
+def test_what_cannot_be_used_is_left_out_with_a_sentence(wrong, one_message):
     values, sentence = _link.read({"tab": "batch", **wrong} if "tab" not in wrong else wrong, TABS)
     assert values == ({} if "tab" in wrong else {"tab": "batch"})
-    one_sentence(sentence, names=next(iter(wrong)))
+    one_message(sentence, names=next(iter(wrong)))
     assert len(sentence) < 200
 
 
-def test_much_nonsense_stays_one_short_sentence(one_sentence):
+def test_much_nonsense_stays_one_short_sentence(one_message):
     values, sentence = _link.read({f"name{number}": "x" * 500 for number in range(500)}, TABS)
     assert values == {}
     assert len(sentence) < 400
-    one_sentence(sentence)
+    one_message(sentence)
 
 
 def test_what_others_put_into_links_is_no_matter():

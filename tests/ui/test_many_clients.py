@@ -20,12 +20,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationW
 CLIENTS, THINGS = 40, 8
 WAITING = 24  # and two are answered at once: the others are told
 PATIENCE = 120  # seconds for one request, on a busy machine
-BACK = 80  # MB by which the server may stay larger than when it has seen every picture once: two a client
+BACK = 80  # MB by which the server may stay larger than when it has seen every image once: two a client
 
 
 @pytest.fixture(scope="module")
 def questions(tmp_path_factory, save):
-    """Eight things in five pictures, all pairs different, and the mask that the engine gives in this process."""
+    """Eight things in five images, all pairs different, and the mask that the engine gives in this process."""
     folder, engine = tmp_path_factory.mktemp("questions"), ipseg.load("offline")
     shown = [save(folder / f"thing-{thing}.png", square(thing)) for thing in range(THINGS)]
     prompts = [engine.prompt(path) for path in shown]
@@ -46,7 +46,7 @@ def ground(height: int, width: int) -> np.ndarray:
 
 
 def square(thing: int) -> np.ndarray:
-    """One thing alone."""
+    """One object alone."""
     picture = ground(96, 96)
     picture[28:68, 28:68] = colour(thing)
     return picture
@@ -65,7 +65,7 @@ def ask(client: Client, prompt: Path, query: Path) -> np.ndarray:
     pictures = [{"image": handle_file(prompt), "caption": None}]
     answer = client.predict(prompts=pictures, image=handle_file(query), mask=None, api_name="/segment")
     file = answer[5]["value"] if isinstance(answer[5], dict) else answer[5]
-    return ipseg.open_picture(file)[..., 0] == 255
+    return ipseg.open_image(file)[..., 0] == 255
 
 
 def megabytes(pid: int) -> float:
@@ -80,7 +80,7 @@ def test_each_of_forty_gets_its_own_answer_or_a_word(questions, tmp_path):
     with serve(tmp_path, "--max-queue", str(WAITING), HF_HUB_OFFLINE="1") as served:
         with ThreadPoolExecutor(CLIENTS) as pool:
             clients = list(pool.map(lambda number: connect(served.url, tmp_path / str(number)), range(CLIENTS)))
-            for number in (0, 9, 18, 27, 36, 5, 6, 7):  # every picture once: what is kept of them is there now
+            for number in (0, 9, 18, 27, 36, 5, 6, 7):  # every image once: what is kept of them is there now
                 np.testing.assert_array_equal(ask(clients[number], *questions[number][:2]), questions[number][2])
             before, together = megabytes(served.pid), Barrier(CLIENTS)
 

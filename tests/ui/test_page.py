@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ipseg import open_picture
+from ipseg import open_image
 from tests.ui.conftest import EXAMPLES, wide_only
 
 pytestmark = pytest.mark.browser
@@ -44,7 +44,7 @@ def marked_source(page) -> str:
 def test_two_pictures_in_a_mask_out(page):
     assert "Found" in ask(page)
     mask, cut = download(page, "#mask-file"), download(page, "#cut-file")
-    height, width = open_picture(QUERY).shape[:2]
+    height, width = open_image(QUERY).shape[:2]
     assert mask.size == cut.size == (width, height)
     assert cut.mode == "RGBA"
     values = np.unique(np.asarray(mask))
@@ -74,19 +74,19 @@ def test_sliders_answer_anew_without_encoding_again(page):
     page.wait_for_function("before => document.querySelector('#marked img')?.src !== before", arg=before)
     steps = page.inner_text("#steps")
     assert "Choosing points" in steps
-    assert "Describing the picture" not in steps
+    assert "Describing the image" not in steps
 
 
 @wide_only
 def test_bad_files_get_a_sentence_and_the_page_goes_on(page, tmp_path):
     text = tmp_path / "letter.jpg"
-    text.write_text("not a picture")
+    text.write_text("not an image")
     upload(page, "#prompts", PROMPT)
     page.set_input_files("#image input[type=file]", str(text))
     page.wait_for_selector("#image img", state="attached")
     page.click("#run")
     page.wait_for_selector(".toast-body")
-    assert "letter.jpg is not a picture" in page.inner_text(".toast-body")
+    assert "letter.jpg is not an image" in page.inner_text(".toast-body")
     assert str(tmp_path) not in page.content()
     page.reload()
     page.wait_for_selector("#run")
@@ -97,7 +97,7 @@ def test_bad_files_get_a_sentence_and_the_page_goes_on(page, tmp_path):
 def test_pressing_the_button_too_early_says_what_is_missing(page):
     page.click("#run")
     page.wait_for_selector(".toast-body")
-    assert "no picture of the thing yet" in page.inner_text(".toast-body")
+    assert "no image of the object yet" in page.inner_text(".toast-body")
 
 
 def test_the_page_fits_its_window(page):

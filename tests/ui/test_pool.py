@@ -9,7 +9,7 @@ import pytest
 from ipseg.core.types import InputError
 from ipseg.engine import options
 from ipseg.engine.options import Options
-from ipseg.ui._studio import ENGINES, Studio
+from ipseg.ui._pool import ENGINES, EnginePool
 
 
 @pytest.fixture
@@ -29,28 +29,28 @@ def built(monkeypatch):
 
 def test_an_engine_is_built_once_however_many_ask(built):
     made, gate = built
-    studio, found = Studio(Options()), []
+    pool, found = EnginePool(Options()), []
     slow = Options(saliency="none")
-    threads = [threading.Thread(target=lambda: found.append(studio.engine(slow))) for _ in range(5)]
+    threads = [threading.Thread(target=lambda: found.append(pool.engine(slow))) for _ in range(5)]
     for thread in threads:
         thread.start()
-    assert not studio.loaded(slow)
-    assert studio.engine(Options()) is studio.engine(Options())  # others are not held up
+    assert not pool.loaded(slow)
+    assert pool.engine(Options()) is pool.engine(Options())  # others are not held up
     gate.set()
     for thread in threads:
         thread.join()
     assert len(set(map(id, found))) == 1
     assert sorted(made) == ["offline", "offline, saliency=none"]
-    assert studio.loaded(slow)
+    assert pool.loaded(slow)
 
 
 def test_few_engines_are_kept(built):
     made, _ = built
-    studio = Studio(Options())
+    pool = EnginePool(Options())
     for refinement in ("", "single", "cascade"):
-        studio.engine(Options(refinement=refinement))
-    assert not studio.loaded(Options())
-    assert studio.loaded(Options(refinement="cascade"))
+        pool.engine(Options(refinement=refinement))
+    assert not pool.loaded(Options())
+    assert pool.loaded(Options(refinement="cascade"))
     assert len(made) == ENGINES + 1
 
 
@@ -64,7 +64,7 @@ def test_a_choice_that_cannot_be_built_can_be_asked_again(monkeypatch):
         return object()
 
     monkeypatch.setattr(options, "load", load)
-    studio = Studio(Options())
+    pool = EnginePool(Options())
     with pytest.raises(InputError, match="not here"):
-        studio.engine(Options())
-    assert studio.engine(Options()) is not None
+        pool.engine(Options())
+    assert pool.engine(Options()) is not None

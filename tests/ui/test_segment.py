@@ -1,4 +1,4 @@
-"""The first tab beyond one question: several pictures, all instances, "not this", and clicks that correct."""
+"""The first tab beyond one question: several images, all instances, "not this", and clicks that correct."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 
-from ipseg import InputError, open_picture
+from ipseg import InputError, open_image
 from ipseg.ui import _questions as questions
 from ipseg.ui._questions import Seen, Session
 from tests.ui.conftest import EXAMPLES, wide_only
@@ -43,7 +43,7 @@ def ask(client, prompt, image, **more):
 
 def mask_of(answer) -> np.ndarray:
     path = answer[5]["value"] if isinstance(answer[5], dict) else answer[5]
-    return open_picture(path)[..., 0] > 0
+    return open_image(path)[..., 0] > 0
 
 
 # What is asked, and what a session holds.
@@ -78,7 +78,7 @@ def test_a_session_keeps_clicks_with_their_picture():
 
 
 def test_every_instance_comes_as_data(client):
-    answer = ask(client, EXAMPLES / "red_mug" / "00.jpg", SEVERAL / "mugs.jpg", every=True)
+    answer = ask(client, EXAMPLES / "red_mug" / "00.jpg", SEVERAL / "mugs.jpg", all_instances=True)
     facts = answer[-1]
     assert len(facts["instances"]) == 2
     assert "all of them: 2" in answer[0]
@@ -96,33 +96,33 @@ def test_clicks_and_negative_prompts_change_the_mask(client):
     assert not clicked[int(place[1]), int(place[0])]
     thing, other = EXAMPLES / "robot" / "00.jpg", EXAMPLES / "toy_car"
     without = mask_of(ask(client, thing, other / "03.jpg"))
-    with_it = mask_of(ask(client, thing, other / "03.jpg", unlike=gallery(other / "00.jpg")))
-    car = open_picture(EXAMPLES.parent / "Annotations" / "toy_car" / "03.png")[..., 0] > 127
+    with_it = mask_of(ask(client, thing, other / "03.jpg", negative_prompt=gallery(other / "00.jpg")))
+    car = open_image(EXAMPLES.parent / "Annotations" / "toy_car" / "03.png")[..., 0] > 127
     assert (without & car).sum() > 0.5 * car.sum()
     assert (with_it & car).sum() < 0.1 * car.sum()
 
 
 def test_a_click_off_the_picture_gets_its_sentence(client):
-    with pytest.raises(AppError, match=r"a click at \(9000, 1\); the picture is"):
+    with pytest.raises(AppError, match=r"a click at \(9000, 1\); the image is"):
         ask(client, DUCK, TWIN, clicks=[[9000, 1, 1]])
 
 
 def test_several_pictures_at_once_and_a_bad_one_among_them(client, tmp_path):
     bad = tmp_path / "words.jpg"
-    bad.write_text("not a picture")
+    bad.write_text("not an image")
     pictures = [EXAMPLES / "yellow_duck" / "01.jpg", bad, EXAMPLES / "robot" / "01.jpg"]
     shown, archive, facts = client.predict(
         prompts=gallery(DUCK), images=gallery(*pictures), mask=None, k=32, clusters=4, threshold=0.16,
         api_name="/segment_all",
     )  # fmt: skip
     assert [fact["image"] for fact in facts] == ["01", "words", "01 (2)"]
-    assert "words.jpg is not a picture" in facts[1]["error"]
+    assert "words.jpg is not an image" in facts[1]["error"]
     assert facts[0]["found"]
     assert len(shown) == 2
     with zipfile.ZipFile(archive) as packed:
         assert sorted(packed.namelist()) == ["01 (2).png", "01.png"]
         with Image.open(io.BytesIO(packed.read("01.png"))) as mask:
-            assert mask.size == open_picture(pictures[0]).shape[1::-1]
+            assert mask.size == open_image(pictures[0]).shape[1::-1]
     alone = ask(client, DUCK, pictures[0])
     assert json.loads(json.dumps(alone[-1]))["score"] == facts[0]["score"]
 
@@ -138,7 +138,7 @@ def fill(page, *pictures: Path) -> None:
 
 
 def changed(page, selector: str, act) -> None:
-    """Do something, and wait until the picture is another one."""
+    """Do something, and wait until the image is another one."""
     before = page.get_attribute(selector, "src")
     act()
     page.wait_for_function(
@@ -158,7 +158,7 @@ def mask_in(page) -> np.ndarray:
 
 
 def on_screen(page, x: float, y: float, size: tuple[int, ...]) -> tuple[float, float]:
-    """Where a pixel of the picture is on the screen; the picture is fitted into its element."""
+    """Where a pixel of the image is on the screen; the image is fitted into its element."""
     page.locator("#marked img").scroll_into_view_if_needed()
     box = page.locator("#marked img").bounding_box()
     scale = min(box["width"] / size[1], box["height"] / size[0])
@@ -191,7 +191,7 @@ def test_several_pictures_are_shown_one_by_one(page):
     fill(page, EXAMPLES / "yellow_duck" / "01.jpg", EXAMPLES / "yellow_duck" / "02.jpg")
     page.click("#run")
     page.wait_for_selector("#answers img", timeout=60_000)
-    assert "In 2 of 2 pictures. Shown, 01" in page.inner_text("#verdict")
+    assert "In 2 of 2 images. Shown, 01" in page.inner_text("#verdict")
     changed(page, "#marked img", lambda: page.locator("#answers .thumbnail-lg").nth(1).click())
     assert "Shown, 02" in page.inner_text("#verdict")
     with page.expect_download() as waiting:

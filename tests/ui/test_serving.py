@@ -31,7 +31,7 @@ def test_every_action_is_a_tool_for_assistants(tmp_path):
         tools = {tool["name"]: tool for tool in json.loads(get(f"{served.url}/gradio_api/mcp/schema"))}
     assert {"segment", "compare"} <= set(tools)
     described = tools["segment"]
-    assert described["description"].startswith("Cut the thing that the prompt pictures show")
+    assert described["description"].startswith("Cut the object that the prompt images show")
     properties = described["inputSchema"]["properties"]
     assert "1 to 256" in properties["k"]["description"]
     assert not any("private" in name or "refreshed" in name for name in tools)

@@ -18,7 +18,7 @@ from tests.ui.conftest import EXAMPLES
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the client's own event loop
 
 THINGS = {"robot": ("mug", "tiny"), "yellow_duck": ("duck", "hidden")}  # and what the visitor asks of the galleries
-ASKED = ("segment", "segment_all", "compare", "inside", "batch", "video", "prompt_sets", "failure_cases")
+ASKED = ("segment", "segment_all", "compare", "ablation", "batch", "video", "prompt_sets", "failure_cases")
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def visitors(demo, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory):
-    """For each thing a prompt, two small pictures to search, and a clip of four frames."""
+    """For each thing a prompt, two small images to search, and a clip of four frames."""
     folder = tmp_path_factory.mktemp("pictures")
     return {thing: made(folder / thing, thing) for thing in THINGS}
 
@@ -60,7 +60,7 @@ def given(endpoint: str, paths: dict[str, Path], kind: str, case: str) -> dict:
         "segment": {"prompts": prompts, "image": searched, "mask": None},
         "segment_all": {"prompts": prompts, "images": several, "mask": None},
         "compare": {"prompt": shown, "pictures": several, "methods": ["ipseg", "persam"]},
-        "inside": {"prompt": shown, "image": searched, "thing": None, "truth": None},
+        "ablation": {"prompt": shown, "image": searched, "thing": None, "truth": None},
         "batch": {"prompts": prompts, "files": [searched, other]},
         "video": {"prompts": prompts, "clip": handle_file(paths["clip"])},
         "prompt_sets": {"kind": kind, "own": None},
@@ -69,7 +69,7 @@ def given(endpoint: str, paths: dict[str, Path], kind: str, case: str) -> dict:
 
 
 def shown(answer) -> list[str]:
-    """The pictures and masks of an answer, by their content; its words tell of seconds and of what was kept."""
+    """The images and masks of an answer, by their content; its words tell of seconds and of what was kept."""
     if isinstance(answer, dict):
         return [digest for each in answer.values() for digest in shown(each)]
     if isinstance(answer, list | tuple):

@@ -24,7 +24,7 @@ def answer(picture: str | None, mask: str | None = None, *, asked: Options, prog
     """Answer.
 
     Args:
-        picture: the picture
+        image: the image
         mask: its mask
     """
     return picture, mask, asked, progress
@@ -37,7 +37,7 @@ def several(
     """Answer one after another.
 
     Args:
-        pictures: the pictures
+        images: the images
     """
     for picture in pictures:
         yield picture, asked, numbers, request

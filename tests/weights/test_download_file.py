@@ -1,4 +1,4 @@
-"""How a single file comes over a network: resumed, checked, and one sentence when it does not."""
+"""How a single file comes over a network: resumed, checked, and one message when it does not."""
 
 from __future__ import annotations
 

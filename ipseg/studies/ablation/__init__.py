@@ -1,7 +1,7 @@
 """What happens inside the method on one pair: features, similarity, saliency, and the numbers K and c.
 
 After Fig. 4 (features as colours), Fig. 5 and 8 with Table 3 (similarity with and without Stable Diffusion), Table 6
-(what hides the ground of the prompt) and Table 4 (K and c). Each picture is encoded once.
+(what hides the ground of the prompt) and Table 4 (K and c). Each image is encoded once.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ipseg.studies.ablation._layers import FUSED, Colours, separation
 from ipseg.studies.ablation._ways import CLUSTERS, DIFFUSION, KS, TRUE, Pair, own_way, settings, ways
 
 __all__ = [
-    "CLUSTERS", "DIFFUSION", "FUSED", "KS", "OWN", "TRUE", "Answer", "Colours", "Inside", "Pair", "look", "own_way",
+    "CLUSTERS", "DIFFUSION", "FUSED", "KS", "OWN", "TRUE", "Answer", "Colours", "Ablation", "Pair", "look", "own_way",
     "separation", "settings", "ways",
 ]  # fmt: skip
 
@@ -36,7 +36,7 @@ Once = Callable[[str, Callable[[], Arrays]], Arrays]
 
 
 @dataclass(frozen=True)
-class Inside:
+class Ablation:
     """What was seen, step by step."""
 
     own: Answer  # with everything as the engine has it
@@ -48,7 +48,7 @@ class Inside:
     detector: str  # the engine's own saliency method
 
 
-def look(engine: IPSeg, pair: Pair, *, folder: Path | None = None, progress: Progress | None = None) -> Inside:
+def look(engine: IPSeg, pair: Pair, *, folder: Path | None = None, progress: Progress | None = None) -> Ablation:
     """Everything about one pair; what ``folder`` holds of it is read instead. Raises as the engine does."""
     report, once = progress or (lambda share, step: None), _keeper(engine, pair, folder)
 
@@ -64,7 +64,7 @@ def look(engine: IPSeg, pair: Pair, *, folder: Path | None = None, progress: Pro
     report(0.35, "saliency")
     saw = {OWN: own, **dict(_saliencies(engine, pair, once))}
     grid = _grid(once("grid", lambda: _there(engine, pair, _ways.grid, progress=masks)))
-    return Inside(own, colours, alike, saw, grid, (engine.method.k, engine.method.clusters), _detector(engine))
+    return Ablation(own, colours, alike, saw, grid, (engine.method.k, engine.method.clusters), _detector(engine))
 
 
 def _grid(arrays: Arrays) -> dict[tuple[int, int], Answer]:
@@ -78,7 +78,7 @@ def _segmented(engine: IPSeg, pair: Pair) -> Arrays:
 
 
 def _colours(engine: IPSeg, pair: Pair, found: Mask) -> Arrays:
-    one, other = (engine.perception.features(named(picture)) for picture in (pair.prompt, pair.image))
+    one, other = (engine.encodings.features(named(picture)) for picture in (pair.prompt, pair.image))
     seen = list(zip(one, other, strict=True))
     if len(seen) > 1:
         shares = engine.method.weights or {layer.name: 1.0 for layer in one}
@@ -98,7 +98,7 @@ def _there(
 
 
 def _saliencies(engine: IPSeg, pair: Pair, once: Once) -> Iterator[tuple[str, Answer]]:
-    """Every other way to hide the prompt's ground; a method that cannot look takes its sentence."""
+    """Every other way to hide the prompt's background; a method that cannot look takes its message."""
     names = [name for name in plugins.names("saliency") if engine.method.settled or name != _detector(engine)]
     for name in [*names, *([TRUE] if pair.thing is not None else [])]:
         try:

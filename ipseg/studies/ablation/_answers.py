@@ -22,7 +22,7 @@ class Answer:
     found: bool
     points: Points
     map: NDArray[np.float32] | None = None  # (H, W): a similarity of the image, or a saliency of the prompt
-    error: str = ""  # why there is none, in a sentence; the mask is empty then
+    error: str = ""  # why there is none, in a message; the mask is empty then
 
 
 def answer(result: Result, shown: NDArray[np.float32] | None = None) -> Answer:

@@ -1,4 +1,4 @@
-"""Feature layers as colours (Fig. 4), and how well they tell a thing from its ground."""
+"""Feature layers as colours (Fig. 4), and how well they tell an object from its background."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ FUSED = "fused"
 
 @dataclass(frozen=True)
 class Colours:
-    """One feature layer of two pictures in the colours of their common principal components."""
+    """One feature layer of two images in the colours of their common principal components."""
 
     name: str
     prompt: Picture
     image: Picture
     held: float  # share of the layer's variance that the three colours hold, in [0, 1]
-    same: float  # cosine of the thing's mean features in the two pictures
-    ground: float  # cosine of the thing's mean features in the prompt and the ground's in the other picture
+    same: float  # cosine of the object's mean features in the two images
+    ground: float  # cosine of the object's mean features in the prompt and the ground's in the other image
 
 
 def coloured(prompt: FeatureMap, image: FeatureMap, thing: NDArray[np.bool_], found: Mask) -> Colours:
-    """The first three principal components over both pictures as red, green and blue; the padding takes no part.
+    """The first three principal components over both images as red, green and blue; the padding takes no part.
 
-    ``thing`` (rows, columns) bool are the cells of the thing in the prompt, ``found`` (H, W) bool is it in the image.
+    ``thing`` (rows, columns) bool are the cells of the object in the prompt, ``found`` (H, W) bool is it in the image.
     """
     maps = (prompt, image)
     values = [similarity.to_numpy(layer.values) for layer in maps]
@@ -80,7 +80,7 @@ def fused(features: Sequence[FeatureMap], weights: Mapping[str, float]) -> Featu
 
 
 def separation(values: NDArray[np.float32], mask: Mask) -> float:
-    """How often a pixel of the thing is above one of the ground, in [0, 1]; a tie counts half, no side at all too."""
+    """How often a pixel of the object is above one of the ground, in [0, 1]; a tie counts half, no side at all too."""
     from scipy.stats import rankdata
 
     inside = int(mask.sum())

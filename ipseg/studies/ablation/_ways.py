@@ -13,20 +13,20 @@ from numpy.typing import NDArray
 from ipseg.core import geometry, plugins
 from ipseg.core.store import Arrays
 from ipseg.core.types import Mask, Picture, Prompt
-from ipseg.method.encodings import Named, Perception, named
-from ipseg.method.pipeline import IPSeg, Method, Progress
+from ipseg.method.encodings import Encodings, Named, named
+from ipseg.method.pipeline import IPSeg, IPSegConfig, Progress
 from ipseg.studies.ablation._answers import Answer, answer, packed
 
 DIFFUSION = ("s3", "s4", "s5")  # layers of Stable Diffusion, as its extractor names them
 KS = (8, 16, 32, 64)  # of Table 4
 CLUSTERS = (2, 4, 8, 16)
-COSINE = "cosine"  # Eq. 6 alone, of an engine that weighs the thing against its grounds
+COSINE = "cosine"  # Eq. 6 alone, of an engine that weighs the object against its grounds
 TRUE = "true"  # the true mask of the prompt
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A prompt and a picture to search, each with its true mask where that is known."""
+    """A prompt and an image to search, each with its true mask where that is known."""
 
     prompt: Picture
     image: Picture
@@ -34,11 +34,11 @@ class Pair:
     truth: Mask | None = None  # in the image
 
 
-def ways(method: Method, names: Sequence[str]) -> dict[str, Method]:
+def ways(method: IPSegConfig, names: Sequence[str]) -> dict[str, IPSegConfig]:
     """The method with its similarity made otherwise: {way: method}, the engine's own among them.
 
     ``names`` are the engine's feature layers. A way is a layer's name, "fused", "with sd", "without sd", "sd", or of an
-    engine that weighs the thing against its grounds COSINE, "grounds" and "prior", each with one thing more.
+    engine that weighs the object against its grounds COSINE, "grounds" and "prior", each with one object more.
     """
     if method.contrast is not None:
         plain = replace(method, contrast=None, weights={names[0]: 1.0})
@@ -66,7 +66,7 @@ def own_way(found: Mapping[str, Any]) -> str:
     return next((name for name in ("prior", "with sd", "fused") if name in found), next(iter(found)))
 
 
-def settings(method: Method) -> list[tuple[int, int]]:
+def settings(method: IPSegConfig) -> list[tuple[int, int]]:
     """The (K, c) of the grid, the method's own among them, K the slower."""
     ks, clusters = sorted({*KS, method.k}), sorted({*CLUSTERS, method.clusters})
     return [(k, c) for k in ks for c in clusters if c <= k]
@@ -75,7 +75,7 @@ def settings(method: Method) -> list[tuple[int, int]]:
 def similarities(engine: IPSeg, pair: Pair) -> Arrays:
     """The answers by :func:`ways`, each with its similarity."""
     prompt = engine.prompt(pair.prompt)
-    names = [layer.name for layer in engine.perception.features(named(pair.image))]
+    names = [layer.name for layer in engine.encodings.features(named(pair.image))]
     found = {}
     for name, method in ways(engine.method, names).items():
         other = _otherwise(engine, method=method)
@@ -108,34 +108,34 @@ def grid(engine: IPSeg, pair: Pair, progress: Progress | None = None) -> Arrays:
 
 
 def hidden(engine: IPSeg, pair: Pair, name: str) -> Arrays:
-    """The answer when another saliency method, or the true mask, says what of the prompt is the thing."""
+    """The answer when another saliency method, or the true mask, says what of the prompt is the object."""
     seen = named(pair.prompt)
     if name == TRUE and pair.thing is not None:
         shown = pair.thing.astype(np.float32)
     else:
-        shown = engine.perception.keep(f"saliency {name}", seen, lambda: _look(engine, name, seen))
-    told = _otherwise(engine, perception=_Told(engine.perception, seen, shown))
+        shown = engine.encodings.keep(f"saliency {name}", seen, lambda: _look(engine, name, seen))
+    told = _otherwise(engine, encodings=_Told(engine.encodings, seen, shown))
     return packed({name: answer(engine.segment(told.prompt(pair.prompt), pair.image), shown)})
 
 
 def _look(engine: IPSeg, name: str, picture: Named) -> NDArray[np.float32]:
     method = plugins.build("saliency", name, placement=engine.placement)
-    other = Perception(engine.perception.extractor, method, engine.perception.segmenter)
-    other.cache = engine.perception.cache  # its features are there already
+    other = Encodings(engine.encodings.extractor, method, engine.encodings.segmenter)
+    other.cache = engine.encodings.cache  # its features are there already
     return other.saliency(picture)
 
 
 class _Told:
-    """What an engine sees, told where the thing of one picture is."""
+    """What an engine sees, told where the object of one image is."""
 
-    def __init__(self, seen: Perception, picture: Named, shown: NDArray[np.float32]) -> None:
+    def __init__(self, seen: Encodings, picture: Named, shown: NDArray[np.float32]) -> None:
         self._seen, self._name, self._shown = seen, picture.name, shown
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._seen, name)
 
     def belief(self, picture: Named) -> NDArray[np.float32]:
-        """As :meth:`ipseg.method.encodings.Perception.belief`."""
+        """As :meth:`ipseg.method.encodings.Encodings.belief`."""
         return self._shown if picture.name == self._name else self._seen.belief(picture)
 
 
