@@ -32,9 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("input", metavar="INPUT", type=Path, nargs="+", help="a folder, a zip, images, or one clip")
     parser.add_argument("--output", metavar="DIR", type=Path, required=True, help="a folder for what is made")
     parser.add_argument("--prompt-mask", metavar="M", type=Path, help="where the object is in PROMPT (white on black)")
-    parser.add_argument(
-        "--also", metavar="IMAGE", type=Path, action="append", default=[], help="another prompt image"
-    )
+    parser.add_argument("--also", metavar="IMAGE", type=Path, action="append", default=[], help="another prompt image")
     parser.add_argument("--k", type=int, help="most and least similar cells to gather (1 to 256; the preset's own: 32)")
     parser.add_argument("--clusters", type=int, help="points of each kind (1 to 32, at most K; the preset's own: 4)")
     parser.add_argument("--threshold", type=float, help="least score at which the object counts as found")

@@ -27,9 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("images", metavar="IMAGE", type=Path, nargs="+", help="images to cut it out of")
     parser.add_argument("--output", metavar="OUT", type=Path, required=True, help="a PNG, or a folder for several")
     parser.add_argument("--prompt-mask", metavar="M", type=Path, help="where the object is in PROMPT (white on black)")
-    parser.add_argument(
-        "--also", metavar="IMAGE", type=Path, action="append", default=[], help="another prompt image"
-    )
+    parser.add_argument("--also", metavar="IMAGE", type=Path, action="append", default=[], help="another prompt image")
     parser.add_argument(
         "--negative", metavar="IMAGE", type=Path, action="append", default=[], help="image of what is not meant"
     )
@@ -153,7 +151,9 @@ def _clicks(arguments: argparse.Namespace) -> Points | None:
     """The clicks in the middles of their pixels; None where there are none."""
     if not (arguments.click or arguments.negative_click):
         return None
-    both = (np.array(each, dtype=np.float32).reshape(-1, 2) + 0.5 for each in (arguments.click, arguments.negative_click))
+    both = (
+        np.array(each, dtype=np.float32).reshape(-1, 2) + 0.5 for each in (arguments.click, arguments.negative_click)
+    )
     return Points(*both)
 
 

@@ -185,7 +185,10 @@ def _layout() -> _Layout:
     with gr.Accordion("I know the true masks: then every IoU is with them", open=False), gr.Row():
         thing, truth = (
             image_input(label=label, height=180, elem_id=name, alt_text=label, min_width=240)
-            for name, label in (("ablation-thing", "Of the object, white on black"), ("ablation-truth", "Of the searched"))
+            for name, label in (
+                ("ablation-thing", "Of the object, white on black"),
+                ("ablation-truth", "Of the searched"),
+            )
         )
     asked: list[gr.components.Component] = [prompt, image, thing, truth]
     examples = _examples(asked)

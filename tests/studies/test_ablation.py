@@ -25,6 +25,7 @@ from ipseg.studies import ablation
 from ipseg.studies.ablation import OWN, TRUE, Pair
 from ipseg.studies.ablation import _layers as layers
 from ipseg.studies.comparison import iou
+from ipseg.ui import _ablation
 
 FRAME = geometry.squash_frame((20, 30), (4, 6))
 

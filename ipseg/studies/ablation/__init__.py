@@ -27,8 +27,21 @@ from ipseg.studies.ablation._layers import FUSED, Colours, separation
 from ipseg.studies.ablation._ways import CLUSTERS, DIFFUSION, KS, TRUE, Pair, own_way, settings, ways
 
 __all__ = [
-    "CLUSTERS", "DIFFUSION", "FUSED", "KS", "OWN", "TRUE", "Answer", "Colours", "Ablation", "Pair", "look", "own_way",
-    "separation", "settings", "ways",
+    "CLUSTERS",
+    "DIFFUSION",
+    "FUSED",
+    "KS",
+    "OWN",
+    "TRUE",
+    "Ablation",
+    "Answer",
+    "Colours",
+    "Pair",
+    "look",
+    "own_way",
+    "separation",
+    "settings",
+    "ways",
 ]  # fmt: skip
 
 OWN = "own"  # the engine's own saliency
