@@ -216,9 +216,14 @@ def test_the_studio_lends_what_needs_weights(preset, spaces, small_models, monke
 
 
 def test_spaces_is_imported_before_torch(root, tmp_path):
-    (tmp_path / "spaces.py").write_text("import sys\nassert 'torch' not in sys.modules\nprint('spaces')\n")
+    lends = "def GPU(function, duration):\n    return function\n"
+    (tmp_path / "spaces.py").write_text(f"import sys\nassert 'torch' not in sys.modules\nprint('spaces')\n{lends}")
     done = subprocess.run(
-        [sys.executable, "-c", "import app; from ipseg import zero; print(zerogpu.SPACES.__name__, zerogpu.lent())"],
+        [
+            sys.executable,
+            "-c",
+            "import app; from ipseg.engine import zerogpu; print(zerogpu.SPACES.__name__, zerogpu.lent())",
+        ],
         cwd=root,
         env={**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{root}", "SPACES_ZERO_GPU": "true"},
         capture_output=True,

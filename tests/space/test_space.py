@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import re
@@ -20,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from ipseg.engine import choice
+from ipseg.ui import _serve
 
 ROOT = Path(__file__).resolve().parents[2]
 WITHIN = 120  # seconds until a page is there
@@ -184,22 +184,17 @@ def test_a_space_with_a_lent_gpu(folder, python, tmp_path, models, published_wei
     assert log.read_text().count("lent 15 s") == 3  # prompt and image; then the prompt is known
 
 
-def test_the_environment_says_where_it_listens(monkeypatch, tmp_path):
-    spec = importlib.util.spec_from_file_location("app_of_a_space", ROOT / "app.py")
-    for space, wanted in (("", ("127.0.0.1", "offline")), ("owner/name", ("0.0.0.0", "best"))):  # noqa: S104
-        for name in ("HOST", "PORT", "PRESET", "GRADIO_SERVER_NAME", "GRADIO_SERVER_PORT"):
-            monkeypatch.delenv(name, raising=False)
-        for name in ("IPSEG_WEIGHTS_DIR", "HF_HUB_CACHE"):
-            monkeypatch.delenv(name, raising=False)
-        for name in ("HF_HOME", "XDG_CACHE_HOME"):
-            monkeypatch.setenv(name, str(tmp_path))
-        monkeypatch.setenv("SPACE_ID", space)
-        monkeypatch.setattr(sys, "argv", ["app.py"])
-        app = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(app)
-        chosen = app.arguments()
-        assert (chosen.host, chosen.preset) == wanted
-        assert chosen.port == 7860
-        pool = app.pool(chosen)
-        assert pool.fetches == (not space)
-        assert pool.first.preset == "offline"  # what answers where no weights are
+@pytest.mark.parametrize(("space", "host", "preset"), [("", "127.0.0.1", "offline"), ("owner/name", "0.0.0.0", "best")])  # noqa: S104
+def test_the_environment_decides_where_it_listens(space, host, preset, monkeypatch, tmp_path):
+    for name in ("HOST", "PORT", "PRESET", "GRADIO_SERVER_NAME", "GRADIO_SERVER_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("IPSEG_WEIGHTS_DIR", "HF_HUB_CACHE"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("HF_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(name, str(tmp_path))
+    monkeypatch.setenv("SPACE_ID", space)
+    chosen = _serve.arguments([])
+    assert (chosen.host, chosen.preset, chosen.port) == (host, preset, 7860)
+    pool = _serve.engine_pool(chosen)
+    assert pool.fetches == (not space)
+    assert pool.first.preset == "offline"  # the best without weights

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
+import os
+import subprocess
 import sys
 import urllib.error
 import urllib.request
@@ -11,6 +12,7 @@ import urllib.request
 import pytest
 from gradio_client import Client, handle_file
 
+from ipseg.ui import _serve
 from tests.ui.conftest import EXAMPLES, ROOT, serve
 
 PROMPT, QUERY = EXAMPLES / "robot" / "00.jpg", EXAMPLES / "robot" / "02.jpg"
@@ -55,12 +57,36 @@ def test_a_password_is_asked_for(tmp_path):
         (("--preset", "magic"), "invalid choice"),
     ],
 )
-def test_wrong_usage_is_refused(arguments, sentence, monkeypatch, capsys):
-    specification = importlib.util.spec_from_file_location("demo_app", ROOT / "app.py")
-    app = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(app)
-    monkeypatch.setattr(sys, "argv", ["app.py", *arguments])
+def test_wrong_usage_is_refused(arguments, sentence, capsys):
     with pytest.raises(SystemExit) as stopped:
-        app.arguments()
+        _serve.arguments(arguments)
     assert stopped.value.code == 2
     assert sentence in capsys.readouterr().err
+
+
+def test_importing_the_app_builds_a_demo_from_the_environment(tmp_path):
+    """Gradio's reload mode imports the file and takes ``demo``; the arguments are those of another program then."""
+    code = """
+import sys
+sys.argv = ["gradio", "--no-such-argument"]
+import gradio, app
+assert isinstance(app.demo, gradio.Blocks)
+print(app.pool.first.preset, "/segment" in app.demo.get_api_info()["named_endpoints"])
+"""
+    environment = {**os.environ, "PRESET": "light", "XDG_CACHE_HOME": str(tmp_path), "HF_HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert done.stdout.split() == ["light", "True"], done.stderr
+
+
+def test_the_app_runs_in_gradios_reload_mode(tmp_path):
+    """`gradio app.py` starts the file with these variables, and imports it once more beside what it serves."""
+    app = ROOT / "app.py"
+    watch = {"DIRS": str(ROOT), "MODULE_NAME": "app", "DEMO_NAME": "demo", "DEMO_PATH": str(app), "ENCODING": "utf-8"}
+    variables = {f"GRADIO_WATCH_{name}": value for name, value in watch.items()}
+    with serve(tmp_path, HF_HUB_OFFLINE="1", **variables) as served:
+        endpoints = json.loads(get(f"{served.url}/gradio_api/info"))["named_endpoints"]
+    assert "/segment" in endpoints
+    assert "Watching demo: demo" in served.log.read_text()
+    assert "Traceback" not in served.log.read_text()

@@ -1,0 +1,141 @@
+"""Serving the page: the arguments of ``app.py``, the engine pool that they describe, and the launch."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import gradio as gr
+
+from ipseg import weights
+from ipseg.engine import zerogpu
+from ipseg.engine.choice import pick
+from ipseg.engine.options import Options
+from ipseg.engine.placement import DTYPES, MODES, Placement
+from ipseg.engine.presets import PRESETS
+from ipseg.ui._busy import Busy
+from ipseg.ui._limits import ONE, Limits
+from ipseg.ui._pool import EnginePool
+from ipseg.ui._theme import CSS, theme
+
+LOCAL = ("127.0.0.1", "localhost", "::1")
+
+
+def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
+    """Parse ``given``, by default ``sys.argv[1:]``.
+
+    HOST, PORT and PRESET of the environment are the defaults, then Gradio's variables, then those of a Space.
+    Exits with code 2 and an error message for wrong usage.
+    """
+    on_space = is_space()
+    preset = _setting("PRESET", default="best" if on_space else "offline")
+    host = _setting("HOST", "GRADIO_SERVER_NAME", default="0.0.0.0" if on_space else "127.0.0.1")  # noqa: S104
+    port = _setting("PORT", "GRADIO_SERVER_PORT", default="7860")
+    parser = argparse.ArgumentParser(description="The ipseg demo: two images in, a mask out.")
+    parser.add_argument(
+        "--preset",
+        choices=[*PRESETS, "best"],
+        default=preset,
+        help="the engine of the first page load; best: the best that can run here",
+    )
+    parser.add_argument("--weights-dir", metavar="DIR", type=Path, help="a folder of weights brought by hand")
+    parser.add_argument("--placement", choices=MODES, default="auto", help="where models run")
+    parser.add_argument("--dtype", choices=DTYPES, default="auto", help="of the models' heavy parts")
+    parser.add_argument("--host", default=host, help="address to listen on")
+    parser.add_argument("--port", type=int, default=port, help="port to listen on")
+    parser.add_argument("--share", action="store_true", help="a public address for 72 hours, through Gradio's servers")
+    parser.add_argument(
+        "--auth", metavar="USER:PASSWORD", default=os.environ.get("AUTH"), help="ask visitors for these"
+    )
+    parser.add_argument(
+        "--fetch",
+        action=argparse.BooleanOptionalAction,
+        help="whether a visitor may have weights downloaded here; by default only where the page is local",
+    )
+    parser.add_argument(
+        "--max-queue", metavar="N", type=int, default=32, help="requests that may wait; more get an error message"
+    )
+    parser.add_argument(
+        "--max-seconds",
+        metavar="N",
+        type=float,
+        default=ONE,
+        help="time limit of a request; ten times that for a comparison, gallery, batch or clip",
+    )
+    parser.add_argument("--mcp", action="store_true", help="offer every action as a tool of the Model Context Protocol")
+    return _checked(parser, parser.parse_args(given))
+
+
+def engine_pool(chosen: argparse.Namespace) -> EnginePool:
+    """The engines as the arguments describe them; none is loaded yet."""
+    with weights.using(chosen.weights_dir):
+        if zerogpu.lent():
+            _fetch_weights("paper" if chosen.preset == "best" else chosen.preset)
+        preset, reason = pick() if chosen.preset == "best" else (chosen.preset, "")
+    local = chosen.host in LOCAL and not (chosen.share or is_space())
+    return EnginePool(
+        Options(preset),
+        reason=reason,
+        weights_dir=chosen.weights_dir,
+        placement=Placement(chosen.placement, dtype=chosen.dtype),
+        fetches=local if chosen.fetch is None else chosen.fetch,
+        limits=Limits(chosen.max_seconds),
+    )
+
+
+def launch(demo: gr.Blocks, pool: EnginePool, chosen: argparse.Namespace) -> None:
+    """Print the address, and serve the page until it is stopped."""
+    print(f"ipseg, engine: {pool.first.preset}. Open http://{chosen.host}:{chosen.port} - Ctrl+C stops it.", flush=True)
+    if pool.reason:
+        print(pool.reason, flush=True)
+    pool.ready()
+    demo.launch(
+        server_name=chosen.host,
+        server_port=chosen.port,
+        theme=theme(),
+        css=CSS,
+        footer_links=["api"],
+        max_file_size="64mb",
+        run_history=False,
+        ssr_mode=False,
+        app_kwargs={"middleware": [(Busy, (), {"most": chosen.max_queue})]},
+        max_threads=8,  # each thread has memory of its own
+        share=chosen.share,
+        auth=tuple(chosen.auth.split(":", 1)) if chosen.auth else None,
+        mcp_server=chosen.mcp,
+        quiet=True,
+    )
+
+
+def is_space() -> bool:
+    """Whether this is a Hugging Face Space; the Hub sets SPACE_ID there."""
+    return bool(os.environ.get("SPACE_ID"))
+
+
+def _setting(*names: str, default: str) -> str:
+    """The first of these environment variables that is not empty."""
+    return next(filter(None, map(os.environ.get, names)), default)
+
+
+def _checked(parser: argparse.ArgumentParser, chosen: argparse.Namespace) -> argparse.Namespace:
+    user, _, password = (chosen.auth or "x:x").partition(":")
+    if not user or not password:
+        parser.error("--auth wants a user and a password with a colon between them, as in --auth ada:secret.")
+    if chosen.max_queue < 1:
+        parser.error(f"--max-queue is {chosen.max_queue}; give 1 or more.")
+    if not 1 <= chosen.max_seconds <= 86_400:
+        parser.error(f"--max-seconds is {chosen.max_seconds:g}; give 1 to 86400, which is a day.")
+    return chosen
+
+
+def _fetch_weights(preset: str) -> None:
+    """Download the missing weights of a preset before the page is served; what fails is printed."""
+    for name in PRESETS[preset].weights:
+        if weights.find(name) is not None:
+            continue
+        try:
+            weights.fetch(name)
+        except weights.WeightError as error:
+            print(error, flush=True)
