@@ -18,19 +18,19 @@ from mathutils import Vector
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
-from pool.denoise import denoise  # noqa: E402
-from pool.failure_cases import CASES  # noqa: E402
-from pool.gallery import files, write_index  # noqa: E402
-from pool.grounds import build_ground  # noqa: E402
-from pool.household import HOUSEHOLD  # noqa: E402
-from pool.lights import LIGHTS  # noqa: E402
-from pool.motion import move  # noqa: E402
-from pool.prompt_sets import KINDS  # noqa: E402
-from pool.props import PROPS  # noqa: E402
-from pool.scenes import chosen  # noqa: E402
-from pool.several import SEVERAL  # noqa: E402
-from pool.things import THINGS  # noqa: E402
-from pool.walls import build_wall  # noqa: E402
+from studio.denoise import denoise  # noqa: E402
+from studio.failure_cases import CASES  # noqa: E402
+from studio.gallery import files, write_index  # noqa: E402
+from studio.grounds import build_ground  # noqa: E402
+from studio.household import HOUSEHOLD  # noqa: E402
+from studio.lights import LIGHTS  # noqa: E402
+from studio.motion import move  # noqa: E402
+from studio.prompt_sets import KINDS  # noqa: E402
+from studio.props import PROPS  # noqa: E402
+from studio.scenes import chosen  # noqa: E402
+from studio.several import SEVERAL  # noqa: E402
+from studio.things import THINGS  # noqa: E402
+from studio.walls import build_wall  # noqa: E402
 
 WANTED_INDEX = 1
 STEP = 40  # grey levels of the mask from one instance to the next, where an image holds several

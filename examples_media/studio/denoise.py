@@ -24,12 +24,10 @@ def smooth(light, guides, step, tolerance):
     for i, row in enumerate(KERNEL):
         for j, column in enumerate(KERNEL):
             dy, dx = (i - 2) * step, (j - 2) * step
-            negative_prompt = ((shifted(tone, dy, dx) - tone) / tolerance) ** 2
+            unlike = ((shifted(tone, dy, dx) - tone) / tolerance) ** 2
             for guide, spread in guides:
-                negative_prompt = negative_prompt + (((shifted(guide, dy, dx) - guide) / spread) ** 2).sum(
-                    -1, keepdims=True
-                )
-            w = row * column * np.exp(-0.5 * negative_prompt)
+                unlike = unlike + (((shifted(guide, dy, dx) - guide) / spread) ** 2).sum(-1, keepdims=True)
+            w = row * column * np.exp(-0.5 * unlike)
             total += w * shifted(light, dy, dx)
             weight += w
     return total / weight

@@ -55,7 +55,7 @@ def window():
     area((4.0, -3.0, 2.5), 3.0, 60, "dfeaff")
 
 
-def pool():
+def studio():
     """Three soft boxes."""
     sky("ffffff", "f2efe9", 0.35)
     area((-3.0, -3.2, 4.2), 2.5, 230, "fff8ee")
@@ -95,4 +95,4 @@ def night():
     area((-4.0, -1.0, 3.0), 1.5, 16, "8fa8ff")
 
 
-LIGHTS = {light.__name__: light for light in (window, pool, evening, noon, overcast, lamp, night)}
+LIGHTS = {light.__name__: light for light in (window, studio, evening, noon, overcast, lamp, night)}

@@ -129,7 +129,7 @@ def test_what_is_no_zip(tmp_path, one_message, data, words):
 
 
 def test_an_empty_zip_and_an_empty_folder(pack, tmp_path, one_message):
-    assert "images.zip holds no images" in refused(one_message, pack({}))
+    assert "pictures.zip holds no images" in refused(one_message, pack({}))
     (tmp_path / "none").mkdir()
     assert "none holds no images" in refused(one_message, tmp_path / "none")
     assert "no images" in refused(one_message)
