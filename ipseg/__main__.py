@@ -19,28 +19,31 @@ EPILOG = """examples:
 """
 
 
-def parser() -> argparse.ArgumentParser:
-    """The parser with every command that is found."""
+def parser(command: str = "") -> argparse.ArgumentParser:
+    """The parser with the name and summary of every command; only ``command`` is imported and gets its arguments."""
     top = argparse.ArgumentParser(
         prog="ipseg",
-        description="Show it one image of an object; get that thing cut out of other images.",
+        description="Show it one image of an object; get that object cut out of other images.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     top.add_argument("--version", action="version", version=f"ipseg {__version__}")
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name in plugins.names("cli"):
-        command = plugins.module("cli", name)
-        summary = (command.__doc__ or "").strip().splitlines()[0]
-        sub = commands.add_parser(name, help=summary, description=command.__doc__, formatter_class=_Formatter)
-        command.add_arguments(sub)
-        sub.set_defaults(run=command.run)
+        text = plugins.docstring("cli", name)
+        sub = commands.add_parser(name, help=text.partition("\n")[0], description=text, formatter_class=_Formatter)
+        if name == command:
+            module = plugins.module("cli", name)
+            module.add_arguments(sub)
+            sub.set_defaults(run=module.run)
     return top
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. 0: all went well; 1: some images failed, each with a message; 2: wrong usage."""
-    parsed = parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else [str(argument) for argument in arguments]
+    command = next((argument for argument in given if not argument.startswith("-")), "")
+    parsed = parser(command).parse_args(given)
     try:
         return int(parsed.run(parsed))
     except InputError as error:

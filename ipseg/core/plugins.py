@@ -8,10 +8,13 @@ not plug-ins.
 
 from __future__ import annotations
 
+import ast
 import importlib
+import importlib.util
 import inspect
 import pkgutil
 from dataclasses import fields
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -28,10 +31,20 @@ def names(kind: str) -> list[str]:
 
 def module(kind: str, name: str) -> ModuleType:
     """The module of one plug-in. Raises :class:`SettingError` that lists what there is when the name is not known."""
-    known = names(kind)
-    if name not in known:
-        raise SettingError(f'There is no "{name}" among the {kind}; choose one of: {", ".join(known)}.')
+    _check(kind, name)
     return importlib.import_module(f"ipseg.{kind}.{name}")
+
+
+def docstring(kind: str, name: str) -> str:
+    """The docstring of the module of one plug-in, read from its source: the module is not imported.
+
+    Raises :class:`SettingError` when the name is not known.
+    """
+    _check(kind, name)
+    found = importlib.util.find_spec(f"ipseg.{kind}.{name}")
+    if found is None or found.origin is None:
+        return ""
+    return ast.get_docstring(ast.parse(Path(found.origin).read_text(encoding="utf-8"))) or ""
 
 
 def build(kind: str, name: str, *, placement: Any = None, **settings: Any) -> Any:
@@ -57,6 +70,12 @@ def method(name: str, engine: Any, **settings: Any) -> Any:
     if hasattr(engine, "make") and name != "ipseg":  # an engine whose networks are in another process
         return engine.make(name, settings)
     return plugin.build(chosen, engine)
+
+
+def _check(kind: str, name: str) -> None:
+    known = names(kind)
+    if name not in known:
+        raise SettingError(f'There is no "{name}" among the {kind}; choose one of: {", ".join(known)}.')
 
 
 def _settings(plugin: ModuleType, name: str, settings: dict[str, Any]) -> Any:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -23,6 +25,43 @@ def test_every_command_is_found_and_explained(capsys):
             __main__.main([name, "--help"])
         assert caught.value.code == 0
         assert plugins.module("cli", name).__doc__.splitlines()[0] in capsys.readouterr().out
+
+
+def loaded(root: Path, *arguments: str) -> set[str]:
+    """The modules that a run of the command line has imported in a new process."""
+    code = """
+import json, sys
+from ipseg.__main__ import main
+try:
+    main()
+except SystemExit:
+    pass
+print()
+print(json.dumps(sorted(sys.modules)))
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code, *arguments], cwd=root, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+HEAVY = {"cv2", "scipy", "sklearn", "skimage", "PIL", "torch", "gradio", "transformers", "socket", "asyncio"}
+
+
+@pytest.mark.parametrize("arguments", [("--version",), ("--help",), ("conjure",), ()])
+def test_no_command_is_imported_that_does_not_run(arguments, root):
+    modules = loaded(root, *arguments)
+    assert not HEAVY & modules
+    assert not {f"ipseg.{package}" for package in ("weights", "method", "engine")} & modules
+    assert [name for name in modules if name.startswith("ipseg.cli.")] == []
+
+
+@pytest.mark.parametrize("command", ["segment", "weights"])
+def test_help_of_a_command_imports_that_one_alone(command, root):
+    modules = loaded(root, command, "--help")
+    assert "torch" not in modules
+    assert {name for name in plugins.names("cli") if f"ipseg.cli.{name}" in modules} == {command}
 
 
 @pytest.mark.parametrize("arguments", [[], ["conjure"], ["--magic"]])

@@ -46,6 +46,14 @@ def test_one_new_file_is_one_new_part(made):
     assert plugins.build("features", "made_here", size=5) == ("part", 5)
 
 
+def test_a_docstring_is_read_without_importing(made, tmp_path, monkeypatch):
+    assert plugins.docstring("features", "made_here") == "A part for a test."
+    (tmp_path / "broken_here.py").write_text('"""It cannot be imported."""\nraise RuntimeError("imported")\n')
+    assert plugins.docstring("features", "broken_here") == "It cannot be imported."
+    with pytest.raises(SettingError, match='no "magic" among the features'):
+        plugins.docstring("features", "magic")
+
+
 def test_an_unknown_name_lists_what_there_is(made, one_message):
     for name in ("magic", "_helpers", "made_here.py", ""):
         with pytest.raises(SettingError, match=rf'no "{name}" among the features.*made_here') as caught:
