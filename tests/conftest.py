@@ -110,6 +110,15 @@ class _ColourPrompt:
     notices: tuple[str, ...] = ()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def first_use(tmp_path_factory) -> Iterator[Path]:
+    """The record of the weights' hashes is not that of whoever runs the tests."""
+    path = tmp_path_factory.mktemp("record") / "first_use.json"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ipseg.weights._record.path", lambda: path)
+        yield path
+
+
 @pytest.fixture(scope="session")
 def root() -> Path:
     """The repository."""

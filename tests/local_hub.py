@@ -36,9 +36,11 @@ class Server:
         for file, data in files.items():
             sha256 = {"lfs": {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data), "pointerSize": 100}}
             siblings.append({"rfilename": file, "size": len(data)} | (sha256 if len(data) > 100_000 else {}))
-            self.files[f"/{repository}/resolve/main/{file}"] = data
+            for revision in ("main", COMMIT):
+                self.files[f"/{repository}/resolve/{revision}/{file}"] = data
         listed = {"id": repository, "sha": COMMIT, "siblings": siblings}
-        self.files[f"/api/models/{repository}/revision/main"] = json.dumps(listed).encode()
+        for revision in ("main", COMMIT):
+            self.files[f"/api/models/{repository}/revision/{revision}"] = json.dumps(listed).encode()
 
     def publish_folder(self, repository: str, folder: Path) -> None:
         """The same with the files of a folder."""

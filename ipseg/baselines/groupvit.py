@@ -112,9 +112,9 @@ def build(settings: Settings, engine: IPSeg) -> GroupViT:
         from transformers import CLIPTokenizer, GroupViTModel
 
         network = enlarged(weights.pretrained(GroupViTModel, "groupvit"), settings.size)
-        return _networks.placed(engine, network), CLIPTokenizer.from_pretrained(
-            weights.locate("groupvit"), local_files_only=True
-        )
+        with weights.checked("groupvit") as folder:
+            tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
+        return _networks.placed(engine, network), tokenizer
 
     kept = _networks.lazily(engine, "groupvit", read, settings.size)
 

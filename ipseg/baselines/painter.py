@@ -65,11 +65,7 @@ def load(name: str) -> Mapping[str, Any]:
 
     Beside them it may hold the options of the training in an ``argparse.Namespace``, which is let through.
     """
-    import torch
-
-    path = weights.locate(name)
-    with weights.readable(path, name), torch.serialization.safe_globals([argparse.Namespace]):
-        return dict(torch.load(path, map_location="cpu", weights_only=True)["model"])
+    return weights.load_state(weights.locate(name), name=name, entry="model", classes=[argparse.Namespace])
 
 
 def network(state: Mapping[str, Any], config: Any) -> Any:

@@ -2,7 +2,8 @@
 
 Without anything, a table of all of them: size, licence, and where they lie. `weights fetch light` downloads what a
 preset needs, `weights fetch dinov2_base` one model; what is there already is checked and left alone, what was cut off
-goes on.
+goes on. Of each file whose makers publish no sha256, that of its first use is recorded and a later change is refused;
+`weights forget dinov2_base` deletes what was recorded, so that the next use counts as the first.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ UNIT = {"unit": "B", "unit_scale": True, "unit_divisor": 1000}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What the command takes."""
-    parser.add_argument("action", nargs="?", choices=("list", "fetch"), default="list", help="what to do")
-    parser.add_argument("names", nargs="*", metavar="PRESET|NAME", help="what to fetch: presets, or names of the table")
+    parser.add_argument("action", nargs="?", choices=("list", "fetch", "forget"), default="list", help="what to do")
+    parser.add_argument("names", nargs="*", metavar="PRESET|NAME", help="presets, or names of the table")
     parser.add_argument(
         "--weights-dir", type=Path, metavar="DIR", help="a folder of weights, looked into before the Hugging Face cache"
     )
@@ -30,11 +31,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """0 when all went well, 1 with a message for each that could not be fetched."""
-    if arguments.action == "fetch" and not arguments.names:
+    if arguments.action != "list" and not arguments.names:
         raise SettingError(
-            f"Say what to fetch: {', '.join(_presets())}, or a name that `python -m ipseg weights` lists."
+            f"Say what to {arguments.action}: {', '.join(_presets())}, or a name that `python -m ipseg weights` lists."
         )
     names = _expanded(arguments.names) if arguments.names else list(weights.WEIGHTS)
+    if arguments.action == "forget":
+        return _forget(names)
     revisions = dict.fromkeys(names, arguments.revision) if arguments.revision else {}
     with weights.using(arguments.weights_dir, revisions):
         return _fetch(names) if arguments.action == "fetch" else _list(names)
@@ -71,6 +74,13 @@ def _fetch(names: Sequence[str]) -> int:
             bar.close()
             print(f"  {path}")
     return failed
+
+
+def _forget(names: Sequence[str]) -> int:
+    for name in names:
+        count = weights.forget(name)
+        print(f"{name}: {count} recorded {'entry' if count == 1 else 'entries'} deleted")
+    return 0
 
 
 class _Bar:

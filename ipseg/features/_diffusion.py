@@ -87,23 +87,22 @@ def load_latent() -> Latent:
     """The published VAE's encoder, float32."""
     from diffusers import AutoencoderKL
 
-    folder = weights.locate("sd15") / "vae"
-    return _filled(lambda: Latent(_empty(AutoencoderKL, folder)), folder, prefix="")
+    return _filled(lambda folder: Latent(_empty(AutoencoderKL, folder)), "vae", prefix="")
 
 
 def load_layers() -> Layers:
     """The published UNet as far as it is read, float32."""
     from diffusers import UNet2DConditionModel
 
-    folder = weights.locate("sd15") / "unet"
-    return _filled(lambda: Layers(_empty(UNet2DConditionModel, folder)), folder, prefix="unet.")
+    return _filled(lambda folder: Layers(_empty(UNet2DConditionModel, folder)), "unet", prefix="unet.")
 
 
 def load_context() -> Tensor:
     """What the text encoder says to the empty text: (1, 77, 768) float32. The encoder itself is let go."""
     from transformers import CLIPTextModel, CLIPTokenizer
 
-    tokenizer = CLIPTokenizer.from_pretrained(weights.locate("sd15") / "tokenizer", local_files_only=True)
+    with weights.checked("sd15", "tokenizer") as folder:
+        tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
     encoder = weights.pretrained(CLIPTextModel, "sd15", "text_encoder")
     length = encoder.config.max_position_embeddings
     tokens = tokenizer("", padding="max_length", max_length=length, truncation=True, return_tensors="pt")
@@ -112,18 +111,18 @@ def load_context() -> Tensor:
 
 
 def _empty(kind: Any, folder: Path) -> Any:
-    with weights.readable(folder / "config.json", "sd15"):
-        return kind.from_config(kind.load_config(folder, local_files_only=True))
+    return kind.from_config(kind.load_config(folder, local_files_only=True))
 
 
-def _filled(make: Any, folder: Path, prefix: str) -> Any:
+def _filled(make: Any, subfolder: str, prefix: str) -> Any:
     from accelerate import init_empty_weights
 
-    with init_empty_weights():
-        network = make()
-    files = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.fp16.safetensors")
-    path = next(folder / file for file in files if (folder / file).is_file())
+    with weights.checked("sd15", subfolder) as folder:
+        with init_empty_weights():
+            network = make(folder)
+        (file,) = folder.glob("*.safetensors")
     own = network.state_dict()
+    path = weights.locate("sd15") / subfolder / file.name
     state = weights.load_state(path, name="sd15", keep=lambda key: prefix + _new_name(key) in own)
     renamed = {prefix + _new_name(key): value.float() for key, value in state.items()}
     return weights.fill(network, renamed, "sd15").eval()

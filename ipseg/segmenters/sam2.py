@@ -113,5 +113,6 @@ def build(settings: Settings, placement: Any) -> SegmentAnything2:
         return placement.place(loaded, loaded.vision_encoder)
 
     model = placement.once(name, load)
-    processor = Sam2ImageProcessor.from_pretrained(weights.locate(name), local_files_only=True)
+    with weights.checked(name) as folder:
+        processor = Sam2ImageProcessor.from_pretrained(folder, local_files_only=True)
     return SegmentAnything2(model, processor, device=placement.device)

@@ -8,8 +8,9 @@ This package is the only network code of the project, and only :func:`fetch` use
 
 from ipseg.weights._download import Progress, fetch
 from ipseg.weights._errors import WeightError, readable_size
-from ipseg.weights._loading import check, fill, load_state, pretrained, readable
+from ipseg.weights._loading import check, checked, fill, load_state, pretrained, readable
 from ipseg.weights._places import describe, find, locate, missing, revision, using
+from ipseg.weights._record import forget
 from ipseg.weights._table import WEIGHTS, Weight, get, models, serving
 
 __all__ = [
@@ -18,10 +19,12 @@ __all__ = [
     "Weight",
     "WeightError",
     "check",
+    "checked",
     "describe",
     "fetch",
     "fill",
     "find",
+    "forget",
     "get",
     "load_state",
     "locate",

@@ -10,12 +10,12 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ipseg.weights._errors import WeightError, command, readable_size
-from ipseg.weights._loading import CHUNK, check, digest
-from ipseg.weights._places import file_cache, find, hand_folder, hub_cache, locate, revision
+from ipseg.weights._loading import CHUNK, check, digest, record
+from ipseg.weights._places import asked_revision, file_cache, find, hand_folder, hub_cache, locate
 from ipseg.weights._table import Weight, get
 
 Progress = Callable[[str, int, int], None]
@@ -54,8 +54,8 @@ def offline() -> bool:
 def _from_hub(weight: Weight, progress: Progress) -> None:
     from huggingface_hub import HfApi, hf_hub_download
 
-    endpoint = os.environ.get("HF_ENDPOINT")
-    info = HfApi(endpoint=endpoint).model_info(weight.source, revision=revision(weight), files_metadata=True)
+    endpoint, asked = os.environ.get("HF_ENDPOINT"), asked_revision(weight)
+    info = HfApi(endpoint=endpoint).model_info(weight.source, revision=asked, files_metadata=True)
     listed = {sibling.rfilename: sibling for sibling in info.siblings or []}
     folder = hand_folder()
     where: dict[str, Any] = {"local_dir": folder / weight.folder} if folder else {"cache_dir": hub_cache()}
@@ -71,7 +71,7 @@ def _from_hub(weight: Weight, progress: Progress) -> None:
             got = hf_hub_download(
                 weight.source,
                 file,
-                revision=revision(weight),
+                revision=asked,
                 endpoint=endpoint,
                 tqdm_class=_bar(partial(progress, file)),
                 force_download=again,
@@ -83,6 +83,8 @@ def _from_hub(weight: Weight, progress: Progress) -> None:
         else:
             check(path, wanted, weight.name)
         progress(file, path.stat().st_size, path.stat().st_size)
+        place = path.parents[len(PurePosixPath(file).parts) - 1]
+    record(weight.name, place)
 
 
 def _from_url(weight: Weight, progress: Progress) -> None:
@@ -167,7 +169,7 @@ def _sentence(weight: Weight, error: Exception) -> str:
     if code in (401, 403):
         return f"{weight.source} wants you to log in and accept its licence; run `hf auth login` and then {again}."
     if code == 404:
-        return f"{weight.source} was not found at the revision {revision(weight)}; choose another one, {by_hand}."
+        return f"{weight.source} was not found at the revision {asked_revision(weight)}; choose another one, {by_hand}."
     if code is not None:
         return f"{weight.source} answered with the error {code}; {again}, {by_hand}."
     reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

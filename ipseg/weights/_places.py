@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ipseg.weights import _record
 from ipseg.weights._errors import WeightError, command, readable_size
 from ipseg.weights._table import Weight, get
 
@@ -73,7 +74,7 @@ def describe(names: Iterable[str]) -> dict[str, dict[str, str]]:
         weight, path = get(name), find(name)
         entry = {"source": weight.source, "sha256": weight.sha256, "path": str(path or "")}
         if weight.on_hub:
-            entry |= {"revision": revision(weight), "commit": _commit(weight, path) if path else ""}
+            entry |= {"revision": revision(weight), "commit": commit_of(weight, path) if path else ""}
         record[name] = entry
     return record
 
@@ -82,6 +83,31 @@ def revision(weight: Weight) -> str:
     """The Hub revision to take: the one chosen by :func:`using`, else the table's."""
     chosen = _chosen.get()
     return (chosen.revisions if chosen else {}).get(weight.name, weight.revision)
+
+
+def asked_revision(weight: Weight) -> str:
+    """What the Hub is asked for: the commit that the chosen revision had at first use, else the revision."""
+    return recorded_commit(weight) or revision(weight)
+
+
+def recorded_commit(weight: Weight) -> str:
+    """The commit that the chosen revision had when it was first used; "" when it was not used yet."""
+    return _record.read().get(commit_key(weight), {}).get("commit", "")
+
+
+def commit_key(weight: Weight) -> str:
+    """What the record of first use calls the commit of the chosen revision."""
+    return f"{weight.name}@{revision(weight)}"
+
+
+def file_key(weight: Weight, place: Path, choice: tuple[str, ...]) -> str:
+    """What the record of first use calls one file of ``place``, whichever of the ``choice`` it is.
+
+    In a cache it is the same wherever the cache lies; a folder of files brought by hand is known by its path.
+    """
+    if any(place.is_relative_to(cache) for cache in (hub_cache(), file_cache())):
+        return f"{commit_key(weight)}/{choice[0]}"
+    return os.path.abspath(place / choice[0])
 
 
 def hand_folder() -> Path | None:
@@ -125,6 +151,12 @@ def present(place: Path, choice: tuple[str, ...]) -> str | None:
     return next((file for file in choice if (place / file).is_file()), None)
 
 
+def read_file(place: Path, choice: tuple[str, ...]) -> str | None:
+    """The file of a choice that is read: the first, but full precision where a folder has both."""
+    here = [file for file in choice if (place / file).is_file()]
+    return min(here, key=lambda file: ".fp16." in file, default=None)
+
+
 def _incomplete(weight: Weight) -> Path | None:
     return next((place for place in places(weight) if len(missing(weight, place)) < len(weight.files)), None)
 
@@ -135,15 +167,19 @@ def _hf_home() -> Path:
 
 
 def _snapshot(weight: Weight) -> list[Path]:
-    """The folder of the chosen revision in the Hub's cache: refs/<revision> holds the name of the commit."""
+    """The folders of the chosen revision in the Hub's cache: of its commit at first use, then of its commit now.
+
+    refs/<revision> holds the name of the commit; other programs move it when they download a newer one.
+    """
     home = hub_cache() / f"models--{weight.source.replace('/', '--')}"
     chosen = revision(weight)
     reference = home / "refs" / chosen
     commit = reference.read_text().strip() if reference.is_file() else chosen
-    return [home / "snapshots" / commit]
+    return [home / "snapshots" / each for each in dict.fromkeys((recorded_commit(weight), commit)) if each]
 
 
-def _commit(weight: Weight, path: Path) -> str:
+def commit_of(weight: Weight, path: Path) -> str:
+    """The commit that a folder or file of the Hub came from; "" where nothing beside it says so."""
     if weight.single:
         path = path.parent
     if path.parent.name == "snapshots":

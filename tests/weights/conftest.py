@@ -18,6 +18,7 @@ def empty_machine(tmp_path, monkeypatch):
     for name in ("HF_HUB_CACHE", "HF_HUB_OFFLINE", "IPSEG_WEIGHTS_DIR", "HF_ENDPOINT", "HF_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr("ipseg.weights._record.path", lambda: tmp_path / "record" / "first_use.json")
 
 
 @pytest.fixture

@@ -1,0 +1,83 @@
+"""The record of first use: which sha256 each file of weights had when it was first read, so that a change is refused.
+
+Where the makers publish a hash, the table holds it and it is what counts. Most repositories of the Hub publish none
+that could be written down here, so the first use is recorded in a JSON file in the user's cache, outside the folder
+of the weights: whoever may write into that folder cannot change what is expected of its files.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ipseg.core import store
+from ipseg.weights._errors import WeightError
+
+Entries = dict[str, dict[str, str]]
+"""By key; each with ``name`` (of the weights), ``recorded`` (a date), and ``file`` with ``sha256``, or ``commit``."""
+
+log = logging.getLogger(__name__)
+
+
+def path() -> Path:
+    """The JSON file of the record."""
+    return store.folder("weights") / "first_use.json"
+
+
+def read() -> Entries:
+    """Everything recorded. Raises :class:`WeightError` when the record cannot be read: it is not ignored."""
+    try:
+        text = path().read_bytes()
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise _unreadable(error.strerror or type(error).__name__) from error
+    try:
+        entries = json.loads(text)["entries"]
+        return {str(key): {str(field): str(value) for field, value in entries[key].items()} for key in entries}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _unreadable("it is no JSON of the expected form") from error
+
+
+def add(entries: Mapping[str, Mapping[str, str]]) -> None:
+    """Record what is not recorded yet; an existing entry stays as it is.
+
+    Where the file cannot be written, a warning is logged: the next process will take its own first use.
+    """
+    if not set(entries) <= set(read()):
+        today = datetime.now(UTC).date().isoformat()
+        _change(lambda before: {key: {**entries[key], "recorded": today} for key in entries} | before)
+
+
+def forget(name: str) -> int:
+    """Remove what is recorded of the weights called ``name``; returns how many entries that were."""
+    count = sum(entry.get("name") == name for entry in read().values())
+    if count:
+        _change(lambda before: {key: entry for key, entry in before.items() if entry.get("name") != name})
+    return count
+
+
+def _change(made: Callable[[Entries], dict[str, Any]]) -> None:
+    from filelock import FileLock
+
+    target = path()
+    partial = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(target.with_name(f".{target.name}.lock")):
+            partial.write_text(json.dumps({"entries": made(read())}, indent=1, sort_keys=True))
+            partial.replace(target)
+    except OSError as error:
+        log.warning("%s cannot be written (%s): hashes of weights are not recorded.", target, error.strerror)
+
+
+def _unreadable(reason: str) -> WeightError:
+    return WeightError(
+        f"The record of the weights' hashes, {path()}, cannot be read ({reason}); delete it, and the next use of each "
+        "file is recorded as its first."
+    )
