@@ -11,13 +11,14 @@ from ipseg.weights._errors import WeightError, readable_size
 from ipseg.weights._loading import check, checked, fill, load_state, pretrained, readable
 from ipseg.weights._places import describe, find, locate, missing, revision, using
 from ipseg.weights._record import forget
-from ipseg.weights._table import WEIGHTS, Weight, get, models, serving
+from ipseg.weights._table import WEIGHTS, Weight, Wheel, get, models, serving
 
 __all__ = [
     "WEIGHTS",
     "Progress",
     "Weight",
     "WeightError",
+    "Wheel",
     "check",
     "checked",
     "describe",

