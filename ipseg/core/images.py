@@ -5,18 +5,26 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeGuard
 
+import cv2
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from ipseg.core.types import ImageError, Mask, MaskError, Picture
 
 MAX_BYTES = 64 * 2**20  # of one file
 MAX_PIXELS = 50_000_000  # of one image: 150 MB once opened
+"""While an image of that size is opened it takes less than 400 MB; a progressive JPEG without subsampling takes 530."""
+MAX_ANIMATED_PIXELS = 20_000_000  # of one frame of a WebP animation, whose decoder holds four copies of the frame
 MAX_SIDE = 16_384  # pixels
 MIN_SIDE = 16  # pixels: below, no grid of cells says anything
+MAX_ASPECT = 400  # longer side to shorter side
+BAND = 2**20  # pixels that are converted at a time
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")  # what Pillow may try; its other readers stay closed
 
@@ -26,19 +34,36 @@ Source = str | os.PathLike[str] | bytes | BinaryIO | Image.Image | np.ndarray
 def open_image(source: Source, *, name: str | None = None) -> Picture:
     """Open an image from a path, bytes, a binary file, a PIL image or an array.
 
-    EXIF rotation is applied, CMYK, palette, grey and 16-bit images become 8-bit RGB, transparent pixels are laid on
-    white, and of an animation the first frame is taken. Arrays are (H, W), (H, W, 3) or (H, W, 4) of uint8.
+    Bounds are checked before anything is decoded: bytes, pixels, sides and their ratio. EXIF rotation is applied, CMYK,
+    palette, grey and 16-bit images become 8-bit RGB, transparent pixels are laid on white, and of an animation the
+    first frame is taken. Arrays are (H, W), (H, W, 3) or (H, W, 4) of uint8.
 
-    Returns (H, W, 3) uint8 RGB, read-only. Raises :class:`ImageError` with one message that says what to do.
+    Returns (H, W, 3) uint8 RGB, read-only; an array that was returned before is returned as it is. Raises
+    :class:`ImageError` with one message that says what to do.
     """
     label = name or _label(source)
-    image = _flatten(_upright(_decode(source, label), label))
-    if min(image.size) < MIN_SIDE:
-        width, height = image.size
+    if _is_opened(source, label):
+        pixels = source
+    else:
+        pixels = _pixels(source, label)
+        pixels.setflags(write=False)
+    height, width = pixels.shape[:2]
+    if min(height, width) < MIN_SIDE:
         raise ImageError(f"{label} is {width}x{height} pixels; give one of at least {MIN_SIDE}x{MIN_SIDE}.")
-    picture = np.array(image, dtype=np.uint8)
-    picture.setflags(write=False)
-    return picture
+    return pixels
+
+
+def size_of(source: Source, *, name: str | None = None) -> tuple[int, int]:
+    """The (height, width) of an image in pixels, by its header, as stored: nothing is decoded.
+
+    Raises :class:`ImageError` as :func:`open_image` does for what is no image or is out of bounds.
+    """
+    label = name or _label(source)
+    if isinstance(source, np.ndarray):
+        return _from_array(source, label).shape[:2]
+    with _errors(label):
+        width, height = _header(source, label).size
+    return height, width
 
 
 def open_mask(source: Source, size: tuple[int, int] | None = None, *, name: str | None = None) -> Mask:
@@ -54,7 +79,7 @@ def open_mask(source: Source, size: tuple[int, int] | None = None, *, name: str 
             raise MaskError(f"{label} has the shape {source.shape}; give a mask of shape (height, width).")
         mask = source.copy()
     else:
-        mask = np.asarray(_flatten(_upright(_decode(source, label), label), ground="black")).max(axis=-1) > 127
+        mask = _pixels(source, label, background="black").max(axis=-1) > 127
     if size is not None and mask.shape != tuple(size):
         raise MaskError(
             f"{label} is {mask.shape[1]}x{mask.shape[0]} pixels but its image is {size[1]}x{size[0]}; "
@@ -86,24 +111,84 @@ def _label(source: Source) -> str:
     return Path(source).name if isinstance(source, str | os.PathLike) else "The image"
 
 
-def _decode(source: Source, label: str) -> Image.Image:
+def _is_opened(source: Any, label: str) -> TypeGuard[Picture]:
+    """Whether it is what :func:`open_image` returns: nobody else holds its memory, and nobody writes to it."""
+    return (
+        isinstance(source, np.ndarray)
+        and source.dtype == np.uint8
+        and source.ndim == 3
+        and source.shape[2] == 3
+        and source.flags.owndata
+        and source.flags.c_contiguous
+        and not source.flags.writeable
+        and _within_bounds(source.shape[1::-1], label)
+    )
+
+
+def _pixels(source: Source, label: str, background: str = "white") -> NDArray[np.uint8]:
+    """A new (H, W, 3) uint8 array, upright; transparent pixels are laid on ``background``."""
     if isinstance(source, np.ndarray):
-        return _within_bounds(_from_array(source, label), label)
+        return _to_rgb(_from_array(source, label), background)
+    with _errors(label):
+        decoded, orientation = _decode(source, label)
+        pixels = _to_rgb(decoded, background)
+        del decoded  # before the copy that a rotation takes
+        return _upright(pixels, orientation)
+
+
+@contextmanager
+def _errors(label: str) -> Iterator[None]:
+    """Whatever a decoder raises as one message; a lack of memory is no fault of the file."""
     try:
-        if isinstance(source, Image.Image):
-            image = source
-        else:
-            image = Image.open(io.BytesIO(_read(source, label)), formats=FORMATS)
-        _within_bounds(image, label).load()
+        yield
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise ImageError(_too_large(label)) from None
     except UnidentifiedImageError:
         raise ImageError(f"{label} is not an image that can be read; give a JPEG, PNG or WebP file.") from None
-    except ImageError:
+    except (ImageError, MemoryError):
         raise
     except Exception as error:  # the decoders raise whatever they like on a damaged file: OSError, SyntaxError, ...
         raise ImageError(f"{label} is damaged or cut short; save or download it again.") from error
+
+
+def _header(source: Any, label: str) -> Image.Image:
+    """The image with nothing but its header read, within bounds."""
+    opened = isinstance(source, Image.Image)
+    image = source if opened else Image.open(io.BytesIO(_read(source, label)), formats=FORMATS)
+    _within_bounds(image.size, label)
     return image
+
+
+def _decode(source: Any, label: str) -> tuple[Image.Image | NDArray[np.uint8], int]:
+    """The decoded image as stored, (H, W, 3|4) uint8 where it is an array, and its EXIF orientation, 1 to 8."""
+    image = _header(source, label)
+    if image.format == "WEBP" and image is not source:
+        return _decode_webp(image, label)
+    image.load()  # it rotates a TIFF itself, and says so: its orientation is 1 afterwards
+    orientation = _orientation(image, label)
+    file: Any = getattr(image, "fp", None)
+    if image is not source and isinstance(file, io.BytesIO):
+        file.close()  # the bytes of the file are done with
+    return image, orientation
+
+
+def _decode_webp(image: Image.Image, label: str) -> tuple[Image.Image | NDArray[np.uint8], int]:
+    """OpenCV decodes a WebP image once, where Pillow holds four copies of it."""
+    orientation = _orientation(image, label)
+    if getattr(image, "n_frames", 1) > 1:
+        if image.width * image.height > MAX_ANIMATED_PIXELS:
+            limit = MAX_ANIMATED_PIXELS // 1_000_000
+            raise ImageError(f"{label} is an animation of more than {limit} megapixels a frame; save one frame of it.")
+        image.load()
+        return image, orientation
+    file: Any = image  # Pillow's type does not show its file
+    data = file.fp.getvalue()
+    decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if decoded is None or decoded.shape[:2] != (image.height, image.width):
+        raise ValueError("cannot be decoded")
+    for rows in _row_slices(decoded.shape[1], decoded.shape[0]):
+        decoded[rows] = decoded[rows][..., [2, 1, 0, 3][: decoded.shape[2]]]  # from OpenCV's order
+    return decoded.astype(np.uint8, copy=False), orientation
 
 
 def _read(source: Any, label: str) -> bytes:
@@ -126,21 +211,29 @@ def _read(source: Any, label: str) -> bytes:
     return data
 
 
-def _from_array(array: np.ndarray, label: str) -> Image.Image:
+def _from_array(array: np.ndarray, label: str) -> NDArray[np.uint8]:
+    """The array, checked; not copied."""
     good = array.dtype == np.uint8 and (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4)))
     if not good or array.size == 0:
         raise ImageError(
             f"{label} is an array of {array.dtype} with the shape {array.shape}; "
             "give uint8 of shape (H, W), (H, W, 3) or (H, W, 4)."
         )
-    return Image.fromarray(array)
+    _within_bounds((array.shape[1], array.shape[0]), label)
+    return array
 
 
-def _within_bounds(image: Image.Image, label: str) -> Image.Image:
-    width, height = image.size
+def _within_bounds(size: Sequence[int], label: str) -> bool:
+    """True; raises :class:`ImageError` for a (width, height) that is out of bounds."""
+    width, height = size
     if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
         raise ImageError(_too_large(label, f" ({width}x{height} pixels)"))
-    return image
+    if max(width, height) > MAX_ASPECT * min(width, height):
+        raise ImageError(
+            f"{label} is too thin ({width}x{height} pixels); give one whose longer side is at most {MAX_ASPECT} times "
+            "its shorter side."
+        )
+    return True
 
 
 def _too_large(label: str, size: str = "") -> str:
@@ -150,28 +243,82 @@ def _too_large(label: str, size: str = "") -> str:
     )
 
 
-def _upright(image: Image.Image, label: str) -> Image.Image:
+def _orientation(image: Image.Image, label: str) -> int:
+    """The EXIF orientation, 1 to 8; what is none of these is 1."""
     try:
-        return ImageOps.exif_transpose(image)
+        found = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except MemoryError:
+        raise
     except Exception as error:  # EXIF blocks are as damaged as their writers
         raise ImageError(f"{label} has a damaged EXIF block; save it again.") from error
+    return found if found in UPRIGHT else 1
 
 
-def _flatten(image: Image.Image, ground: str = "white") -> Image.Image:
-    """8-bit RGB, whatever came in; transparent pixels are laid on ``ground``."""
+UPRIGHT: dict[Any, Callable[[NDArray], NDArray]] = {  # EXIF 2.32, tag 274: from the stored pixels to upright ones
+    1: lambda stored: stored,
+    2: lambda stored: stored[:, ::-1],
+    3: lambda stored: stored[::-1, ::-1],
+    4: lambda stored: stored[::-1],
+    5: lambda stored: stored.swapaxes(0, 1),
+    6: lambda stored: stored.swapaxes(0, 1)[:, ::-1],
+    7: lambda stored: stored[::-1, ::-1].swapaxes(0, 1),
+    8: lambda stored: stored.swapaxes(0, 1)[::-1],
+}
+
+
+def _upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+    return np.ascontiguousarray(UPRIGHT[orientation](pixels))
+
+
+def _to_rgb(decoded: Image.Image | NDArray[np.uint8], background: str) -> NDArray[np.uint8]:
+    """A new (H, W, 3) uint8 array, filled a band of rows at a time: no second copy of the whole is made."""
+    size = decoded.size if isinstance(decoded, Image.Image) else decoded.shape[1::-1]
+    pixels = np.empty((size[1], size[0], 3), np.uint8)
+    top = _range(decoded) if isinstance(decoded, Image.Image) and decoded.mode.startswith(("I", "F")) else 0.0
+    for rows, band in _bands(decoded):
+        pixels[rows] = np.asarray(_flatten(band, background, top))
+    return pixels
+
+
+def _bands(decoded: Image.Image | NDArray[np.uint8]) -> Iterator[tuple[slice, Image.Image]]:
+    """The image in bands of about ``BAND`` pixels from the top down, each with its rows."""
+    width, height = decoded.size if isinstance(decoded, Image.Image) else decoded.shape[1::-1]
+    for rows in _row_slices(width, height):
+        if isinstance(decoded, Image.Image):
+            yield rows, decoded.crop((0, rows.start, width, rows.stop))
+        else:
+            yield rows, Image.fromarray(decoded[rows])
+
+
+def _row_slices(width: int, height: int) -> Iterator[slice]:
+    step = max(1, BAND // width)
+    for start in range(0, height, step):
+        yield slice(start, min(start + step, height))
+
+
+def _flatten(image: Image.Image, background: str, top: float) -> Image.Image:
+    """8-bit RGB, whatever came in; transparent pixels are laid on ``background``. ``top``: white, of deep images."""
     if image.mode.startswith(("I", "F")):
-        image = _to_8_bit(image)
+        image = Image.fromarray(_to_8_bit(image, top))
     if image.mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in image.info:
         image = image.convert("RGBA")
-        base = Image.new("RGBA", image.size, ground)
+        base = Image.new("RGBA", image.size, background)
         return Image.alpha_composite(base, image).convert("RGB")
     return image.convert("RGB")
 
 
-def _to_8_bit(image: Image.Image) -> Image.Image:
-    values = np.nan_to_num(np.asarray(image, dtype=np.float64))
+def _range(image: Image.Image) -> float:
+    """The value of white: 1 or 255 in an image of floats, 255 or 65535 in one of integers."""
+    most = max(float(_values(band).max(initial=0)) for _, band in _bands(image))
     if image.mode.startswith("F"):
-        top = 1.0 if values.max(initial=0) <= 1 else 255.0
-    else:
-        top = 65535.0 if values.max(initial=0) > 255 else 255.0
-    return Image.fromarray(np.rint(np.clip(values / top, 0, 1) * 255).astype(np.uint8))
+        return 1.0 if most <= 1 else 255.0
+    return 65535.0 if most > 255 else 255.0
+
+
+def _values(image: Image.Image) -> NDArray[np.float32]:
+    """(H, W) float32, without what is not a number."""
+    return np.nan_to_num(np.asarray(image, dtype=np.float32))
+
+
+def _to_8_bit(image: Image.Image, top: float) -> NDArray[np.uint8]:
+    return np.rint(np.clip(_values(image) / top, 0, 1) * 255).astype(np.uint8)

@@ -16,6 +16,7 @@ NEGATIVE = (235, 51, 61)  # red
 MASK = (255, 176, 0)  # amber: seen on grass, sky and skin, and told apart from both kinds of point by colour-blind eyes
 GUESS = (150, 150, 150)  # a mask that is no more than the best guess
 WHITE = (255, 255, 255)
+WIDEST = 3  # width of an image in a row, in heights of the row
 CONTESTANTS = (MASK, (0, 114, 178), (204, 121, 167), (0, 158, 115), (213, 94, 0), (86, 180, 233), (240, 228, 66))
 """Colours of methods side by side, told apart by colour-blind eyes (Okabe and Ito, 2008)."""
 
@@ -107,21 +108,27 @@ def difference(picture: Picture, masks: Sequence[Mask], colours: Sequence[tuple[
 
 
 def strip(tiles: Sequence[tuple[Picture, str]], height: int = 360, gap: int = 12) -> Picture:
-    """Images with their captions in one row on white, each scaled to ``height`` pixels: a row to keep or to print."""
-    scaled = [(Image.fromarray(tile).resize((_width(tile, height), height)), caption) for tile, caption in tiles]
+    """Images with their captions in one row on white, (H, W, 3): a row to save or to print.
+
+    Each image is scaled to ``height`` pixels; one that would be wider than ``WIDEST`` times that is scaled to that
+    width and centred, so a row of n images never holds more than n x ``WIDEST`` x ``height`` pixels across.
+    """
+    scaled = [(Image.fromarray(tile).resize(_fitted(tile, height)), caption) for tile, caption in tiles]
     bar = height // 9
     font = ImageFont.load_default(size=bar * 0.5)
     row = Image.new("RGB", (sum(tile.width + gap for tile, _ in scaled) + gap, height + bar + 2 * gap), WHITE)
     draw, x = ImageDraw.Draw(row), gap
     for tile, caption in scaled:
-        row.paste(tile, (x, gap))
+        row.paste(tile, (x, gap + (height - tile.height) // 2))
         draw.text((x, height + 1.4 * gap), _fitting(caption, font, tile.width), fill=(40, 40, 40), font=font)
         x += tile.width + gap
     return np.asarray(row)
 
 
-def _width(picture: Picture, height: int) -> int:
-    return max(1, round(picture.shape[1] * height / picture.shape[0]))
+def _fitted(picture: Picture, height: int) -> tuple[int, int]:
+    """(width, height) in a row: at most ``WIDEST * height`` wide and ``height`` high, the aspect unchanged."""
+    scale = min(height / picture.shape[0], WIDEST * height / picture.shape[1])
+    return max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale))
 
 
 def _fitting(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:

@@ -111,3 +111,27 @@ def test_a_row_holds_every_picture_and_cuts_long_captions():
     row = viz.strip(tiles, height=90, gap=6)
     assert row.shape == (90 + 10 + 12, 120 + 60 + 18, 3)
     assert (row[:, -6:] == 255).all()  # nothing runs over the edge
+
+
+@pytest.mark.parametrize("size", [(16, 6400), (6400, 16), (16, 16_384)])
+def test_a_row_of_thin_images_is_bounded(size):
+    tile = np.zeros((*size, 3), np.uint8)
+    row = viz.strip([(tile, "one"), (tile, "two")], height=90)
+    assert row.shape[0] < 90 * 2
+    assert row.shape[1] <= 2 * viz.WIDEST * 90 + 3 * 12
+    assert (row < 128).any()  # each is drawn
+
+
+@pytest.mark.parametrize("size", [(40, 16_000), (6400, 16)])
+def test_thin_images_are_drawn_at_their_own_size(size):
+    picture, mask = np.zeros((*size, 3), np.uint8), np.zeros(size, bool)
+    mask[:20, :20] = True
+    drawn = [
+        viz.overlay(picture, mask, Points(np.array([[3.0, 3.0]], np.float32), np.zeros((0, 2), np.float32))),
+        viz.heat_map(picture, mask.astype(np.float32)),
+        viz.spotlight(picture, mask.astype(np.float32)),
+        viz.numbered(picture, [mask]),
+        viz.difference(picture, [mask, ~mask]),
+        viz.cut_out(picture, mask)[..., :3],
+    ]
+    assert {each.shape for each in drawn} == {(*size, 3)}
