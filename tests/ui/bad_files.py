@@ -133,11 +133,13 @@ PICTURES = (
     File("dot.png", "1 x 1", lambda: saved(Image.new("RGB", (1, 1)), "PNG"), SMALL),
     File("wide.png", "30 000 pixels wide", lambda: saved(Image.new("L", (30_000, 20)), "PNG"),
          LARGE.format("{} is too large (30000x20 pixels)")),
+    File("thin.png", "1024 times as wide as high", lambda: saved(Image.new("L", (16_384, 16)), "PNG"),
+         "thin.png is too thin (16384x16 pixels); give one whose longer side is at most 400 times its shorter side."),
     File("huge.png", "a bomb: 40 000 x 40 000 in 90 bytes", huge, LARGE.format("{} is too large")),
     File("drawing.svg", "an SVG", lambda: SVG, NO_PICTURE),
     File("paper.jpg", "a PDF", lambda: PDF, NO_PICTURE),
     File("talk.jpg", "a clip", film, NO_PICTURE),
-    File("pictures.jpg", "a zip", lambda: packed(("a.jpg", b"x")), NO_PICTURE),
+    File("images.jpg", "a zip", lambda: packed(("a.jpg", b"x")), NO_PICTURE),
 )  # fmt: skip
 MASKS = (
     File("black.png", "nothing is white", lambda: saved(Image.new("L", (WIDTH, HEIGHT)), "PNG"),
@@ -169,7 +171,7 @@ CLIPS = (
     File("header.mp4", "a header and no more", lambda: b"\x00\x00\x00\x18ftypisom" + bytes(40),
          "{} is damaged or of a kind that cannot be read; save it again as MP4, MOV, WebM, MKV or AVI."),
     File("moving.gif", "an animation", moving, NO_CLIP),
-    File("pictures.zip", "a zip", lambda: packed(("a.jpg", b"x")), NO_CLIP),
+    File("images.zip", "a zip", lambda: packed(("a.jpg", b"x")), NO_CLIP),
 )  # fmt: skip
 FIELDS = {"an image": PICTURES, "a mask": MASKS, "images of a batch": BATCHES, "a clip": CLIPS}
 
