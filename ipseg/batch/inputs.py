@@ -1,15 +1,18 @@
 """What a run goes through: the images of a folder, of a list of files, or of a zip, each with a name of its own.
 
 A zip is never unpacked onto the disk: its members are read one at a time into memory, within bounds. One that looks
-like an attack is refused as a whole; a member that is no image is left for whoever opens it to report.
+like an attack is refused as a whole; a member that is no image, or has no file name, is left for whoever opens it to
+report. Nothing that a zip says about itself is believed: what is read of its directory is bounded while it is read.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import struct
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -20,7 +23,10 @@ from ipseg.core.types import ImageError, Picture
 MAX_PICTURES = 500  # in one run
 MAX_UNPACKED = 1024 * 2**20  # bytes of all members of a zip together
 MAX_RATIO = 100  # unpacked to packed; photographs are near 1
-MAX_DIRECTORY = 4 * 2**20  # bytes of a zip's table of contents: some 40 000 names
+MAX_DIRECTORY = 4 * 2**20  # bytes of a zip's directory: some 40 000 names
+MAX_MEMBERS = 4  # of a zip for each image that a run may have: folders, hidden files, what systems add
+MAX_NAME = 200  # bytes of a file or folder name; file systems take 255
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the others are unpacked without a bound, a block at a time
 NOT_PICTURES = (".zip", ".ds_store", "thumbs.db", "desktop.ini")
 
 
@@ -49,7 +55,7 @@ def gather(paths: Sequence[str | os.PathLike[str]], *, most: int = MAX_PICTURES)
     """
     found: list[Item] = []
     for path in map(Path, paths):
-        found += _of(path)
+        found += _of(path, most)
         if len(found) > most:
             raise ImageError(f"There are more than {most} images; give at most {most} at once.")
     if not found:
@@ -58,56 +64,94 @@ def gather(paths: Sequence[str | os.PathLike[str]], *, most: int = MAX_PICTURES)
     return _distinct(found)
 
 
-def _of(path: Path) -> list[Item]:
+def _of(path: Path, most: int) -> list[Item]:
     if path.is_dir():
         files = sorted(file for file in path.rglob("*") if file.is_file())
         named = [(file.relative_to(path).as_posix(), file) for file in files]
-        return [Item(name, partial(Path, file)) for name, file in named if _counts(name)]
+        return [Item(_tidy(name), partial(Path, file)) for name, file in named if _counts(name)]
     if path.suffix.lower() == ".zip" or (path.is_file() and zipfile.is_zipfile(path)):
-        return list(_members(path))
-    return [Item(path.name, partial(Path, path))]
+        return list(_members(path, most))
+    return [Item(_tidy(path.name), partial(Path, path))]
 
 
-def _members(path: Path) -> Iterator[Item]:
-    _check_directory(path)
-    try:
-        with zipfile.ZipFile(path) as archive:
-            infos = [info for info in archive.infolist() if not info.is_dir()]
-    except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError, EOFError):
-        raise ImageError(_damaged(path)) from None
+def _members(path: Path, most: int) -> Iterator[Item]:
+    with _opened(path) as archive:
+        infos = [info for info in archive.infolist() if not _name(info).endswith("/")]
+        if len(archive.infolist()) > MAX_MEMBERS * most:
+            raise ImageError(f"{path.name} lists too many files; give a zip of at most {most} images.")
     _check(path, infos)
+    nameless = 0
     for info in sorted(infos, key=lambda info: info.filename):
-        if _counts(info.filename):
-            yield Item(info.filename.replace("\\", "/"), partial(_read, path, info))
+        name = _name(info)
+        if not _has_name(name):
+            nameless += 1
+            yield Item(f"without a name {nameless}", partial(_leave_out, path, name))
+        elif _counts(name):
+            yield Item(_tidy(name), partial(_read, path, info))
 
 
-def _check_directory(path: Path) -> None:
-    """The size of the table of contents, before the whole of it is read (APPNOTE 4.3.16)."""
-    try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            file.seek(max(0, size - 65_557))
-            tail = file.read()
-    except OSError as error:
-        raise ImageError(f"{path.name} cannot be read ({error.strerror}); check the file.") from None
-    if not size:
-        raise ImageError(f"{path.name} is an empty file; save or download it again.")
-    place = tail.rfind(b"PK\x05\x06")
-    if place < 0 or len(tail) < place + 22:
-        raise ImageError(_damaged(path))
-    if struct.unpack_from("<I", tail, place + 12)[0] > MAX_DIRECTORY:
-        raise ImageError(f"{path.name} lists too many files; give a zip of at most {MAX_PICTURES} images.")
+class _Bounded(io.BufferedReader):
+    """A file that refuses to be read further than a bound: for a parser that believes the sizes it reads."""
+
+    left = float("inf")  # bytes that may still be read
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is None or size < 0:
+            size = max(0, os.fstat(self.fileno()).st_size - self.tell())
+        if size > self.left:
+            raise _TooLongError
+        data = super().read(size)
+        self.left -= len(data)
+        return data
+
+
+class _TooLongError(Exception):
+    """More of a file was asked for than its bound."""
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    """A zip whose directory was read within :data:`MAX_DIRECTORY`, whatever sizes it gives (APPNOTE 4.3.14 to 4.3.16).
+
+    Raises :class:`ImageError`.
+    """
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(_Bounded(io.FileIO(path)))
+            if not file.seek(0, os.SEEK_END):
+                raise ImageError(f"{path.name} is an empty file; save or download it again.")
+            file.left = MAX_DIRECTORY + 2**18  # and the end of the file, which is looked through for the directory
+            archive = stack.enter_context(zipfile.ZipFile(file))
+        except ImageError:
+            raise
+        except _TooLongError:
+            raise ImageError(f"{path.name} lists too many files; give a zip of fewer images.") from None
+        except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError, OverflowError, struct.error):
+            raise ImageError(_damaged(path)) from None
+        except OSError as error:
+            raise ImageError(f"{path.name} cannot be read ({error.strerror or error}); check the file.") from None
+        file.left = _Bounded.left
+        yield archive
 
 
 def _check(path: Path, infos: Sequence[zipfile.ZipInfo]) -> None:
+    """Refuse a zip as a whole. What its directory says is compared with the size of the file, which cannot lie."""
+    size = path.stat().st_size
     for info in infos:
-        name = info.filename.replace("\\", "/")
-        if name.startswith("/") or ":" in name.split("/")[0] or ".." in name.split("/") or "\0" in info.orig_filename:
+        name = _name(info)
+        leads_out = name.startswith("/") or ":" in name.split("/")[0] or ".." in name.split("/")
+        if _has_name(name) and (leads_out or "\0" in info.orig_filename):
             raise ImageError(f'{path.name} holds a name that leads out of it ("{_short(name)}"); make a new zip.')
         if info.flag_bits & 0x1:
             raise ImageError(f"{path.name} is locked with a password; save it without one.")
+        if info.compress_type not in METHODS:
+            raise ImageError(f"{path.name} is packed in an unusual way; save it as an ordinary zip (deflate).")
+        if not 0 <= info.header_offset <= info.header_offset + info.compress_size <= size:
+            raise ImageError(_damaged(path))
     unpacked, packed = sum(info.file_size for info in infos), sum(info.compress_size for info in infos)
     worst = max((info.file_size / max(1, info.compress_size) for info in infos if info.file_size > 2**20), default=0)
+    if packed > size:  # members that share their bytes: a small file, and no bound to what it unpacks to
+        raise ImageError(_damaged(path))
     if unpacked > MAX_UNPACKED:
         raise ImageError(f"{path.name} unpacks to more than {MAX_UNPACKED // 2**20} MB; give a smaller zip.")
     if worst > MAX_RATIO or unpacked > max(2**20, packed * MAX_RATIO):
@@ -117,15 +161,42 @@ def _check(path: Path, infos: Sequence[zipfile.ZipInfo]) -> None:
 def _read(path: Path, info: zipfile.ZipInfo) -> bytes:
     """One member, no further than an image may be large."""
     try:
-        with zipfile.ZipFile(path) as archive, archive.open(info) as member:
+        with _opened(path) as archive, archive.open(info) as member:
             return member.read(images.MAX_BYTES + 1)
     except Exception as error:  # the decompressors raise their own: zlib.error, LZMAError, EOFError, ...
-        raise ImageError(f"{info.filename} is damaged inside the zip; make the zip again.") from error
+        raise ImageError(f"{_tidy(_name(info))} is damaged inside the zip; make the zip again.") from error
+
+
+def _leave_out(path: Path, name: str) -> bytes:
+    raise ImageError(f'{path.name} holds a file without a name ("{_short(name)}"), left out; make a new zip to add it.')
+
+
+def _name(info: zipfile.ZipInfo) -> str:
+    """The name of a member with "/" between folders, whatever system made the zip."""
+    return info.filename.replace("\\", "/")
+
+
+def _has_name(name: str) -> bool:
+    """Whether a path ends in the name of a file, not in nothing, "." or ".."."""
+    return name.rsplit("/", 1)[-1] not in ("", ".", "..")
+
+
+def _tidy(name: str) -> str:
+    """A path that every archive and file system can hold: valid text, no control characters, names not too long."""
+    text = "".join(letter if letter.isprintable() else "?" for letter in name.encode(errors="replace").decode())
+    return "/".join(_shortened(part) for part in text.split("/"))
+
+
+def _shortened(part: str) -> str:
+    if len(part.encode()) <= MAX_NAME:
+        return part
+    ending = PurePosixPath(part).suffix if len(PurePosixPath(part).suffix) <= 10 else ""
+    return part.encode()[: MAX_NAME - len(ending.encode())].decode(errors="ignore") + ending
 
 
 def _counts(name: str) -> bool:
     """Whether a file is one that somebody chose: not hidden, not of the system, no zip inside a zip."""
-    parts = PurePosixPath(name.replace("\\", "/")).parts
+    parts = PurePosixPath(name).parts
     hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
     return not hidden and not parts[-1].lower().endswith(NOT_PICTURES)
 
