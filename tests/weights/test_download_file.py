@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -33,7 +36,49 @@ def test_a_file_is_downloaded_with_progress(entry, server, tmp_path, by_hand):
         assert told[0][1] < told[-1][1] == told[-1][2] == len(CONTENT)
         weights.fetch("small")
     assert len(server.asked) == 1  # what is here is not asked for again
-    assert [file.name for file in path.parent.iterdir()] == ["sam.pth"]
+    assert [file.name for file in path.parent.iterdir() if not file.name.endswith(".lock")] == ["sam.pth"]
+
+
+FETCH = """
+import sys
+from ipseg import weights
+from ipseg.weights import _table
+url, sha256, size = sys.argv[1:]
+made = _table.Weight("small", "Small SAM", url, (("sam.pth",),), int(size), "MIT", sha256)
+_table.WEIGHTS = {"small": made}
+print(weights.fetch("small"))
+"""
+
+
+def test_two_processes_that_fetch_one_file_do_not_mix_it(entry, server, tmp_path):
+    """The second waits for the first and finds its file: the server is asked once."""
+    server.pause = 0.3
+    order = [sys.executable, "-c", FETCH, entry.source, SHA256, str(len(CONTENT))]
+    environment = {**os.environ, "HF_HOME": str(tmp_path / "home")}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "env": environment}
+    both = [subprocess.Popen(order, **pipes) for _ in range(2)]
+    said = [each.communicate(timeout=120) for each in both]
+    assert [each.returncode for each in both] == [0, 0], said
+    assert (tmp_path / "home" / "ipseg" / "sam.pth").read_bytes() == CONTENT
+    assert len(server.asked) == 1
+
+
+def test_who_waits_for_another_download_sees_it_and_can_stop(entry, server, tmp_path, monkeypatch, put_files):
+    """The lock is held here, as another process would hold it."""
+    monkeypatch.setattr(_download, "WAIT", 0.01)
+    part = put_files(tmp_path / "home" / "ipseg", ["sam.pth.part"], CONTENT[:1000]) / "sam.pth.part"
+    seen = []
+
+    def stop(*now):
+        seen.append(now)
+        raise WeightError("The download was stopped.")
+
+    with _download._alone(part, lambda *_: None), pytest.raises(WeightError, match="was stopped"):
+        weights.fetch("small", progress=stop)
+    assert seen == [("sam.pth", 1000, 0)]
+    assert server.asked == []
+    assert weights.fetch("small").read_bytes() == CONTENT  # and what was here is gone on with
+    assert [asked for _, _, asked in server.asked] == ["bytes=1000-"]
 
 
 def test_a_download_goes_on_where_it_stopped(entry, server):
