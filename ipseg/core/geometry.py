@@ -107,6 +107,17 @@ def to_picture(values: NDArray, frame: Frame, *, smooth: bool = True) -> NDArray
     return _interpolate(_interpolate(values, rows, 0), columns, 1)
 
 
+def resample(values: NDArray, frame: Frame, target: Frame) -> NDArray[np.float32]:
+    """(rows, columns, C) values on the cells of ``frame``, bilinear at the centres of the cells of ``target``.
+
+    Both frames must be of the same image. Beyond the outermost centres of ``frame`` the values continue unchanged.
+    """
+    for axis, side in ((0, 1), (1, 0)):  # of the array, and in (width, height)
+        centres = target.box[side] + (np.arange(target.grid[axis]) + 0.5) * target.cell[side]
+        values = _interpolate(values, (centres - frame.box[side]) / frame.cell[side] - 0.5, axis)
+    return values.astype(np.float32)
+
+
 def crop_to_picture(values: Array, frame: Frame, grid: tuple[int, int]) -> Array:
     """The cells of a letterboxed (rows, columns, C) map that the image covers, nearest to ``grid``.
 
@@ -148,5 +159,5 @@ def _interpolate(values: NDArray[np.float32], positions: NDArray, axis: int) -> 
     low = np.floor(positions).astype(np.intp)
     high = np.minimum(low + 1, values.shape[axis] - 1)
     part = (positions - low).astype(np.float32)
-    part = part[:, None] if axis == 0 else part[None, :]
+    part = part.reshape([-1 if dimension == axis else 1 for dimension in range(values.ndim)])
     return values.take(low, axis) * (1 - part) + values.take(high, axis) * part

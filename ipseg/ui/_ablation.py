@@ -36,6 +36,7 @@ METHODS = {
     "boundary": "Boundary",
     "tokencut": "TokenCut",
     "tsdn": "TSDN",
+    "u2net": "U2-Net-p, supervised",
 }
 NO_SD = (
     "There is no “with and without Stable Diffusion” here: {reason}. The presets paper and released compare with it; "

@@ -8,13 +8,16 @@ This package is the only network code of the project, and only :func:`fetch` use
 
 from ipseg.weights._download import Progress, fetch
 from ipseg.weights._errors import WeightError, readable_size
+from ipseg.weights._legacy import legacy_state
 from ipseg.weights._loading import check, checked, fill, load_state, pretrained, readable
+from ipseg.weights._onnx import OnnxNetwork, read
 from ipseg.weights._places import describe, find, locate, missing, revision, using
 from ipseg.weights._record import forget
 from ipseg.weights._table import WEIGHTS, Weight, Wheel, get, models, serving
 
 __all__ = [
     "WEIGHTS",
+    "OnnxNetwork",
     "Progress",
     "Weight",
     "WeightError",
@@ -27,11 +30,13 @@ __all__ = [
     "find",
     "forget",
     "get",
+    "legacy_state",
     "load_state",
     "locate",
     "missing",
     "models",
     "pretrained",
+    "read",
     "readable",
     "readable_size",
     "revision",

@@ -124,7 +124,11 @@ def pretrained(kind: Any, name: str, subfolder: str = "", **settings: Any) -> An
 
 def check(path: Path, sha256: str, name: str) -> None:
     """Raise :class:`WeightError`, naming both, unless the file has this sha256."""
-    found = digest(path)
+    compare(path, digest(path), sha256, name)
+
+
+def compare(path: Path, found: str, sha256: str, name: str) -> None:
+    """As :func:`check`, for a sha256 that is computed already."""
     if found != sha256:
         raise WeightError(
             f"{path} has the sha256 {found}, but that of its makers is {sha256}; delete it and run {command(name)}."
