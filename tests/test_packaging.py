@@ -16,6 +16,7 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 import ipseg
+from ipseg import weights
 
 FOLDERS = {".ci", ".github", "examples_media", "ipseg", "space", "tests"}
 NAMES = {
@@ -128,3 +129,12 @@ def test_what_the_readme_points_at_exists(root):
     for target in targets:
         if not re.match(r"[a-z]+:", target):
             assert (root / target).exists(), f"README.md points at {target}"
+
+
+def test_the_makefile_fetches_weights_that_there_are(root):
+    text = (root / "Makefile").read_text()
+    named = re.search(r"^SMALL := ([^#\n]+)#", text, flags=re.MULTILINE)[1].split()
+    assert named == ["efficientnet_lite0", "u2netp"]
+    assert set(named) <= set(weights.WEIGHTS)
+    recipes = dict(re.findall(r"^(demo|test):[^\n]*\n((?:\t[^\n]*\n)+)", text, flags=re.MULTILINE))
+    assert all("ipseg weights fetch $(SMALL)" in recipes[target] for target in ("demo", "test"))
