@@ -10,7 +10,7 @@ import gradio as gr
 
 from ipseg.core import plugins
 from ipseg.engine.options import Options
-from ipseg.ui import _controls, _link
+from ipseg.ui import _controls, _link, _uploads
 from ipseg.ui._pool import JOBS, EnginePool
 
 HEADING = """# ipseg
@@ -37,4 +37,5 @@ def build(pool: EnginePool | None = None, *, max_queue: int = 32) -> gr.Blocks:
         if event.concurrency_id == JOBS["concurrency_id"]:
             event.concurrency_limit = pool.at_once
     page.queue(max_size=max_queue)
+    _uploads.guard(page)
     return page

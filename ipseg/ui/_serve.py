@@ -6,6 +6,7 @@ import argparse
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
@@ -16,11 +17,10 @@ from ipseg.engine.options import Options
 from ipseg.engine.placement import DTYPES, MODES, Placement
 from ipseg.engine.presets import PRESETS
 from ipseg.ui._busy import Busy
+from ipseg.ui._gate import Gate, hosts_of, is_loopback
 from ipseg.ui._limits import ONE, Limits
 from ipseg.ui._pool import EnginePool
 from ipseg.ui._theme import CSS, theme
-
-LOCAL = ("127.0.0.1", "localhost", "::1")
 
 
 def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
@@ -45,6 +45,13 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--dtype", choices=DTYPES, default="auto", help="of the models' heavy parts")
     parser.add_argument("--host", default=host, help="address to listen on")
     parser.add_argument("--port", type=int, default=port, help="port to listen on")
+    parser.add_argument(
+        "--allowed-host",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="another host name of the page, such as that of a reverse proxy; may be repeated",
+    )
     parser.add_argument("--share", action="store_true", help="a public address for 72 hours, through Gradio's servers")
     parser.add_argument(
         "--auth", metavar="USER:PASSWORD", default=os.environ.get("AUTH"), help="ask visitors for these"
@@ -74,7 +81,7 @@ def engine_pool(chosen: argparse.Namespace) -> EnginePool:
         if zerogpu.lent():
             _fetch_weights("paper" if chosen.preset == "best" else chosen.preset)
         preset, reason = pick() if chosen.preset == "best" else (chosen.preset, "")
-    local = chosen.host in LOCAL and not (chosen.share or is_space())
+    local = is_loopback(chosen.host) and not (chosen.share or is_space())
     return EnginePool(
         Options(preset),
         reason=reason,
@@ -100,13 +107,19 @@ def launch(demo: gr.Blocks, pool: EnginePool, chosen: argparse.Namespace) -> Non
         max_file_size="64mb",
         run_history=False,
         ssr_mode=False,
-        app_kwargs={"middleware": [(Busy, (), {"most": chosen.max_queue})]},
+        app_kwargs={"middleware": _middleware(chosen)},
         max_threads=8,  # each thread has memory of its own
         share=chosen.share,
         auth=tuple(chosen.auth.split(":", 1)) if chosen.auth else None,
         mcp_server=chosen.mcp,
         quiet=True,
     )
+
+
+def _middleware(chosen: argparse.Namespace) -> list[Any]:
+    """What every request passes before Gradio handles it, the outermost first."""
+    hosts = hosts_of(chosen.host, share=chosen.share, allowed=chosen.allowed_host)
+    return [(Gate, (), {"hosts": hosts, "login": bool(chosen.auth)}), (Busy, (), {"most": chosen.max_queue})]
 
 
 def is_space() -> bool:
@@ -123,6 +136,8 @@ def _checked(parser: argparse.ArgumentParser, chosen: argparse.Namespace) -> arg
     user, _, password = (chosen.auth or "x:x").partition(":")
     if not user or not password:
         parser.error("--auth wants a user and a password with a colon between them, as in --auth ada:secret.")
+    if chosen.auth and chosen.mcp:
+        parser.error("--mcp and --auth do not go together: the protocol's tools know no login; give one of them.")
     if chosen.max_queue < 1:
         parser.error(f"--max-queue is {chosen.max_queue}; give 1 or more.")
     if not 1 <= chosen.max_seconds <= 86_400:
