@@ -52,6 +52,7 @@ def test_a_password_is_asked_for(tmp_path):
     ("arguments", "sentence"),
     [
         (("--auth", "ada"), "a user and a password"),
+        (("--auth", "ada:secret", "--mcp"), "do not go together"),
         (("--max-queue", "0"), "give 1 or more"),
         (("--max-seconds", "0"), "give 1 to 86400"),
         (("--preset", "magic"), "invalid choice"),
