@@ -33,9 +33,10 @@ COARSEST = max(block.total for block in _lite0.BLOCKS)
 class Settings:
     """What can be chosen."""
 
-    blocks: tuple[int, ...] = (10, 14, 15)  # whose outputs are the layers, 0 to 15; 4 is one of stride 8
+    blocks: tuple[int, ...] = (10, 14, 15)  # whose outputs are taken, 0 to 15; 4 is one of stride 8
+    scales: tuple[float, ...] = (0.5, 0.8, 1.0)  # of the blocks' cells, joined to one layer; (): a layer for each block
     side: int = 640  # longer side of the scaled image, in pixels: a multiple of the finest block's stride
-    unit: bool = True  # whether each cell of each layer is scaled to unit length
+    unit: bool = True  # whether each cell of each block is scaled to unit length first
     threads: int = 0  # that compute each operator; 0: as many as this process may use, at most four
 
 
@@ -90,28 +91,33 @@ class EfficientNet:
     def __init__(
         self,
         model: bytes,
-        blocks: Sequence[int] = (10, 14, 15),
+        blocks: Sequence[int],
         *,
+        scales: Sequence[float] = (),
         side: int = 640,
         unit: bool = True,
         threads: int = 0,
     ) -> None:
-        self.blocks, self.side, self.unit = tuple(blocks), side, unit
+        self.blocks, self.scales, self.side, self.unit = tuple(blocks), tuple(scales), side, unit
         self.stride = min(_lite0.BLOCKS[block].total for block in blocks)
         self.network = weights.OnnxNetwork(model, threads=threads)
 
     def __call__(self, picture: Picture) -> tuple[FeatureMap, ...]:
-        """(H, W, 3) uint8 RGB to one layer for each block, "block10" and so on: (rows, columns, C) float32.
+        """(H, W, 3) uint8 RGB to the layer "efficientnet", or "block10" and so on: (rows, columns, C) float32.
 
         All layers lie on the cells of the finest block, about square, over exactly the image; a coarser block's values
-        are interpolated between its own cells.
+        are interpolated between its own cells. Joined, the channels of each block follow those of the one before, times
+        the block's scale: of cells of unit length, the cosine is the sum of the blocks' cosines, each times the square
+        of its scale, over the sum of the squares.
         """
         placement = place(picture.shape[:2], self.side, self.stride)
         outputs = self.outputs(draw(picture, placement))
-        return tuple(
-            FeatureMap(_lite0.output(block), self._layer(block, values, placement), placement.frame)
-            for block, values in zip(self.blocks, outputs, strict=True)
-        )
+        cells = [self._cells(block, values, placement) for block, values in zip(self.blocks, outputs, strict=True)]
+        if not self.scales:
+            names = map(_lite0.output, self.blocks)
+            return tuple(FeatureMap(name, each, placement.frame) for name, each in zip(names, cells, strict=True))
+        scaled = [np.float32(scale) * each for scale, each in zip(self.scales, cells, strict=True)]
+        return (FeatureMap("efficientnet", np.concatenate(scaled, axis=2), placement.frame),)
 
     def outputs(self, pixels: Picture) -> list[NDArray[np.float32]]:
         """The network on (h, w, 3) uint8 pixels as they are: for each block (ceil(h / stride), ceil(w / stride), C)."""
@@ -119,7 +125,7 @@ class EfficientNet:
         answers = self.network(values.transpose(2, 0, 1)[None], *map(_lite0.output, self.blocks))
         return [answer[0].transpose(1, 2, 0) for answer in answers]
 
-    def _layer(self, block: int, values: NDArray[np.float32], placement: Placement) -> NDArray[np.float32]:
+    def _cells(self, block: int, values: NDArray[np.float32], placement: Placement) -> NDArray[np.float32]:
         cells = geometry.resample(values, placement.of(_lite0.BLOCKS[block].total), placement.frame)
         if not self.unit:
             return cells
@@ -135,7 +141,14 @@ def build(settings: Settings) -> EfficientNet:
     data = weights.read("efficientnet_lite0")
     with weights.readable(weights.locate("efficientnet_lite0"), "efficientnet_lite0"):
         model = _lite0.build(weights.legacy_state(data), blocks)
-    return EfficientNet(model, blocks, side=settings.side, unit=settings.unit, threads=settings.threads)
+    return EfficientNet(
+        model,
+        blocks,
+        scales=settings.scales,
+        side=settings.side,
+        unit=settings.unit,
+        threads=settings.threads,
+    )
 
 
 def _checked(settings: Settings) -> tuple[int, ...]:
@@ -145,4 +158,9 @@ def _checked(settings: Settings) -> tuple[int, ...]:
     stride = min(_lite0.BLOCKS[block].total for block in blocks)
     if isinstance(settings.side, bool) or settings.side < stride or settings.side % stride:
         raise SettingError(f"side is {settings.side}; give a multiple of {stride} pixels.")
+    scales = tuple(settings.scales)
+    if scales and (len(scales) != len(blocks) or not all(0 < scale < math.inf for scale in scales)):
+        raise SettingError(
+            f"scales are {list(scales)}; give a positive number for each of {len(blocks)} blocks, or none."
+        )
     return blocks

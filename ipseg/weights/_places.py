@@ -75,6 +75,8 @@ def describe(names: Iterable[str]) -> dict[str, dict[str, str]]:
         entry = {"source": weight.source, "sha256": weight.sha256, "path": str(path or "")}
         if weight.on_hub:
             entry |= {"revision": revision(weight), "commit": commit_of(weight, path) if path else ""}
+        if weight.wheel:
+            entry["wheel"] = weight.wheel.requirement  # asked for before the source, where that is a URL
         record[name] = entry
     return record
 

