@@ -12,6 +12,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ipseg import weights
+
 BLOCK = 256 * 1024  # bytes written at once
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -36,15 +38,21 @@ class Server:
         for file, data in files.items():
             sha256 = {"lfs": {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data), "pointerSize": 100}}
             siblings.append({"rfilename": file, "size": len(data)} | (sha256 if len(data) > 100_000 else {}))
-            for revision in ("main", COMMIT):
+            for revision in _revisions(repository):
                 self.files[f"/{repository}/resolve/{revision}/{file}"] = data
         listed = {"id": repository, "sha": COMMIT, "siblings": siblings}
-        for revision in ("main", COMMIT):
+        for revision in _revisions(repository):
             self.files[f"/api/models/{repository}/revision/{revision}"] = json.dumps(listed).encode()
 
     def publish_folder(self, repository: str, folder: Path) -> None:
         """The same with the files of a folder."""
         self.publish(repository, {file.name: file.read_bytes() for file in folder.iterdir()})
+
+
+def _revisions(repository: str) -> set[str]:
+    """By which names the commit of a repository is asked for: as its branch, itself, and as the table pins it."""
+    pinned = {weight.revision for weight in weights.WEIGHTS.values() if weight.source == repository}
+    return {"main", COMMIT} | pinned
 
 
 @contextmanager

@@ -26,7 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--weights-dir", type=Path, metavar="DIR", help="a folder of weights, looked into before the Hugging Face cache"
     )
-    parser.add_argument("--revision", metavar="COMMIT", help="take this revision of the Hub repository; main otherwise")
+    parser.add_argument(
+        "--revision", metavar="COMMIT", help="take this revision of the Hub repository, not the table's"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -38,7 +38,7 @@ class Weight:
     bytes: int  # of the download, about
     licence: str
     sha256: str = ""  # of a single file, where it is known; Hub files carry their own
-    revision: str = "main"  # of the Hub repository
+    revision: str = "main"  # of the Hub repository: a commit where it is known
     note: str = ""
     part: str = ""  # the plug-in that reads them
     model: str = ""  # its setting of that name, where it has several models
@@ -108,6 +108,22 @@ def _diffusers(part: str, stem: str) -> tuple[tuple[str, ...], ...]:
     """Half precision first: it is half the download, and what a GPU computes with anyway."""
     return ((f"{part}/config.json",), (f"{part}/{stem}.fp16.safetensors", f"{part}/{stem}.safetensors"))
 
+
+# The commit of each Hub repository that is taken. Those that are missing could not be looked up when this was written:
+# their revision is "main", and the commit of the first download is recorded and asked for from then on.
+_COMMITS = {
+    "facebook/dinov2-small": "ed25f3a31f01632728cabb09d1542f84ab7b0056",
+    "facebook/dinov2-base": "f9e44c814b77203eaa57a6bdbbd535f21ede1415",
+    "facebook/dinov2-large": "47b73eefe95e8d44ec3623f8890bd894b6ea2d6c",
+    "facebook/dinov2-giant": "611a9d42f2335e0f921f1e313ad3c1b7178d206d",
+    "facebook/sam2.1-hiera-tiny": "de431c4043854a71d8101e17995dfe596bf101a5",
+    "facebook/sam2.1-hiera-small": "ee5bba1d82bb8749febdf90f45e84b687142ba03",
+    "facebook/sam2.1-hiera-base-plus": "b7320756a13354e7530a63935656d35b2f91a290",
+    "facebook/sam2.1-hiera-large": "665f8e2ad61cf5f53d65644ff27c8ee525124610",
+    "facebook/vit-mae-base": "25b184bea5538bf5c4c852c79d221195fdd2778d",
+    "openai/clip-vit-base-patch16": "57c216476eefef5ab752ec549e440a49ae4ae5f3",
+    "stable-diffusion-v1-5/stable-diffusion-v1-5": "451f4fe16113bff5a5d2269ed5ad43b0592e9a14",
+}
 
 _ALL = (
     _in_wheel(
@@ -213,7 +229,9 @@ _ALL = (
     ),
 )
 
-WEIGHTS: Mapping[str, Weight] = {weight.name: weight for weight in _ALL}
+WEIGHTS: Mapping[str, Weight] = {
+    weight.name: replace(weight, revision=_COMMITS.get(weight.source, weight.revision)) for weight in _ALL
+}
 
 
 def get(name: str) -> Weight:

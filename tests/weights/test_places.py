@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
@@ -12,6 +13,7 @@ from ipseg.core.types import SettingError
 from ipseg.weights import WeightError
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
+PINNED = weights.get("dinov2_base").revision
 
 
 def test_importing_and_looking_loads_no_framework():
@@ -32,6 +34,24 @@ def test_every_entry_is_whole(name):
     assert weight.on_hub or weight.has_url or weight.wheel
     assert weight.on_hub or len(weight.sha256) == 64
     assert all(choice and not any(file.startswith("/") for file in choice) for choice in weight.files)
+
+
+@pytest.mark.parametrize("name", weights.WEIGHTS)
+def test_a_repository_is_pinned_by_its_commit(name):
+    """The commits that could not be looked up are recorded at first use."""
+    weight = weights.get(name)
+    pinned = re.fullmatch(r"[0-9a-f]{40}", weight.revision) is not None
+    assert pinned == (weight.on_hub and name not in ("tsdn", "seggpt", "painter", "groupvit"))
+    assert pinned or weight.revision == "main"
+
+
+def test_the_pinned_commit_is_taken_whatever_main_is(tmp_path, put_files):
+    home = tmp_path / "home" / "hub" / "models--facebook--dinov2-base"
+    put_files(home, ["refs/main"], COMMIT.encode())
+    put_files(home / "snapshots" / COMMIT, ["config.json", "model.safetensors"])
+    assert weights.find("dinov2_base") is None
+    pinned = put_files(home / "snapshots" / PINNED, ["config.json", "model.safetensors"])
+    assert weights.find("dinov2_base") == pinned
 
 
 def test_an_unknown_name_lists_the_known_ones():
@@ -76,7 +96,7 @@ def test_a_folder_that_lacks_a_file_says_which(tmp_path, put_files):
 def cached(tmp_path, put_files):
     """DINOv2 in the Hub's cache, its reference called as is asked for."""
 
-    def make(revision="main"):
+    def make(revision=PINNED):
         home = tmp_path / "home" / "hub" / "models--facebook--dinov2-base"
         put_files(home, [f"refs/{revision}"], COMMIT.encode())
         return put_files(home / "snapshots" / COMMIT, ["config.json", "model.safetensors"])
@@ -91,7 +111,7 @@ def test_the_cache_that_other_programs_share(cached):
         "source": "facebook/dinov2-base",
         "sha256": "",
         "path": str(home),
-        "revision": "main",
+        "revision": PINNED,
         "commit": COMMIT,
     }
 
