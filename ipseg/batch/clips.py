@@ -20,6 +20,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from ipseg.core.files import open_regular
 from ipseg.core.types import InputError, Picture
 
 KINDS = "MP4, MOV, WebM, MKV or AVI"
@@ -50,7 +51,7 @@ class Clip:
 def is_clip(path: Path) -> bool:
     """Whether the first bytes are those of a clip."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             head = file.read(16)
     except OSError:
         return False
@@ -103,7 +104,8 @@ def frames(clip: Clip) -> Iterator[Picture]:
 
 def _check_file(path: Path) -> None:
     try:
-        empty = path.stat().st_size == 0
+        with open_regular(path) as file:
+            empty = os.fstat(file.fileno()).st_size == 0
     except OSError as error:
         raise ClipError(f"{path.name} cannot be read ({error.strerror}); check the file.") from None
     if empty:

@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from ipseg.core import images
+from ipseg.core.files import open_regular
 from ipseg.core.types import ImageError, Picture
 
 MAX_PICTURES = 500  # in one run
@@ -117,7 +118,7 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
     """
     with ExitStack() as stack:
         try:
-            file = stack.enter_context(_Bounded(io.FileIO(path)))
+            file = stack.enter_context(_Bounded(open_regular(path)))
             if not file.seek(0, os.SEEK_END):
                 raise ImageError(f"{path.name} is an empty file; save or download it again.")
             file.left = MAX_DIRECTORY + 2**18  # and the end of the file, which is looked through for the directory

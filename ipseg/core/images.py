@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from ipseg.core.files import open_regular
 from ipseg.core.types import ImageError, Mask, MaskError, Picture
 
 MAX_BYTES = 64 * 2**20  # of one file
@@ -194,7 +195,7 @@ def _decode_webp(image: Image.Image, label: str) -> tuple[Image.Image | NDArray[
 def _read(source: Any, label: str) -> bytes:
     try:
         if isinstance(source, str | os.PathLike):
-            with open(source, "rb") as file:
+            with io.BufferedReader(open_regular(source)) as file:
                 data = file.read(MAX_BYTES + 1)
         else:
             data = source if isinstance(source, bytes) else source.read(MAX_BYTES + 1)
@@ -204,6 +205,8 @@ def _read(source: Any, label: str) -> bytes:
         raise ImageError(f"{label} is a folder; give an image file.") from None
     except OSError as error:
         raise ImageError(f"{label} cannot be read ({error.strerror}); check the file.") from None
+    except ValueError:  # a null byte in the path
+        raise ImageError(f"{label!r} is no path; check it.") from None
     if not data:
         raise ImageError(f"{label} is an empty file; save or download it again.")
     if len(data) > MAX_BYTES:
