@@ -199,7 +199,7 @@ def test_blocks_joined_to_one_layer(made_up, scene):
 
 @pytest.mark.parametrize("scales", [(1.0,), (1.0, 2.0, 0.0), (1.0, 2.0, -1.0), (1.0, 2.0, float("nan")), (1.0,) * 4])
 def test_scales_that_do_not_fit_the_blocks(scales):
-    with pytest.raises(SettingError, match="give 3 numbers above 0 or none"):
+    with pytest.raises(SettingError, match="for each of 3 blocks"):
         plugins.build("features", "efficientnet", scales=scales)
 
 
