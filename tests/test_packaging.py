@@ -125,12 +125,13 @@ def test_only_the_folders_that_belong(root):
     assert {Path(line).parts[0] for line in listed.stdout.splitlines() if "/" in line} <= FOLDERS
 
 
-def test_what_the_readme_points_at_exists(root):
-    text = (root / "README.md").read_text()
+@pytest.mark.parametrize("file", ["README.md", "SECURITY.md"])
+def test_what_a_document_points_at_exists(root, file):
+    text = (root / file).read_text()
     targets = re.findall(r"\]\(([^)#\s]+)[^)]*\)", text) + re.findall(r'(?:src|href)="([^"#]+)"', text)
     for target in targets:
         if not re.match(r"[a-z]+:", target):
-            assert (root / target).exists(), f"README.md points at {target}"
+            assert (root / target).exists(), f"{file} points at {target}"
 
 
 def test_the_makefile_fetches_weights_that_there_are(root):
@@ -140,3 +141,29 @@ def test_the_makefile_fetches_weights_that_there_are(root):
     assert set(named) <= set(weights.WEIGHTS)
     recipes = dict(re.findall(r"^(demo|test):[^\n]*\n((?:\t[^\n]*\n)+)", text, flags=re.MULTILINE))
     assert all("ipseg weights fetch $(SMALL)" in recipes[target] for target in ("demo", "test"))
+
+
+@pytest.mark.parametrize("file", ["README.md", "SECURITY.md"])
+def test_what_an_operator_is_told_to_set_exists(root, file, capsys):
+    from ipseg.ui import _serve
+
+    text = (root / file).read_text()
+    told = text[
+        text.index({"README.md": "### For whoever serves", "SECURITY.md": "## What an operator must set"}[file]) :
+    ]
+    flags = set(re.findall(r"--[a-z][a-z-]+", told.split("\n## ")[0] if file == "README.md" else told))
+    assert {"--auth", "--allowed-host", "--no-fetch", "--max-seconds", "--max-queue"} <= flags
+    with pytest.raises(SystemExit):
+        _serve.arguments(["--help"])
+    known = capsys.readouterr().out
+    assert [flag for flag in flags if flag not in known] == []
+
+
+def test_the_security_policy_tells_the_truth_about_the_table_of_weights(root):
+    from ipseg import weights
+
+    text = (root / "SECURITY.md").read_text()
+    hub = [weight for weight in weights.WEIGHTS.values() if weight.on_hub]
+    unpinned = [weight.title.split()[0] for weight in hub if weight.revision == "main"]
+    assert f"of the others ({', '.join(unpinned)})" in text
+    assert len({weight.source for weight in hub if weight.revision != "main"}) == 11
