@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from ipseg.engine.choice import load
     from ipseg.engine.options import Options
     from ipseg.engine.presets import PRESETS
-    from ipseg.method.pipeline import IPSeg, IPSegConfig
+    from ipseg.method.pipeline import IPSeg
+from ipseg.method.config import IPSegConfig
     from ipseg.method.points import MAX_CLUSTERS, MAX_K
 
 _HOMES = {
@@ -29,7 +30,7 @@ _HOMES = {
     "InputError": "core.types",
     "MAX_CLUSTERS": "method.points",
     "MAX_K": "method.points",
-    "IPSegConfig": "method.pipeline",
+    "IPSegConfig": "method.config",
     "Options": "engine.options",
     "PRESETS": "engine.presets",
     "Points": "core.types",

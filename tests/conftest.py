@@ -19,7 +19,7 @@ from ipseg.core.result import Instance, Result
 from ipseg.core.types import Points, Similarity
 from ipseg.method import points
 from ipseg.method.encodings import Encodings
-from ipseg.method.pipeline import IPSegConfig
+from ipseg.method.config import EngineInfo, IPSegConfig
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 COLOURS = {"apple": (200, 30, 40), "leaf": (40, 170, 60), "sky": (50, 90, 210)}
@@ -42,7 +42,7 @@ def draw_scene(height: int = 48, width: int = 64, colour: tuple[int, int, int] =
     return picture, mask
 
 
-def _colourfulness(picture):
+def _colourfulness(picture, features):
     return (np.ptp(picture.astype(np.float32), axis=-1) / 255).astype(np.float32)
 
 
@@ -50,12 +50,11 @@ def _colourfulness(picture):
 class ColourEngine:
     """Answers like an engine, knowing nothing but colour: the centre pixel of the prompt, and pixels close to it."""
 
-    name: str = "colour"
-    method: IPSegConfig = field(default_factory=lambda: IPSegConfig(threshold=0.5))
+    config: IPSegConfig = field(default_factory=lambda: IPSegConfig(threshold=0.5))
+    info: EngineInfo = field(default_factory=lambda: EngineInfo("colour"))
     calls: int = 0
     asked: dict = field(default_factory=dict)
     prompts: list = field(default_factory=list)
-    record: dict = field(default_factory=dict)
     encodings: Encodings = field(default_factory=lambda: Encodings(None, _colourfulness, None))
 
     def prompt(self, pictures, masks=None):
@@ -90,7 +89,7 @@ class ColourEngine:
         inside = geometry.cells_inside(frame)
         likeness = Similarity(geometry.to_cells(mask.astype(np.float32), frame), inside, frame)
         chosen = Points(np.array([[10.25, 20.5]], np.float32), np.array([[1, 2], [3.126, 4]], np.float32))
-        limit, score = self.method.threshold if threshold is None else threshold, min(1.0, float(mask.mean()) * 8)
+        limit, score = self.config.threshold if threshold is None else threshold, min(1.0, float(mask.mean()) * 8)
         return Result(
             picture=picture,
             mask=mask,

@@ -48,7 +48,8 @@ def check_similarity(data: Data, folder: Path) -> Differences:
 
     The settings are those of the preset ``released``.
     """
-    method, grid = PRESETS["released"].method, data["similarity"].shape
+    released, grid = PRESETS["released"], data["similarity"].shape
+    method = released.method
     saliency = data["saliency"].astype(np.float32) / 255
     frame = geometry.squash_frame(saliency.shape, grid)
     cells = prototype.object_cells(
@@ -66,7 +67,7 @@ def check_similarity(data: Data, folder: Path) -> Differences:
         values = similarity.cosine(vectors[layer.name], layer.values)
         name = f"similarity_{next((theirs for theirs, ours in LAYERS.items() if ours == layer.name), layer.name)}"
         yield name, largest(values, data[name])
-    fused = similarity.fuse(vectors, test, method.weights)
+    fused = similarity.fuse(vectors, test, released.scorer[1]["weights"])
     yield "similarity", largest(fused, data["similarity"])
     likeness = Similarity(fused, geometry.cells_inside(test[0].frame), test[0].frame)
     for name, k in extremes_of(data):

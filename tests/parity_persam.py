@@ -15,6 +15,7 @@ from ipseg.core import plugins
 from ipseg.method.encodings import named
 from ipseg.method.pipeline import IPSeg
 from ipseg.method.refinement import best
+from ipseg.method.scorers.cosine import Cosine
 from ipseg.saliency.none import Everything
 from ipseg.segmenters.sam import SegmentAnything
 
@@ -40,7 +41,7 @@ class Listening:
 def asked(data: Data, name: str, **settings) -> tuple[Any, Any, Any, Listening]:
     """The rival, its reference, its result, and what SAM was asked for the test image."""
     listening = Listening(SegmentAnything(small_sam(int(data["seed"]))))
-    engine = IPSeg(None, Everything(), listening)
+    engine = IPSeg(None, Everything(), listening, Cosine())
     rival = plugins.method(name, engine, **settings)
     picture, mask = scene(str(data["scene_ref"]), *(int(n) for n in data["ref_size"]))
     reference = rival.prompt(picture, mask)

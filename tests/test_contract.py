@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
-
 import numpy as np
 import pytest
 
@@ -80,10 +78,8 @@ def test_features(part, size, opened):
 
 
 def saliency_of(part, picture):
-    """A method that looks at features is handed some, as the pipeline does."""
-    if "features" not in inspect.signature(part).parameters:
-        return part(picture)
-    return part(picture, features=plugins.build("features", "texture")(picture))
+    """The map, with features at hand as in the pipeline."""
+    return part(picture, lambda: plugins.build("features", "texture")(picture))
 
 
 @of("saliency")
@@ -109,9 +105,9 @@ def test_segmenters(part, size, opened, make_scene):
     y, x = (axis.mean() + 0.5 for axis in np.nonzero(truth))
     points = Points(np.array([[x, y]], np.float32), np.array([[0.5, 0.5], [size[1] - 0.5, size[0] - 0.5]], np.float32))
     first = part.predict(encoding, points)
-    several = part.predict(encoding, points, mask=first.logits[0], several=True)
+    several = part.predict(encoding, points, mask_logits=first.logits[0], several=True)
     box = (0.0, 0.0, size[1] - 1.0, size[0] - 1.0)
-    boxed = part.predict(encoding, points, mask=several.logits[0], box=box, several=True)
+    boxed = part.predict(encoding, points, mask_logits=several.logits[0], box=box, several=True)
     nothing = part.predict(encoding, Points(NOWHERE, NOWHERE))
     one_sided = part.predict(encoding, Points(points.positive, NOWHERE))
     for answer in (first, several, boxed, nothing, one_sided):

@@ -91,7 +91,7 @@ def test_from_the_published_files_to_a_mask(folder, quick_weights, monkeypatch):
     prompt = engine.prompt(PICTURE)
     result = engine.segment(prompt, PICTURE)  # the same image, so that its features are computed once
     assert result.mask.shape == PICTURE.shape[:2]
-    assert {name: len(vector) for name, vector in prompt.prototype.foreground.items()} == {
+    assert {name: len(vector) for name, vector in prompt.model.foreground.items()} == {
         "dinov2": 768,
         "s5": 1280,
         "s4": 1280,

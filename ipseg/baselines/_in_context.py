@@ -19,7 +19,8 @@ from ipseg.baselines._rival import Answer, Reference, Rival
 from ipseg.core import geometry
 from ipseg.core.types import Mask, Picture
 from ipseg.method.encodings import Named
-from ipseg.method.pipeline import IPSeg, Steps
+from ipseg.method.pipeline import IPSeg
+from ipseg.method.steps import Steps
 
 MEAN, STD = np.array((0.485, 0.456, 0.406), np.float32), np.array((0.229, 0.224, 0.225), np.float32)  # of ImageNet
 

@@ -24,7 +24,8 @@ from ipseg.core import geometry
 from ipseg.core.types import Candidates, Mask, Similarity
 from ipseg.method import points
 from ipseg.method.encodings import Named
-from ipseg.method.pipeline import IPSeg, Steps
+from ipseg.method.pipeline import IPSeg
+from ipseg.method.steps import Steps
 
 ELSEWHERE = (
     "Matcher's matching, groups and scores on the engine's own features and segmenter, without DINOv2-L and SAM."
@@ -59,9 +60,8 @@ class Matcher(Rival):
     def __init__(self, engine: IPSeg, protocol: Protocol, seed: int) -> None:
         super().__init__(engine.encodings)
         self.protocol, self.seed = protocol, seed
-        self.outlined = engine.method.refinement == "ranked"  # the segmenter draws the outline of a mask it is given
-        self.published = is_sam(engine)
-        self.run: Callable[..., Any] = engine.placement.run if engine.placement is not None else _directly
+        self.published = engine.segmenter.is_sam
+        self.run: Callable[..., Any] = engine.info.placement.run if engine.info.placement is not None else _directly
         self.patches = _patches.of_dinov2(engine) if self.published else _patches.of_engine(engine)
         if not self.published:
             self.variant, self.about = ON_PARTS, ELSEWHERE
@@ -136,10 +136,11 @@ class Matcher(Rival):
             for layer in (layer for of, layer in chosen if of == number):
                 merged |= answer.masks[layer]
                 low = answer.logits[layer] if low is None else np.maximum(low, answer.logits[layer])
-        if low is None or not self.outlined:
+        segmenter = self.encodings.segmenter
+        if low is None or not segmenter.accepts_prior:  # without a point it would have nothing to go by
             return merged
         nowhere = _candidates.only(np.empty((0, 2), np.float32))
-        return self.encodings.segmenter.predict(encoding, nowhere, mask=low).masks[0]
+        return segmenter.predict(encoding, nowhere, mask_logits=low).masks[0]
 
     def _again(self, encoding: Any, group: NDArray[np.float32], batch: Batch) -> Candidates:
         asked = _candidates.only(group)
@@ -170,16 +171,11 @@ def judge(
     return select(purity, coverage, emd, protocol)
 
 
-def is_sam(engine: IPSeg) -> bool:
-    """Whether the engine's segmenter is a SAM of the segment-anything package."""
-    return hasattr(engine.encodings.segmenter, "sam")
-
-
 def make(kind: type[Matcher], settings: Settings, engine: IPSeg) -> Matcher:
     """A Matcher on an engine. Raises what ``build`` of its plug-in says."""
     _networks.need(kind.title, "ot")
     numbers = {"draws": settings.draws, "dense": settings.dense}
-    return kind(engine, protocol_of(settings.protocol, numbers, published=is_sam(engine)), settings.seed)
+    return kind(engine, protocol_of(settings.protocol, numbers, published=engine.segmenter.is_sam), settings.seed)
 
 
 def _likeness(matches: Matches, patches: Patches) -> Similarity:

@@ -41,8 +41,8 @@ def placed(engine: IPSeg, network: Any) -> Any:
     """A torch module where the engine's models run, in float32, as these networks are published."""
     import torch
 
-    if engine.placement is not None:
-        engine.placement.place(network, dtype=torch.float32)
+    if engine.info.placement is not None:
+        engine.info.placement.place(network, dtype=torch.float32)
     return network.eval()
 
 
@@ -51,11 +51,11 @@ def run(engine: IPSeg, function: Callable[..., Any], *arguments: Any) -> Any:
     import torch
 
     with torch.inference_mode():
-        if engine.placement is None:
+        if engine.info.placement is None:
             return function(*arguments)
-        return engine.placement.run(function, *arguments)
+        return engine.info.placement.run(function, *arguments)
 
 
 def device(engine: IPSeg) -> Any:
     """Where the inputs go."""
-    return "cpu" if engine.placement is None else engine.placement.device
+    return "cpu" if engine.info.placement is None else engine.info.placement.device

@@ -42,7 +42,7 @@ def of_dinov2(engine: IPSeg) -> Source:
 
     def read():
         model = WEIGHTS.removeprefix("dinov2_")
-        return plugins.build("features", "dinov2", model=model, size=SIZE, placement=engine.placement)
+        return plugins.build("features", "dinov2", model=model, size=SIZE, placement=engine.info.placement)
 
     network = _networks.lazily(engine, WEIGHTS, read)
 

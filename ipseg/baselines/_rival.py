@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from ipseg.core import images
 from ipseg.core.images import Source
 from ipseg.core.result import Result
-from ipseg.core.types import ImageError, Mask, Points, Similarity
+from ipseg.core.types import ImageError, Mask, Points, Progress, Similarity
 from ipseg.method.encodings import Encodings, Named, named
-from ipseg.method.pipeline import Progress, Steps
+from ipseg.method.steps import Steps
 
 ON_PARTS = "on the engine's parts"
 """The variant of a rival that has its models replaced by what the engine has."""
@@ -108,7 +108,7 @@ class Rival:
         size = picture.pixels.shape[:2]
         if mask is not None:
             return Reference(picture, images.open_mask(mask, size), given=True)
-        shown: NDArray[np.bool_] = self.encodings.belief(picture) > 0.5
+        shown: NDArray[np.bool_] = self.encodings.foreground(picture) > 0.5
         if shown.any():
             return Reference(picture, shown, given=False)
         return Reference(picture, np.ones(size, dtype=bool), given=False, notices=(NOTHING_STANDS_OUT,))

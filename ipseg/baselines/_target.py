@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -12,9 +12,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from ipseg.core import geometry
-from ipseg.core.types import Mask, Points, Similarity
+from ipseg.core.types import Mask, Points, SAMSegmenter, Similarity
 from ipseg.method import similarity
-from ipseg.method.encodings import Encodings, Named
+from ipseg.method.encodings import Named
+from ipseg.method.pipeline import IPSeg
 
 LEVEL = 128  # of the object in PerSeg's mask files, which decides what the normalisation leaves above 0
 
@@ -22,12 +23,12 @@ LEVEL = 128  # of the object in PerSeg's mask files, which decides what the norm
 class Eyes:
     """SAM and its encodings of images, shared with the engine; unsquashed even where the engine squashes."""
 
-    def __init__(self, encodings: Encodings) -> None:
-        self.encodings = encodings
-        self.segmenter: Any = encodings.segmenter
-        self.own = bool(getattr(self.segmenter, "squash", False))
+    def __init__(self, engine: IPSeg) -> None:
+        self.encodings, self.segmenter = engine.encodings, cast(SAMSegmenter, engine.segmenter)
+        self.own = self.segmenter.squash
         if self.own:
-            self.segmenter = unsquashed(self.segmenter)
+            own, placement = self.segmenter.unsquashed(), engine.info.placement
+            self.segmenter = own if placement is None else placement.guard(own)
 
     def encoding(self, picture: Named) -> Any:
         """The engine's encoding of an image, or one of its own where the engine's is squashed."""
@@ -55,11 +56,6 @@ class Eyes:
             held = functional.interpolate(sam.preprocess(pixels), grid, mode="area")[0, 0]
             found = held == held.max()
         return found.cpu().numpy()
-
-
-def unsquashed(segmenter: Any) -> Any:
-    """The same SAM, seeing images scaled and padded; unguarded, so calls of it go through the placement."""
-    return type(getattr(segmenter, "_part", segmenter))(segmenter.sam, device=segmenter.device)
 
 
 def features(encoding: Any) -> Tensor:

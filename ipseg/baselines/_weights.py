@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from ipseg.core.types import Mask
-from ipseg.method.pipeline import Progress
+from ipseg.core.types import Mask, Progress
 
 ALPHA, GAMMA = 0.25, 2.0  # of the focal loss
 REPORTS = 50  # times that progress is told

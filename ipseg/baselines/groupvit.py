@@ -21,7 +21,8 @@ from ipseg.baselines._rival import Answer, Reference, Rival
 from ipseg.core import geometry
 from ipseg.core.types import Picture, SettingError
 from ipseg.method.encodings import Named
-from ipseg.method.pipeline import IPSeg, Steps
+from ipseg.method.pipeline import IPSeg
+from ipseg.method.steps import Steps
 
 TITLE = "GroupViT"
 PAPER = "Xu et al., GroupViT: Semantic Segmentation Emerges from Text Supervision, CVPR 2022"

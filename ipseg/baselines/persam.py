@@ -17,7 +17,8 @@ from ipseg.core.geometry import cells_inside
 from ipseg.core.types import Points, Similarity
 from ipseg.method import prototype, refinement, similarity
 from ipseg.method.encodings import Named
-from ipseg.method.pipeline import IPSeg, Steps
+from ipseg.method.pipeline import IPSeg
+from ipseg.method.steps import Steps
 
 TITLE = "PerSAM"
 PAPER = "Zhang et al., Personalize Segment Anything Model with One Shot, ICLR 2024"
@@ -38,7 +39,7 @@ class PerSAM(Rival):
         from ipseg.baselines._target import Eyes
 
         super().__init__(engine.encodings)
-        self.eyes = Eyes(engine.encodings)
+        self.eyes = Eyes(engine)
 
     def learn(self, reference: Reference, step: Steps) -> Any:
         """The target embedding: the mean of the reference's cells, (256,) tensor."""
@@ -86,10 +87,6 @@ class OnParts(Rival):
 
     title, variant, about = TITLE, ON_PARTS, ELSEWHERE
 
-    def __init__(self, engine: IPSeg) -> None:
-        super().__init__(engine.encodings)
-        self.outlined = engine.method.refinement == "ranked"
-
     def learn(self, reference: Reference, step: Steps) -> Any:
         """The mean of the reference's cells in the first layer of the engine's features, (C,)."""
         with step("features", 0.2, self.encodings.has("features", reference.picture)):
@@ -109,7 +106,7 @@ class OnParts(Rival):
         points = _two(found)
         with step("mask", 0.8):
             segmenter = self.encodings.segmenter
-            if self.outlined:
+            if segmenter.accepts_prior:
                 inside = values[found.inside]
                 halfway = (inside.max() + inside.min()) / 2
                 odds = (values - halfway) / (inside.std() + 1e-6)
@@ -121,7 +118,7 @@ class OnParts(Rival):
 
 def build(settings: Settings, engine: IPSeg) -> Rival:
     """PerSAM where the engine has a SAM of segment-anything, else its similarity and points on the engine's parts."""
-    return PerSAM(engine) if hasattr(engine.encodings.segmenter, "sam") else OnParts(engine)
+    return PerSAM(engine) if engine.segmenter.is_sam else OnParts(engine.encodings)
 
 
 def _two(likeness: Similarity) -> Points:

@@ -13,7 +13,8 @@ from ipseg.baselines._rival import Answer, Reference, Rival
 from ipseg.core.types import SettingError
 from ipseg.method import refinement
 from ipseg.method.encodings import Named
-from ipseg.method.pipeline import IPSeg, Steps
+from ipseg.method.pipeline import IPSeg
+from ipseg.method.steps import Steps
 
 TITLE = "PerSAM-F"
 PAPER = "Zhang et al., Personalize Segment Anything Model with One Shot, ICLR 2024"
@@ -47,7 +48,7 @@ class PerSAMF(Rival):
         from ipseg.baselines._target import Eyes
 
         super().__init__(engine.encodings)
-        self.eyes, self.settings = Eyes(engine.encodings), settings
+        self.eyes, self.settings = Eyes(engine), settings
 
     def learn(self, reference: Reference, step: Steps) -> Learnt:
         """One point on the reference, SAM's three masks for it, and the weights that make them the given mask."""
@@ -99,7 +100,7 @@ def build(settings: Settings, engine: IPSeg) -> PerSAMF:
 
     Raises :class:`~ipseg.core.types.SettingError` when the engine has none, or for a number out of its range.
     """
-    if not hasattr(engine.encodings.segmenter, "sam"):
+    if not engine.segmenter.is_sam:
         raise SettingError(
             "PerSAM-F weighs the three masks of Segment Anything, which this engine does not have; choose the "
             "segmenter sam/vit_b, sam/vit_l or sam/vit_h, or the preset paper."

@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     print("| question | seconds | of the first |\n|---|---:|---:|")
     for name, seconds in rows:
         print(f"| {name} | {seconds:.3f} | {seconds / first:.0%} |")
-    print(f"\n{_gpu(engine)}" if engine.placement else "", end="")
+    print(f"\n{_gpu(engine)}" if engine.info.placement else "", end="")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
     print(f"\npeak memory of the process: {peak:.0f} MB")
     return 0
@@ -76,7 +76,7 @@ def _measure(engine: IPSeg, prompt: Picture, image: Picture, repeat: int) -> lis
 
 def _gpu(engine: IPSeg) -> str:
     """Where the models ran, and the most that a GPU held."""
-    where = engine.placement.describe()
+    where = engine.info.placement.describe()
     line = f"models: {where['mode']} on {where['device']}, {where['dtype']}"
     if not where["device"].startswith("cuda"):
         return f"{line}\n"

@@ -120,7 +120,7 @@ def _record(image: Path, found: Comparison) -> dict[str, Any]:
 
 
 def _about(engine: IPSeg, arguments: argparse.Namespace) -> dict[str, Any]:
-    return {"prompt": str(arguments.prompt), "prompt_mask": str(arguments.prompt_mask or ""), **engine.record}
+    return {"prompt": str(arguments.prompt), "prompt_mask": str(arguments.prompt_mask or ""), **engine.info.record}
 
 
 def _settings(given: Sequence[str], names: Sequence[str]) -> dict[str, dict[str, Any]]:

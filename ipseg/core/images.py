@@ -67,6 +67,18 @@ def size_of(source: Source, *, name: str | None = None) -> tuple[int, int]:
     return height, width
 
 
+def with_masks(sources: Any, masks: Any = None) -> list[tuple[Any, Any]]:
+    """One image or a list of them, each with its mask or None: a list of (image, mask), none opened.
+
+    Raises :class:`ImageError` for no image, or lists of different lengths.
+    """
+    given: list[Any] = list(sources) if isinstance(sources, list | tuple) else [sources]
+    own = list(masks) if isinstance(masks, list | tuple) else [masks] * len(given)
+    if not given or len(own) != len(given):
+        raise ImageError(f"Got {len(given)} prompt images and {len(own)} masks; give as many of each.")
+    return list(zip(given, own, strict=True))
+
+
 def open_mask(source: Source, size: tuple[int, int] | None = None, *, name: str | None = None) -> Mask:
     """Open a prompt mask: any channel above half its range means "the object". bool arrays are taken as they are.
 

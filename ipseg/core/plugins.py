@@ -18,21 +18,22 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ipseg.core.types import SettingError
+from ipseg.core.types import Device, SettingError
 
-KINDS = ("features", "saliency", "segmenters", "baselines", "datasets", "cli", "ui")
+KINDS = ("features", "saliency", "segmenters", "scorers", "baselines", "datasets", "cli", "ui")
+PACKAGES = {"scorers": "ipseg.method.scorers"}
+"""Where a kind lies when not in the package of its own name."""
 
 
 def names(kind: str) -> list[str]:
     """The plug-ins of one kind (``"features"``, ``"saliency"``, ...), sorted, without importing them."""
-    package = importlib.import_module(f"ipseg.{kind}")
+    package = importlib.import_module(_package(kind))
     return sorted(found.name for found in pkgutil.iter_modules(package.__path__) if not found.name.startswith("_"))
 
 
 def module(kind: str, name: str) -> ModuleType:
     """The module of one plug-in. Raises :class:`SettingError` that lists what there is when the name is not known."""
-    _check(kind, name)
-    return importlib.import_module(f"ipseg.{kind}.{name}")
+    return importlib.import_module(_path(kind, name))
 
 
 def docstring(kind: str, name: str) -> str:
@@ -40,14 +41,19 @@ def docstring(kind: str, name: str) -> str:
 
     Raises :class:`SettingError` when the name is not known.
     """
-    _check(kind, name)
-    found = importlib.util.find_spec(f"ipseg.{kind}.{name}")
-    if found is None or found.origin is None:
-        return ""
-    return ast.get_docstring(ast.parse(Path(found.origin).read_text(encoding="utf-8"))) or ""
+    return ast.get_docstring(_tree(kind, name)) or ""
 
 
-def build(kind: str, name: str, *, placement: Any = None, **settings: Any) -> Any:
+def declares(kind: str, name: str, capability: str) -> bool:
+    """Whether a class of a plug-in's file has the attribute ``capability = True``, such as ``accepts_prior``.
+
+    The file is read, not imported, so the packages that it needs may be missing.
+    """
+    classes = (node for node in ast.walk(_tree(kind, name)) if isinstance(node, ast.ClassDef))
+    return any(ast.unparse(line) == f"{capability} = True" for each in classes for line in each.body)
+
+
+def build(kind: str, name: str, *, placement: Device | None = None, **settings: Any) -> Any:
     """Make one part. A setting it does not have is a :class:`SettingError`, not a silent nothing.
 
     ``placement`` is a :class:`ipseg.engine.placement.Placement`, shared by all parts of an engine; the CPU without one.
@@ -72,10 +78,22 @@ def method(name: str, engine: Any, **settings: Any) -> Any:
     return plugin.build(chosen, engine)
 
 
-def _check(kind: str, name: str) -> None:
+def _package(kind: str) -> str:
+    return PACKAGES.get(kind, f"ipseg.{kind}")
+
+
+def _path(kind: str, name: str) -> str:
     known = names(kind)
     if name not in known:
         raise SettingError(f'There is no "{name}" among the {kind}; choose one of: {", ".join(known)}.')
+    return f"{_package(kind)}.{name}"
+
+
+def _tree(kind: str, name: str) -> ast.Module:
+    found = importlib.util.find_spec(_path(kind, name))
+    if found is None or found.origin is None:
+        return ast.Module([], [])
+    return ast.parse(Path(found.origin).read_text(encoding="utf-8"))
 
 
 def _settings(plugin: ModuleType, name: str, settings: dict[str, Any]) -> Any:

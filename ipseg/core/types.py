@@ -7,12 +7,15 @@ outer corner of the first pixel: the centre of the pixel in column ``i`` and row
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from ipseg.core.result import Result
 
 Picture = NDArray[np.uint8]
 """(H, W, 3) uint8, RGB, upright, as :func:`ipseg.core.images.open_image` returns it."""
@@ -22,6 +25,9 @@ Mask = NDArray[np.bool_]
 
 Array = Any
 """A numpy array or a torch tensor: the steps use only the operators that both share."""
+
+Progress = Callable[[float, str], None]
+"""Called with the share of the work that is done, in [0, 1], and what is being done now."""
 
 
 class InputError(ValueError):
@@ -86,22 +92,22 @@ class FeatureMap:
 
 @dataclass(frozen=True)
 class Prototype:
-    """What the prompt looks like, one (C,) vector for each feature layer (Eq. 5), and perhaps its background."""
+    """The prompt's object as vectors: one (C,) mean for each feature layer (Eq. 5), and perhaps of its background."""
 
     foreground: Mapping[str, Array]
     background: Mapping[str, Array] = field(default_factory=dict)  # empty when the method uses no negative prototype
+    descriptors: tuple[NDArray[np.float32], ...] = ()  # per prompt image (n, C): object cells of unit length
 
 
 @dataclass(frozen=True)
 class View:
-    """One image of the object, and which part of it counts as the object."""
+    """One image of the object, and which part of it is the object."""
 
     picture: Picture
     saliency: NDArray[np.float32]  # (H, W) in [0, 1]: the saliency map, or the given mask as 0 and 1
     given: bool  # whether the mask came from outside instead of the saliency method
-    cells: NDArray[np.bool_]  # (rows, columns): the cells that were averaged
+    cells: NDArray[np.bool_]  # (rows, columns): the object's cells in the first feature layer
     frame: Frame  # of ``cells``
-    look: NDArray[np.float32]  # (n, C): features of some of those cells, of unit length
 
     def __post_init__(self) -> None:
         size = self.picture.shape[:2]
@@ -114,11 +120,16 @@ class Prompt:
     """One or more images of an object, made ready once and used on any number of input images."""
 
     views: tuple[View, ...]
-    prototype: Prototype
+    model: Any  # what the engine's scorer made of them: see :meth:`Scorer.model`
     notices: tuple[str, ...] = ()  # what a person should know, one message each
 
     def __post_init__(self) -> None:
         _require(len(self.views) > 0, "expected at least one image in a prompt, got none")
+
+    @property
+    def source(self) -> str:
+        """Where the mask of the first image comes from: ``"given"`` or ``"saliency"``."""
+        return "given" if self.views[0].given else "saliency"
 
 
 @dataclass(frozen=True)
@@ -170,33 +181,200 @@ class Candidates:
         _require(self.logits.ndim == 3 and len(self.logits) == n, f"expected {n} logit maps, got {self.logits.shape}")
 
 
-class FeatureExtractor(Protocol):
-    """Dense features of an image. The first layer returned is the one whose frame the similarity is laid on."""
+LazyFeatures = Callable[[], tuple[FeatureMap, ...]]
+"""The features of an image, computed on the first call and cached."""
 
-    def __call__(self, picture: Picture) -> tuple[FeatureMap, ...]: ...
+
+@dataclass(frozen=True)
+class PromptFeatures:
+    """One prompt image as a scorer sees it."""
+
+    features: tuple[FeatureMap, ...]  # every layer; the first is the coarsest that a scorer needs
+    cells: Callable[[Frame], NDArray[np.bool_]]  # the object's cells on a grid, (rows, columns), at least one
+
+
+@dataclass(frozen=True)
+class InputFeatures:
+    """The input image as a scorer sees it."""
+
+    features: tuple[FeatureMap, ...]
+    foreground: Callable[[], NDArray[np.float32]]  # foreground probability, (H, W) in [0, 1]; computed when called
+
+
+class FeatureExtractor(Protocol):
+    """Dense features of an image. The first layer returned is the one on which cells of the prompt are chosen."""
+
+    @property
+    def density(self) -> bool:
+        """Whether the product of two cells is a kernel, so that the product with a mean of cells is a density."""
+        ...
+
+    def __call__(self, picture: Picture, /) -> tuple[FeatureMap, ...]: ...
 
 
 class SaliencyMethod(Protocol):
     """What stands out in an image, with no training on it: (H, W) float32 in [0, 1], in image pixels."""
 
-    def __call__(self, picture: Picture) -> NDArray[np.float32]: ...
+    def __call__(self, picture: Picture, features: LazyFeatures, /) -> NDArray[np.float32]: ...
 
 
 class Segmenter(Protocol):
     """A promptable segmenter: encodes an image once, then answers any number of prompts about it."""
 
-    def encode(self, picture: Picture) -> Any:
-        """All that does not depend on the prompts, kept by the caller and handed back to :meth:`predict`."""
+    @property
+    def accepts_prior(self) -> bool:
+        """Whether :meth:`predict` takes a foreground prior; without it ``prior`` raises ValueError."""
+        ...
+
+    @property
+    def is_sam(self) -> bool:
+        """Whether it is a :class:`SAMSegmenter`."""
+        ...
+
+    def encode(self, picture: Picture, /) -> Any:
+        """All that does not depend on the prompts, cached by the caller and handed back to :meth:`predict`."""
         ...
 
     def predict(
         self,
         encoding: Any,
         points: Points,
+        /,
         *,
-        mask: NDArray[np.float32] | None = None,
+        mask_logits: NDArray[np.float32] | None = None,
+        prior: NDArray[np.float32] | None = None,
         box: tuple[float, float, float, float] | None = None,
         several: bool = False,
     ) -> Candidates:
-        """Masks for ``points``; ``mask`` is a (h, w) logit map as in :class:`Candidates`, ``box`` in image pixels."""
+        """Masks for ``points``.
+
+        ``mask_logits`` (h, w): logits of an earlier answer, as in :class:`Candidates`, to go on from. ``prior``
+        (rows, columns): log odds of the foreground over the whole image, from evidence outside the segmenter; not
+        together with ``mask_logits``. ``box`` (left, top, right, bottom) in image pixels. ``several``: several
+        candidates instead of one mask.
+        """
+        ...
+
+
+class SAMSegmenter(Segmenter, Protocol):
+    """A segmenter around a ``Sam`` of the segment-anything package."""
+
+    sam: Any  # the module
+    device: Any  # torch.device of its inputs
+    squash: bool  # whether it sees images squashed to its square instead of scaled and padded
+
+    def unsquashed(self) -> SAMSegmenter:
+        """The same network on images that are scaled and padded."""
+        ...
+
+    def enlarge(
+        self, encoding: Any, logits: NDArray[np.float32], size: tuple[int, int] | None = None, /
+    ) -> NDArray[np.float32]:
+        """(n, h, w) logits brought to the image, bilinear: (n, H, W) float32, or (n, *size) of a reduced one."""
+        ...
+
+
+class Scorer(Protocol):
+    """How the prompt is compared with an input image: of cells, of whole masks, and whether the object is there.
+
+    ``model`` is what :meth:`model` made of a prompt; ``negative`` the same of a negative prompt, or None. What the
+    negative prompt explains better than the prompt scores less; elsewhere it changes nothing.
+    """
+
+    @property
+    def log_odds(self) -> bool:
+        """Whether the similarity is the log odds of the foreground, which a segmenter may take as its prior."""
+        ...
+
+    @property
+    def needs_density(self) -> bool:
+        """Whether the features must be a density (:attr:`FeatureExtractor.density`)."""
+        ...
+
+    def model(self, images: Sequence[PromptFeatures], /) -> Any:
+        """The prompt's model of one or more prompt images: plain data that can be pickled."""
+        ...
+
+    def similarity(self, model: Any, image: InputFeatures, negative: Any, /) -> Similarity:
+        """The similarity of each cell of the input to the prompt, on the frame of whichever layer it takes."""
+        ...
+
+    def mask_scores(
+        self, model: Any, image: InputFeatures, negative: Any, masks: NDArray[np.bool_], /
+    ) -> NDArray[np.float32] | None:
+        """Scores of whole masks (n, h, w), over the image at any resolution, to add to the segmenter's own: (n,).
+
+        None: it does not score masks.
+        """
+        ...
+
+    def presence(self, model: Any, image: InputFeatures, negative: Any, mask: Mask, /) -> float:
+        """How sure it is that the mask (H, W) shows the prompt's object, in [0, 1]; 0 for an empty mask."""
+        ...
+
+    def layer_weights(self, layers: Sequence[str], /) -> Mapping[str, float]:
+        """The weight of each named feature layer in the similarity; a layer that takes no part is left out."""
+        ...
+
+    def variants(self, layers: Sequence[str], /) -> Mapping[str, Scorer]:
+        """The scorer and what is left of it without some of its terms, by name, for ablations; itself among them."""
+        ...
+
+
+class Device(Protocol):
+    """Where the models of an engine run: :class:`ipseg.engine.placement.Placement`."""
+
+    @property
+    def device(self) -> Any:
+        """The ``torch.device`` of inputs."""
+        ...
+
+    @property
+    def dtype(self) -> Any:
+        """The ``torch.dtype`` of heavy parts."""
+        ...
+
+    def place(self, model: Any, *parts: Any, dtype: Any = None) -> Any:
+        """Bring a torch module, of which ``parts`` are heavy, where it runs; returns it."""
+        ...
+
+    def once(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """The network made for ``key``, shared by all parts that ask for it."""
+        ...
+
+    def run(self, function: Callable[..., Any], *arguments: Any, **settings: Any) -> Any:
+        """``function(*arguments, **settings)``, one call at a time on a GPU."""
+        ...
+
+    def guard(self, part: Any) -> Any:
+        """The same plug-in, its public calls through :meth:`run`."""
+        ...
+
+    def describe(self) -> dict[str, str]:
+        """For the record of a run."""
+        ...
+
+
+class SegmentationMethod(Protocol):
+    """A method that segments what a prompt shows: IPSeg and every baseline.
+
+    Its prompts have ``notices`` (messages for a person) and ``source`` (where the mask comes from).
+    """
+
+    @property
+    def label(self) -> str:
+        """Its name in a table, with what differs from the published method."""
+        ...
+
+    @property
+    def about(self) -> str:
+        """What differs from the published method, in a message; "" when nothing does."""
+        ...
+
+    def prompt(self, pictures: Any, masks: Any = None, /, *, progress: Progress | None = None) -> Any:
+        """Make a prompt of images of the object, each with its mask or None."""
+        ...
+
+    def segment(self, prompt: Any, image: Any, /, *, progress: Progress | None = None) -> Result:
+        """Segment what the prompt shows in ``image``."""
         ...

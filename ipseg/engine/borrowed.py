@@ -8,12 +8,14 @@ from typing import Any
 from ipseg.core import images, plugins
 from ipseg.core.images import Source
 from ipseg.core.result import Result
-from ipseg.core.types import FeatureMap, ImageError, Prompt
+from ipseg.core.types import FeatureMap, Progress, Prompt
 from ipseg.engine import options
 from ipseg.engine.options import Options
 from ipseg.engine.zerogpu import Lender
+from ipseg.method import points
+from ipseg.method.config import EngineInfo
 from ipseg.method.encodings import Encodings, Named, named
-from ipseg.method.pipeline import IPSeg, Progress
+from ipseg.method.pipeline import IPSeg
 
 
 class Borrower(IPSeg):
@@ -22,23 +24,23 @@ class Borrower(IPSeg):
     A prompt whose images are known is made here, without the GPU.
     """
 
-    encodings: BorrowedPerception
-
     def __init__(self, chosen: Options, lender: Lender) -> None:
         preset = options.resolve(chosen)
-        parts: tuple[Any, ...] = (_Part("extractor"), _Part("detector"), _Part("segmenter"))
-        super().__init__(parts[0], parts[1], parts[2], preset.method, name=chosen.name, cache_bytes=preset.cache)
-        self._chosen, self._lender = chosen, lender
-        self.record = {
+        accepts_prior = plugins.declares("segmenters", preset.segmenter[0], "accepts_prior")
+        parts: tuple[Any, ...] = (_Part("extractor"), _Part("detector"), _Part("segmenter", accepts_prior))
+        record = {
             "engine": chosen.name,
             "features": {source: dict(settings) for source, settings in preset.sources.items()},
             "saliency": list(preset.saliency),
             "segmenter": list(preset.segmenter),
+            "scorer": list(preset.scorer),
         }
-        self.encodings = BorrowedPerception(
-            parts[0], parts[1], parts[2], settled=preset.method.settled, cache_bytes=preset.cache
-        )
-        self.encodings.ask = self.ask
+        encodings = BorrowedPerception(*parts, consensus=preset.method.consensus, cache_bytes=preset.cache)
+        scorer = plugins.build("scorers", preset.scorer[0], **preset.scorer[1])
+        info = EngineInfo(chosen.name, record=record)
+        super().__init__(*parts, scorer, preset.method, info=info, encodings=encodings)
+        self._chosen, self._lender = chosen, lender
+        encodings.ask = self.ask
         for part in parts:
             part.ask = self.ask
 
@@ -55,17 +57,11 @@ class Borrower(IPSeg):
         self, pictures: Source | Sequence[Source], masks: Any = None, *, progress: Progress | None = None
     ) -> Prompt:
         """As :meth:`ipseg.method.pipeline.IPSeg.prompt`."""
-        sources: list[Any] = list(pictures) if isinstance(pictures, list | tuple) else [pictures]
-        given = list(masks) if isinstance(masks, list | tuple) else [masks] * len(sources)
-        if not sources or len(given) != len(sources):
-            raise ImageError(f"Got {len(sources)} prompt images and {len(given)} masks; give as many of each.")
-        seen = [named(source) for source in sources]
+        pairs = [(named(source), mask) for source, mask in images.with_masks(pictures, masks)]
+        seen = [picture for picture, _ in pairs]
         opened = [picture.pixels for picture in seen]
-        given = [
-            mask if mask is None else images.open_mask(mask, picture.shape[:2])
-            for mask, picture in zip(given, opened, strict=True)
-        ]
-        if all(self.encodings.knows(picture, mask) for picture, mask in zip(seen, given, strict=True)):
+        given = [mask if mask is None else images.open_mask(mask, picture.pixels.shape[:2]) for picture, mask in pairs]
+        if all(_knows(self.encodings, picture, mask) for picture, mask in zip(seen, given, strict=True)):
             return super().prompt(opened, given, progress=progress)
         if progress:
             progress(0.0, "prompt")
@@ -75,7 +71,7 @@ class Borrower(IPSeg):
         """As :meth:`ipseg.method.pipeline.IPSeg.segment`."""
         picture = named(image)
         asked = {name: value for name, value in numbers.items() if value is not None}
-        self.check(asked.get("k", self.method.k), asked.get("clusters", self.method.clusters))
+        points.check(asked.get("k", self.config.k), asked.get("clusters", self.config.clusters))
         if progress:
             progress(0.05, "features")
         return self.ask([picture], _segment, prompt, picture.pixels, numbers)
@@ -98,17 +94,13 @@ class BorrowedPerception(Encodings):
         """As :meth:`ipseg.method.encodings.Encodings.encoding`."""
         return self._look("encoding", picture)
 
-    def belief(self, picture: Named) -> Any:
-        """As :meth:`ipseg.method.encodings.Encodings.belief`."""
-        return self._look("belief", picture)
+    def foreground(self, picture: Named) -> Any:
+        """As :meth:`ipseg.method.encodings.Encodings.foreground`."""
+        return self._look("foreground", picture)
 
     def saliency(self, picture: Named) -> Any:
         """As :meth:`ipseg.method.encodings.Encodings.saliency`."""
         return self.ask([picture], _look, "saliency", picture)
-
-    def knows(self, picture: Named, mask: Any) -> bool:
-        """Whether a prompt can be made of an image without looking at it again."""
-        return self.has("features", picture) and (mask is not None or self.has("belief", picture))
 
     def _look(self, part: str, picture: Named) -> Any:
         return self.keep(part, picture, lambda: self.ask([picture], _look, part, picture))
@@ -145,8 +137,10 @@ class _Part:
 
     ask: Callable[..., Any]
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    density, is_sam = False, False
+
+    def __init__(self, name: str, accepts_prior: bool = False) -> None:
+        self._name, self.accepts_prior = name, accepts_prior
 
     def __call__(self, *arguments: Any, **settings: Any) -> Any:
         return self.ask([], _of_part, self._name, "__call__", arguments, settings)
@@ -158,6 +152,11 @@ class _Part:
     def predict(self, *arguments: Any, **settings: Any) -> Any:
         """As :meth:`ipseg.core.types.Segmenter.predict`."""
         return self.ask([], _of_part, self._name, "predict", arguments, settings)
+
+
+def _knows(encodings: Encodings, picture: Named, mask: Any) -> bool:
+    """Whether a prompt can be made of an image without encoding it again."""
+    return encodings.has("features", picture) and (mask is not None or encodings.has("foreground", picture))
 
 
 # What is done in the worker, on the engine that is there.

@@ -53,16 +53,12 @@ def best(placement: Any = None) -> IPSeg:
         stands = obstacle(name, placement)
         if not stands:
             try:
-                engine = presets.load(name, placement=placement or _placement(PRESETS[name]))
+                chosen = placement or _placement(PRESETS[name])
+                return presets.load(name, placement=chosen, reason=_reason(name, passed_over))
             except InputError as error:  # weights that are damaged, a GPU that is too small after all
                 stands = str(error).rstrip(".")
-            else:
-                engine.reason = _reason(name, passed_over)
-                return engine
         passed_over.append(f"{name}: {stands}.")
-    engine = presets.load(ORDER[-1])
-    engine.reason = _reason(ORDER[-1], passed_over)
-    return engine
+    return presets.load(ORDER[-1], reason=_reason(ORDER[-1], passed_over))
 
 
 def pick(placement: Any = None) -> tuple[str, str]:

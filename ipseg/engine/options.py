@@ -16,11 +16,12 @@ from ipseg.core.types import SettingError
 from ipseg.engine import presets
 from ipseg.engine.presets import GRID, PRESETS, SOURCES, Part, Preset
 from ipseg.method import refinement
-from ipseg.method.pipeline import IPSeg, IPSegConfig
+from ipseg.method.config import IPSegConfig
+from ipseg.method.pipeline import IPSeg
 
 SD_LAYERS = {"s3": 0.3, "s4": 0.2, "s5": 0.1}  # shares of the weight of Stable Diffusion, as released
 DENSITY = "texture"  # the features whose product is a density, which the contrast of the offline engine needs
-REFINEMENTS = tuple(refinement.REFINEMENTS)
+REFINEMENTS = refinement.REFINEMENTS
 CUTS = "graphcut"  # the segmenter that takes a similarity as log odds
 
 
@@ -64,7 +65,7 @@ def resolve(options: Options) -> Preset:
     segmenter = _part("segmenters", options.segmenter) or base.segmenter
     saliency = _part("saliency", options.saliency) or base.saliency
     made = replace(base, features=features, saliency=saliency, segmenter=segmenter)
-    return replace(made, method=_method(options, base, made))
+    return _method(options, base, made)
 
 
 def choices(kind: str) -> list[str]:
@@ -122,24 +123,25 @@ def _with_diffusion(options: Options, sources: dict[str, Mapping[str, Any]]) -> 
     return sources
 
 
-def _method(options: Options, base: Preset, made: Preset) -> IPSegConfig:
-    """The method's numbers where the parts are others: what only fits the offline engine's parts stays with them."""
-    method, density, cuts = base.method, DENSITY in made.sources, made.segmenter[0] == CUTS
-    if options.refinement and options.refinement not in REFINEMENTS:
-        known = ", ".join(REFINEMENTS)
-        raise SettingError(f'There is no refinement "{options.refinement}"; choose one of: {known}.')
+def _method(options: Options, base: Preset, made: Preset) -> Preset:
+    """The scorer, and the method's numbers, that fit the parts: by what these declare."""
+    if options.refinement:
+        refinement.named(options.refinement)
+    density = plugins.declares("features", made.features[0], "density")
+    scorer, method = base.scorer, base.method
     if made.features != base.features:
         own = PRESETS["offline"].method if density else IPSegConfig()
-        method = replace(method, contrast=own.contrast, threshold=own.threshold, erosion=own.erosion)
-        method = replace(method, weights=_weights(options, made))
+        method = replace(method, threshold=own.threshold, erosion=own.erosion)
+        scorer = ("density", {}) if density else ("cosine", {"weights": _weights(options, made)})
     elif options.sd_weight is not None:
-        method = replace(method, weights=_weights(options, made))
-    ranks = density and cuts
-    usual = "ranked" if ranks else ("single" if method.refinement == "ranked" else method.refinement)
+        scorer = (scorer[0], {**scorer[1], "weights": _weights(options, made)})
+    accepts = plugins.declares("segmenters", made.segmenter[0], "accepts_prior")
+    ranks = accepts and plugins.declares("scorers", scorer[0], "log_odds")
+    usual = "ranked" if ranks else ("single" if REFINEMENTS[method.refinement].needs_prior else method.refinement)
     chosen = options.refinement or usual
-    if chosen == "ranked" and not ranks:
-        raise SettingError(f'"ranked" needs {DENSITY} features and the segmenter {CUTS}; choose single or cascade.')
-    return replace(method, refinement=chosen, settled=ranks)
+    if REFINEMENTS[chosen].needs_prior and not ranks:
+        raise SettingError(f'"{chosen}" needs {DENSITY} features and the segmenter {CUTS}; choose single or cascade.')
+    return replace(made, scorer=scorer, method=replace(method, refinement=chosen, consensus=ranks))
 
 
 def _weights(options: Options, made: Preset) -> dict[str, float]:

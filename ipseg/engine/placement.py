@@ -207,8 +207,6 @@ class _Guarded:
 
     def __init__(self, part: Any, placement: Placement) -> None:
         self._part, self._placement = part, placement
-        if callable(part):
-            self.__signature__ = inspect.signature(part)
 
     def __call__(self, *arguments: Any, **settings: Any) -> Any:
         return self._placement.run(self._part, *arguments, **settings)

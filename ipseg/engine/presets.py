@@ -8,7 +8,8 @@ from typing import Any
 
 from ipseg.core import plugins
 from ipseg.core.types import SettingError
-from ipseg.method.pipeline import Contrast, IPSeg, IPSegConfig
+from ipseg.method.config import EngineInfo, IPSegConfig
+from ipseg.method.pipeline import IPSeg
 
 Part = tuple[str, Mapping[str, Any]]
 """The name of a plug-in and its settings."""
@@ -22,6 +23,7 @@ class Preset:
     features: Part
     saliency: Part
     segmenter: Part
+    scorer: Part = ("cosine", {})
     method: IPSegConfig = field(default_factory=IPSegConfig)
     gpu: float = 0.0  # GB of a GPU's memory without which it is too slow to be taken unasked; 0: a CPU will do
     resident: float = 0.0  # GB of a GPU's memory, about, from which its models need not take turns
@@ -69,7 +71,8 @@ PRESETS: Mapping[str, Preset] = {
         ),
         saliency=("tsdn", {}),
         segmenter=("sam", {"model": "vit_h"}),
-        method=IPSegConfig(weights=FUSED, k=32, clusters=4, refinement="single"),
+        scorer=("cosine", {"weights": FUSED}),
+        method=IPSegConfig(k=32, clusters=4, refinement="single"),
         gpu=6,
         resident=12,
         memory=12,
@@ -89,8 +92,8 @@ PRESETS: Mapping[str, Preset] = {
         ),
         saliency=("tsdn", {}),
         segmenter=("sam", {"model": "vit_h", "squash": True}),
+        scorer=("cosine", {"weights": FUSED}),
         method=IPSegConfig(
-            weights=FUSED,
             k=32,
             clusters=4,
             cell_threshold=0.5,
@@ -109,7 +112,7 @@ PRESETS: Mapping[str, Preset] = {
         features=("dinov2", {"model": "small", "size": 518}),  # 37 cells a side: the size it was trained at
         saliency=("tokencut", {}),
         segmenter=("sam2", {"model": "tiny"}),
-        method=IPSegConfig(weights={"dinov2": 1.0}),
+        scorer=("cosine", {"weights": {"dinov2": 1.0}}),
         memory=3,
     ),
     "offline": Preset(
@@ -117,12 +120,13 @@ PRESETS: Mapping[str, Preset] = {
         features=("texture", {}),
         saliency=("boundary", {}),
         segmenter=("graphcut", {}),
-        method=IPSegConfig(refinement="ranked", erosion=0, contrast=Contrast(), settled=True, threshold=0.16),
+        scorer=("density", {}),
+        method=IPSegConfig(refinement="ranked", erosion=0, consensus=True, threshold=0.16),
     ),
 }
 
 
-def load(name: str, *, placement: Any = None) -> IPSeg:
+def load(name: str, *, placement: Any = None, reason: str = "") -> IPSeg:
     """Build the engine of the preset of that name; :func:`ipseg.load` does so too, and finds one without a name.
 
     ``placement`` is an :class:`ipseg.engine.placement.Placement`; without one, a GPU where there is one, else the CPU.
@@ -131,10 +135,10 @@ def load(name: str, *, placement: Any = None) -> IPSeg:
     """
     if name not in PRESETS:
         raise SettingError(f'There is no preset "{name}"; choose one of: {", ".join(PRESETS)}.')
-    return assemble(PRESETS[name], name, placement)
+    return assemble(PRESETS[name], name, placement, reason)
 
 
-def assemble(preset: Preset, name: str = "custom", placement: Any = None) -> IPSeg:
+def assemble(preset: Preset, name: str = "custom", placement: Any = None, reason: str = "") -> IPSeg:
     """Build the engine of a preset, a named one or one of your own. Raises as :func:`load` does."""
     from ipseg import weights
 
@@ -146,21 +150,22 @@ def assemble(preset: Preset, name: str = "custom", placement: Any = None) -> IPS
         placement = Placement()
     parts = (("features", preset.features), ("saliency", preset.saliency), ("segmenters", preset.segmenter))
     try:
-        features, saliency, segmenter = (
-            plugins.build(kind, plugin, placement=placement, **settings) for kind, (plugin, settings) in parts
+        features, saliency, segmenter, scorer = (
+            plugins.build(kind, plugin, placement=placement, **settings)
+            for kind, (plugin, settings) in (*parts, ("scorers", preset.scorer))
         )
     except ImportError as error:
         raise SettingError(
             f'"{name}" needs {error.name}, which is missing; run pip install "ipseg[models]".'
         ) from error
-    engine = IPSeg(features, saliency, segmenter, method=preset.method, name=name, cache_bytes=preset.cache)
-    engine.placement = placement
-    engine.record = {
+    record = {
         "engine": name,
         "features": {source: dict(settings) for source, settings in preset.sources.items()},
         "saliency": list(preset.saliency),
         "segmenter": list(preset.segmenter),
+        "scorer": list(preset.scorer),
         "weights": weights.describe(preset.weights),
         **({"placement": placement.describe()} if placement else {}),
     }
-    return engine
+    info = EngineInfo(name, reason, record, placement)
+    return IPSeg(features, saliency, segmenter, scorer, preset.method, info=info, cache_bytes=preset.cache)

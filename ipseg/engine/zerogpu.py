@@ -88,7 +88,7 @@ class Lender:
         """In the worker, with the GPU."""
         try:
             engine = self.ready(chosen)
-            known, names, do, arguments = serialize.unpack(request, getattr(engine.placement, "device", "cpu"))
+            known, names, do, arguments = serialize.unpack(request, getattr(engine.info.placement, "device", "cpu"))
             cache = engine.encodings.cache
             for key, value in known.items():
                 cache.put(key, value)

@@ -95,7 +95,7 @@ def _presence(engine: IPSeg, present: list[dict], absent: list[dict]) -> Presenc
     if not absent:
         return None
     return Presence(
-        engine.method.threshold,
+        engine.config.threshold,
         float(np.mean([record["found"] for record in present])),
         float(np.mean([not record["found"] for record in absent])),
         len(absent),

@@ -27,7 +27,7 @@ def folder(root: Path, engine: IPSeg, data: Path) -> Path:
     source = hashlib.blake2b(decides(engine), digest_size=8)
     for file in sorted(data.glob("*/*/*")):
         source.update(f"{file.relative_to(data)} {file.stat().st_size} {file.stat().st_mtime_ns}".encode())
-    name = re.sub(r"[^\w.-]+", "-", engine.name)
+    name = re.sub(r"[^\w.-]+", "-", engine.info.name)
     return root / f"{data.resolve().name}-{name}-{source.hexdigest()}"
 
 
@@ -36,8 +36,8 @@ def decides(engine: IPSeg) -> bytes:
     source = hashlib.blake2b(digest_size=32)
     for file in sorted(Path(ipseg.__file__).parent.rglob("*.py")):
         source.update(file.read_bytes())
-    settings = json.dumps({"method": asdict(engine.method), **engine.record}, sort_keys=True, default=str)
-    source.update(settings.encode() + engine.name.encode())
+    settings = json.dumps({"method": asdict(engine.config), **engine.info.record}, sort_keys=True, default=str)
+    source.update(settings.encode() + engine.info.name.encode())
     return source.digest()
 
 
@@ -49,7 +49,7 @@ def predict(
     A record holds ``found``, ``score``, ``seconds`` (of the whole call) and the name of the mask's PNG file.
     """
     target.mkdir(parents=True, exist_ok=True)
-    record = {"method": asdict(engine.method), **engine.record}
+    record = {"method": asdict(engine.config), **engine.info.record}
     target.with_name(f"{target.name}.json").write_text(
         json.dumps(record, indent=2, default=str)
     )  # what answered, weights and all

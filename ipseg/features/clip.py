@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from ipseg.core import geometry
-from ipseg.core.types import FeatureMap, Picture
+from ipseg.core.types import Device, FeatureMap, Picture
 from ipseg.features._dense import check_size, patch_map, to_tensor
 
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)  # of its training set
@@ -27,6 +27,8 @@ class CLIP:
     ``model`` is a ``CLIPVisionModel`` where it runs. Its position embeddings are stretched over the grid.
     """
 
+    density = False
+
     def __init__(self, model: Any, *, size: int = 960, device: str | torch.device = "cpu") -> None:
         check_size(size, model.config.patch_size)
         self.model, self.size, self.device = model.eval(), size, torch.device(device)
@@ -40,7 +42,7 @@ class CLIP:
         return (patch_map("clip", seen.last_hidden_state[0, 1:], picture),)
 
 
-def build(settings: Settings, placement: Any) -> CLIP:
+def build(settings: Settings, placement: Device) -> CLIP:
     """The published weights in the model. Raises what :mod:`ipseg.weights` raises."""
     from transformers import CLIPVisionModel
 

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from ipseg.core import geometry
-from ipseg.core.types import FeatureMap, Picture, SettingError
+from ipseg.core.types import Device, FeatureMap, Picture, SettingError
 from ipseg.features._dense import check_size, patch_map, to_tensor
 
 MODELS = ("small", "base", "large", "giant")
@@ -30,6 +30,8 @@ class DINOv2:
     ``model`` is a ``Dinov2Model`` where it runs; its final norm is taken out of it.
     """
 
+    density = False
+
     def __init__(self, model: Any, *, size: int = 840, device: str | torch.device = "cpu") -> None:
         check_size(size, model.config.patch_size)
         model.layernorm = nn.Identity()
@@ -44,7 +46,7 @@ class DINOv2:
         return (patch_map("dinov2", tokens, picture),)
 
 
-def build(settings: Settings, placement: Any) -> DINOv2:
+def build(settings: Settings, placement: Device) -> DINOv2:
     """The published weights in the model. Raises what :mod:`ipseg.weights` raises."""
     from transformers import Dinov2Model
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ipseg.core.types import FeatureExtractor, FeatureMap, Picture, SettingError
+from ipseg.core.types import Device, FeatureExtractor, FeatureMap, Picture, SettingError
 from ipseg.features._dense import onto_picture
 
 
@@ -30,6 +30,8 @@ class Fusion:
     common grid once, not twice.
     """
 
+    density = False
+
     def __init__(self, extractors: Sequence[FeatureExtractor], grid: int = 60) -> None:
         self.extractors, self.grid = tuple(extractors), grid
 
@@ -42,7 +44,7 @@ class Fusion:
         return onto_picture(layers, self.grid)
 
 
-def build(settings: Settings, placement: Any) -> Fusion:
+def build(settings: Settings, placement: Device) -> Fusion:
     """Make every source, on one placement."""
     from ipseg.core import plugins
 

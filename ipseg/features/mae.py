@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from ipseg.core import geometry
-from ipseg.core.types import FeatureMap, Picture
+from ipseg.core.types import Device, FeatureMap, Picture
 from ipseg.features._dense import check_size, patch_map, to_tensor
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, as it was trained
@@ -28,6 +28,8 @@ class MAE:
     stretched over the grid.
     """
 
+    density = False
+
     def __init__(self, model: Any, *, size: int = 960, device: str | torch.device = "cpu") -> None:
         check_size(size, model.config.patch_size)
         model.config.mask_ratio = 0.0
@@ -44,7 +46,7 @@ class MAE:
         return (patch_map("mae", seen.last_hidden_state[0, 1:], picture),)
 
 
-def build(settings: Settings, placement: Any) -> MAE:
+def build(settings: Settings, placement: Device) -> MAE:
     """The published weights in the model. Raises what :mod:`ipseg.weights` raises."""
     from transformers import ViTMAEModel
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ipseg.core import geometry
-from ipseg.core.types import FeatureMap, Picture, SettingError
+from ipseg.core.types import Device, FeatureMap, Picture, SettingError
 from ipseg.features._dense import check_size, onto_picture, square_map, to_tensor
 from ipseg.features._diffusion import LAYERS, Latent, Layers, load_context, load_latent, load_layers
 
@@ -50,6 +50,8 @@ class StableDiffusion:
         noise = sd.noise(latent.shape[-2:])     # e, (1, 4, H / 8, W / 8)
         found = sd.layers(latent, timestep=50)  # s5 (1, C, H / 64, W / 64), s4 (1, C, H / 32, W / 32), s3 (... / 16)
     """
+
+    density = False
 
     def __init__(
         self,
@@ -133,7 +135,7 @@ def together(parts: Tensor, shift: int) -> Tensor:
     return whole / count
 
 
-def build(settings: Settings, placement: Any) -> StableDiffusion:
+def build(settings: Settings, placement: Device) -> StableDiffusion:
     """The published weights, as far as they are needed. Raises what :mod:`ipseg.weights` raises."""
     _check(settings, SCHEDULE["num_train_timesteps"])
     context = placement.once("sd15 text", lambda: load_context().to(placement.device))

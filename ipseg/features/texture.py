@@ -38,6 +38,8 @@ class Settings:
 class TextureFeatures:
     """Dense features; the frequencies are drawn once, from the seed."""
 
+    density = True
+
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.frequencies = _frequencies(12, settings.channels // 2, settings.width, settings.seed)

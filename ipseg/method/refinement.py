@@ -1,35 +1,52 @@
 """Step 4: points become a mask, in one or more passes through the segmenter (section 3.4).
 
-A refinement is a function of a segmenter, its encoding of the image, the points, and how alike each pixel is to the
-prompt. It returns one mask, as :class:`~ipseg.core.types.Candidates` with n = 1: in the pixels of the image, with the
-logits from which the segmenter can go on.
+A refinement is a function of a segmenter, its encoding of the image, the points, the similarity of each cell, and a
+function that scores whole masks. It returns one mask, as :class:`~ipseg.core.types.Candidates` with n = 1: in the
+pixels of the image, with the logits from which the segmenter can go on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ipseg.core.types import Candidates, Mask, Points, Segmenter
+from ipseg.core.types import Candidates, Mask, Points, Segmenter, SettingError
 
 MEET = 0.1  # of the longer side: nearer than this, a click and a chosen point of the other kind contradict each other
 NOWHERE = Points(np.empty((0, 2), dtype=np.float32), np.empty((0, 2), dtype=np.float32))
-Worth = Callable[[NDArray[np.bool_]], NDArray[np.float32]]
-"""What each of (n, h, w) masks over the image is worth beside the segmenter's own score: (n,)."""
+MaskScores = Callable[[NDArray[np.bool_]], NDArray[np.float32] | None]
+"""Scores of (n, h, w) masks over the image, (n,), to add to the segmenter's own; or None."""
+
+
+@dataclass(frozen=True)
+class Refinement:
+    """One way from points to a mask."""
+
+    run: Callable[..., Candidates]  # (segmenter, encoding, points, similarity, mask_scores)
+    needs_prior: bool = False  # whether the segmenter must accept a prior, and the similarity must be log odds
 
 
 def single(
-    segmenter: Segmenter, encoding: Any, points: Points, odds: NDArray | None = None, worth: Worth | None = None
+    segmenter: Segmenter,
+    encoding: Any,
+    points: Points,
+    similarity: NDArray[np.float32] | None = None,
+    mask_scores: MaskScores | None = None,
 ) -> Candidates:
     """One pass, the segmenter's own best mask: the paper as written."""
     return only_best(segmenter.predict(encoding, points, several=True))
 
 
 def cascade(
-    segmenter: Segmenter, encoding: Any, points: Points, odds: NDArray | None = None, worth: Worth | None = None
+    segmenter: Segmenter,
+    encoding: Any,
+    points: Points,
+    similarity: NDArray[np.float32] | None = None,
+    mask_scores: MaskScores | None = None,
 ) -> Candidates:
     """Three passes, as the released script has them.
 
@@ -48,36 +65,55 @@ def after(
     box: tuple[float, float, float, float] | None = None,
 ) -> Candidates:
     """The two passes after a first one that gave ``logits`` (h, w), and perhaps a box."""
-    second = only_best(segmenter.predict(encoding, points, mask=logits, box=box, several=True))
+    second = only_best(segmenter.predict(encoding, points, mask_logits=logits, box=box, several=True))
     own = bounding_box(second.masks[0])
-    return only_best(segmenter.predict(encoding, points, mask=second.logits[0], box=own, several=True))
+    return only_best(segmenter.predict(encoding, points, mask_logits=second.logits[0], box=own, several=True))
 
 
 def ranked(
-    segmenter: Segmenter, encoding: Any, points: Points, odds: NDArray[np.float32], worth: Worth | None = None
+    segmenter: Segmenter,
+    encoding: Any,
+    points: Points,
+    similarity: NDArray[np.float32],
+    mask_scores: MaskScores | None = None,
 ) -> Candidates:
-    """Two passes: candidates for the points and the similarity as log odds, then the best of them anew.
+    """Two passes: candidates for the points and the similarity as a prior, then the best of them anew.
 
-    ``odds`` (rows, columns) spans the image. The segmenter's scores say how well the inside of a candidate matches
-    the odds and how little its outside does; ``worth`` adds how well each looks, as a whole, like the prompt. The
-    second pass draws the outline of the best.
+    ``similarity`` (rows, columns) are log odds over the image. The segmenter's scores say how well the inside of a
+    candidate matches them and how little its outside does; ``mask_scores`` adds how similar each candidate is, as a
+    whole, to the prompt. The second pass draws the outline of the best.
     """
-    first = segmenter.predict(encoding, points, mask=odds, several=True)
-    values = first.scores if worth is None else first.scores + worth(first.logits > 0)
-    return only_best(segmenter.predict(encoding, NOWHERE, mask=first.logits[int(np.argmax(values))]))
+    first = segmenter.predict(encoding, points, prior=similarity, several=True)
+    extra = mask_scores(first.logits > 0) if mask_scores else None
+    values = first.scores if extra is None else first.scores + extra
+    return only_best(segmenter.predict(encoding, NOWHERE, mask_logits=first.logits[int(np.argmax(values))]))
 
 
-def corrected(segmenter: Segmenter, encoding: Any, answer: Candidates, points: Points, clicks: Points) -> Candidates:
+REFINEMENTS = {"single": Refinement(single), "cascade": Refinement(cascade), "ranked": Refinement(ranked, True)}
+
+
+def named(name: str) -> Refinement:
+    """The refinement of that name. Raises :class:`SettingError` that lists what there is."""
+    if name not in REFINEMENTS:
+        raise SettingError(f'There is no refinement "{name}"; choose one of: {", ".join(REFINEMENTS)}.')
+    return REFINEMENTS[name]
+
+
+def corrected(
+    segmenter: Segmenter, encoding: Any, answer: Candidates, points: Points, clicks: Points | None
+) -> Candidates:
     """One more pass that goes on from ``answer``, a refinement's, with what a person has clicked.
 
-    Of the ``points`` that led to the answer those take part that it agrees with; where the two kinds of evidence meet,
-    the clicks alone speak.
+    Of the ``points`` that led to the answer those take part that it agrees with; close to a click of the other kind
+    they are left out. Without a click it is the ``answer``.
     """
+    if clicks is None or not len(clicks.positive) + len(clicks.negative):
+        return answer
     mask = answer.masks[0]
     positive = _apart(points.positive[_on(mask, points.positive)], clicks.negative, mask.shape)
     negative = _apart(points.negative[~_on(mask, points.negative)], clicks.positive, mask.shape)
     both = Points(np.concatenate([positive, clicks.positive]), np.concatenate([negative, clicks.negative]))
-    return only_best(segmenter.predict(encoding, both, mask=answer.logits[0]))
+    return only_best(segmenter.predict(encoding, both, mask_logits=answer.logits[0]))
 
 
 def _on(mask: Mask, points: NDArray[np.float32]) -> NDArray[np.bool_]:
@@ -93,12 +129,12 @@ def _apart(points: NDArray[np.float32], clicks: NDArray[np.float32], size: tuple
     return points[(steps > MEET * max(size)).all(axis=1)]
 
 
-def consensus(segmenter: Segmenter, encoding: Any, odds: NDArray[np.float32]) -> NDArray[np.float32]:
-    """What the segmenter's candidates for a prior agree on: the share of them that holds each pixel.
+def consensus(segmenter: Segmenter, encoding: Any, prior: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The share of the segmenter's candidates for a prior that hold each pixel: (h', w') float32 in [0, 1].
 
-    ``odds`` (h, w) spans the image, as does the answer, (h', w') float32 in [0, 1].
+    ``prior`` (h, w) are log odds; it spans the image, as does what is returned.
     """
-    found = segmenter.predict(encoding, NOWHERE, mask=odds, several=True)
+    found = segmenter.predict(encoding, NOWHERE, prior=prior, several=True)
     return (found.logits > 0).mean(axis=0, dtype=np.float32)
 
 
@@ -119,6 +155,3 @@ def bounding_box(mask: NDArray[np.bool_]) -> tuple[float, float, float, float] |
         return None
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     return float(columns[0]), float(rows[0]), float(columns[-1]), float(rows[-1])
-
-
-REFINEMENTS = {"single": single, "cascade": cascade, "ranked": ranked}

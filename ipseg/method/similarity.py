@@ -1,4 +1,4 @@
-"""Step 2: how alike each cell of the input is to the prompt (section 3.4, Eq. 6).
+"""Step 2: the similarity of each cell of the input to the prompt (section 3.4, Eq. 6), from which scorers are made.
 
 S = F_IP (x) F_I
 """
@@ -37,29 +37,35 @@ def fuse(
 
 
 def log_ratio(
-    thing: NDArray[np.float32],
-    grounds: Sequence[tuple[float, NDArray[np.float32]]],
+    target: NDArray[np.float32],
+    backgrounds: Sequence[tuple[float, NDArray[np.float32]]],
     typical: float,
     *,
     clip: float = 3.0,
 ) -> NDArray[np.float32]:
-    """How much more each cell looks like the object than like the backgrounds: (rows, columns) float32 log ratio.
+    """How much more likely each cell is under the object than under the backgrounds: (rows, columns) float32 log ratio.
 
-    ``thing`` and the maps of ``grounds``, each with its weight, are products of cells with prototypes, for features
-    whose product is a density (a kernel mean embedding). ``typical`` is the product of the object with itself: half of
-    it, with the weight that the backgrounds leave of 1, stands for a ground that nobody has seen; a fiftieth is the
-    floor. The answer levels off towards +-``clip``.
+    ``target`` and the maps of ``backgrounds``, each with its share, are products of cells with prototypes, for
+    features whose product is a density (a kernel mean embedding). ``typical`` is the product of the object with
+    itself: half of it, with the share that the backgrounds leave of 1, stands for an unseen background; a fiftieth is
+    the floor. The result levels off towards +-``clip``.
     """
     floor, unseen = 0.02 * typical, 0.5 * typical
-    ground = np.full_like(thing, (1 - sum(weight for weight, _ in grounds)) * unseen)
-    for weight, values in grounds:
-        ground += weight * np.maximum(values, 0)
-    ratio = np.log((np.maximum(thing, 0) + floor) / (ground + floor))
+    background = np.full_like(target, (1 - sum(share for share, _ in backgrounds)) * unseen)
+    for share, values in backgrounds:
+        background += share * np.maximum(values, 0)
+    ratio = np.log((np.maximum(target, 0) + floor) / (background + floor))
     return (clip * np.tanh(ratio / clip)).astype(np.float32)  # smooth, so that few cells tie
 
 
+def log_odds(probability: NDArray) -> NDArray[np.float32]:
+    """A foreground probability as log odds, clipped to 0.05 and 0.95 first: none of it is certain."""
+    clipped = np.clip(probability, 0.05, 0.95)
+    return np.log(clipped / (1 - clipped)).astype(np.float32)
+
+
 def lowered(values: NDArray[np.float32], excess: NDArray[np.float32], weight: float) -> NDArray[np.float32]:
-    """``values`` less ``weight`` times ``excess`` where it is positive: what a negative prompt explains better, sinks.
+    """``values`` less ``weight`` times ``excess`` where it is positive: where a negative prompt explains better.
 
     Where the negative prompt is the worse explanation nothing changes, so one that shows something else does no harm.
     """

@@ -1,7 +1,7 @@
-"""TokenCut: the object is the smaller world that a normalised cut takes out of the graph of patches.
+"""TokenCut: the object is the side of a normalised cut of the graph of patches that holds the seed.
 
 Wang et al., "Self-Supervised Transformers for Unsupervised Object Discovery using Normalized Cut", CVPR 2022. It needs
-no weights of its own: it looks at the features that the engine computes anyway.
+no weights of its own: it works on the features that the engine computes anyway.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from scipy.ndimage import label
 from scipy.sparse.linalg import LinearOperator, eigsh
 
 from ipseg.core import geometry
-from ipseg.core.types import Array, FeatureMap, Picture, SettingError
+from ipseg.core.types import Array, FeatureMap, LazyFeatures, Picture, SettingError
 
 WEAK = 1e-5  # the weight of the edge between two patches that are not alike; it keeps the graph in one piece
 SMOOTH = 1e-3  # of the guided filter: brightness that varies less than this, squared, counts as flat
@@ -32,17 +32,17 @@ class Settings:
 
 
 class TokenCut:
-    """The cut as a :class:`ipseg.core.types.SaliencyMethod` that asks for the image's features."""
+    """The cut as a :class:`ipseg.core.types.SaliencyMethod` of the image's features."""
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or Settings()
 
-    def __call__(self, picture: Picture, *, features: Sequence[FeatureMap]) -> NDArray[np.float32]:
-        """Saliency of an image (H, W, 3) uint8 from its ``features``: (H, W) float32 in [0, 1].
+    def __call__(self, picture: Picture, features: LazyFeatures) -> NDArray[np.float32]:
+        """Saliency of an image (H, W, 3) uint8 from its features: (H, W) float32 in [0, 1].
 
-        Raises ValueError when ``features`` have no layer of the name in the settings.
+        Raises ValueError when the features have no layer of the name in the settings.
         """
-        layer = self._layer(features)
+        layer = self._layer(features())
         shown = geometry.to_picture(cut(layer, self.settings.tau), layer.frame)
         return _guided(picture, shown, layer.frame.cell) if self.settings.refine else shown
 

@@ -7,7 +7,6 @@ multiplies a map of the regions by a map of the edges. The image is seen at 320x
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,7 +17,7 @@ from torch.nn import functional
 from torchvision.models import resnet50
 
 from ipseg import weights
-from ipseg.core.types import Picture
+from ipseg.core.types import Device, LazyFeatures, Picture
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, as the encoder was trained
 WIDTH = 64  # channels of the decoder
@@ -38,7 +37,7 @@ class TSDN:
     def __init__(self, network: nn.Module, *, size: int = 320, device: str | torch.device = "cpu") -> None:
         self.network, self.size, self.device = network.eval(), size, torch.device(device)
 
-    def __call__(self, picture: Picture) -> NDArray[np.float32]:
+    def __call__(self, picture: Picture, features: LazyFeatures | None = None) -> NDArray[np.float32]:
         """Saliency of an image (H, W, 3) uint8: (H, W) float32 in [0, 1], the sigmoid brought back to its size."""
         with torch.inference_mode():
             shown = torch.sigmoid(self.logits(picture))
@@ -108,12 +107,12 @@ class Exchange(nn.Module):
         return self.fuse(torch.cat([fine * fine_gate, coarse * coarse_gate, guide], dim=1))
 
 
-def build(settings: Settings, placement: Any) -> TSDN:
+def build(settings: Settings, placement: Device) -> TSDN:
     """The released weights in the network. Raises :class:`ipseg.weights.WeightError` when they are missing or wrong."""
     return TSDN(placement.once("tsdn", lambda: _load(placement)), size=settings.size, device=placement.device)
 
 
-def _load(placement: Any) -> Network:
+def _load(placement: Device) -> Network:
     with torch.device("meta"):  # no work on weights that are about to be replaced
         network = Network()
     network = weights.fill(network, weights.load_state(weights.locate("tsdn")), "tsdn")

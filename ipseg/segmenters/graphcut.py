@@ -44,6 +44,9 @@ class Encoding:
 class GraphCut:
     """Holds settings alone."""
 
+    accepts_prior = True
+    is_sam = False
+
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
 
@@ -62,18 +65,22 @@ class GraphCut:
         encoding: Encoding,
         points: Points,
         *,
-        mask: NDArray[np.float32] | None = None,
+        mask_logits: NDArray[np.float32] | None = None,
+        prior: NDArray[np.float32] | None = None,
         box: tuple[float, float, float, float] | None = None,
         several: bool = False,
     ) -> Candidates:
-        """Masks for ``points``; ``mask`` is a (h, w) map of log odds over the image, ``box`` in image pixels.
+        """Masks for ``points``; ``mask_logits`` or ``prior`` is a (h, w) map over the image, ``box`` in image pixels.
 
-        Without ``mask`` the odds come from the look of the places under the points. ``several`` gives every candidate
-        at low resolution, best first; otherwise the odds are cut as they stand, a point that the ``mask`` contradicts
-        brings the region around it over to its side, and the outline is drawn finely. Scores
-        are soft intersections over union with the odds, in [0, 1], and of several candidates also the weighted contrast
-        along the outline.
+        Without either map the log odds come from the descriptors of the places under the points. ``several`` gives
+        every candidate at low resolution, best first; otherwise the odds are cut as they stand, a point that the map
+        contradicts brings the region around it over to its side, and the outline is drawn finely. Scores are soft
+        intersections over union with the odds, in [0, 1], and of several candidates also the weighted contrast along
+        the outline. Raises ValueError for both maps at once.
         """
+        if mask_logits is not None and prior is not None:
+            raise ValueError("expected mask_logits or a prior, got both")
+        mask = prior if mask_logits is None else mask_logits
         odds = self._odds(encoding, points, mask, box)
         if not several:
             inside, fine = self._drawn(encoding, points, odds, mask)

@@ -18,7 +18,7 @@ from segment_anything.modeling import Sam
 from torch import Tensor
 
 from ipseg import weights
-from ipseg.core.types import Candidates, Picture, Points, SettingError
+from ipseg.core.types import Candidates, Device, Picture, Points, SettingError
 from ipseg.segmenters._prompts import labelled, nothing
 
 MODELS = ("vit_b", "vit_l", "vit_h")
@@ -49,6 +49,9 @@ class SegmentAnything:
     encoder and the mask decoder, which are small, are float32 on the device.
     """
 
+    accepts_prior = False
+    is_sam = True
+
     def __init__(self, sam: Sam, *, squash: bool = False, device: str | torch.device = "cpu") -> None:
         self.sam, self.squash, self.device = sam.eval(), squash, torch.device(device)
 
@@ -68,24 +71,27 @@ class SegmentAnything:
         encoding: Encoding,
         points: Points,
         *,
-        mask: NDArray[np.float32] | None = None,
+        mask_logits: NDArray[np.float32] | None = None,
+        prior: NDArray[np.float32] | None = None,
         box: tuple[float, float, float, float] | None = None,
         several: bool = False,
         decoder: Any = None,
     ) -> Candidates:
-        """One mask, or (``several``) three, for ``points``, a mask prompt (256, 256) of logits, and a box.
+        """One mask, or (``several``) three, for ``points``, ``mask_logits`` (256, 256) as it returns them, and a box.
 
         ``decoder`` takes the place of the model's own mask decoder, for this call alone. Points enter as they are, in
         the continuous frame of the image, as in the released script. With neither a positive point nor a box the
-        masks are empty.
+        masks are empty. Raises ValueError for a ``prior``.
         """
+        if prior is not None:
+            raise ValueError("expected no prior: this segmenter does not accept one")
         if not len(points.positive) and box is None:
             return nothing(encoding.original_size, self.sam.prompt_encoder.mask_input_size, several=several)
         xy, labels = labelled(points)
         sparse, dense = self.sam.prompt_encoder(
             points=(self._scaled(xy, encoding)[None], self._place(labels)[None]),
             boxes=None if box is None else self._scaled(np.reshape(box, (2, 2)), encoding).view(1, 4),
-            masks=None if mask is None else self._place(mask)[None, None],
+            masks=None if mask_logits is None else self._place(mask_logits)[None, None],
         )
         logits, scores = (decoder or self.sam.mask_decoder)(
             image_embeddings=encoding.embedding,
@@ -95,6 +101,10 @@ class SegmentAnything:
             multimask_output=several,
         )
         return self._candidates(encoding, logits, scores)
+
+    def unsquashed(self) -> SegmentAnything:
+        """The same network on images that are scaled and padded."""
+        return SegmentAnything(self.sam, device=self.device)
 
     @torch.inference_mode()
     def enlarge(
@@ -130,7 +140,7 @@ class SegmentAnything:
         return Candidates(masks.cpu().numpy(), scores[0].cpu().numpy(), logits[0].cpu().numpy())
 
 
-def build(settings: Settings, placement: Any) -> SegmentAnything:
+def build(settings: Settings, placement: Device) -> SegmentAnything:
     """The published weights in the model. Raises :class:`ipseg.weights.WeightError` when they are missing or wrong."""
     if settings.model not in MODELS:
         raise SettingError(f'There is no SAM "{settings.model}"; choose one of: {", ".join(MODELS)}.')
@@ -138,7 +148,7 @@ def build(settings: Settings, placement: Any) -> SegmentAnything:
     return SegmentAnything(sam, squash=settings.squash, device=placement.device)
 
 
-def _load(model: str, placement: Any) -> Sam:
+def _load(model: str, placement: Device) -> Sam:
     name = f"sam_{model}"
     with torch.device("meta"):  # no work on weights that are about to be replaced
         sam = sam_model_registry[model]()

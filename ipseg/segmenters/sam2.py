@@ -17,7 +17,7 @@ from torch.nn import functional
 from transformers import Sam2ImageProcessor, Sam2Model
 
 from ipseg import weights
-from ipseg.core.types import Candidates, Picture, Points, SettingError
+from ipseg.core.types import Candidates, Device, Picture, Points, SettingError
 from ipseg.segmenters._prompts import labelled, nothing
 
 MODELS = ("tiny", "small", "base-plus", "large")
@@ -46,6 +46,9 @@ class SegmentAnything2:
     encoder and the mask decoder, which are small, are float32 on the device.
     """
 
+    accepts_prior = False
+    is_sam = False  # not of the segment-anything package
+
     def __init__(self, model: Sam2Model, processor: Sam2ImageProcessor, *, device: str | torch.device = "cpu") -> None:
         self.model: Any = model.eval()
         self.processor, self.device = processor, torch.device(device)
@@ -67,15 +70,18 @@ class SegmentAnything2:
         encoding: Encoding,
         points: Points,
         *,
-        mask: NDArray[np.float32] | None = None,
+        mask_logits: NDArray[np.float32] | None = None,
+        prior: NDArray[np.float32] | None = None,
         box: tuple[float, float, float, float] | None = None,
         several: bool = False,
     ) -> Candidates:
-        """One mask, or (``several``) three, for ``points``, a mask prompt of logits as it answers them, and a box.
+        """One mask, or (``several``) three, for ``points``, ``mask_logits`` (256, 256) as it returns them, and a box.
 
         Points enter as they are, in the continuous frame of the image, as they do into SAM. With
-        neither a positive point nor a box the masks are empty.
+        neither a positive point nor a box the masks are empty. Raises ValueError for a ``prior``.
         """
+        if prior is not None:
+            raise ValueError("expected no prior: this segmenter does not accept one")
         if not len(points.positive) and box is None:
             return nothing(encoding.original_size, self.model.prompt_encoder.mask_input_size, several=several)
         xy, labels = labelled(points)
@@ -84,7 +90,7 @@ class SegmentAnything2:
             input_points=self._scaled(xy, encoding)[None, None],
             input_labels=torch.as_tensor(labels, device=self.device)[None, None],
             input_boxes=None if box is None else self._scaled(np.reshape(box, (2, 2)), encoding).view(1, 1, 4),
-            input_masks=None if mask is None else self._place(mask)[None, None],
+            input_masks=None if mask_logits is None else self._place(mask_logits)[None, None],
             multimask_output=several,
         )
         return self._candidates(encoding, answer.pred_masks[0], answer.iou_scores[0, 0])
@@ -102,7 +108,7 @@ class SegmentAnything2:
         return Candidates((whole[0] > 0).cpu().numpy(), scores.cpu().numpy(), logits[0].cpu().numpy())
 
 
-def build(settings: Settings, placement: Any) -> SegmentAnything2:
+def build(settings: Settings, placement: Device) -> SegmentAnything2:
     """The published folder. Raises :class:`ipseg.weights.WeightError` when it is missing or wrong."""
     if settings.model not in MODELS:
         raise SettingError(f'There is no SAM 2.1 "{settings.model}"; choose one of: {", ".join(MODELS)}.')

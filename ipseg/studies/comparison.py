@@ -15,8 +15,8 @@ import numpy as np
 
 from ipseg.core import plugins
 from ipseg.core.result import Result
-from ipseg.core.types import InputError, Mask, Picture, SettingError
-from ipseg.method.pipeline import IPSeg, Progress
+from ipseg.core.types import InputError, Mask, Picture, Progress, SettingError
+from ipseg.method.pipeline import IPSeg
 
 USUAL = ("ipseg", "persam")
 
@@ -28,7 +28,7 @@ class Contestant:
     method: str  # the name of its plug-in
     label: str  # as a table names it, with what is different about it
     about: str = ""  # what is different, in a message
-    maker: Any = None  # what has ``segment(prompt, image)``
+    maker: SegmentationMethod | None = None
     prompt: Any = None
     mask_source: str = ""  # "given", "saliency", or "" for a method that takes none
     seconds: float = 0.0  # of making the prompt ready
@@ -150,14 +150,12 @@ def _enter(
         return Contestant(name, title, error=str(error))
     except ImportError as error:
         return Contestant(name, title, error=f'{title} needs {error.name}; run pip install "ipseg[models]".')
-    source = prompt.source if hasattr(prompt, "source") else ("given" if prompt.views[0].given else "saliency")
-    about = getattr(maker, "about", "")
-    return Contestant(name, maker.label, about, maker, prompt, source, time.perf_counter() - start)
+    return Contestant(name, maker.label, maker.about, maker, prompt, prompt.source, time.perf_counter() - start)
 
 
 def _ask(contestant: Contestant, picture: Picture, truth: Mask | None, progress: Progress | None) -> Entry:
     about = (contestant.method, contestant.label, contestant.about, contestant.mask_source)
-    if contestant.error:
+    if contestant.maker is None:
         return Entry(*about, error=contestant.error)
     start = time.perf_counter()
     try:

@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipseg.core import images, store
-from ipseg.core.types import InputError, Mask, Picture
+from ipseg.core.types import InputError, Mask, Picture, Progress
 from ipseg.evaluation.predict import decides
-from ipseg.method.pipeline import IPSeg, Progress
+from ipseg.method.pipeline import IPSeg
 from ipseg.studies.comparison import iou
 
 

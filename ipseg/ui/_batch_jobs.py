@@ -16,6 +16,7 @@ from ipseg.batch.looks import Question
 from ipseg.core import images
 from ipseg.core.types import ImageError
 from ipseg.engine.options import Options
+from ipseg.method import points
 from ipseg.method.pipeline import IPSeg
 from ipseg.ui._jobs import Jobs
 from ipseg.ui._limits import Watch
@@ -91,7 +92,7 @@ def _opened(given: Given) -> tuple[list[Any], Any]:
     """The prompt, opened and checked before any work is done."""
     if not given.prompts:
         raise ImageError("There is no image of the object yet; add one first.")
-    IPSeg.check(given.numbers["k"], given.numbers["clusters"])
+    points.check(given.numbers["k"], given.numbers["clusters"])
     prompts = [images.open_image(path) for path, _ in given.prompts]
     return prompts, images.open_mask(given.mask, prompts[0].shape[:2]) if given.mask else None
 

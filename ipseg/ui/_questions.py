@@ -10,9 +10,10 @@ import numpy as np
 
 from ipseg.core import images
 from ipseg.core.result import Result
-from ipseg.core.types import ImageError, Points, Prompt, SettingError
+from ipseg.core.types import ImageError, Points, Progress, Prompt, SettingError
 from ipseg.engine.options import Options
-from ipseg.method.pipeline import IPSeg, Progress
+from ipseg.method import points
+from ipseg.method.pipeline import IPSeg
 from ipseg.ui._pool import DISPLAY_SIDE, STEPS, EnginePool
 
 MOST = 50  # images searched at once here; more are for the tab of batches
@@ -42,7 +43,7 @@ class Question:
             raise ImageError("There is no image to search yet; add one on the right.")
         if len(self.images) > MOST:
             raise ImageError(f"There are {len(self.images)} images to search; give at most {MOST}, or use Batch.")
-        IPSeg.check(self.numbers["k"], self.numbers["clusters"])
+        points.check(self.numbers["k"], self.numbers["clusters"])
 
 
 @dataclass(frozen=True)

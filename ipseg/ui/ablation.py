@@ -11,10 +11,10 @@ from typing import Any
 import gradio as gr
 
 from ipseg.core import images, store
-from ipseg.core.types import ImageError
+from ipseg.core.types import ImageError, Progress
 from ipseg.engine import options
 from ipseg.engine.options import Options
-from ipseg.method.pipeline import Progress
+from ipseg.method import refinement
 from ipseg.studies import ablation
 from ipseg.studies.ablation import Ablation, Pair
 from ipseg.ui import _ablation as sections
@@ -125,7 +125,7 @@ def _handler(pool: EnginePool) -> Callable[..., tuple[Any, ...]]:
         report = reporter(progress, pool.limits.many)
         with error_messages():
             pair = _opened(prompt, image, thing, truth)
-            whole = options.resolve(asked).method.refinement == "ranked"
+            whole = refinement.named(options.resolve(asked).method.refinement).needs_prior
             told = sections.Told(_looked(pool, asked, pair, report), pair, whole)
         return (
             sections.verdict(told, asked.name),

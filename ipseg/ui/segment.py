@@ -11,8 +11,7 @@ from typing import Any
 import gradio as gr
 
 from ipseg.core.result import Result
-from ipseg.core.types import InputError
-from ipseg.method.pipeline import Progress
+from ipseg.core.types import InputError, Progress
 from ipseg.ui import _answers as answers
 from ipseg.ui import _questions as questions
 from ipseg.ui import _segment_api as api

@@ -18,6 +18,7 @@ from ipseg.core import plugins
 from ipseg.features.dinov2 import DINOv2
 from ipseg.method.encodings import named
 from ipseg.method.pipeline import IPSeg
+from ipseg.method.scorers.cosine import Cosine
 from ipseg.saliency.none import Everything
 from ipseg.segmenters.sam import SegmentAnything
 from ipseg.segmenters.sam2 import SegmentAnything2
@@ -27,7 +28,7 @@ INPUT, _ = scene("input", 120, 83)
 
 
 def an_engine(squash: bool = False) -> IPSeg:
-    return IPSeg(DINOv2(small_dinov2(), size=112), Everything(), SegmentAnything(small_sam(), squash=squash))
+    return IPSeg(DINOv2(small_dinov2(), size=112), Everything(), SegmentAnything(small_sam(), squash=squash), Cosine())
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +131,7 @@ def test_when_nothing_passes_the_filters_nothing_is_found(engine, folder):
 
 def test_on_another_promptable_network_it_says_so():
     parts = DINOv2(small_dinov2(), size=112), Everything(), SegmentAnything2(small_sam2(), small_sam2_processor())
-    matcher = plugins.method("matcher", IPSeg(*parts), draws=2)
+    matcher = plugins.method("matcher", IPSeg(*parts, Cosine()), draws=2)
     assert matcher.label == "Matcher (on the engine's parts)"
     assert "without DINOv2-L and SAM" in matcher.about
     patches = matcher.patches(named(INPUT))

@@ -23,10 +23,11 @@ def engine():
     from networks import small_sam
 
     from ipseg.method.pipeline import IPSeg
+    from ipseg.method.scorers.cosine import Cosine
     from ipseg.saliency.none import Everything
     from ipseg.segmenters.sam import SegmentAnything
 
-    return IPSeg(None, Everything(), SegmentAnything(small_sam()))
+    return IPSeg(None, Everything(), SegmentAnything(small_sam()), Cosine())
 
 
 @pytest.fixture(scope="module")
@@ -145,10 +146,11 @@ def test_an_empty_mask_on_the_way_breaks_nothing(engine, monkeypatch):
 
 def test_a_squashed_engine_is_asked_unsquashed(engine):
     from ipseg.method.pipeline import IPSeg
+    from ipseg.method.scorers.cosine import Cosine
     from ipseg.saliency.none import Everything
     from ipseg.segmenters.sam import SegmentAnything
 
-    squashed = IPSeg(None, Everything(), SegmentAnything(engine.encodings.segmenter.sam, squash=True))
+    squashed = IPSeg(None, Everything(), SegmentAnything(engine.encodings.segmenter.sam, squash=True), Cosine())
     results = []
     for each in (engine, squashed):
         rival = plugins.method("persam", each)

@@ -21,10 +21,11 @@ def engine():
     from networks import small_sam
 
     from ipseg.method.pipeline import IPSeg
+    from ipseg.method.scorers.cosine import Cosine
     from ipseg.saliency.none import Everything
     from ipseg.segmenters.sam import SegmentAnything
 
-    return IPSeg(None, Everything(), SegmentAnything(small_sam()))
+    return IPSeg(None, Everything(), SegmentAnything(small_sam()), Cosine())
 
 
 def test_two_pictures_in_a_mask_out_with_progress(engine):

@@ -27,14 +27,14 @@ def test_one_source_more_keeps_the_settings_of_the_others():
     released = resolve(Options("released", features="dinov2/large+stable_diffusion+clip", timestep=200))
     assert released.sources["dinov2"] == {"model": "large", "size": 840}
     assert released.sources["stable_diffusion"] == {"timestep": 200, "size": 960, "window": 512}
-    assert set(released.method.weights) == {"dinov2", "clip", "s3", "s4", "s5"}
+    assert set(released.scorer[1]["weights"]) == {"dinov2", "clip", "s3", "s4", "s5"}
     assert released.weights == ("dinov2_large", "sd15", "clip_vit_b16", "tsdn", "sam_vit_h")
 
 
 def test_the_weight_of_stable_diffusion():
-    heavy = resolve(Options("paper", sd_weight=1.0)).method.weights
+    heavy = resolve(Options("paper", sd_weight=1.0)).scorer[1]["weights"]
     assert heavy == {"dinov2": 1.0, "s3": 0.3, "s4": 0.2, "s5": 0.1}
-    assert resolve(Options("paper", features="stable_diffusion")).method.weights == {"s3": 0.3, "s4": 0.2, "s5": 0.1}
+    assert resolve(Options("paper", features="stable_diffusion")).scorer[1]["weights"] == {"s3": 0.3, "s4": 0.2, "s5": 0.1}
     without = resolve(Options("paper", sd_weight=0))  # what has no weight is not computed
     assert list(without.sources) == ["dinov2"]
     assert "sd15" not in without.weights
@@ -52,14 +52,15 @@ def test_the_light_one_keeps_its_own_features():
 
 
 def test_what_only_fits_the_offline_parts_stays_with_them():
-    method = resolve(Options("offline", features="dinov2/small")).method
-    assert (method.contrast, method.settled, method.refinement, method.threshold) == (None, False, "single", 0.0)
-    method = resolve(Options("offline", segmenter="sam/vit_b")).method
-    assert method.contrast is not None
-    assert (method.settled, method.refinement) == (False, "single")
-    method = resolve(Options("light", features="texture", segmenter="graphcut", saliency="boundary")).method
-    assert method.contrast is not None
-    assert (method.settled, method.refinement, method.threshold) == (True, "ranked", 0.16)
+    made = resolve(Options("offline", features="dinov2/small"))
+    assert made.scorer == ("cosine", {"weights": {"dinov2": 1.0}})
+    assert (made.method.consensus, made.method.refinement, made.method.threshold) == (False, "single", 0.0)
+    made = resolve(Options("offline", segmenter="sam/vit_b"))
+    assert made.scorer == ("density", {})
+    assert (made.method.consensus, made.method.refinement) == (False, "single")
+    made = resolve(Options("light", features="texture", segmenter="graphcut", saliency="boundary"))
+    assert made.scorer == ("density", {})
+    assert (made.method.consensus, made.method.refinement, made.method.threshold) == (True, "ranked", 0.16)
 
 
 @pytest.mark.parametrize(
@@ -137,7 +138,7 @@ def test_parts_of_different_engines_work_together(changes, tmp_path):
     result = engine.segment(engine.prompt(PROMPT, THING), INPUT)
     assert result.mask.shape == INPUT.shape[:2]
     assert np.isfinite(result.similarity.values).all()
-    assert engine.name.startswith("offline, ")
-    assert set(engine.record) == {"engine", "features", "saliency", "segmenter", "weights", "placement"}
+    assert engine.info.name.startswith("offline, ")
+    assert set(engine.info.record) == {"engine", "features", "saliency", "segmenter", "scorer", "weights", "placement"}
     saliency_of_its_own = engine.segment(engine.prompt(PROMPT), INPUT)
     assert saliency_of_its_own.mask.shape == INPUT.shape[:2]

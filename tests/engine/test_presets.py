@@ -16,6 +16,7 @@ import ipseg
 from ipseg import weights
 from ipseg.core import plugins
 from ipseg.core.types import SettingError
+from ipseg.method.config import EngineInfo
 from ipseg.engine import choice, presets
 from ipseg.engine.presets import PRESETS
 
@@ -48,7 +49,7 @@ def test_paper_and_released_differ_as_they_should():
     assert [one["timestep"] for one in diffusion] == [50, 100]
     assert [one["window"] for one in diffusion] == [0, 512]
     assert paper.weights == released.weights
-    assert paper.method.weights == {"dinov2": 1.0, "s3": 0.03, "s4": 0.02, "s5": 0.01}
+    assert paper.scorer[1]["weights"] == {"dinov2": 1.0, "s3": 0.03, "s4": 0.02, "s5": 0.01}
     assert (paper.method.k, paper.method.clusters) == (32, 4)
 
 
@@ -56,8 +57,8 @@ def test_paper_and_released_differ_as_they_should():
 def test_every_preset_runs_on_small_networks(name, small_models):
     with weights.using(small_models):
         engine = presets.assemble(networks.on_small_pictures(PRESETS[name]), name)
-    assert engine.name == name
-    assert engine.placement.mode in ("cpu", "resident")
+    assert engine.info.name == name
+    assert engine.info.placement.mode in ("cpu", "resident")
     result = engine.segment(engine.prompt(PROMPT), INPUT)
     assert result.mask.shape == INPUT.shape[:2]
     assert type(result.similarity.values) is np.ndarray
@@ -91,7 +92,7 @@ def offline_stands_in(monkeypatch):
 
     def load(name, placement=None):
         if name == "offline":
-            return ipseg.IPSeg(None, None, None, name="offline")
+            return ipseg.IPSeg(None, None, None, None, info=EngineInfo("offline"))
         return real(name, placement=placement)
 
     monkeypatch.setattr(presets, "load", load)
@@ -100,16 +101,16 @@ def offline_stands_in(monkeypatch):
 def test_without_weights_the_offline_engine_is_taken(offline_stands_in, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: True)
     engine = ipseg.load()
-    assert engine.name == "offline"
-    assert engine.reason.startswith(
+    assert engine.info.name == "offline"
+    assert engine.info.reason.startswith(
         '"offline" is the best that this machine can run with what it has. paper: weights of'
     )
-    assert "DINOv2 ViT-S/14, SAM 2.1 tiny missing (244 MB); run `python -m ipseg weights fetch light`" in engine.reason
+    assert "DINOv2 ViT-S/14, SAM 2.1 tiny missing (244 MB); run `python -m ipseg weights fetch light`" in engine.info.reason
 
 
 def test_without_the_packages_the_offline_engine_is_taken(offline_stands_in, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "diffusers" else True)
-    assert 'light: diffusers missing; run pip install "ipseg[models]".' in ipseg.load().reason
+    assert 'light: diffusers missing; run pip install "ipseg[models]".' in ipseg.load().info.reason
 
 
 def test_the_paper_s_models_are_taken_where_there_is_a_gpu(small_models, monkeypatch):
@@ -117,7 +118,7 @@ def test_the_paper_s_models_are_taken_where_there_is_a_gpu(small_models, monkeyp
     monkeypatch.setattr(choice, "gpu_memory", lambda placement=None: 24.0)
     with weights.using(small_models):
         engine = ipseg.load()
-    assert (engine.name, engine.reason) == ("paper", '"paper" is the best that this machine can run with what it has.')
+    assert (engine.info.name, engine.info.reason) == ("paper", '"paper" is the best that this machine can run with what it has.')
 
 
 def test_on_a_cpu_the_light_ones_are_taken(small_models, monkeypatch):
@@ -125,8 +126,8 @@ def test_on_a_cpu_the_light_ones_are_taken(small_models, monkeypatch):
     monkeypatch.setattr(choice, "memory", lambda: 64.0)
     with weights.using(small_models):
         engine = ipseg.load()
-    assert engine.name == "light"
-    assert "paper: slow without a GPU of 6 GB; load it by its name to have it anyway." in engine.reason
+    assert engine.info.name == "light"
+    assert "paper: slow without a GPU of 6 GB; load it by its name to have it anyway." in engine.info.reason
 
 
 def test_damaged_weights_are_passed_over(small_models, offline_stands_in, tmp_path, monkeypatch):
@@ -138,8 +139,8 @@ def test_damaged_weights_are_passed_over(small_models, offline_stands_in, tmp_pa
     monkeypatch.setattr(choice, "memory", lambda: 64.0)
     with weights.using(tmp_path):
         engine = ipseg.load()
-    assert engine.name == "offline"
-    assert "damaged or cut short; run `python -m ipseg weights fetch dinov2_small`" in engine.reason
+    assert engine.info.name == "offline"
+    assert "damaged or cut short; run `python -m ipseg weights fetch dinov2_small`" in engine.info.reason
 
 
 def test_a_small_computer_is_not_filled(small_models, monkeypatch):

@@ -79,7 +79,7 @@ def test_what_was_seen_is_kept_in_the_page(pair, spaces):
     _, lent = pair
     prompt, seen = lent.prompt(PROMPT), lent.encodings
     assert seen.has("features", named(PROMPT))
-    assert seen.has("belief", named(PROMPT))
+    assert seen.has("foreground", named(PROMPT))
     lent.segment(prompt, INPUT)
     assert seen.has("features", named(INPUT))
     assert seen.has("encoding", named(INPUT))
@@ -111,7 +111,7 @@ def test_each_part_can_be_asked_alone(pair):
     picture = named(INPUT)
     for one, other in zip(plain.encodings.features(picture), lent.encodings.features(picture), strict=True):
         np.testing.assert_allclose(one.values, other.values, rtol=1e-5)
-    np.testing.assert_allclose(plain.encodings.belief(picture), lent.encodings.belief(picture), rtol=1e-5)
+    np.testing.assert_allclose(plain.encodings.foreground(picture), lent.encodings.foreground(picture), rtol=1e-5)
     np.testing.assert_allclose(plain.encodings.saliency(picture), lent.encodings.saliency(picture), rtol=1e-5)
     points = plain.segment(plain.prompt(PROMPT), INPUT).points
     one, other = (

@@ -37,7 +37,7 @@ def test_an_engine_that_is_wrong_about_one_object(engine, perseg_folder, tmp_pat
 
 
 def test_presence_counts_refusals(engine, perseg_folder, tmp_path):
-    engine.method = type(engine.method)(threshold=0.0)
+    engine.config = type(engine.config)(threshold=0.0)
     engine.segment, real = None, engine.segment
 
     def always(prompt, image):
@@ -76,7 +76,7 @@ def test_the_table_in_words():
 
 
 def test_flat_saliency_is_an_empty_mask(engine, perseg_folder, tmp_path):
-    engine.encodings.detector = lambda picture: np.full(picture.shape[:2], 0.5, np.float32)
+    engine.encodings.detector = lambda picture, features: np.full(picture.shape[:2], 0.5, np.float32)
     rows, _ = perseg.evaluate(engine, perseg_folder, tmp_path / "runs", absent=0)
     assert rows[-1].saliency == 0
 

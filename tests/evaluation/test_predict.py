@@ -13,7 +13,7 @@ import ipseg
 from ipseg.datasets import perseg
 from ipseg.evaluation import predict
 from ipseg.evaluation.metrics import iou
-from ipseg.method.pipeline import IPSegConfig
+from ipseg.method.config import EngineInfo, IPSegConfig
 
 
 @pytest.fixture
@@ -76,11 +76,11 @@ def test_the_folder_is_named_after_all_that_decides(engine, perseg_folder, tmp_p
     assert name() == names[0]
     assert names[0].startswith("data-colour-")
     for change in ({"k": 33}, {"seed": 1}, {"weights": {"a": 1.0}}, {"threshold": 0.25}):
-        engine.method = dataclasses.replace(IPSegConfig(threshold=0.5), **change)
+        engine.config = dataclasses.replace(IPSegConfig(threshold=0.5), **change)
         names.append(name())
-    engine.method, engine.name = IPSegConfig(threshold=0.5), "colour2"
+    engine.config, engine.info = IPSegConfig(threshold=0.5), EngineInfo("colour2")
     names.append(name())
-    engine.name = "colour"
+    engine.info = EngineInfo("colour")
     assert name() == names[0]
     picture = perseg_folder / "Images" / "sky" / "00.png"
     os.utime(picture, ns=(1, 1))

@@ -10,7 +10,9 @@ from networks import small_dinov2, small_sam, small_sam2, small_sam2_processor, 
 
 from ipseg.features.dinov2 import DINOv2
 from ipseg.features.fusion import Fusion
-from ipseg.method.pipeline import IPSeg, IPSegConfig
+from ipseg.method.pipeline import IPSeg
+from ipseg.method.scorers.cosine import Cosine
+from ipseg.method.config import IPSegConfig
 from ipseg.saliency.none import Everything
 from ipseg.saliency.tokencut import TokenCut
 from ipseg.saliency.tsdn import TSDN
@@ -35,7 +37,7 @@ METHOD = IPSegConfig(k=8, clusters=2, smallest=1, sampling="nearest")
 
 
 def engine(saliency: str, segmenter: str, method: IPSegConfig = METHOD, features: str = "dinov2") -> IPSeg:
-    return IPSeg(FEATURES[features](), SALIENCY[saliency](), SEGMENTERS[segmenter](), method)
+    return IPSeg(FEATURES[features](), SALIENCY[saliency](), SEGMENTERS[segmenter](), Cosine(), method)
 
 
 @pytest.mark.parametrize(
@@ -69,6 +71,6 @@ def test_a_second_question_about_a_picture_encodes_nothing_again(monkeypatch):
     made = engine("none", "sam2")
     prompt = made.prompt(PROMPT)
     made.segment(prompt, INPUT)
-    monkeypatch.setattr(made.encodings.segmenter, "encode", None)
-    monkeypatch.setattr(made.encodings.extractor, "model", None)
+    monkeypatch.setattr(made.segmenter, "encode", None)
+    monkeypatch.setattr(made.features, "model", None)
     assert made.segment(prompt, INPUT, k=4).mask.shape == (120, 83)

@@ -20,8 +20,9 @@ class Script:
     def __init__(self, *answers):
         self.answers, self.asked = list(answers), []
 
-    def predict(self, encoding, points, *, mask=None, box=None, several=False):
-        self.asked.append((encoding, points, None if mask is None else float(mask.mean()), box, several))
+    def predict(self, encoding, points, *, mask_logits=None, box=None, several=False):
+        logits = None if mask_logits is None else float(mask_logits.mean())
+        self.asked.append((encoding, points, logits, box, several))
         masks, scores = self.answers[len(self.asked) - 1]
         step = 10 * len(self.asked)
         logits = np.stack([np.full((4, 4), step + i, dtype=np.float32) for i in range(len(masks))])

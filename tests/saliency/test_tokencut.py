@@ -6,6 +6,7 @@ from scipy.linalg import eigh
 from ipseg.core import geometry, plugins
 from ipseg.core.types import FeatureMap, SettingError
 from ipseg.method.pipeline import IPSeg
+from ipseg.method.scorers.cosine import Cosine
 from ipseg.saliency import tokencut
 
 SIZE = (90, 130)
@@ -29,7 +30,7 @@ def iou(a, b):
 @pytest.mark.parametrize("frame", [geometry.letterbox_frame(SIZE, 24), geometry.aspect_frame(SIZE, 25)])
 @pytest.mark.parametrize("refine", [False, True])
 def test_cuts_the_thing_out(frame, refine):
-    shown = plugins.build("saliency", "tokencut", refine=refine)(PICTURE, features=[features(frame)])
+    shown = plugins.build("saliency", "tokencut", refine=refine)(PICTURE, lambda: [features(frame)])
     assert shown.shape == SIZE
     assert shown.dtype == np.float32
     assert shown.min() >= 0
@@ -61,7 +62,7 @@ def test_same_features_same_cut():
 @pytest.mark.parametrize("values", [np.ones((5, 5, 4)), np.zeros((5, 5, 4)), np.eye(25).reshape(5, 5, 25)])
 def test_nothing_stands_out_where_there_is_no_cut(values):
     layer = FeatureMap("flat", values.astype(np.float32), geometry.squash_frame(SIZE, (5, 5)))
-    assert (tokencut.TokenCut()(PICTURE, features=[layer]) == 0).all()
+    assert (tokencut.TokenCut()(PICTURE, lambda: [layer]) == 0).all()
 
 
 def test_tensors_and_arrays_agree():
@@ -73,10 +74,10 @@ def test_tensors_and_arrays_agree():
 
 def test_the_layer_is_a_setting():
     flat = FeatureMap("flat", np.ones((24, 24, 4), dtype=np.float32), geometry.letterbox_frame(SIZE, 24))
-    assert (tokencut.TokenCut()(PICTURE, features=[flat, features()]) == 0).all()
-    assert tokencut.TokenCut(tokencut.Settings(layer="dino"))(PICTURE, features=[flat, features()]).any()
+    assert (tokencut.TokenCut()(PICTURE, lambda: [flat, features()]) == 0).all()
+    assert tokencut.TokenCut(tokencut.Settings(layer="dino"))(PICTURE, lambda: [flat, features()]).any()
     with pytest.raises(ValueError, match="s3"):
-        tokencut.TokenCut(tokencut.Settings(layer="s3"))(PICTURE, features=[flat])
+        tokencut.TokenCut(tokencut.Settings(layer="s3"))(PICTURE, lambda: [flat])
 
 
 def test_a_tau_that_no_cosine_can_have_is_refused():
@@ -91,7 +92,7 @@ def test_the_pipeline_hands_it_the_features_that_it_has():
         calls.append(picture.shape)
         return (features(),)
 
-    engine = IPSeg(extract, tokencut.TokenCut(), segmenter=None)
+    engine = IPSeg(extract, tokencut.TokenCut(), None, Cosine())
     view = engine.prompt(PICTURE).views[0]
     assert len(calls) == 1
     assert iou(view.saliency > 0.5, THING) > 0.85

@@ -51,7 +51,7 @@ def test_agrees_with_the_package_s_own_predictor(sam, segmenter, encoding, sever
     xy, labels = np.concatenate([POINTS.positive, POINTS.negative]), np.array([1, 1, 0, 0])
     mask = np.sin(np.arange(256 * 256, dtype=np.float32)).reshape(256, 256)
     theirs = predictor.predict(xy, labels, None if box is None else np.array(box), mask[None], several)
-    ours = segmenter.predict(encoding, POINTS, mask=mask, box=box, several=several)
+    ours = segmenter.predict(encoding, POINTS, mask_logits=mask, box=box, several=several)
     assert (ours.masks == theirs[0]).mean() > 0.999  # Pillow's and torchvision's resizing may round differently
     np.testing.assert_allclose(ours.scores, theirs[1], atol=1e-4)
     np.testing.assert_allclose(ours.logits, theirs[2], atol=1e-3)

@@ -55,7 +55,7 @@ def test_agrees_with_the_published_use(model, segmenter, encoding, several, box)
     with torch.inference_mode():
         theirs = model(**inputs, input_masks=torch.from_numpy(mask)[None, None], multimask_output=several)
     masks = processor.post_process_masks(theirs.pred_masks, sizes)[0][0].numpy()
-    ours = segmenter.predict(encoding, POINTS, mask=mask, box=box, several=several)
+    ours = segmenter.predict(encoding, POINTS, mask_logits=mask, box=box, several=several)
     np.testing.assert_array_equal(ours.masks, masks)
     np.testing.assert_allclose(ours.scores, theirs.iou_scores[0, 0].numpy(), atol=1e-5)
     np.testing.assert_allclose(ours.logits, theirs.pred_masks[0, 0].numpy(), atol=1e-4)

@@ -20,7 +20,8 @@ from ipseg.engine.borrowed import Borrower
 from ipseg.engine.options import Options
 from ipseg.method import similarity
 from ipseg.method.encodings import named
-from ipseg.method.pipeline import IPSegConfig
+from ipseg.method.config import IPSegConfig
+from ipseg.method.scorers.cosine import Cosine, Settings
 from ipseg.studies import ablation
 from ipseg.studies.ablation import OWN, TRUE, Pair
 from ipseg.studies.ablation import _layers as layers
@@ -32,19 +33,23 @@ FRAME = geometry.squash_frame((20, 30), (4, 6))
 
 def counted(engine):
     """The engine, and how often it encoded and described each image."""
-    calls, seen = Counter(), engine.encodings
-    extractor, encode = seen.extractor, seen.segmenter.encode
+    calls = Counter()
 
-    def describing(picture):
-        calls["features", named(picture).name] += 1
-        return extractor(picture)
+    class Describing:
+        density = engine.features.density
 
-    def encoding(picture):
-        calls["encoding", named(picture).name] += 1
-        return encode(picture)
+        def __call__(self, picture):
+            calls["features", named(picture).name] += 1
+            return engine.features(picture)
 
-    seen.extractor, seen.segmenter.encode = describing, encoding
-    return engine, calls
+    class Encoding:
+        accepts_prior, is_sam, predict = engine.segmenter.accepts_prior, False, engine.segmenter.predict
+
+        def encode(self, picture):
+            calls["encoding", named(picture).name] += 1
+            return engine.segmenter.encode(picture)
+
+    return replace(engine, features=Describing(), segmenter=Encoding()), calls
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -125,7 +130,6 @@ def test_a_method_without_its_weights_says_so(seen, one_message):
 def test_what_is_kept_is_not_computed_again(seen, pair, folder):
     first, _ = seen
     engine, calls = counted(ipseg.load("offline"))
-    engine.segment = None
     again = ablation.look(engine, pair, folder=folder)
     assert not calls
     np.testing.assert_array_equal(first.own.mask, again.own.mask)
@@ -144,7 +148,7 @@ def test_other_settings_and_pictures_are_kept_apart(seen, pair, folder):
     )
     assert not seen[0].saliencies["tsdn"].error or not any("tsdn" in file.name for file in before)
     engine = ipseg.load("offline")
-    engine.method = replace(engine.method, k=8)
+    engine = replace(engine, config=replace(engine.config, k=8))
     look = ablation.look(engine, Pair(pair.prompt, pair.image), folder=folder)
     assert len(set(folder.iterdir()) - before) == len(before) - 1
     assert look.setting == (8, 4)
@@ -206,11 +210,10 @@ def test_separation_is_the_share_of_pairs_in_order():
     assert ablation.separation(np.zeros((2, 2), np.float32), np.ones((2, 2), bool)) == 0.5
 
 
-def test_ways_of_an_engine_with_stable_diffusion():
+def test_variants_of_an_engine_with_stable_diffusion():
     shares = {"dinov2": 1.0, "s3": 0.03, "s4": 0.02, "s5": 0.01}
-    found = {
-        name: dict(each.weights) for name, each in ablation.ways(IPSegConfig(weights=shares), list(shares)).items()
-    }
+    variants = Cosine(Settings(shares)).variants(list(shares))
+    found = {name: dict(each.settings.weights) for name, each in variants.items()}
     assert found["with sd"] == shares
     assert found["without sd"] == {"dinov2": 1.0}
     assert found["sd"] == {name: shares[name] for name in ("s3", "s4", "s5")}
@@ -227,8 +230,8 @@ def test_ways_of_an_engine_with_stable_diffusion():
         ({"s3": 0.3, "s4": 0.2}, ["s3", "s4"], ["fused", "s3", "s4"]),
     ],
 )
-def test_ways_of_other_engines(shares, names, expected):
-    found = ablation.ways(IPSegConfig(weights=shares), names)
+def test_variants_of_other_engines(shares, names, expected):
+    found = Cosine(Settings(shares)).variants(names)
     assert list(found) == expected
     assert ablation.own_way(found) == expected[0]
 

@@ -13,12 +13,12 @@ from pathlib import Path
 from gradio.context import LocalContext
 
 from ipseg.method import pipeline
-from ipseg.method.pipeline import IPSeg
+from ipseg.method.scorers.density import Density
 from ipseg.ui._limits import Limits
 from ipseg.ui._pool import EnginePool
 
 FOLDER = Path(sys.argv.pop(1))
-similarity, choose = IPSeg._similarity, pipeline.points.choose
+similarity, choose = Density.similarity, pipeline.points.choose
 
 
 def say(word: str) -> None:
@@ -50,7 +50,7 @@ def limits(pool: EnginePool) -> Limits:
     return Limits(float(file.read_text())) if file.exists() else Limits()
 
 
-IPSeg._similarity, pipeline.points.choose = waiting, counted
+Density.similarity, pipeline.points.choose = waiting, counted
 EnginePool.quick = True
 EnginePool.limits = property(limits, lambda pool, value: None)
 sys.path.insert(0, str(Path(__file__).parents[2]))

@@ -16,19 +16,18 @@ from typing import Any
 from ipseg import weights
 from ipseg.core import images, plugins, store
 from ipseg.core.store import Arrays
-from ipseg.core.types import InputError, Mask
+from ipseg.core.types import InputError, Mask, Progress
 from ipseg.engine.borrowed import Borrower
 from ipseg.evaluation.predict import decides
 from ipseg.method.encodings import named
-from ipseg.method.pipeline import IPSeg, Progress
+from ipseg.method.pipeline import IPSeg
 from ipseg.studies.ablation import _layers, _ways
 from ipseg.studies.ablation._answers import Answer, answer, none, packed, unpacked
 from ipseg.studies.ablation._layers import FUSED, Colours, separation
-from ipseg.studies.ablation._ways import CLUSTERS, DIFFUSION, KS, TRUE, Pair, own_way, settings, ways
+from ipseg.studies.ablation._ways import CLUSTERS, KS, TRUE, Pair, own_way, settings
 
 __all__ = [
     "CLUSTERS",
-    "DIFFUSION",
     "FUSED",
     "KS",
     "OWN",
@@ -41,7 +40,6 @@ __all__ = [
     "own_way",
     "separation",
     "settings",
-    "ways",
 ]  # fmt: skip
 
 OWN = "own"  # the engine's own saliency
@@ -54,7 +52,7 @@ class Ablation:
 
     own: Answer  # with everything as the engine has it
     colours: tuple[Colours, ...]  # of each feature layer, and of all fused where there are several
-    similarities: Mapping[str, Answer]  # by the names of :func:`ways`; :func:`own_way` is the engine's own
+    similarities: Mapping[str, Answer]  # by the names of the scorer's variants; :func:`own_way` is the engine's own
     saliencies: Mapping[str, Answer]  # OWN first, then by the methods' names, then TRUE where that is known
     grid: Mapping[tuple[int, int], Answer]  # by (K, c)
     setting: tuple[int, int]  # the engine's own K and c
@@ -77,7 +75,7 @@ def look(engine: IPSeg, pair: Pair, *, folder: Path | None = None, progress: Pro
     report(0.35, "saliency")
     saw = {OWN: own, **dict(_saliencies(engine, pair, once))}
     grid = _grid(once("grid", lambda: _there(engine, pair, _ways.grid, progress=masks)))
-    return Ablation(own, colours, alike, saw, grid, (engine.method.k, engine.method.clusters), _detector(engine))
+    return Ablation(own, colours, alike, saw, grid, (engine.config.k, engine.config.clusters), _detector(engine))
 
 
 def _grid(arrays: Arrays) -> dict[tuple[int, int], Answer]:
@@ -94,7 +92,7 @@ def _colours(engine: IPSeg, pair: Pair, found: Mask) -> Arrays:
     one, other = (engine.encodings.features(named(picture)) for picture in (pair.prompt, pair.image))
     seen = list(zip(one, other, strict=True))
     if len(seen) > 1:
-        shares = engine.method.weights or {layer.name: 1.0 for layer in one}
+        shares = engine.scorer.layer_weights([layer.name for layer in one])
         seen.insert(0, (_layers.fused(one, shares), _layers.fused(other, shares)))
     thing = engine.prompt(pair.prompt, pair.thing).views[0].cells
     where = found if pair.truth is None else pair.truth
@@ -112,7 +110,7 @@ def _there(
 
 def _saliencies(engine: IPSeg, pair: Pair, once: Once) -> Iterator[tuple[str, Answer]]:
     """Every other way to hide the prompt's background; a method that cannot look takes its message."""
-    names = [name for name in plugins.names("saliency") if engine.method.settled or name != _detector(engine)]
+    names = [name for name in plugins.names("saliency") if engine.config.consensus or name != _detector(engine)]
     for name in [*names, *([TRUE] if pair.thing is not None else [])]:
         try:
             for needed in weights.serving(name):
@@ -126,7 +124,7 @@ def _saliencies(engine: IPSeg, pair: Pair, once: Once) -> Iterator[tuple[str, An
 
 
 def _detector(engine: IPSeg) -> str:
-    return str(next(iter(engine.record.get("saliency", ())), ""))
+    return str(next(iter(engine.info.record.get("saliency", ())), ""))
 
 
 def _keeper(engine: IPSeg, pair: Pair, folder: Path | None) -> Once:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,15 +11,15 @@ from numpy.typing import NDArray
 
 from ipseg.core import geometry, plugins
 from ipseg.core.store import Arrays
-from ipseg.core.types import Mask, Picture, Prompt
-from ipseg.method.encodings import Encodings, Named, named
-from ipseg.method.pipeline import IPSeg, IPSegConfig, Progress
+from ipseg.core.types import Mask, Picture, Progress, Prompt, SaliencyMethod
+from ipseg.method import refinement
+from ipseg.method.encodings import Named, named
+from ipseg.method.pipeline import IPSeg
+from ipseg.method.config import IPSegConfig
 from ipseg.studies.ablation._answers import Answer, answer, packed
 
-DIFFUSION = ("s3", "s4", "s5")  # layers of Stable Diffusion, as its extractor names them
 KS = (8, 16, 32, 64)  # of Table 4
 CLUSTERS = (2, 4, 8, 16)
-COSINE = "cosine"  # Eq. 6 alone, of an engine that weighs the object against its grounds
 TRUE = "true"  # the true mask of the prompt
 
 
@@ -34,35 +33,8 @@ class Pair:
     truth: Mask | None = None  # in the image
 
 
-def ways(method: IPSegConfig, names: Sequence[str]) -> dict[str, IPSegConfig]:
-    """The method with its similarity made otherwise: {way: method}, the engine's own among them.
-
-    ``names`` are the engine's feature layers. A way is a layer's name, "fused", "with sd", "without sd", "sd", or of an
-    engine that weighs the object against its grounds COSINE, "grounds" and "prior", each with one object more.
-    """
-    if method.contrast is not None:
-        plain = replace(method, contrast=None, weights={names[0]: 1.0})
-        return {
-            COSINE: plain,
-            "grounds": replace(method, contrast=replace(method.contrast, prior=0.0)),
-            "prior": method,
-        }
-    used = {name: method.weights.get(name, 0.0) if method.weights else 1.0 for name in names}
-    used = {name: weight for name, weight in used.items() if weight}
-    diffusion = {name: weight for name, weight in used.items() if name in DIFFUSION}
-    others = {name: weight for name, weight in used.items() if name not in DIFFUSION}
-    sets: dict[str, Mapping[str, float]] = {}
-    if diffusion and others:
-        sets = {"without sd": others, "with sd": used, "sd": diffusion}
-    elif len(used) > 1:
-        sets = {"fused": used}
-    shown = [set(each) for each in sets.values()]
-    sets |= {name: {name: 1.0} for name in used if {name} not in shown}
-    return {name: replace(method, weights=chosen) for name, chosen in sets.items()}
-
-
 def own_way(found: Mapping[str, Any]) -> str:
-    """The way of :func:`ways` that is the engine's own."""
+    """The name of the engine's own scorer among its variants."""
     return next((name for name in ("prior", "with sd", "fused") if name in found), next(iter(found)))
 
 
@@ -73,13 +45,14 @@ def settings(method: IPSegConfig) -> list[tuple[int, int]]:
 
 
 def similarities(engine: IPSeg, pair: Pair) -> Arrays:
-    """The answers by :func:`ways`, each with its similarity."""
-    prompt = engine.prompt(pair.prompt)
+    """The answers by each of the scorer's variants, each with its similarity."""
     names = [layer.name for layer in engine.encodings.features(named(pair.image))]
+    needs_log_odds = refinement.named(engine.config.refinement).needs_prior
     found = {}
-    for name, method in ways(engine.method, names).items():
-        other = _otherwise(engine, method=method)
-        if name == COSINE:
+    for name, scorer in engine.scorer.variants(names).items():
+        other = replace(engine, scorer=scorer)
+        prompt = other.prompt(pair.prompt)
+        if needs_log_odds and not scorer.log_odds:
             found[name] = _halved(other, prompt, pair.image)
             continue
         result = other.segment(prompt, pair.image)
@@ -88,7 +61,7 @@ def similarities(engine: IPSeg, pair: Pair) -> Arrays:
 
 
 def _halved(engine: IPSeg, prompt: Prompt, image: Picture) -> Answer:
-    """A similarity that the engine's segmenter cannot take, cut in two by Otsu's threshold."""
+    """A similarity that the engine's refinement cannot take, cut in two by Otsu's threshold."""
     from skimage.filters import threshold_otsu
 
     points, likeness = engine.choose_points(prompt, image)
@@ -99,7 +72,7 @@ def _halved(engine: IPSeg, prompt: Prompt, image: Picture) -> Answer:
 
 def grid(engine: IPSeg, pair: Pair, progress: Progress | None = None) -> Arrays:
     """The answers by K and c."""
-    prompt, found, asked = engine.prompt(pair.prompt), {}, settings(engine.method)
+    prompt, found, asked = engine.prompt(pair.prompt), {}, settings(engine.config)
     for done, (k, clusters) in enumerate(asked):
         if progress:
             progress(done / len(asked), "mask")
@@ -114,33 +87,10 @@ def hidden(engine: IPSeg, pair: Pair, name: str) -> Arrays:
         shown = pair.thing.astype(np.float32)
     else:
         shown = engine.encodings.keep(f"saliency {name}", seen, lambda: _look(engine, name, seen))
-    told = _otherwise(engine, encodings=_Told(engine.encodings, seen, shown))
-    return packed({name: answer(engine.segment(told.prompt(pair.prompt), pair.image), shown)})
+    prompt = engine.prompt_of([engine.view(seen, shown)])
+    return packed({name: answer(engine.segment(prompt, pair.image), shown)})
 
 
 def _look(engine: IPSeg, name: str, picture: Named) -> NDArray[np.float32]:
-    method = plugins.build("saliency", name, placement=engine.placement)
-    other = Encodings(engine.encodings.extractor, method, engine.encodings.segmenter)
-    other.cache = engine.encodings.cache  # its features are there already
-    return other.saliency(picture)
-
-
-class _Told:
-    """What an engine sees, told where the object of one image is."""
-
-    def __init__(self, seen: Encodings, picture: Named, shown: NDArray[np.float32]) -> None:
-        self._seen, self._name, self._shown = seen, picture.name, shown
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._seen, name)
-
-    def belief(self, picture: Named) -> NDArray[np.float32]:
-        """As :meth:`ipseg.method.encodings.Encodings.belief`."""
-        return self._shown if picture.name == self._name else self._seen.belief(picture)
-
-
-def _otherwise(engine: IPSeg, **changes: Any) -> IPSeg:
-    other = copy.copy(engine)
-    for name, value in changes.items():
-        setattr(other, name, value)
-    return other
+    method: SaliencyMethod = plugins.build("saliency", name, placement=engine.info.placement)
+    return method(picture.pixels, lambda: engine.encodings.features(picture))
