@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from ipseg.engine.choice import load
     from ipseg.engine.options import Options
     from ipseg.engine.presets import PRESETS
+    from ipseg.method.config import IPSegConfig
     from ipseg.method.pipeline import IPSeg
-from ipseg.method.config import IPSegConfig
     from ipseg.method.points import MAX_CLUSTERS, MAX_K
 
 _HOMES = {

@@ -18,8 +18,9 @@ from ipseg.core import geometry, images
 from ipseg.core.result import Instance, Result
 from ipseg.core.types import Points, Similarity
 from ipseg.method import points
-from ipseg.method.encodings import Encodings
 from ipseg.method.config import EngineInfo, IPSegConfig
+from ipseg.method.encodings import Encodings
+from ipseg.method.scorers.cosine import Cosine
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 COLOURS = {"apple": (200, 30, 40), "leaf": (40, 170, 60), "sky": (50, 90, 210)}
@@ -51,6 +52,7 @@ class ColourEngine:
     """Answers like an engine, knowing nothing but colour: the centre pixel of the prompt, and pixels close to it."""
 
     config: IPSegConfig = field(default_factory=lambda: IPSegConfig(threshold=0.5))
+    scorer: Cosine = field(default_factory=Cosine)
     info: EngineInfo = field(default_factory=lambda: EngineInfo("colour"))
     calls: int = 0
     asked: dict = field(default_factory=dict)

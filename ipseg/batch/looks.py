@@ -98,7 +98,15 @@ class Question:
 
 def _key(engine: IPSeg, pictures: Sequence[Picture], masks: Sequence[Any], numbers: dict[str, Any]) -> str:
     shown = [images.fingerprint(*pair) for pair in zip(pictures, masks, strict=True)]
-    settings = [engine.info.name, dict(engine.info.record), repr(engine.config), shown, numbers, _code()]
+    settings = [
+        engine.info.name,
+        dict(engine.info.record),
+        repr(engine.config),
+        repr(engine.scorer),
+        shown,
+        numbers,
+        _code(),
+    ]
     text = json.dumps(settings, sort_keys=True, default=str)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 

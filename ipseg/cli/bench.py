@@ -76,7 +76,7 @@ def _measure(engine: IPSeg, prompt: Picture, image: Picture, repeat: int) -> lis
 
 def _gpu(engine: IPSeg) -> str:
     """Where the models ran, and the most that a GPU held."""
-    where = engine.info.placement.describe()
+    where = engine.info.placement.describe() if engine.info.placement else {}
     line = f"models: {where['mode']} on {where['device']}, {where['dtype']}"
     if not where["device"].startswith("cuda"):
         return f"{line}\n"

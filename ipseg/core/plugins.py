@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import ast
 import importlib
-import importlib.util
 import inspect
 import pkgutil
 from dataclasses import fields
@@ -90,10 +89,10 @@ def _path(kind: str, name: str) -> str:
 
 
 def _tree(kind: str, name: str) -> ast.Module:
-    found = importlib.util.find_spec(_path(kind, name))
-    if found is None or found.origin is None:
-        return ast.Module([], [])
-    return ast.parse(Path(found.origin).read_text(encoding="utf-8"))
+    _path(kind, name)
+    folders = [Path(folder) for folder in importlib.import_module(_package(kind)).__path__]
+    files = [file for folder in folders for file in (folder / f"{name}.py", folder / name / "__init__.py")]
+    return ast.parse(next(file for file in files if file.is_file()).read_text(encoding="utf-8"))
 
 
 def _settings(plugin: ModuleType, name: str, settings: dict[str, Any]) -> Any:

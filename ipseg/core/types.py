@@ -267,6 +267,21 @@ class SAMSegmenter(Segmenter, Protocol):
         """The same network on images that are scaled and padded."""
         ...
 
+    def predict(
+        self,
+        encoding: Any,
+        points: Points,
+        /,
+        *,
+        mask_logits: NDArray[np.float32] | None = None,
+        prior: NDArray[np.float32] | None = None,
+        box: tuple[float, float, float, float] | None = None,
+        several: bool = False,
+        decoder: Any = None,
+    ) -> Candidates:
+        """As :meth:`Segmenter.predict`; ``decoder`` takes the place of the module's own mask decoder for this call."""
+        ...
+
     def enlarge(
         self, encoding: Any, logits: NDArray[np.float32], size: tuple[int, int] | None = None, /
     ) -> NDArray[np.float32]:

@@ -27,7 +27,7 @@ class Borrower(IPSeg):
     def __init__(self, chosen: Options, lender: Lender) -> None:
         preset = options.resolve(chosen)
         accepts_prior = plugins.declares("segmenters", preset.segmenter[0], "accepts_prior")
-        parts: tuple[Any, ...] = (_Part("extractor"), _Part("detector"), _Part("segmenter", accepts_prior))
+        parts: tuple[Any, Any, Any] = (_Part("extractor"), _Part("detector"), _Part("segmenter", accepts_prior))
         record = {
             "engine": chosen.name,
             "features": {source: dict(settings) for source, settings in preset.sources.items()},

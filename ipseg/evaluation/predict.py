@@ -36,7 +36,7 @@ def decides(engine: IPSeg) -> bytes:
     source = hashlib.blake2b(digest_size=32)
     for file in sorted(Path(ipseg.__file__).parent.rglob("*.py")):
         source.update(file.read_bytes())
-    settings = json.dumps({"method": asdict(engine.config), **engine.info.record}, sort_keys=True, default=str)
+    settings = json.dumps(_record(engine), sort_keys=True, default=str)
     source.update(settings.encode() + engine.info.name.encode())
     return source.digest()
 
@@ -49,7 +49,7 @@ def predict(
     A record holds ``found``, ``score``, ``seconds`` (of the whole call) and the name of the mask's PNG file.
     """
     target.mkdir(parents=True, exist_ok=True)
-    record = {"method": asdict(engine.config), **engine.info.record}
+    record = _record(engine)
     target.with_name(f"{target.name}.json").write_text(
         json.dumps(record, indent=2, default=str)
     )  # what answered, weights and all
@@ -61,6 +61,10 @@ def predict(
         if not path.is_file():
             _answer(engine, episode, path)
         yield episode, json.loads(path.read_text())
+
+
+def _record(engine: IPSeg) -> dict:
+    return {"method": asdict(engine.config), "scorer": repr(engine.scorer), **engine.info.record}
 
 
 def read_mask(target: Path, record: dict) -> np.ndarray:

@@ -17,7 +17,6 @@ from ipseg.core import images
 from ipseg.core.types import ImageError
 from ipseg.engine.options import Options
 from ipseg.method import points
-from ipseg.method.pipeline import IPSeg
 from ipseg.ui._jobs import Jobs
 from ipseg.ui._limits import Watch
 from ipseg.ui._pool import EnginePool

@@ -34,7 +34,11 @@ def test_one_source_more_keeps_the_settings_of_the_others():
 def test_the_weight_of_stable_diffusion():
     heavy = resolve(Options("paper", sd_weight=1.0)).scorer[1]["weights"]
     assert heavy == {"dinov2": 1.0, "s3": 0.3, "s4": 0.2, "s5": 0.1}
-    assert resolve(Options("paper", features="stable_diffusion")).scorer[1]["weights"] == {"s3": 0.3, "s4": 0.2, "s5": 0.1}
+    assert resolve(Options("paper", features="stable_diffusion")).scorer[1]["weights"] == {
+        "s3": 0.3,
+        "s4": 0.2,
+        "s5": 0.1,
+    }
     without = resolve(Options("paper", sd_weight=0))  # what has no weight is not computed
     assert list(without.sources) == ["dinov2"]
     assert "sd15" not in without.weights

@@ -16,9 +16,9 @@ import ipseg
 from ipseg import weights
 from ipseg.core import plugins
 from ipseg.core.types import SettingError
-from ipseg.method.config import EngineInfo
 from ipseg.engine import choice, presets
 from ipseg.engine.presets import PRESETS
+from ipseg.method.config import EngineInfo
 
 WITH_MODELS = [name for name, preset in PRESETS.items() if preset.weights]
 PROMPT, _ = scene("prompt", 75, 101)
@@ -105,7 +105,10 @@ def test_without_weights_the_offline_engine_is_taken(offline_stands_in, monkeypa
     assert engine.info.reason.startswith(
         '"offline" is the best that this machine can run with what it has. paper: weights of'
     )
-    assert "DINOv2 ViT-S/14, SAM 2.1 tiny missing (244 MB); run `python -m ipseg weights fetch light`" in engine.info.reason
+    assert (
+        "DINOv2 ViT-S/14, SAM 2.1 tiny missing (244 MB); run `python -m ipseg weights fetch light`"
+        in engine.info.reason
+    )
 
 
 def test_without_the_packages_the_offline_engine_is_taken(offline_stands_in, monkeypatch):
@@ -118,7 +121,10 @@ def test_the_paper_s_models_are_taken_where_there_is_a_gpu(small_models, monkeyp
     monkeypatch.setattr(choice, "gpu_memory", lambda placement=None: 24.0)
     with weights.using(small_models):
         engine = ipseg.load()
-    assert (engine.info.name, engine.info.reason) == ("paper", '"paper" is the best that this machine can run with what it has.')
+    assert (engine.info.name, engine.info.reason) == (
+        "paper",
+        '"paper" is the best that this machine can run with what it has.',
+    )
 
 
 def test_on_a_cpu_the_light_ones_are_taken(small_models, monkeypatch):

@@ -14,6 +14,7 @@ from ipseg.datasets import perseg
 from ipseg.evaluation import predict
 from ipseg.evaluation.metrics import iou
 from ipseg.method.config import EngineInfo, IPSegConfig
+from ipseg.method.scorers.cosine import Cosine, Settings
 
 
 @pytest.fixture
@@ -75,10 +76,12 @@ def test_the_folder_is_named_after_all_that_decides(engine, perseg_folder, tmp_p
     names = [name()]
     assert name() == names[0]
     assert names[0].startswith("data-colour-")
-    for change in ({"k": 33}, {"seed": 1}, {"weights": {"a": 1.0}}, {"threshold": 0.25}):
+    for change in ({"k": 33}, {"seed": 1}, {"consensus": True}, {"threshold": 0.25}):
         engine.config = dataclasses.replace(IPSegConfig(threshold=0.5), **change)
         names.append(name())
-    engine.config, engine.info = IPSegConfig(threshold=0.5), EngineInfo("colour2")
+    engine.config, engine.scorer = IPSegConfig(threshold=0.5), Cosine(Settings({"a": 1.0}))
+    names.append(name())
+    engine.scorer, engine.info = Cosine(), EngineInfo("colour2")
     names.append(name())
     engine.info = EngineInfo("colour")
     assert name() == names[0]

@@ -10,9 +10,9 @@ from networks import small_dinov2, small_sam, small_sam2, small_sam2_processor, 
 
 from ipseg.features.dinov2 import DINOv2
 from ipseg.features.fusion import Fusion
+from ipseg.method.config import IPSegConfig
 from ipseg.method.pipeline import IPSeg
 from ipseg.method.scorers.cosine import Cosine
-from ipseg.method.config import IPSegConfig
 from ipseg.saliency.none import Everything
 from ipseg.saliency.tokencut import TokenCut
 from ipseg.saliency.tsdn import TSDN

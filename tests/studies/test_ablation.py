@@ -19,8 +19,8 @@ from ipseg.engine import presets, zerogpu
 from ipseg.engine.borrowed import Borrower
 from ipseg.engine.options import Options
 from ipseg.method import similarity
-from ipseg.method.encodings import named
 from ipseg.method.config import IPSegConfig
+from ipseg.method.encodings import named
 from ipseg.method.scorers.cosine import Cosine, Settings
 from ipseg.studies import ablation
 from ipseg.studies.ablation import OWN, TRUE, Pair

@@ -41,7 +41,7 @@ def test_an_answer_is_computed_once(contents, engine, tmp_path, monkeypatch):
     first = galleries.answer(engine, prompts, kind.inputs[0], tmp_path)
     assert 0 <= first.iou <= 1
     assert first.saliency.dtype == np.uint8
-    monkeypatch.setattr(engine, "segment", None)
+    monkeypatch.setattr(type(engine), "segment", None)
     again = galleries.answer(engine, prompts, kind.inputs[0], tmp_path)
     np.testing.assert_array_equal(first.mask, again.mask)
     assert (first.iou, first.found) == (again.iou, again.found)

@@ -13,9 +13,9 @@ from ipseg.core import geometry, plugins
 from ipseg.core.store import Arrays
 from ipseg.core.types import Mask, Picture, Progress, Prompt, SaliencyMethod
 from ipseg.method import refinement
+from ipseg.method.config import IPSegConfig
 from ipseg.method.encodings import Named, named
 from ipseg.method.pipeline import IPSeg
-from ipseg.method.config import IPSegConfig
 from ipseg.studies.ablation._answers import Answer, answer, packed
 
 KS = (8, 16, 32, 64)  # of Table 4
