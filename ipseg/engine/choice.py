@@ -33,7 +33,7 @@ def load(name: str | None = None, *, placement: Any = None, **changes: Any) -> I
 
     ``changes`` are fields of :class:`ipseg.engine.options.Options`: ``load("paper", segmenter="sam/vit_b")``.
     ``placement`` is an :class:`ipseg.engine.placement.Placement`; without one, a GPU where there is one, else the CPU.
-    Nothing is ever downloaded: ``python -m ipseg weights fetch PRESET`` does that. ``engine.reason`` says why an engine
+    Nothing is ever downloaded: ``python -m ipseg weights fetch PRESET`` does that. ``engine.info.reason`` says why an engine
     was taken. Raises as :func:`ipseg.engine.presets.load` does, and SettingError for a change that is not known.
     """
     unknown = sorted(set(changes) - set(Options.__dataclass_fields__))

@@ -88,6 +88,8 @@ class EfficientNet:
     ``model`` is what :func:`ipseg.features._lite0.build` made for at least these ``blocks``.
     """
 
+    density = False
+
     def __init__(
         self,
         model: bytes,

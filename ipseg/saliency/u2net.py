@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ipseg import weights
-from ipseg.core.types import Picture
+from ipseg.core.types import LazyFeatures, Picture
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, as it was trained
 SIZE = 320  # pixels of the square that the network sees
@@ -39,7 +39,7 @@ class U2Net:
     def __init__(self, model: bytes, *, threads: int = 0) -> None:
         self.network = weights.OnnxNetwork(model, threads=threads)
 
-    def __call__(self, picture: Picture) -> NDArray[np.float32]:
+    def __call__(self, picture: Picture, features: LazyFeatures | None = None) -> NDArray[np.float32]:
         """(H, W, 3) uint8 RGB to (H, W) float32 in [0, 1], in image pixels: :meth:`probability`, stretched to [0, 1].
 
         A map without any contrast stays as it is.
