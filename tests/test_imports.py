@@ -41,6 +41,7 @@ CORE = (
     "cache",
     "store",
     "serialize",
+    "device",
     "plugins",
     "result",
 )  # likewise inside core

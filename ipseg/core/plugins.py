@@ -17,6 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from ipseg.core.device import CPU
 from ipseg.core.types import Device, SettingError
 
 KINDS = ("features", "saliency", "segmenters", "scorers", "baselines", "datasets", "cli", "ui")
@@ -61,11 +62,8 @@ def build(kind: str, name: str, *, placement: Device | None = None, **settings: 
     chosen = _settings(plugin, name, settings)
     if "placement" not in inspect.signature(plugin.build).parameters:
         return plugin.build(chosen)
-    if placement is None:
-        from ipseg.engine.placement import Placement
-
-        placement = Placement("cpu")
-    return placement.guard(plugin.build(chosen, placement))
+    where = CPU() if placement is None else placement
+    return where.guard(plugin.build(chosen, where))
 
 
 def method(name: str, engine: Any, **settings: Any) -> Any:

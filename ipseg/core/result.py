@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ipseg.core import geometry, viz
-from ipseg.core.types import Mask, Picture, Points, Similarity
+from ipseg.core.types import Mask, Picture, Points, Progress, Similarity
 
 
 @dataclass(frozen=True)
@@ -88,6 +88,31 @@ class Result:
     def heat_map(self) -> Picture:
         """The similarity as a heat map over the image: (H, W, 3) uint8."""
         return viz.heat_map(self.picture, self.similarity_map())
+
+
+class SegmentationMethod(Protocol):
+    """A method that segments what a prompt shows: IPSeg and every baseline.
+
+    Its prompts have ``notices`` (messages for a person) and ``source`` (where the mask comes from).
+    """
+
+    @property
+    def label(self) -> str:
+        """Its name in a table, with what differs from the published method."""
+        ...
+
+    @property
+    def about(self) -> str:
+        """What differs from the published method, in a message; "" when nothing does."""
+        ...
+
+    def prompt(self, pictures: Any, masks: Any = None, /, *, progress: Progress | None = None) -> Any:
+        """Make a prompt of images of the object, each with its mask or None."""
+        ...
+
+    def segment(self, prompt: Any, image: Any, /, *, progress: Progress | None = None) -> Result:
+        """Segment what the prompt shows in ``image``."""
+        ...
 
 
 def _of_instance(one: Instance) -> dict[str, Any]:

@@ -9,13 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-
-if TYPE_CHECKING:
-    from ipseg.core.result import Result
 
 Picture = NDArray[np.uint8]
 """(H, W, 3) uint8, RGB, upright, as :func:`ipseg.core.images.open_image` returns it."""
@@ -192,6 +189,9 @@ class PromptFeatures:
     features: tuple[FeatureMap, ...]  # every layer; the first is the coarsest that a scorer needs
     cells: Callable[[Frame], NDArray[np.bool_]]  # the object's cells on a grid, (rows, columns), at least one
 
+    def __post_init__(self) -> None:
+        _require(len(self.features) > 0, "expected at least one feature layer, got none")
+
 
 @dataclass(frozen=True)
 class InputFeatures:
@@ -199,6 +199,9 @@ class InputFeatures:
 
     features: tuple[FeatureMap, ...]
     foreground: Callable[[], NDArray[np.float32]]  # foreground probability, (H, W) in [0, 1]; computed when called
+
+    def __post_init__(self) -> None:
+        _require(len(self.features) > 0, "expected at least one feature layer, got none")
 
 
 class FeatureExtractor(Protocol):
@@ -367,29 +370,4 @@ class Device(Protocol):
 
     def describe(self) -> dict[str, str]:
         """For the record of a run."""
-        ...
-
-
-class SegmentationMethod(Protocol):
-    """A method that segments what a prompt shows: IPSeg and every baseline.
-
-    Its prompts have ``notices`` (messages for a person) and ``source`` (where the mask comes from).
-    """
-
-    @property
-    def label(self) -> str:
-        """Its name in a table, with what differs from the published method."""
-        ...
-
-    @property
-    def about(self) -> str:
-        """What differs from the published method, in a message; "" when nothing does."""
-        ...
-
-    def prompt(self, pictures: Any, masks: Any = None, /, *, progress: Progress | None = None) -> Any:
-        """Make a prompt of images of the object, each with its mask or None."""
-        ...
-
-    def segment(self, prompt: Any, image: Any, /, *, progress: Progress | None = None) -> Result:
-        """Segment what the prompt shows in ``image``."""
         ...

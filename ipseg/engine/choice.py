@@ -33,8 +33,8 @@ def load(name: str | None = None, *, placement: Any = None, **changes: Any) -> I
 
     ``changes`` are fields of :class:`ipseg.engine.options.Options`: ``load("paper", segmenter="sam/vit_b")``.
     ``placement`` is an :class:`ipseg.engine.placement.Placement`; without one, a GPU where there is one, else the CPU.
-    Nothing is ever downloaded: ``python -m ipseg weights fetch PRESET`` does that. ``engine.info.reason`` says why an engine
-    was taken. Raises as :func:`ipseg.engine.presets.load` does, and SettingError for a change that is not known.
+    Nothing is ever downloaded: ``python -m ipseg weights fetch PRESET`` does that. ``info.reason`` of the engine says
+    why it was taken. Raises as :func:`ipseg.engine.presets.load` does, and SettingError for a change that is not known.
     """
     unknown = sorted(set(changes) - set(Options.__dataclass_fields__))
     if unknown:

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from ipseg.core import plugins
-from ipseg.core.result import Result
-from ipseg.core.types import InputError, Mask, Picture, Progress, SegmentationMethod, SettingError
+from ipseg.core.result import Result, SegmentationMethod
+from ipseg.core.types import InputError, Mask, Picture, Progress, SettingError
 from ipseg.method.pipeline import IPSeg
 
 USUAL = ("ipseg", "persam")

@@ -34,7 +34,7 @@ def made(tmp_path: Path, monkeypatch):
 
 @pytest.mark.parametrize("kind", plugins.KINDS)
 def test_names_are_the_files(kind):
-    folder = Path(ipseg.__file__).parent / kind
+    folder = Path(ipseg.__file__).parent / ("method/scorers" if kind == "scorers" else kind)
     files = {path.stem for path in folder.glob("*.py") if not path.stem.startswith("_")}
     assert plugins.names(kind) == sorted(files)
 
@@ -89,3 +89,26 @@ def test_an_unknown_preset_lists_what_there_is(one_message):
     with pytest.raises(SettingError, match=r'no preset "online"; choose one of: .*offline') as caught:
         presets.load("online")
     one_message(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "capability", "expected"),
+    [
+        ("segmenters", "graphcut", "accepts_prior", True),
+        ("segmenters", "sam", "accepts_prior", False),
+        ("segmenters", "sam", "is_sam", True),
+        ("segmenters", "sam2", "is_sam", False),
+        ("features", "texture", "density", True),
+        ("features", "fusion", "density", False),
+        ("scorers", "density", "log_odds", True),
+        ("scorers", "cosine", "log_odds", False),
+    ],
+)
+def test_capabilities_are_read_without_an_import(kind, name, capability, expected, monkeypatch):
+    monkeypatch.setattr(plugins, "module", None)
+    assert plugins.declares(kind, name, capability) is expected
+
+
+def test_capabilities_of_an_unknown_part():
+    with pytest.raises(SettingError, match='There is no "lasso" among the segmenters'):
+        plugins.declares("segmenters", "lasso", "is_sam")

@@ -12,7 +12,6 @@ from ipseg.core.types import Candidates, FeatureMap, Frame, InputError, Points, 
 
 FRAME = Frame((20, 30), (2, 3), (0, 0, 30, 20))
 GRID = np.zeros((2, 3), np.float32)
-LOOK = np.ones((1, 3), np.float32)
 INSIDE = np.ones((2, 3), bool)
 NONE = np.zeros((0, 2), np.float32)
 
@@ -20,10 +19,12 @@ GOOD = {
     "Frame": FRAME,
     "FeatureMap": FeatureMap("colour", np.zeros((2, 3, 5)), FRAME),
     "Prototype": Prototype({"colour": np.zeros(5)}),
-    "View": View(np.zeros((20, 30, 3), np.uint8), np.zeros((20, 30), np.float32), False, INSIDE, FRAME, LOOK),
+    "View": View(np.zeros((20, 30, 3), np.uint8), np.zeros((20, 30), np.float32), False, INSIDE, FRAME),
     "Similarity": Similarity(GRID, INSIDE, FRAME),
     "Points": Points(NONE, NONE),
     "Candidates": Candidates(np.zeros((2, 4, 5), bool), np.zeros(2, np.float32), np.zeros((2, 1, 1), np.float32)),
+    "PromptFeatures": types.PromptFeatures((FeatureMap("colour", np.zeros((2, 3, 5)), FRAME),), lambda frame: INSIDE),
+    "InputFeatures": types.InputFeatures((FeatureMap("colour", np.zeros((2, 3, 5)), FRAME),), lambda: GRID),
 }
 GOOD["Prompt"] = Prompt((GOOD["View"],), GOOD["Prototype"])
 
@@ -36,6 +37,8 @@ BAD = [
     ("FeatureMap", {"values": np.zeros((3, 2, 5))}, r"grid of \(2, 3\), got \(3, 2\)"),
     ("View", {"saliency": np.zeros((30, 20), np.float32)}, r"shape \(20, 30\), got \(30, 20\)"),
     ("View", {"cells": INSIDE.T}, r"expected \(2, 3\) cells, got \(3, 2\)"),
+    ("PromptFeatures", {"features": ()}, "at least one feature layer, got none"),
+    ("InputFeatures", {"features": ()}, "at least one feature layer, got none"),
     ("Prompt", {"views": ()}, "at least one image in a prompt, got none"),
     ("Similarity", {"values": GRID.T}, r"expected \(2, 3\) cells, got \(3, 2\)"),
     ("Similarity", {"inside": INSIDE[:1]}, r"expected \(2, 3\) cells, got \(1, 3\)"),
