@@ -12,6 +12,7 @@ from ipseg.studies import ablation
 from ipseg.studies.ablation import Ablation, Answer, Pair
 from ipseg.studies.comparison import iou
 from ipseg.ui import _figures as draw
+from ipseg.ui._redaction import without_folders
 
 NAMES = {  # layers and ways
     "texture": "Colour and texture",
@@ -161,7 +162,7 @@ def saliency(told: Told) -> str:
     for name, one in found.items():
         label = METHODS.get(name, name)
         if one.map is None:
-            rows[label] = one.error
+            rows[label] = without_folders(one.error)
             continue
         fit = [] if told.pair.thing is None else [f"{iou(one.map > 0.5, told.pair.thing):.2f}"]
         rows[label] = [*fit, f"{told.iou(one):.2f}"]
@@ -203,7 +204,7 @@ def record(told: Told, engine: str) -> dict[str, Any]:
     look = told.look
 
     def scored(found: Mapping[Any, Answer]) -> dict[str, Any]:
-        return {str(name): one.error or round(told.iou(one), 4) for name, one in found.items()}
+        return {str(name): without_folders(one.error) or round(told.iou(one), 4) for name, one in found.items()}
 
     return {
         "engine": engine,

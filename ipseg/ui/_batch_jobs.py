@@ -21,6 +21,7 @@ from ipseg.ui._jobs import Jobs
 from ipseg.ui._limits import Watch
 from ipseg.ui._pool import EnginePool
 from ipseg.ui._progress import Tally
+from ipseg.ui._redaction import without_folders
 
 LOADING = '<div class="waiting" role="status">Reading the prompt.</div>'
 
@@ -111,7 +112,7 @@ def _taken(parcel: Parcel, tally: Tally, outcome: pictures.Outcome) -> Any:
     """One outcome into the parcel and the counts; returns what the gallery takes."""
     look, item = outcome.look, outcome.item
     if look is None or outcome.picture is None:
-        tally.errors.append(outcome.error)
+        tally.errors.append(without_folders(outcome.error))
         return gr.skip()
     tally.found += look.found
     parcel.add(item.name, item.stem, look.guess, found=look.found, score=look.score)

@@ -67,10 +67,14 @@ def build(pool: EnginePool) -> Controls:
         back = gr.Button("Back to the preset's own", size="sm", elem_id="reset")
     numbers = [controls.k, controls.clusters, controls.threshold]
     quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+
+    def refreshed(request: gr.Request, *values: Any) -> tuple[Any, ...]:
+        return _download.refreshed(pool.for_request(request), chosen(values))
+
     # What sets these from code tells of it in the same answer; two requests might come back in the other order.
     gr.on(
         [component.input for component in controls.engine],
-        lambda *values: _download.refreshed(pool, chosen(values)),
+        refreshed,
         list(controls.engine),
         list(controls.told),
         trigger_mode="always_last",
@@ -78,8 +82,9 @@ def build(pool: EnginePool) -> Controls:
     )
     preset.input(own_numbers, preset, numbers, **quiet)  # not when a link sets both
 
-    def as_the_preset(name: str) -> tuple[Any, ...]:
-        return ([], None, None, "", "", "", *own_numbers(name), *_download.refreshed(pool, Options(name)))
+    def as_the_preset(name: str, request: gr.Request) -> tuple[Any, ...]:
+        told = _download.refreshed(pool.for_request(request), Options(name))
+        return ([], None, None, "", "", "", *own_numbers(name), *told)
 
     back.click(as_the_preset, preset, [*parts, *numbers, *controls.told], **quiet)
     _download.wire(pool, fetch, stop, state, controls.engine, numbers, chosen, taken_over)

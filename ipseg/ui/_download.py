@@ -17,6 +17,7 @@ from ipseg.engine import options
 from ipseg.engine.options import Options
 from ipseg.engine.presets import PRESETS, Preset
 from ipseg.ui._pool import EnginePool, error_messages
+from ipseg.ui._redaction import without_folders
 
 TICK = 0.25  # seconds between two images of the bar
 PATIENCE = 5  # seconds: a download that was just stopped ends within
@@ -50,7 +51,7 @@ def describe(pool: EnginePool, now: Options) -> str:
     try:
         parts, lacking = _parts(options.resolve(now)), pool.lacks(now)
     except InputError as error:
-        return _state("wanting", f"<b>{html.escape(now.preset)}</b>: {html.escape(str(error))}")
+        return _state("wanting", f"<b>{html.escape(now.preset)}</b>: {html.escape(without_folders(str(error)))}")
     name, summary = html.escape(now.name), html.escape(PRESETS[now.preset].summary)
     line = f'<span class="aside">{html.escape(parts)}</span>'
     if lacking and not pool.absent(now):
@@ -84,17 +85,19 @@ def wire(
     """
     sidebar = [*engine, *numbers]
 
-    def run(*values: Any) -> Iterator[tuple[Any, ...]]:
-        now = chosen(values)
-        wanted, same = target(pool, now) or now, [gr.skip()] * len(sidebar)
+    def run(request: gr.Request, *values: Any) -> Iterator[tuple[Any, ...]]:
+        now, mine = chosen(values), pool.for_request(request)
+        wanted, same = target(mine, now) or now, [gr.skip()] * len(sidebar)
         with error_messages():
+            if not mine.fetches:
+                raise InputError("This page downloads no weights for its visitors; give the task to whoever runs it.")
             for done, total, text in progress_of(pool, wanted):
                 yield _bar(done, total, text), gr.Button(visible=False), gr.Button(visible=True), *same
         gr.Info(f"{html.escape(wanted.name)} is here and answers from now on.")
         yield *refreshed(pool, wanted), gr.Button(visible=False), *taken_over(now, wanted)
 
-    def again(*values: Any) -> tuple[Any, ...]:
-        return *refreshed(pool, chosen(values)), gr.Button(visible=False)
+    def again(request: gr.Request, *values: Any) -> tuple[Any, ...]:
+        return *refreshed(pool.for_request(request), chosen(values)), gr.Button(visible=False)
 
     outputs = [state, fetch, stop]
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
@@ -145,6 +148,9 @@ def _fetch_all(wanted: Sequence[weights.Weight], news: Any, stop: threading.Even
         for weight in wanted:
             weights.fetch(weight.name, progress=_Reporter(weight, before, total, news, stop))
             before += weight.bytes
+    except weights.WeightError as error:
+        print(f"ipseg: {error}", flush=True)
+        news.put(weights.WeightError(without_folders(str(error), weights.folders())))
     except Exception as error:  # it is raised again where the page is
         news.put(error)
 

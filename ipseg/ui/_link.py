@@ -66,8 +66,8 @@ def build(page: gr.Blocks, pool: EnginePool, controls: Controls, tabs: gr.Tabs, 
     copy.click(asked, [link, *settings], link, js=OPEN_TAB, **quiet).then(None, link, [link, said], js=COPY, **quiet)
     amiss = gr.Textbox(visible="hidden", elem_id="link-amiss")
 
-    def told(engine: Sequence[Any]) -> tuple[Any, ...]:
-        return _download.refreshed(pool, chosen(engine))
+    def told(engine: Sequence[Any], request: gr.Request) -> tuple[Any, ...]:
+        return _download.refreshed(pool.for_request(request), chosen(engine))
 
     page.load(_opened(names, start, told), None, [tabs, *settings, *controls.told, amiss], **quiet)
     amiss.change(_warned, amiss, show_progress="hidden", api_visibility="private")  # queued: only so it can warn
@@ -98,7 +98,7 @@ def read(query: Mapping[str, str], tabs: Sequence[str]) -> tuple[dict[str, Any],
 
 
 def _opened(
-    tabs: Sequence[str], start: Mapping[str, Any], told: Callable[[Sequence[Any]], tuple[Any, ...]]
+    tabs: Sequence[str], start: Mapping[str, Any], told: Callable[[Sequence[Any], gr.Request], tuple[Any, ...]]
 ) -> Callable[..., tuple[Any, ...]]:
     """What the page does with its query string when it is opened. It sets components, and asks nothing of an engine.
 
@@ -111,7 +111,7 @@ def _opened(
             values = {**dict(zip(NUMBERS, own_numbers(values["preset"]), strict=True)), **values}
         tab = gr.Tabs(selected=values[TAB]) if TAB in values else gr.skip()
         stays = {name: None if start.get(name, "") is None else gr.skip() for name in NAMES}  # Gradio makes None a 0
-        state = told([values.get(name, start[name]) for name in ENGINE])
+        state = told([values.get(name, start[name]) for name in ENGINE], request)
         return tab, *({**stays, **values}[name] for name in NAMES), *state, sentence
 
     return opened

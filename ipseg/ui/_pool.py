@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import html
 import io
 import threading
@@ -25,8 +26,10 @@ from ipseg.engine.borrowed import Borrower
 from ipseg.engine.options import Options
 from ipseg.engine.placement import Placement
 from ipseg.method.pipeline import IPSeg
+from ipseg.ui._gate import is_forwarded
 from ipseg.ui._limits import ONE, Ended, Limits, Watch
 from ipseg.ui._memory import give_back
+from ipseg.ui._redaction import without_folders
 
 JOBS: dict[str, Any] = {"concurrency_id": "engine", "concurrency_limit": 2}  # over all tabs; on a GPU one at a time
 DISPLAY_SIDE = 1600  # pixels: larger images are shown reduced, and downloaded whole
@@ -126,9 +129,30 @@ class EnginePool:
             slot = self._engines.get(chosen)
         return slot is not None and slot.engine is not None
 
-    def looking(self) -> Any:
-        """A block within which weights are looked for where this page has them."""
-        return weights.using(self._weights_dir)
+    @contextmanager
+    def looking(self) -> Iterator[None]:
+        """A block within which weights are looked for where this page has them.
+
+        What goes wrong with them is printed as it is; visitors get it without the folders of this machine.
+        """
+        with weights.using(self._weights_dir):
+            try:
+                yield
+            except weights.WeightError as error:
+                print(f"ipseg: {error}", flush=True)
+                folders = (self._weights_dir, *weights.folders())
+                raise weights.WeightError(without_folders(str(error), folders)) from error
+
+    def for_request(self, request: gr.Request | None) -> EnginePool:
+        """This pool as a visitor has it: no weights are downloaded for whoever comes through a proxy.
+
+        A page that listens to this machine alone takes its visitors for people on it, but a proxy brings others.
+        """
+        if not self.fetches or not is_forwarded(getattr(request, "headers", {}).keys()):
+            return self
+        seen = copy.copy(self)  # with the same engines and locks
+        seen.fetches = False
+        return seen
 
     def lacks(self, chosen: Options) -> str:
         """What a choice needs that is not here; "" when it can answer. Raises InputError when it is no choice."""
@@ -159,7 +183,8 @@ def error_messages() -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        raise gr.Error(html.escape(str(error), quote=False), title="Please check", print_exception=False) from None
+        text = html.escape(without_folders(str(error)), quote=False)
+        raise gr.Error(text, title="Please check", print_exception=False) from None
     except Ended as ended:
         raise gr.Error(str(ended), title="Stopped", print_exception=False) from None
     finally:

@@ -20,6 +20,7 @@ from ipseg.core import images, viz
 from ipseg.core.types import Mask, MaskError, Picture
 from ipseg.studies.comparison import Comparison, Entry
 from ipseg.ui._pool import as_jpeg, shown
+from ipseg.ui._redaction import without_folders
 
 
 @dataclass(frozen=True)
@@ -161,12 +162,17 @@ def record(found: Sequence[Comparison], names: Sequence[str], engine: str) -> di
     pictures = [
         {
             "image": name,
-            "methods": [entry.record() for entry in one.entries],
+            "methods": [_entry_record(entry) for entry in one.entries],
             "agreement_iou": {" and ".join(two): round(value, 4) for two, value in one.agreement.items()},
         }
         for one, name in zip(found, names, strict=True)
     ]
     return {"engine": engine, "pictures": pictures}
+
+
+def _entry_record(entry: Entry) -> dict[str, Any]:
+    fields = entry.record()
+    return {**fields, "error": without_folders(entry.error)} if "error" in fields else fields
 
 
 def _swatches(found: Comparison) -> dict[str, str]:
@@ -180,8 +186,8 @@ def _line(entry: Entry, swatch: str, name: str | None, scored: bool, width: int)
     cells = [] if name is None else [html.escape(name)]
     cells.append(f"{swatch}<b>{html.escape(entry.label)}</b>")
     if entry.result is None:
-        rest = width - len(cells)
-        return f'<tr>{_cells(cells)}<td colspan="{rest}" class="aside">{html.escape(entry.error)}</td></tr>'
+        rest, error = width - len(cells), html.escape(without_folders(entry.error))
+        return f'<tr>{_cells(cells)}<td colspan="{rest}" class="aside">{error}</td></tr>'
     area = f"{entry.result.mask.mean():.1%}" if entry.result.mask.any() else "nothing"
     source = {"given": "yours", "saliency": "saliency"}.get(entry.mask_source, "none")
     cells += [source, area, f"{entry.prompt_seconds + entry.seconds:.2f}"]

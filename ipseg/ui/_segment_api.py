@@ -16,6 +16,7 @@ from ipseg.ui import _questions as questions
 from ipseg.ui._controls import Controls
 from ipseg.ui._pool import JOBS, EnginePool, error_messages, image_input, reporter, shown
 from ipseg.ui._questions import Question, paths
+from ipseg.ui._redaction import without_folders
 from ipseg.ui._rows import distinct
 from ipseg.ui._segment_layout import Layout
 from ipseg.ui._signature import with_engine
@@ -132,7 +133,7 @@ def _several(pool: EnginePool, page: Layout) -> Callable[..., tuple[Any, ...]]:
                 try:
                     result = ready.answer(path, (), questions.of_many(report, number, len(question.images)))
                 except InputError as error:
-                    facts.append({"image": name, "error": str(error)})
+                    facts.append({"image": name, "error": without_folders(str(error))})
                     continue
                 seen.append(answers.keep(name, result, (), all_instances, page.answers))
                 facts.append({"image": name, **result.record()})

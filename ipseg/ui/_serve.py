@@ -59,7 +59,8 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--fetch",
         action=argparse.BooleanOptionalAction,
-        help="whether a visitor may have weights downloaded here; by default only where the page is local",
+        help="whether a visitor may have weights downloaded here, but never through a proxy; by default only where the "
+        "page is local",
     )
     parser.add_argument(
         "--max-queue", metavar="N", type=int, default=32, help="requests that may wait; more get an error message"

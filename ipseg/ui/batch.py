@@ -10,7 +10,7 @@ from typing import Any
 
 import gradio as gr
 
-from ipseg.core.types import ImageError
+from ipseg.core.types import ImageError, InputError
 from ipseg.engine.options import Options
 from ipseg.ui import _batch_jobs as work
 from ipseg.ui._batch_jobs import Given
@@ -79,8 +79,17 @@ def _armed(jobs: Jobs) -> Callable[..., Any]:
 
 def _stopped(jobs: Jobs) -> Callable[..., Any]:
     def stop(request: gr.Request) -> None:
-        """Stop the batch or the clip that this session is running; what is done so far is handed out."""
-        jobs.stop(request)
+        """Stop the batch or the clip that this session is running; what is done so far is handed out.
+
+        A call without a session stops nothing and says so: a tool of an assistant, or a request without session_hash.
+        """
+        with error_messages():
+            if not getattr(request, "session_hash", None):
+                raise InputError(
+                    "Nothing was stopped, as this call has no session; give the session_hash or the event_id of the "
+                    "run as session_hash, or cancel the run itself."
+                )
+            jobs.stop(request)
 
     return stop
 

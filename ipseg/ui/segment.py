@@ -19,6 +19,7 @@ from ipseg.ui import _segment_layout as layout
 from ipseg.ui._controls import Controls, chosen
 from ipseg.ui._pool import JOBS, EnginePool, error_messages, reporter, shown
 from ipseg.ui._questions import Clicks, Question, Ready, Seen, Session
+from ipseg.ui._redaction import without_folders
 from ipseg.ui._rows import distinct
 from ipseg.ui._segment_layout import IS_IT, Layout
 
@@ -137,7 +138,7 @@ class Desk:
             except InputError as error:
                 if len(paths) == 1:
                     raise
-                seen.append(Seen(one.name, error=str(error)))
+                seen.append(Seen(one.name, error=without_folders(str(error))))
                 continue
             if number == session.which or not results:
                 results = {number: result}

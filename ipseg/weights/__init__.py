@@ -11,7 +11,7 @@ from ipseg.weights._errors import WeightError, readable_size
 from ipseg.weights._legacy import legacy_state
 from ipseg.weights._loading import check, checked, fill, load_state, pretrained, readable
 from ipseg.weights._onnx import OnnxNetwork, read
-from ipseg.weights._places import describe, find, locate, missing, revision, using
+from ipseg.weights._places import describe, find, folders, locate, missing, revision, using
 from ipseg.weights._record import forget
 from ipseg.weights._table import WEIGHTS, Weight, Wheel, get, models, serving
 
@@ -28,6 +28,7 @@ __all__ = [
     "fetch",
     "fill",
     "find",
+    "folders",
     "forget",
     "get",
     "legacy_state",

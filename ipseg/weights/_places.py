@@ -132,6 +132,11 @@ def file_cache() -> Path:
     return _hf_home() / "ipseg"
 
 
+def folders() -> list[Path]:
+    """Every folder in which weights are looked for."""
+    return [folder for folder in (hand_folder(), hub_cache(), file_cache()) if folder]
+
+
 def places(weight: Weight) -> list[Path]:
     """The folders in which its files may lie, the first choice first."""
     found = []

@@ -213,6 +213,28 @@ def routes() -> list[tuple[str, str]]:
     return [(method, path) for method, path in found if path.rstrip("/") not in free]
 
 
+def events_of(url: str, name: str) -> list[int]:
+    """The events of the component with this id, by their numbers."""
+    config = httpx.get(f"{url}/config").json()
+    component = next(each["id"] for each in config["components"] if each["props"].get("elem_id") == name)
+    return [each["id"] for each in config["dependencies"] if [component, "click"] in each["targets"]]
+
+
+def test_nobody_behind_a_proxy_has_weights_downloaded(demo):
+    """The event of the button, which is called though the button is not shown."""
+    (number,) = events_of(demo.url, "fetch")
+    body = {"data": ["light", [], None, None, "", "", ""], "fn_index": number}
+    for headers in ({"X-Forwarded-For": "203.0.113.1"}, {"Via": "1.1 proxy"}):
+        answer = httpx.post(f"{demo.url}/gradio_api/run/run", json=body, headers=headers, timeout=30)
+        assert "downloads no weights" in answer.text
+
+
+def test_a_stop_without_a_session_says_that_it_stopped_nothing(demo):
+    answer = httpx.post(f"{demo.url}/gradio_api/run/stop", json={"data": []})
+    assert "Nothing was stopped" in answer.json()["error"]
+    assert httpx.post(f"{demo.url}/gradio_api/run/stop", json={"data": [], "session_hash": "a"}).status_code == 200
+
+
 def test_messages_are_json(demo):
     answer = httpx.get(f"{demo.url}/config", headers={"Host": "evil.example"})
     assert json.loads(answer.text)["detail"].startswith("This page does not answer to that address;")

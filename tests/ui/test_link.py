@@ -98,7 +98,7 @@ def test_what_others_put_into_links_is_no_matter():
 
 
 def test_a_preset_brings_its_numbers_and_the_link_its_own():
-    opened = _link._opened(TABS, START, lambda engine: (engine[0],))
+    opened = _link._opened(TABS, START, lambda engine, request: (engine[0],))
     tab, *values, told, sentence = opened(SimpleNamespace(query_params={"tab": "batch", "preset": "light", "k": "5"}))
     named = dict(zip(_link.NAMES, values, strict=True))
     assert (tab.selected, told, sentence) == ("batch", "light", "")
