@@ -33,8 +33,8 @@ class OnnxNetwork:
     """A network of one input in ONNX Runtime, on the CPU. Threads may share it.
 
     ``model`` is a serialised ONNX model; ``threads`` compute each operator, 0 for as many as this process may use, at
-    most four. Memory for the values between the operators is given back after each run: beside a session that keeps it
-    (several hundred megabytes), a pass takes about a quarter longer.
+    most four. Memory for the values between the operators is given back after each run: a session that keeps it, as is
+    ONNX Runtime's default, holds several hundred megabytes, and takes about a fifth less time for a pass.
     """
 
     def __init__(self, model: bytes, *, threads: int = 0) -> None:
@@ -45,10 +45,9 @@ class OnnxNetwork:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = int(threads) or min(MOST_THREADS, _cpus())
         options.inter_op_num_threads = 1
+        options.enable_cpu_mem_arena = False
         options.log_severity_level = 3  # errors
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # threads that wait use no core
-        self._run_options = onnxruntime.RunOptions()
-        self._run_options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
         self._session: Any = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         (entry,) = self._session.get_inputs()
         self._input = entry.name
@@ -56,7 +55,7 @@ class OnnxNetwork:
 
     def __call__(self, values: NDArray[np.float32], *outputs: str) -> list[NDArray[np.float32]]:
         """The named outputs, all of them when none is named, for one batch of inputs."""
-        return self._session.run(list(outputs) or None, {self._input: np.ascontiguousarray(values)}, self._run_options)
+        return self._session.run(list(outputs) or None, {self._input: np.ascontiguousarray(values)})
 
 
 def _cpus() -> int:

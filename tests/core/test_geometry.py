@@ -174,3 +174,18 @@ def test_crop_to_picture_takes_tensors():
     cut = geometry.crop_to_picture(torch.from_numpy(values), frame, (60, 60))
     assert isinstance(cut, torch.Tensor)
     np.testing.assert_array_equal(cut.numpy(), geometry.crop_to_picture(values, frame, (60, 60)))
+
+
+@every_size
+@pytest.mark.parametrize("grid", [(7, 5), (60, 60)])
+def test_resampling_keeps_a_linear_map(size, grid):
+    """Values that are positions in pixels stay so on the cells of another frame, between the outermost centres."""
+    height, width = size
+    frame = Frame(size, (13, 17), (-0.2 * width, -0.1 * height, 1.1 * width, 1.3 * height))
+    target = geometry.squash_frame(size, grid)
+    positions = [geometry.cells_to_picture(all_cells(each), each).reshape(*each.grid, 2) for each in (frame, target)]
+    found = geometry.resample(positions[0], frame, target)
+    assert (found.shape, found.dtype) == ((*grid, 2), np.float32)
+    low, high = positions[0].min(axis=(0, 1)), positions[0].max(axis=(0, 1))
+    np.testing.assert_allclose(found, positions[1].clip(low, high), rtol=1e-5, atol=1e-3)
+    np.testing.assert_array_equal(geometry.resample(found, target, target), found)
