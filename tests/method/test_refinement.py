@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ipseg.core.types import Candidates, Points
+from ipseg.core.types import Candidates, Points, SettingError
 from ipseg.method import refinement
 
 POINTS = Points(np.array([[5, 5]], dtype=np.float32), np.empty((0, 2), dtype=np.float32))
@@ -88,3 +88,51 @@ def test_a_chosen_point_gives_way_to_a_click_beside_it():
     segmenter = Script(([A], [0.5]))
     refinement.corrected(segmenter, "picture", answer, Points(near, nothing), Points(nothing, near + 0.5))
     assert segmenter.asked[0][1].positive.tolist() == []
+
+
+class Priors(Script):
+    """A segmenter that takes a prior, whose candidates differ in their logits."""
+
+    def predict(self, encoding, points, *, mask_logits=None, prior=None, box=None, several=False):
+        self.asked.append((points, mask_logits, prior, several))
+        logits = np.float32([[[1, -1]], [[1, 1]], [[-1, 1]]])
+        if not several:
+            return Candidates(A[None], np.ones(1, np.float32), mask_logits[None])
+        return Candidates(np.stack([A, B, C]), np.float32([0.3, 0.5, 0.4]), logits)
+
+
+@pytest.mark.parametrize(("extra", "best"), [(None, 1), ([0.3, 0, 0], 0), ([0.1, -0.2, 0], 0), ([0, 0, 0.2], 2)])
+def test_ranked_draws_the_candidate_of_the_highest_sum(extra, best):
+    segmenter, odds, asked = Priors(), np.float32([[2, -2]]), []
+
+    def mask_scores(masks):
+        asked.append(masks)
+        return None if extra is None else np.float32(extra)
+
+    answer = refinement.ranked(segmenter, "picture", POINTS, odds, mask_scores)
+    (first, second) = segmenter.asked
+    assert (first[0], first[1], first[3]) == (POINTS, None, True)
+    np.testing.assert_array_equal(first[2], odds)
+    assert not len(second[0].positive) + len(second[0].negative)
+    assert (second[2], second[3]) == (None, False)
+    np.testing.assert_array_equal(second[1], np.float32([[[1, -1]], [[1, 1]], [[-1, 1]]])[best])
+    np.testing.assert_array_equal(answer.logits[0], second[1])
+    np.testing.assert_array_equal(asked[0], [[[True, False]], [[True, True]], [[False, True]]])
+
+
+def test_consensus_is_the_share_of_the_candidates_that_hold_a_pixel():
+    segmenter, odds = Priors(), np.float32([[2, -2]])
+    np.testing.assert_allclose(refinement.consensus(segmenter, "picture", odds), [[2 / 3, 2 / 3]])
+    ((points, logits, prior, several),) = segmenter.asked
+    assert (len(points.positive), logits, several) == (0, None, True)
+    np.testing.assert_array_equal(prior, odds)
+
+
+def test_refinements_say_whether_they_need_a_prior():
+    assert {name: each.needs_prior for name, each in refinement.REFINEMENTS.items()} == {
+        "single": False,
+        "cascade": False,
+        "ranked": True,
+    }
+    with pytest.raises(SettingError, match="choose one of: single, cascade, ranked"):
+        refinement.named("double")

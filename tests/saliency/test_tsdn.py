@@ -50,3 +50,14 @@ def test_another_network_is_refused(network, tmp_path):
     torch.save(network.encoder.state_dict(), tmp_path / "cornet_rgb_duts_tr.pth")
     with weights.using(tmp_path), pytest.raises(weights.WeightError, match="not those of TSDN"):
         plugins.build("saliency", "tsdn")
+
+
+def test_the_map_comes_back_to_the_image_bilinear():
+    class Halves(torch.nn.Module):
+        """0 on the left half, the logit of 0.9 on the right."""
+
+        def forward(self, pixels):
+            return torch.tensor([0.0, np.log(9)]).expand(1, 1, 2, 2).float()
+
+    shown = TSDN(Halves(), size=2)(np.zeros((3, 4, 3), np.uint8))
+    np.testing.assert_allclose(shown, [[0.5, 0.6, 0.8, 0.9]] * 3, atol=1e-6)

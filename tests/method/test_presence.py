@@ -1,0 +1,62 @@
+"""Whether the object is there, by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ipseg.core import geometry
+from ipseg.core.types import FeatureMap, Prototype
+from ipseg.method import presence
+
+FRAME = geometry.squash_frame((10, 40), (1, 4))
+LAYER = FeatureMap("a", np.float32([[[5, 0], [0.6, 0.8], [-1, 0], [0, 1]]]), FRAME)
+
+
+def shows(*descriptors) -> Prototype:
+    """A prompt of one image for each of the arguments, lists of unit vectors."""
+    return Prototype({}, {}, tuple(np.float32(each) for each in descriptors))
+
+
+def cells(*numbers) -> np.ndarray:
+    mask = np.zeros((10, 40), bool)
+    for number in numbers:
+        mask[:, 10 * number : 10 * number + 10] = True
+    return mask
+
+
+def test_the_mean_of_the_squares_of_the_best_cosines():
+    assert presence.score(shows([[1, 0]]), LAYER, cells(0, 1)) == pytest.approx((1 + 0.36) / 2)
+    assert presence.score(shows([[1, 0]]), LAYER, cells(1)) == pytest.approx(0.36)
+    assert presence.score(shows([[1, 0], [0, 1]]), LAYER, cells(0, 1)) == pytest.approx((1 + 0.64) / 2)
+    assert presence.score(shows([[1, 0]], [[0, 1]]), LAYER, cells(0, 1)) == pytest.approx((1 + 0.64) / 2)
+
+
+def test_negative_cosines_count_nothing():
+    assert presence.score(shows([[1, 0]]), LAYER, cells(0, 2)) == pytest.approx(0.5)
+
+
+def test_what_the_negative_prompt_explains_is_subtracted():
+    assert presence.score(shows([[1, 0]]), LAYER, cells(0, 1), shows([[0, 1]])) == pytest.approx(0.5)
+    assert presence.score(shows([[0, 1]]), LAYER, cells(1), shows([[1, 0]])) == pytest.approx(0.64 - 0.36)
+
+
+def test_an_empty_mask_scores_nothing():
+    assert presence.score(shows([[1, 0]]), LAYER, cells()) == 0
+
+
+def test_a_mask_smaller_than_a_cell_takes_the_cell_that_holds_most_of_it():
+    small = np.zeros((10, 40), bool)
+    small[2:4, 9:13] = True  # one column in the first cell, three in the second
+    assert presence.score(shows([[1, 0]]), LAYER, small) == pytest.approx(0.36)
+
+
+def test_samples_are_spread_and_of_unit_length():
+    side = 40
+    values = np.arange(side * side, dtype=np.float32).reshape(side, side, 1) + 1
+    layer = FeatureMap("a", np.concatenate([values, values], axis=2), geometry.squash_frame((side, side), (side, side)))
+    found = presence.sample(layer, np.ones((side, side), bool))
+    assert found.shape == (presence.SAMPLE, 2)
+    np.testing.assert_allclose(found, 0.5**0.5, rtol=1e-5)
+    few = presence.sample(layer, np.eye(side, dtype=bool))
+    assert len(few) == side
