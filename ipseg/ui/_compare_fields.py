@@ -65,7 +65,7 @@ def _question_fields() -> tuple[gr.Image, gr.Gallery, gr.CheckboxGroup]:
                 object_fit="contain",
                 interactive=True,
                 sources=["upload", "clipboard"],
-                elem_id="compare-pictures",
+                elem_id="compare-images",
             )
     methods = gr.CheckboxGroup(
         [(plugins.module("baselines", name).TITLE, name) for name in _by_usual(plugins.names("baselines"))],
