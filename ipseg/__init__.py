@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from ipseg.version import __version__
 
 if TYPE_CHECKING:
-    from ipseg.core.images import open_image, open_mask
+    from ipseg.core.images import open_image
+    from ipseg.core.masks import open_mask
     from ipseg.core.result import Result
     from ipseg.core.types import ImageError, InputError, Points, Prompt
     from ipseg.engine.choice import load
@@ -37,7 +38,7 @@ _HOMES = {
     "Prompt": "core.types",
     "Result": "core.result",
     "load": "engine.choice",
-    "open_mask": "core.images",
+    "open_mask": "core.masks",
     "open_image": "core.images",
 }
 

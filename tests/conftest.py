@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from ipseg.core import geometry, images
+from ipseg.core.masks import with_masks
 from ipseg.core.result import Instance, Result
 from ipseg.core.types import Points, Similarity
 from ipseg.method import points
@@ -59,13 +60,10 @@ class ColourEngine:
     prompts: list = field(default_factory=list)
     encodings: Encodings = field(default_factory=lambda: Encodings(None, _colourfulness, None))
 
-    def prompt(self, pictures, masks=None):
+    def prompt(self, pictures, masks=None, *, mask_value=None):
         sources = pictures if isinstance(pictures, list) else [pictures]
-        opened = [images.open_image(source) for source in sources]
-        given = masks if isinstance(masks, list) else [masks] * len(opened)
-        for picture, mask in zip(opened, given, strict=True):
-            if mask is not None:
-                images.open_mask(mask, picture.shape[:2])
+        given = masks if isinstance(masks, list) else [masks]
+        opened = [picture for picture, _ in with_masks(pictures, masks, mask_value=mask_value)]
         self.prompts.append((sources, given))
         return _ColourPrompt(opened[0][opened[0].shape[0] // 2, opened[0].shape[1] // 2].astype(int))
 

@@ -124,7 +124,8 @@ def test_a_click_beside_the_picture_gets_its_sentence(engine):
 @pytest.mark.slow
 @pytest.mark.skipif(not PHOTOS.is_dir(), reason="set IPSEG_PHOTOS to a folder that holds perseg/Images")
 def test_on_photographs_it_beats_saliency_alone_and_refuses_strangers(engine, tmp_path):
-    rows, presence = perseg.evaluate(engine, PHOTOS, tmp_path, absent=54)
+    found = perseg.evaluate(engine, PHOTOS, tmp_path, absent=54)
+    rows, presence = found.rows, found.presence
     mean = rows[-1]
     assert mean.miou >= 0.85
     assert mean.miou > mean.saliency

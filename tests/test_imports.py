@@ -36,6 +36,7 @@ CORE = (
     "types",
     "files",
     "images",
+    "masks",
     "geometry",
     "viz",
     "cache",

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ipseg.core import images
 from ipseg.core.images import Source
+from ipseg.core.masks import GivenMask, with_masks
 from ipseg.core.result import Result
 from ipseg.core.types import ImageError, Mask, Points, Progress, Similarity
 from ipseg.method.encodings import Encodings, Named, named
@@ -77,7 +77,12 @@ class Rival:
         raise NotImplementedError
 
     def prompt(
-        self, pictures: Source | Sequence[Source], masks: Any = None, *, progress: Progress | None = None
+        self,
+        pictures: Source | Sequence[Source],
+        masks: Any = None,
+        *,
+        mask_value: int | None = None,
+        progress: Progress | None = None,
     ) -> Reference:
         """Make a reference of one image. Its mask is the given one, else the saliency mask that IPSeg itself uses.
 
@@ -85,7 +90,7 @@ class Rival:
         :class:`~ipseg.core.types.ImageError` when there are more, :class:`~ipseg.core.types.MaskError` when the mask
         is empty or does not fit.
         """
-        picture, mask = _single(self.title, pictures), _single(self.title, masks)
+        ((picture, mask),) = with_masks(_single(self.title, pictures), masks, mask_value=mask_value)
         reference = self._reference(named(picture), mask)
         return replace(reference, learnt=self.learn(reference, Steps(progress)))
 
@@ -104,10 +109,10 @@ class Rival:
             step.seconds,
         )
 
-    def _reference(self, picture: Named, mask: Any) -> Reference:
+    def _reference(self, picture: Named, mask: GivenMask | None) -> Reference:
         size = picture.pixels.shape[:2]
         if mask is not None:
-            return Reference(picture, images.open_mask(mask, size), given=True)
+            return Reference(picture, mask.mask, given=True, notices=mask.notices)
         shown: NDArray[np.bool_] = self.encodings.foreground(picture) > 0.5
         if shown.any():
             return Reference(picture, shown, given=False)

@@ -20,6 +20,7 @@ import numpy as np
 
 from ipseg.annotations import rle
 from ipseg.core import images
+from ipseg.core.masks import GivenMask, with_masks
 from ipseg.core.types import Mask, Picture
 from ipseg.method.pipeline import IPSeg
 
@@ -55,7 +56,7 @@ class Look:
 class Question:
     """One prompt and the numbers, to be asked about any number of images.
 
-    ``images`` are the prompt's, opened, (H, W, 3) uint8 each; ``masks`` one mask or None for each. ``folder`` is
+    ``pictures`` are the prompt's, opened, (H, W, 3) uint8 each; ``masks`` one mask or None for each. ``folder`` is
     where answers are kept, None to keep none. ``numbers``: k, clusters and threshold, as ``engine.segment`` takes
     them; one that is None or left out is the engine's own. ``stop`` is asked between the steps of the engine too.
     """
@@ -64,15 +65,16 @@ class Question:
         self,
         engine: IPSeg,
         pictures: Sequence[Picture],
-        masks: Sequence[Mask | None] | None = None,
+        masks: Sequence[GivenMask | Mask | None] | None = None,
         *,
         folder: Path | None = None,
         stop: Stop = lambda: False,
         **numbers: Any,
     ) -> None:
-        given = list(masks) if masks else [None] * len(pictures)
+        shown = with_masks(list(pictures), list(masks) if masks else None)
+        given = [mask for _, mask in shown]
         self.engine, self.stop, self.numbers = engine, stop, numbers
-        self.folder = folder / _key(engine, pictures, given, numbers) if folder else None
+        self.folder = folder / _key(engine, shown, numbers) if folder else None
         self.prompt = engine.prompt(list(pictures), given)
         self.asked = 0  # looks that the engine took; the others were kept from before
 
@@ -96,14 +98,14 @@ class Question:
             raise Stopped
 
 
-def _key(engine: IPSeg, pictures: Sequence[Picture], masks: Sequence[Any], numbers: dict[str, Any]) -> str:
-    shown = [images.fingerprint(*pair) for pair in zip(pictures, masks, strict=True)]
+def _key(engine: IPSeg, shown: Sequence[tuple[Picture, GivenMask | None]], numbers: dict[str, Any]) -> str:
+    content = [images.fingerprint(picture, mask.mask if mask else None) for picture, mask in shown]
     settings = [
         engine.info.name,
         dict(engine.info.record),
         repr(engine.config),
         repr(engine.scorer),
-        shown,
+        content,
         numbers,
         _code(),
     ]

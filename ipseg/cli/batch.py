@@ -19,8 +19,8 @@ import numpy as np
 from ipseg.annotations.rle import Record
 from ipseg.batch import clips, inputs, pictures, video
 from ipseg.batch.looks import Question
-from ipseg.cli import _engine, _files
-from ipseg.core import images
+from ipseg.cli import _engine, _files, _masks
+from ipseg.core.masks import with_masks
 from ipseg.core.types import Mask, SettingError
 
 KEPT = ".ipseg"  # below --output: the answers so far
@@ -32,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("input", metavar="INPUT", type=Path, nargs="+", help="a folder, a zip, images, or one clip")
     parser.add_argument("--output", metavar="DIR", type=Path, required=True, help="a folder for what is made")
     parser.add_argument("--prompt-mask", metavar="M", type=Path, help="where the object is in PROMPT (white on black)")
+    _masks.add_arguments(parser, "M")
     parser.add_argument("--also", metavar="IMAGE", type=Path, action="append", default=[], help="another prompt image")
     parser.add_argument("--k", type=int, help="most and least similar cells to gather (1 to 256; the preset's own: 32)")
     parser.add_argument("--clusters", type=int, help="points of each kind (1 to 32, at most K; the preset's own: 4)")
@@ -52,8 +53,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Go through everything; the failures are told on standard error and counted in the exit code."""
     clip = _clip(arguments)
     items = [] if clip else inputs.gather(arguments.input, most=arguments.max_pictures)
-    prompts = [images.open_image(path) for path in (arguments.prompt, *arguments.also)]
-    mask = images.open_mask(arguments.prompt_mask, prompts[0].shape[:2]) if arguments.prompt_mask else None
+    given = [arguments.prompt_mask, *([None] * len(arguments.also))]
+    shown = with_masks([arguments.prompt, *arguments.also], given, mask_value=arguments.mask_value)
     out = arguments.output
     _check_overwriting(arguments, [f"{item.stem}.png" for item in items])
     _files.make_folder(out)
@@ -62,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
     numbers = {name: getattr(arguments, name) for name in ("k", "clusters", "threshold")}
     record = Record(about=f"ipseg, prompt {arguments.prompt.name}")
     with _engine.built(arguments) as engine:
-        masks = [mask, *([None] * len(arguments.also))]
+        prompts, masks = zip(*shown, strict=True)
         question = Question(engine, prompts, masks, folder=out / KEPT, **numbers)
         for notice in question.prompt.notices:
             print(f"ipseg: {notice}", file=sys.stderr)

@@ -16,9 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from ipseg.cli import _engine, _files
+from ipseg.cli import _engine, _files, _masks
 from ipseg.core import images, plugins, viz
-from ipseg.core.types import InputError, SettingError
+from ipseg.core.masks import GivenMask, read_mask, with_masks
+from ipseg.core.types import InputError, Picture, SettingError
 from ipseg.method.pipeline import IPSeg
 from ipseg.studies import comparison
 from ipseg.studies.comparison import Comparison, Contestant
@@ -33,7 +34,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--set", metavar="M.NAME=VALUE", action="append", default=[], help="a setting of a method")
     parser.add_argument("--prompt-mask", metavar="M", type=Path, help="where the object is in PROMPT (white on black)")
     parser.add_argument(
-        "--truth", metavar="T", type=Path, nargs="+", default=[], help="true mask of each IMAGE, in order"
+        "--truth",
+        metavar="T",
+        type=Path,
+        nargs="+",
+        default=[],
+        help="true mask of each IMAGE, in order; an empty one says that the object is absent",
+    )
+    _masks.add_arguments(parser, "M and of every T")
+    parser.add_argument(
+        "--truth-value", metavar="N", type=_masks.value, help="the same for every T, where it is not that of M"
     )
     parser.add_argument("--output", metavar="DIR", type=Path, required=True, help="a folder for masks and images")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write points, seconds and IoU")
@@ -49,11 +59,12 @@ def run(arguments: argparse.Namespace) -> int:
     _files.check_json(arguments.json)
     _files.distinct_stems(arguments.images)
     settings = _settings(arguments.set, names)
-    prompt = images.open_image(arguments.prompt)
-    mask = images.open_mask(arguments.prompt_mask, prompt.shape[:2]) if arguments.prompt_mask else None
+    ((prompt, mask),) = with_masks(arguments.prompt, arguments.prompt_mask, mask_value=arguments.mask_value)
     _check_overwriting(arguments, names)
     _files.make_folder(arguments.output)
     with _engine.built(arguments) as engine:
+        for notice in mask.notices if mask else ():
+            print(f"ipseg: {notice}", file=sys.stderr)
         contestants = comparison.enter(engine, names, prompt, mask, settings=settings)
         records, failed = _all(contestants, arguments)
         if arguments.json:
@@ -78,7 +89,7 @@ def _all(contestants: list[Contestant], arguments: argparse.Namespace) -> tuple[
     for image, truth_file in zip(arguments.images, arguments.truth or [None] * len(arguments.images), strict=True):
         try:
             picture = images.open_image(image)
-            truth = images.open_mask(truth_file, picture.shape[:2]) if truth_file else None
+            truth = _truth(truth_file, image, picture, arguments)
         except InputError as error:
             print(f"ipseg: {error}", file=sys.stderr)
             records.append({"image": str(image), "error": str(error)})
@@ -92,12 +103,24 @@ def _all(contestants: list[Contestant], arguments: argparse.Namespace) -> tuple[
     return records, failed
 
 
+def _truth(file: Path | None, image: Path, picture: Picture, arguments: argparse.Namespace) -> GivenMask | None:
+    if file is None:
+        return None
+    value = arguments.mask_value if arguments.truth_value is None else arguments.truth_value
+    turn = images.orientation(image)
+    truth = read_mask(file, picture.shape[:2], mask_value=value, orientation=turn, empty=True)
+    for notice in truth.notices:
+        print(f"ipseg: {notice}", file=sys.stderr)
+    return truth
+
+
 def _show(image: Path, found: Comparison) -> None:
     print(image)
     for about in dict.fromkeys(entry.about for entry in found.entries if entry.about):
         print(f"  {about}")
     for entry in found.answered:
         score = "" if entry.iou is None else f", IoU {entry.iou:.3f}"
+        score = ", absent by the truth" if entry.absent else score
         area = float(entry.result.mask.mean()) if entry.result else 0.0
         print(f"  {entry.label}: {area:.1%} of the image{score}, {entry.seconds:.2f} s, mask {entry.mask_source}")
 
@@ -108,7 +131,7 @@ def _write(folder: Path, stem: str, found: Comparison) -> None:
         _files.write_png(folder / f"{stem}.{entry.method}.png", result.mask.astype(np.uint8) * 255)
     if results:
         tiles = [(found.picture, "the image"), *((result.overlay(), entry.label) for entry, result in results)]
-        tiles += [] if found.truth is None else [(viz.overlay(found.picture, found.truth), "truth")]
+        tiles += [] if found.truth is None else [(viz.overlay(found.picture, found.truth.mask), "truth")]
         _files.write_png(folder / f"{stem}.png", viz.strip(tiles))
         difference = viz.difference(found.picture, [result.mask for _, result in results])
         _files.write_png(folder / f"{stem}.difference.png", difference)

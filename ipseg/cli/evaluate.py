@@ -9,7 +9,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from ipseg.cli import _engine
+from ipseg.cli import _engine, _masks
 from ipseg.core.types import InputError
 from ipseg.evaluation import perseg
 
@@ -21,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--runs", metavar="DIR", type=Path, default=Path("runs"), help="where predictions are kept")
     parser.add_argument("--absent", metavar="N", type=int, default=200, help="pairs of different objects to ask about")
+    _masks.add_arguments(parser, "the annotations")
     _engine.add_arguments(parser)
 
 
@@ -29,10 +30,15 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.absent < 0:
         raise InputError(f"--absent is {arguments.absent}; give 0 or more.")
     with _engine.built(arguments) as engine:
-        rows, presence = perseg.evaluate(
-            engine, arguments.data, arguments.runs, absent=arguments.absent, report=_report
+        found = perseg.evaluate(
+            engine,
+            arguments.data,
+            arguments.runs,
+            absent=arguments.absent,
+            mask_value=arguments.mask_value,
+            report=_report,
         )
-    print(perseg.table(rows, presence))
+    print(perseg.table(found))
     return 0
 
 

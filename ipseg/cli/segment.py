@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ipseg.cli import _engine, _files
+from ipseg.cli import _engine, _files, _masks
 from ipseg.core.result import Result
 from ipseg.core.types import InputError, Points, Prompt, SettingError
 from ipseg.method.pipeline import IPSeg
@@ -27,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("images", metavar="IMAGE", type=Path, nargs="+", help="images to cut it out of")
     parser.add_argument("--output", metavar="OUT", type=Path, required=True, help="a PNG, or a folder for several")
     parser.add_argument("--prompt-mask", metavar="M", type=Path, help="where the object is in PROMPT (white on black)")
+    _masks.add_arguments(parser, "M")
     parser.add_argument("--also", metavar="IMAGE", type=Path, action="append", default=[], help="another prompt image")
     parser.add_argument(
         "--negative", metavar="IMAGE", type=Path, action="append", default=[], help="image of what is not meant"
@@ -62,7 +63,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _run(engine: IPSeg, targets: list[tuple[Path, Path]], arguments: argparse.Namespace) -> int:
     prompts = [arguments.prompt, *arguments.also]
-    prompt = engine.prompt(prompts, [arguments.prompt_mask, *([None] * len(arguments.also))])
+    masks = [arguments.prompt_mask, *([None] * len(arguments.also))]
+    prompt = engine.prompt(prompts, masks, mask_value=arguments.mask_value)
     negative_prompt = engine.prompt(arguments.negative) if arguments.negative else None
     for notice in prompt.notices:
         print(f"ipseg: {notice}", file=sys.stderr)

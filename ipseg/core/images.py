@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from ipseg.core.files import open_regular
-from ipseg.core.types import ImageError, Mask, MaskError, Picture
+from ipseg.core.types import ImageError, Picture
 
 MAX_BYTES = 64 * 2**20  # of one file
 MAX_PIXELS = 50_000_000  # of one image: 150 MB once opened
@@ -29,20 +29,21 @@ BAND = 2**20  # pixels that are converted at a time
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")  # what Pillow may try; its other readers stay closed
 
-Source = str | os.PathLike[str] | bytes | BinaryIO | Image.Image | np.ndarray
+Source = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | Image.Image | np.ndarray
 
 
 def open_image(source: Source, *, name: str | None = None) -> Picture:
-    """Open an image from a path, bytes, a binary file, a PIL image or an array.
+    """Open an image from a path, bytes, a binary file, a PIL image, an array or a torch tensor.
 
     Bounds are checked before anything is decoded: bytes, pixels, sides and their ratio. EXIF rotation is applied, CMYK,
     palette, grey and 16-bit images become 8-bit RGB, transparent pixels are laid on white, and of an animation the
-    first frame is taken. Arrays are (H, W), (H, W, 3) or (H, W, 4) of uint8.
+    first frame is taken. Arrays are (H, W), (H, W, 3) or (H, W, 4) of uint8; the channels of a tensor may be first.
 
     Returns (H, W, 3) uint8 RGB, read-only; an array that was returned before is returned as it is. Raises
     :class:`ImageError` with one message that says what to do.
     """
-    label = name or _label(source)
+    label = name or label_of(source)
+    source = _channels_last(source, label)
     if _is_opened(source, label):
         pixels = source
     else:
@@ -59,49 +60,12 @@ def size_of(source: Source, *, name: str | None = None) -> tuple[int, int]:
 
     Raises :class:`ImageError` as :func:`open_image` does for what is no image or is out of bounds.
     """
-    label = name or _label(source)
+    label = name or label_of(source)
     if isinstance(source, np.ndarray):
         return _from_array(source, label).shape[:2]
     with _errors(label):
         width, height = _header(source, label).size
     return height, width
-
-
-def with_masks(sources: Any, masks: Any = None) -> list[tuple[Any, Any]]:
-    """One image or a list of them, each with its mask or None: a list of (image, mask), none opened.
-
-    Raises :class:`ImageError` for no image, or lists of different lengths.
-    """
-    given: list[Any] = list(sources) if isinstance(sources, list | tuple) else [sources]
-    own = list(masks) if isinstance(masks, list | tuple) else [masks] * len(given)
-    if not given or len(own) != len(given):
-        raise ImageError(f"Got {len(given)} prompt images and {len(own)} masks; give as many of each.")
-    return list(zip(given, own, strict=True))
-
-
-def open_mask(source: Source, size: tuple[int, int] | None = None, *, name: str | None = None) -> Mask:
-    """Open a prompt mask: any channel above half its range means "the object". bool arrays are taken as they are.
-
-    ``size`` is the (height, width) of the image it belongs to. Returns (H, W) bool in that image's pixels,
-    read-only. Raises :class:`MaskError` when the mask is empty or of another size, :class:`ImageError` when it
-    cannot be opened.
-    """
-    label = name or _label(source)
-    if isinstance(source, np.ndarray) and source.dtype == bool:
-        if source.ndim != 2:
-            raise MaskError(f"{label} has the shape {source.shape}; give a mask of shape (height, width).")
-        mask = source.copy()
-    else:
-        mask = _pixels(source, label, background="black").max(axis=-1) > 127
-    if size is not None and mask.shape != tuple(size):
-        raise MaskError(
-            f"{label} is {mask.shape[1]}x{mask.shape[0]} pixels but its image is {size[1]}x{size[0]}; "
-            "give a mask of the same size as the image."
-        )
-    if not mask.any():
-        raise MaskError(f"{label} is empty; paint the object white (above 127) on black.")
-    mask.setflags(write=False)
-    return mask
 
 
 def encode_png(pixels: np.ndarray) -> bytes:
@@ -120,8 +84,70 @@ def fingerprint(*arrays: np.ndarray | None) -> str:
     return digest.hexdigest()
 
 
-def _label(source: Source) -> str:
-    return Path(source).name if isinstance(source, str | os.PathLike) else "The image"
+def orientation(source: Any) -> int:
+    """The EXIF orientation (1 to 8) that an image's file states; 1 where it states none or cannot be read.
+
+    The pixels are not decoded, and a binary file is left where it stood.
+    """
+    try:
+        if not hasattr(source, "seek") or isinstance(source, Image.Image):
+            return 1 if isinstance(source, np.ndarray) else _orientation(_header(source, ""), "")
+        place = source.tell()
+        found = _orientation(_header(source, ""), "")
+        source.seek(place)
+        return found
+    except Exception:  # whatever is wrong with the file is for open_image to say
+        return 1
+
+
+def decode(source: Source, label: str) -> tuple[Image.Image | NDArray[np.uint8], int]:
+    """The pixels of a file as they are stored, and the EXIF orientation that makes them upright.
+
+    An image in the mode of the file, loaded, or an array (H, W, 3|4) uint8. Raises :class:`ImageError` for what is no
+    image, is damaged or out of bounds.
+    """
+    with _errors(label):
+        return _decode(source, label)
+
+
+def as_array(source: Any) -> Any:
+    """A torch tensor as a numpy array of its shape, half precision as float32; anything else as it is."""
+    if type(source).__module__.partition(".")[0] != "torch" or not hasattr(source, "detach"):
+        return source
+    tensor = source.detach().cpu()
+    return (tensor.float() if tensor.is_floating_point() else tensor).numpy()
+
+
+def label_of(source: Any, what: str = "The image") -> str:
+    """What an error message calls ``source``: the name of a file, else ``what``."""
+    if isinstance(source, str | os.PathLike):
+        return Path(source).name
+    return f"{what} given as {type(source).__name__}" if isinstance(source, bytes | bytearray | memoryview) else what
+
+
+def _channels_last(source: Any, label: str) -> Any:
+    """A tensor as an array (H, W) or (H, W, C), where its shape leaves no doubt; anything else as it is."""
+    array = as_array(source)
+    if array is source or array.ndim != 3:
+        return array
+    first, last = (array.shape[place] in (1, 3, 4) for place in (0, 2))
+    if first and last:
+        raise ImageError(
+            f"{label} is a tensor of the shape {array.shape}, whose channels may be first or last; give an array "
+            "of shape (H, W, 3)."
+        )
+    array = np.moveaxis(array, 0, -1) if first else array
+    return np.ascontiguousarray(array[..., 0] if array.shape[2] == 1 else array)
+
+
+def _check_type(source: Any, label: str) -> None:
+    if isinstance(source, str | os.PathLike | bytes | bytearray | memoryview | Image.Image) or hasattr(source, "read"):
+        return
+    given = "None, as cv2.imread returns it for a file it cannot read" if source is None else type(source).__name__
+    raise ImageError(
+        f"{label} is {given}; give a path, the bytes of an image file, an open binary file, a PIL image, "
+        "a numpy array or a torch tensor."
+    )
 
 
 def _is_opened(source: Any, label: str) -> TypeGuard[Picture]:
@@ -134,17 +160,17 @@ def _is_opened(source: Any, label: str) -> TypeGuard[Picture]:
         and source.flags.owndata
         and source.flags.c_contiguous
         and not source.flags.writeable
-        and _within_bounds(source.shape[1::-1], label)
+        and within_bounds(source.shape[1::-1], label)
     )
 
 
-def _pixels(source: Source, label: str, background: str = "white") -> NDArray[np.uint8]:
-    """A new (H, W, 3) uint8 array, upright; transparent pixels are laid on ``background``."""
+def _pixels(source: Source, label: str) -> NDArray[np.uint8]:
+    """A new (H, W, 3) uint8 array, upright; transparent pixels are laid on white."""
     if isinstance(source, np.ndarray):
-        return _to_rgb(_from_array(source, label), background)
+        return _to_rgb(_from_array(source, label))
     with _errors(label):
         decoded, orientation = _decode(source, label)
-        pixels = _to_rgb(decoded, background)
+        pixels = _to_rgb(decoded)
         del decoded  # before the copy that a rotation takes
         return _upright(pixels, orientation)
 
@@ -166,9 +192,10 @@ def _errors(label: str) -> Iterator[None]:
 
 def _header(source: Any, label: str) -> Image.Image:
     """The image with nothing but its header read, within bounds."""
+    _check_type(source, label)
     opened = isinstance(source, Image.Image)
     image = source if opened else Image.open(io.BytesIO(_read(source, label)), formats=FORMATS)
-    _within_bounds(image.size, label)
+    within_bounds(image.size, label)
     return image
 
 
@@ -210,7 +237,7 @@ def _read(source: Any, label: str) -> bytes:
             with io.BufferedReader(open_regular(source)) as file:
                 data = file.read(MAX_BYTES + 1)
         else:
-            data = source if isinstance(source, bytes) else source.read(MAX_BYTES + 1)
+            data = source.read(MAX_BYTES + 1) if hasattr(source, "read") else bytes(source)
     except FileNotFoundError:
         raise ImageError(f"{label} does not exist; check the path.") from None
     except IsADirectoryError:
@@ -234,11 +261,11 @@ def _from_array(array: np.ndarray, label: str) -> NDArray[np.uint8]:
             f"{label} is an array of {array.dtype} with the shape {array.shape}; "
             "give uint8 of shape (H, W), (H, W, 3) or (H, W, 4)."
         )
-    _within_bounds((array.shape[1], array.shape[0]), label)
+    within_bounds((array.shape[1], array.shape[0]), label)
     return array
 
 
-def _within_bounds(size: Sequence[int], label: str) -> bool:
+def within_bounds(size: Sequence[int], label: str) -> bool:
     """True; raises :class:`ImageError` for a (width, height) that is out of bounds."""
     width, height = size
     if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
@@ -285,13 +312,13 @@ def _upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
     return np.ascontiguousarray(UPRIGHT[orientation](pixels))
 
 
-def _to_rgb(decoded: Image.Image | NDArray[np.uint8], background: str) -> NDArray[np.uint8]:
+def _to_rgb(decoded: Image.Image | NDArray[np.uint8]) -> NDArray[np.uint8]:
     """A new (H, W, 3) uint8 array, filled a band of rows at a time: no second copy of the whole is made."""
     size = decoded.size if isinstance(decoded, Image.Image) else decoded.shape[1::-1]
     pixels = np.empty((size[1], size[0], 3), np.uint8)
     top = _range(decoded) if isinstance(decoded, Image.Image) and decoded.mode.startswith(("I", "F")) else 0.0
     for rows, band in _bands(decoded):
-        pixels[rows] = np.asarray(_flatten(band, background, top))
+        pixels[rows] = np.asarray(_flatten(band, top))
     return pixels
 
 
@@ -311,13 +338,13 @@ def _row_slices(width: int, height: int) -> Iterator[slice]:
         yield slice(start, min(start + step, height))
 
 
-def _flatten(image: Image.Image, background: str, top: float) -> Image.Image:
-    """8-bit RGB, whatever came in; transparent pixels are laid on ``background``. ``top``: white, of deep images."""
+def _flatten(image: Image.Image, top: float) -> Image.Image:
+    """8-bit RGB; transparent pixels are laid on white. ``top``: the value of white in a deep image."""
     if image.mode.startswith(("I", "F")):
         image = Image.fromarray(_to_8_bit(image, top))
     if image.mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in image.info:
         image = image.convert("RGBA")
-        base = Image.new("RGBA", image.size, background)
+        base = Image.new("RGBA", image.size, "white")
         return Image.alpha_composite(base, image).convert("RGB")
     return image.convert("RGB")
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from ipseg.core import images, plugins
 from ipseg.core.images import Source
+from ipseg.core.masks import with_masks
 from ipseg.core.result import Result
 from ipseg.core.types import FeatureMap, Progress, Prompt
 from ipseg.engine import options
@@ -54,13 +55,17 @@ class Borrower(IPSeg):
         return answer
 
     def prompt(
-        self, pictures: Source | Sequence[Source], masks: Any = None, *, progress: Progress | None = None
+        self,
+        pictures: Source | Sequence[Source],
+        masks: Any = None,
+        *,
+        mask_value: int | None = None,
+        progress: Progress | None = None,
     ) -> Prompt:
         """As :meth:`ipseg.method.pipeline.IPSeg.prompt`."""
-        pairs = [(named(source), mask) for source, mask in images.with_masks(pictures, masks)]
-        seen = [picture for picture, _ in pairs]
-        opened = [picture.pixels for picture in seen]
-        given = [mask if mask is None else images.open_mask(mask, picture.pixels.shape[:2]) for picture, mask in pairs]
+        pairs = with_masks(pictures, masks, mask_value=mask_value)
+        opened, given = [picture for picture, _ in pairs], [mask for _, mask in pairs]
+        seen = [named(picture) for picture in opened]
         if all(_knows(self.encodings, picture, mask) for picture, mask in zip(seen, given, strict=True)):
             return super().prompt(opened, given, progress=progress)
         if progress:
@@ -113,11 +118,13 @@ class BorrowedMethod:
         self._engine, self._name, self._settings = engine, name, dict(settings)
         self.label, self.about = plugins.module("baselines", name).TITLE, ""
 
-    def prompt(self, pictures: Any, masks: Any = None, *, progress: Progress | None = None) -> Any:
+    def prompt(
+        self, pictures: Any, masks: Any = None, *, mask_value: int | None = None, progress: Progress | None = None
+    ) -> Any:
         """As :meth:`ipseg.baselines._rival.Rival.prompt`."""
-        several = isinstance(pictures, list | tuple)
-        opened = [images.open_image(each) for each in (pictures if several else [pictures])]
-        return self._ask("prompt", opened, opened if several else opened[0], masks)
+        pairs = with_masks(pictures, masks, mask_value=mask_value)
+        opened = [picture for picture, _ in pairs]
+        return self._ask("prompt", opened, opened, [mask for _, mask in pairs])
 
     def segment(self, prompt: Any, image: Source, *, progress: Progress | None = None) -> Result:
         """As :meth:`ipseg.baselines._rival.Rival.segment`."""

@@ -7,10 +7,15 @@ import numpy as np
 from ipseg.core.types import Mask
 
 
-def iou(predicted: Mask, truth: Mask) -> float:
-    """Intersection over union of two (H, W) bool masks at the image's own size, in [0, 1]; two empty masks agree."""
-    if predicted.shape != truth.shape:
+def iou(predicted: Mask, truth: Mask, ignored: Mask | None = None) -> float:
+    """Intersection over union of two (H, W) bool masks at the image's own size, in [0, 1]; two empty masks agree.
+
+    Pixels of ``ignored``, (H, W) bool, count for neither (the border of PASCAL VOC's truths).
+    """
+    if predicted.shape != truth.shape or (ignored is not None and ignored.shape != truth.shape):
         raise ValueError(f"expected masks of one size, got {predicted.shape} and {truth.shape}")
+    if ignored is not None:
+        predicted, truth = predicted & ~ignored, truth & ~ignored
     union = np.count_nonzero(predicted | truth)
     return float(np.count_nonzero(predicted & truth) / union) if union else 1.0
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 import ipseg
-from ipseg.core import images
+from ipseg.core import images, masks
 from ipseg.datasets.perseg import Episode
 from ipseg.method.pipeline import IPSeg
 
@@ -69,7 +69,7 @@ def _record(engine: IPSeg) -> dict:
 
 def read_mask(target: Path, record: dict) -> np.ndarray:
     """The predicted mask of a record: (H, W) bool."""
-    return images.open_image(target / record["mask"])[..., 0] > 127
+    return masks.read_mask(target / record["mask"], empty=True).mask
 
 
 def _answer(engine: IPSeg, episode: Episode, path: Path) -> None:

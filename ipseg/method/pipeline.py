@@ -17,12 +17,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ipseg.core import images
 from ipseg.core.images import Source
+from ipseg.core.masks import GivenMask, with_masks
 from ipseg.core.result import Result
 from ipseg.core.types import (
     FeatureExtractor,
     InputFeatures,
+    Picture,
     Points,
     Progress,
     Prompt,
@@ -68,18 +69,26 @@ class IPSeg:
             object.__setattr__(self, "encodings", made)
 
     def prompt(
-        self, pictures: Source | Sequence[Source], masks: Any = None, *, progress: Progress | None = None
+        self,
+        pictures: Source | Sequence[Source],
+        masks: Any = None,
+        *,
+        mask_value: int | None = None,
+        progress: Progress | None = None,
     ) -> Prompt:
         """Make a prompt of one image of the object, or of several; each may carry a mask of its own.
 
-        ``pictures``: anything that :func:`ipseg.core.images.open_image` opens, or a list of such. ``masks``: one
-        mask, or a list as long as ``pictures`` with None where the saliency method decides. Raises
+        ``pictures``: anything that :func:`ipseg.core.images.open_image` opens, or a list of such. ``masks``:
+        what :func:`ipseg.core.masks.read_mask` opens, one for one image, or a list as long as ``pictures`` with None
+        where the saliency method decides. ``mask_value`` chooses one of several values of the masks. Raises
         :class:`~ipseg.core.types.ImageError` and :class:`~ipseg.core.types.MaskError`.
         """
-        pairs = images.with_masks(pictures, masks)
+        pairs = with_masks(pictures, masks, mask_value=mask_value)
         if progress:
             progress(0.0, "prompt")
-        return self.prompt_of([self._view(source, mask) for source, mask in pairs])
+        prompt = self.prompt_of([self._view(picture, mask) for picture, mask in pairs])
+        assumed = tuple(notice for _, mask in pairs if mask for notice in mask.notices)
+        return replace(prompt, notices=(*assumed, *prompt.notices))
 
     def prompt_of(self, views: Sequence[View]) -> Prompt:
         """Make a prompt of views, each an image with its saliency map."""
@@ -149,11 +158,11 @@ class IPSeg:
         frame = self.encodings.features(picture)[0].frame
         return View(picture.pixels, saliency, given, prototype.prompt_cells(saliency, frame, self.config), frame)
 
-    def _view(self, source: Source, mask: Any) -> View:
-        picture = named(source)
+    def _view(self, opened: Picture, mask: GivenMask | None) -> View:
+        picture = named(opened)
         if mask is None:
             return self.view(picture, self.encodings.foreground(picture))
-        return self.view(picture, images.open_mask(mask, picture.pixels.shape[:2]).astype(np.float32), given=True)
+        return self.view(picture, mask.mask.astype(np.float32), given=True)
 
     def _foreground(self, picture: Named, step: Steps) -> NDArray[np.float32]:
         with step("saliency", 0.5, self.encodings.has("foreground", picture)):

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
 
-import numpy as np
-
 from ipseg.core import plugins
+from ipseg.core.masks import GivenMask, read_mask
 from ipseg.core.result import Result, SegmentationMethod
 from ipseg.core.types import InputError, Mask, Picture, Progress, SettingError
+from ipseg.evaluation.metrics import iou
 from ipseg.method.pipeline import IPSeg
 
 USUAL = ("ipseg", "persam")
@@ -47,6 +47,7 @@ class Entry:
     seconds: float = 0.0  # of the whole call; what was kept of the image is not counted twice
     prompt_seconds: float = 0.0
     iou: float | None = None  # against the truth, where one is given
+    absent: bool = False  # whether the truth is empty; then there is no IoU
     error: str = ""
 
     def record(self) -> dict[str, Any]:
@@ -60,6 +61,7 @@ class Entry:
             "prompt_mask": self.mask_source,
             "found": self.result.found,
             "iou": None if self.iou is None else round(self.iou, 4),
+            **({"truth": "absent"} if self.absent else {}),
             "area": round(float(self.result.mask.mean()), 4),
             "seconds": round(self.seconds, 4),
             "prompt_seconds": round(self.prompt_seconds, 4),
@@ -74,7 +76,7 @@ class Comparison:
 
     picture: Picture
     entries: tuple[Entry, ...]
-    truth: Mask | None = None
+    truth: GivenMask | None = None  # an empty one says that the object is absent
     agreement: Mapping[tuple[str, str], float] = field(default_factory=dict)  # IoU of each two methods' masks
 
     @property
@@ -117,12 +119,16 @@ def enter(
 def compare(
     contestants: Sequence[Contestant],
     pictures: Sequence[Picture],
-    truths: Sequence[Mask | None] | None = None,
+    truths: Sequence[GivenMask | Mask | None] | None = None,
     *,
     progress: Progress | None = None,
 ) -> Iterator[Comparison]:
-    """Ask every contestant about every image, one image after another. ``truths``: a mask or None for each."""
-    known: Sequence[Mask | None] = truths or [None] * len(pictures)
+    """Ask every contestant about every image, one image after another.
+
+    ``truths``: a mask or None for each image; an empty mask says that the object is absent.
+    """
+    given: Sequence[GivenMask | Mask | None] = truths or [None] * len(pictures)
+    known = [None if truth is None else read_mask(truth, empty=True) for truth in given]
     total = len(contestants) * len(pictures)
     for number, (picture, truth) in enumerate(zip(pictures, known, strict=True)):
         entries = tuple(
@@ -130,12 +136,6 @@ def compare(
             for place, contestant in enumerate(contestants)
         )
         yield Comparison(picture, entries, truth, _agreement(entries))
-
-
-def iou(mask: Mask, truth: Mask) -> float:
-    """Intersection over union of two (H, W) masks; two empty masks agree, so that is 1."""
-    union = np.logical_or(mask, truth).sum()
-    return float(np.logical_and(mask, truth).sum() / union) if union else 1.0
 
 
 def _enter(
@@ -153,7 +153,7 @@ def _enter(
     return Contestant(name, maker.label, maker.about, maker, prompt, prompt.source, time.perf_counter() - start)
 
 
-def _ask(contestant: Contestant, picture: Picture, truth: Mask | None, progress: Progress | None) -> Entry:
+def _ask(contestant: Contestant, picture: Picture, truth: GivenMask | None, progress: Progress | None) -> Entry:
     about = (contestant.method, contestant.label, contestant.about, contestant.mask_source)
     if contestant.maker is None:
         return Entry(*about, error=contestant.error)
@@ -163,8 +163,9 @@ def _ask(contestant: Contestant, picture: Picture, truth: Mask | None, progress:
     except InputError as error:
         return Entry(*about, error=str(error))
     seconds = time.perf_counter() - start
-    score = None if truth is None else iou(result.mask, truth)
-    return Entry(*about, result, seconds, contestant.seconds, score)
+    absent = truth is not None and truth.empty
+    score = None if truth is None or absent else iou(result.mask, truth.mask, truth.ignored)
+    return Entry(*about, result, seconds, contestant.seconds, score, absent)
 
 
 def _agreement(entries: Sequence[Entry]) -> dict[tuple[str, str], float]:

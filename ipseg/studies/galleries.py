@@ -18,10 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipseg.core import images, store
+from ipseg.core.masks import open_mask
 from ipseg.core.types import InputError, Mask, Picture, Progress
+from ipseg.evaluation.metrics import iou
 from ipseg.evaluation.predict import decides
 from ipseg.method.pipeline import IPSeg
-from ipseg.studies.comparison import iou
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Shown:
     @property
     def truth(self) -> Mask:
         """(H, W) bool."""
-        return images.open_mask(self.mask)
+        return open_mask(self.mask)
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ipseg.core.types import Mask
+from ipseg.evaluation.metrics import iou
 from ipseg.studies import ablation
 from ipseg.studies.ablation import Ablation, Answer, Pair
-from ipseg.studies.comparison import iou
 from ipseg.ui import _figures as draw
 from ipseg.ui._redaction import without_folders
 

@@ -13,7 +13,7 @@ from gradio.processing_utils import save_file_to_cache
 from ipseg.batch import clips, inputs, pictures, video
 from ipseg.batch.archive import Parcel
 from ipseg.batch.looks import Question
-from ipseg.core import images
+from ipseg.core.masks import with_masks
 from ipseg.core.types import ImageError
 from ipseg.engine.options import Options
 from ipseg.method import points
@@ -93,8 +93,9 @@ def _opened(given: Given) -> tuple[list[Any], Any]:
     if not given.prompts:
         raise ImageError("There is no image of the object yet; add one first.")
     points.check(given.numbers["k"], given.numbers["clusters"])
-    prompts = [images.open_image(path) for path, _ in given.prompts]
-    return prompts, images.open_mask(given.mask, prompts[0].shape[:2]) if given.mask else None
+    paths = [path for path, _ in given.prompts]
+    shown = with_masks(paths, [given.mask or None, *([None] * (len(paths) - 1))])
+    return [picture for picture, _ in shown], shown[0][1]
 
 
 def _question(pool: EnginePool, jobs: Jobs, given: Given, prompts: list[Any], mask: Any, watch: Watch) -> Question:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ipseg.core import images
+from ipseg.core.masks import with_masks
 from ipseg.core.result import Result
 from ipseg.core.types import ImageError, Points, Progress, Prompt, SettingError
 from ipseg.engine.options import Options
@@ -34,6 +35,7 @@ class Question:
     negative_prompt: tuple[str, ...]
     all_instances: bool
     numbers: dict[str, Any]
+    mask_value: int | None = None  # which value of the mask is the object, where it has several
 
     def check(self) -> None:
         """What is missing gets its message before any work is done."""
@@ -144,13 +146,13 @@ class Ready:
 def ready(pool: EnginePool, question: Question, report: Progress) -> Ready:
     """The engine of a question with its prompts; raises InputError where one cannot be used."""
     question.check()
-    pictures = [images.open_image(path) for path in question.prompts]
-    given = images.open_mask(question.mask, pictures[0].shape[:2]) if question.mask else None
+    masks = [question.mask or None, *([None] * (len(question.prompts) - 1))]
+    shown = with_masks(list(question.prompts), masks, mask_value=question.mask_value)
     others = [images.open_image(path) for path in question.negative_prompt]
     if not pool.loaded(question.options):
         report(0.0, "models")
     engine = pool.engine(question.options)
-    prompt = engine.prompt(pictures, [given, *([None] * (len(pictures) - 1))], progress=report)
+    prompt = engine.prompt([picture for picture, _ in shown], [mask for _, mask in shown], progress=report)
     negative_prompt = engine.prompt(others, progress=report) if others else None
     return Ready(engine, prompt, negative_prompt, question)
 

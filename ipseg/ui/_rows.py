@@ -17,7 +17,8 @@ from gradio.processing_utils import save_bytes_to_cache
 from PIL import Image
 
 from ipseg.core import images, viz
-from ipseg.core.types import Mask, MaskError, Picture
+from ipseg.core.masks import GivenMask, read_mask
+from ipseg.core.types import MaskError, Picture
 from ipseg.studies.comparison import Comparison, Entry
 from ipseg.ui._pool import as_jpeg, shown
 from ipseg.ui._redaction import without_folders
@@ -41,16 +42,12 @@ class Kept:
         return dict(self.answers).get(label, self.plain)
 
 
-def painted(path: str | None, size: tuple[int, int]) -> Mask | None:
+def painted(path: str | None, size: tuple[int, int]) -> GivenMask | None:
     """What was painted, at the image's own size; None where the canvas is empty."""
     if not path:
         return None
-    try:
-        return images.open_mask(path, size, name="The painted mask")
-    except MaskError as error:
-        if "empty" in str(error):
-            return None
-        raise
+    mask = read_mask(path, size, empty=True, name="The painted mask")
+    return None if mask.empty else mask
 
 
 def distinct(paths: Sequence[str]) -> list[str]:
@@ -63,8 +60,13 @@ def distinct(paths: Sequence[str]) -> list[str]:
     return names
 
 
-def matched(files: Sequence[str], names: Sequence[str], pictures: Sequence[Picture]) -> list[Mask | None]:
-    """The truth of each image: the file of its name, or where no name fits, the file in its place."""
+def matched(
+    files: Sequence[str], names: Sequence[str], pictures: Sequence[Picture], orientations: Sequence[int]
+) -> list[GivenMask | None]:
+    """The truth of each image: the file of its name, or where no name fits, the file in its place.
+
+    ``orientations``: of EXIF, of the images' files. An empty truth says that the object is absent.
+    """
     if not files:
         return [None] * len(pictures)
     by_stem = {Path(file).stem: file for file in files}
@@ -76,8 +78,8 @@ def matched(files: Sequence[str], names: Sequence[str], pictures: Sequence[Pictu
             )
         named = list(files)
     return [
-        images.open_mask(file, picture.shape[:2]) if file else None
-        for file, picture in zip(named, pictures, strict=True)
+        read_mask(file, picture.shape[:2], orientation=turn, empty=True) if file else None
+        for file, picture, turn in zip(named, pictures, orientations, strict=True)
     ]
 
 
@@ -97,7 +99,7 @@ def _keep(found: Comparison, name: str, page: Any) -> Kept:
     marked = [(entry, result.overlay()) for entry, result in done]
     tiles = [(found.picture, "the image"), *((overlay, _caption(entry)) for entry, overlay in marked)]
     if found.truth is not None:
-        tiles.append((viz.overlay(found.picture, found.truth), "truth"))
+        tiles.append((viz.overlay(found.picture, found.truth.mask), "truth"))
     difference = viz.difference(found.picture, [result.mask for _, result in done]) if done else None
     masks = [(entry, result.mask.astype(np.uint8) * 255) for entry, result in done]
     return Kept(
@@ -191,7 +193,7 @@ def _line(entry: Entry, swatch: str, name: str | None, scored: bool, width: int)
     area = f"{entry.result.mask.mean():.1%}" if entry.result.mask.any() else "nothing"
     source = {"given": "yours", "saliency": "saliency"}.get(entry.mask_source, "none")
     cells += [source, area, f"{entry.prompt_seconds + entry.seconds:.2f}"]
-    cells += [("" if entry.iou is None else f"{entry.iou:.3f}")] * scored
+    cells += ["absent" if entry.absent else "" if entry.iou is None else f"{entry.iou:.3f}"] * scored
     return f"<tr>{_cells(cells)}</tr>"
 
 

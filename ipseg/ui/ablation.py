@@ -11,6 +11,7 @@ from typing import Any
 import gradio as gr
 
 from ipseg.core import images, store
+from ipseg.core.masks import with_masks
 from ipseg.core.types import ImageError, Progress
 from ipseg.engine import options
 from ipseg.engine.options import Options
@@ -145,12 +146,9 @@ def _opened(prompt: str | None, image: str | None, thing: str | None, truth: str
         raise ImageError("There is no image of the object yet; add one on the left.")
     if not image:
         raise ImageError("There is no image to search yet; add one on the right.")
-    shown, searched = images.open_image(prompt), images.open_image(image)
-    masks = [
-        images.open_mask(mask, picture.shape[:2]) if mask else None
-        for mask, picture in ((thing, shown), (truth, searched))
-    ]
-    return Pair(shown, searched, *masks)
+    pairs = with_masks([prompt, image], [thing or None, truth or None])
+    known = [mask.mask if mask else None for _, mask in pairs]
+    return Pair(pairs[0][0], pairs[1][0], *known)
 
 
 def _looked(pool: EnginePool, asked: Options, pair: Pair, report: Progress) -> Ablation:

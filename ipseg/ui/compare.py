@@ -9,7 +9,8 @@ from typing import Any
 import gradio as gr
 
 from ipseg.core import images
-from ipseg.core.types import ImageError, InputError, Mask, Picture
+from ipseg.core.masks import GivenMask, with_masks
+from ipseg.core.types import ImageError, InputError, Picture
 from ipseg.engine.options import Options
 from ipseg.studies import comparison
 from ipseg.ui import _rows as rows
@@ -92,11 +93,11 @@ class _Question:
     """What was asked, opened and checked."""
 
     prompt: Picture
-    mask: Mask | None
+    mask: GivenMask | None
     pictures: list[Picture]
     names: list[str]  # of the images, each once
     methods: list[str]
-    truths: list[Mask | None]
+    truths: list[GivenMask | None]
 
 
 def _question(
@@ -115,11 +116,12 @@ def _question(
     if len(pictures) > MOST:
         raise ImageError(f"There are {len(pictures)} images; give at most {MOST} at once.")
     comparison.check(methods)
-    shown = images.open_image(prompt)
     opened = [images.open_image(path) for path, _ in pictures]
     names = rows.distinct([path for path, _ in pictures])
-    given = images.open_mask(mask, shown.shape[:2]) if mask else rows.painted(paint, shown.shape[:2])
-    return _Question(shown, given, opened, names, methods, rows.matched(truths or [], names, opened))
+    ((shown, given),) = with_masks(prompt, mask or None)
+    given = given or rows.painted(paint, shown.shape[:2])
+    known = rows.matched(truths or [], names, opened, [images.orientation(path) for path, _ in pictures])
+    return _Question(shown, given, opened, names, methods, known)
 
 
 def _answers(pool: EnginePool, engine: Any, question: _Question, report: Any) -> list[comparison.Comparison]:

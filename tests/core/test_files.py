@@ -10,7 +10,8 @@ import pytest
 
 from ipseg.batch import clips, inputs
 from ipseg.core.files import open_regular
-from ipseg.core.images import open_image, open_mask, size_of
+from ipseg.core.images import open_image, size_of
+from ipseg.core.masks import open_mask
 from ipseg.core.types import InputError
 
 READERS = {

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image, ImageFile
 
 from ipseg.core import images
+from ipseg.core.masks import open_mask
 from ipseg.core.types import ImageError
 
 MEGAPIXELS = 12.5
@@ -27,6 +28,7 @@ import io, json, os, resource, sys
 import numpy as np
 from PIL import Image
 from ipseg.core import images
+from ipseg.core.masks import open_mask
 
 WIDTH, HEIGHT = 5000, 2500
 FORMATS = {"png": "PNG", "jpg": "JPEG", "tif": "TIFF", "webp": "WEBP"}
@@ -132,7 +134,7 @@ def bombs() -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("name", bombs())
-@pytest.mark.parametrize("way", [images.open_image, images.open_mask, images.size_of])
+@pytest.mark.parametrize("way", [images.open_image, open_mask, images.size_of])
 def test_a_bomb_is_refused_before_it_is_decoded(name, way, tmp_path, monkeypatch, one_message):
     def load(*_):
         raise AssertionError("decoded")
@@ -196,7 +198,7 @@ def test_every_orientation_in_every_format(kind, orientation, encode):
     np.testing.assert_array_equal(upright, images.UPRIGHT[orientation](stored))
 
 
-@pytest.mark.parametrize("way", [images.open_image, images.open_mask])
+@pytest.mark.parametrize("way", [images.open_image, open_mask])
 def test_a_lack_of_memory_is_no_fault_of_the_file(way, encode, monkeypatch):
     def load(*_):
         raise MemoryError

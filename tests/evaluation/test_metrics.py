@@ -31,6 +31,16 @@ def test_iou_of_empty_masks():
     assert iou(~empty, ~empty) == 1
 
 
+def test_ignored_pixels_count_for_neither():
+    border = square(5, 5, 20) & ~square(7, 7, 16)
+    assert iou(square(5, 5, 20), square(7, 7, 16), border) == 1
+    assert iou(square(7, 7, 16), square(7, 7, 16), border) == 1
+    assert iou(square(7, 7, 8), square(7, 7, 16), border) == pytest.approx(1 / 4)
+    assert iou(square(5, 5, 20), square(7, 7, 16)) == pytest.approx(256 / 400)
+    with pytest.raises(ValueError, match="one size"):
+        iou(square(5, 5), square(5, 5), border.T)
+
+
 def test_iou_of_two_sizes():
     with pytest.raises(ValueError, match=r"one size, got \(40, 50\) and \(50, 40\)"):
         iou(square(5, 5), square(5, 5).T)

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from PIL import Image
+from scipy import ndimage
 
 from ipseg.__main__ import main
 from ipseg.cli import evaluate as command
 from ipseg.core.types import InputError
 from ipseg.evaluation import perseg
-from ipseg.evaluation.perseg import Presence, Row
+from ipseg.evaluation.perseg import Evaluation, Presence, Row
 
 
 def test_a_perfect_engine(engine, perseg_folder, tmp_path):
-    rows, presence = perseg.evaluate(engine, perseg_folder, tmp_path / "runs")
+    found = perseg.evaluate(engine, perseg_folder, tmp_path / "runs")
+    rows, presence = found.rows, found.presence
+    assert found.notices == ()
     assert [(row.object, row.pairs) for row in rows] == [("apple", 6), ("leaf", 6), ("sky", 6), ("mean of pairs", 18)]
     for row in rows:
         assert (row.miou, row.worst, row.kept) == (1, 1, 1)
@@ -29,7 +33,7 @@ def test_an_engine_that_is_wrong_about_one_object(engine, perseg_folder, tmp_pat
     shifted = np.roll(mask, 1, axis=1)
     save(perseg_folder / "Annotations/apple/01.png", shifted.astype(np.uint8) * 255)
     known = (mask & shifted).sum() / (mask | shifted).sum()
-    rows, _ = perseg.evaluate(engine, perseg_folder, tmp_path / "runs", absent=0)
+    rows = perseg.evaluate(engine, perseg_folder, tmp_path / "runs", absent=0).rows
     apple, mean = rows[0], rows[-1]
     assert apple.worst == mean.worst == pytest.approx(known)
     assert apple.miou == pytest.approx((4 + 2 * known) / 6)
@@ -45,12 +49,12 @@ def test_presence_counts_refusals(engine, perseg_folder, tmp_path):
         return type(result)(**{**vars(result), "found": True})
 
     engine.segment = always
-    _, presence = perseg.evaluate(engine, perseg_folder, tmp_path / "runs", absent=10)
+    presence = perseg.evaluate(engine, perseg_folder, tmp_path / "runs", absent=10).presence
     assert (presence.kept, presence.refused, presence.absent_pairs, presence.auc) == (1, 0, 10, 1)
 
 
 def test_no_absent_pairs_no_presence(engine, perseg_folder, tmp_path):
-    assert perseg.evaluate(engine, perseg_folder, tmp_path / "runs", absent=0)[1] is None
+    assert perseg.evaluate(engine, perseg_folder, tmp_path / "runs", absent=0).presence is None
     assert engine.calls == 18
 
 
@@ -62,7 +66,7 @@ def test_absent_pairs_are_spread_over_the_set():
 
 def test_the_table_in_words():
     rows = [Row("cat", 6, 0.91234, 0.5, 0.25, 0.5), Row("mean of pairs", 6, 0.91234, 0.5, 0.25, 0.5)]
-    text = perseg.table(rows, Presence(0.4, 0.8333, 0.9, 54, 0.876))
+    text = perseg.table(Evaluation(rows, Presence(0.4, 0.8333, 0.9, 54, 0.876)))
     assert text.splitlines() == [
         "| object | pairs | IPSeg mIoU | saliency alone | worst pair | found |",
         "|---|---:|---:|---:|---:|---:|",
@@ -72,12 +76,12 @@ def test_the_table_in_words():
         "Presence, threshold 0.40: 83% of the pairs of one object are found, 90% of 54 pairs of different objects are "
         "refused (area under the curve 0.88).",
     ]
-    assert "Presence" not in perseg.table(rows, None)
+    assert "Presence" not in perseg.table(Evaluation(rows, None))
 
 
 def test_flat_saliency_is_an_empty_mask(engine, perseg_folder, tmp_path):
     engine.encodings.detector = lambda picture, features: np.full(picture.shape[:2], 0.5, np.float32)
-    rows, _ = perseg.evaluate(engine, perseg_folder, tmp_path / "runs", absent=0)
+    rows = perseg.evaluate(engine, perseg_folder, tmp_path / "runs", absent=0).rows
     assert rows[-1].saliency == 0
 
 
@@ -93,6 +97,89 @@ def test_an_annotation_of_another_size(engine, perseg_folder, tmp_path, save):
     save(perseg_folder / "Annotations/apple/01.png", np.full((20, 20), 255, np.uint8))
     with pytest.raises(InputError, match=r"01\.png"):
         perseg.evaluate(engine, perseg_folder, tmp_path / "runs", absent=0)
+
+
+def test_truths_of_every_kind_give_the_same_table(engine, perseg_folder, tmp_path, save):
+    """0/1, white on transparent, a palette with its border, one bit: what a perfect engine answers is perfect."""
+    for path in perseg_folder.glob("Annotations/*/*.png"):
+        mask = np.asarray(Image.open(path)) > 0
+        if path.parent.name == "apple":
+            save(path, mask.astype(np.uint8))
+        elif path.parent.name == "leaf":
+            save(path, np.dstack([mask * 255] * 4).astype(np.uint8))
+        else:
+            values = np.where(ndimage.binary_dilation(mask, iterations=2), 255, 0)
+            values[ndimage.binary_erosion(mask)] = 8
+            image = Image.fromarray(values.astype(np.uint8)).convert("P")
+            image.putpalette([0, 0, 0] * 8 + [64, 0, 0] + [0, 0, 0] * 246 + [224, 224, 192])
+            image.save(path)
+    for row in perseg.evaluate(engine, perseg_folder, tmp_path / "runs", absent=0).rows:
+        assert (row.miou, row.worst) == (1, 1)
+
+
+def test_several_objects_in_a_truth(engine, perseg_folder, tmp_path, save, one_message):
+    for path in perseg_folder.glob("Annotations/apple/*.png"):
+        values = (np.asarray(Image.open(path)) > 0).astype(np.uint8) * 5
+        values[:4, :6] = 9
+        save(path, values)
+    with pytest.raises(InputError, match="values 5 and 9") as caught:
+        perseg.evaluate(engine, perseg_folder, tmp_path / "runs", absent=0)
+    one_message(caught.value, names="00.png of apple")
+    assert engine.calls == 0  # said before the first prediction
+
+
+def test_mask_value_chooses_among_the_objects_of_all_truths(engine, perseg_folder, tmp_path, save):
+    for path in perseg_folder.glob("Annotations/*/*.png"):
+        values = (np.asarray(Image.open(path)) > 0).astype(np.uint8) * 5
+        values[:4, :6] = 9
+        save(path, values)
+    rows = perseg.evaluate(engine, perseg_folder, tmp_path / "runs", absent=0, mask_value=5).rows
+    assert rows[-1].miou == 1
+
+
+def test_an_empty_truth_counts_as_absent(engine, perseg_folder, tmp_path, save, make_scene):
+    save(perseg_folder / "Annotations/apple/01.png", np.zeros((40, 57), np.uint8))
+    save(perseg_folder / "Images/apple/01.png", make_scene(40, 57, (40, 170, 60))[0])
+    found = perseg.evaluate(engine, perseg_folder, tmp_path / "runs", absent=0)
+    assert [(row.object, row.pairs, row.miou) for row in found.rows] == [
+        ("apple", 2, 1),
+        ("leaf", 6, 1),
+        ("sky", 6, 1),
+        ("mean of pairs", 14, 1),
+    ]
+    assert found.presence == Presence(0.5, kept=1, refused=1, absent_pairs=2, auc=1, empty_truths=2)
+    assert engine.calls == 14 + 2  # apple/01 is never a prompt
+    (notice,) = found.notices
+    assert notice.startswith("Empty truth: apple/01;")
+    text = perseg.table(found)
+    assert "100% of 2 pairs without the object (2 of them by an empty truth) are refused" in text
+    assert notice in text
+
+
+def test_a_truth_on_the_stored_pixels_of_a_rotated_image(engine, perseg_folder, tmp_path):
+    exif = Image.Exif()
+    exif[274] = 6
+    for folder in ("Images", "Annotations"):
+        path = perseg_folder / folder / "apple/01.png"
+        stored = Image.open(path).transpose(Image.Transpose.ROTATE_90)
+        stored.save(path, **({"exif": exif} if folder == "Images" else {}))
+    assert perseg.evaluate(engine, perseg_folder, tmp_path / "runs", absent=0).rows[0].miou == 1
+
+
+def test_the_command_chooses_and_says(engine, perseg_folder, tmp_path, monkeypatch, capsys, save):
+    monkeypatch.setattr(command._engine, "make", lambda arguments: engine)
+    for path in perseg_folder.glob("Annotations/*/*.png"):
+        values = (np.asarray(Image.open(path)) > 0).astype(np.uint8) * 5
+        values[:4, :6] = 9
+        save(path, values)
+    given = ["evaluate", str(perseg_folder), "--runs", str(tmp_path / "runs"), "--absent", "0"]
+    assert main(given) == 2
+    assert "choose one with --mask-value" in capsys.readouterr().err
+    save(perseg_folder / "Annotations/leaf/02.png", np.zeros((40, 58), np.uint8))
+    assert main([*given, "--mask-value", "5"]) == 0
+    printed = capsys.readouterr().out
+    assert "| mean of pairs | 14 | 1.000 |" in printed
+    assert "Empty truth: leaf/02" in printed
 
 
 def test_the_command(engine, perseg_folder, tmp_path, monkeypatch, capsys):

@@ -18,6 +18,7 @@ from ipseg.core.types import FeatureMap
 from ipseg.engine import presets, zerogpu
 from ipseg.engine.borrowed import Borrower
 from ipseg.engine.options import Options
+from ipseg.evaluation.metrics import iou
 from ipseg.method import similarity
 from ipseg.method.config import IPSegConfig
 from ipseg.method.encodings import named
@@ -25,7 +26,6 @@ from ipseg.method.scorers.cosine import Cosine, Settings
 from ipseg.studies import ablation
 from ipseg.studies.ablation import OWN, TRUE, Pair
 from ipseg.studies.ablation import _layers as layers
-from ipseg.studies.comparison import iou
 from ipseg.ui import _ablation
 
 FRAME = geometry.squash_frame((20, 30), (4, 6))
