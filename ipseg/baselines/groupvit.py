@@ -31,6 +31,23 @@ SENTENCE = "a photo of a {}."
 LIKELY = 5  # names that an image may hold
 UNUSED = "GroupViT goes by the name of the object, so the prompt image and its mask were not used."
 
+WEIGHTS = (
+    {
+        "name": "groupvit",
+        "title": "GroupViT",
+        "source": "nvidia/groupvit-gcc-yfcc",
+        "files": (
+            ("config.json",),
+            ("model.safetensors", "pytorch_model.bin"),
+            ("vocab.json",),
+            ("merges.txt",),
+            ("tokenizer_config.json",),
+        ),
+        "bytes": 226_000_000,
+        "licence": "see the model's page",
+    },
+)
+
 
 @dataclass(frozen=True)
 class Settings:

@@ -37,6 +37,17 @@ NAMES = (  # (a name in the checkpoint, the same in SegGPT's network)
 )
 KINDS = ("semantic", "instance")  # of SegGPT's masks
 
+WEIGHTS = (
+    {
+        "name": "painter",
+        "title": "Painter ViT-L",
+        "source": "BAAI/Painter",
+        "files": (("painter_vit_large.pth",),),
+        "bytes": 1_480_000_000,
+        "licence": "MIT",
+    },
+)
+
 
 @dataclass(frozen=True)
 class Settings:

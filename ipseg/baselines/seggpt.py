@@ -15,6 +15,16 @@ TITLE = "SegGPT"
 PAPER = "Wang et al., SegGPT: Segmenting Everything In Context, ICCV 2023"
 EMBEDDINGS = ("instance", "semantic")
 
+WEIGHTS = (
+    {
+        "name": "seggpt",
+        "title": "SegGPT ViT-L",
+        "source": "BAAI/seggpt-vit-large",
+        "bytes": 1_480_000_000,
+        "licence": "Apache-2.0",
+    },
+)
+
 
 @dataclass(frozen=True)
 class Settings:

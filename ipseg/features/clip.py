@@ -13,6 +13,17 @@ from ipseg.features._dense import check_size, patch_map, to_tensor
 
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)  # of its training set
 
+WEIGHTS = (
+    {
+        "name": "clip_vit_b16",
+        "title": "CLIP ViT-B/16",
+        "source": "openai/clip-vit-base-patch16",
+        "bytes": 599_000_000,
+        "licence": "MIT",
+        "revision": "57c216476eefef5ab752ec549e440a49ae4ae5f3",
+    },
+)
+
 
 @dataclass(frozen=True)
 class Settings:

@@ -15,6 +15,45 @@ from ipseg.features._dense import check_size, patch_map, to_tensor
 MODELS = ("small", "base", "large", "giant")
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, as it was trained
 
+WEIGHTS = (
+    {
+        "name": "dinov2_small",
+        "title": "DINOv2 ViT-S/14",
+        "source": "facebook/dinov2-small",
+        "bytes": 88_000_000,
+        "licence": "Apache-2.0",
+        "revision": "ed25f3a31f01632728cabb09d1542f84ab7b0056",
+        "model": "small",
+    },
+    {
+        "name": "dinov2_base",
+        "title": "DINOv2 ViT-B/14",
+        "source": "facebook/dinov2-base",
+        "bytes": 346_000_000,
+        "licence": "Apache-2.0",
+        "revision": "f9e44c814b77203eaa57a6bdbbd535f21ede1415",
+        "model": "base",
+    },
+    {
+        "name": "dinov2_large",
+        "title": "DINOv2 ViT-L/14",
+        "source": "facebook/dinov2-large",
+        "bytes": 1_217_000_000,
+        "licence": "Apache-2.0",
+        "revision": "47b73eefe95e8d44ec3623f8890bd894b6ea2d6c",
+        "model": "large",
+    },
+    {
+        "name": "dinov2_giant",
+        "title": "DINOv2 ViT-g/14",
+        "source": "facebook/dinov2-giant",
+        "bytes": 4_546_000_000,
+        "licence": "Apache-2.0",
+        "revision": "611a9d42f2335e0f921f1e313ad3c1b7178d206d",
+        "model": "giant",
+    },
+)
+
 
 @dataclass(frozen=True)
 class Settings:

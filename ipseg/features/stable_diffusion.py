@@ -27,6 +27,29 @@ SCHEDULE: Mapping[str, Any] = {
 }
 NOISE = (1, 4, 64, 64)  # the shape in which the noise is drawn; it is then brought to the latent's size
 
+WEIGHTS = (
+    {
+        "name": "sd15",
+        "title": "Stable Diffusion 1.5",
+        "source": "stable-diffusion-v1-5/stable-diffusion-v1-5",
+        "files": (
+            ("unet/config.json",),
+            ("unet/diffusion_pytorch_model.fp16.safetensors", "unet/diffusion_pytorch_model.safetensors"),
+            ("vae/config.json",),
+            ("vae/diffusion_pytorch_model.fp16.safetensors", "vae/diffusion_pytorch_model.safetensors"),
+            ("text_encoder/config.json",),
+            ("text_encoder/model.fp16.safetensors", "text_encoder/model.safetensors"),
+            ("tokenizer/vocab.json",),
+            ("tokenizer/merges.txt",),
+            ("tokenizer/tokenizer_config.json",),
+        ),
+        "bytes": 2_135_000_000,
+        "licence": "CreativeML OpenRAIL-M",
+        "revision": "451f4fe16113bff5a5d2269ed5ad43b0592e9a14",
+        "note": "neither the safety checker nor a second copy of the weights",
+    },
+)
+
 
 @dataclass(frozen=True)
 class Settings:

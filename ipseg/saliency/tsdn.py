@@ -23,6 +23,17 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, as the 
 WIDTH = 64  # channels of the decoder
 STAGES = (64, 256, 512, 1024, 2048)  # channels of the encoder's maps, from half the input's size down to a 32nd
 
+WEIGHTS = (
+    {
+        "name": "tsdn",
+        "title": "TSDN",
+        "source": "xhk/IPSeg",
+        "files": (("cornet_rgb_duts_tr.pth",),),
+        "bytes": 114_000_000,
+        "licence": "see the model's page",
+    },
+)
+
 
 @dataclass(frozen=True)
 class Settings:

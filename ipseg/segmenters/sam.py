@@ -24,6 +24,36 @@ from ipseg.segmenters._prompts import labelled, nothing
 MODELS = ("vit_b", "vit_l", "vit_h")
 PIXEL_MEAN, PIXEL_STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)  # of ImageNet, in levels of 255
 
+WEIGHTS = (
+    {
+        "name": "sam_vit_b",
+        "title": "SAM ViT-B",
+        "source": "https://dl.fbaipublicfiles.com/segment_anything/sam_vit_b_01ec64.pth",
+        "bytes": 375_042_383,
+        "licence": "Apache-2.0",
+        "sha256": "ec2df62732614e57411cdcf32a23ffdf28910380d03139ee0f4fcbe91eb8c912",
+        "model": "vit_b",
+    },
+    {
+        "name": "sam_vit_l",
+        "title": "SAM ViT-L",
+        "source": "https://dl.fbaipublicfiles.com/segment_anything/sam_vit_l_0b3195.pth",
+        "bytes": 1_249_524_607,
+        "licence": "Apache-2.0",
+        "sha256": "3adcc4315b642a4d2101128f611684e8734c41232a17c648ed1693702a49a622",
+        "model": "vit_l",
+    },
+    {
+        "name": "sam_vit_h",
+        "title": "SAM ViT-H",
+        "source": "https://dl.fbaipublicfiles.com/segment_anything/sam_vit_h_4b8939.pth",
+        "bytes": 2_564_550_879,
+        "licence": "Apache-2.0",
+        "sha256": "a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e",
+        "model": "vit_h",
+    },
+)
+
 
 @dataclass(frozen=True)
 class Settings:

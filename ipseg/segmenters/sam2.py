@@ -22,6 +22,65 @@ from ipseg.segmenters._prompts import labelled, nothing
 
 MODELS = ("tiny", "small", "base-plus", "large")
 
+WEIGHTS = (
+    {
+        "name": "sam2.1-hiera-tiny",
+        "title": "SAM 2.1 tiny",
+        "source": "facebook/sam2.1-hiera-tiny",
+        "files": (
+            ("config.json",),
+            ("model.safetensors", "pytorch_model.bin"),
+            ("preprocessor_config.json", "processor_config.json"),
+        ),
+        "bytes": 156_000_000,
+        "licence": "Apache-2.0",
+        "revision": "de431c4043854a71d8101e17995dfe596bf101a5",
+        "model": "tiny",
+    },
+    {
+        "name": "sam2.1-hiera-small",
+        "title": "SAM 2.1 small",
+        "source": "facebook/sam2.1-hiera-small",
+        "files": (
+            ("config.json",),
+            ("model.safetensors", "pytorch_model.bin"),
+            ("preprocessor_config.json", "processor_config.json"),
+        ),
+        "bytes": 184_000_000,
+        "licence": "Apache-2.0",
+        "revision": "ee5bba1d82bb8749febdf90f45e84b687142ba03",
+        "model": "small",
+    },
+    {
+        "name": "sam2.1-hiera-base-plus",
+        "title": "SAM 2.1 base-plus",
+        "source": "facebook/sam2.1-hiera-base-plus",
+        "files": (
+            ("config.json",),
+            ("model.safetensors", "pytorch_model.bin"),
+            ("preprocessor_config.json", "processor_config.json"),
+        ),
+        "bytes": 324_000_000,
+        "licence": "Apache-2.0",
+        "revision": "b7320756a13354e7530a63935656d35b2f91a290",
+        "model": "base-plus",
+    },
+    {
+        "name": "sam2.1-hiera-large",
+        "title": "SAM 2.1 large",
+        "source": "facebook/sam2.1-hiera-large",
+        "files": (
+            ("config.json",),
+            ("model.safetensors", "pytorch_model.bin"),
+            ("preprocessor_config.json", "processor_config.json"),
+        ),
+        "bytes": 898_000_000,
+        "licence": "Apache-2.0",
+        "revision": "665f8e2ad61cf5f53d65644ff27c8ee525124610",
+        "model": "large",
+    },
+)
+
 
 @dataclass(frozen=True)
 class Settings:

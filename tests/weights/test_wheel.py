@@ -58,10 +58,15 @@ def enter(monkeypatch):
 @pytest.fixture
 def entry(index, enter):
     """One small file in a wheel."""
-    wheel = _table.Wheel(
-        "ipseg_test_weights", "1.0", write_wheel(index / NAME), "ipseg_test_weights/models/small.bin", len(CONTENT)
-    )
-    return enter(_table._in_wheel("small", "Small network", wheel, SHA256, "", "small"))
+    wheel = {
+        "project": "ipseg_test_weights",
+        "version": "1.0",
+        "sha256": write_wheel(index / NAME),
+        "member": "ipseg_test_weights/models/small.bin",
+        "bytes": len(CONTENT),
+    }
+    declared = {"name": "small", "title": "Small network", "licence": "Apache-2.0", "sha256": SHA256, "wheel": wheel}
+    return enter(_table.entry(declared, "small"))
 
 
 @pytest.mark.parametrize("by_hand", [False, True])
