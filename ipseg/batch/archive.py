@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 
 from ipseg.annotations.rle import Record
 from ipseg.core import images
+from ipseg.core.serialize import to_json
 from ipseg.core.types import Mask
 
 MASKS, COCO = "masks.zip", "coco.json"
@@ -36,4 +36,4 @@ class Parcel:
 
     def __exit__(self, *_: Any) -> None:
         self._archive.close()
-        self.coco.write_text(json.dumps(self._record.data()))
+        self.coco.write_text(to_json(self._record.data()))

@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 
 from ipseg.core.files import open_regular
-from ipseg.core.types import InputError, Picture
+from ipseg.core.types import InputError, Picture, SettingError
 
 KINDS = "MP4, MOV, WebM, MKV or AVI"
 ENDINGS = (".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi")
@@ -62,6 +62,8 @@ def is_clip(path: Path) -> bool:
 
 def open_clip(path: Path, *, seconds: float = MAX_SECONDS) -> Clip:
     """Read the header. Raises :class:`ClipError` for what is no clip, is damaged, too long or too large."""
+    if not seconds > 0:  # also where it is NaN
+        raise SettingError(f"The longest clip is set to {seconds:g} s; give a number above 0, for example 120.")
     _check_file(path)
     reader = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
     try:

@@ -21,6 +21,7 @@ import numpy as np
 from ipseg.annotations import rle
 from ipseg.core import images
 from ipseg.core.masks import GivenMask, with_masks
+from ipseg.core.serialize import to_json
 from ipseg.core.types import Mask, Picture
 from ipseg.method.pipeline import IPSeg
 
@@ -140,5 +141,5 @@ def _write(path: Path | None, look: Look) -> None:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.part")
-    partial.write_text(json.dumps(asdict(look)))
+    partial.write_text(to_json(asdict(look)))
     os.replace(partial, path)

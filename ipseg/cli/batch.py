@@ -9,7 +9,6 @@ Exit code: 0 all went well, 1 some images failed, 2 wrong usage, 130 stopped.
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import sys
 from pathlib import Path
@@ -21,7 +20,9 @@ from ipseg.batch import clips, inputs, pictures, video
 from ipseg.batch.looks import Question
 from ipseg.cli import _engine, _files, _masks
 from ipseg.core.masks import with_masks
+from ipseg.core.serialize import to_json
 from ipseg.core.types import Mask, SettingError
+from ipseg.method.config import check_threshold
 
 KEPT = ".ipseg"  # below --output: the answers so far
 
@@ -51,6 +52,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Go through everything; the failures are told on standard error and counted in the exit code."""
+    if arguments.threshold is not None:
+        check_threshold(arguments.threshold)
     clip = _clip(arguments)
     items = [] if clip else inputs.gather(arguments.input, most=arguments.max_pictures)
     given = [arguments.prompt_mask, *([None] * len(arguments.also))]
@@ -68,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
         for notice in question.prompt.notices:
             print(f"ipseg: {notice}", file=sys.stderr)
         failed = _frames(question, clip, record, arguments) if clip else _pictures(question, items, record, arguments)
-    _files.write(out / "coco.json", json.dumps(record.data()).encode())
+    _files.write(out / "coco.json", to_json(record.data()).encode())
     return 1 if failed else 0
 
 

@@ -19,6 +19,7 @@ import numpy as np
 from ipseg.cli import _engine, _files, _masks
 from ipseg.core import images, plugins, viz
 from ipseg.core.masks import GivenMask, read_mask, with_masks
+from ipseg.core.serialize import to_json
 from ipseg.core.types import InputError, Picture, SettingError
 from ipseg.method.pipeline import IPSeg
 from ipseg.studies import comparison
@@ -69,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
         records, failed = _all(contestants, arguments)
         if arguments.json:
             record = {**_about(engine, arguments), "pictures": records}
-            _files.write(arguments.json, json.dumps(record, indent=2, default=str).encode())
+            _files.write(arguments.json, to_json(record, indent=2).encode())
     return 1 if failed else 0
 
 

@@ -17,7 +17,9 @@ import numpy as np
 
 from ipseg.cli import _engine, _files, _masks
 from ipseg.core.result import Result
+from ipseg.core.serialize import to_json
 from ipseg.core.types import InputError, Points, Prompt, SettingError
+from ipseg.method.config import check_threshold
 from ipseg.method.pipeline import IPSeg
 
 
@@ -54,6 +56,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Segment every image; the failures are told on standard error and counted in the exit code."""
     if len(arguments.images) > 1 and (arguments.click or arguments.negative_click):
         raise SettingError(f"There are clicks but {len(arguments.images)} images; give one image, or no clicks.")
+    if arguments.threshold is not None:
+        check_threshold(arguments.threshold)
     targets = _targets(arguments.images, arguments.output)
     _files.check_json(arguments.json)
     _check_overwriting(arguments, [target for _, target in targets])
@@ -83,7 +87,7 @@ def _run(engine: IPSeg, targets: list[tuple[Path, Path]], arguments: argparse.Na
             print(f"ipseg: {error}", file=sys.stderr)
             records.append({"image": str(image), "error": str(error)})
     if arguments.json:
-        _files.write(arguments.json, json.dumps(records, indent=2).encode())
+        _files.write(arguments.json, to_json(records, indent=2).encode())
     return 1 if failures else 0
 
 

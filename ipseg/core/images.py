@@ -37,7 +37,8 @@ def open_image(source: Source, *, name: str | None = None) -> Picture:
 
     Bounds are checked before anything is decoded: bytes, pixels, sides and their ratio. EXIF rotation is applied, CMYK,
     palette, grey and 16-bit images become 8-bit RGB, transparent pixels are laid on white, and of an animation the
-    first frame is taken. Arrays are (H, W), (H, W, 3) or (H, W, 4) of uint8; the channels of a tensor may be first.
+    first frame is taken. Arrays are (H, W), (H, W, 3) or (H, W, 4) of uint8. Tensors are of uint8 or of floats in
+    [0, 1], and their channels may be first.
 
     Returns (H, W, 3) uint8 RGB, read-only; an array that was returned before is returned as it is. Raises
     :class:`ImageError` with one message that says what to do.
@@ -126,7 +127,10 @@ def label_of(source: Any, what: str = "The image") -> str:
 
 
 def _channels_last(source: Any, label: str) -> Any:
-    """A tensor as an array (H, W) or (H, W, C), where its shape leaves no doubt; anything else as it is."""
+    """A tensor as an array (H, W) or (H, W, C), where its shape leaves no doubt; anything else as it is.
+
+    Floats in [0, 1] become uint8.
+    """
     array = as_array(source)
     if array is source or array.ndim != 3:
         return array
@@ -137,6 +141,10 @@ def _channels_last(source: Any, label: str) -> Any:
             "of shape (H, W, 3)."
         )
     array = np.moveaxis(array, 0, -1) if first else array
+    if array.dtype.kind == "f":
+        if not (array.size and array.min() >= 0 and array.max() <= 1):  # also where one is NaN
+            raise ImageError(f"{label} is a tensor of floats beyond 0 to 1; give floats from 0 to 1, or uint8.")
+        array = np.rint(array * 255).astype(np.uint8)
     return np.ascontiguousarray(array[..., 0] if array.shape[2] == 1 else array)
 
 

@@ -1,11 +1,30 @@
-"""Values between processes: as bytes, tensors as numpy arrays on the way, whatever device they are on at either end."""
+"""Plain data as JSON, and values between processes as bytes.
+
+Between processes tensors travel as numpy arrays, whatever device they are on at either end.
+"""
 
 from __future__ import annotations
 
 import io
+import json
+import math
 import pickle
 import sys
+from collections.abc import Mapping
 from typing import Any
+
+
+def to_json(value: Any, *, indent: int | None = None) -> str:
+    """Plain data as JSON (RFC 8259): numbers that are not finite become null, what is no plain data its text."""
+    return json.dumps(_finite(value), indent=indent, default=str, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(each) for key, each in value.items()}
+    return [_finite(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def pack(value: Any) -> bytes:

@@ -18,6 +18,7 @@ import numpy as np
 
 import ipseg
 from ipseg.core import images, masks
+from ipseg.core.serialize import to_json
 from ipseg.datasets.perseg import Episode
 from ipseg.method.pipeline import IPSeg
 
@@ -50,9 +51,7 @@ def predict(
     """
     target.mkdir(parents=True, exist_ok=True)
     record = _record(engine)
-    target.with_name(f"{target.name}.json").write_text(
-        json.dumps(record, indent=2, default=str)
-    )  # what answered, weights and all
+    target.with_name(f"{target.name}.json").write_text(to_json(record, indent=2))  # what answered, weights and all
     for number, episode in enumerate(episodes):
         report(number, len(episodes))
         names = (episode.prompt.name, episode.query.name)
@@ -79,5 +78,5 @@ def _answer(engine: IPSeg, episode: Episode, path: Path) -> None:
     mask.write_bytes(images.encode_png(result.mask.astype(np.uint8) * 255))
     record = {"found": result.found, "score": result.score, "seconds": result.seconds, "mask": mask.name}
     partial = path.with_suffix(".part")
-    partial.write_text(json.dumps(record))
+    partial.write_text(to_json(record))
     os.replace(partial, path)  # the record comes last and whole: where it stands, the mask does too

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from ipseg.core.types import Device
+import numpy as np
+
+from ipseg.core.types import Device, SettingError
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,9 @@ class IPSegConfig:
     threshold: float = 0.0  # lowest score at which the object counts as detected
     seed: int = 0  # of k-means
 
+    def __post_init__(self) -> None:
+        check_threshold(self.threshold)
+
 
 @dataclass(frozen=True)
 class EngineInfo:
@@ -37,3 +42,10 @@ class EngineInfo:
     reason: str = ""  # why this engine was chosen, where the caller named none
     record: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))  # parts, weights and placement
     placement: Device | None = None  # where its models run; None without any
+
+
+def check_threshold(threshold: object) -> None:
+    """Raise :class:`SettingError` unless it is a number from 0 to 1; NaN is none."""
+    number = isinstance(threshold, int | float | np.number) and not isinstance(threshold, bool)
+    if not (number and 0 <= float(threshold) <= 1):  # type: ignore[arg-type]
+        raise SettingError(f"The threshold is {threshold}; give a number from 0 to 1.")

@@ -35,7 +35,7 @@ from ipseg.core.types import (
     View,
 )
 from ipseg.method import instances, points, prototype, refinement
-from ipseg.method.config import EngineInfo, IPSegConfig
+from ipseg.method.config import EngineInfo, IPSegConfig, check_threshold
 from ipseg.method.encodings import Encodings, Named, named
 from ipseg.method.steps import Steps
 
@@ -120,6 +120,7 @@ class IPSeg:
         config, seen, step = self.config, self.encodings, Steps(progress)
         k, clusters = config.k if k is None else k, config.clusters if clusters is None else clusters
         points.check(k, clusters)
+        check_threshold(config.threshold if threshold is None else threshold)
         picture = named(image)
         points.check_inside(clicks, picture.pixels.shape[:2])
         with step("features", 0.05, seen.has("features", picture)):  # F_I, section 3.3

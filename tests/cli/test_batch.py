@@ -110,6 +110,9 @@ WRONG = {
     "the masks over the images": (("out2/masks", "--output", "out2"), "would be overwritten"),
     "the clip over itself": (("clip.mp4", "--output", "."), "would be overwritten"),
     "K too large": (("in", "--output", "out", "--k", 999), "K is 999"),
+    "a threshold of nan": (("in", "--output", "out", "--threshold", "nan"), "threshold is nan"),
+    "a threshold above 1": (("in", "--output", "out", "--threshold", 7), "threshold is 7"),
+    "a longest clip of nan": (("clip.avi", "--output", "out", "--max-seconds", "nan"), "set to nan s"),
 }
 
 

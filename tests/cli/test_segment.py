@@ -81,10 +81,13 @@ def test_the_thing_is_not_there(desk, capsys):
     assert "not found" in capsys.readouterr().out
 
 
-def test_the_threshold_decides(desk):
-    assert run("prompt.png", "1.v1.png", "--output", "a.png", "--threshold", 1.01) == 0
+def test_the_threshold_decides(desk, save):
+    pixels = np.full((40, 50, 3), 100, np.uint8)
+    pixels[5:10, 5:15] = RED  # 1/40 of the image: a score of 0.2
+    save(desk / "small.png", pixels)
+    assert run("prompt.png", "small.png", "--output", "a.png", "--threshold", 0.21) == 0
     assert not images.open_image(desk / "a.png").any()
-    assert run("prompt.png", "1.v1.png", "--output", "b.png", "--threshold", 0) == 0
+    assert run("prompt.png", "small.png", "--output", "b.png", "--threshold", 0.19) == 0
     assert images.open_image(desk / "b.png").any()
 
 
@@ -145,6 +148,13 @@ WRONG = {
     "a folder as the JSON": (("0.v1.png", "--output", "m.png", "--json", "folder.png"), "folder.png"),
     "more clusters than K": (("0.v1.png", "--output", "m.png", "--k", 3, "--clusters", 4), "c is 4 but K is 3"),
     "K too large": (("0.v1.png", "--output", "m.png", "--k", 257), "K is 257"),
+    "a threshold of nan": (("0.v1.png", "--output", "m.png", "--threshold", "nan"), "threshold is nan"),
+    "a threshold of inf": (("0.v1.png", "--output", "m.png", "--threshold", "inf"), "threshold is inf"),
+    "a threshold above 1": (("0.v1.png", "--output", "m.png", "--threshold", "7"), "threshold is 7"),
+    "a mask value that is not there": (
+        ("0.v1.png", "--output", "m.png", "--prompt-mask", "prompt_mask.png", "--mask-value", "3"),
+        "prompt_mask.png has no pixel of the value 3; choose one of 0 and 255",
+    ),
     "K zero": (("0.v1.png", "--output", "m.png", "--k", 0), "K is 0"),
     "the image itself as output": (("0.v1.png", "--output", "0.v1.png"), "0.v1.png"),
     "the prompt as output": (("0.v1.png", "--output", "prompt.png"), "prompt.png"),

@@ -237,3 +237,50 @@ def test_the_first_frame_of_an_animation(encode):
         picture = images.open_image(data)
         assert picture.shape == (20, 24, 3)
         assert (picture == (255, 0, 0)).all()
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        (None, "The image is None, as cv2.imread returns it for a file it cannot read; give a path"),
+        ([[1, 2], [3, 4]], "The image is list; give a path"),
+        (7, "The image is int; give a path"),
+        (bytearray(b"words"), "The image given as bytearray is not an image"),
+        (memoryview(b"words"), "The image given as memoryview is not an image"),
+        (b"words", "The image given as bytes is not an image"),
+        (noise().tobytes(), "The image given as bytes is not an image"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_is_no_image_is_named_by_its_type(source, words, one_message):
+    with pytest.raises(ImageError) as caught:
+        images.open_image(source)
+    one_message(caught.value, names=words)
+
+
+def test_bytes_of_other_types(encode):
+    data = encode(noise(20, 30), "PNG")
+    for source in (bytearray(data), memoryview(data)):
+        np.testing.assert_array_equal(images.open_image(source), noise(20, 30))
+
+
+def test_tensors(one_message):
+    torch = pytest.importorskip("torch")
+    pixels = noise(20, 30)
+    tensor = torch.from_numpy(pixels)
+    whole = (tensor, tensor.permute(2, 0, 1), tensor / 255, (tensor / 255).permute(2, 0, 1))
+    for source in whole:
+        picture = images.open_image(source)
+        assert (picture.dtype, picture.flags.writeable) == (np.uint8, False)
+        np.testing.assert_array_equal(picture, pixels)
+    for grey in (tensor[..., 0], tensor[..., 0][None], tensor[..., :1]):
+        np.testing.assert_array_equal(images.open_image(grey)[..., 1], pixels[..., 0])
+    for source, words in (
+        (torch.zeros(3, 40, 3, dtype=torch.uint8), "channels may be first or last"),
+        (torch.zeros(1, 3, 40, 50, dtype=torch.uint8), "uint8 with the shape (1, 3, 40, 50)"),
+        (tensor.float(), "floats from 0 to 1"),
+        (tensor.long(), "int64"),
+    ):
+        with pytest.raises(ImageError) as caught:
+            images.open_image(source)
+        one_message(caught.value, names=words)

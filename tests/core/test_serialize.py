@@ -35,3 +35,9 @@ def test_an_error_keeps_its_sentence():
     error = serialize.unpack(serialize.pack(SettingError("K is 0; give a whole number from 1.")))
     assert isinstance(error, SettingError)
     assert str(error) == "K is 0; give a whole number from 1."
+
+
+def test_json_without_numbers_that_are_none():
+    text = serialize.to_json({"score": float("nan"), "points": [(1.5, float("inf"))], "at": {"n": -float("inf")}})
+    assert text == '{"score": null, "points": [[1.5, null]], "at": {"n": null}}'
+    assert serialize.to_json([1, "a", None, True], indent=1) == '[\n 1,\n "a",\n null,\n true\n]'

@@ -6,9 +6,10 @@ from dataclasses import FrozenInstanceError, replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from ipseg.core import geometry
-from ipseg.core.types import Candidates, FeatureMap, ImageError, Points, SettingError, Similarity
+from ipseg.core.types import Candidates, FeatureMap, ImageError, MaskError, Points, SettingError, Similarity
 from ipseg.method.config import EngineInfo, IPSegConfig
 from ipseg.method.pipeline import IPSeg
 
@@ -222,3 +223,45 @@ def test_several_instances_have_scores_and_one_single_mask():
     result = made.segment(made.prompt(IMAGE), OTHER, all_instances=True)
     assert all(one.score == 0.5 for one in result.instances)
     assert "instances" in result.seconds
+
+
+@pytest.mark.parametrize("threshold", [float("nan"), float("inf"), 7, -0.1, True, "0.5", None])
+def test_a_threshold_out_of_range(threshold, one_message):
+    made = engine()
+    if threshold is not None:
+        with pytest.raises(SettingError, match="threshold is") as caught:
+            made.segment(made.prompt(IMAGE), OTHER, threshold=threshold)
+        one_message(caught.value, names=str(threshold))
+    with pytest.raises(SettingError, match="threshold is"):
+        IPSegConfig(threshold=threshold)
+
+
+def test_one_mask_is_for_one_image(one_message):
+    mask = np.zeros(SIZE, bool)
+    mask[10:30, 10:30] = True
+    with pytest.raises(ImageError, match="2 prompt images and 1 masks") as caught:
+        engine().prompt([IMAGE, OTHER], masks=mask)
+    one_message(caught.value)
+    first, second = engine().prompt([IMAGE, OTHER], masks=[mask, None]).views
+    assert (first.given, second.given) == (True, False)
+    np.testing.assert_array_equal(first.saliency, mask)
+
+
+def test_a_value_of_the_mask_is_chosen(one_message):
+    labels = np.zeros(SIZE, np.uint8)
+    labels[5:20, 5:20], labels[25:38, 30:55] = 3, 9
+    with pytest.raises(MaskError, match="3 and 9"):
+        engine().prompt(IMAGE, labels)
+    (view,) = engine().prompt(IMAGE, labels, mask_value=9).views
+    np.testing.assert_array_equal(view.saliency, labels == 9)
+
+
+def test_what_was_assumed_of_a_mask_is_a_notice_of_the_prompt(encode):
+    exif = Image.Exif()
+    exif[274] = 3  # rotated by half a turn: the sizes do not say on which pixels the mask was drawn
+    mask = np.zeros(SIZE, bool)
+    mask[5:20, 5:20] = True
+    prompt = engine().prompt(encode(IMAGE, "PNG", exif=exif), mask)
+    assert any("taken as drawn on the upright image" in notice for notice in prompt.notices)
+    np.testing.assert_array_equal(prompt.views[0].saliency, mask)
+    assert engine().prompt(IMAGE, mask).notices == ()
