@@ -17,7 +17,7 @@ from PIL import Image
 from ipseg.baselines import _networks
 from ipseg.baselines._rival import Answer, Reference, Rival
 from ipseg.core import geometry
-from ipseg.core.types import Mask, Picture
+from ipseg.core.types import ImageArray, Mask
 from ipseg.method.encodings import Named
 from ipseg.method.pipeline import IPSeg
 from ipseg.method.steps import Steps
@@ -41,7 +41,7 @@ class InContext(Rival):
         mask = white > 0.5
         return Answer(mask, score=float(white[mask].mean()) if mask.any() else 0.0)
 
-    def _paint(self, network: Any, reference: Reference, picture: Picture) -> NDArray[np.float32]:
+    def _paint(self, network: Any, reference: Reference, picture: ImageArray) -> NDArray[np.float32]:
         """How white each pixel of the image is painted: (H, W) float32 in [0, 1]."""
         import torch
 
@@ -62,12 +62,12 @@ class InContext(Rival):
         return geometry.sample_cells(shade, geometry.squash_frame((side, side), (height, width)))
 
 
-def squashed(picture: Picture, side: int) -> Picture:
+def squashed(picture: ImageArray, side: int) -> ImageArray:
     """An image on a square, bicubic, as released."""
     return np.array(Image.fromarray(picture).resize((side, side), Image.Resampling.BICUBIC))
 
 
-def painted_mask(mask: Mask, side: int) -> Picture:
+def painted_mask(mask: Mask, side: int) -> ImageArray:
     """A mask in white on a black square, nearest."""
     shown = Image.fromarray(mask.astype(np.uint8) * 255).resize((side, side), Image.Resampling.NEAREST)
     return np.repeat(np.array(shown)[..., None], 3, axis=2)

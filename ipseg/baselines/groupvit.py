@@ -19,7 +19,7 @@ from ipseg import weights
 from ipseg.baselines import _networks
 from ipseg.baselines._rival import Answer, Reference, Rival
 from ipseg.core import geometry
-from ipseg.core.types import Picture, SettingError
+from ipseg.core.types import ImageArray, SettingError
 from ipseg.method.encodings import Named
 from ipseg.method.pipeline import IPSeg
 from ipseg.method.steps import Steps
@@ -84,7 +84,7 @@ class GroupViT(Rival):
         everything = np.ones(picture.pixels.shape[:2], dtype=bool)
         return Reference(picture, everything, given=False, notices=(UNUSED,))
 
-    def _chances(self, network: Any, tokens: Any, picture: Picture) -> NDArray[np.float32]:
+    def _chances(self, network: Any, tokens: Any, picture: ImageArray) -> NDArray[np.float32]:
         """How likely each pixel is of each name: (names, size, size)."""
         from transformers.models.groupvit.modeling_groupvit import get_grouping_from_attentions
 
@@ -157,7 +157,7 @@ def enlarged(network: Any, size: int) -> Any:
     return network
 
 
-def _pixels(picture: Picture, size: int) -> Any:
+def _pixels(picture: ImageArray, size: int) -> Any:
     import torch
 
     square = np.array(Image.fromarray(picture).resize((size, size), Image.Resampling.BILINEAR), dtype=np.float32)

@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 
 from ipseg.core.files import open_regular
-from ipseg.core.types import InputError, Picture, SettingError
+from ipseg.core.types import ImageArray, InputError, SettingError
 
 KINDS = "MP4, MOV, WebM, MKV or AVI"
 ENDINGS = (".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi")
@@ -86,7 +86,7 @@ def open_clip(path: Path, *, seconds: float = MAX_SECONDS) -> Clip:
     return clip
 
 
-def frames(clip: Clip) -> Iterator[Picture]:
+def frames(clip: Clip) -> Iterator[ImageArray]:
     """Each frame, upright, (H, W, 3) uint8 RGB. Raises :class:`ClipError` when there are more than the header said."""
     reader = cv2.VideoCapture(str(clip.path), cv2.CAP_FFMPEG)
     number = 0
@@ -136,7 +136,7 @@ class Writer:
         even = (width + width % 2, height + height % 2)
         self._sink: Any = _H264(self._partial, fps, even) if has_h264() else _VP8(self._partial, fps, even)
 
-    def write(self, frame: Picture) -> None:
+    def write(self, frame: ImageArray) -> None:
         """(H, W, 3) uint8 RGB; a side that is odd is repeated once, as the encoders need even ones."""
         self._written += 1
         bottom, right = self._pad
@@ -163,7 +163,7 @@ class _H264:
             [*command, "-movflags", "+faststart", str(path)], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
 
-    def write(self, frame: Picture) -> None:
+    def write(self, frame: ImageArray) -> None:
         assert self._process.stdin is not None  # noqa: S101 - for the type checker
         try:
             self._process.stdin.write(np.ascontiguousarray(frame).data)
@@ -182,7 +182,7 @@ class _VP8:
         if not self._writer.isOpened():
             raise ClipError("No encoder for clips is on this machine; install ffmpeg, or save the masks alone.")
 
-    def write(self, frame: Picture) -> None:
+    def write(self, frame: ImageArray) -> None:
         self._writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
 
     def close(self, *, whole: bool) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 
 from ipseg.core import images
 from ipseg.core.files import open_regular
-from ipseg.core.types import ImageError, Picture
+from ipseg.core.types import ImageArray, ImageError
 
 MAX_PICTURES = 500  # in one run
 MAX_UNPACKED = 1024 * 2**20  # bytes of all members of a zip together
@@ -38,7 +38,7 @@ class Item:
     name: str  # with its folder, "/" between; no two items of a run share it
     source: Callable[[], bytes | Path]
 
-    def open(self) -> Picture:
+    def open(self) -> ImageArray:
         """(H, W, 3) uint8 RGB. Raises :class:`ImageError`."""
         return images.open_image(self.source(), name=self.name)
 

@@ -22,7 +22,7 @@ from ipseg.annotations import rle
 from ipseg.core import images
 from ipseg.core.masks import GivenMask, with_masks
 from ipseg.core.serialize import to_json
-from ipseg.core.types import Mask, Picture
+from ipseg.core.types import ImageArray, Mask
 from ipseg.method.pipeline import IPSeg
 
 Stop = Callable[[], bool]
@@ -65,7 +65,7 @@ class Question:
     def __init__(
         self,
         engine: IPSeg,
-        pictures: Sequence[Picture],
+        pictures: Sequence[ImageArray],
         masks: Sequence[GivenMask | Mask | None] | None = None,
         *,
         folder: Path | None = None,
@@ -79,7 +79,7 @@ class Question:
         self.prompt = engine.prompt(list(pictures), given)
         self.asked = 0  # looks that the engine took; the others were kept from before
 
-    def look(self, picture: Picture) -> Look:
+    def look(self, picture: ImageArray) -> Look:
         """The answer about one image, kept from before or asked now. Raises :class:`Stopped` and InputError."""
         kept = self.folder / f"{images.fingerprint(picture)}.json" if self.folder else None
         earlier = _read(kept)
@@ -99,7 +99,7 @@ class Question:
             raise Stopped
 
 
-def _key(engine: IPSeg, shown: Sequence[tuple[Picture, GivenMask | None]], numbers: dict[str, Any]) -> str:
+def _key(engine: IPSeg, shown: Sequence[tuple[ImageArray, GivenMask | None]], numbers: dict[str, Any]) -> str:
     content = [images.fingerprint(picture, mask.mask if mask else None) for picture, mask in shown]
     settings = [
         engine.info.name,

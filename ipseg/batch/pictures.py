@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ipseg.batch.inputs import Item
 from ipseg.batch.looks import Look, Question, Stopped
 from ipseg.core import viz
-from ipseg.core.types import InputError, Mask, Picture, SettingError
+from ipseg.core.types import ImageArray, InputError, Mask, SettingError
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Outcome:
     number: int  # from 1
     total: int
     item: Item
-    picture: Picture | None = None
+    picture: ImageArray | None = None
     look: Look | None = None
     error: str = ""  # one message, where there is no answer
 
@@ -43,7 +43,7 @@ def run(question: Question, items: Sequence[Item]) -> Iterator[Outcome]:
             yield Outcome(*place, error=str(error))
 
 
-def overlay(picture: Picture, look: Look, mask: Mask | None = None) -> Picture:
+def overlay(picture: ImageArray, look: Look, mask: Mask | None = None) -> ImageArray:
     """The image with its mask, (H, W, 3) uint8: amber where the object was found, grey where it is a guess."""
     shown = look.guess if mask is None else mask
     return viz.overlay(picture, shown, colour=viz.MASK if look.found else viz.GUESS)

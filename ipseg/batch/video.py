@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ipseg.batch import clips
 from ipseg.batch.clips import Clip
 from ipseg.batch.looks import Look, Question, Stopped
-from ipseg.core.types import Mask, Picture, SettingError
+from ipseg.core.types import ImageArray, Mask, SettingError
 
 PER_SECOND = 3.0  # looks; a clip of 10 s then takes 30 of them
 FLOW_SIDE = 320  # pixels: the longer side at which the motion is measured
@@ -29,7 +29,7 @@ class Frame:
 
     number: int  # from 1
     total: int  # as the clip's header says; never less than ``number``
-    picture: Picture  # (H, W, 3) uint8 RGB
+    picture: ImageArray  # (H, W, 3) uint8 RGB
     mask: Mask  # (H, W) bool: the best guess, even where the object was not found
     look: Look  # the last one: of this frame where ``looked``, else the one that the mask comes from
     looked: bool
@@ -72,12 +72,12 @@ class Follower:
         self._grey: NDArray[np.uint8] | None = None
         self._soft = np.zeros((0, 0), np.float32)
 
-    def start(self, picture: Picture, mask: Mask) -> Mask:
+    def start(self, picture: ImageArray, mask: Mask) -> Mask:
         """Begin anew with the (H, W) ``mask`` of this frame."""
         self._grey, self._soft = _small(picture), mask.astype(np.float32)
         return mask
 
-    def follow(self, picture: Picture) -> Mask:
+    def follow(self, picture: ImageArray) -> Mask:
         """The mask in the next frame, (H, W) bool: what lies where each pixel came from."""
         grey, (height, width) = _small(picture), self._soft.shape
         if self._soft.any() and self._grey is not None:
@@ -90,7 +90,7 @@ class Follower:
         return self._soft > 0.5
 
 
-def _small(picture: Picture) -> NDArray[np.uint8]:
+def _small(picture: ImageArray) -> NDArray[np.uint8]:
     grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
     scale = min(1.0, FLOW_SIDE / max(grey.shape))
     return grey if scale == 1 else cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)

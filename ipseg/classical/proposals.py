@@ -10,13 +10,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ipseg.core.types import Picture
+from ipseg.core.types import ImageArray
 
 FRAMES = ((0.9, 0.9, 3), (0.7, 0.92, 3))  # (half extent of the start, of the sure background beyond, rounds)
 ELLIPSES = ((0.6, 0.95, 3), (0.4, 0.95, 3))  # (radius of the start, half extent of the sure background beyond, rounds)
 
 
-def propose(picture: Picture) -> NDArray[np.bool_]:
+def propose(picture: ImageArray) -> NDArray[np.bool_]:
     """Masks from starts that know nothing of the image: (n, h, w) bool, n = 4."""
     height, width = picture.shape[:2]
     x = np.abs((np.arange(width) + 0.5) / width * 2 - 1)[None, :]
@@ -28,7 +28,7 @@ def propose(picture: Picture) -> NDArray[np.bool_]:
 
 
 def grab_cut(
-    picture: Picture, inside: NDArray[np.bool_], ground: NDArray[np.bool_] | None = None, rounds: int = 3
+    picture: ImageArray, inside: NDArray[np.bool_], ground: NDArray[np.bool_] | None = None, rounds: int = 3
 ) -> NDArray[np.bool_]:
     """GrabCut from a first guess ``inside``; ``ground`` stays outside: (h, w) bool.
 
@@ -65,7 +65,7 @@ def parts_with(mask: NDArray[np.bool_], points: NDArray) -> NDArray[np.bool_]:
     return np.isin(part, held) if held.size else mask
 
 
-def outline_contrast(masks: NDArray[np.bool_], picture: Picture) -> NDArray[np.float32]:
+def outline_contrast(masks: NDArray[np.bool_], picture: ImageArray) -> NDArray[np.float32]:
     """How sharp the steps are along the outline of each (n, h, w) mask, next to the mean step: (n,) in [0, 1]."""
     lab = cv2.cvtColor(picture, cv2.COLOR_RGB2LAB).astype(np.float32)
     across = np.linalg.norm(np.diff(lab, axis=1), axis=2)

@@ -14,7 +14,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from skimage.segmentation import slic
 
-from ipseg.core.types import Picture
+from ipseg.core.types import ImageArray
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Regions:
         return (means / self.area[:, None]).reshape(self.n, *np.shape(values)[2:])
 
 
-def working_picture(picture: Picture, side: int) -> Picture:
+def working_picture(picture: ImageArray, side: int) -> ImageArray:
     """The image scaled to a longest side of ``side``, however large or small it is: (h, w, 3) uint8."""
     height, width = picture.shape[:2]
     scale = side / max(height, width)
@@ -54,7 +54,7 @@ def working_picture(picture: Picture, side: int) -> Picture:
     return cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
 
 
-def to_lab(picture: Picture) -> NDArray[np.float32]:
+def to_lab(picture: ImageArray) -> NDArray[np.float32]:
     """CIE Lab of an sRGB image: (h, w, 3) float32, L in [0, 100]."""
     return cv2.cvtColor(picture.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
 

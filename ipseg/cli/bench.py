@@ -17,7 +17,7 @@ from typing import Any
 from ipseg import weights
 from ipseg.cli import _engine
 from ipseg.core import images
-from ipseg.core.types import InputError, Picture
+from ipseg.core.types import ImageArray, InputError
 from ipseg.method.pipeline import IPSeg
 
 
@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _measure(engine: IPSeg, prompt: Picture, image: Picture, repeat: int) -> list[tuple[str, float]]:
+def _measure(engine: IPSeg, prompt: ImageArray, image: ImageArray, repeat: int) -> list[tuple[str, float]]:
     def fresh() -> Callable[[], object]:
         engine.encodings.cache.clear()
         return lambda: engine.segment(engine.prompt(prompt), image)

@@ -20,7 +20,7 @@ from ipseg.cli import _engine, _files, _masks
 from ipseg.core import images, plugins, viz
 from ipseg.core.masks import GivenMask, read_mask, with_masks
 from ipseg.core.serialize import to_json
-from ipseg.core.types import InputError, Picture, SettingError
+from ipseg.core.types import ImageArray, InputError, SettingError
 from ipseg.method.pipeline import IPSeg
 from ipseg.studies import comparison
 from ipseg.studies.comparison import Comparison, Contestant
@@ -104,7 +104,7 @@ def _all(contestants: list[Contestant], arguments: argparse.Namespace) -> tuple[
     return records, failed
 
 
-def _truth(file: Path | None, image: Path, picture: Picture, arguments: argparse.Namespace) -> GivenMask | None:
+def _truth(file: Path | None, image: Path, picture: ImageArray, arguments: argparse.Namespace) -> GivenMask | None:
     if file is None:
         return None
     value = arguments.mask_value if arguments.truth_value is None else arguments.truth_value

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ipseg.core.types import Array, Frame, Picture
+from ipseg.core.types import Array, Frame, ImageArray
 
 
 def letterbox_frame(size: tuple[int, int], cells: int) -> Frame:
@@ -35,7 +35,7 @@ def aspect_frame(size: tuple[int, int], cells: int) -> Frame:
     return squash_frame(size, grid)
 
 
-def letterbox(picture: Picture, side: int) -> Picture:
+def letterbox(picture: ImageArray, side: int) -> ImageArray:
     """The image scaled to a longest side of ``side`` (Lanczos), centred on a black square: (side, side, 3) uint8.
 
     The scaled size and its place are whole pixels, so it agrees with :func:`letterbox_frame` to 0.75 of them.

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from ipseg.core.files import open_regular
-from ipseg.core.types import ImageError, Picture
+from ipseg.core.types import ImageArray, ImageError
 
 MAX_BYTES = 64 * 2**20  # of one file
 MAX_PIXELS = 50_000_000  # of one image: 150 MB once opened
@@ -32,7 +32,7 @@ FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")  # what Pillow ma
 Source = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | Image.Image | np.ndarray
 
 
-def open_image(source: Source, *, name: str | None = None) -> Picture:
+def open_image(source: Source, *, name: str | None = None) -> ImageArray:
     """Open an image from a path, bytes, a binary file, a PIL image, an array or a torch tensor.
 
     Bounds are checked before anything is decoded: bytes, pixels, sides and their ratio. EXIF rotation is applied, CMYK,
@@ -158,7 +158,7 @@ def _check_type(source: Any, label: str) -> None:
     )
 
 
-def _is_opened(source: Any, label: str) -> TypeGuard[Picture]:
+def _is_opened(source: Any, label: str) -> TypeGuard[ImageArray]:
     """Whether it is what :func:`open_image` returns: nobody else holds its memory, and nobody writes to it."""
     return (
         isinstance(source, np.ndarray)

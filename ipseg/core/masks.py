@@ -26,7 +26,7 @@ from scipy import ndimage
 
 from ipseg.core import images
 from ipseg.core.images import Source
-from ipseg.core.types import ImageError, Mask, MaskError, Picture, SettingError
+from ipseg.core.types import ImageArray, ImageError, Mask, MaskError, SettingError
 
 BORDER = 255  # the value of a label image that belongs to no label (PASCAL VOC)
 BORDER_COLOUR = 0xE0E0C0  # what VOC's palette makes of it
@@ -120,7 +120,7 @@ def read_mask(
 
 def with_masks(
     sources: Any, masks: Any = None, *, mask_value: int | None = None
-) -> list[tuple[Picture, GivenMask | None]]:
+) -> list[tuple[ImageArray, GivenMask | None]]:
     """Open one image or a list of them, each with its mask or None.
 
     ``masks`` is one mask for one image, or a list as long as ``sources`` with None where there is no mask;
@@ -138,7 +138,7 @@ def with_masks(
     return [_with_mask(source, mask, mask_value) for source, mask in zip(given, own, strict=True)]
 
 
-def _with_mask(source: Any, mask: Any, mask_value: int | None) -> tuple[Picture, GivenMask | None]:
+def _with_mask(source: Any, mask: Any, mask_value: int | None) -> tuple[ImageArray, GivenMask | None]:
     if mask is None:
         return images.open_image(source), None
     orientation = images.orientation(source)  # before a file is read to its end

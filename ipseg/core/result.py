@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipseg.core import geometry, viz
-from ipseg.core.types import Mask, Picture, Points, Progress, Similarity
+from ipseg.core.types import ImageArray, Mask, Points, Progress, Similarity
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Instance:
 class Result:
     """The answer for one input image. Every array is numpy, and every frame is the original image's own."""
 
-    picture: Picture  # (H, W, 3) uint8 RGB: the input image, upright
+    picture: ImageArray  # (H, W, 3) uint8 RGB: the input image, upright
     mask: Mask  # (H, W) bool: the best guess, even where ``found`` is False
     found: bool  # whether the score reached the threshold
     score: float  # in [0, 1]: how sure the engine is that the object is in the image
@@ -36,7 +36,7 @@ class Result:
     seconds: Mapping[str, float]  # wall-clock seconds of each step; a step whose result was kept is not in it
     instances: tuple[Instance, ...] = ()  # all of them, the best first, where the question was for every instance
 
-    def overlay(self, *, points: bool = True) -> Picture:
+    def overlay(self, *, points: bool = True) -> ImageArray:
         """The image with the mask and, unless ``points=False``, the point prompts: (H, W, 3) uint8.
 
         A mask that is only the best guess is grey.
@@ -59,7 +59,7 @@ class Result:
             numbers[one.mask] = number
         return numbers
 
-    def overlay_instances(self) -> Picture:
+    def overlay_instances(self) -> ImageArray:
         """The image with each instance in its colour, with its number: (H, W, 3) uint8."""
         return viz.numbered(self.picture, [one.mask for one in self.instances])
 
@@ -85,7 +85,7 @@ class Result:
             raise ValueError("expected a similarity, got a result of a method that has none")
         return geometry.to_picture(self.similarity.values, self.similarity.frame)
 
-    def heat_map(self) -> Picture:
+    def heat_map(self) -> ImageArray:
         """The similarity as a heat map over the image: (H, W, 3) uint8."""
         return viz.heat_map(self.picture, self.similarity_map())
 

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-Picture = NDArray[np.uint8]
+ImageArray = NDArray[np.uint8]
 """(H, W, 3) uint8, RGB, upright, as :func:`ipseg.core.images.open_image` returns it."""
 
 Mask = NDArray[np.bool_]
@@ -100,7 +100,7 @@ class Prototype:
 class View:
     """One image of the object, and which part of it is the object."""
 
-    picture: Picture
+    picture: ImageArray
     saliency: NDArray[np.float32]  # (H, W) in [0, 1]: the saliency map, or the given mask as 0 and 1
     given: bool  # whether the mask came from outside instead of the saliency method
     cells: NDArray[np.bool_]  # (rows, columns): the object's cells in the first feature layer
@@ -212,13 +212,13 @@ class FeatureExtractor(Protocol):
         """Whether the product of two cells is a kernel, so that the product with a mean of cells is a density."""
         ...
 
-    def __call__(self, picture: Picture, /) -> tuple[FeatureMap, ...]: ...
+    def __call__(self, picture: ImageArray, /) -> tuple[FeatureMap, ...]: ...
 
 
 class SaliencyMethod(Protocol):
     """What stands out in an image, with no training on it: (H, W) float32 in [0, 1], in image pixels."""
 
-    def __call__(self, picture: Picture, features: LazyFeatures, /) -> NDArray[np.float32]: ...
+    def __call__(self, picture: ImageArray, features: LazyFeatures, /) -> NDArray[np.float32]: ...
 
 
 class Segmenter(Protocol):
@@ -234,7 +234,7 @@ class Segmenter(Protocol):
         """Whether it is a :class:`SAMSegmenter`."""
         ...
 
-    def encode(self, picture: Picture, /) -> Any:
+    def encode(self, picture: ImageArray, /) -> Any:
         """All that does not depend on the prompts, cached by the caller and handed back to :meth:`predict`."""
         ...
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from ipseg.core.types import Mask, Picture, Points
+from ipseg.core.types import ImageArray, Mask, Points
 
 POSITIVE = (46, 204, 64)  # green, as in Fig. 3
 NEGATIVE = (235, 51, 61)  # red
@@ -22,13 +22,13 @@ CONTESTANTS = (MASK, (0, 114, 178), (204, 121, 167), (0, 158, 115), (213, 94, 0)
 
 
 def overlay(
-    picture: Picture,
+    picture: ImageArray,
     mask: Mask,
     points: Points | None = None,
     *,
     colour: tuple[int, int, int] = MASK,
     opacity: float = 0.5,
-) -> Picture:
+) -> ImageArray:
     """The image with the mask tinted and outlined, the rest dimmed a little, and the points on top."""
     canvas = picture.astype(np.float32)
     canvas[~mask] *= 0.72
@@ -39,7 +39,7 @@ def overlay(
     return tinted if points is None else draw_points(tinted, points)
 
 
-def draw_points(picture: Picture, points: Points, *, size: float = 1.0) -> Picture:
+def draw_points(picture: ImageArray, points: Points, *, size: float = 1.0) -> ImageArray:
     """Green discs with a plus for positive points, red ones with a minus for negative points; ``size`` scales them."""
     canvas = np.array(picture)
     for xy, colour, positive in _marks(points):
@@ -47,7 +47,7 @@ def draw_points(picture: Picture, points: Points, *, size: float = 1.0) -> Pictu
     return canvas
 
 
-def heat_map(picture: Picture, values: NDArray[np.float32], *, opacity: float = 0.65) -> Picture:
+def heat_map(picture: ImageArray, values: NDArray[np.float32], *, opacity: float = 0.65) -> ImageArray:
     """(H, W) values, stretched over their own range, as a Turbo heat map over grey; flat values are dark."""
     low, high = float(values.min()), float(values.max())
     unit = (values - low) / (high - low) if high > low else np.zeros_like(values)
@@ -56,18 +56,18 @@ def heat_map(picture: Picture, values: NDArray[np.float32], *, opacity: float = 
     return np.rint(grey * (1 - opacity) + colours * opacity).astype(np.uint8)
 
 
-def spotlight(picture: Picture, values: NDArray[np.float32]) -> Picture:
+def spotlight(picture: ImageArray, values: NDArray[np.float32]) -> ImageArray:
     """The image where (H, W) ``values`` in [0, 1] are high, fading to dark where they are low: what saliency saw."""
     weight = np.clip(values, 0, 1)[..., None]
     return np.rint(picture * (0.15 + 0.85 * weight)).astype(np.uint8)
 
 
-def cut_out(picture: Picture, mask: Mask) -> NDArray[np.uint8]:
+def cut_out(picture: ImageArray, mask: Mask) -> NDArray[np.uint8]:
     """(H, W, 4) RGBA: the object on a transparent ground, at the image's own size."""
     return np.dstack([picture, mask.astype(np.uint8) * 255])
 
 
-def numbered(picture: Picture, masks: Sequence[Mask]) -> Picture:
+def numbered(picture: ImageArray, masks: Sequence[Mask]) -> ImageArray:
     """The image dimmed, each mask in a colour of its own with its number, from 1, where it is widest."""
     canvas = picture.astype(np.float32) * 0.72
     for number, mask in enumerate(masks):
@@ -80,7 +80,7 @@ def numbered(picture: Picture, masks: Sequence[Mask]) -> Picture:
     return _with_numbers(drawn, masks)
 
 
-def _with_numbers(picture: Picture, masks: Sequence[Mask]) -> Picture:
+def _with_numbers(picture: ImageArray, masks: Sequence[Mask]) -> ImageArray:
     """A number on each mask, on the pixel that is farthest from its outline."""
     image, size = Image.fromarray(picture), max(12.0, _unit(picture) * 9)
     draw, font = ImageDraw.Draw(image), ImageFont.load_default(size=size)
@@ -93,7 +93,7 @@ def _with_numbers(picture: Picture, masks: Sequence[Mask]) -> Picture:
     return np.asarray(image)
 
 
-def difference(picture: Picture, masks: Sequence[Mask], colours: Sequence[tuple[int, int, int]] = ()) -> Picture:
+def difference(picture: ImageArray, masks: Sequence[Mask], colours: Sequence[tuple[int, int, int]] = ()) -> ImageArray:
     """Where masks differ, on the image in grey: white where all agree, a mask's own colour where it stands alone.
 
     Pixels that some but not all of three or more masks hold are the mean of their colours.
@@ -107,7 +107,7 @@ def difference(picture: Picture, masks: Sequence[Mask], colours: Sequence[tuple[
     return np.rint(np.where(count > 0, 0.35 * grey + 0.65 * colour, grey)).astype(np.uint8)
 
 
-def strip(tiles: Sequence[tuple[Picture, str]], height: int = 360, gap: int = 12) -> Picture:
+def strip(tiles: Sequence[tuple[ImageArray, str]], height: int = 360, gap: int = 12) -> ImageArray:
     """Images with their captions in one row on white, (H, W, 3): a row to save or to print.
 
     Each image is scaled to ``height`` pixels; one that would be wider than ``WIDEST`` times that is scaled to that
@@ -125,7 +125,7 @@ def strip(tiles: Sequence[tuple[Picture, str]], height: int = 360, gap: int = 12
     return np.asarray(row)
 
 
-def _fitted(picture: Picture, height: int) -> tuple[int, int]:
+def _fitted(picture: ImageArray, height: int) -> tuple[int, int]:
     """(width, height) in a row: at most ``WIDEST * height`` wide and ``height`` high, the aspect unchanged."""
     scale = min(height / picture.shape[0], WIDEST * height / picture.shape[1])
     return max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale))
@@ -140,7 +140,7 @@ def _fitting(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, widt
     return f"{text.rstrip()}…"
 
 
-def _unit(picture: Picture) -> float:
+def _unit(picture: ImageArray) -> float:
     """One two-hundredth of the longer side, in pixels: marks look alike on small and large images."""
     return max(picture.shape[:2]) / 200
 
@@ -152,7 +152,7 @@ def _marks(points: Points):
         yield xy, POSITIVE, True
 
 
-def _draw_mark(canvas: Picture, xy: NDArray, colour: tuple[int, int, int], positive: bool, radius: int) -> None:
+def _draw_mark(canvas: ImageArray, xy: NDArray, colour: tuple[int, int, int], positive: bool, radius: int) -> None:
     x, y = (int(v) for v in np.floor(xy))
     cv2.circle(canvas, (x, y), radius + max(1, radius // 4), WHITE, -1, cv2.LINE_AA)
     cv2.circle(canvas, (x, y), radius, colour, -1, cv2.LINE_AA)

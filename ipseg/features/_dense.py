@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ipseg.core import geometry
-from ipseg.core.types import FeatureMap, InputError, Picture, SettingError
+from ipseg.core.types import FeatureMap, ImageArray, InputError, SettingError
 
 Triple = tuple[float, float, float]
 
@@ -21,20 +21,20 @@ def check_size(size: int, step: int) -> None:
         raise SettingError(f"size is {size}; give a multiple of {step} pixels.")
 
 
-def to_tensor(picture: Picture, mean: Triple, std: Triple) -> Tensor:
+def to_tensor(picture: ImageArray, mean: Triple, std: Triple) -> Tensor:
     """(H, W, 3) uint8 to (1, 3, H, W) float32: the share of 255, less ``mean``, over ``std``."""
     shift, scale = (np.array(three, dtype=np.float32) for three in (mean, std))
     values = (np.asarray(picture, dtype=np.float32) / np.float32(255) - shift) / scale
     return torch.from_numpy(values).permute(2, 0, 1)[None].contiguous()
 
 
-def patch_map(name: str, tokens: Tensor, picture: Picture) -> FeatureMap:
+def patch_map(name: str, tokens: Tensor, picture: ImageArray) -> FeatureMap:
     """The (cells * cells, C) tokens of a letterboxed square as features of ``image``, float32."""
     cells = round(len(tokens) ** 0.5)
     return square_map(name, tokens.reshape(cells, cells, -1), picture)
 
 
-def square_map(name: str, values: Tensor, picture: Picture) -> FeatureMap:
+def square_map(name: str, values: Tensor, picture: ImageArray) -> FeatureMap:
     """(cells, cells, C) of a letterboxed square as features of ``image``, float32.
 
     Raises :class:`InputError` when a value left the range of half precision.

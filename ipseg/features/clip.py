@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from ipseg.core import geometry
-from ipseg.core.types import Device, FeatureMap, Picture
+from ipseg.core.types import Device, FeatureMap, ImageArray
 from ipseg.features._dense import check_size, patch_map, to_tensor
 
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)  # of its training set
@@ -45,7 +45,7 @@ class CLIP:
         self.model, self.size, self.device = model.eval(), size, torch.device(device)
 
     @torch.no_grad()
-    def __call__(self, picture: Picture) -> tuple[FeatureMap, ...]:
+    def __call__(self, picture: ImageArray) -> tuple[FeatureMap, ...]:
         """(size / 16, size / 16, C) float32 on the letterboxed square."""
         pixels = to_tensor(geometry.letterbox(picture, self.size), MEAN, STD)
         dtype = next(self.model.parameters()).dtype

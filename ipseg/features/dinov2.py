@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from ipseg.core import geometry
-from ipseg.core.types import Device, FeatureMap, Picture, SettingError
+from ipseg.core.types import Device, FeatureMap, ImageArray, SettingError
 from ipseg.features._dense import check_size, patch_map, to_tensor
 
 MODELS = ("small", "base", "large", "giant")
@@ -77,7 +77,7 @@ class DINOv2:
         self.model, self.size, self.device = model.eval(), size, torch.device(device)
 
     @torch.no_grad()
-    def __call__(self, picture: Picture) -> tuple[FeatureMap, ...]:
+    def __call__(self, picture: ImageArray) -> tuple[FeatureMap, ...]:
         """(size / 14, size / 14, C) float32 on the letterboxed square."""
         pixels = to_tensor(geometry.letterbox(picture, self.size), MEAN, STD)
         dtype = next(self.model.parameters()).dtype

@@ -22,7 +22,7 @@ from PIL import Image
 
 from ipseg import weights
 from ipseg.core import geometry
-from ipseg.core.types import FeatureMap, Frame, Picture, SettingError
+from ipseg.core.types import FeatureMap, Frame, ImageArray, SettingError
 from ipseg.features import _lite0
 
 MEAN, STD = 127.0, 128.0  # of its input, RGB from 0 to 255
@@ -87,7 +87,7 @@ def place(size: tuple[int, int], side: int, stride: int) -> Placement:
     return Placement(frame, (inputs[0], inputs[1]), (left, top, right, bottom))
 
 
-def draw(picture: Picture, placement: Placement) -> Picture:
+def draw(picture: ImageArray, placement: Placement) -> ImageArray:
     """The network's input: (height, width, 3) uint8, bicubic, the outermost pixels continued beyond the image."""
     height, width = picture.shape[:2]
     left, top, right, bottom = placement.box
@@ -121,7 +121,7 @@ class EfficientNet:
         self.stride = min(_lite0.BLOCKS[block].total for block in blocks)
         self.network = weights.OnnxNetwork(model, threads=threads)
 
-    def __call__(self, picture: Picture) -> tuple[FeatureMap, ...]:
+    def __call__(self, picture: ImageArray) -> tuple[FeatureMap, ...]:
         """(H, W, 3) uint8 RGB to the layer "efficientnet", or "block10" and so on: (rows, columns, C) float32.
 
         All layers lie on the cells of the finest block, about square, over exactly the image; a coarser block's values
@@ -138,7 +138,7 @@ class EfficientNet:
         scaled = [np.float32(scale) * each for scale, each in zip(self.scales, cells, strict=True)]
         return (FeatureMap("efficientnet", np.concatenate(scaled, axis=2), placement.frame),)
 
-    def outputs(self, pixels: Picture) -> list[NDArray[np.float32]]:
+    def outputs(self, pixels: ImageArray) -> list[NDArray[np.float32]]:
         """The network on (h, w, 3) uint8 pixels as they are: for each block (ceil(h / stride), ceil(w / stride), C)."""
         values = (np.asarray(pixels, dtype=np.float32) - np.float32(MEAN)) / np.float32(STD)
         answers = self.network(values.transpose(2, 0, 1)[None], *map(_lite0.output, self.blocks))

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ipseg.core.types import Device, FeatureExtractor, FeatureMap, Picture, SettingError
+from ipseg.core.types import Device, FeatureExtractor, FeatureMap, ImageArray, SettingError
 from ipseg.features._dense import onto_picture
 
 
@@ -35,7 +35,7 @@ class Fusion:
     def __init__(self, extractors: Sequence[FeatureExtractor], grid: int = 60) -> None:
         self.extractors, self.grid = tuple(extractors), grid
 
-    def __call__(self, picture: Picture) -> tuple[FeatureMap, ...]:
+    def __call__(self, picture: ImageArray) -> tuple[FeatureMap, ...]:
         """Each layer (grid, grid, C) over exactly the image. Raises ValueError when two have the same name."""
         layers = [layer for part in self.extractors for layer in getattr(part, "native", part)(picture)]
         names = [layer.name for layer in layers]

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from ipseg.core import geometry
-from ipseg.core.types import Device, FeatureMap, Picture
+from ipseg.core.types import Device, FeatureMap, ImageArray
 from ipseg.features._dense import check_size, patch_map, to_tensor
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, as it was trained
@@ -49,7 +49,7 @@ class MAE:
         self._order = torch.arange((size // model.config.patch_size) ** 2, dtype=torch.float32, device=device)[None]
 
     @torch.no_grad()
-    def __call__(self, picture: Picture) -> tuple[FeatureMap, ...]:
+    def __call__(self, picture: ImageArray) -> tuple[FeatureMap, ...]:
         """(size / 16, size / 16, C) float32 on the letterboxed square."""
         pixels = to_tensor(geometry.letterbox(picture, self.size), MEAN, STD)
         dtype = next(self.model.parameters()).dtype

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ipseg.core import geometry
-from ipseg.core.types import Device, FeatureMap, Picture, SettingError
+from ipseg.core.types import Device, FeatureMap, ImageArray, SettingError
 from ipseg.features._dense import check_size, onto_picture, square_map, to_tensor
 from ipseg.features._diffusion import LAYERS, Latent, Layers, load_context, load_latent, load_layers
 
@@ -96,11 +96,11 @@ class StableDiffusion:
         self._kept: Tensor = scheduler.alphas_cumprod  # a_t: the share of the image that is left
         _check(self.settings, len(self._kept))
 
-    def __call__(self, picture: Picture) -> tuple[FeatureMap, ...]:
+    def __call__(self, picture: ImageArray) -> tuple[FeatureMap, ...]:
         """s5, s4 and s3, each (grid, grid, C) float32 over exactly the image."""
         return onto_picture(self.native(picture), self.settings.grid)
 
-    def native(self, picture: Picture) -> tuple[FeatureMap, ...]:
+    def native(self, picture: ImageArray) -> tuple[FeatureMap, ...]:
         """Each layer on its own cells of the letterboxed square: 15, 30 and 60 along a side of 960 pixels."""
         chosen = self.settings
         square = self.pixels(geometry.letterbox(picture, chosen.size))
@@ -114,7 +114,7 @@ class StableDiffusion:
             found = self.layers(self.latent(square), chosen.timestep)
         return tuple(square_map(name, values[0].permute(1, 2, 0), picture) for name, values in found.items())
 
-    def pixels(self, picture: Picture) -> Tensor:
+    def pixels(self, picture: ImageArray) -> Tensor:
         """(H, W, 3) uint8 to (1, 3, H, W) float32 in [-1, 1], on the device."""
         return to_tensor(picture, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)).to(self.device)
 

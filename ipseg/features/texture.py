@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ipseg.classical.regions import to_lab, working_picture
 from ipseg.classical.texture import texture_energy
 from ipseg.core.geometry import aspect_frame
-from ipseg.core.types import FeatureMap, Picture
+from ipseg.core.types import FeatureMap, ImageArray
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class TextureFeatures:
         self.settings = settings
         self.frequencies = _frequencies(12, settings.channels // 2, settings.width, settings.seed)
 
-    def __call__(self, picture: Picture) -> tuple[FeatureMap, ...]:
+    def __call__(self, picture: ImageArray) -> tuple[FeatureMap, ...]:
         """One layer, "texture": (rows, columns, channels) float32 of unit length, on square cells over the image."""
         frame = aspect_frame(picture.shape[:2], self.settings.cells)
         small = working_picture(picture, self.settings.side)
@@ -53,7 +53,7 @@ class TextureFeatures:
         return (FeatureMap("texture", lifted.reshape(*frame.grid, -1), frame),)
 
 
-def describe(picture: Picture, grid: tuple[int, int], settings: Settings) -> NDArray[np.float32]:
+def describe(picture: ImageArray, grid: tuple[int, int], settings: Settings) -> NDArray[np.float32]:
     """Colour, chromaticity, and colour and texture of the surroundings of each cell: (rows, columns, 12) float32."""
     lab = to_lab(picture)
     scaled = lab * np.array((settings.lightness, settings.colour, settings.colour), dtype=np.float32)
@@ -63,7 +63,7 @@ def describe(picture: Picture, grid: tuple[int, int], settings: Settings) -> NDA
     return np.dstack([own, cv2.GaussianBlur(_cells(around, grid), (0, 0), sigma)]).astype(np.float32)
 
 
-def _chromaticity(picture: Picture) -> NDArray[np.float32]:
+def _chromaticity(picture: ImageArray) -> NDArray[np.float32]:
     light = (picture.astype(np.float32) / 255) ** 2.2
     return 100 * light[..., :2] / (light.sum(axis=2, keepdims=True) + 0.02)
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ipseg.core import geometry, images
 from ipseg.core.cache import Cache
 from ipseg.core.images import Source
-from ipseg.core.types import FeatureExtractor, FeatureMap, Picture, SaliencyMethod, Segmenter
+from ipseg.core.types import FeatureExtractor, FeatureMap, ImageArray, SaliencyMethod, Segmenter
 from ipseg.method import refinement
 from ipseg.method.similarity import log_odds
 
@@ -22,7 +22,7 @@ from ipseg.method.similarity import log_odds
 class Named(NamedTuple):
     """An image with the name of its content, under which what is computed from it is cached."""
 
-    pixels: Picture
+    pixels: ImageArray
     name: str
 
 

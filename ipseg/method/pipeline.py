@@ -22,8 +22,8 @@ from ipseg.core.masks import GivenMask, with_masks
 from ipseg.core.result import Result
 from ipseg.core.types import (
     FeatureExtractor,
+    ImageArray,
     InputFeatures,
-    Picture,
     Points,
     Progress,
     Prompt,
@@ -159,7 +159,7 @@ class IPSeg:
         frame = self.encodings.features(picture)[0].frame
         return View(picture.pixels, saliency, given, prototype.prompt_cells(saliency, frame, self.config), frame)
 
-    def _view(self, opened: Picture, mask: GivenMask | None) -> View:
+    def _view(self, opened: ImageArray, mask: GivenMask | None) -> View:
         picture = named(opened)
         if mask is None:
             return self.view(picture, self.encodings.foreground(picture))

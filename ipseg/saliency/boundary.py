@@ -18,7 +18,7 @@ from skimage.filters import threshold_otsu
 from ipseg.classical import cuts
 from ipseg.classical.regions import Regions, superpixels, to_lab, working_picture
 from ipseg.classical.texture import texture_energy
-from ipseg.core.types import LazyFeatures, Picture
+from ipseg.core.types import ImageArray, LazyFeatures
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class BoundarySaliency:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
 
-    def __call__(self, picture: Picture, features: LazyFeatures | None = None) -> NDArray[np.float32]:
+    def __call__(self, picture: ImageArray, features: LazyFeatures | None = None) -> NDArray[np.float32]:
         """(H, W, 3) uint8 RGB to (H, W) float32 in [0, 1], in image pixels; above 0.5 is the best guess of a mask."""
         lab = to_lab(working_picture(picture, self.settings.side))
         texture = texture_energy(lab)

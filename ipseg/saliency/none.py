@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ipseg.core.types import LazyFeatures, Picture
+from ipseg.core.types import ImageArray, LazyFeatures
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Settings:
 class Everything:
     """Ones, as a :class:`ipseg.core.types.SaliencyMethod`."""
 
-    def __call__(self, picture: Picture, features: LazyFeatures | None = None) -> NDArray[np.float32]:
+    def __call__(self, picture: ImageArray, features: LazyFeatures | None = None) -> NDArray[np.float32]:
         """(H, W) float32 of ones."""
         return np.ones(picture.shape[:2], dtype=np.float32)
 

@@ -16,7 +16,7 @@ from scipy.ndimage import label
 from scipy.sparse.linalg import LinearOperator, eigsh
 
 from ipseg.core import geometry
-from ipseg.core.types import Array, FeatureMap, LazyFeatures, Picture, SettingError
+from ipseg.core.types import Array, FeatureMap, ImageArray, LazyFeatures, SettingError
 
 WEAK = 1e-5  # the weight of the edge between two patches that are not alike; it keeps the graph in one piece
 SMOOTH = 1e-3  # of the guided filter: brightness that varies less than this, squared, counts as flat
@@ -37,7 +37,7 @@ class TokenCut:
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or Settings()
 
-    def __call__(self, picture: Picture, features: LazyFeatures) -> NDArray[np.float32]:
+    def __call__(self, picture: ImageArray, features: LazyFeatures) -> NDArray[np.float32]:
         """Saliency of an image (H, W, 3) uint8 from its features: (H, W) float32 in [0, 1].
 
         Raises ValueError when the features have no layer of the name in the settings.
@@ -104,7 +104,7 @@ def second_eigenvector(alike: NDArray[np.bool_]) -> NDArray[np.float32]:
     return root * z[:, 0]
 
 
-def _guided(picture: Picture, shown: NDArray[np.float32], cell: tuple[float, float]) -> NDArray[np.float32]:
+def _guided(picture: ImageArray, shown: NDArray[np.float32], cell: tuple[float, float]) -> NDArray[np.float32]:
     """He et al., "Guided Image Filtering": the map as a locally linear function of the image's brightness."""
     guide = cv2.cvtColor(np.asarray(picture), cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
     window = tuple(2 * max(1, round(side)) + 1 for side in cell)

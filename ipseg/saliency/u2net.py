@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ipseg import weights
-from ipseg.core.types import LazyFeatures, Picture
+from ipseg.core.types import ImageArray, LazyFeatures
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, as it was trained
 SIZE = 320  # pixels of the square that the network sees
@@ -57,7 +57,7 @@ class U2Net:
     def __init__(self, model: bytes, *, threads: int = 0) -> None:
         self.network = weights.OnnxNetwork(model, threads=threads)
 
-    def __call__(self, picture: Picture, features: LazyFeatures | None = None) -> NDArray[np.float32]:
+    def __call__(self, picture: ImageArray, features: LazyFeatures | None = None) -> NDArray[np.float32]:
         """(H, W, 3) uint8 RGB to (H, W) float32 in [0, 1], in image pixels: :meth:`probability`, stretched to [0, 1].
 
         A map without any contrast stays as it is.
@@ -65,7 +65,7 @@ class U2Net:
         low = self.square(picture)
         return _enlarged(stretched(low), picture.shape[:2])
 
-    def probability(self, picture: Picture) -> NDArray[np.float32]:
+    def probability(self, picture: ImageArray) -> NDArray[np.float32]:
         """The network's own probability that a pixel is of a salient object: (H, W) float32 in [0, 1].
 
         The image may be a part of a larger one, ``image[top:bottom, left:right]``. Unlike the stretched map, it says
@@ -73,7 +73,7 @@ class U2Net:
         """
         return _enlarged(self.square(picture), picture.shape[:2])
 
-    def in_box(self, picture: Picture, box: Box) -> NDArray[np.float32]:
+    def in_box(self, picture: ImageArray, box: Box) -> NDArray[np.float32]:
         """:meth:`probability` of the part of an image inside ``box`` alone, 0 elsewhere: (H, W) float32.
 
         ``box`` is (left, top, right, bottom) in image pixels; it is widened to whole pixels and cut at the image.
@@ -88,13 +88,13 @@ class U2Net:
         found[top:bottom, left:right] = self.probability(np.ascontiguousarray(picture[top:bottom, left:right]))
         return found
 
-    def square(self, picture: Picture) -> NDArray[np.float32]:
+    def square(self, picture: ImageArray) -> NDArray[np.float32]:
         """The first output for an image squashed to the network's square: (320, 320) float32 in [0, 1]."""
         pixels = np.asarray(Image.fromarray(picture).resize((SIZE, SIZE), Image.Resampling.LANCZOS))
         return self.network(normalised(pixels), self.network.outputs[0])[0][0, 0]
 
 
-def normalised(pixels: Picture) -> NDArray[np.float32]:
+def normalised(pixels: ImageArray) -> NDArray[np.float32]:
     """(h, w, 3) uint8 RGB over its largest value, less ImageNet's mean, over its std: (1, 3, h, w) float32."""
     share = np.asarray(pixels, dtype=np.float32) / np.float32(max(int(pixels.max()), 1))
     mean, std = (np.array(three, dtype=np.float32) for three in (MEAN, STD))

@@ -12,7 +12,7 @@ from ipseg.classical import clicks, cuts
 from ipseg.classical.proposals import grab_cut, outline_contrast, parts_with, propose, without_crumbs
 from ipseg.classical.regions import superpixels, to_lab, working_picture
 from ipseg.classical.texture import texture_energy
-from ipseg.core.types import Candidates, Picture, Points
+from ipseg.core.types import Candidates, ImageArray, Points
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class GraphCut:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
 
-    def encode(self, picture: Picture) -> Encoding:
+    def encode(self, picture: ImageArray) -> Encoding:
         """Superpixels with their neighbours and likeness, proposals, and a guide for the outline."""
         lab = to_lab(working_picture(picture, self.settings.side))
         regions = superpixels(lab, self.settings.regions)

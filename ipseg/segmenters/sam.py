@@ -18,7 +18,7 @@ from segment_anything.modeling import Sam
 from torch import Tensor
 
 from ipseg import weights
-from ipseg.core.types import Candidates, Device, Picture, Points, SettingError
+from ipseg.core.types import Candidates, Device, ImageArray, Points, SettingError
 from ipseg.segmenters._prompts import labelled, nothing
 
 MODELS = ("vit_b", "vit_l", "vit_h")
@@ -86,7 +86,7 @@ class SegmentAnything:
         self.sam, self.squash, self.device = sam.eval(), squash, torch.device(device)
 
     @torch.inference_mode()
-    def encode(self, picture: Picture) -> Encoding:
+    def encode(self, picture: ImageArray) -> Encoding:
         """Scale the image to the model's square and run the image encoder. The slow part, once per image."""
         size = picture.shape[:2]
         inner = self._input_size(size)
@@ -151,7 +151,7 @@ class SegmentAnything:
         scale = side / max(size)
         return int(size[0] * scale + 0.5), int(size[1] * scale + 0.5)
 
-    def _squared(self, picture: Picture, size: tuple[int, int]) -> NDArray[np.uint8]:
+    def _squared(self, picture: ImageArray, size: tuple[int, int]) -> NDArray[np.uint8]:
         """Bilinear: squashed by OpenCV without antialiasing, as released; else by Pillow with it, as SAM learnt."""
         if self.squash:
             return np.asarray(cv2.resize(picture, size[::-1], interpolation=cv2.INTER_LINEAR), dtype=np.uint8)

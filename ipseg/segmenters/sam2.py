@@ -17,7 +17,7 @@ from torch.nn import functional
 from transformers import Sam2ImageProcessor, Sam2Model
 
 from ipseg import weights
-from ipseg.core.types import Candidates, Device, Picture, Points, SettingError
+from ipseg.core.types import Candidates, Device, ImageArray, Points, SettingError
 from ipseg.segmenters._prompts import labelled, nothing
 
 MODELS = ("tiny", "small", "base-plus", "large")
@@ -113,7 +113,7 @@ class SegmentAnything2:
         self.processor, self.device = processor, torch.device(device)
 
     @torch.inference_mode()
-    def encode(self, picture: Picture) -> Encoding:
+    def encode(self, picture: ImageArray) -> Encoding:
         """Run the vision encoder on the squashed image. The slow part, once per image."""
         pixels = self.processor(images=np.array(picture), return_tensors="pt")["pixel_values"]
         weight = next(self.model.vision_encoder.parameters())

@@ -14,7 +14,7 @@ from typing import Any
 from ipseg.core import plugins
 from ipseg.core.masks import GivenMask, read_mask
 from ipseg.core.result import Result, SegmentationMethod
-from ipseg.core.types import InputError, Mask, Picture, Progress, SettingError
+from ipseg.core.types import ImageArray, InputError, Mask, Progress, SettingError
 from ipseg.evaluation.metrics import iou
 from ipseg.method.pipeline import IPSeg
 
@@ -74,7 +74,7 @@ class Entry:
 class Comparison:
     """What all methods answered for one image."""
 
-    picture: Picture
+    picture: ImageArray
     entries: tuple[Entry, ...]
     truth: GivenMask | None = None  # an empty one says that the object is absent
     agreement: Mapping[tuple[str, str], float] = field(default_factory=dict)  # IoU of each two methods' masks
@@ -98,7 +98,7 @@ def check(names: Sequence[str]) -> None:
 def enter(
     engine: IPSeg,
     names: Sequence[str],
-    picture: Picture,
+    picture: ImageArray,
     mask: Any = None,
     *,
     settings: Mapping[str, Mapping[str, Any]] | None = None,
@@ -118,7 +118,7 @@ def enter(
 
 def compare(
     contestants: Sequence[Contestant],
-    pictures: Sequence[Picture],
+    pictures: Sequence[ImageArray],
     truths: Sequence[GivenMask | Mask | None] | None = None,
     *,
     progress: Progress | None = None,
@@ -139,7 +139,7 @@ def compare(
 
 
 def _enter(
-    engine: IPSeg, name: str, picture: Picture, mask: Any, settings: Mapping[str, Any], progress: Progress | None
+    engine: IPSeg, name: str, picture: ImageArray, mask: Any, settings: Mapping[str, Any], progress: Progress | None
 ) -> Contestant:
     title = plugins.module("baselines", name).TITLE
     start = time.perf_counter()
@@ -153,7 +153,7 @@ def _enter(
     return Contestant(name, maker.label, maker.about, maker, prompt, prompt.source, time.perf_counter() - start)
 
 
-def _ask(contestant: Contestant, picture: Picture, truth: GivenMask | None, progress: Progress | None) -> Entry:
+def _ask(contestant: Contestant, picture: ImageArray, truth: GivenMask | None, progress: Progress | None) -> Entry:
     about = (contestant.method, contestant.label, contestant.about, contestant.mask_source)
     if contestant.maker is None:
         return Entry(*about, error=contestant.error)

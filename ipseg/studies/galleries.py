@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ipseg.core import images, store
 from ipseg.core.masks import open_mask
-from ipseg.core.types import InputError, Mask, Picture, Progress
+from ipseg.core.types import ImageArray, InputError, Mask, Progress
 from ipseg.evaluation.metrics import iou
 from ipseg.evaluation.predict import decides
 from ipseg.method.pipeline import IPSeg
@@ -66,7 +66,7 @@ class Case:
 class Answer:
     """What an engine answered for one prompt and one input."""
 
-    picture: Picture
+    picture: ImageArray
     mask: Mask
     found: bool
     iou: float  # with the truth

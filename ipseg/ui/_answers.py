@@ -15,7 +15,7 @@ from gradio.processing_utils import save_bytes_to_cache
 
 from ipseg.core import viz
 from ipseg.core.result import Result
-from ipseg.core.types import Picture, Prompt
+from ipseg.core.types import ImageArray, Prompt
 from ipseg.ui._pool import STEPS, as_file, as_jpeg, shown
 from ipseg.ui._questions import Clicks, Seen, as_points
 
@@ -55,19 +55,19 @@ def _of_several(seen: Sequence[Seen], which: int) -> str:
     return f"In <b>{found} of {len(seen)}</b> images. Shown, {html.escape(seen[which].name)}: "
 
 
-def before_and_after(result: Result) -> tuple[Picture, Picture]:
+def before_and_after(result: Result) -> tuple[ImageArray, ImageArray]:
     """The original, and the same image with the mask on it, for the slider."""
     return shown(result.picture), shown(result.overlay(points=False))
 
 
-def marked(result: Result, clicks: Clicks = ()) -> Picture:
+def marked(result: Result, clicks: Clicks = ()) -> ImageArray:
     """The result with the points of the method and, larger, the visitor's own."""
     own = as_points(clicks)
     overlay = result.overlay()
     return shown(overlay if own is None else viz.draw_points(overlay, own, size=1.5))
 
 
-def prompt_views(prompt: Prompt) -> list[tuple[Picture, str]]:
+def prompt_views(prompt: Prompt) -> list[tuple[ImageArray, str]]:
     """Each prompt image with what counted as the object left bright."""
     source = {True: "your mask", False: "saliency"}
     return [(shown(viz.spotlight(view.picture, view.saliency)), source[view.given]) for view in prompt.views]

@@ -12,13 +12,13 @@ import numpy as np
 from PIL import Image
 
 from ipseg.core import viz
-from ipseg.core.types import Picture
+from ipseg.core.types import ImageArray
 from ipseg.studies.ablation import Answer
 
 SMALL, LARGE = 320, 640  # pixels of the longer side, in a table and else
 
 
-def figures(tiles: Sequence[tuple[Picture, str]], kind: str = "") -> str:
+def figures(tiles: Sequence[tuple[ImageArray, str]], kind: str = "") -> str:
     """Images with their captions in rows, "pairs" never parted; pressed, one fills the window."""
     figures = "".join(
         f"<figure>{image(picture, caption, LARGE)}<figcaption>{html.escape(caption)}</figcaption></figure>"
@@ -27,7 +27,7 @@ def figures(tiles: Sequence[tuple[Picture, str]], kind: str = "") -> str:
     return f'<div class="figures {kind}">{figures}</div>'
 
 
-def image(picture: Picture, said: str, side: int) -> str:
+def image(picture: ImageArray, said: str, side: int) -> str:
     """An element that holds its image, of at most ``side`` pixels; it grows when pressed."""
     image, buffer = Image.fromarray(picture), io.BytesIO()
     image.thumbnail((side, side))
@@ -57,7 +57,7 @@ def said(text: str) -> str:
     return f'<div class="said" role="status">{text}</div>'
 
 
-def heat(picture: Picture, answer: Answer) -> Picture:
+def heat(picture: ImageArray, answer: Answer) -> ImageArray:
     """The similarity with the outline of the mask that came of it, and its points."""
     values = np.zeros(picture.shape[:2], np.float32) if answer.map is None else answer.map
     canvas = np.array(viz.heat_map(picture, values))
@@ -66,13 +66,13 @@ def heat(picture: Picture, answer: Answer) -> Picture:
     return canvas
 
 
-def spotlight(picture: Picture, answer: Answer) -> Picture:
+def spotlight(picture: ImageArray, answer: Answer) -> ImageArray:
     """The prompt, bright where it counts as the object."""
     values = np.ones(picture.shape[:2], np.float32) if answer.map is None else answer.map
     return viz.spotlight(picture, values)
 
 
-def overlay(picture: Picture, answer: Answer) -> Picture:
+def overlay(picture: ImageArray, answer: Answer) -> ImageArray:
     """The mask, grey where the object counts as not found, and its points."""
     colour = viz.MASK if answer.found else viz.GUESS
     return viz.overlay(picture, answer.mask, answer.points, colour=colour)

@@ -10,7 +10,7 @@ import numpy as np
 
 from ipseg.core import viz
 from ipseg.core.images import open_image
-from ipseg.core.types import InputError, Picture
+from ipseg.core.types import ImageArray, InputError
 from ipseg.studies import galleries
 from ipseg.studies.galleries import Answer, Case, Kind, Shown
 from ipseg.ui._pool import examples_folder, shown
@@ -27,12 +27,12 @@ def contents() -> tuple[dict[str, Kind], dict[str, Case]]:
         return {}, {}
 
 
-def overlay(answer: Answer) -> Picture:
+def overlay(answer: Answer) -> ImageArray:
     """The input with its mask, grey where the object counts as not found."""
     return shown(viz.overlay(answer.picture, answer.mask, colour=viz.MASK if answer.found else viz.GUESS))
 
 
-def seen(prompt: Shown | Any, answer: Answer) -> Picture:
+def seen(prompt: Shown | Any, answer: Answer) -> ImageArray:
     """The prompt, bright where it counted as the object."""
     picture = open_image(prompt.picture if isinstance(prompt, Shown) else prompt)
     return shown(viz.spotlight(picture, (answer.saliency / 255).astype(np.float32)))

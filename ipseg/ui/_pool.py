@@ -20,7 +20,7 @@ from PIL import Image
 
 from ipseg import weights
 from ipseg.core import images
-from ipseg.core.types import InputError, Picture
+from ipseg.core.types import ImageArray, InputError
 from ipseg.engine import choice, options, zerogpu
 from ipseg.engine.borrowed import Borrower
 from ipseg.engine.options import Options
@@ -191,7 +191,7 @@ def error_messages() -> Iterator[None]:
         give_back()
 
 
-def shown(picture: Picture) -> Picture:
+def shown(picture: ImageArray) -> ImageArray:
     """The image as the page shows it: at most ``DISPLAY_SIDE`` pixels on its longer side."""
     image = Image.fromarray(picture)
     image.thumbnail((DISPLAY_SIDE, DISPLAY_SIDE))
@@ -203,7 +203,7 @@ def as_file(component: gr.components.Component, pixels: np.ndarray, name: str) -
     return save_bytes_to_cache(images.encode_png(pixels), name, component.GRADIO_CACHE)
 
 
-def as_jpeg(component: gr.components.Component, picture: Picture, name: str) -> str:
+def as_jpeg(component: gr.components.Component, picture: ImageArray, name: str) -> str:
     """``image`` at the size that the page shows, as a JPEG in the cache of ``component``."""
     buffer = io.BytesIO()
     Image.fromarray(shown(picture)).save(buffer, format="JPEG", quality=90)

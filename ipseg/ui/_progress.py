@@ -12,7 +12,7 @@ import gradio as gr
 from gradio.processing_utils import save_bytes_to_cache
 from PIL import Image
 
-from ipseg.core.types import Picture
+from ipseg.core.types import ImageArray
 from ipseg.ui._pool import shown
 
 GALLERY = 12  # overlays that are shown; all masks are in the zip
@@ -36,7 +36,7 @@ class Tally:
     errors: list[str] = field(default_factory=list)
     overlays: list[tuple[str, str]] = field(default_factory=list)
 
-    def show(self, overlay: Picture, caption: str) -> Any:
+    def show(self, overlay: ImageArray, caption: str) -> Any:
         """One more overlay for the gallery; what the gallery takes, or a skip when it is full."""
         if len(self.overlays) >= GALLERY:
             return gr.skip()

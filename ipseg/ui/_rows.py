@@ -18,7 +18,7 @@ from PIL import Image
 
 from ipseg.core import images, viz
 from ipseg.core.masks import GivenMask, read_mask
-from ipseg.core.types import MaskError, Picture
+from ipseg.core.types import ImageArray, MaskError
 from ipseg.studies.comparison import Comparison, Entry
 from ipseg.ui._pool import as_jpeg, shown
 from ipseg.ui._redaction import without_folders
@@ -61,7 +61,7 @@ def distinct(paths: Sequence[str]) -> list[str]:
 
 
 def matched(
-    files: Sequence[str], names: Sequence[str], pictures: Sequence[Picture], orientations: Sequence[int]
+    files: Sequence[str], names: Sequence[str], pictures: Sequence[ImageArray], orientations: Sequence[int]
 ) -> list[GivenMask | None]:
     """The truth of each image: the file of its name, or where no name fits, the file in its place.
 

@@ -10,7 +10,7 @@ import gradio as gr
 
 from ipseg.core import images
 from ipseg.core.masks import GivenMask, with_masks
-from ipseg.core.types import ImageError, InputError, Picture
+from ipseg.core.types import ImageArray, ImageError, InputError
 from ipseg.engine.options import Options
 from ipseg.studies import comparison
 from ipseg.ui import _rows as rows
@@ -92,9 +92,9 @@ def _handler(pool: EnginePool, page: Layout) -> Callable[..., tuple[Any, ...]]:
 class _Question:
     """What was asked, opened and checked."""
 
-    prompt: Picture
+    prompt: ImageArray
     mask: GivenMask | None
-    pictures: list[Picture]
+    pictures: list[ImageArray]
     names: list[str]  # of the images, each once
     methods: list[str]
     truths: list[GivenMask | None]

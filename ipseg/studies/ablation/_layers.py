@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ipseg.core import geometry
 from ipseg.core.store import Arrays
-from ipseg.core.types import FeatureMap, Mask, Picture
+from ipseg.core.types import FeatureMap, ImageArray, Mask
 from ipseg.method import similarity
 
 FUSED = "fused"
@@ -22,8 +22,8 @@ class Colours:
     """One feature layer of two images in the colours of their common principal components."""
 
     name: str
-    prompt: Picture
-    image: Picture
+    prompt: ImageArray
+    image: ImageArray
     held: float  # share of the layer's variance that the three colours hold, in [0, 1]
     same: float  # cosine of the object's mean features in the two images
     ground: float  # cosine of the object's mean features in the prompt and the ground's in the other image
@@ -91,7 +91,7 @@ def separation(values: NDArray[np.float32], mask: Mask) -> float:
     return float(above / (inside * outside))
 
 
-def _picture(colours: NDArray[np.float32], layer: FeatureMap) -> Picture:
+def _picture(colours: NDArray[np.float32], layer: FeatureMap) -> ImageArray:
     planes = [geometry.to_picture(plane, layer.frame) for plane in np.moveaxis(colours, 2, 0)]
     planes += [planes[-1]] * (3 - len(planes))
     return np.rint(np.dstack(planes) * 255).astype(np.uint8)

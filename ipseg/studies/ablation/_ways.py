@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ipseg.core import geometry, plugins
 from ipseg.core.store import Arrays
-from ipseg.core.types import Mask, Picture, Progress, Prompt, SaliencyMethod
+from ipseg.core.types import ImageArray, Mask, Progress, Prompt, SaliencyMethod
 from ipseg.method import refinement
 from ipseg.method.config import IPSegConfig
 from ipseg.method.encodings import Named, named
@@ -27,8 +27,8 @@ TRUE = "true"  # the true mask of the prompt
 class Pair:
     """A prompt and an image to search, each with its true mask where that is known."""
 
-    prompt: Picture
-    image: Picture
+    prompt: ImageArray
+    image: ImageArray
     thing: Mask | None = None  # in the prompt
     truth: Mask | None = None  # in the image
 
@@ -60,7 +60,7 @@ def similarities(engine: IPSeg, pair: Pair) -> Arrays:
     return packed(found)
 
 
-def _halved(engine: IPSeg, prompt: Prompt, image: Picture) -> Answer:
+def _halved(engine: IPSeg, prompt: Prompt, image: ImageArray) -> Answer:
     """A similarity that the engine's refinement cannot take, cut in two by Otsu's threshold."""
     from skimage.filters import threshold_otsu
 
