@@ -1,4 +1,4 @@
-"""ipseg: show it one image of an object; get that thing cut out of other images.
+"""ipseg: show it one image of an object; get that object cut out of other images.
 
 engine = ipseg.load("offline")
 prompt = engine.prompt("mug.jpg")
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from ipseg.core.masks import open_mask
     from ipseg.core.result import Result
     from ipseg.core.types import ImageError, InputError, Points, Prompt
-    from ipseg.engine.choice import load
-    from ipseg.engine.options import Options
+    from ipseg.engine.build import load
     from ipseg.engine.presets import PRESETS
+    from ipseg.engine.spec import EngineSpec
     from ipseg.method.config import IPSegConfig
     from ipseg.method.pipeline import IPSeg
     from ipseg.method.points import MAX_CLUSTERS, MAX_K
@@ -32,12 +32,12 @@ _HOMES = {
     "MAX_CLUSTERS": "method.points",
     "MAX_K": "method.points",
     "IPSegConfig": "method.config",
-    "Options": "engine.options",
+    "EngineSpec": "engine.spec",
     "PRESETS": "engine.presets",
     "Points": "core.types",
     "Prompt": "core.types",
     "Result": "core.result",
-    "load": "engine.choice",
+    "load": "engine.build",
     "open_mask": "core.masks",
     "open_image": "core.images",
 }
@@ -46,11 +46,11 @@ __all__ = [
     "MAX_CLUSTERS",
     "MAX_K",
     "PRESETS",
+    "EngineSpec",
     "IPSeg",
     "IPSegConfig",
     "ImageError",
     "InputError",
-    "Options",
     "Points",
     "Prompt",
     "Result",

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ipseg.core import geometry, images
+from ipseg.core import geometry, images, plugins
 from ipseg.core.masks import with_masks
 from ipseg.core.result import Instance, Result
 from ipseg.core.types import Points, Similarity
@@ -59,6 +59,14 @@ class ColourEngine:
     asked: dict = field(default_factory=dict)
     prompts: list = field(default_factory=list)
     encodings: Encodings = field(default_factory=lambda: Encodings(None, _colourfulness, None))
+
+    label, about = "Colour", ""
+
+    def apply(self, pictures, step, *arguments, progress=None):
+        return step(self, *arguments, progress)
+
+    def baseline(self, name, settings):
+        return plugins.module("baselines", name).build(settings, self)
 
     def prompt(self, pictures, masks=None, *, mask_value=None):
         sources = pictures if isinstance(pictures, list) else [pictures]
@@ -215,9 +223,9 @@ def one_message():
 @pytest.fixture
 def models():
     """Skips where the paper's models are not installed."""
-    from ipseg.engine import choice
+    from ipseg import weights
 
-    for package in choice.PACKAGES:
+    for package in weights.TORCH:
         pytest.importorskip(package, reason="the paper's models need the extra [models]")
 
 

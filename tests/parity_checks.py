@@ -49,16 +49,16 @@ def check_similarity(data: Data, folder: Path) -> Differences:
     The settings are those of the preset ``released``.
     """
     released, grid = PRESETS["released"], data["similarity"].shape
-    method = released.method
+    config = released.config
     saliency = data["saliency"].astype(np.float32) / 255
     frame = geometry.squash_frame(saliency.shape, grid)
     cells = prototype.object_cells(
         saliency,
         frame,
-        threshold=method.cell_threshold,
-        erosion=method.erosion,
-        smallest=method.smallest,
-        sampling=method.sampling,
+        threshold=config.cell_threshold,
+        erosion=config.erosion,
+        smallest=config.smallest,
+        sampling=config.sampling,
     )
     assert np.array_equal(cells, data["cells"]), "other cells were chosen"
     reference, test = (on_picture(data, which, grid) for which in ("ref", "test"))

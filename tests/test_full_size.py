@@ -16,7 +16,7 @@ for package in ("accelerate", "diffusers", "segment_anything", "transformers"):
 import published
 
 from ipseg import weights
-from ipseg.engine import presets
+from ipseg.engine import build, presets
 from ipseg.engine.placement import Placement
 
 PICTURE, _ = scene("full size", 96, 128)
@@ -87,7 +87,7 @@ def test_from_the_published_files_to_a_mask(folder, quick_weights, monkeypatch):
         segmenter=("sam", {"model": "vit_b"}),
     )
     with weights.using(folder):
-        engine = presets.assemble(preset, placement=Placement("cpu"))
+        engine = build.assemble(preset, placement=Placement("cpu"))
     prompt = engine.prompt(PICTURE)
     result = engine.segment(prompt, PICTURE)  # the same image, so that its features are computed once
     assert result.mask.shape == PICTURE.shape[:2]

@@ -10,7 +10,7 @@ import pytest
 from parity_rules import scene
 
 from ipseg import weights
-from ipseg.engine import presets
+from ipseg.engine import build
 from ipseg.engine.placement import Placement
 from ipseg.engine.presets import PRESETS
 
@@ -24,7 +24,7 @@ WITH_MODELS = [name for name, preset in PRESETS.items() if preset.weights]
 
 def answer(name, folder, placement):
     with weights.using(folder):
-        engine = presets.assemble(networks.on_small_pictures(PRESETS[name]), name, placement)
+        engine = build.assemble(networks.on_small_pictures(PRESETS[name]), name, placement)
     return engine.segment(engine.prompt(PROMPT), INPUT)
 
 

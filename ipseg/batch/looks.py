@@ -23,7 +23,7 @@ from ipseg.core import images
 from ipseg.core.masks import GivenMask, with_masks
 from ipseg.core.serialize import to_json
 from ipseg.core.types import ImageArray, Mask
-from ipseg.method.pipeline import IPSeg
+from ipseg.engine.protocol import Engine
 
 Stop = Callable[[], bool]
 """Asked again and again while a run goes on; True ends it."""
@@ -64,7 +64,7 @@ class Question:
 
     def __init__(
         self,
-        engine: IPSeg,
+        engine: Engine,
         pictures: Sequence[ImageArray],
         masks: Sequence[GivenMask | Mask | None] | None = None,
         *,
@@ -99,7 +99,7 @@ class Question:
             raise Stopped
 
 
-def _key(engine: IPSeg, shown: Sequence[tuple[ImageArray, GivenMask | None]], numbers: dict[str, Any]) -> str:
+def _key(engine: Engine, shown: Sequence[tuple[ImageArray, GivenMask | None]], numbers: dict[str, Any]) -> str:
     content = [images.fingerprint(picture, mask.mask if mask else None) for picture, mask in shown]
     settings = [
         engine.info.name,

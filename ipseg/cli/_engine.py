@@ -1,4 +1,4 @@
-"""The options of every command that needs an engine, and the engine that they describe."""
+"""The arguments of every command that needs an engine, and the engine that they describe."""
 
 from __future__ import annotations
 
@@ -7,24 +7,23 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from ipseg import weights
-from ipseg.engine import choice, options
-from ipseg.engine.options import Options
+from ipseg.engine.build import load
 from ipseg.engine.placement import DTYPES, MODES, Placement
-from ipseg.engine.presets import PRESETS
+from ipseg.engine.presets import DEFAULT
+from ipseg.engine.spec import FIELDS, PRESET_CHOICES, choices
 from ipseg.method.pipeline import IPSeg
 from ipseg.method.refinement import REFINEMENTS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which engine answers, what of it shall be otherwise, and where its models run."""
+    """The preset, what differs from it, and where its models run."""
     group = parser.add_argument_group("engine", "`python -m ipseg weights` lists the weights and what is present")
     group.add_argument(
         "--preset",
-        choices=[*PRESETS, "best"],
-        default="offline",
+        choices=PRESET_CHOICES,
+        default=DEFAULT,
         help="which engine answers; best: the best that this machine can run with the weights it has",
     )
     group.add_argument("--features", metavar="F", default="", help=_listed("features", "or several, joined by +"))
@@ -44,31 +43,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 @contextmanager
 def built(arguments: argparse.Namespace) -> Iterator[IPSeg]:
-    """The engine, and within the block the folder of weights it came from."""
+    """The engine of the arguments, and within the block the folder of weights it came from.
+
+    Raises InputError when it cannot be built here.
+    """
+    placement = Placement(arguments.placement, dtype=arguments.dtype, notify=_notice)
+    changes = {name: getattr(arguments, name) for name in FIELDS if name != "preset"}
     with weights.using(arguments.weights_dir):
-        yield make(arguments)
-
-
-def make(arguments: argparse.Namespace) -> IPSeg:
-    """A new engine of what was chosen. Raises InputError when it cannot be built here."""
-    placement: Any = Placement(arguments.placement, dtype=arguments.dtype, notify=_notice)
-    chosen, reason = chosen_options(arguments, placement)
-    if reason:
-        _notice(reason)
-    return options.load(chosen, placement=placement if options.resolve(chosen).weights else None)
-
-
-def chosen_options(arguments: argparse.Namespace, placement: Any = None) -> tuple[Options, str]:
-    """What was chosen, with "best" resolved, and why it is the best."""
-    preset, reason = choice.pick(placement) if arguments.preset == "best" else (arguments.preset, "")
-    names = ("features", "sd_weight", "timestep", "saliency", "segmenter", "refinement")
-    return Options(preset, **{name: getattr(arguments, name) for name in names}), reason
+        engine = load(arguments.preset, placement=placement, **changes)
+        if engine.info.reason:
+            _notice(engine.info.reason)
+        yield engine
 
 
 def _listed(kind: str, more: str = "") -> str:
-    known = ", ".join(options.choices(kind))
-    return f"instead of the preset's own: {known}{'; ' + more if more else ''}"
+    known = ", ".join(choices(kind))
+    return f"instead of the preset's: {known}{'; ' + more if more else ''}"
 
 
-def _notice(sentence: str) -> None:
-    print(f"ipseg: {sentence}", file=sys.stderr)
+def _notice(message: str) -> None:
+    print(f"ipseg: {message}", file=sys.stderr)

@@ -7,14 +7,12 @@ precision has a point of the other within a cell of it, positive and negative al
 from __future__ import annotations
 
 import argparse
-import copy
 import sys
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ipseg import weights
 from ipseg.cli import _engine
 from ipseg.core.types import InputError, Points, SettingError
 from ipseg.datasets import perseg
@@ -57,11 +55,9 @@ def _points(
     arguments: argparse.Namespace, dtype: str, episodes: list[perseg.Episode]
 ) -> tuple[list[Points], list[tuple[float, float]]]:
     """The points of every episode and the size of a cell there; the engine is let go afterwards."""
-    own = copy.copy(arguments)
-    own.dtype = dtype
+    own = argparse.Namespace(**{**vars(arguments), "dtype": dtype})
     found, cells = [], []
-    with weights.using(arguments.weights_dir):
-        engine = _engine.make(own)
+    with _engine.built(own) as engine:
         for number, episode in enumerate(episodes):
             _report(dtype, number, len(episodes))
             points, likeness = engine.choose_points(engine.prompt(episode.prompt.image), episode.query.image)

@@ -14,10 +14,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from ipseg import weights
 from ipseg.cli import _engine
 from ipseg.core import images
-from ipseg.core.types import ImageArray, InputError
+from ipseg.core.types import Device, ImageArray, InputError
 from ipseg.method.pipeline import IPSeg
 
 
@@ -34,9 +33,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.repeat < 1:
         raise InputError(f"--repeat is {arguments.repeat}; give 1 or more.")
     prompt, image = images.open_image(arguments.prompt), images.open_image(arguments.image)
-    with weights.using(arguments.weights_dir):
-        start = time.perf_counter()
-        engine = _engine.make(arguments)
+    start = time.perf_counter()
+    with _engine.built(arguments) as engine:
         engine.segment(engine.prompt(prompt), image)
         print(f"first answer in a fresh process, libraries loading: {time.perf_counter() - start:.2f} s")
         rows = _measure(engine, prompt, image, arguments.repeat)
@@ -44,7 +42,8 @@ def run(arguments: argparse.Namespace) -> int:
     print("| question | seconds | of the first |\n|---|---:|---:|")
     for name, seconds in rows:
         print(f"| {name} | {seconds:.3f} | {seconds / first:.0%} |")
-    print(f"\n{_gpu(engine)}" if engine.info.placement else "", end="")
+    if engine.info.placement:
+        print(f"\n{_gpu(engine.info.placement)}")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
     print(f"\npeak memory of the process: {peak:.0f} MB")
     return 0
@@ -74,15 +73,15 @@ def _measure(engine: IPSeg, prompt: ImageArray, image: ImageArray, repeat: int) 
     return [(name, median(_seconds(prepare()) for _ in range(repeat))) for name, prepare in questions]
 
 
-def _gpu(engine: IPSeg) -> str:
+def _gpu(placement: Device) -> str:
     """Where the models ran, and the most that a GPU held."""
-    where = engine.info.placement.describe() if engine.info.placement else {}
+    where = placement.describe()
     line = f"models: {where['mode']} on {where['device']}, {where['dtype']}"
     if not where["device"].startswith("cuda"):
-        return f"{line}\n"
+        return line
     import torch
 
-    return f"{line}; peak memory of the GPU: {torch.cuda.max_memory_allocated() / 2**20:.0f} MB\n"
+    return f"{line}; peak memory of the GPU: {torch.cuda.max_memory_allocated() / 2**20:.0f} MB"
 
 
 def _seconds(call: Callable[[], object]) -> float:

@@ -18,9 +18,8 @@ import numpy as np
 from ipseg.cli import _engine, _files, _masks
 from ipseg.core.result import Result
 from ipseg.core.serialize import to_json
-from ipseg.core.types import InputError, Points, Prompt, SettingError
+from ipseg.core.types import InputError, Points, SettingError
 from ipseg.method.config import check_threshold
-from ipseg.method.pipeline import IPSeg
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Segment every image; the failures are told on standard error and counted in the exit code."""
+    """Segment every image; failures are printed on standard error and counted in the exit code."""
     if len(arguments.images) > 1 and (arguments.click or arguments.negative_click):
         raise SettingError(f"There are clicks but {len(arguments.images)} images; give one image, or no clicks.")
     if arguments.threshold is not None:
@@ -61,33 +60,32 @@ def run(arguments: argparse.Namespace) -> int:
     targets = _targets(arguments.images, arguments.output)
     _files.check_json(arguments.json)
     _check_overwriting(arguments, [target for _, target in targets])
+    records, failures = _earlier(arguments.json) if arguments.resume else {}, 0
+    if arguments.resume:
+        targets = [(image, target) for image, target in targets if not target.exists()]
+    numbers = {name: getattr(arguments, name) for name in ("k", "clusters", "threshold")}
+    request = {**numbers, "clicks": _clicks(arguments), "all_instances": arguments.all_instances}
     with _engine.built(arguments) as engine:
-        return _run(engine, targets, arguments)
-
-
-def _run(engine: IPSeg, targets: list[tuple[Path, Path]], arguments: argparse.Namespace) -> int:
-    prompts = [arguments.prompt, *arguments.also]
-    masks = [arguments.prompt_mask, *([None] * len(arguments.also))]
-    prompt = engine.prompt(prompts, masks, mask_value=arguments.mask_value)
-    negative_prompt = engine.prompt(arguments.negative) if arguments.negative else None
-    for notice in prompt.notices:
-        print(f"ipseg: {notice}", file=sys.stderr)
-    records, failures = [], 0
-    earlier = _earlier(arguments.json) if arguments.resume else {}
-    for image, target in targets:
-        if arguments.resume and target.exists():
-            records += [earlier[str(image)]] if str(image) in earlier else []
-            continue
-        try:
-            records.append(_segment(engine, prompt, negative_prompt, image, target, arguments))
-        except SettingError:
-            raise
-        except InputError as error:
-            failures += 1
-            print(f"ipseg: {error}", file=sys.stderr)
-            records.append({"image": str(image), "error": str(error)})
+        masks = [arguments.prompt_mask, *([None] * len(arguments.also))]
+        prompt = engine.prompt([arguments.prompt, *arguments.also], masks, mask_value=arguments.mask_value)
+        negative_prompt = engine.prompt(arguments.negative) if arguments.negative else None
+        for notice in prompt.notices:
+            print(f"ipseg: {notice}", file=sys.stderr)
+        for image, target in targets:
+            try:
+                result = engine.segment(prompt, image, negative_prompt=negative_prompt, **request)
+                _write(result, image, target, arguments)
+            except SettingError:
+                raise
+            except InputError as error:
+                failures += 1
+                print(f"ipseg: {error}", file=sys.stderr)
+                records[str(image)] = {"error": str(error)}
+            else:
+                records[str(image)] = result.record()
     if arguments.json:
-        _files.write(arguments.json, to_json(records, indent=2).encode())
+        shown = [{"image": str(image), **records[str(image)]} for image in arguments.images if str(image) in records]
+        _files.write(arguments.json, to_json(shown, indent=2).encode())
     return 1 if failures else 0
 
 
@@ -118,28 +116,13 @@ def _check_overwriting(arguments: argparse.Namespace, targets: list[Path]) -> No
 def _earlier(path: Path | None) -> dict[str, dict[str, Any]]:
     """The records of an earlier run by their image; none when they cannot be read."""
     try:
-        return {record["image"]: record for record in json.loads(path.read_text())} if path else {}
-    except (OSError, ValueError, TypeError, KeyError):
+        return {record.pop("image"): record for record in json.loads(path.read_text())} if path else {}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return {}
 
 
-def _segment(
-    engine: IPSeg,
-    prompt: Prompt,
-    negative_prompt: Prompt | None,
-    image: Path,
-    target: Path,
-    arguments: argparse.Namespace,
-) -> dict[str, Any]:
-    numbers = {name: getattr(arguments, name) for name in ("k", "clusters", "threshold")}
-    result = engine.segment(
-        prompt,
-        image,
-        negative_prompt=negative_prompt,
-        clicks=_clicks(arguments),
-        all_instances=arguments.all_instances,
-        **numbers,
-    )
+def _write(result: Result, image: Path, target: Path, arguments: argparse.Namespace) -> None:
+    """The mask, what else was asked for, and one line on standard output."""
     mask = result.all_instances if arguments.all_instances else result.mask & result.found
     _files.write_png(target, mask.astype(np.uint8) * 255)
     if arguments.all_instances:
@@ -150,7 +133,6 @@ def _segment(
     verdict = f"found, {result.mask.mean():.1%} of the image" if result.found else "not found"
     verdict = f"{len(result.instances)} found" if arguments.all_instances else verdict
     print(f"{image}: {verdict} (score {result.score:.2f}, {sum(result.seconds.values()):.2f} s) -> {target}")
-    return record(image, result)
 
 
 def _clicks(arguments: argparse.Namespace) -> Points | None:
@@ -169,8 +151,3 @@ def _place(text: str) -> tuple[int, int]:
     except ValueError:
         raise argparse.ArgumentTypeError(f'"{text}" is no pixel; give its column and row, as in 120,80') from None
     return x, y
-
-
-def record(image: Path, result: Result) -> dict[str, Any]:
-    """What the JSON holds for one image."""
-    return {"image": str(image), **result.record()}

@@ -1,9 +1,9 @@
 """Plug-ins are found by their file name: one new file is one new part, and no list has to be extended.
 
 A plug-in module holds a frozen dataclass ``Settings`` with a comment on each default, and ``build(settings)`` which
-returns the part. A plug-in with a network has ``build(settings, placement)`` instead: it gives every module to
-``placement.place`` and its inputs to ``placement.device``. Names of files that begin with an underscore are helpers,
-not plug-ins.
+returns the part. A plug-in with a network of torch has ``build(settings, placement)`` instead: it gives every module
+to ``placement.place`` and its inputs to ``placement.device``.
+Files whose names begin with an underscore are helpers, not plug-ins.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import importlib
 import inspect
 import pkgutil
 from dataclasses import fields
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -41,7 +42,8 @@ def docstring(kind: str, name: str) -> str:
 
     Raises :class:`SettingError` when the name is not known.
     """
-    return ast.get_docstring(_tree(kind, name)) or ""
+    path, _ = _file(kind, name)
+    return ast.get_docstring(ast.parse(Path(path).read_text(encoding="utf-8"))) or ""
 
 
 def declares(kind: str, name: str, capability: str) -> bool:
@@ -49,30 +51,38 @@ def declares(kind: str, name: str, capability: str) -> bool:
 
     The file is read, not imported, so the packages that it needs may be missing.
     """
-    classes = (node for node in ast.walk(_tree(kind, name)) if isinstance(node, ast.ClassDef))
-    return any(ast.unparse(line) == f"{capability} = True" for each in classes for line in each.body)
+    return capability in _declared(*_file(kind, name))
+
+
+def declaring(kind: str, capability: str) -> list[str]:
+    """The plug-ins of one kind that declare a capability, sorted; see :func:`declares`."""
+    return [name for name in names(kind) if declares(kind, name, capability)]
+
+
+def wants_placement(kind: str, name: str) -> bool:
+    """Whether a plug-in has models to place. Raises ImportError when its packages are missing."""
+    return "placement" in inspect.signature(module(kind, name).build).parameters
 
 
 def build(kind: str, name: str, *, placement: Device | None = None, **settings: Any) -> Any:
-    """Make one part. A setting it does not have is a :class:`SettingError`, not a silent nothing.
+    """Make one part. A setting it does not have is a :class:`SettingError`.
 
-    ``placement`` is a :class:`ipseg.engine.placement.Placement`, shared by all parts of an engine; the CPU without one.
+    ``placement`` is where its models run, shared by all parts of an engine; the CPU without one.
     """
     plugin = module(kind, name)
     chosen = _settings(plugin, name, settings)
-    if "placement" not in inspect.signature(plugin.build).parameters:
+    if not wants_placement(kind, name):
         return plugin.build(chosen)
     where = CPU() if placement is None else placement
     return where.guard(plugin.build(chosen, where))
 
 
 def method(name: str, engine: Any, **settings: Any) -> Any:
-    """Make the method of that name on the parts of an engine, ``"ipseg"`` or a rival: see :mod:`ipseg.baselines`."""
-    plugin = module("baselines", name)
-    chosen = _settings(plugin, name, settings)
-    if hasattr(engine, "make") and name != "ipseg":  # an engine whose networks are in another process
-        return engine.make(name, settings)
-    return plugin.build(chosen, engine)
+    """Make the method of that name on the parts of an engine: ``"ipseg"`` or a baseline, see :mod:`ipseg.baselines`.
+
+    ``engine`` is an :class:`ipseg.engine.protocol.Engine`.
+    """
+    return engine.baseline(name, _settings(module("baselines", name), name, settings))
 
 
 def _package(kind: str) -> str:
@@ -86,11 +96,21 @@ def _path(kind: str, name: str) -> str:
     return f"{_package(kind)}.{name}"
 
 
-def _tree(kind: str, name: str) -> ast.Module:
-    _path(kind, name)
-    folders = [Path(folder) for folder in importlib.import_module(_package(kind)).__path__]
-    files = [file for folder in folders for file in (folder / f"{name}.py", folder / name / "__init__.py")]
-    return ast.parse(next(file for file in files if file.is_file()).read_text(encoding="utf-8"))
+def _file(kind: str, name: str) -> tuple[str, int]:
+    """The path of a plug-in's file, and when it was changed, in ns."""
+    found = importlib.util.find_spec(_path(kind, name))
+    origin = found.origin if found and found.origin else ""
+    return origin, Path(origin).stat().st_mtime_ns
+
+
+@cache
+def _declared(path: str, changed: int) -> frozenset[str]:
+    """The attributes that a class of a file has as True."""
+    tree = ast.parse(Path(path).read_text(encoding="utf-8"))
+    lines = [line for each in ast.walk(tree) if isinstance(each, ast.ClassDef) for line in each.body]
+    assigned = [line for line in lines if isinstance(line, ast.Assign) and isinstance(line.value, ast.Constant)]
+    names = (target for line in assigned if line.value.value is True for target in line.targets)  # type: ignore[attr-defined]
+    return frozenset(target.id for target in names if isinstance(target, ast.Name))
 
 
 def _settings(plugin: ModuleType, name: str, settings: dict[str, Any]) -> Any:

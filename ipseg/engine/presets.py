@@ -1,4 +1,7 @@
-"""The only place with numbers: a preset names its parts and their settings."""
+"""The presets: the only place with the numbers of an engine. A preset names its parts and their settings.
+
+A new preset is one entry of :data:`PRESETS`; :data:`DEFAULT` and :data:`BEST_ORDER` say where it is taken unasked.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ipseg.core import plugins
-from ipseg.core.types import SettingError
-from ipseg.method.config import EngineInfo, IPSegConfig
-from ipseg.method.pipeline import IPSeg
+from ipseg import weights
+from ipseg.method.config import IPSegConfig
+
+DEFAULT = "offline"
+"""The preset of the command line, the page and the API where none is named."""
+
+BEST = "best"
+"""Stands for the first preset of :data:`BEST_ORDER` that this machine can run with the weights it has."""
+
+BEST_ORDER = ("paper", "light", "offline")
+"""Best first. ``released`` is not among them: it repeats a script, for those who ask for it."""
 
 Part = tuple[str, Mapping[str, Any]]
 """The name of a plug-in and its settings."""
@@ -17,18 +27,18 @@ Part = tuple[str, Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Preset:
-    """One named engine."""
+    """The full description of an engine: its parts with their settings, the numbers of the method, what it needs."""
 
     summary: str  # one line, as the page and the command line show it
     features: Part
     saliency: Part
     segmenter: Part
     scorer: Part = ("cosine", {})
-    method: IPSegConfig = field(default_factory=IPSegConfig)
-    gpu: float = 0.0  # GB of a GPU's memory without which it is too slow to be taken unasked; 0: a CPU will do
-    resident: float = 0.0  # GB of a GPU's memory, about, from which its models need not take turns
-    memory: float = 0.0  # GB of the computer's memory, about
-    cache: int = 128 * 2**20  # bytes of what was computed from images that are kept
+    config: IPSegConfig = field(default_factory=IPSegConfig)
+    gpu: float = 0.0  # GB of GPU memory without which it is too slow to be taken unasked; 0: it runs on a CPU
+    resident: float = 0.0  # GB of GPU memory, about, from which all its models fit at once
+    memory: float = 0.0  # GB of main memory, about
+    cache: int = 128 * 2**20  # bytes of the cache of image encodings
 
     @property
     def sources(self) -> Mapping[str, Mapping[str, Any]]:
@@ -37,16 +47,22 @@ class Preset:
         return settings["sources"] if name == "fusion" else {name: settings}
 
     @property
-    def weights(self) -> tuple[str, ...]:
-        """What it needs of :mod:`ipseg.weights`."""
-        from ipseg import weights
+    def parts(self) -> tuple[tuple[str, Part], ...]:
+        """(kind, part) of each plug-in that reads images, the sources of a fusion one by one."""
+        sources = (("features", source) for source in self.sources.items())
+        return *sources, ("saliency", self.saliency), ("segmenters", self.segmenter)
 
-        parts = [*self.sources.items(), self.saliency, self.segmenter]
+    @property
+    def weights(self) -> tuple[str, ...]:
+        """The names of what it needs of :mod:`ipseg.weights`."""
+        parts = (part for _, part in self.parts)
         return tuple(one for name, settings in parts for one in weights.serving(name, settings.get("model", "")))
 
 
 # Weights of the layers' cosines: the released script's, dino + 0.1 (0.3 s3 + 0.2 s4 + 0.1 s5). The paper names none.
 FUSED = {"dinov2": 1.0, "s3": 0.03, "s4": 0.02, "s5": 0.01}
+SD_LAYERS = {"s3": 0.3, "s4": 0.2, "s5": 0.1}  # the layers' shares of the weight of Stable Diffusion, as released
+SD_WEIGHT = 0.1  # of Stable Diffusion beside the others' 1, as released
 # An extractor's own settings where a preset does not name it.
 SOURCES: Mapping[str, Mapping[str, Any]] = {
     "dinov2": {"model": "base", "size": 840},
@@ -55,6 +71,11 @@ SOURCES: Mapping[str, Mapping[str, Any]] = {
     "mae": {"size": 960},
 }
 GRID = 60  # cells along each side of an image on which layers are fused
+# The numbers that go with a scorer, whatever the preset.
+SCORERS: Mapping[str, IPSegConfig] = {
+    "cosine": IPSegConfig(),
+    "density": IPSegConfig(refinement="ranked", erosion=0, consensus=True, threshold=0.16),
+}
 
 PRESETS: Mapping[str, Preset] = {
     "paper": Preset(
@@ -72,7 +93,7 @@ PRESETS: Mapping[str, Preset] = {
         saliency=("tsdn", {}),
         segmenter=("sam", {"model": "vit_h"}),
         scorer=("cosine", {"weights": FUSED}),
-        method=IPSegConfig(k=32, clusters=4, refinement="single"),
+        config=IPSegConfig(k=32, clusters=4, refinement="single"),
         gpu=6,
         resident=12,
         memory=12,
@@ -93,7 +114,7 @@ PRESETS: Mapping[str, Preset] = {
         saliency=("tsdn", {}),
         segmenter=("sam", {"model": "vit_h", "squash": True}),
         scorer=("cosine", {"weights": FUSED}),
-        method=IPSegConfig(
+        config=IPSegConfig(
             k=32,
             clusters=4,
             cell_threshold=0.5,
@@ -121,51 +142,6 @@ PRESETS: Mapping[str, Preset] = {
         saliency=("boundary", {}),
         segmenter=("graphcut", {}),
         scorer=("density", {}),
-        method=IPSegConfig(refinement="ranked", erosion=0, consensus=True, threshold=0.16),
+        config=SCORERS["density"],
     ),
 }
-
-
-def load(name: str, *, placement: Any = None, reason: str = "") -> IPSeg:
-    """Build the engine of the preset of that name; :func:`ipseg.load` does so too, and finds one without a name.
-
-    ``placement`` is an :class:`ipseg.engine.placement.Placement`; without one, a GPU where there is one, else the CPU.
-    Raises :class:`~ipseg.core.types.SettingError` when there is no preset of that name or the packages of its models
-    are not installed, :class:`~ipseg.weights.WeightError` when weights are missing or damaged.
-    """
-    if name not in PRESETS:
-        raise SettingError(f'There is no preset "{name}"; choose one of: {", ".join(PRESETS)}.')
-    return assemble(PRESETS[name], name, placement, reason)
-
-
-def assemble(preset: Preset, name: str = "custom", placement: Any = None, reason: str = "") -> IPSeg:
-    """Build the engine of a preset, a named one or one of your own. Raises as :func:`load` does."""
-    from ipseg import weights
-
-    for needed in preset.weights:  # all of them before the first is read: some take a minute
-        weights.locate(needed)
-    if placement is None and preset.weights:
-        from ipseg.engine.placement import Placement
-
-        placement = Placement()
-    parts = (("features", preset.features), ("saliency", preset.saliency), ("segmenters", preset.segmenter))
-    try:
-        features, saliency, segmenter, scorer = (
-            plugins.build(kind, plugin, placement=placement, **settings)
-            for kind, (plugin, settings) in (*parts, ("scorers", preset.scorer))
-        )
-    except ImportError as error:
-        raise SettingError(
-            f'"{name}" needs {error.name}, which is missing; run pip install "ipseg[models]".'
-        ) from error
-    record = {
-        "engine": name,
-        "features": {source: dict(settings) for source, settings in preset.sources.items()},
-        "saliency": list(preset.saliency),
-        "segmenter": list(preset.segmenter),
-        "scorer": list(preset.scorer),
-        "weights": weights.describe(preset.weights),
-        **({"placement": placement.describe()} if placement else {}),
-    }
-    info = EngineInfo(name, reason, record, placement)
-    return IPSeg(features, saliency, segmenter, scorer, preset.method, info=info, cache_bytes=preset.cache)

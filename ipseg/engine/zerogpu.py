@@ -1,10 +1,9 @@
 """ZeroGPU: the GPU of a Space is lent for one call, which runs in a forked worker; what it returns is pickled.
 
-    prompt, image, what is kept of them --> worker: the engine answers --> answer, what it saw --> kept here
+    images, what is cached of them --> worker: the engine computes --> result, what it computed --> cached here
 
-The engine of the page is built before the page is launched, so that its networks are ready in every worker; what else
-is asked for is built in the worker. The page asks through :mod:`ipseg.engine.borrowed`. Import this module before
-torch. Where no GPU is lent, importing it does nothing.
+The engine of the page is built before the page is launched, so that its networks are ready in every worker; others are
+built in the worker. Import this module before torch. Where no GPU is lent, importing it does nothing.
 """
 
 from __future__ import annotations
@@ -13,18 +12,39 @@ import importlib
 import importlib.util
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
+import numpy as np
+from numpy.typing import NDArray
 
-from ipseg.core import serialize
-from ipseg.core.types import InputError
-from ipseg.engine.options import Options
+from ipseg.core import images, plugins, serialize
+from ipseg.core.cache import Cache
+from ipseg.core.images import Source
+from ipseg.core.masks import GivenMask, with_masks
+from ipseg.core.result import Result, SegmentationMethod
+from ipseg.core.types import (
+    Candidates,
+    FeatureMap,
+    ImageArray,
+    InputError,
+    LazyFeatures,
+    Points,
+    Progress,
+    Prompt,
+    Scorer,
+)
 from ipseg.engine.presets import PRESETS
+from ipseg.engine.spec import EngineSpec
+from ipseg.method import points
+from ipseg.method.config import EngineInfo, IPSegConfig
+from ipseg.method.encodings import Encodings, Named, named
 from ipseg.method.pipeline import IPSeg
 
-QUICK, SLOW, LONG = 15, 45, 120  # seconds a call may take: preset for a CPU, preset for a GPU, a rival
-MOST = 3  # engines kept in a worker; each keeps what it saw of images
+QUICK, SLOW, LONG = 15, 45, 120  # seconds a call may take: preset for a CPU, preset for a GPU, a baseline
+MOST = 3  # engines in a worker; each has a cache of image encodings
+OWN = "ipseg"  # the file of :mod:`ipseg.baselines` that is the engine itself
 
 
 def lent() -> bool:
@@ -43,63 +63,301 @@ def gpu(function: Callable[..., Any], duration: Callable[..., int]) -> Callable[
     return SPACES.GPU(function, duration=duration) if SPACES else function
 
 
-class Lender:
-    """The engines on the side of the worker. Make it, and :meth:`ready` what shall be ready, before the launch.
+class Worker:
+    """The engines on the side of the worker. Make it, and :meth:`ready` the first engine, before the launch.
 
-    ``load`` builds the engine of options. A worker begins with what was there when it was forked.
+    ``build`` builds the engine of a specification. A worker begins with the engines that were there when it was forked.
     """
 
-    def __init__(self, load: Callable[[Options], IPSeg]) -> None:
-        self._load = load
-        self._engines: dict[Options, IPSeg] = {}
+    def __init__(self, build: Callable[[EngineSpec], IPSeg]) -> None:
+        self._build = build
+        self._engines: dict[EngineSpec, IPSeg] = {}
         if SPACES:
             cv2.setNumThreads(1)  # as OMP_NUM_THREADS above
         self._call = gpu(self._work, _seconds)
 
-    def ready(self, chosen: Options) -> IPSeg:
-        """Its engine, with every network."""
-        if chosen not in self._engines:
-            self._engines[chosen] = self._load(chosen)
+    def ready(self, spec: EngineSpec) -> IPSeg:
+        """The engine, with every network."""
+        if spec not in self._engines:
+            self._engines[spec] = self._build(spec)
             if len(self._engines) > MOST:  # the first stays: its networks serve the others
                 del self._engines[list(self._engines)[1]]
-        return self._engines[chosen]
+        return self._engines[spec]
 
-    def ask(
+    def call(
         self,
-        chosen: Options,
+        spec: EngineSpec,
         known: Mapping[Any, Any],
         names: Sequence[str],
-        do: Callable[..., Any],
+        step: Callable[..., Any],
         arguments: Sequence[Any],
-        rival: bool = False,
-    ) -> Any:
-        """``do(engine, *arguments)`` with the GPU, ``known`` being kept of the images ``names`` already.
+        long: bool = False,
+    ) -> tuple[Any, Mapping[Any, Any]]:
+        """``step(engine, *arguments)`` with the GPU, ``known`` being cached of the images ``names`` already.
 
-        ``do`` is a function of a module. Returns the answer and what was kept beside ``known``, by key. Tensors come
-        back on the CPU. Raises the InputError that it raises.
+        ``step`` is a function of a module. Returns its result and what was cached beside ``known``, by key. Tensors
+        come back on the CPU. Raises the InputError that it raises.
         """
-        request = serialize.pack((known, tuple(names), do, tuple(arguments)))
-        answer, learnt = serialize.unpack(self._call(chosen, rival, request))
+        request = serialize.pack((known, tuple(names), step, tuple(arguments)))
+        answer, computed = serialize.unpack(self._call(spec, long, request))
         if isinstance(answer, InputError):
             raise answer
-        return answer, learnt
+        return answer, computed
 
-    def _work(self, chosen: Options, rival: bool, request: bytes) -> bytes:
+    def _work(self, spec: EngineSpec, long: bool, request: bytes) -> bytes:
         """In the worker, with the GPU."""
         try:
-            engine = self.ready(chosen)
-            known, names, do, arguments = serialize.unpack(request, getattr(engine.info.placement, "device", "cpu"))
+            engine = self.ready(spec)
+            placement = engine.info.placement
+            known, names, step, arguments = serialize.unpack(request, placement.device if placement else "cpu")
             cache = engine.encodings.cache
             for key, value in known.items():
                 cache.put(key, value)
-            answer = do(engine, *arguments)
+            answer = step(engine, *arguments)
         except InputError as error:
             return serialize.pack((error, {}))
         return serialize.pack((answer, cache.kept(lambda key: key[1] in names and key not in known)))
 
 
-def _seconds(chosen: Options, rival: bool, request: bytes) -> int:
-    """How long a call may take, for the queue of the GPU; estimates with room, not measurements."""
-    if rival:
+def _seconds(spec: EngineSpec, long: bool, request: bytes) -> int:
+    """How long a call may take, for the queue of the GPU: estimates with a margin, not measurements."""
+    if long:
         return LONG
-    return SLOW if PRESETS[chosen.preset].gpu else QUICK
+    return SLOW if PRESETS[spec.preset].gpu else QUICK
+
+
+@dataclass(frozen=True)
+class Remote:
+    """One engine of a worker, with a cache in this process of what it computed from images."""
+
+    spec: EngineSpec
+    worker: Worker
+    cache: Cache
+
+    def call(self, pictures: Sequence[Named], step: Callable[..., Any], *arguments: Any, long: bool = False) -> Any:
+        """``step(engine, *arguments)`` with the GPU; what it computes from ``pictures`` is cached here."""
+        names = [picture.name for picture in pictures]
+        known = self.cache.kept(lambda key: key[1] in names)
+        answer, computed = self.worker.call(self.spec, known, names, step, arguments, long)
+        for key, value in computed.items():
+            self.cache.put(key, value)
+        return answer
+
+
+class ZeroGPUEngine:
+    """An :class:`ipseg.engine.protocol.Engine` whose networks are in the worker.
+
+    ``local`` is the same engine over remote parts. It makes prompts of images whose encodings are cached here, without
+    the GPU; everything else is one call of the worker. :func:`ipseg.engine.build.build_remote` builds it.
+    """
+
+    label, about = IPSeg.label, IPSeg.about
+
+    def __init__(self, remote: Remote, local: IPSeg) -> None:
+        self._remote, self._local = remote, local
+
+    @property
+    def config(self) -> IPSegConfig:
+        """The numbers of the method."""
+        return self._local.config
+
+    @property
+    def info(self) -> EngineInfo:
+        """Name and record."""
+        return self._local.info
+
+    @property
+    def scorer(self) -> Scorer:
+        """How prompt and input image are compared."""
+        return self._local.scorer
+
+    @property
+    def encodings(self) -> Encodings:
+        """What is computed once per image: by the worker, and cached here."""
+        return self._local.encodings
+
+    def prompt(
+        self,
+        pictures: Source | Sequence[Source],
+        masks: Any = None,
+        *,
+        mask_value: int | None = None,
+        progress: Progress | None = None,
+    ) -> Prompt:
+        """As :meth:`ipseg.method.pipeline.IPSeg.prompt`."""
+        pairs = with_masks(pictures, masks, mask_value=mask_value)
+        opened, given = [picture for picture, _ in pairs], [mask for _, mask in pairs]
+        seen = [named(picture) for picture in opened]
+        if all(self._cached(picture, mask) for picture, mask in zip(seen, given, strict=True)):
+            return self._local.prompt(opened, given, progress=progress)
+        if progress:
+            progress(0.0, "prompt")
+        return self._remote.call(seen, _prompt, opened, given)
+
+    def segment(
+        self,
+        prompt: Prompt,
+        image: Source,
+        *,
+        k: int | None = None,
+        clusters: int | None = None,
+        threshold: float | None = None,
+        negative_prompt: Prompt | None = None,
+        clicks: Points | None = None,
+        all_instances: bool = False,
+        progress: Progress | None = None,
+    ) -> Result:
+        """As :meth:`ipseg.method.pipeline.IPSeg.segment`."""
+        picture = named(image)
+        points.check(self.config.k if k is None else k, self.config.clusters if clusters is None else clusters)
+        points.check_inside(clicks, picture.pixels.shape[:2])
+        if progress:
+            progress(0.05, "features")
+        request = {
+            "k": k,
+            "clusters": clusters,
+            "threshold": threshold,
+            "negative_prompt": negative_prompt,
+            "clicks": clicks,
+            "all_instances": all_instances,
+        }
+        return self._remote.call([picture], _segment, prompt, picture.pixels, request)
+
+    def apply(
+        self, pictures: Sequence[Named], step: Callable[..., Any], *arguments: Any, progress: Progress | None = None
+    ) -> Any:
+        """As :meth:`ipseg.engine.protocol.Engine.apply`; no progress comes from the worker."""
+        return self._remote.call(pictures, step, *arguments, None)
+
+    def baseline(self, name: str, settings: Any) -> SegmentationMethod:
+        """As :meth:`ipseg.engine.protocol.Engine.baseline`."""
+        return self if name == OWN else RemoteBaseline(self._remote, name, settings)
+
+    def _cached(self, picture: Named, mask: GivenMask | None) -> bool:
+        """Whether a prompt can be made of an image without encoding it."""
+        return self.encodings.has("features", picture) and (
+            mask is not None or self.encodings.has("foreground", picture)
+        )
+
+
+class RemoteBaseline:
+    """A baseline in the worker, as a :class:`ipseg.core.types.SegmentationMethod`.
+
+    Which variant of the published method it is depends on the engine, so ``label`` and ``about`` are those of the
+    published one until the first call.
+    """
+
+    def __init__(self, remote: Remote, name: str, settings: Any) -> None:
+        self._remote, self._name, self._settings = remote, name, settings
+        self.label, self.about = plugins.module("baselines", name).TITLE, ""
+
+    def prompt(
+        self, pictures: Any, masks: Any = None, *, mask_value: int | None = None, progress: Progress | None = None
+    ) -> Any:
+        """As the baseline's own."""
+        pairs = with_masks(pictures, masks, mask_value=mask_value)
+        opened = [picture for picture, _ in pairs]
+        return self._call(_prompt_of_baseline, opened, opened, [mask for _, mask in pairs])
+
+    def segment(self, prompt: Any, image: Source, *, progress: Progress | None = None) -> Result:
+        """As the baseline's own."""
+        picture = images.open_image(image)
+        return self._call(_segment_by_baseline, [picture], prompt, picture)
+
+    def _call(self, step: Callable[..., Any], pictures: Sequence[ImageArray], *arguments: Any) -> Any:
+        seen = [named(picture) for picture in pictures]
+        answer, self.label, self.about = self._remote.call(
+            seen, step, self._name, self._settings, *arguments, long=True
+        )
+        return answer
+
+
+@dataclass(frozen=True)
+class RemoteFeatures:
+    """The feature extractor in the worker."""
+
+    remote: Remote
+    density: bool
+
+    def __call__(self, picture: ImageArray) -> tuple[FeatureMap, ...]:
+        """As the extractor's own."""
+        seen = named(picture)
+        return self.remote.call([seen], _features, seen)
+
+
+@dataclass(frozen=True)
+class RemoteSaliency:
+    """The saliency method in the worker."""
+
+    remote: Remote
+
+    def __call__(self, picture: ImageArray, features: LazyFeatures) -> NDArray[np.float32]:
+        """As the method's own, on the features of the worker."""
+        seen = named(picture)
+        return self.remote.call([seen], _saliency, seen)
+
+
+@dataclass(frozen=True)
+class RemoteSegmenter:
+    """The segmenter in the worker."""
+
+    remote: Remote
+    accepts_prior: bool
+    is_sam: bool
+
+    def encode(self, picture: ImageArray) -> Any:
+        """As the segmenter's own."""
+        seen = named(picture)
+        return self.remote.call([seen], _encoding, seen)
+
+    def predict(
+        self,
+        encoding: Any,
+        points: Points,
+        *,
+        mask_logits: NDArray[np.float32] | None = None,
+        prior: NDArray[np.float32] | None = None,
+        box: tuple[float, float, float, float] | None = None,
+        several: bool = False,
+    ) -> Candidates:
+        """As the segmenter's own."""
+        return self.remote.call([], _predict, encoding, points, mask_logits, prior, box, several)
+
+
+# What is called in the worker, on the engine that is there.
+
+
+def _prompt(engine: IPSeg, pictures: Sequence[ImageArray], masks: Sequence[GivenMask | None]) -> Prompt:
+    return engine.prompt(pictures, masks)
+
+
+def _segment(engine: IPSeg, prompt: Prompt, picture: ImageArray, request: Mapping[str, Any]) -> Result:
+    return engine.segment(prompt, picture, **request)
+
+
+def _features(engine: IPSeg, picture: Named) -> tuple[FeatureMap, ...]:
+    return engine.encodings.features(picture)
+
+
+def _saliency(engine: IPSeg, picture: Named) -> NDArray[np.float32]:
+    return engine.encodings.saliency(picture)
+
+
+def _encoding(engine: IPSeg, picture: Named) -> Any:
+    return engine.encodings.encoding(picture)
+
+
+def _predict(
+    engine: IPSeg, encoding: Any, points: Points, mask_logits: Any, prior: Any, box: Any, several: bool
+) -> Candidates:
+    return engine.segmenter.predict(encoding, points, mask_logits=mask_logits, prior=prior, box=box, several=several)
+
+
+def _prompt_of_baseline(engine: IPSeg, name: str, settings: Any, pictures: Any, masks: Any) -> tuple[Any, str, str]:
+    method = engine.baseline(name, settings)
+    return method.prompt(pictures, masks), method.label, method.about
+
+
+def _segment_by_baseline(engine: IPSeg, name: str, settings: Any, prompt: Any, picture: Any) -> tuple[Any, str, str]:
+    method = engine.baseline(name, settings)
+    return method.segment(prompt, picture), method.label, method.about

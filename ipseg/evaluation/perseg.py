@@ -20,10 +20,10 @@ from ipseg.core import images
 from ipseg.core.masks import GivenMask, read_mask
 from ipseg.core.types import InputError
 from ipseg.datasets import perseg
+from ipseg.engine.protocol import Engine
 from ipseg.evaluation import predict
 from ipseg.evaluation.metrics import area_under_curve, iou
 from ipseg.method.encodings import named
-from ipseg.method.pipeline import IPSeg
 
 NAMED = 8  # images with an empty truth that are named
 
@@ -65,7 +65,7 @@ class Evaluation:
 
 
 def evaluate(
-    engine: IPSeg,
+    engine: Engine,
     data: Path,
     runs: Path,
     *,
@@ -152,7 +152,7 @@ def _row(name: str, scored: list, alone: dict[str, float]) -> Row:
     return Row(name, len(scored), float(np.mean(ious)), float(saliency), min(ious), float(kept))
 
 
-def _presence(engine: IPSeg, present: list[dict], absent: list[dict], empty_truths: int) -> Presence | None:
+def _presence(engine: Engine, present: list[dict], absent: list[dict], empty_truths: int) -> Presence | None:
     if not absent:
         return None
     return Presence(
@@ -165,7 +165,7 @@ def _presence(engine: IPSeg, present: list[dict], absent: list[dict], empty_trut
     )
 
 
-def _saliency_alone(engine: IPSeg, picture: perseg.Picture, truth: Truth) -> float:
+def _saliency_alone(engine: Engine, picture: perseg.Picture, truth: Truth) -> float:
     values = engine.encodings.saliency(named(picture.image))
     flat = values.min() == values.max()
     mask = np.zeros(values.shape, bool) if flat else values > threshold_otsu(values)

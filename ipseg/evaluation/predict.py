@@ -20,10 +20,10 @@ import ipseg
 from ipseg.core import images, masks
 from ipseg.core.serialize import to_json
 from ipseg.datasets.perseg import Episode
-from ipseg.method.pipeline import IPSeg
+from ipseg.engine.protocol import Engine
 
 
-def folder(root: Path, engine: IPSeg, data: Path) -> Path:
+def folder(root: Path, engine: Engine, data: Path) -> Path:
     """Where the predictions of this engine, with this code, on this data belong."""
     source = hashlib.blake2b(decides(engine), digest_size=8)
     for file in sorted(data.glob("*/*/*")):
@@ -32,7 +32,7 @@ def folder(root: Path, engine: IPSeg, data: Path) -> Path:
     return root / f"{data.resolve().name}-{name}-{source.hexdigest()}"
 
 
-def decides(engine: IPSeg) -> bytes:
+def decides(engine: Engine) -> bytes:
     """All but the images that decides an answer, as a digest: the code, and the engine's settings and weights."""
     source = hashlib.blake2b(digest_size=32)
     for file in sorted(Path(ipseg.__file__).parent.rglob("*.py")):
@@ -43,7 +43,7 @@ def decides(engine: IPSeg) -> bytes:
 
 
 def predict(
-    engine: IPSeg, episodes: list[Episode], target: Path, report: Callable[[int, int], None] = lambda done, of: None
+    engine: Engine, episodes: list[Episode], target: Path, report: Callable[[int, int], None] = lambda done, of: None
 ) -> Iterator[tuple[Episode, dict]]:
     """Answer each episode, or read the answer that is already in ``target``; yields (episode, record) in order.
 
@@ -62,7 +62,7 @@ def predict(
         yield episode, json.loads(path.read_text())
 
 
-def _record(engine: IPSeg) -> dict:
+def _record(engine: Engine) -> dict:
     return {"method": asdict(engine.config), "scorer": repr(engine.scorer), **engine.info.record}
 
 
@@ -71,7 +71,7 @@ def read_mask(target: Path, record: dict) -> np.ndarray:
     return masks.read_mask(target / record["mask"], empty=True).mask
 
 
-def _answer(engine: IPSeg, episode: Episode, path: Path) -> None:
+def _answer(engine: Engine, episode: Episode, path: Path) -> None:
     prompt = engine.prompt(episode.prompt.image)
     result = engine.segment(prompt, episode.query.image)
     mask = path.with_suffix(".png")

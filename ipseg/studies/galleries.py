@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from ipseg.core import images, store
 from ipseg.core.masks import open_mask
 from ipseg.core.types import ImageArray, InputError, Mask, Progress
+from ipseg.engine.protocol import Engine
 from ipseg.evaluation.metrics import iou
 from ipseg.evaluation.predict import decides
-from ipseg.method.pipeline import IPSeg
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def cache_folder() -> Path:
 
 
 def answer(
-    engine: IPSeg,
+    engine: Engine,
     prompts: Sequence[Path],
     asked: Shown,
     folder: Path | None = None,
@@ -135,7 +135,7 @@ def answer(
 
 
 def answers(
-    engine: IPSeg,
+    engine: Engine,
     sets: Mapping[str, Sequence[Path]],
     inputs: Sequence[Shown],
     folder: Path | None = None,
@@ -172,7 +172,7 @@ def mean_iou(found: Sequence[Answer]) -> float:
     return float(np.mean([each.iou for each in found]))
 
 
-def _key(engine: IPSeg, files: Sequence[Path]) -> str:
+def _key(engine: Engine, files: Sequence[Path]) -> str:
     digest = hashlib.blake2b(decides(engine), digest_size=16)
     for file in files:
         digest.update(hashlib.blake2b(file.read_bytes(), digest_size=16).digest())

@@ -9,7 +9,7 @@ from __future__ import annotations
 import gradio as gr
 
 from ipseg.core import plugins
-from ipseg.engine.options import Options
+from ipseg.engine.spec import EngineSpec
 from ipseg.ui import _controls, _link, _uploads
 from ipseg.ui._pool import JOBS, EnginePool
 
@@ -22,7 +22,7 @@ def build(pool: EnginePool | None = None, *, max_queue: int = 32) -> gr.Blocks:
 
     ``max_queue``: questions that may wait; who comes later is told that the page is busy.
     """
-    pool = pool or EnginePool(Options())
+    pool = pool or EnginePool(EngineSpec())
     tabs = {name: plugins.module("ui", name) for name in plugins.names("ui")}
     names = sorted(tabs, key=lambda name: tabs[name].ORDER)
     with gr.Blocks(title="ipseg", analytics_enabled=False, delete_cache=(600, 3600)) as page:

@@ -15,7 +15,7 @@ from ipseg.batch.archive import Parcel
 from ipseg.batch.looks import Question
 from ipseg.core.masks import with_masks
 from ipseg.core.types import ImageError
-from ipseg.engine.options import Options
+from ipseg.engine.spec import EngineSpec
 from ipseg.method import points
 from ipseg.ui._jobs import Jobs
 from ipseg.ui._limits import Watch
@@ -33,7 +33,7 @@ class Given:
     prompts: list[Any] | None
     mask: str | None
     numbers: dict[str, Any]  # k, clusters, threshold
-    asked: Options
+    asked: EngineSpec
 
 
 def pictures_job(

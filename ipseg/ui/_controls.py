@@ -9,21 +9,20 @@ from typing import Any
 import gradio as gr
 
 from ipseg import MAX_CLUSTERS, MAX_K
-from ipseg.engine import options
-from ipseg.engine.options import Options
 from ipseg.engine.presets import PRESETS
+from ipseg.engine.spec import FIELDS, EngineSpec, choices
+from ipseg.method.refinement import REFINEMENTS
 from ipseg.ui import _download
 from ipseg.ui._pool import EnginePool
 
 AS_PRESET = "as the preset"
-OPTIONS = ("preset", "features", "sd_weight", "timestep", "saliency", "segmenter", "refinement")
 
 
 @dataclass(frozen=True)
 class Controls:
-    """The components of the sidebar, in the order in which their values come: options, then numbers."""
+    """The components of the sidebar, in the order in which their values come: engine, then numbers."""
 
-    engine: tuple[gr.components.Component, ...]  # as OPTIONS names them
+    engine: tuple[gr.components.Component, ...]  # one for each of ipseg.engine.spec.FIELDS
     k: gr.Slider
     clusters: gr.Slider
     threshold: gr.Slider
@@ -36,12 +35,12 @@ class Controls:
         return [self.k, self.clusters, self.threshold, *self.engine]
 
 
-def chosen(values: Sequence[Any]) -> Options:
-    """The values of ``Controls.engine`` as options; what is empty stays as the preset has it."""
-    named = dict(zip(OPTIONS, values, strict=True))
+def chosen(values: Sequence[Any]) -> EngineSpec:
+    """The values of ``Controls.engine`` as a specification; what is empty stays as the preset has it."""
+    named = dict(zip(FIELDS, values, strict=True))
     features = named["features"] or []
     timestep = named["timestep"]
-    return Options(
+    return EngineSpec(
         preset=named["preset"],
         features="+".join(features) if isinstance(features, list) else features,
         sd_weight=named["sd_weight"],
@@ -83,7 +82,7 @@ def build(pool: EnginePool) -> Controls:
     preset.input(own_numbers, preset, numbers, **quiet)  # not when a link sets both
 
     def as_the_preset(name: str, request: gr.Request) -> tuple[Any, ...]:
-        told = _download.refreshed(pool.for_request(request), Options(name))
+        told = _download.refreshed(pool.for_request(request), EngineSpec(name))
         return ([], None, None, "", "", "", *own_numbers(name), *told)
 
     back.click(as_the_preset, preset, [*parts, *numbers, *controls.told], **quiet)
@@ -93,13 +92,13 @@ def build(pool: EnginePool) -> Controls:
 
 def own_numbers(preset: str) -> tuple[Any, ...]:
     """K, c and the threshold of a preset."""
-    method = PRESETS[preset].method
-    return method.k, method.clusters, method.threshold
+    config = PRESETS[preset].config
+    return config.k, config.clusters, config.threshold
 
 
-def _parts(first: Options) -> tuple[gr.components.Component, ...]:
+def _parts(first: EngineSpec) -> tuple[gr.components.Component, ...]:
     features = gr.Dropdown(
-        options.choices("features"),
+        choices("features"),
         value=values_of(first)[1],
         multiselect=True,
         label="Features",
@@ -120,9 +119,9 @@ def _parts(first: Options) -> tuple[gr.components.Component, ...]:
     saliency, segmenter, refinement = (
         gr.Dropdown([(AS_PRESET, ""), *known], value=value, label=label, elem_id=label.lower())
         for label, known, value in (
-            ("Saliency", options.choices("saliency"), first.saliency),
-            ("Segmenter", options.choices("segmenters"), first.segmenter),
-            ("Refinement", list(options.REFINEMENTS), first.refinement),
+            ("Saliency", choices("saliency"), first.saliency),
+            ("Segmenter", choices("segmenters"), first.segmenter),
+            ("Refinement", list(REFINEMENTS), first.refinement),
         )
     )
     return features, sd_weight, timestep, saliency, segmenter, refinement
@@ -137,13 +136,13 @@ def _numbers(pool: EnginePool) -> tuple[gr.Slider, gr.Slider, gr.Slider]:
     )
 
 
-def values_of(now: Options) -> tuple[Any, ...]:
-    """Options as the values of ``Controls.engine``."""
+def values_of(now: EngineSpec) -> tuple[Any, ...]:
+    """A specification as the values of ``Controls.engine``."""
     features = now.features.split("+") if now.features else []
     return now.preset, features, now.sd_weight, now.timestep, now.saliency, now.segmenter, now.refinement
 
 
-def taken_over(now: Options, wanted: Options) -> tuple[Any, ...]:
+def taken_over(now: EngineSpec, wanted: EngineSpec) -> tuple[Any, ...]:
     """The values of the sidebar when ``wanted`` answers instead of ``now``: engine, then numbers."""
     numbers = own_numbers(wanted.preset) if wanted.preset != now.preset else (gr.skip(),) * 3
     return *values_of(wanted), *numbers

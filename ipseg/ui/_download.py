@@ -13,9 +13,8 @@ import gradio as gr
 
 from ipseg import weights
 from ipseg.core.types import InputError
-from ipseg.engine import options
-from ipseg.engine.options import Options
-from ipseg.engine.presets import PRESETS, Preset
+from ipseg.engine.presets import Preset
+from ipseg.engine.spec import EngineSpec
 from ipseg.ui._pool import EnginePool, error_messages
 from ipseg.ui._redaction import without_folders
 
@@ -27,7 +26,7 @@ class Stopped(weights.WeightError):
     """Nobody listens any more."""
 
 
-def target(pool: EnginePool, now: Options) -> Options | None:
+def target(pool: EnginePool, now: EngineSpec) -> EngineSpec | None:
     """What the button would fetch: what the choice lacks, else the better models that this machine could run."""
     try:
         if pool.lacks(now):
@@ -35,10 +34,10 @@ def target(pool: EnginePool, now: Options) -> Options | None:
     except InputError:
         return None
     offered = pool.offer(now)
-    return Options(offered) if offered else None
+    return EngineSpec(offered) if offered else None
 
 
-def button(pool: EnginePool, now: Options) -> gr.Button:
+def button(pool: EnginePool, now: EngineSpec) -> gr.Button:
     """The button as it stands for what is chosen now: gone where nothing is to be fetched."""
     wanted = target(pool, now)
     size = weights.readable_size(sum(weight.bytes for weight in pool.absent(wanted))) if wanted else ""
@@ -46,14 +45,14 @@ def button(pool: EnginePool, now: Options) -> gr.Button:
     return gr.Button(label, size="md", visible=wanted is not None, elem_id="fetch")
 
 
-def describe(pool: EnginePool, now: Options) -> str:
+def describe(pool: EnginePool, now: EngineSpec) -> str:
     """Which engine answers, or what it would take; and what could answer better here. HTML."""
     try:
-        parts, lacking = _parts(options.resolve(now)), pool.lacks(now)
+        preset, lacking = now.resolve(), pool.lacks(now)
     except InputError as error:
         return _state("wanting", f"<b>{html.escape(now.preset)}</b>: {html.escape(without_folders(str(error)))}")
-    name, summary = html.escape(now.name), html.escape(PRESETS[now.preset].summary)
-    line = f'<span class="aside">{html.escape(parts)}</span>'
+    name, summary = html.escape(now.name), html.escape(preset.summary)
+    line = f'<span class="aside">{html.escape(_parts(preset))}</span>'
     if lacking and not pool.absent(now):
         return _state("wanting", f"<b>{name}</b> cannot answer here: {html.escape(lacking)}.<br>{line}")
     if lacking:
@@ -64,7 +63,7 @@ def describe(pool: EnginePool, now: Options) -> str:
     return _state("ready", f"Engine: <b>{name}</b>. {summary}{why}<br>{line}{offer}")
 
 
-def refreshed(pool: EnginePool, now: Options) -> tuple[str, gr.Button]:
+def refreshed(pool: EnginePool, now: EngineSpec) -> tuple[str, gr.Button]:
     """The line about the engine and the button for what is chosen now."""
     return describe(pool, now), button(pool, now)
 
@@ -76,8 +75,8 @@ def wire(
     state: gr.HTML,
     engine: Sequence[gr.components.Component],
     numbers: Sequence[gr.components.Component],
-    chosen: Callable[[Sequence[Any]], Options],
-    taken_over: Callable[[Options, Options], tuple[Any, ...]],
+    chosen: Callable[[Sequence[Any]], EngineSpec],
+    taken_over: Callable[[EngineSpec, EngineSpec], tuple[Any, ...]],
 ) -> None:
     """Pressing fetch moves the bar in ``state``; when all is here, the sidebar changes over to it.
 
@@ -115,7 +114,7 @@ def wire(
     stopped.then(again, list(engine), outputs, **quiet)
 
 
-def progress_of(pool: EnginePool, now: Options) -> Iterator[tuple[int, int, str]]:
+def progress_of(pool: EnginePool, now: EngineSpec) -> Iterator[tuple[int, int, str]]:
     """Fetch what a choice lacks; yields (bytes here, bytes there will be, what is being fetched) a few times a second.
 
     Whoever stops listening stops the download, which goes on where it was when it is asked for again. Raises what
@@ -193,15 +192,14 @@ def _terms(weight: weights.Weight) -> str:
     return ", ".join(filter(None, (weights.readable_size(weight.bytes), weight.licence, weight.note)))
 
 
-def _offer(pool: EnginePool, better: Options) -> str:
+def _offer(pool: EnginePool, better: EngineSpec) -> str:
     needs = _listed(pool.absent(better))
     return f"This machine could run the learnt features of <b>{html.escape(better.name)}</b>: {needs}."
 
 
 def _parts(preset: Preset) -> str:
-    each = [*preset.sources.items(), preset.saliency, preset.segmenter]
-    named = [f"{name}/{settings['model']}" if "model" in settings else name for name, settings in each]
-    return " · ".join((" + ".join(named[:-2]), *named[-2:], preset.method.refinement))
+    named = [f"{name}/{settings['model']}" if "model" in settings else name for _, (name, settings) in preset.parts]
+    return " · ".join((" + ".join(named[:-2]), *named[-2:], preset.config.refinement))
 
 
 def _state(kind: str, text: str) -> str:

@@ -9,24 +9,22 @@ import html
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
 from typing import Any
 from urllib.parse import urlencode
 
 import gradio as gr
 
 from ipseg import MAX_CLUSTERS, MAX_K
-from ipseg.engine import options
-from ipseg.engine.options import Options
 from ipseg.engine.presets import PRESETS
+from ipseg.engine.spec import FIELDS, choices
+from ipseg.method.refinement import REFINEMENTS
 from ipseg.ui import _download
 from ipseg.ui._controls import Controls, chosen, own_numbers, values_of
 from ipseg.ui._pool import EnginePool
 
 TAB = "tab"
-ENGINE = tuple(field.name for field in fields(Options))
 NUMBERS = ("k", "clusters", "threshold")
-NAMES = (*ENGINE, *NUMBERS)  # in the order in which the sidebar has them
+NAMES = (*FIELDS, *NUMBERS)  # in the order in which the sidebar has them
 OTHERS = re.compile(r"_.*|utm_.*|view|deep_link|logs|footer")  # what Gradio, the Hub and newsletters put into links
 SHOWN = 60  # characters of a wrong value that are repeated
 
@@ -111,7 +109,7 @@ def _opened(
             values = {**dict(zip(NUMBERS, own_numbers(values["preset"]), strict=True)), **values}
         tab = gr.Tabs(selected=values[TAB]) if TAB in values else gr.skip()
         stays = {name: None if start.get(name, "") is None else gr.skip() for name in NAMES}  # Gradio makes None a 0
-        state = told([values.get(name, start[name]) for name in ENGINE], request)
+        state = told([values.get(name, start[name]) for name in FIELDS], request)
         return tab, *({**stays, **values}[name] for name in NAMES), *state, sentence
 
     return opened
@@ -134,12 +132,12 @@ def _readers() -> dict[str, Callable[[str], Any]]:
     """How each value is read; ValueError for what the sidebar would not take."""
     return {
         "preset": _one_of(tuple(PRESETS)),
-        "features": _several_of(options.choices("features")),
+        "features": _several_of(choices("features")),
         "sd_weight": lambda text: _within(float(text), 0, 100) if text else None,
         "timestep": lambda text: _within(int(text), 0, 999) if text else None,
-        "saliency": _one_of(("", *options.choices("saliency"))),
-        "segmenter": _one_of(("", *options.choices("segmenters"))),
-        "refinement": _one_of(("", *options.REFINEMENTS)),
+        "saliency": _one_of(("", *choices("saliency"))),
+        "segmenter": _one_of(("", *choices("segmenters"))),
+        "refinement": _one_of(("", *REFINEMENTS)),
         "k": lambda text: _within(int(text), 1, MAX_K),
         "clusters": lambda text: _within(int(text), 1, MAX_CLUSTERS),
         "threshold": lambda text: _within(float(text), 0, 1),

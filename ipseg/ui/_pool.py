@@ -21,10 +21,10 @@ from PIL import Image
 from ipseg import weights
 from ipseg.core import images
 from ipseg.core.types import ImageArray, InputError
-from ipseg.engine import choice, options, zerogpu
-from ipseg.engine.borrowed import Borrower
-from ipseg.engine.options import Options
+from ipseg.engine import build, hardware, zerogpu
 from ipseg.engine.placement import Placement
+from ipseg.engine.protocol import Engine
+from ipseg.engine.spec import EngineSpec
 from ipseg.method.pipeline import IPSeg
 from ipseg.ui._gate import is_forwarded
 from ipseg.ui._limits import ONE, Ended, Limits, Watch
@@ -49,7 +49,7 @@ class _Slot:
     """The place of an engine, empty until somebody asks."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
-    engine: IPSeg | None = None
+    engine: Engine | None = None
 
 
 class EnginePool:
@@ -62,7 +62,7 @@ class EnginePool:
 
     def __init__(
         self,
-        first: Options,
+        first: EngineSpec,
         *,
         reason: str = "",
         weights_dir: Path | None = None,
@@ -76,57 +76,54 @@ class EnginePool:
         self._weights_dir = weights_dir
         self.downloading = threading.Lock()  # one download at a time, whoever asked for it
         self._lock = threading.Lock()
-        self._engines: OrderedDict[Options, _Slot] = OrderedDict()
-        self._lender = zerogpu.Lender(self._built) if zerogpu.lent() else None
+        self._engines: OrderedDict[EngineSpec, _Slot] = OrderedDict()
+        self._worker = zerogpu.Worker(self._build_here) if zerogpu.lent() else None
 
     def ready(self) -> None:
         """Where the GPU is lent for a call, build the first engine; call it before the page is launched."""
-        if self._lender and options.resolve(self.first).weights:
-            self._lender.ready(self.first)
+        if self._worker and self.first.resolve().weights:
+            self._worker.ready(self.first)
 
-    def engine(self, chosen: Options) -> IPSeg:
-        """The engine of a choice, built when it is first asked. Raises InputError when it cannot be built here."""
+    def engine(self, spec: EngineSpec) -> Engine:
+        """The engine of a specification, built on first use. Raises InputError when it cannot be built here."""
         with self._lock:
-            slot = self._engines.setdefault(chosen, _Slot())
-            self._engines.move_to_end(chosen)
+            slot = self._engines.setdefault(spec, _Slot())
+            self._engines.move_to_end(spec)
             while len(self._engines) > ENGINES:
                 self._engines.popitem(last=False)
         with slot.lock:  # one at a time, while others go on asking engines that are there
             if slot.engine is None:
-                slot.engine = self._borrowed(chosen) or self._built(chosen)
+                slot.engine = self._build(spec)
             return slot.engine
 
-    def _built(self, chosen: Options) -> IPSeg:
+    def _build(self, spec: EngineSpec) -> Engine:
+        """In a worker where the GPU is lent and the engine has networks, else in this process."""
         with self.looking():
-            return options.load(chosen, placement=self.placement if options.resolve(chosen).weights else None)
+            if self._worker and spec.resolve().weights:
+                return build.build_remote(spec, self._worker)
+            return build.build(spec, self.placement)
 
-    def _borrowed(self, chosen: Options) -> IPSeg | None:
-        """An engine whose networks are where the GPU is lent; None where none is, or where it needs none."""
-        needed = options.resolve(chosen).weights
-        if self._lender is None or not needed:
-            return None
+    def _build_here(self, spec: EngineSpec) -> IPSeg:
         with self.looking():
-            for one in needed:
-                weights.locate(one)
-        return Borrower(chosen, self._lender)
+            return build.build(spec, self.placement)
 
     @property
     def quick(self) -> bool:
         """Whether models run on a GPU here."""
-        return not choice.packages_missing() and choice.gpu_memory(self.placement) > 0
+        return hardware.gpu_memory(self.placement) > 0
 
     @property
     def at_once(self) -> int:
-        """How many questions are answered at once: on a GPU one, whose memory they would share.
+        """How many requests are answered at once: on a GPU one, whose memory they would share.
 
         Where the GPU is lent for a call, each call gets one of its own.
         """
-        return 1 if self._lender is None and self.quick else JOBS["concurrency_limit"]
+        return 1 if self._worker is None and self.quick else JOBS["concurrency_limit"]
 
-    def loaded(self, chosen: Options) -> bool:
-        """Whether that engine is ready to answer at once."""
+    def loaded(self, spec: EngineSpec) -> bool:
+        """Whether that engine is built already."""
         with self._lock:
-            slot = self._engines.get(chosen)
+            slot = self._engines.get(spec)
         return slot is not None and slot.engine is not None
 
     @contextmanager
@@ -154,24 +151,25 @@ class EnginePool:
         seen.fetches = False
         return seen
 
-    def lacks(self, chosen: Options) -> str:
-        """What a choice needs that is not here; "" when it can answer. Raises InputError when it is no choice."""
+    def lacks(self, spec: EngineSpec) -> str:
+        """What an engine needs that is missing here; "" when it can run. Raises InputError when there is none such."""
         with self.looking():
-            return choice.lacks(options.resolve(chosen))
+            return hardware.lacks(spec.resolve())
 
-    def absent(self, chosen: Options) -> list[weights.Weight]:
-        """The weights that a choice needs and that are not here, where this page may fetch them."""
-        if not self.fetches or choice.packages_missing():
+    def absent(self, spec: EngineSpec) -> list[weights.Weight]:
+        """The weights that an engine needs and that are missing here, where this page may fetch them."""
+        preset = spec.resolve()
+        if not self.fetches or hardware.packages_missing(preset):
             return []
         with self.looking():
-            return [weights.get(one) for one in options.resolve(chosen).weights if weights.find(one) is None]
+            return hardware.weights_missing(preset)
 
-    def offer(self, now: Options) -> str:
-        """The best preset, better than what answers now, that this machine could run if it had its weights, or ""."""
+    def offer(self, now: EngineSpec) -> str:
+        """The best preset, better than what is chosen, that this machine could run if it had its weights, or ""."""
         if not self.fetches or now.changes:
             return ""
         with self.looking():
-            return choice.could_run(better_than=now.preset, placement=self.placement)
+            return hardware.could_run(better_than=now.preset, placement=self.placement)
 
 
 @contextmanager

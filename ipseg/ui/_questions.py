@@ -12,9 +12,9 @@ from ipseg.core import images
 from ipseg.core.masks import with_masks
 from ipseg.core.result import Result
 from ipseg.core.types import ImageError, Points, Progress, Prompt, SettingError
-from ipseg.engine.options import Options
+from ipseg.engine.protocol import Engine
+from ipseg.engine.spec import EngineSpec
 from ipseg.method import points
-from ipseg.method.pipeline import IPSeg
 from ipseg.ui._pool import DISPLAY_SIDE, STEPS, EnginePool
 
 MOST = 50  # images searched at once here; more are for the tab of batches
@@ -28,7 +28,7 @@ Clicks = tuple[tuple[float, float, bool], ...]
 class Question:
     """One question, about one image or several; nothing is opened yet."""
 
-    options: Options
+    spec: EngineSpec
     prompts: tuple[str, ...]
     images: tuple[str, ...]
     mask: str | None
@@ -124,7 +124,7 @@ def as_clicks(given: Any) -> Clicks:
 class Ready:
     """An engine with its prompts, ready for any number of images."""
 
-    engine: IPSeg
+    engine: Engine
     prompt: Prompt
     negative_prompt: Prompt | None
     question: Question
@@ -149,9 +149,9 @@ def ready(pool: EnginePool, question: Question, report: Progress) -> Ready:
     masks = [question.mask or None, *([None] * (len(question.prompts) - 1))]
     shown = with_masks(list(question.prompts), masks, mask_value=question.mask_value)
     others = [images.open_image(path) for path in question.negative_prompt]
-    if not pool.loaded(question.options):
+    if not pool.loaded(question.spec):
         report(0.0, "models")
-    engine = pool.engine(question.options)
+    engine = pool.engine(question.spec)
     prompt = engine.prompt([picture for picture, _ in shown], [mask for _, mask in shown], progress=report)
     negative_prompt = engine.prompt(others, progress=report) if others else None
     return Ready(engine, prompt, negative_prompt, question)

@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from ipseg.core.types import InputError
-from ipseg.engine.options import Options
+from ipseg.engine.spec import EngineSpec
 from ipseg.ui import _answers as answers
 from ipseg.ui import _questions as questions
 from ipseg.ui._controls import Controls
@@ -59,7 +59,7 @@ def _one(pool: EnginePool, page: Layout) -> Callable[..., tuple[Any, ...]]:
         image: str | None,
         mask: str | None,
         *,
-        asked: Options,
+        asked: EngineSpec,
         numbers: dict[str, Any],
         negative_prompt: list[Any] | None = None,
         all_instances: bool = False,
@@ -72,8 +72,8 @@ def _one(pool: EnginePool, page: Layout) -> Callable[..., tuple[Any, ...]]:
             prompts: images of the object
             image: the image to search
             mask: where the object is in the first prompt image: white on black, same size; may be left out
-            unlike: images of what is not meant, such as a look-alike
-            every: whether to look for all instances beside the single mask
+            negative_prompt: images of what is not meant, such as a look-alike
+            all_instances: whether to find all instances beside the single mask
             clicks: corrections, [[x, y, 1], [x, y, 0]]: pixels of the upright image, 1 on the object, 0 beside it
         """
         start = time.perf_counter()
@@ -107,7 +107,7 @@ def _several(pool: EnginePool, page: Layout) -> Callable[..., tuple[Any, ...]]:
         images: list[Any] | None,
         mask: str | None,
         *,
-        asked: Options,
+        asked: EngineSpec,
         numbers: dict[str, Any],
         negative_prompt: list[Any] | None = None,
         all_instances: bool = False,
@@ -119,8 +119,8 @@ def _several(pool: EnginePool, page: Layout) -> Callable[..., tuple[Any, ...]]:
             prompts: images of the object
             images: the images to search, at most 50
             mask: where the object is in the first prompt image: white on black, same size; may be left out
-            unlike: images of what is not meant, such as a look-alike
-            every: whether to look for all instances beside the single mask
+            negative_prompt: images of what is not meant, such as a look-alike
+            all_instances: whether to find all instances beside the single mask
         """
         with error_messages():
             question = Question(

@@ -11,11 +11,10 @@ from typing import Any
 import gradio as gr
 
 from ipseg import weights
-from ipseg.engine import zerogpu
-from ipseg.engine.choice import pick
-from ipseg.engine.options import Options
+from ipseg.engine import hardware, zerogpu
 from ipseg.engine.placement import DTYPES, MODES, Placement
-from ipseg.engine.presets import PRESETS
+from ipseg.engine.presets import BEST, BEST_ORDER, DEFAULT, PRESETS
+from ipseg.engine.spec import PRESET_CHOICES, EngineSpec
 from ipseg.ui._busy import Busy
 from ipseg.ui._gate import Gate, hosts_of, is_loopback
 from ipseg.ui._limits import ONE, Limits
@@ -30,13 +29,13 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     Exits with code 2 and an error message for wrong usage.
     """
     on_space = is_space()
-    preset = _setting("PRESET", default="best" if on_space else "offline")
+    preset = _setting("PRESET", default=BEST if on_space else DEFAULT)
     host = _setting("HOST", "GRADIO_SERVER_NAME", default="0.0.0.0" if on_space else "127.0.0.1")  # noqa: S104
     port = _setting("PORT", "GRADIO_SERVER_PORT", default="7860")
     parser = argparse.ArgumentParser(description="The ipseg demo: two images in, a mask out.")
     parser.add_argument(
         "--preset",
-        choices=[*PRESETS, "best"],
+        choices=PRESET_CHOICES,
         default=preset,
         help="the engine of the first page load; best: the best that can run here",
     )
@@ -80,11 +79,11 @@ def engine_pool(chosen: argparse.Namespace) -> EnginePool:
     """The engines as the arguments describe them; none is loaded yet."""
     with weights.using(chosen.weights_dir):
         if zerogpu.lent():
-            _fetch_weights("paper" if chosen.preset == "best" else chosen.preset)
-        preset, reason = pick() if chosen.preset == "best" else (chosen.preset, "")
+            _fetch_weights(BEST_ORDER[0] if chosen.preset == BEST else chosen.preset)
+        preset, reason = hardware.best() if chosen.preset == BEST else (chosen.preset, "")
     local = is_loopback(chosen.host) and not (chosen.share or is_space())
     return EnginePool(
-        Options(preset),
+        EngineSpec(preset),
         reason=reason,
         weights_dir=chosen.weights_dir,
         placement=Placement(chosen.placement, dtype=chosen.dtype),

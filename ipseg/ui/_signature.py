@@ -4,7 +4,7 @@ Gradio reads an endpoint's arguments, and what they mean, from the signature and
 are written once::
 
     @with_engine(numbers=True)
-    def segment(prompts: list[Any] | None, *, asked: Options, numbers: dict[str, Any], progress=gr.Progress()) -> ...:
+    def segment(prompts: list[Any] | None, *, asked: EngineSpec, numbers: dict, progress=gr.Progress()):
 
 is called by Gradio as ``segment(prompts, k, clusters, threshold, preset, features, ..., progress)``.
 """
@@ -17,10 +17,12 @@ from functools import wraps
 from inspect import Parameter
 from typing import Any
 
-from ipseg.ui._controls import OPTIONS, chosen
+from ipseg.engine.presets import DEFAULT
+from ipseg.engine.spec import FIELDS
+from ipseg.ui._controls import chosen
 
 ENGINE = {  # the arguments, in the order of the sidebar: their types, defaults and meanings
-    "preset": (str, "offline", "which engine answers"),
+    "preset": (str, DEFAULT, "which engine answers"),
     "features": (list[str] | None, None, "feature extractors instead of the preset's own"),
     "sd_weight": (float | None, None, "weight of Stable Diffusion, the others being 1; empty: the preset's own"),
     "timestep": (float | None, None, "of Stable Diffusion, 0 to 999; empty: the preset's own"),
@@ -37,7 +39,7 @@ MADE = ("asked", "numbers")  # what a handler gets of them
 
 
 def with_engine(*, numbers: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """A decorator: Gradio sees a handler's own arguments and then the engine's; the handler gets ``asked``, Options.
+    """A decorator: Gradio sees a handler's own arguments and then the engine's; the handler gets ``asked``, EngineSpec.
 
     ``numbers``: whether k, clusters and threshold come before the engine's; the handler gets them as ``numbers``.
     What else is behind the star, a request or a progress, stays the last. The docstring ends with the arguments.
@@ -51,7 +53,7 @@ def with_engine(*, numbers: bool = False) -> Callable[[Callable[..., Any]], Call
             bound = signature.bind(*values, **named)
             bound.apply_defaults()
             given = dict(bound.arguments)
-            made: dict[str, Any] = {"asked": chosen([given.pop(name) for name in OPTIONS])}
+            made: dict[str, Any] = {"asked": chosen([given.pop(name) for name in FIELDS])}
             if numbers:
                 k, clusters, threshold = (given.pop(name) for name in NUMBERS)
                 made["numbers"] = {"k": int(k), "clusters": int(clusters), "threshold": threshold}

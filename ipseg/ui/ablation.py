@@ -13,8 +13,7 @@ import gradio as gr
 from ipseg.core import images, store
 from ipseg.core.masks import with_masks
 from ipseg.core.types import ImageError, Progress
-from ipseg.engine import options
-from ipseg.engine.options import Options
+from ipseg.engine.spec import EngineSpec
 from ipseg.method import refinement
 from ipseg.studies import ablation
 from ipseg.studies.ablation import Ablation, Pair
@@ -112,7 +111,7 @@ def _handler(pool: EnginePool) -> Callable[..., tuple[Any, ...]]:
         thing: str | None = None,
         truth: str | None = None,
         *,
-        asked: Options,
+        asked: EngineSpec,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio finds its progress in the default
     ) -> tuple[Any, ...]:
         """Show the features, the similarity, the saliency and a grid over K and c for one pair of images.
@@ -126,7 +125,7 @@ def _handler(pool: EnginePool) -> Callable[..., tuple[Any, ...]]:
         report = reporter(progress, pool.limits.many)
         with error_messages():
             pair = _opened(prompt, image, thing, truth)
-            whole = refinement.named(options.resolve(asked).method.refinement).needs_prior
+            whole = refinement.named(asked.resolve().config.refinement).needs_prior
             told = sections.Told(_looked(pool, asked, pair, report), pair, whole)
         return (
             sections.verdict(told, asked.name),
@@ -151,7 +150,7 @@ def _opened(prompt: str | None, image: str | None, thing: str | None, truth: str
     return Pair(pairs[0][0], pairs[1][0], *known)
 
 
-def _looked(pool: EnginePool, asked: Options, pair: Pair, report: Progress) -> Ablation:
+def _looked(pool: EnginePool, asked: EngineSpec, pair: Pair, report: Progress) -> Ablation:
     """What is shipped is kept on disk; a visitor's own images never are."""
     shipped = {images.fingerprint(pair.prompt), images.fingerprint(pair.image)} <= _shipped()
     if not pool.loaded(asked):

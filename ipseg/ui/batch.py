@@ -11,7 +11,7 @@ from typing import Any
 import gradio as gr
 
 from ipseg.core.types import ImageError, InputError
-from ipseg.engine.options import Options
+from ipseg.engine.spec import EngineSpec
 from ipseg.ui import _batch_jobs as work
 from ipseg.ui._batch_jobs import Given
 from ipseg.ui._controls import Controls
@@ -103,7 +103,7 @@ def _batch(pool: EnginePool, jobs: Jobs, page: _Layout) -> Callable[..., Any]:
         files: list[str] | None,
         mask: str | None = None,
         *,
-        asked: Options,
+        asked: EngineSpec,
         numbers: dict[str, Any],
         request: gr.Request = None,  # Gradio fills it in
     ) -> Iterator[tuple[Any, ...]]:
@@ -135,7 +135,7 @@ def _video(pool: EnginePool, jobs: Jobs, page: _Layout) -> Callable[..., Any]:
         mask: str | None = None,
         per_second: float = 3.0,
         *,
-        asked: Options,
+        asked: EngineSpec,
         numbers: dict[str, Any],
         request: gr.Request = None,  # Gradio fills it in
     ) -> Iterator[tuple[Any, ...]]:

@@ -11,7 +11,7 @@ import gradio as gr
 from ipseg.core import images
 from ipseg.core.masks import GivenMask, with_masks
 from ipseg.core.types import ImageArray, ImageError, InputError
-from ipseg.engine.options import Options
+from ipseg.engine.spec import EngineSpec
 from ipseg.studies import comparison
 from ipseg.ui import _rows as rows
 from ipseg.ui._compare_fields import Layout, layout
@@ -56,7 +56,7 @@ def _handler(pool: EnginePool, page: Layout) -> Callable[..., tuple[Any, ...]]:
         paint: Any = None,
         truths: list[str] | None = None,
         *,
-        asked: Options,
+        asked: EngineSpec,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio finds its progress in the default
     ) -> tuple[Any, ...]:
         """Cut the object that the prompt shows out of images, by several methods.

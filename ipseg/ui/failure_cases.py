@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from ipseg.engine.options import Options
+from ipseg.engine.spec import EngineSpec
 from ipseg.studies import galleries
 from ipseg.studies.galleries import Answer, Case
 from ipseg.ui import _gallery
@@ -93,7 +93,7 @@ def _handler(pool: EnginePool, cases: Mapping[str, Case]) -> Callable[..., tuple
     def failure_cases(
         case: str,
         *,
-        asked: Options,
+        asked: EngineSpec,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio finds its progress in the default
     ) -> tuple[Any, ...]:
         """Ask about an image with a prompt that breaks the rule, and with the one that mends it.

@@ -11,7 +11,7 @@ import gradio as gr
 
 from ipseg.core import images
 from ipseg.core.types import ImageError
-from ipseg.engine.options import Options
+from ipseg.engine.spec import EngineSpec
 from ipseg.studies import galleries
 from ipseg.studies.galleries import Answer, Kind
 from ipseg.ui import _gallery
@@ -70,7 +70,7 @@ def _handler(pool: EnginePool, kinds: Mapping[str, Kind]) -> Callable[..., tuple
         kind: str,
         own: list[Any] | None = None,
         *,
-        asked: Options,
+        asked: EngineSpec,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio finds its progress in the default
     ) -> tuple[Any, ...]:
         """Ask about the same images with three prompts of one kind of thing, and with prompts of your own.

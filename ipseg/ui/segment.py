@@ -165,7 +165,7 @@ class Desk:
     def _shown(self, ready: Ready, session: Session, result: Result, seconds: float) -> tuple[Any, ...]:
         page, question, one = self.page, ready.question, session.seen[session.which]
         return (
-            answers.verdict(ready.prompt, result, question.options.name, seconds, session.seen, session.which),
+            answers.verdict(ready.prompt, result, question.spec.name, seconds, session.seen, session.which),
             answers.before_and_after(result),
             answers.marked(result, one.clicks),
             shown(result.heat_map()),

@@ -13,9 +13,10 @@ from ipseg.weights._loading import check, checked, fill, load_state, pretrained,
 from ipseg.weights._onnx import OnnxNetwork, read
 from ipseg.weights._places import describe, find, folders, locate, missing, revision, using
 from ipseg.weights._record import forget
-from ipseg.weights._table import WEIGHTS, Weight, Wheel, get, models, serving
+from ipseg.weights._table import TORCH, WEIGHTS, Weight, Wheel, get, models, serving
 
 __all__ = [
+    "TORCH",
     "WEIGHTS",
     "OnnxNetwork",
     "Progress",

@@ -15,6 +15,9 @@ from typing import Any
 
 from ipseg.core.types import SettingError
 
+TORCH = ("torch", "torchvision", "transformers", "diffusers", "segment_anything", "accelerate")
+"""The packages of the extra "models", by the names under which they are imported."""
+
 MODEL = (("config.json",), ("model.safetensors", "pytorch_model.bin"))  # safetensors where the Hub has them
 
 
@@ -49,6 +52,8 @@ class Weight:
     note: str = ""
     part: str = ""  # the plug-in that reads them
     model: str = ""  # its setting of that name, where it has several models
+    packages: tuple[str, ...] = TORCH  # what must be installed to run it, by the names under which it is imported
+    extra: str = "models"  # of ipseg, that installs these
     wheel: Wheel | None = None  # asked for before the URL of ``source``, where there is one
 
     @property

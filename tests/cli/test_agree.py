@@ -40,7 +40,7 @@ def test_half_precision_on_small_networks(small_models, monkeypatch, capsys):
 
     made = networks.on_small_pictures(presets.PRESETS["released"])
     monkeypatch.setattr(presets, "PRESETS", {**presets.PRESETS, "released": made})
-    monkeypatch.setattr("ipseg.engine.options.PRESETS", presets.PRESETS)
+    monkeypatch.setattr("ipseg.engine.spec.PRESETS", presets.PRESETS)
     arguments = [
         "agree",
         str(DATA),

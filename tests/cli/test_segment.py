@@ -19,7 +19,7 @@ RED, BLUE = (200, 30, 40), (50, 90, 210)
 @pytest.fixture
 def desk(tmp_path: Path, save, make_scene, monkeypatch, engine):
     """A folder with a prompt, three images that show its thing and one that does not; the engine is a small one."""
-    monkeypatch.setattr(segment._engine, "make", lambda arguments: engine)
+    monkeypatch.setattr(segment._engine, "load", lambda *_, **__: engine)
     monkeypatch.chdir(tmp_path)
     picture, mask = make_scene(40, 50, RED)
     save(tmp_path / "prompt.png", picture)

@@ -11,6 +11,7 @@ import ipseg
 from ipseg.core import plugins
 from ipseg.core.types import SettingError
 from ipseg.engine import presets
+from ipseg.engine.spec import EngineSpec
 
 PARTS = [(kind, name) for kind in ("features", "saliency", "segmenters") for name in plugins.names(kind)]
 
@@ -44,6 +45,12 @@ def test_one_new_file_is_one_new_part(made):
     assert "_helpers" not in plugins.names("features")
     assert plugins.build("features", "made_here") == ("part", 3)
     assert plugins.build("features", "made_here", size=5) == ("part", 5)
+
+
+def test_a_part_with_models_is_told_by_its_build(tmp_path, made):
+    (tmp_path / "placed_here.py").write_text(PLUGIN.replace("build(settings)", "build(settings, placement)"))
+    assert plugins.wants_placement("features", "placed_here")
+    assert not plugins.wants_placement("features", "made_here")
 
 
 def test_a_docstring_is_read_without_importing(made, tmp_path, monkeypatch):
@@ -87,7 +94,7 @@ def test_presets_name_parts_and_settings_that_exist(name):
 
 def test_an_unknown_preset_lists_what_there_is(one_message):
     with pytest.raises(SettingError, match=r'no preset "online"; choose one of: .*offline') as caught:
-        presets.load("online")
+        EngineSpec("online").resolve()
     one_message(caught.value)
 
 

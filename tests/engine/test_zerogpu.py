@@ -15,9 +15,8 @@ from parity_rules import scene
 from ipseg import weights
 from ipseg.core import plugins
 from ipseg.core.types import Points, SettingError
-from ipseg.engine import options, presets, zerogpu
-from ipseg.engine.borrowed import Borrower
-from ipseg.engine.options import Options
+from ipseg.engine import build, presets, zerogpu
+from ipseg.engine.spec import EngineSpec
 from ipseg.method.encodings import named
 from ipseg.method.pipeline import IPSeg
 
@@ -44,8 +43,8 @@ def spaces(models, monkeypatch) -> Spaces:
     cv2.setNumThreads(before[1])
 
 
-def build(name: str) -> IPSeg:
-    return presets.assemble(networks.on_small_pictures(presets.PRESETS[name]), name)
+def small(name: str) -> IPSeg:
+    return build.assemble(networks.on_small_pictures(presets.PRESETS[name]), name)
 
 
 @pytest.fixture
@@ -53,9 +52,9 @@ def pair(request, spaces, small_models):
     """An engine, and the same one lent."""
     name = getattr(request, "param", "light")
     with weights.using(small_models):
-        lender = zerogpu.Lender(lambda chosen: build(chosen.preset))
-        lender.ready(Options(name))
-        yield build(name), Borrower(Options(name), lender)
+        worker = zerogpu.Worker(lambda spec: small(spec.preset))
+        worker.ready(EngineSpec(name))
+        yield small(name), build.build_remote(EngineSpec(name), worker)
 
 
 def same(one, other) -> None:
@@ -124,7 +123,7 @@ def test_each_part_can_be_asked_alone(pair):
 @pytest.mark.parametrize(
     ("name", "pair"), [("persam", "paper"), ("persam_f", "paper"), ("matcher", "light")], indirect=["pair"]
 )
-def test_a_rival_answers_as_without(name, pair, spaces):
+def test_a_baseline_answers_as_without(name, pair, spaces):
     chosen = {"matcher": {"dense": 0, "draws": 2}, "persam_f": {"steps": 2}}.get(name, {})
     chosen = {key: value for key, value in chosen.items() if key in _settings(name)}
     plain, lent = (plugins.method(name, each, **chosen) for each in pair)
@@ -139,11 +138,12 @@ def _settings(name: str) -> set[str]:
     return set(plugins.module("baselines", name).Settings.__dataclass_fields__)
 
 
-def test_an_error_of_the_worker_is_its_sentence(spaces):
-    def load(chosen):
+def test_an_error_of_the_worker_is_its_message(spaces, small_models):
+    def fail(spec):
         raise SettingError("This cannot be built; choose another one.")
 
-    lent = Borrower(Options("light"), zerogpu.Lender(load))
+    with weights.using(small_models):
+        lent = build.build_remote(EngineSpec("light"), zerogpu.Worker(fail))
     with pytest.raises(SettingError, match=r"^This cannot be built; choose another one\.$"):
         lent.prompt(PROMPT)
 
@@ -180,20 +180,20 @@ def test_a_bad_question_takes_no_gpu(pair, spaces):
 
 def test_a_worker_keeps_the_first_engine_and_the_newest(spaces):
     made = []
-    lender = zerogpu.Lender(lambda chosen: made.append(chosen) or object())
-    asked = [Options("paper", timestep=step) for step in range(5)]
+    worker = zerogpu.Worker(lambda spec: made.append(spec) or object())
+    asked = [EngineSpec("paper", timestep=step) for step in range(5)]
     for chosen in asked:
-        lender.ready(chosen)
-    lender.ready(asked[0])
-    lender.ready(asked[4])
+        worker.ready(chosen)
+    worker.ready(asked[0])
+    worker.ready(asked[4])
     assert made == asked
-    assert len(lender._engines) == zerogpu.MOST
+    assert len(worker._engines) == zerogpu.MOST
 
 
 def test_seconds_fit_the_preset():
-    assert zerogpu._seconds(Options("light"), False, b"") == zerogpu.QUICK
-    assert zerogpu._seconds(Options("paper"), False, b"") == zerogpu.SLOW
-    assert zerogpu._seconds(Options("light"), True, b"") == zerogpu.LONG
+    assert zerogpu._seconds(EngineSpec("light"), False, b"") == zerogpu.QUICK
+    assert zerogpu._seconds(EngineSpec("paper"), False, b"") == zerogpu.SLOW
+    assert zerogpu._seconds(EngineSpec("light"), True, b"") == zerogpu.LONG
     assert zerogpu.LONG <= 120  # what ZeroGPU gives without being asked twice
 
 
@@ -204,15 +204,15 @@ def test_without_a_lent_gpu_nothing_changes(monkeypatch):
 
 
 @pytest.mark.parametrize("preset", ["light", "offline"])
-def test_the_studio_lends_what_needs_weights(preset, spaces, small_models, monkeypatch):
+def test_the_pool_builds_remotely_what_needs_weights(preset, spaces, small_models, monkeypatch):
     from ipseg.ui._pool import EnginePool
 
     monkeypatch.setattr(zerogpu, "lent", lambda: True)
-    pool = EnginePool(Options(preset), weights_dir=small_models)
+    pool = EnginePool(EngineSpec(preset), weights_dir=small_models)
     pool.ready()
-    engine = pool.engine(Options(preset))
-    assert isinstance(engine, Borrower) == bool(options.resolve(Options(preset)).weights)
-    assert pool.engine(Options(preset)) is engine
+    engine = pool.engine(EngineSpec(preset))
+    assert isinstance(engine, zerogpu.ZeroGPUEngine) == bool(EngineSpec(preset).resolve().weights)
+    assert pool.engine(EngineSpec(preset)) is engine
 
 
 def test_spaces_is_imported_before_torch(root, tmp_path):
@@ -231,3 +231,28 @@ def test_spaces_is_imported_before_torch(root, tmp_path):
         timeout=120,
     )
     assert done.stdout.split() == ["spaces", "spaces", "True"], done.stderr
+
+
+def test_an_engine_in_a_worker_is_no_other_method(pair, spaces):
+    """It has what :class:`ipseg.engine.protocol.Engine` asks for, and no part of its own that computes."""
+    plain, lent = pair
+    assert not isinstance(lent, IPSeg)
+    assert (lent.config, lent.scorer, lent.label, lent.about) == (plain.config, plain.scorer, plain.label, plain.about)
+    assert lent.info.name == plain.info.name
+    assert {**plain.info.record, "placement": None} == {**lent.info.record, "placement": None}
+    assert plugins.method("ipseg", lent) is lent
+    assert plugins.method("ipseg", plain) is plain
+    segmenter, own = lent.encodings.segmenter, plain.segmenter
+    assert (segmenter.accepts_prior, segmenter.is_sam) == (own.accepts_prior, own.is_sam)
+    assert spaces.calls == []
+
+
+def doubled(engine, k, progress):
+    return engine.config.k * k, progress is None
+
+
+def test_a_step_runs_where_the_networks_are(pair, spaces):
+    plain, lent = pair
+    assert plain.apply([], doubled, 2, progress=print) == (64, False)
+    assert lent.apply([], doubled, 2, progress=print) == (64, True)  # no progress comes from the worker
+    assert len(spaces.calls) == 1

@@ -183,7 +183,7 @@ def test_the_command_chooses_and_says(engine, perseg_folder, tmp_path, monkeypat
 
 
 def test_the_command(engine, perseg_folder, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(command._engine, "make", lambda arguments: engine)
+    monkeypatch.setattr(command._engine, "load", lambda *_, **__: engine)
     runs = str(tmp_path / "runs")
     assert main(["evaluate", str(perseg_folder), "--runs", runs, "--absent", "6"]) == 0
     told = capsys.readouterr()

@@ -18,7 +18,8 @@ from pathlib import Path
 
 import pytest
 
-from ipseg.engine import choice
+from ipseg.engine import hardware
+from ipseg.engine.presets import PRESETS
 from ipseg.ui import _serve
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -128,7 +129,9 @@ def space(folder, python, request, tmp_path_factory) -> Iterator[tuple[str, Path
     """The Space on a CPU, running: its address and its log. With the models installed, it has their weights."""
     home = tmp_path_factory.mktemp("running")
     weights = (
-        {} if choice.packages_missing() else {"IPSEG_WEIGHTS_DIR": str(request.getfixturevalue("published_weights"))}
+        {}
+        if hardware.packages_missing(PRESETS["light"])
+        else {"IPSEG_WEIGHTS_DIR": str(request.getfixturevalue("published_weights"))}
     )
     with booted(folder, python, home, **weights) as running:
         yield running
@@ -138,7 +141,7 @@ def test_a_space_answers_with_either_engine(space, folder):
     url, log = space
     answer = ask(url, folder, preset="offline")
     assert "Found." in str(answer) or "Not found." in str(answer)
-    first = "offline" if choice.packages_missing() else "light"
+    first = "offline" if hardware.packages_missing(PRESETS["light"]) else "light"
     assert f"engine: {first}. Open http://0.0.0.0:" in log.read_text()
     if first == "light":
         assert "engine light" in str(ask(url, folder, preset="light"))

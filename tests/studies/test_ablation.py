@@ -15,9 +15,8 @@ import ipseg
 from ipseg import weights
 from ipseg.core import geometry, store
 from ipseg.core.types import FeatureMap
-from ipseg.engine import presets, zerogpu
-from ipseg.engine.borrowed import Borrower
-from ipseg.engine.options import Options
+from ipseg.engine import build, presets, zerogpu
+from ipseg.engine.spec import EngineSpec
 from ipseg.evaluation.metrics import iou
 from ipseg.method import similarity
 from ipseg.method.config import IPSegConfig
@@ -257,18 +256,18 @@ def networked(small_models, monkeypatch):
     fake = Spaces()
     monkeypatch.setattr(zerogpu, "SPACES", fake)
 
-    def build(chosen: Options):
-        return presets.assemble(networks.on_small_pictures(presets.PRESETS[chosen.preset]), chosen.name)
+    def small(chosen: EngineSpec):
+        return build.assemble(networks.on_small_pictures(presets.PRESETS[chosen.preset]), chosen.name)
 
     with weights.using(small_models), threadpool_limits(1):
-        lender = zerogpu.Lender(build)
-        lender.ready(Options("paper"))
-        yield build(Options("paper")), Borrower(Options("paper"), lender), fake
+        worker = zerogpu.Worker(small)
+        worker.ready(EngineSpec("paper"))
+        yield small(EngineSpec("paper")), build.build_remote(EngineSpec("paper"), worker), fake
     torch.set_num_threads(before[0])
     cv2.setNumThreads(before[1])
 
 
-def test_stable_diffusion_and_a_borrowed_engine(networked):
+def test_stable_diffusion_and_an_engine_in_a_worker(networked):
     plain, lent, spaces = networked
     prompt, thing = scene("prompt", 75, 101)
     image, truth = scene("input", 120, 83)

@@ -10,7 +10,7 @@ import pytest
 from gradio_client import Client, handle_file
 
 from ipseg.core.types import InputError
-from ipseg.engine.options import Options
+from ipseg.engine.spec import EngineSpec
 from ipseg.ui._limits import Ended, Watch
 from ipseg.ui._pool import EnginePool
 from tests.ui.conftest import EXAMPLES, ROOT, serve
@@ -202,4 +202,4 @@ def press_an_example(page, url: str) -> None:
 @pytest.mark.parametrize(("quick", "at_once"), [(False, 2), (True, 1)])
 def test_at_once_over_all_tabs(monkeypatch, quick, at_once):
     monkeypatch.setattr(EnginePool, "quick", quick)
-    assert EnginePool(Options()).at_once == at_once
+    assert EnginePool(EngineSpec()).at_once == at_once

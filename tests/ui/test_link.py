@@ -7,13 +7,13 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from ipseg.engine.options import Options
+from ipseg.engine.spec import EngineSpec
 from ipseg.ui import _link
 from ipseg.ui._controls import own_numbers, values_of
 from tests.ui.conftest import wide_only
 
 TABS = ("segment", "compare", "batch")
-START = {"tab": "segment", **dict(zip(_link.NAMES, values_of(Options("offline")), strict=False))}
+START = {"tab": "segment", **dict(zip(_link.NAMES, values_of(EngineSpec("offline")), strict=False))}
 HERE = {**START, **dict(zip(_link.NUMBERS, own_numbers("offline"), strict=True))}
 LIGHT = dict(zip(_link.NUMBERS, own_numbers("light"), strict=True))
 

@@ -7,8 +7,8 @@ import threading
 import pytest
 
 from ipseg.core.types import InputError
-from ipseg.engine import options
-from ipseg.engine.options import Options
+from ipseg.engine import build
+from ipseg.engine.spec import EngineSpec
 from ipseg.ui._pool import ENGINES, EnginePool
 
 
@@ -17,25 +17,25 @@ def built(monkeypatch):
     """What was built, by name; "slow" ones wait until they may go on."""
     made, gate = [], threading.Event()
 
-    def load(chosen, placement=None):
+    def load(chosen, placement):
         if chosen.saliency == "none":
             gate.wait(10)
         made.append(chosen.name)
         return object()
 
-    monkeypatch.setattr(options, "load", load)
+    monkeypatch.setattr(build, "build", load)
     return made, gate
 
 
 def test_an_engine_is_built_once_however_many_ask(built):
     made, gate = built
-    pool, found = EnginePool(Options()), []
-    slow = Options(saliency="none")
+    pool, found = EnginePool(EngineSpec()), []
+    slow = EngineSpec(saliency="none")
     threads = [threading.Thread(target=lambda: found.append(pool.engine(slow))) for _ in range(5)]
     for thread in threads:
         thread.start()
     assert not pool.loaded(slow)
-    assert pool.engine(Options()) is pool.engine(Options())  # others are not held up
+    assert pool.engine(EngineSpec()) is pool.engine(EngineSpec())  # others are not held up
     gate.set()
     for thread in threads:
         thread.join()
@@ -46,25 +46,25 @@ def test_an_engine_is_built_once_however_many_ask(built):
 
 def test_few_engines_are_kept(built):
     made, _ = built
-    pool = EnginePool(Options())
+    pool = EnginePool(EngineSpec())
     for refinement in ("", "single", "cascade"):
-        pool.engine(Options(refinement=refinement))
-    assert not pool.loaded(Options())
-    assert pool.loaded(Options(refinement="cascade"))
+        pool.engine(EngineSpec(refinement=refinement))
+    assert not pool.loaded(EngineSpec())
+    assert pool.loaded(EngineSpec(refinement="cascade"))
     assert len(made) == ENGINES + 1
 
 
 def test_a_choice_that_cannot_be_built_can_be_asked_again(monkeypatch):
     calls = []
 
-    def load(chosen, placement=None):
+    def load(chosen, placement):
         calls.append(chosen)
         if len(calls) == 1:
             raise InputError("The weights are not here.")
         return object()
 
-    monkeypatch.setattr(options, "load", load)
-    pool = EnginePool(Options())
+    monkeypatch.setattr(build, "build", load)
+    pool = EnginePool(EngineSpec())
     with pytest.raises(InputError, match="not here"):
-        pool.engine(Options())
-    assert pool.engine(Options()) is not None
+        pool.engine(EngineSpec())
+    assert pool.engine(EngineSpec()) is not None

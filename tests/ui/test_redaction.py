@@ -12,7 +12,7 @@ import pytest
 
 from ipseg import weights
 from ipseg.core.types import InputError
-from ipseg.engine.options import Options
+from ipseg.engine.spec import EngineSpec
 from ipseg.ui import _ablation, _download, _rows
 from ipseg.ui._download import progress_of
 from ipseg.ui._pool import EnginePool, error_messages
@@ -55,7 +55,7 @@ def test_weights_that_are_not_whole_are_named_without_their_folder(tmp_path, cap
     brought = tmp_path / "my weights"
     (brought / "dinov2-small").mkdir(parents=True)
     (brought / "dinov2-small" / "config.json").touch()
-    pool = EnginePool(Options(), weights_dir=brought)
+    pool = EnginePool(EngineSpec(), weights_dir=brought)
     with pytest.raises(weights.WeightError) as raised, pool.looking():
         weights.locate("dinov2_small")
     assert "dinov2-small" in str(raised.value)
@@ -69,7 +69,7 @@ def test_the_line_about_the_engine_names_no_folder(monkeypatch):
         raise InputError("/srv/models/x.pth is damaged.")
 
     monkeypatch.setattr(EnginePool, "lacks", lacks)
-    assert "srv" not in _download.describe(EnginePool(Options()), Options())
+    assert "srv" not in _download.describe(EnginePool(EngineSpec()), EngineSpec())
 
 
 def test_a_download_that_fails_names_no_folder(tmp_path, monkeypatch):
@@ -79,10 +79,10 @@ def test_a_download_that_fails_names_no_folder(tmp_path, monkeypatch):
         raise weights.WeightError(f"{brought}/x.pth cannot be written; choose another folder.")
 
     monkeypatch.setattr(weights, "fetch", fetch)
-    pool = EnginePool(Options(), weights_dir=brought, fetches=True)
+    pool = EnginePool(EngineSpec(), weights_dir=brought, fetches=True)
     monkeypatch.setattr(EnginePool, "absent", lambda pool, now: [weights.get("dinov2_small")])
     with pytest.raises(weights.WeightError) as raised:
-        list(progress_of(pool, Options("light")))
+        list(progress_of(pool, EngineSpec("light")))
     assert str(raised.value) == "x.pth cannot be written; choose another folder."
 
 
@@ -104,13 +104,13 @@ class TestFetching:
     """Whether a visitor may have weights downloaded."""
 
     def test_not_through_a_proxy(self):
-        pool = EnginePool(Options(), fetches=True)
+        pool = EnginePool(EngineSpec(), fetches=True)
         near, far = (SimpleNamespace(headers=headers) for headers in ({"host": "x"}, {"X-Forwarded-For": "1.2.3.4"}))
         assert pool.for_request(near) is pool
         assert pool.for_request(None) is pool
         seen = pool.for_request(far)
         assert not seen.fetches
-        assert seen.absent(Options("light")) == []
+        assert seen.absent(EngineSpec("light")) == []
         assert pool.fetches  # others still may
         assert seen.downloading is pool.downloading
 

@@ -209,6 +209,6 @@ def test_all_of_them_is_one_click_away(page):
     page.wait_for_selector("#numbered img", timeout=60_000)
     assert "all of them: 2" in page.inner_text("#verdict")
     page.get_by_text("The robot, and not this car").first.click()
-    page.wait_for_selector("#unlike img", state="attached")
+    page.wait_for_selector("#negative_prompt img", state="attached")
     page.wait_for_selector("#numbered img", state="detached", timeout=60_000)
     assert page.complaints == []

@@ -68,6 +68,13 @@ def test_every_action_is_a_tool_for_assistants(tmp_path):
     properties = described["inputSchema"]["properties"]
     assert "1 to 256" in properties["k"]["description"]
     assert not any("private" in name or "refreshed" in name for name in tools)
+    undescribed = [
+        f"{name}: {argument}"
+        for name, tool in tools.items()
+        for argument, schema in tool["inputSchema"].get("properties", {}).items()
+        if not schema.get("description")
+    ]
+    assert undescribed == []
 
 
 def test_a_password_is_asked_for(tmp_path):

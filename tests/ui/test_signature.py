@@ -11,7 +11,7 @@ import gradio as gr
 import pytest
 from gradio.helpers import special_args
 
-from ipseg.engine.options import Options
+from ipseg.engine.spec import EngineSpec
 from ipseg.ui import _link
 from ipseg.ui._controls import OPTIONS, chosen, values_of
 from ipseg.ui._signature import ENGINE, NUMBERS, with_engine
@@ -20,7 +20,7 @@ PROGRESS = gr.Progress()
 
 
 @with_engine()
-def answer(picture: str | None, mask: str | None = None, *, asked: Options, progress: gr.Progress = PROGRESS) -> Any:
+def answer(picture: str | None, mask: str | None = None, *, asked: EngineSpec, progress: gr.Progress = PROGRESS) -> Any:
     """Answer.
 
     Args:
@@ -32,7 +32,7 @@ def answer(picture: str | None, mask: str | None = None, *, asked: Options, prog
 
 @with_engine(numbers=True)
 def several(
-    pictures: list[str], *, asked: Options, numbers: dict[str, Any], request: gr.Request = None
+    pictures: list[str], *, asked: EngineSpec, numbers: dict[str, Any], request: gr.Request = None
 ) -> Iterator[tuple[Any, ...]]:
     """Answer one after another.
 
@@ -46,7 +46,7 @@ def several(
 def test_the_arguments_are_those_of_the_sidebar():
     assert tuple(ENGINE) == OPTIONS == _link.ENGINE
     assert tuple(NUMBERS) == _link.NUMBERS
-    assert chosen([default for _, default, _ in ENGINE.values()]) == Options("offline")
+    assert chosen([default for _, default, _ in ENGINE.values()]) == EngineSpec("offline")
 
 
 def test_gradio_sees_all_arguments_with_types_and_meanings():
@@ -62,19 +62,19 @@ def test_gradio_sees_all_arguments_with_types_and_meanings():
 
 
 def test_the_handler_gets_options_and_numbers():
-    now = Options("light", features="dinov2/large", timestep=5)
+    now = EngineSpec("light", features="dinov2/large", timestep=5)
     assert answer("a", "b", *values_of(now)) == ("a", "b", now, PROGRESS)
-    assert answer("a") == ("a", None, Options("offline"), PROGRESS)
+    assert answer("a") == ("a", None, EngineSpec("offline"), PROGRESS)
     (first, second) = several(["a", "b"], 5.0, 2.0, 0.5, *values_of(now), "request")
     assert first == ("a", now, {"k": 5, "clusters": 2, "threshold": 0.5}, "request")
     assert second[0] == "b"
 
 
 def test_gradio_puts_its_own_where_it_belongs():
-    values, place, *_ = special_args(answer, inputs=["a", None, *values_of(Options())])
+    values, place, *_ = special_args(answer, inputs=["a", None, *values_of(EngineSpec())])
     assert place == len(values) - 1
     assert isinstance(values[place], gr.Progress)
-    values, *_ = special_args(several, inputs=[["a"], 5, 2, 0.5, *values_of(Options())], request="request")
+    values, *_ = special_args(several, inputs=[["a"], 5, 2, 0.5, *values_of(EngineSpec())], request="request")
     assert values[-1] == "request"
 
 
@@ -85,4 +85,4 @@ def test_one_that_yields_is_seen_to_yield():
 
 def test_a_value_too_many_is_refused():
     with pytest.raises(TypeError, match="too many"):
-        answer("a", "b", *values_of(Options()), PROGRESS, "more")
+        answer("a", "b", *values_of(EngineSpec()), PROGRESS, "more")

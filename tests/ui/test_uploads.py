@@ -15,7 +15,7 @@ import gradio as gr
 import httpx
 import pytest
 
-from ipseg.engine.options import Options
+from ipseg.engine.spec import EngineSpec
 from ipseg.ui import _uploads, build
 from ipseg.ui._pool import EnginePool
 from tests.conftest import draw_scene, write
@@ -50,7 +50,7 @@ def page(loop) -> gr.Blocks:
     """The page as the server has it."""
 
     async def made() -> gr.Blocks:
-        return build(EnginePool(Options()))
+        return build(EnginePool(EngineSpec()))
 
     return asyncio.run_coroutine_threadsafe(made(), loop).result(60)
 

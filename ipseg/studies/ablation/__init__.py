@@ -17,10 +17,9 @@ from ipseg import weights
 from ipseg.core import images, plugins, store
 from ipseg.core.store import Arrays
 from ipseg.core.types import InputError, Mask, Progress
-from ipseg.engine.borrowed import Borrower
+from ipseg.engine.protocol import Engine
 from ipseg.evaluation.predict import decides
 from ipseg.method.encodings import named
-from ipseg.method.pipeline import IPSeg
 from ipseg.studies.ablation import _layers, _ways
 from ipseg.studies.ablation._answers import Answer, answer, none, packed, unpacked
 from ipseg.studies.ablation._layers import FUSED, Colours, separation
@@ -59,7 +58,7 @@ class Ablation:
     detector: str  # the engine's own saliency method
 
 
-def look(engine: IPSeg, pair: Pair, *, folder: Path | None = None, progress: Progress | None = None) -> Ablation:
+def look(engine: Engine, pair: Pair, *, folder: Path | None = None, progress: Progress | None = None) -> Ablation:
     """Everything about one pair; what ``folder`` holds of it is read instead. Raises as the engine does."""
     report, once = progress or (lambda share, step: None), _keeper(engine, pair, folder)
 
@@ -71,10 +70,10 @@ def look(engine: IPSeg, pair: Pair, *, folder: Path | None = None, progress: Pro
     report(0.2, "features")
     colours = _layers.unpacked(once("features", lambda: _colours(engine, pair, own.mask)))
     report(0.25, "similarity")
-    alike = unpacked(once("similarity", lambda: _there(engine, pair, _ways.similarities)))
+    alike = unpacked(once("similarity", lambda: _apply(engine, pair, _ways.similarities)))
     report(0.35, "saliency")
     saw = {OWN: own, **dict(_saliencies(engine, pair, once))}
-    grid = _grid(once("grid", lambda: _there(engine, pair, _ways.grid, progress=masks)))
+    grid = _grid(once("grid", lambda: _apply(engine, pair, _ways.grid, progress=masks)))
     return Ablation(own, colours, alike, saw, grid, (engine.config.k, engine.config.clusters), _detector(engine))
 
 
@@ -83,12 +82,12 @@ def _grid(arrays: Arrays) -> dict[tuple[int, int], Answer]:
     return {(k, clusters): each for (k, clusters), each in found.items()}
 
 
-def _segmented(engine: IPSeg, pair: Pair) -> Arrays:
+def _segmented(engine: Engine, pair: Pair) -> Arrays:
     prompt = engine.prompt(pair.prompt)
     return packed({OWN: answer(engine.segment(prompt, pair.image), prompt.views[0].saliency)})
 
 
-def _colours(engine: IPSeg, pair: Pair, found: Mask) -> Arrays:
+def _colours(engine: Engine, pair: Pair, found: Mask) -> Arrays:
     one, other = (engine.encodings.features(named(picture)) for picture in (pair.prompt, pair.image))
     seen = list(zip(one, other, strict=True))
     if len(seen) > 1:
@@ -99,23 +98,21 @@ def _colours(engine: IPSeg, pair: Pair, found: Mask) -> Arrays:
     return _layers.packed([_layers.coloured(*both, thing, where) for both in seen])
 
 
-def _there(
-    engine: IPSeg, pair: Pair, do: Callable[..., Arrays], *given: Any, progress: Progress | None = None
+def _apply(
+    engine: Engine, pair: Pair, step: Callable[..., Arrays], *given: Any, progress: Progress | None = None
 ) -> Arrays:
-    """``do(engine, pair, *given)`` where the networks of the engine are."""
-    if isinstance(engine, Borrower):
-        return engine.ask([named(pair.prompt), named(pair.image)], do, pair, *given)
-    return do(engine, pair, *given, **({"progress": progress} if progress else {}))
+    """``step(engine, pair, *given, progress)`` where the networks of the engine are."""
+    return engine.apply([named(pair.prompt), named(pair.image)], step, pair, *given, progress=progress)
 
 
-def _saliencies(engine: IPSeg, pair: Pair, once: Once) -> Iterator[tuple[str, Answer]]:
+def _saliencies(engine: Engine, pair: Pair, once: Once) -> Iterator[tuple[str, Answer]]:
     """Every other way to hide the prompt's background; a method that cannot look takes its message."""
     names = [name for name in plugins.names("saliency") if engine.config.consensus or name != _detector(engine)]
     for name in [*names, *([TRUE] if pair.thing is not None else [])]:
         try:
             for needed in weights.serving(name):
                 weights.locate(needed)
-            found = once(f"saliency-{name}", partial(_there, engine, pair, _ways.hidden, name))
+            found = once(f"saliency-{name}", partial(_apply, engine, pair, _ways.hidden, name))
             yield name, unpacked(found)[name]
         except InputError as error:
             yield name, none(str(error))
@@ -123,11 +120,11 @@ def _saliencies(engine: IPSeg, pair: Pair, once: Once) -> Iterator[tuple[str, An
             yield name, none(f'{name} needs {error.name}, which is missing; run pip install "ipseg[models]".')
 
 
-def _detector(engine: IPSeg) -> str:
+def _detector(engine: Engine) -> str:
     return str(next(iter(engine.info.record.get("saliency", ())), ""))
 
 
-def _keeper(engine: IPSeg, pair: Pair, folder: Path | None) -> Once:
+def _keeper(engine: Engine, pair: Pair, folder: Path | None) -> Once:
     """What computes a part of a look, or reads it where there is a folder that holds it."""
     if folder is None:
         return lambda part, compute: compute()

@@ -44,7 +44,7 @@ def settings(method: IPSegConfig) -> list[tuple[int, int]]:
     return [(k, c) for k in ks for c in clusters if c <= k]
 
 
-def similarities(engine: IPSeg, pair: Pair) -> Arrays:
+def similarities(engine: IPSeg, pair: Pair, progress: Progress | None = None) -> Arrays:
     """The answers by each of the scorer's variants, each with its similarity."""
     names = [layer.name for layer in engine.encodings.features(named(pair.image))]
     needs_log_odds = refinement.named(engine.config.refinement).needs_prior
@@ -80,7 +80,7 @@ def grid(engine: IPSeg, pair: Pair, progress: Progress | None = None) -> Arrays:
     return packed(found)
 
 
-def hidden(engine: IPSeg, pair: Pair, name: str) -> Arrays:
+def hidden(engine: IPSeg, pair: Pair, name: str, progress: Progress | None = None) -> Arrays:
     """The answer when another saliency method, or the true mask, says what of the prompt is the object."""
     seen = named(pair.prompt)
     if name == TRUE and pair.thing is not None:

@@ -1,0 +1,113 @@
+"""The only place that builds an engine: :func:`build` from a specification, :func:`load` from a preset's name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ipseg import weights
+from ipseg.core import plugins
+from ipseg.core.cache import Cache
+from ipseg.core.types import Device, InputError, SettingError
+from ipseg.engine import hardware
+from ipseg.engine.placement import Placement
+from ipseg.engine.presets import BEST, BEST_ORDER, PRESETS, Preset
+from ipseg.engine.spec import EngineSpec, spec_of
+from ipseg.engine.zerogpu import Remote, RemoteFeatures, RemoteSaliency, RemoteSegmenter, Worker, ZeroGPUEngine
+from ipseg.method.config import EngineInfo
+from ipseg.method.encodings import Encodings
+from ipseg.method.pipeline import IPSeg
+
+
+def load(name: str | None = None, *, placement: Device | None = None, **changes: Any) -> IPSeg:
+    """Build the engine of a preset; without a name, or with "best", of the best that can run here.
+
+    ``changes`` are fields of :class:`ipseg.engine.spec.EngineSpec`: ``load("paper", segmenter="sam/vit_b")``.
+    ``placement`` is an :class:`ipseg.engine.placement.Placement`; without one, a GPU where there is one, else the CPU.
+    Nothing is ever downloaded: ``python -m ipseg weights fetch PRESET`` does that. ``engine.info.reason`` says why an
+    engine was taken. Raises :class:`~ipseg.core.types.SettingError` for a name or change that is not known, parts that
+    conflict, or packages that are not installed, and :class:`~ipseg.weights.WeightError` for weights that are missing
+    or damaged.
+    """
+    if name is None or name == BEST:
+        return _load_best(placement, changes)
+    spec = spec_of(name, changes)
+    return build(spec, placement)
+
+
+def build(spec: EngineSpec, placement: Device | None = None, *, reason: str = "") -> IPSeg:
+    """Build the engine that a specification describes. Raises as :func:`load` does."""
+    preset = spec.resolve()
+    return assemble(preset, spec.name, placement, reason=reason)
+
+
+def assemble(preset: Preset, name: str = "custom", placement: Device | None = None, *, reason: str = "") -> IPSeg:
+    """Build the engine of a full description, under a name of your own. Raises as :func:`load` does."""
+    for needed in preset.weights:  # all of them before the first is read: some take a minute
+        weights.locate(needed)
+    try:
+        placed = any(plugins.wants_placement(kind, plugin) for kind, (plugin, _) in preset.parts)
+        where = (placement or Placement()) if placed else None
+        info = EngineInfo(name, reason, record(preset, name, where), where)
+        features, saliency, segmenter, scorer = (
+            plugins.build(kind, plugin, placement=where, **settings)
+            for kind, (plugin, settings) in (
+                ("features", preset.features),
+                ("saliency", preset.saliency),
+                ("segmenters", preset.segmenter),
+                ("scorers", preset.scorer),
+            )
+        )
+    except ImportError as error:
+        raise SettingError(
+            f'"{name}" needs {error.name}, which is missing; run pip install "ipseg[models]".'
+        ) from error
+    return IPSeg(features, saliency, segmenter, scorer, preset.config, info=info, cache_bytes=preset.cache)
+
+
+def _load_best(placement: Device | None, changes: Mapping[str, Any]) -> IPSeg:
+    failed: dict[str, str] = {}
+    while True:
+        preset, reason = hardware.best(placement, failed)
+        spec = spec_of(preset, changes)
+        try:
+            return build(spec, placement or hardware.fitting(PRESETS[preset]), reason=reason)
+        except InputError as error:  # damaged weights, a GPU that is too small after all
+            if changes or preset == BEST_ORDER[-1]:
+                raise
+            failed[preset] = str(error)
+
+
+def build_remote(spec: EngineSpec, worker: Worker) -> ZeroGPUEngine:
+    """The engine whose networks are in a worker. Raises as :func:`load` does."""
+    preset = spec.resolve()
+    for needed in preset.weights:
+        weights.locate(needed)
+    info = EngineInfo(spec.name, record=record(preset, spec.name))
+    remote = Remote(spec, worker, Cache(preset.cache))
+    segmenter = preset.segmenter[0]
+    parts = (
+        RemoteFeatures(remote, plugins.declares("features", preset.features[0], "density")),
+        RemoteSaliency(remote),
+        RemoteSegmenter(
+            remote,
+            plugins.declares("segmenters", segmenter, "accepts_prior"),
+            plugins.declares("segmenters", segmenter, "is_sam"),
+        ),
+    )
+    scorer = plugins.build("scorers", preset.scorer[0], **preset.scorer[1])
+    encodings = Encodings(*parts, consensus=preset.config.consensus, cache=remote.cache)
+    return ZeroGPUEngine(remote, IPSeg(*parts, scorer, preset.config, info=info, encodings=encodings))
+
+
+def record(preset: Preset, name: str, placement: Device | None = None) -> dict[str, Any]:
+    """Parts, weights and placement as plain data, for the record of a run."""
+    return {
+        "engine": name,
+        "features": {source: dict(settings) for source, settings in preset.sources.items()},
+        "saliency": list(preset.saliency),
+        "segmenter": list(preset.segmenter),
+        "scorer": list(preset.scorer),
+        "weights": weights.describe(preset.weights),
+        **({"placement": placement.describe()} if placement else {}),
+    }

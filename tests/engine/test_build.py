@@ -1,0 +1,257 @@
+"""The only place that builds engines: presets by name, the best of them, what differs, and parts on their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import FrozenInstanceError, replace
+
+import networks
+import numpy as np
+import pytest
+from parity_rules import scene
+
+import ipseg
+from ipseg import weights
+from ipseg.core import plugins
+from ipseg.core.types import SettingError
+from ipseg.engine import build, hardware
+from ipseg.engine.presets import PRESETS
+from ipseg.method.pipeline import IPSeg
+
+WITH_MODELS = [name for name, preset in PRESETS.items() if preset.weights]
+PROMPT, THING = scene("prompt", 75, 101)
+INPUT, _ = scene("input", 120, 83)
+
+
+@pytest.fixture(autouse=True)
+def no_weights(tmp_path, monkeypatch):
+    """Nothing but what a test brings."""
+    for name in ("HF_HUB_CACHE", "IPSEG_WEIGHTS_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
+
+
+@pytest.mark.parametrize("name", WITH_MODELS)
+def test_every_preset_runs_on_small_networks(name, small_models):
+    with weights.using(small_models):
+        engine = build.assemble(networks.on_small_pictures(PRESETS[name]), name)
+    assert engine.info.name == name
+    assert engine.info.placement.mode in ("cpu", "resident")
+    assert set(engine.info.record) == {
+        "engine", "features", "saliency", "segmenter", "scorer", "weights", "placement"
+    }  # fmt: skip
+    result = engine.segment(engine.prompt(PROMPT), INPUT)
+    assert result.mask.shape == INPUT.shape[:2]
+    assert type(result.similarity.values) is np.ndarray
+    assert len(result.points.positive) > 0
+
+
+@pytest.mark.parametrize("name", WITH_MODELS)
+def test_missing_weights_are_one_message(name):
+    with pytest.raises(weights.WeightError, match=r"run `python -m ipseg weights fetch \S+`"):
+        ipseg.load(name)
+
+
+def test_an_unknown_preset_lists_the_known_ones():
+    with pytest.raises(SettingError, match="paper, released, light, offline"):
+        ipseg.load("paperr")
+
+
+def test_an_unknown_change_lists_the_known_ones():
+    with pytest.raises(SettingError, match="no fetures to choose; there are: preset, features"):
+        ipseg.load("offline", fetures="texture")
+
+
+def test_a_package_that_is_not_installed_is_one_message(monkeypatch):
+    def no_torch(*_, **__):
+        raise ModuleNotFoundError("No module named 'torch'", name="torch")
+
+    monkeypatch.setattr(plugins, "build", no_torch)
+    with pytest.raises(SettingError, match=r'needs torch, which is missing; run pip install "ipseg\[models\]"'):
+        ipseg.load("offline")
+
+
+def test_an_engine_is_frozen_and_shares_its_cache_with_what_is_made_of_it(make_scene):
+    engine = ipseg.load("offline")
+    with pytest.raises(FrozenInstanceError):
+        engine.config = None
+    other = replace(engine, config=replace(engine.config, k=9))
+    assert other.encodings is engine.encodings
+    assert (engine.config.k, other.config.k) == (32, 9)
+
+
+@pytest.fixture
+def offline_stands_in(monkeypatch):
+    """What is asked of here is which engine is taken, not the offline one."""
+    real = build.assemble
+
+    def assemble(preset, name="custom", placement=None, *, reason=""):
+        if name == "offline":
+            return IPSeg(None, None, None, None, info=build.EngineInfo("offline", reason))
+        return real(preset, name, placement, reason=reason)
+
+    monkeypatch.setattr(build, "assemble", assemble)
+
+
+@pytest.mark.parametrize("arguments", [(), ("best",)])
+def test_without_weights_the_offline_engine_is_taken(arguments, offline_stands_in, monkeypatch):
+    monkeypatch.setattr(hardware, "installed", lambda _: True)
+    engine = ipseg.load(*arguments)
+    assert engine.info.name == "offline"
+    assert engine.info.reason.startswith('"offline" is the best that this machine can run with what it has. paper: ')
+
+
+def test_changes_apply_to_the_best():
+    engine = ipseg.load(saliency="none")
+    assert engine.info.name == "offline, saliency=none"
+    assert engine.info.reason
+    with pytest.raises(SettingError, match='no "nothing" among the saliency'):
+        ipseg.load(saliency="nothing")
+
+
+def test_the_paper_s_models_are_taken_where_there_is_a_gpu(small_models, monkeypatch):
+    monkeypatch.setattr(hardware, "memory", lambda: 64.0)
+    monkeypatch.setattr(hardware, "gpu_memory", lambda placement=None: 24.0)
+    with weights.using(small_models):
+        engine = ipseg.load()
+    reason = '"paper" is the best that this machine can run with what it has.'
+    assert (engine.info.name, engine.info.reason) == ("paper", reason)
+
+
+def test_on_a_cpu_the_light_ones_are_taken(small_models, monkeypatch):
+    monkeypatch.setattr(hardware, "gpu_memory", lambda placement=None: 0.0)
+    monkeypatch.setattr(hardware, "memory", lambda: 64.0)
+    with weights.using(small_models):
+        engine = ipseg.load()
+    assert engine.info.name == "light"
+    assert "paper: slow without a GPU of 6 GB; load it by its name to have it anyway." in engine.info.reason
+
+
+def test_damaged_weights_are_passed_over(small_models, offline_stands_in, tmp_path, monkeypatch):
+    for folder in ("dinov2-small", "sam2.1-hiera-tiny"):
+        shutil.copytree(small_models / folder, tmp_path / folder)
+    (tmp_path / "dinov2-small" / "model.safetensors").write_bytes(b"cut short")
+    monkeypatch.setattr(hardware, "memory", lambda: 64.0)
+    with weights.using(tmp_path):
+        engine = ipseg.load()
+    assert engine.info.name == "offline"
+    assert "damaged or cut short; run `python -m ipseg weights fetch dinov2_small`" in engine.info.reason
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"features": "dinov2/small"},
+        {"features": "dinov2/small", "saliency": "tokencut", "refinement": "cascade"},
+        {"segmenter": "sam2/tiny"},
+        {"segmenter": "sam2/tiny", "saliency": "none", "refinement": "cascade"},
+        {"features": "dinov2/small", "saliency": "none", "segmenter": "sam2/tiny"},
+    ],
+    ids=str,
+)
+def test_parts_of_different_engines_work_together(changes, tmp_path):
+    pytest.importorskip("torch", reason="the paper's models need the extra [models]")
+    import networks
+    import published
+
+    published.dinov2(tmp_path, "dinov2-small")
+    networks.small_sam2_video().save_pretrained(tmp_path / "sam2.1-hiera-tiny")
+    networks.small_sam2_processor().save_pretrained(tmp_path / "sam2.1-hiera-tiny")
+    with weights.using(tmp_path):
+        engine = ipseg.load("offline", **changes)
+    result = engine.segment(engine.prompt(PROMPT, THING), INPUT)
+    assert result.mask.shape == INPUT.shape[:2]
+    assert np.isfinite(result.similarity.values).all()
+    assert engine.info.name.startswith("offline, ")
+    assert set(engine.info.record) == {"engine", "features", "saliency", "segmenter", "scorer", "weights", "placement"}
+    saliency_of_its_own = engine.segment(engine.prompt(PROMPT), INPUT)
+    assert saliency_of_its_own.mask.shape == INPUT.shape[:2]
+
+
+def test_the_default_is_one_constant(root):
+    """Another default reaches the command line, the API and the page, from one place."""
+    code = """
+import argparse, json
+from ipseg.engine import presets
+presets.DEFAULT = "light"
+from ipseg import EngineSpec
+from ipseg.cli import _engine
+from ipseg.ui import _serve, _signature
+parser = argparse.ArgumentParser()
+_engine.add_arguments(parser)
+print(json.dumps([
+    EngineSpec().preset, parser.parse_args([]).preset, _serve.arguments([]).preset, _signature.ENGINE["preset"][1]
+]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, timeout=120, env=clean_environment()
+    )
+    assert json.loads(done.stdout) == ["light"] * 4, done.stderr
+
+
+PARTS = {
+    "features": "class Part:\n    density = True\n    def __call__(self, picture):\n        return texture(picture)\n",
+    "saliency": "class Part:\n    def __call__(self, picture, features):\n        return colourful(picture)\n",
+}
+
+
+def test_a_preset_of_new_files_without_torch_is_one_entry(root, tmp_path):
+    """Plug-ins that want no placement, weights that need other packages: neither torch nor accelerate is asked for."""
+    for kind, source in PARTS.items():
+        (tmp_path / kind).mkdir()
+        (tmp_path / kind / "compacted.py").write_text(PLUGIN.replace("# PART", source))
+    code = f"""
+import json, sys
+class Watch:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("torch", "accelerate", "transformers"):
+            raise ModuleNotFoundError(name, name=name)
+sys.meta_path.insert(0, Watch())
+import numpy as np, ipseg, ipseg.features, ipseg.saliency
+for package in (ipseg.features, ipseg.saliency):
+    package.__path__.append("{tmp_path}/" + package.__name__.rpartition(".")[2])
+from ipseg.engine import presets
+presets.PRESETS["compacted"] = presets.Preset(
+    summary="A preset for a test.",
+    features=("compacted", {{}}),
+    saliency=("compacted", {{}}),
+    segmenter=("graphcut", {{}}),
+    scorer=("density", {{}}),
+    config=presets.SCORERS["density"],
+)
+image = np.random.default_rng(0).integers(0, 99, (64, 80, 3), dtype=np.uint8)
+image[20:44, 24:56] = (220, 40, 30)
+engine = ipseg.load("compacted")
+result = engine.segment(engine.prompt(image), image)
+named = ipseg.load("compacted", saliency="none")
+print(json.dumps([engine.info.placement, sorted(engine.info.record), int(result.mask.sum()) > 0, named.info.name]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, timeout=120)
+    record = ["engine", "features", "saliency", "scorer", "segmenter", "weights"]
+    assert json.loads(done.stdout or "0") == [None, record, True, "compacted, saliency=none"], done.stderr
+
+
+PLUGIN = """'''A part for a test.'''
+from dataclasses import dataclass
+import numpy as np
+from ipseg.core import plugins
+@dataclass(frozen=True)
+class Settings:
+    '''None.'''
+def texture(picture):
+    return plugins.build("features", "texture")(picture)
+def colourful(picture):
+    return (np.ptp(picture.astype(np.float32), axis=-1) / 255).astype(np.float32)
+# PART
+def build(settings):
+    return Part()
+"""
+
+
+def clean_environment() -> dict[str, str]:
+    """Without what decides where the page listens and which preset it opens with."""
+    return {name: value for name, value in os.environ.items() if name not in ("PRESET", "SPACE_ID")}
