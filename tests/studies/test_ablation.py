@@ -13,7 +13,7 @@ from parity_rules import scene
 
 import ipseg
 from ipseg import weights
-from ipseg.core import geometry, store
+from ipseg.core import geometry, plugins, store
 from ipseg.core.types import FeatureMap
 from ipseg.engine import build, presets, zerogpu
 from ipseg.engine.spec import EngineSpec
@@ -93,7 +93,7 @@ def test_every_section_is_there(seen, pair):
     assert look.colours[0].image.shape == pair.image.shape
     assert list(look.similarities) == ["cosine", "grounds", "prior"]
     assert all(one.mask.shape == one.map.shape == size for one in look.similarities.values())
-    assert list(look.saliencies) == [OWN, "boundary", "none", "tokencut", "tsdn", TRUE]
+    assert list(look.saliencies) == [OWN, *plugins.names("saliency"), TRUE]
     assert look.detector == "boundary"
     assert iou(look.own.mask, pair.truth) > 0.8
 
