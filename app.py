@@ -15,7 +15,8 @@ from ipseg.ui import _serve, build
 
 chosen = _serve.arguments(sys.argv[1:] if __name__ == "__main__" else [])
 pool = _serve.engine_pool(chosen)
+folder = _serve.private_folder() if __name__ == "__main__" else None
 demo = build(pool, max_queue=chosen.max_queue)
 
-if __name__ == "__main__":
-    _serve.launch(demo, pool, chosen)
+if folder is not None:
+    _serve.launch(demo, pool, chosen, folder)

@@ -6,7 +6,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from ipseg.core import plugins
+from ipseg.core import plugins, resources
+from ipseg.core.resources import ResourceError
 from ipseg.core.types import InputError
 from ipseg.version import __version__
 
@@ -45,7 +46,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = next((argument for argument in given if not argument.startswith("-")), "")
     parsed = parser(command).parse_args(given)
     try:
-        return int(parsed.run(parsed))
+        with resources.named():
+            return int(parsed.run(parsed))
+    except ResourceError as error:
+        print(f"ipseg: {error}", file=sys.stderr)
+        return 1
     except InputError as error:
         print(f"ipseg: {error}", file=sys.stderr)
         return 2

@@ -34,6 +34,7 @@ ORDER = (  # from the ground up: a package imports only packages above it
 )
 CORE = (
     "types",
+    "resources",
     "files",
     "images",
     "masks",

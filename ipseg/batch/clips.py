@@ -20,6 +20,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from ipseg.core import images
 from ipseg.core.files import open_regular
 from ipseg.core.types import ImageArray, InputError, SettingError
 
@@ -69,6 +70,10 @@ def open_clip(path: Path, *, seconds: float = MAX_SECONDS) -> Clip:
     try:
         if not reader.isOpened():
             raise ClipError(f"{path.name} is damaged or of a kind that cannot be read; save it again as {KINDS}.")
+        # By the header, before a frame is decoded
+        stated = reader.get(cv2.CAP_PROP_FRAME_HEIGHT), reader.get(cv2.CAP_PROP_FRAME_WIDTH)
+        if min(stated) > 0:
+            _check_size(path.name, *stated)
         fps, count = reader.get(cv2.CAP_PROP_FPS), reader.get(cv2.CAP_PROP_FRAME_COUNT)
         _, first = reader.read()
     finally:
@@ -76,9 +81,7 @@ def open_clip(path: Path, *, seconds: float = MAX_SECONDS) -> Clip:
     if first is None:
         raise ClipError(f"{path.name} holds no frame that can be read; save or download it again.")
     height, width = first.shape[:2]
-    if height * width > MAX_PIXELS or min(height, width) < MIN_SIDE:
-        limits = f"from {MIN_SIDE} pixels on a side up to 3840x2160"
-        raise ClipError(f"{path.name} has frames of {width}x{height} pixels; give a clip {limits}.")
+    _check_size(path.name, height, width)
     rate = fps if math.isfinite(fps) and 0 < fps <= 240 else USUAL_FPS
     frames = int(count) if math.isfinite(count) and count > 0 else 0
     clip = Clip(path, rate, frames, (height, width), seconds, path.name)
@@ -114,6 +117,18 @@ def _check_file(path: Path) -> None:
         raise ClipError(f"{path.name} is an empty file; save or download it again.")
     if not is_clip(path):
         raise ClipError(f"{path.name} is not a clip that can be read; give an {KINDS} file.")
+
+
+def _check_size(name: str, height: float, width: float) -> None:
+    """Raise :class:`ClipError` for frames that are too large, too small or too thin."""
+    if height * width > MAX_PIXELS or min(height, width) < MIN_SIDE:
+        limits = f"from {MIN_SIDE} pixels on a side up to 3840x2160"
+        raise ClipError(f"{name} has frames of {width:.0f}x{height:.0f} pixels; give a clip {limits}.")
+    if max(height, width) > images.MAX_ASPECT * min(height, width):
+        raise ClipError(
+            f"{name} has frames of {width:.0f}x{height:.0f} pixels; give a clip whose longer side is at most "
+            f"{images.MAX_ASPECT} times its shorter side."
+        )
 
 
 def _check_length(clip: Clip, frames: int) -> None:

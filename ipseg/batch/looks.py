@@ -12,6 +12,7 @@ import json
 import os
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from ipseg.annotations import rle
 from ipseg.core import images
 from ipseg.core.masks import GivenMask, with_masks
 from ipseg.core.serialize import to_json
-from ipseg.core.types import ImageArray, Mask
+from ipseg.core.types import ImageArray, Mask, Progress
 from ipseg.engine.protocol import Engine
 
 Stop = Callable[[], bool]
@@ -60,6 +61,7 @@ class Question:
     ``pictures`` are the prompt's, opened, (H, W, 3) uint8 each; ``masks`` one mask or None for each. ``folder`` is
     where answers are kept, None to keep none. ``numbers``: k, clusters and threshold, as ``engine.segment`` takes
     them; one that is None or left out is the engine's own. ``stop`` is asked between the steps of the engine too.
+    ``progress`` is called while the prompt is encoded; what it raises ends that.
     """
 
     def __init__(
@@ -70,13 +72,15 @@ class Question:
         *,
         folder: Path | None = None,
         stop: Stop = lambda: False,
+        progress: Progress | None = None,
         **numbers: Any,
     ) -> None:
         shown = with_masks(list(pictures), list(masks) if masks else None)
         given = [mask for _, mask in shown]
         self.engine, self.stop, self.numbers = engine, stop, numbers
         self.folder = folder / _key(engine, shown, numbers) if folder else None
-        self.prompt = engine.prompt(list(pictures), given)
+        report: dict[str, Any] = {"progress": progress} if progress else {}
+        self.prompt = engine.prompt(list(pictures), given, **report)
         self.asked = 0  # looks that the engine took; the others were kept from before
 
     def look(self, picture: ImageArray) -> Look:
@@ -136,10 +140,14 @@ def _read(path: Path | None) -> Look | None:
 
 
 def _write(path: Path | None, look: Look) -> None:
-    """Whole or not at all. Two that ask the same write the same."""
+    """Whole or not at all; without room, nothing is saved. Two that ask the same write the same."""
     if path is None:
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.part")
-    partial.write_text(to_json(asdict(look)))
-    os.replace(partial, path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(to_json(asdict(look)))
+        os.replace(partial, path)
+    except OSError:
+        with suppress(OSError):
+            partial.unlink()

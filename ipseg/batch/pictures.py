@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ipseg.batch.inputs import Item
 from ipseg.batch.looks import Look, Question, Stopped
-from ipseg.core import viz
+from ipseg.core import resources, viz
 from ipseg.core.types import ImageArray, InputError, Mask, SettingError
 
 
@@ -33,14 +33,17 @@ def run(question: Question, items: Sequence[Item]) -> Iterator[Outcome]:
             return
         place = (number, len(items), item)
         try:
-            picture = item.open()
-            yield Outcome(*place, picture, question.look(picture))
+            with resources.named():
+                picture = item.open()
+                look = question.look(picture)
         except Stopped:
             return
         except SettingError:
             raise
         except InputError as error:
             yield Outcome(*place, error=str(error))
+        else:
+            yield Outcome(*place, picture, look)
 
 
 def overlay(picture: ImageArray, look: Look, mask: Mask | None = None) -> ImageArray:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ipseg.cli import _engine, _files, _masks
-from ipseg.core import images, plugins, viz
+from ipseg.core import images, plugins, resources, viz
 from ipseg.core.masks import GivenMask, read_mask, with_masks
 from ipseg.core.serialize import to_json
 from ipseg.core.types import ImageArray, InputError, SettingError
@@ -89,8 +89,9 @@ def _all(contestants: list[Contestant], arguments: argparse.Namespace) -> tuple[
             print(f"ipseg: {contestant.label}: {contestant.error}", file=sys.stderr)
     for image, truth_file in zip(arguments.images, arguments.truth or [None] * len(arguments.images), strict=True):
         try:
-            picture = images.open_image(image)
-            truth = _truth(truth_file, image, picture, arguments)
+            with resources.named():
+                picture = images.open_image(image)
+                truth = _truth(truth_file, image, picture, arguments)
         except InputError as error:
             print(f"ipseg: {error}", file=sys.stderr)
             records.append({"image": str(image), "error": str(error)})

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ipseg.cli import _engine, _files, _masks
+from ipseg.core import resources
 from ipseg.core.result import Result
 from ipseg.core.serialize import to_json
 from ipseg.core.types import InputError, Points, SettingError
@@ -73,8 +74,9 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"ipseg: {notice}", file=sys.stderr)
         for image, target in targets:
             try:
-                result = engine.segment(prompt, image, negative_prompt=negative_prompt, **request)
-                _write(result, image, target, arguments)
+                with resources.named():
+                    result = engine.segment(prompt, image, negative_prompt=negative_prompt, **request)
+                    _write(result, image, target, arguments)
             except SettingError:
                 raise
             except InputError as error:

@@ -15,7 +15,7 @@ A file does not say what its values mean, so the rules are fixed here, in this o
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -119,12 +119,13 @@ def read_mask(
 
 
 def with_masks(
-    sources: Any, masks: Any = None, *, mask_value: int | None = None
+    sources: Any, masks: Any = None, *, mask_value: int | None = None, report: Callable[[], None] = lambda: None
 ) -> list[tuple[ImageArray, GivenMask | None]]:
     """Open one image or a list of them, each with its mask or None.
 
     ``masks`` is one mask for one image, or a list as long as ``sources`` with None where there is no mask;
-    ``mask_value`` as in :func:`read_mask`. Raises :class:`ImageError` for no image and for counts that differ, and what
+    ``mask_value`` as in :func:`read_mask`. ``report`` is called before each image and each mask is opened, and may
+    raise, as when the time is up. Raises :class:`ImageError` for no image and for counts that differ, and what
     :func:`ipseg.core.images.open_image` and :func:`read_mask` raise.
     """
     given: list[Any] = list(sources) if isinstance(sources, list | tuple) else [sources]
@@ -135,14 +136,18 @@ def with_masks(
             f"Got {len(given)} prompt images and {len(own)} masks; give a list of as many masks as images, with None "
             "where an image has no mask."
         )
-    return [_with_mask(source, mask, mask_value) for source, mask in zip(given, own, strict=True)]
+    return [_with_mask(source, mask, mask_value, report) for source, mask in zip(given, own, strict=True)]
 
 
-def _with_mask(source: Any, mask: Any, mask_value: int | None) -> tuple[ImageArray, GivenMask | None]:
+def _with_mask(
+    source: Any, mask: Any, mask_value: int | None, report: Callable[[], None]
+) -> tuple[ImageArray, GivenMask | None]:
+    report()
     if mask is None:
         return images.open_image(source), None
     orientation = images.orientation(source)  # before a file is read to its end
     picture = images.open_image(source)
+    report()
     return picture, read_mask(mask, picture.shape[:2], orientation=orientation, mask_value=mask_value)
 
 

@@ -82,18 +82,30 @@ class IPSeg:
         ``pictures``: anything that :func:`ipseg.core.images.open_image` opens, or a list of such. ``masks``:
         what :func:`ipseg.core.masks.read_mask` opens, one for one image, or a list as long as ``pictures`` with None
         where the saliency method decides. ``mask_value`` chooses one of several values of the masks. Raises
-        :class:`~ipseg.core.types.ImageError` and :class:`~ipseg.core.types.MaskError`.
+        :class:`~ipseg.core.types.ImageError` and :class:`~ipseg.core.types.MaskError`. ``progress`` is called before
+        each image is opened, and before its saliency map and its features are computed; what it raises ends the work.
         """
-        pairs = with_masks(pictures, masks, mask_value=mask_value)
-        if progress:
-            progress(0.0, "prompt")
-        prompt = self.prompt_of([self._view(picture, mask) for picture, mask in pairs])
+
+        def report() -> None:
+            if progress:
+                progress(0.0, "prompt")
+
+        pairs = with_masks(pictures, masks, mask_value=mask_value, report=report)
+        views = []
+        for picture, mask in pairs:
+            report()
+            views.append(self._view(picture, mask))
+        prompt = self.prompt_of(views, progress=progress)
         assumed = tuple(notice for _, mask in pairs if mask for notice in mask.notices)
         return replace(prompt, notices=(*assumed, *prompt.notices))
 
-    def prompt_of(self, views: Sequence[View]) -> Prompt:
+    def prompt_of(self, views: Sequence[View], *, progress: Progress | None = None) -> Prompt:
         """Make a prompt of views, each an image with its saliency map."""
-        features = [self.encodings.features(named(each.picture)) for each in views]
+        features = []
+        for each in views:
+            if progress:
+                progress(0.0, "prompt")
+            features.append(self.encodings.features(named(each.picture)))
         cells = [partial(prototype.view_cells, each, self.config) for each in views]
         model = self.scorer.model(tuple(map(PromptFeatures, features, cells)))  # F_IP = Avgpool(F_IP * MS), Eq. 5
         return Prompt(tuple(views), model, tuple(notice for each in views for notice in prototype.notices(each)))

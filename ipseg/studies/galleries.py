@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -118,18 +118,23 @@ def answer(
     asked: Shown,
     folder: Path | None = None,
     progress: Progress | None = None,
+    saved: bool = True,
 ) -> Answer:
-    """The engine's answer, computed once and read from ``folder`` (:func:`cache_folder`) afterwards."""
+    """The engine's answer, computed once and read from ``folder`` (:func:`cache_folder`) afterwards.
+
+    ``saved``: whether it is read and saved there; a visitor's own prompts are not.
+    """
     path = (folder or cache_folder()) / f"{_key(engine, [*prompts, asked.picture])}.npz"
     picture = images.open_image(asked.picture)
-    known = store.load(path)
+    known = store.load(path) if saved else None
     if known is None or not {"mask", "found", "saliency"} <= set(known) or known["mask"].shape != picture.shape[:2]:
         report: dict[str, Any] = {"progress": progress} if progress else {}
         prompt = engine.prompt(list(prompts), **report)
         result = engine.segment(prompt, picture, **report)
         saliency = np.rint(prompt.views[0].saliency * 255).astype(np.uint8)
         known = {"mask": result.mask, "found": np.array(result.found), "saliency": saliency}
-        store.save(path, known)
+        if saved:
+            store.save(path, known)
     mask = known["mask"]
     return Answer(picture, mask, bool(known["found"]), iou(mask, asked.truth), known["saliency"])
 
@@ -140,8 +145,9 @@ def answers(
     inputs: Sequence[Shown],
     folder: Path | None = None,
     progress: Progress | None = None,
+    unsaved: Collection[str] = (),
 ) -> dict[str, list[Answer]]:
-    """Every set asked about every input: {set: an answer for each input}."""
+    """Every set asked about every input: {set: an answer for each input}. ``unsaved``: sets of a visitor's own."""
     found: dict[str, list[Answer]] = {}
     total = len(sets) * len(inputs)
     for number, (name, prompts) in enumerate(sets.items()):
@@ -150,7 +156,7 @@ def answers(
             report = _part(progress, number * len(inputs) + place, total)
             if report:
                 report(0.0, "mask")
-            found[name].append(answer(engine, prompts, asked, folder, report))
+            found[name].append(answer(engine, prompts, asked, folder, report, name not in unsaved))
     return found
 
 

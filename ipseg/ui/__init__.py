@@ -11,7 +11,7 @@ import gradio as gr
 from ipseg.core import plugins
 from ipseg.engine.spec import EngineSpec
 from ipseg.ui import _controls, _link, _uploads
-from ipseg.ui._pool import JOBS, EnginePool
+from ipseg.ui._pool import JOBS, EnginePool, name_shortages
 
 HEADING = """# ipseg
 Show it **one image of an object**; get that thing cut out of **other images**. No training, no text, no mask."""
@@ -36,6 +36,7 @@ def build(pool: EnginePool | None = None, *, max_queue: int = 32) -> gr.Blocks:
     for event in page.fns.values():
         if event.concurrency_id == JOBS["concurrency_id"]:
             event.concurrency_limit = pool.at_once
+    name_shortages(page)
     page.queue(max_size=max_queue)
     _uploads.guard(page)
     return page

@@ -17,6 +17,7 @@ from ipseg.core.masks import with_masks
 from ipseg.core.types import ImageError
 from ipseg.engine.spec import EngineSpec
 from ipseg.method import points
+from ipseg.ui import _prompts
 from ipseg.ui._jobs import Jobs
 from ipseg.ui._limits import Watch
 from ipseg.ui._pool import EnginePool
@@ -44,7 +45,7 @@ def pictures_job(
     if clip:
         raise ImageError(f"{clip} is a clip; give it in the field for a clip.")
     items = inputs.gather(files)
-    prompts, mask = _opened(given)
+    prompts, mask = _opened(given, watch)
     yield _cleared(LOADING)
     question, tally = _question(pool, jobs, given, prompts, mask, watch), Tally("picture", page.gallery)
     tally.total = len(items)
@@ -64,7 +65,7 @@ def clip_job(
     """Every frame of a clip."""
     clip = clips.open_clip(path)
     video.frame_step(clip, per_second)
-    prompts, mask = _opened(given)
+    prompts, mask = _opened(given, watch)
     yield _cleared(LOADING)
     question, tally = _question(pool, jobs, given, prompts, mask, watch), Tally("frame", page.gallery)
     tally.total = clip.frames
@@ -88,20 +89,22 @@ def clip_job(
         )
 
 
-def _opened(given: Given) -> tuple[list[Any], Any]:
-    """The prompt, opened and checked before any work is done."""
+def _opened(given: Given, watch: Watch) -> tuple[list[Any], Any]:
+    """The prompt, opened and checked before any work is done; the clock is looked at before each image."""
     if not given.prompts:
         raise ImageError("There is no image of the object yet; add one first.")
     points.check(given.numbers["k"], given.numbers["clusters"])
     paths = [path for path, _ in given.prompts]
-    shown = with_masks(paths, [given.mask or None, *([None] * (len(paths) - 1))])
+    _prompts.check(paths)
+    shown = with_masks(paths, [given.mask or None, *([None] * (len(paths) - 1))], report=watch.check)
     return [picture for picture, _ in shown], shown[0][1]
 
 
 def _question(pool: EnginePool, jobs: Jobs, given: Given, prompts: list[Any], mask: Any, watch: Watch) -> Question:
     masks = [mask, *([None] * (len(prompts) - 1))]
     engine = pool.engine(given.asked)
-    return Question(engine, prompts, masks, folder=jobs.answers, stop=lambda: watch.ended, **given.numbers)
+    stop: dict[str, Any] = {"stop": lambda: watch.ended, "progress": lambda *_: watch.check()}
+    return Question(engine, prompts, masks, folder=jobs.answers, **stop, **given.numbers)
 
 
 def _verdict(tally: Tally, watch: Watch, given: Given) -> str:

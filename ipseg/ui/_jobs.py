@@ -1,45 +1,55 @@
-"""Long jobs of the page: each can be stopped by its own visitor, and works in a folder that is cleaned away."""
+"""Long jobs of the page: each can be stopped by its own visitor, and works in a folder that is removed at its end."""
 
 from __future__ import annotations
 
 import atexit
+import hashlib
 import shutil
 import tempfile
 import threading
 import time
-from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import gradio as gr
 
+from ipseg.ui._folder import ACTIVE
 from ipseg.ui._limits import Watch
 
-KEPT_SECONDS = 3600  # answers of a run that was stopped, so that it can go on
+SAVED_SECONDS = 3600  # answers of a run that was stopped, so that it can go on
+MOST_EARLY = 1000  # sessions whose stop came before their job
 
 
 class Jobs:
-    """Who runs what, by session. Safe to share between threads."""
+    """Who runs what, by session. Safe to share between threads. ``clock``: seconds since the epoch."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
         self._lock = threading.Lock()
         self._running: defaultdict[str, set[Watch]] = defaultdict(set)
-        self._early: set[str] = set()  # sessions that pressed stop while their job still waited in the queue
+        self._early: OrderedDict[str, float] = OrderedDict()  # who pressed stop while their job waited, and when
         self._folder: Path | None = None
 
     def arm(self, request: gr.Request) -> None:
         """A visitor has pressed run: what they stopped before is forgotten."""
         with self._lock:
-            self._early.discard(_session(request))
+            self._early.pop(_session(request), None)
 
     def stop(self, request: gr.Request) -> None:
         """Stop all jobs of a visitor, also the one that is still waiting."""
+        session, now = _session(request), self._clock()
         with self._lock:
-            for watch in self._running.get(_session(request), ()):
+            for watch in self._running.get(session, ()):
                 watch.stop()
-            if not self._running.get(_session(request)):
-                self._early.add(_session(request))
+            if not self._running.get(session):
+                self._early[session] = now
+                self._early.move_to_end(session)
+            while self._early and (
+                len(self._early) > MOST_EARLY or now - next(iter(self._early.values())) > SAVED_SECONDS
+            ):
+                self._early.popitem(last=False)
 
     @contextmanager
     def running(self, request: gr.Request | None, seconds: float) -> Iterator[Watch]:
@@ -47,8 +57,7 @@ class Jobs:
         watch, session = Watch(seconds), _session(request)
         with self._lock:
             self._running[session].add(watch)
-            if session in self._early:
-                self._early.discard(session)
+            if self._early.pop(session, None) is not None:
                 watch.stop()
         try:
             yield watch
@@ -61,30 +70,35 @@ class Jobs:
 
     @property
     def answers(self) -> Path:
-        """Where answers are kept for an hour, by their content; it goes with the process."""
+        """Where answers are saved for an hour, by their content; it is removed with the process."""
         folder = self._root() / "answers"
-        folder.mkdir(exist_ok=True)
-        for old in folder.iterdir():
-            if time.time() - old.stat().st_mtime > KEPT_SECONDS:
-                shutil.rmtree(old, ignore_errors=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with suppress(OSError):  # another job, or a cleaner, may remove any of it at any moment
+            for old in list(folder.iterdir()):
+                with suppress(OSError):
+                    if self._clock() - old.stat().st_mtime > SAVED_SECONDS:
+                        shutil.rmtree(old, ignore_errors=True)
         return folder
 
     @contextmanager
     def workplace(self) -> Iterator[Path]:
         """A folder for what one job makes; empty at first, gone at the end."""
-        folder = Path(tempfile.mkdtemp(dir=self._root()))
+        folder = Path(tempfile.mkdtemp(prefix=ACTIVE, dir=self._root()))
         try:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _root(self) -> Path:
+        """The folder of all jobs, with mode 0700; made anew where a cleaner of temporary files has removed it."""
         with self._lock:
-            if self._folder is None:
+            if self._folder is None or not self._folder.is_dir():
                 self._folder = Path(tempfile.mkdtemp(prefix="ipseg-jobs-"))
                 atexit.register(shutil.rmtree, self._folder, ignore_errors=True)
             return self._folder
 
 
 def _session(request: gr.Request | None) -> str:
-    return str(getattr(request, "session_hash", None) or "")
+    """A name of fixed length for a session; "" for none."""
+    given = str(getattr(request, "session_hash", None) or "")
+    return hashlib.blake2b(given.encode("utf-8", "replace"), digest_size=16).hexdigest() if given else ""

@@ -19,7 +19,7 @@ from gradio.processing_utils import save_bytes_to_cache
 from PIL import Image
 
 from ipseg import weights
-from ipseg.core import images
+from ipseg.core import images, resources
 from ipseg.core.types import ImageArray, InputError
 from ipseg.engine import build, hardware, zerogpu
 from ipseg.engine.placement import Placement
@@ -179,7 +179,8 @@ def error_messages() -> Iterator[None]:
     Put it around all that a job does: when it is over, its memory goes back too.
     """
     try:
-        yield
+        with resources.named():
+            yield
     except InputError as error:
         text = html.escape(without_folders(str(error)), quote=False)
         raise gr.Error(text, title="Please check", print_exception=False) from None
@@ -187,6 +188,28 @@ def error_messages() -> Iterator[None]:
         raise gr.Error(str(ended), title="Stopped", print_exception=False) from None
     finally:
         give_back()
+
+
+def name_shortages(page: gr.Blocks) -> None:
+    """A lack of memory or of room on the disk becomes one message wherever in an event it comes.
+
+    Gradio reads and writes files before and after a handler, outside :func:`error_messages`. On the instance, as
+    Gradio writes a file beside the source of every subclass.
+    """
+    inner: Any = page.process_api
+
+    async def process_api(*given: Any, **named: Any) -> Any:
+        try:
+            return await inner(*given, **named)
+        except gr.Error:
+            raise
+        except Exception as error:
+            said = resources.message(error)
+            if not said:
+                raise
+            raise gr.Error(said, title="Please check", print_exception=False) from None
+
+    page.process_api = process_api
 
 
 def shown(picture: ImageArray) -> ImageArray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from ipseg.core.types import ImageError, Points, Progress, Prompt, SettingError
 from ipseg.engine.protocol import Engine
 from ipseg.engine.spec import EngineSpec
 from ipseg.method import points
+from ipseg.ui import _prompts as prompts
 from ipseg.ui._pool import DISPLAY_SIDE, STEPS, EnginePool
 
 MOST = 50  # images searched at once here; more are for the tab of batches
@@ -45,6 +47,7 @@ class Question:
             raise ImageError("There is no image to search yet; add one on the right.")
         if len(self.images) > MOST:
             raise ImageError(f"There are {len(self.images)} images to search; give at most {MOST}, or use Batch.")
+        prompts.check(self.prompts, self.negative_prompt)
         points.check(self.numbers["k"], self.numbers["clusters"])
 
 
@@ -146,9 +149,10 @@ class Ready:
 def ready(pool: EnginePool, question: Question, report: Progress) -> Ready:
     """The engine of a question with its prompts; raises InputError where one cannot be used."""
     question.check()
+    look = partial(report, 0.0, "prompt")
     masks = [question.mask or None, *([None] * (len(question.prompts) - 1))]
-    shown = with_masks(list(question.prompts), masks, mask_value=question.mask_value)
-    others = [images.open_image(path) for path in question.negative_prompt]
+    shown = with_masks(list(question.prompts), masks, mask_value=question.mask_value, report=look)
+    others = prompts.opened(question.negative_prompt, look)
     if not pool.loaded(question.spec):
         report(0.0, "models")
     engine = pool.engine(question.spec)

@@ -6,7 +6,7 @@ import html
 import io
 import re
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,11 +61,16 @@ def distinct(paths: Sequence[str]) -> list[str]:
 
 
 def matched(
-    files: Sequence[str], names: Sequence[str], pictures: Sequence[ImageArray], orientations: Sequence[int]
+    files: Sequence[str],
+    names: Sequence[str],
+    pictures: Sequence[ImageArray],
+    orientations: Sequence[int],
+    look: Callable[[], None] = lambda: None,
 ) -> list[GivenMask | None]:
     """The truth of each image: the file of its name, or where no name fits, the file in its place.
 
-    ``orientations``: of EXIF, of the images' files. An empty truth says that the object is absent.
+    ``orientations``: of EXIF, of the images' files. An empty truth says that the object is absent. ``look`` is called
+    before each file is opened, and may raise.
     """
     if not files:
         return [None] * len(pictures)
@@ -77,10 +82,11 @@ def matched(
                 f"There are {len(files)} true masks for {len(pictures)} images; give as many, or name them alike."
             )
         named = list(files)
-    return [
-        read_mask(file, picture.shape[:2], orientation=turn, empty=True) if file else None
-        for file, picture, turn in zip(named, pictures, orientations, strict=True)
-    ]
+    found: list[GivenMask | None] = []
+    for file, picture, turn in zip(named, pictures, orientations, strict=True):
+        look()
+        found.append(read_mask(file, picture.shape[:2], orientation=turn, empty=True) if file else None)
+    return found
 
 
 def as_png(component: gr.components.Component, pixels: np.ndarray, name: str) -> str:

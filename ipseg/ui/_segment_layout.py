@@ -85,7 +85,7 @@ def build() -> Layout:
     return Layout(
         prompts, mask, negative_prompt, images, all_instances,
         run, verdict, several, slider, numbered, mask_file, cut_file, archive,
-        marked, sign, undo, clear, heat, saliency, steps, gr.State(Session()), examples,
+        marked, sign, undo, clear, heat, saliency, steps, gr.State(Session(), time_to_live=3600), examples,
     )  # fmt: skip
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import atexit
 import os
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,10 +17,13 @@ from ipseg.engine import hardware, zerogpu
 from ipseg.engine.placement import DTYPES, MODES, Placement
 from ipseg.engine.presets import BEST, BEST_ORDER, DEFAULT, PRESETS
 from ipseg.engine.spec import PRESET_CHOICES, EngineSpec
+from ipseg.ui import _folder
 from ipseg.ui._busy import Busy
 from ipseg.ui._gate import Gate, hosts_of, is_loopback
 from ipseg.ui._limits import ONE, Limits
 from ipseg.ui._pool import EnginePool
+from ipseg.ui._sessions import MOST as MOST_SESSIONS
+from ipseg.ui._sessions import Sessions
 from ipseg.ui._theme import CSS, theme
 
 
@@ -92,8 +97,37 @@ def engine_pool(chosen: argparse.Namespace) -> EnginePool:
     )
 
 
-def launch(demo: gr.Blocks, pool: EnginePool, chosen: argparse.Namespace) -> None:
-    """Print the address, and serve the page until it is stopped."""
+def private_folder() -> Path:
+    """Make the folder for all files of this server and use it from now on. Call it before a component is made.
+
+    It has mode 0700, lies in GRADIO_TEMP_DIR, else in the system's temporary folder, and :func:`launch` removes it.
+    """
+    folder, _ = _folder.make()
+    _folder.use(folder)
+    atexit.register(_folder.remove, folder)
+    return folder
+
+
+def launch(demo: gr.Blocks, pool: EnginePool, chosen: argparse.Namespace, folder: Path) -> None:
+    """Print the address, and serve the page until it is stopped, by Ctrl+C or SIGTERM; then remove ``folder``."""
+    demo.delete_cache = None  # the sweep does it
+    sweep = _folder.sweep_for(demo, folder, max(_folder.MAX_SECONDS, pool.limits.many + 600))
+    sweep.start()
+    if not os.environ.get("GRADIO_WATCH_DIRS"):  # Gradio's reload mode ends its own threads
+        signal.signal(signal.SIGTERM, _interrupted)
+    try:
+        _launch(demo, pool, chosen)
+    finally:
+        sweep.stop()
+        _folder.remove(folder)
+
+
+def _interrupted(*_: Any) -> None:
+    """SIGTERM ends the page as Ctrl+C does: it closes, and its files are removed."""
+    raise KeyboardInterrupt
+
+
+def _launch(demo: gr.Blocks, pool: EnginePool, chosen: argparse.Namespace) -> None:
     print(f"ipseg, engine: {pool.first.preset}. Open http://{chosen.host}:{chosen.port} - Ctrl+C stops it.", flush=True)
     if pool.reason:
         print(pool.reason, flush=True)
@@ -107,7 +141,8 @@ def launch(demo: gr.Blocks, pool: EnginePool, chosen: argparse.Namespace) -> Non
         max_file_size="64mb",
         run_history=False,
         ssr_mode=False,
-        app_kwargs={"middleware": _middleware(chosen)},
+        app_kwargs={"middleware": _middleware(chosen, demo)},
+        state_session_capacity=MOST_SESSIONS,
         max_threads=8,  # each thread has memory of its own
         share=chosen.share,
         auth=tuple(chosen.auth.split(":", 1)) if chosen.auth else None,
@@ -116,10 +151,14 @@ def launch(demo: gr.Blocks, pool: EnginePool, chosen: argparse.Namespace) -> Non
     )
 
 
-def _middleware(chosen: argparse.Namespace) -> list[Any]:
+def _middleware(chosen: argparse.Namespace, demo: gr.Blocks) -> list[Any]:
     """What every request passes before Gradio handles it, the outermost first."""
     hosts = hosts_of(chosen.host, share=chosen.share, allowed=chosen.allowed_host)
-    return [(Gate, (), {"hosts": hosts, "login": bool(chosen.auth)}), (Busy, (), {"most": chosen.max_queue})]
+    return [
+        (Gate, (), {"hosts": hosts, "login": bool(chosen.auth)}),
+        (Sessions, (), {"page": demo}),
+        (Busy, (), {"most": chosen.max_queue}),
+    ]
 
 
 def is_space() -> bool:

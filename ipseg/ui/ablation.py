@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from ipseg.core import images, store
-from ipseg.core.masks import with_masks
+from ipseg.core.masks import read_mask, with_masks
 from ipseg.core.types import ImageError, Progress
 from ipseg.engine.spec import EngineSpec
 from ipseg.method import refinement
@@ -124,7 +124,7 @@ def _handler(pool: EnginePool) -> Callable[..., tuple[Any, ...]]:
         """
         report = reporter(progress, pool.limits.many)
         with error_messages():
-            pair = _opened(prompt, image, thing, truth)
+            pair = _opened(prompt, image, thing, truth, partial(report, 0.0, "prompt"))
             whole = refinement.named(asked.resolve().config.refinement).needs_prior
             told = sections.Told(_looked(pool, asked, pair, report), pair, whole)
         return (
@@ -140,19 +140,23 @@ def _handler(pool: EnginePool) -> Callable[..., tuple[Any, ...]]:
     return look_inside
 
 
-def _opened(prompt: str | None, image: str | None, thing: str | None, truth: str | None) -> Pair:
+def _opened(
+    prompt: str | None, image: str | None, thing: str | None, truth: str | None, look: Callable[[], None]
+) -> Pair:
+    """The pair, opened; ``look`` is called before each file and may raise."""
     if not prompt:
         raise ImageError("There is no image of the object yet; add one on the left.")
     if not image:
         raise ImageError("There is no image to search yet; add one on the right.")
-    pairs = with_masks([prompt, image], [thing or None, truth or None])
+    pairs = with_masks([prompt, image], [thing or None, truth or None], report=look)
     known = [mask.mask if mask else None for _, mask in pairs]
     return Pair(pairs[0][0], pairs[1][0], *known)
 
 
 def _looked(pool: EnginePool, asked: EngineSpec, pair: Pair, report: Progress) -> Ablation:
-    """What is shipped is kept on disk; a visitor's own images never are."""
-    shipped = {images.fingerprint(pair.prompt), images.fingerprint(pair.image)} <= _shipped()
+    """Results for the example images alone are saved; those for a visitor's own images or masks never are."""
+    given = [part for part in (pair.prompt, pair.image, pair.thing, pair.truth) if part is not None]
+    shipped = {images.fingerprint(part) for part in given} <= _shipped()
     if not pool.loaded(asked):
         report(0.0, "models")
     engine = pool.engine(asked)
@@ -162,10 +166,12 @@ def _looked(pool: EnginePool, asked: EngineSpec, pair: Pair, report: Progress) -
 
 @cache
 def _shipped() -> frozenset[str]:
-    """The contents of the example images."""
+    """The contents of the example images and of their true masks."""
     folder = examples_folder()
     names = [name for row in EXAMPLES for name in row[:2]] if folder else []
-    return frozenset(images.fingerprint(images.open_image(_file(folder, "Images", name))) for name in names)
+    shown = [images.open_image(_file(folder, "Images", name)) for name in names]
+    masks = [read_mask(_file(folder, "Annotations", name)).mask for name in names]
+    return frozenset(images.fingerprint(each) for each in [*shown, *masks])
 
 
 def _file(folder: Path | None, kind: str, name: str) -> str:

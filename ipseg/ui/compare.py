@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -13,6 +14,7 @@ from ipseg.core.masks import GivenMask, with_masks
 from ipseg.core.types import ImageArray, ImageError, InputError
 from ipseg.engine.spec import EngineSpec
 from ipseg.studies import comparison
+from ipseg.ui import _prompts
 from ipseg.ui import _rows as rows
 from ipseg.ui._compare_fields import Layout, layout
 from ipseg.ui._controls import Controls
@@ -22,6 +24,7 @@ from ipseg.ui._signature import with_engine
 TITLE, ORDER = "Compare", 1
 
 MOST = 16  # images in one comparison
+MAX_PIXELS = 200_000_000  # of all of them together: 600 MB once opened
 
 
 def build(pool: EnginePool, controls: Controls) -> None:
@@ -40,7 +43,10 @@ def build(pool: EnginePool, controls: Controls) -> None:
         page.slider,
         **quiet,
     )
-    page.onto.click(_canvas(page.paint), page.prompt, page.paint, **quiet)
+    # In the queue, as everything that decodes an image
+    page.onto.click(
+        _canvas(page.paint), page.prompt, page.paint, show_progress="hidden", api_visibility="private", **JOBS
+    )
     page.prompt.change(lambda: None, None, page.paint, **quiet)
 
 
@@ -71,7 +77,7 @@ def _handler(pool: EnginePool, page: Layout) -> Callable[..., tuple[Any, ...]]:
         """
         report = reporter(progress, pool.limits.many)
         with error_messages():
-            question = _question(prompt, pictures, methods, mask, paint, truths)
+            question = _question(prompt, pictures, methods, mask, paint, truths, partial(report, 0.0, "prompt"))
             if not pool.loaded(asked):
                 report(0.0, "models")
             found = _answers(pool, pool.engine(asked), question, report)
@@ -107,8 +113,9 @@ def _question(
     mask: str | None,
     paint: str | None,
     truths: list[str] | None,
+    look: Callable[[], None],
 ) -> _Question:
-    """Everything that can be wrong is said before any work is done."""
+    """Everything that can be wrong is said before any work is done; ``look`` is called before a file is opened."""
     if not prompt:
         raise ImageError("There is no image of the object yet; add one on the left.")
     if not pictures:
@@ -116,11 +123,12 @@ def _question(
     if len(pictures) > MOST:
         raise ImageError(f"There are {len(pictures)} images; give at most {MOST} at once.")
     comparison.check(methods)
-    opened = [images.open_image(path) for path, _ in pictures]
-    names = rows.distinct([path for path, _ in pictures])
-    ((shown, given),) = with_masks(prompt, mask or None)
+    paths = [path for path, _ in pictures]
+    _prompts.check_pixels(paths, MAX_PIXELS, "The images to search")
+    opened, names = _prompts.opened(paths, look), rows.distinct(paths)
+    ((shown, given),) = with_masks(prompt, mask or None, report=look)
     given = given or rows.painted(paint, shown.shape[:2])
-    known = rows.matched(truths or [], names, opened, [images.orientation(path) for path, _ in pictures])
+    known = rows.matched(truths or [], names, opened, [images.orientation(path) for path in paths], look)
     return _Question(shown, given, opened, names, methods, known)
 
 

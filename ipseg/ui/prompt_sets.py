@@ -15,6 +15,7 @@ from ipseg.engine.spec import EngineSpec
 from ipseg.studies import galleries
 from ipseg.studies.galleries import Answer, Kind
 from ipseg.ui import _gallery
+from ipseg.ui import _prompts as bounds
 from ipseg.ui._controls import Controls
 from ipseg.ui._pool import JOBS, EnginePool, error_messages, reporter
 from ipseg.ui._signature import with_engine
@@ -84,14 +85,17 @@ def _handler(pool: EnginePool, kinds: Mapping[str, Kind]) -> Callable[..., tuple
             added = [path for path, _ in own or []]
             if len(added) > MOST:
                 raise ImageError(f"There are {len(added)} prompts of your own; give at most {MOST} at once.")
-            for path in added:
+            bounds.check(added)
+            for path in added:  # what cannot be used is said before any work is done
+                report(0.0, "prompt")
                 images.open_image(path)
             engine = pool.engine(asked)
             sets: dict[str, list[Path]] = {
                 f"set {name}": [one.picture for one in each] for name, each in kinds[kind].sets.items()
             }
             sets |= {f"yours {number + 1}": [Path(path)] for number, path in enumerate(added)}
-            found = galleries.answers(engine, sets, kinds[kind].inputs, progress=report)
+            own_sets = frozenset(sets) - {f"set {name}" for name in kinds[kind].sets}
+            found = galleries.answers(engine, sets, kinds[kind].inputs, progress=report, unsaved=own_sets)
         return _verdict(found, kinds[kind], asked.name), _prompts(sets, found), _answers(found)
 
     return prompt_sets

@@ -129,3 +129,32 @@ def fail_halfway(folder):
     with clips.Writer(folder, "half", 10, (48, 64)) as writer:
         writer.write(shot(0)[0])
         raise ZeroDivisionError
+
+
+class Header:
+    """A reader of a clip whose header states a size, and whose frames must not be decoded."""
+
+    def __init__(self, width: float, height: float) -> None:
+        self.stated = {cv2.CAP_PROP_FRAME_WIDTH: width, cv2.CAP_PROP_FRAME_HEIGHT: height}
+
+    def isOpened(self) -> bool:  # noqa: N802 - OpenCV's name
+        return True
+
+    def get(self, name: int) -> float:
+        return self.stated.get(name, 25.0)
+
+    def read(self):
+        raise AssertionError("decoded")
+
+    def release(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(("width", "height"), [(16_384, 16_384), (3841, 2160), (64, 8), (8192, 16)])
+def test_frames_are_measured_before_one_is_decoded(width, height, tmp_path, monkeypatch, one_message):
+    path = tmp_path / "large.mp4"
+    path.write_bytes(b"\0\0\0\x20ftypisom" + b"\0" * 100)
+    monkeypatch.setattr(clips.cv2, "VideoCapture", lambda *_: Header(width, height))
+    with pytest.raises(clips.ClipError, match=f"frames of {width}x{height} pixels") as caught:
+        clips.open_clip(path)
+    one_message(caught.value, names="large.mp4", folder=tmp_path)
