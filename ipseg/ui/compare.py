@@ -128,7 +128,8 @@ def _question(
     opened, names = _prompts.opened(paths, look), rows.distinct(paths)
     ((shown, given),) = with_masks(prompt, mask or None, report=look)
     given = given or rows.painted(paint, shown.shape[:2])
-    known = rows.matched(truths or [], names, opened, [images.orientation(path) for path in paths], look)
+    turns = [images.orientation(path) for path in paths] if truths else []
+    known = rows.matched(truths or [], names, opened, turns, look)
     return _Question(shown, given, opened, names, methods, known)
 
 

@@ -2,32 +2,37 @@
 
 from __future__ import annotations
 
-import itertools
-
 import pytest
 
 import ipseg
+from ipseg.core import masks
 
 
 class LateError(Exception):
     """The time is up."""
 
 
-@pytest.mark.parametrize("last", range(6))
-def test_progress_is_called_before_each_image_and_its_features(last, make_scene, monkeypatch):
-    engine, worked, calls = ipseg.load("offline"), [], []
-    view, features = type(engine)._view, type(engine.encodings).features
-    monkeypatch.setattr(type(engine), "_view", lambda *given: (worked.append("view"), view(*given))[1])
-    monkeypatch.setattr(type(engine.encodings), "features", lambda *given: (worked.append("f"), features(*given))[1])
+@pytest.mark.parametrize("last", range(9))
+def test_progress_is_called_before_each_image_is_opened_seen_and_described(last, make_scene, monkeypatch):
+    engine, opened, seen, calls = ipseg.load("offline"), [], [], []
+    open_image, view = masks.images.open_image, type(engine)._view
+    pictures = [make_scene(seed=seed)[0] for seed in range(3)]
+    monkeypatch.setattr(type(engine), "_view", lambda *given: (seen.append(1), view(*given))[1])
 
     def progress(share: float, step: str) -> None:
         assert step == "prompt"
-        calls.append(len(worked))
+        calls.append(step)
         if len(calls) > last:
             raise LateError
 
+    def counted(source, **named):
+        if any(source is picture for picture in pictures):
+            opened.append(source)
+        return open_image(source, **named)
+
+    monkeypatch.setattr(masks.images, "open_image", counted)
     with pytest.raises(LateError):
-        engine.prompt([make_scene(seed=seed)[0] for seed in range(3)], progress=progress)
-    assert worked.count("view") == min(last, 3)
+        engine.prompt(pictures, progress=progress)
+    assert len(opened) == min(last, 3)
+    assert len(seen) == min(max(last - 3, 0), 3)
     assert len(calls) == last + 1
-    assert all(before < after for before, after in itertools.pairwise(calls))  # work between any two calls
