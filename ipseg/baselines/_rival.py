@@ -14,14 +14,11 @@ from ipseg.core.masks import GivenMask, with_masks
 from ipseg.core.result import Result
 from ipseg.core.types import ImageError, Mask, Points, Progress, Similarity
 from ipseg.method.encodings import Encodings, Named, named
+from ipseg.method.prototype import NOTHING_STANDS_OUT
 from ipseg.method.steps import Steps
 
 ON_PARTS = "on the engine's parts"
 """The variant of a rival that has its models replaced by what the engine has."""
-
-NOTHING_STANDS_OUT = (
-    "Nothing stands out in the prompt image, so all of it was used; crop it to the object or give a mask."
-)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
-"""What a click adds to a mask or takes from it: the region around it that looks alike, up to the next clear edge.
+"""What a click adds to a mask or takes from it: the region around it of like colour, up to the next clear edge.
 
 A click spreads over the superpixels along the cheapest way (geodesic distance, Criminisi et al., 2008): far where the
-colour stays, hardly across an edge. Clicks of both kinds divide the ground between them; a minimum cut draws the line.
+colour stays, hardly across an edge. Clicks of both kinds divide the image between them; a minimum cut draws the line.
 """
 
 from __future__ import annotations

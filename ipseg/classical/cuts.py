@@ -35,12 +35,12 @@ def build(regions: Regions, texture: NDArray, smoothness: float = 1.0, width: fl
     contrast = np.exp(-plain / (2 * plain.mean() + 1e-6)) if len(plain) else plain
     weights = smoothness * regions.contact / np.sqrt(regions.area.mean()) * (0.9 * contrast + 0.1)
     edges = 1 - np.exp(-soft / (2 * max(soft.mean() if len(soft) else 0.0, 30.0)))
-    look = np.hstack([scaled, 0.5 * texture, 30.0 * regions.position])
-    return Graph(regions, weights, edges, gaussian(look, look, width))
+    descriptors = np.hstack([scaled, 0.5 * texture, 30.0 * regions.position])
+    return Graph(regions, weights, edges, gaussian(descriptors, descriptors, width))
 
 
 def minimum_cut(graph: Graph, unary: NDArray) -> NDArray[np.bool_]:
-    """The regions on the side of the source: (n,) bool; ``unary`` (n,) is positive where a region wants to be in."""
+    """The regions on the side of the source: (n,) bool; ``unary`` (n,) is positive where a region belongs inside."""
     n = len(unary)
     first, second = graph.regions.pairs.T
     nodes, source, sink = np.arange(n), np.full(n, n), np.full(n, n + 1)
@@ -56,12 +56,12 @@ def minimum_cut(graph: Graph, unary: NDArray) -> NDArray[np.bool_]:
     return np.isin(nodes, reached)
 
 
-def own_look(graph: Graph, inside: NDArray, unary: NDArray) -> NDArray[np.float64]:
-    """Log ratio, clipped to 3, of how often the image's own inside and outside look like each region: (n,)."""
+def colour_model(graph: Graph, inside: NDArray, unary: NDArray) -> NDArray[np.float64]:
+    """Log ratio, clipped to 3, of how often the image's own inside and outside resemble each region: (n,)."""
     share = graph.regions.area / graph.regions.area.mean()
-    belief = np.clip(0.9 * inside + 0.1 * sigmoid(unary), 0.02, 0.98)
-    fore = graph.kernel @ (share * belief) / (share * belief).sum()
-    back = graph.kernel @ (share * (1 - belief)) / (share * (1 - belief)).sum()
+    probability = np.clip(0.9 * inside + 0.1 * sigmoid(unary), 0.02, 0.98)
+    fore = graph.kernel @ (share * probability) / (share * probability).sum()
+    back = graph.kernel @ (share * (1 - probability)) / (share * (1 - probability)).sum()
     floor = 0.02 * max(fore.mean(), back.mean())
     return np.clip(np.log((fore + floor) / (back + floor)), -3, 3)
 
@@ -71,12 +71,12 @@ def propose(
     unary: NDArray,
     biases: tuple[float, ...] = (-0.8, -0.4, 0.0, 0.4, 0.8),
     rounds: int = 2,
-    look: float = 0.5,
+    colour: float = 0.5,
 ) -> list[NDArray[np.bool_]]:
     """Masks that fit ``unary`` (n,) log odds, from strict to generous, and their larger parts: distinct (n,) bool.
 
     Each cut is made again ``rounds`` times with the image's own inside and outside as a colour model, weighted
-    ``look`` (the iteration of GrabCut, Rother et al., 2004, with densities in place of mixtures).
+    ``colour`` (the iteration of GrabCut, Rother et al., 2004, with densities in place of mixtures).
     """
     share = graph.regions.area / graph.regions.area.mean()
     masks = []
@@ -85,7 +85,7 @@ def propose(
         for _ in range(rounds):
             if not mask.any() or mask.all():
                 break
-            better = minimum_cut(graph, (unary + 0.5 * bias + look * own_look(graph, mask, unary + bias)) * share)
+            better = minimum_cut(graph, (unary + 0.5 * bias + colour * colour_model(graph, mask, unary + bias)) * share)
             if (better == mask).all():
                 break
             mask = better
@@ -94,7 +94,7 @@ def propose(
 
 
 def _parts(regions: Regions, mask: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:
-    """The mask without crumbs and holes, and, when it falls apart, each of its three largest parts."""
+    """The mask without small parts and holes, and, when it falls apart, each of its three largest parts."""
     part = components(regions, mask)
     areas = np.bincount(part, regions.area * mask)
     tidy = [mask & (areas[part] >= 0.1 * areas.max())]
@@ -105,12 +105,12 @@ def _parts(regions: Regions, mask: NDArray[np.bool_]) -> list[NDArray[np.bool_]]
 
 
 def _distinct(masks) -> list[NDArray[np.bool_]]:
-    kept = {mask.tobytes(): mask for mask in masks if mask.any() and not mask.all()}
-    return list(kept.values())
+    distinct = {mask.tobytes(): mask for mask in masks if mask.any() and not mask.all()}
+    return list(distinct.values())
 
 
 def agreement(regions: Regions, mask: NDArray[np.bool_], unary: NDArray) -> float:
-    """Soft intersection over union of a mask with what ``unary`` (n,) log odds believe, in [0, 1]."""
+    """Soft intersection over union of a mask with what ``unary`` (n,) log odds say, in [0, 1]."""
     mass = regions.area * sigmoid(2 * unary)
     return float(mass[mask].sum() / (regions.area[mask].sum() + mass[~mask].sum()))
 

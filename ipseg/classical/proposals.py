@@ -22,21 +22,21 @@ def propose(picture: ImageArray) -> NDArray[np.bool_]:
     x = np.abs((np.arange(width) + 0.5) / width * 2 - 1)[None, :]
     y = np.abs((np.arange(height) + 0.5) / height * 2 - 1)[:, None]
     box, circle = np.maximum(x, y), x**2 + y**2
-    starts = [(box <= extent, box > ground, rounds) for extent, ground, rounds in FRAMES]
-    starts += [(circle < radius**2, box > ground, rounds) for radius, ground, rounds in ELLIPSES]
-    return np.stack([grab_cut(picture, inside, ground, rounds) for inside, ground, rounds in starts])
+    starts = [(box <= extent, box > background, rounds) for extent, background, rounds in FRAMES]
+    starts += [(circle < radius**2, box > background, rounds) for radius, background, rounds in ELLIPSES]
+    return np.stack([grab_cut(picture, inside, background, rounds) for inside, background, rounds in starts])
 
 
 def grab_cut(
-    picture: ImageArray, inside: NDArray[np.bool_], ground: NDArray[np.bool_] | None = None, rounds: int = 3
+    picture: ImageArray, inside: NDArray[np.bool_], background: NDArray[np.bool_] | None = None, rounds: int = 3
 ) -> NDArray[np.bool_]:
-    """GrabCut from a first guess ``inside``; ``ground`` stays outside: (h, w) bool.
+    """GrabCut from a first guess ``inside``; ``background`` stays outside: (h, w) bool.
 
     The random numbers of OpenCV belong to the thread and are seeded here, so the same input gives the same mask.
     """
     labels = np.where(inside, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
-    if ground is not None:
-        labels[ground] = cv2.GC_BGD
+    if background is not None:
+        labels[background] = cv2.GC_BGD
     guess = labels == cv2.GC_PR_FGD
     if min(guess.sum(), (~guess).sum()) < 8:  # too few pixels for a colour model
         return guess
@@ -46,7 +46,7 @@ def grab_cut(
     return labels == cv2.GC_PR_FGD
 
 
-def without_crumbs(mask: NDArray[np.bool_], share: float = 0.1) -> NDArray[np.bool_]:
+def largest_parts(mask: NDArray[np.bool_], share: float = 0.1) -> NDArray[np.bool_]:
     """The mask without the parts smaller than ``share`` of its largest one."""
     count, part, measures, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
     if count <= 2:

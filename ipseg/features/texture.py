@@ -2,7 +2,7 @@
 
 Each cell gets a short descriptor of its colour, its surroundings and their texture. It is lifted to random Fourier
 features of a Gaussian kernel (Rahimi and Recht, 2007), so the masked average of Eq. 5 is the kernel mean embedding of
-the object's descriptors (Smola et al., 2007) and its product with a cell is the density of the object's look there.
+the object's descriptors (Smola et al., 2007) and its product with a cell is the density of those descriptors there.
 """
 
 from __future__ import annotations

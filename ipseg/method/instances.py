@@ -1,9 +1,9 @@
 """Every instance of the object, not only the best: groups of points where the similarity has a hill, a mask for each.
 
-TopK gathers the most similar cells of the whole image, so one pass answers with what looks most like the prompt. Here
-every hill of the similarity that is parted from the others by a clear dip is a group; its cells alone may become
-positive points, those of the other groups are out of the game, and the paper's steps go on as ever. Groups whose masks
-turn out to be of one object are merged.
+TopK gathers the most similar cells of the whole image, so one pass gives a mask of what is most similar to the prompt.
+Here every hill of the similarity that is separated from the others by a clear dip is a group; its cells alone may
+become positive points, those of the other groups take no part, and the paper's steps follow. Groups whose masks turn
+out to be of one object are merged.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MOST = 24  # instances of one image
 HEIGHT = 0.6  # a hill begins here, the mean of the K most similar cells being 1 and of the K least similar 0
 PEAK = 0.7  # and reaches this at least
 DIP = 0.12  # between two hills
-SMALLEST = 0.15  # of the largest hill or mask: what covers less is a crumb of something
+SMALLEST = 0.15  # of the largest hill or mask: what covers less is a fragment
 AS_SURE = 0.4  # of the best instance's score: what scores less is something else
 SAME = 0.6  # masks whose intersection over union is more than this show one object
 

@@ -16,6 +16,9 @@ from ipseg.core.types import Array, FeatureMap, Frame, PromptFeatures, Prototype
 from ipseg.method import presence
 from ipseg.method.config import IPSegConfig
 
+NOTHING_STANDS_OUT = (
+    "Nothing stands out in the prompt image, so all of it was used; crop it to the object or give a mask."
+)
 SAMPLINGS = {"area": geometry.to_cells, "nearest": geometry.sample_cells}
 """How a cell gets its value from the pixels of a map."""
 
@@ -72,7 +75,7 @@ def view_cells(view: View, config: IPSegConfig, frame: Frame) -> NDArray[np.bool
 def notices(view: View) -> Iterator[str]:
     """What a person should know about a prompt image, one message each."""
     if view.cells.sum() == geometry.cells_inside(view.frame).sum():
-        yield "Nothing stands out in the prompt image, so all of it was used; crop it to the object or give a mask."
+        yield NOTHING_STANDS_OUT
 
 
 def average(features: Sequence[FeatureMap], cells: NDArray[np.bool_]) -> dict[str, Array]:

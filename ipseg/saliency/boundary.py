@@ -51,8 +51,8 @@ class BoundarySaliency:
         fine = superpixels(lab, self.settings.fine)
         odds = self._log_odds(lab, texture, fine)
         graph = cuts.build(fine, fine.mean(texture))
-        belief = 0.5 * _best_mask(graph, odds) + 0.5 * cuts.sigmoid(2 * odds)
-        low = belief[fine.labels].astype(np.float32)
+        probability = 0.5 * _best_mask(graph, odds) + 0.5 * cuts.sigmoid(2 * odds)
+        low = probability[fine.labels].astype(np.float32)
         return np.clip(cv2.resize(low, picture.shape[1::-1], interpolation=cv2.INTER_LINEAR), 0, 1)
 
     def _log_odds(self, lab: NDArray, texture: NDArray, fine: Regions) -> NDArray[np.float64]:
@@ -60,10 +60,10 @@ class BoundarySaliency:
         energy = coarse.mean(texture)
         maps = []
         for light, colour, rough in settings.spaces:
-            look = coarse.colour * (light, colour, colour)
-            maps.append(robust_background(coarse, np.hstack([look, rough * energy]) if rough else look))
+            descriptors = coarse.colour * (light, colour, colour)
+            maps.append(robust_background(coarse, np.hstack([descriptors, rough * energy]) if rough else descriptors))
         salient = np.mean([_to_one(fine.mean(found[coarse.labels])) for found, _ in maps], axis=0)
-        apart = np.mean([1 - fine.mean(ground[coarse.labels]) for _, ground in maps], axis=0)
+        apart = np.mean([1 - fine.mean(background[coarse.labels]) for _, background in maps], axis=0)
         total = np.clip(salient, 0, 1) + settings.background * apart + settings.middle * centre_prior(fine)
         return np.clip(settings.gain * (total - _otsu(total, fine.area)), -2.5, 2.5)
 
@@ -72,19 +72,19 @@ def _best_mask(graph: cuts.Graph, odds: NDArray) -> NDArray[np.bool_]:
     masks = cuts.propose(graph, odds)
     if not masks:
         return odds > 0
-    worth = [cuts.agreement(graph.regions, mask, odds) + 0.5 * cuts.outline_contrast(graph, mask) for mask in masks]
-    return masks[int(np.argmax(worth))]
+    scores = [cuts.agreement(graph.regions, mask, odds) + 0.5 * cuts.outline_contrast(graph, mask) for mask in masks]
+    return masks[int(np.argmax(scores))]
 
 
-def robust_background(regions: Regions, look: NDArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Optimised saliency and background probability of each region, (n,) in [0, 1] both; ``look`` is (n, C)."""
-    apart = np.sqrt(np.maximum(((look[:, None] - look[None]) ** 2).sum(-1), 0))
+def robust_background(regions: Regions, descriptors: NDArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Optimised saliency and background probability of each region, (n,) in [0, 1] both; ``descriptors`` is (n, C)."""
+    apart = np.sqrt(np.maximum(((descriptors[:, None] - descriptors[None]) ** 2).sum(-1), 0))
     touching = np.zeros((regions.n, regions.n), dtype=bool)
     touching[regions.pairs[:, 0], regions.pairs[:, 1]] = touching[regions.pairs[:, 1], regions.pairs[:, 0]] = True
-    ground = _background_probability(regions, apart, touching)
+    background = _background_probability(regions, apart, touching)
     away = np.sqrt(((regions.position[:, None] - regions.position[None]) ** 2).sum(-1))
-    contrast = _unit((apart * np.exp(-(away**2) / (2 * 0.4**2))) @ ground)
-    return _optimise(regions, apart, touching, ground, contrast), ground
+    contrast = _unit((apart * np.exp(-(away**2) / (2 * 0.4**2))) @ background)
+    return _optimise(regions, apart, touching, background, contrast), background
 
 
 def _background_probability(regions: Regions, apart: NDArray, touching: NDArray) -> NDArray[np.float64]:
@@ -103,14 +103,14 @@ def _background_probability(regions: Regions, apart: NDArray, touching: NDArray)
 
 
 def _optimise(
-    regions: Regions, apart: NDArray, touching: NDArray, ground: NDArray, contrast: NDArray
+    regions: Regions, apart: NDArray, touching: NDArray, background: NDArray, contrast: NDArray
 ) -> NDArray[np.float64]:
-    """The quadratic optimisation: ground to 0, contrast to 1, alike neighbours (two steps far) to each other."""
+    """The quadratic optimisation: background to 0, contrast to 1, alike neighbours (two steps far) to each other."""
     near = touching | ((touching.astype(np.float32) @ touching.astype(np.float32)) > 0)
     near[np.ix_(regions.border, regions.border)] = True
     np.fill_diagonal(near, False)
     weights = np.where(near, np.exp(-(apart**2) / (2 * 10.0**2)) + 0.1, 0)
-    system = np.diag(weights.sum(1) + 5 * ground + contrast + 1e-6) - weights
+    system = np.diag(weights.sum(1) + 5 * background + contrast + 1e-6) - weights
     return _unit(np.linalg.solve(system, contrast))
 
 

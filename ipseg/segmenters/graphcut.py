@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipseg.classical import clicks, cuts
-from ipseg.classical.proposals import grab_cut, outline_contrast, parts_with, propose, without_crumbs
+from ipseg.classical.proposals import grab_cut, outline_contrast, parts_with, propose, largest_parts
 from ipseg.classical.regions import superpixels, to_lab, working_picture
 from ipseg.classical.texture import texture_energy
 from ipseg.core.types import Candidates, ImageArray, Points
@@ -51,7 +51,7 @@ class GraphCut:
         self.settings = settings
 
     def encode(self, picture: ImageArray) -> Encoding:
-        """Superpixels with their neighbours and likeness, proposals, and a guide for the outline."""
+        """Superpixels with their neighbours and kernel, proposals, and a guide for the outline."""
         lab = to_lab(working_picture(picture, self.settings.side))
         regions = superpixels(lab, self.settings.regions)
         graph = cuts.build(regions, regions.mean(texture_energy(lab)))
@@ -106,7 +106,7 @@ class GraphCut:
     def _candidates(self, encoding: Encoding, points: Points, odds: NDArray) -> NDArray[np.bool_]:
         """Proposals, the odds cut at pixels, the odds cut at superpixels: (n, h, w) bool, none empty.
 
-        Of a mask that falls apart, the parts that hold a positive point are kept.
+        Of a mask that falls apart, the parts that hold a positive point are taken.
         """
         regions, size = encoding.graph.regions, odds.shape[::-1]
         unary = regions.mean(cv2.resize(odds, regions.labels.shape[::-1], interpolation=cv2.INTER_LINEAR))
@@ -114,8 +114,8 @@ class GraphCut:
         rough = [cv2.resize(each.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0 for each in rough]
         found = [*encoding.proposals, grab_cut(encoding.small, odds > 0, rounds=2), *rough]
         inside = points.positive * (np.array(size) / encoding.size[::-1])
-        kept = [parts_with(without_crumbs(each), inside) for each in found if each.any()]
-        tidy = {each.tobytes(): each for each in kept}
+        parts = [parts_with(largest_parts(each), inside) for each in found if each.any()]
+        tidy = {each.tobytes(): each for each in parts}
         return np.stack(list(tidy.values()) or [odds >= np.quantile(odds, 0.9)])
 
     def _odds(self, encoding: Encoding, points: Points, mask: NDArray | None, box: tuple | None) -> NDArray[np.float32]:
@@ -147,7 +147,7 @@ def _places(encoding: Encoding) -> NDArray[np.float64]:
 
 
 def _from_points(encoding: Encoding, near: list[NDArray]) -> NDArray[np.float32]:
-    """Log odds from the look of the places under the points, when there is no map to go by: (h, w)."""
+    """Log odds from the descriptors of the places under the points, when there is no map to go by: (h, w)."""
     regions, shape = encoding.graph.regions, encoding.small.shape[:2]
     densities = []
     for weights in near:
@@ -159,10 +159,10 @@ def _from_points(encoding: Encoding, near: list[NDArray]) -> NDArray[np.float32]
 
 
 def _agreement(masks: NDArray[np.bool_], odds: NDArray) -> NDArray[np.float32]:
-    """Soft intersection over union of (n, h, w) masks with what (h, w) log odds believe: (n,) in [0, 1]."""
-    belief = cuts.sigmoid(odds)
-    inside = (masks * belief).sum((1, 2))
-    return (inside / (masks.sum((1, 2)) + belief.sum() - inside + 1e-9)).astype(np.float32)
+    """Soft intersection over union of (n, h, w) masks with what (h, w) log odds say: (n,) in [0, 1]."""
+    probability = cuts.sigmoid(odds)
+    inside = (masks * probability).sum((1, 2))
+    return (inside / (masks.sum((1, 2)) + probability.sum() - inside + 1e-9)).astype(np.float32)
 
 
 def _logits(masks: NDArray[np.bool_]) -> NDArray[np.float32]:

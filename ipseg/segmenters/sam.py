@@ -1,6 +1,6 @@
 """SAM, the segmenter of the paper (ViT-H), from the segment-anything package: one encoding per image, then prompts.
 
-Nothing is kept between two calls, so threads may share one model: what an image gave lies in its encoding.
+Nothing is stored between two calls, so threads may share one model: what an image gave lies in its encoding.
 """
 
 from __future__ import annotations

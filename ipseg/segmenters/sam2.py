@@ -1,6 +1,6 @@
 """SAM 2.1 through transformers: a segmenter for machines where ViT-H is too slow; not in the paper.
 
-The image is squashed to the model's square, as its makers do. Nothing is kept between two calls, so threads may share
+The image is squashed to the model's square, as its makers do. Nothing is stored between two calls, so threads may share
 one model: what an image gave lies in its encoding.
 """
 

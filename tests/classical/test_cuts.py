@@ -81,7 +81,7 @@ def test_the_graph_of_two_colours_parts_them_cheaply():
 
 def test_own_colours_pull_a_region_to_its_like():
     alike = cuts.build(ROW, np.zeros((4, 1)))
-    pull = cuts.own_look(alike, np.array([True, False, False, False]), np.array([1.0, 0.0, -1.0, -1.0]))
+    pull = cuts.colour_model(alike, np.array([True, False, False, False]), np.array([1.0, 0.0, -1.0, -1.0]))
     assert pull[1] > 0 > pull[2]
     assert np.abs(pull).max() <= 3
 
