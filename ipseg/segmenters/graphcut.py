@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipseg.classical import clicks, cuts
-from ipseg.classical.proposals import grab_cut, outline_contrast, parts_with, propose, largest_parts
+from ipseg.classical.proposals import grab_cut, largest_parts, outline_contrast, parts_with, propose
 from ipseg.classical.regions import superpixels, to_lab, working_picture
 from ipseg.classical.texture import texture_energy
 from ipseg.core.types import Candidates, ImageArray, Points
