@@ -40,6 +40,15 @@ def test_the_weight_of_stable_diffusion():
     assert "sd15" not in without.weights
 
 
+def test_stable_diffusion_weighs_a_tenth_by_default():
+    """dino + 0.1 (0.3 s3 + 0.2 s4 + 0.1 s5), as in the released script."""
+    expected = {"s3": 0.03, "s4": 0.02, "s5": 0.01}
+    chosen = EngineSpec("paper", features="clip+stable_diffusion").resolve().scorer[1]["weights"]
+    assert chosen == pytest.approx({"clip": 1.0, **expected})
+    for preset in ("paper", "released"):
+        assert PRESETS[preset].scorer[1]["weights"] == pytest.approx({"dinov2": 1.0, **expected})
+
+
 def test_each_source_alone_is_on_the_same_grid():
     for source in ("dinov2", "clip", "mae", "stable_diffusion"):
         assert EngineSpec("paper", features=source).resolve().features[1]["grid"] == 60
