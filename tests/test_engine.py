@@ -130,5 +130,5 @@ def test_on_photographs_it_beats_saliency_alone_and_refuses_strangers(engine, tm
     assert mean.miou >= 0.85
     assert mean.miou > mean.saliency
     assert min(row.worst for row in rows) >= 0.3
-    assert presence.kept >= 0.8
+    assert presence.detected >= 0.8
     assert presence.refused >= 0.8

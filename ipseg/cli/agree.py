@@ -1,4 +1,4 @@
-"""Tell on how many pairs a precision chooses the same points as float32.
+"""Print on how many pairs a precision chooses the same points as float32.
 
 FOLDER is in PerSeg's layout; every ordered pair of images of one object counts. A pair agrees when every point of one
 precision has a point of the other within a cell of it, positive and negative alike.
@@ -23,19 +23,19 @@ EXACT = "float32"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``ipseg agree``."""
     parser.add_argument("data", metavar="FOLDER", type=Path, help="holds Images/<object>/NN.jpg")
-    parser.add_argument("--pairs", metavar="N", type=int, default=0, help="ask about N pairs, evenly spread; 0: all")
+    parser.add_argument("--pairs", metavar="N", type=int, default=0, help="use N pairs, evenly spread; 0: all")
     _engine.add_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Choose points in both precisions, one after the other, and count."""
     if arguments.dtype in ("auto", EXACT):
-        raise SettingError(f"--dtype is {arguments.dtype}; choose float16 or bfloat16, which {EXACT} is held against.")
+        raise SettingError(f"--dtype is {arguments.dtype}; choose float16 or bfloat16, which is compared with {EXACT}.")
     if arguments.pairs < 0:
         raise InputError(f"--pairs is {arguments.pairs}; give 0 or more.")
-    episodes = list(perseg.episodes(perseg.pictures(arguments.data)))
+    episodes = list(perseg.episodes(perseg.samples(arguments.data)))
     if not episodes:
-        raise InputError(f"{arguments.data} has no object with two images; add a second one to ask about.")
+        raise InputError(f"{arguments.data} has no object with two images; add a second one.")
     if arguments.pairs:
         chosen = np.linspace(0, len(episodes) - 1, min(arguments.pairs, len(episodes))).round().astype(int)
         episodes = [episodes[index] for index in np.unique(chosen)]
@@ -54,15 +54,15 @@ def agree(one: Points, other: Points, cell: tuple[float, float]) -> bool:
 def _points(
     arguments: argparse.Namespace, dtype: str, episodes: list[perseg.Episode]
 ) -> tuple[list[Points], list[tuple[float, float]]]:
-    """The points of every episode and the size of a cell there; the engine is let go afterwards."""
+    """The points of every episode and the size of a cell there; the engine is released afterwards."""
     own = argparse.Namespace(**{**vars(arguments), "dtype": dtype})
     found, cells = [], []
     with _engine.built(own) as engine:
         for number, episode in enumerate(episodes):
             _report(dtype, number, len(episodes))
-            points, likeness = engine.choose_points(engine.prompt(episode.prompt.image), episode.query.image)
+            points, similarity = engine.choose_points(engine.prompt(episode.prompt.image), episode.query.image)
             found.append(points)
-            cells.append(likeness.frame.cell)
+            cells.append(similarity.frame.cell)
     return found, cells
 
 

@@ -1,1 +1,1 @@
-"""Datasets as episodes, one file per layout."""
+"""Datasets as episodes (prompt image, query image), one file per layout."""

@@ -13,8 +13,8 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
 
 @dataclass(frozen=True)
-class Picture:
-    """One annotated image of one object."""
+class Sample:
+    """One annotated image of one object; ``truth`` is the file of its ground-truth mask, of the image's size."""
 
     object: str
     image: Path
@@ -28,10 +28,10 @@ class Picture:
 
 @dataclass(frozen=True)
 class Episode:
-    """One question: what ``prompt`` shows, wanted in ``query``. Whether it is there at all follows from the objects."""
+    """The object of ``prompt`` is to be segmented in ``query``; it is present when both are samples of one object."""
 
-    prompt: Picture
-    query: Picture
+    prompt: Sample
+    query: Sample
 
     @property
     def present(self) -> bool:
@@ -39,25 +39,25 @@ class Episode:
         return self.prompt.object == self.query.object
 
 
-def pictures(folder: Path) -> list[Picture]:
+def samples(folder: Path) -> list[Sample]:
     """Every image that has an annotation, sorted. Raises :class:`InputError` when the layout is not there."""
     if not (folder / "Images").is_dir() or not (folder / "Annotations").is_dir():
         raise InputError(f"{folder} has no folders Images and Annotations; give a folder in PerSeg's layout.")
     found = [
-        Picture(image.parent.name, image, truth)
+        Sample(image.parent.name, image, truth)
         for image in sorted((folder / "Images").glob("*/*"))
         if image.suffix.lower() in SUFFIXES
         and (truth := folder / "Annotations" / image.parent.name / f"{image.stem}.png").is_file()
     ]
-    double = [name for name, count in Counter(picture.name for picture in found).items() if count > 1]
+    double = [name for name, count in Counter(sample.name for sample in found).items() if count > 1]
     if double:
-        raise InputError(f"{folder} has several images {double[0]}; keep one of them.")
+        raise InputError(f"{folder} has several images {double[0]}; delete all but one.")
     if not found:
         raise InputError(f"{folder} has no image Images/<object>/NN.jpg with its Annotations/<object>/NN.png.")
     return found
 
 
-def episodes(found: list[Picture], *, absent: bool = False) -> Iterator[Episode]:
+def episodes(found: list[Sample], *, absent: bool = False) -> Iterator[Episode]:
     """Every ordered pair of different images of one object; with ``absent``, every pair of different objects."""
     for prompt in found:
         for query in found:

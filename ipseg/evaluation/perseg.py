@@ -1,9 +1,9 @@
 """Image-prompt segmentation on a folder in PerSeg's layout: every ordered pair, no mask given.
 
 Protocol: the prompt is an image without its mask; the query is another image of the same object; IoU at the query's
-own size, without the border of a label image. Pairs of different objects ask the other question, whether the object is
-there at all. An image whose truth is empty does not show its object: it is no prompt, has no IoU, and as a query it
-asks that other question.
+own size, without the border of a label image. Pairs of different objects measure presence
+detection. An image whose truth is empty does not show its object: it is no prompt, has no IoU, and as a query it counts
+as a pair without the object.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ipseg.method.encodings import named
 
 NAMED = 8  # images with an empty truth that are named
 
-Truth = Callable[[perseg.Picture], GivenMask]
+Truth = Callable[[perseg.Sample], GivenMask]
 """Reads the truth of an image."""
 
 
@@ -40,15 +40,15 @@ class Row:
     miou: float  # of the best guess, whether or not the pair was refused
     saliency: float  # mIoU of the query image's own saliency, cut by Otsu's threshold
     worst: float  # the lowest IoU of a pair
-    kept: float  # share of pairs that were found
+    detected: float  # share of pairs that were found
 
 
 @dataclass(frozen=True)
 class Presence:
-    """How well the score separates the pairs that show the object from those that do not."""
+    """How well the presence score separates the pairs that show the object from those that do not."""
 
     threshold: float
-    kept: float  # share of the pairs of one object that were found
+    detected: float  # share of the pairs of one object that were found
     refused: float  # share of the pairs without the object that were not
     absent_pairs: int
     auc: float  # area under the ROC curve of the score
@@ -61,7 +61,7 @@ class Evaluation:
 
     rows: list[Row]
     presence: Presence | None
-    notices: tuple[str, ...] = ()  # what a person should know about the truths, one message each
+    notices: tuple[str, ...] = ()  # about the ground truths, one message each
 
 
 def evaluate(
@@ -73,35 +73,35 @@ def evaluate(
     mask_value: int | None = None,
     report: Callable[[int, int], None] = lambda a, b: None,
 ) -> Evaluation:
-    """Predict and score ``data``. Of the pairs of different objects at most ``absent`` are asked, evenly spread.
+    """Predict and score ``data``. Of the pairs of different objects at most ``absent`` are predicted, evenly spread.
 
     ``mask_value`` chooses one of several values of the truths, as :func:`ipseg.core.masks.read_mask` does. All truths
     are read before the first prediction. Raises :class:`InputError` for data that cannot be evaluated.
     """
     truth = partial(_truth, mask_value=mask_value)
-    found = perseg.pictures(data)
+    found = perseg.samples(data)
     empty: list[str] = []
     assumed: list[str] = []
-    for picture in found:  # each truth is read again when it is scored: the masks of all would fill the memory
-        known = truth(picture)
-        empty += [picture.name] if known.empty else []
+    for sample in found:  # read again when it is scored: all masks together may not fit into memory
+        known = truth(sample)
+        empty += [sample.name] if known.empty else []
         assumed += known.notices
-    shown = [picture for picture in found if picture.name not in empty]
+    shown = [sample for sample in found if sample.name not in empty]
     present = list(perseg.episodes(shown))
     if not present:
-        raise InputError(f"{data} has no object with two images that show it; add a second one to ask about.")
-    hidden = [episode for episode in perseg.episodes(found) if _asks(episode, empty)]
+        raise InputError(f"{data} has no object with two images that show it; add a second one.")
+    hidden = [episode for episode in perseg.episodes(found) if _query_is_empty(episode, empty)]
     others = [episode for episode in perseg.episodes(found, absent=True) if episode.prompt.name not in empty]
     apart = hidden + _spread(others, absent)
     target = predict.folder(runs, engine, data)
     answers = list(predict.predict(engine, present + apart, target, report))
-    alone = {picture.name: _saliency_alone(engine, picture, truth) for picture in shown}
+    alone = {sample.name: _saliency_alone(engine, sample, truth) for sample in shown}
     scored = [(episode, record, _iou(target, episode, record, truth)) for episode, record in answers[: len(present)]]
     rows = [_row(name, [s for s in scored if s[0].query.object == name], alone) for name in _objects(shown)]
     rows.append(_row("mean of pairs", scored, alone))
     refusals = [record for _, record in answers[len(present) :]]
     presence = _presence(engine, [record for _, record, _ in scored], refusals, len(hidden))
-    return Evaluation(rows, presence, (*_about_empty(empty), *assumed))
+    return Evaluation(rows, presence, (*_empty_truth_notice(empty), *assumed))
 
 
 def table(found: Evaluation) -> str:
@@ -111,7 +111,8 @@ def table(found: Evaluation) -> str:
         "| object | pairs | IPSeg mIoU | saliency alone | worst pair | found |",
         "|---|---:|---:|---:|---:|---:|",
         *(
-            f"| {row.object} | {row.pairs} | {row.miou:.3f} | {row.saliency:.3f} | {row.worst:.3f} | {row.kept:.0%} |"
+            f"| {row.object} | {row.pairs} | {row.miou:.3f} | {row.saliency:.3f} | {row.worst:.3f} "
+            f"| {row.detected:.0%} |"
             for row in rows
         ),
     ]
@@ -121,8 +122,8 @@ def table(found: Evaluation) -> str:
             without = f"without the object ({presence.empty_truths} of them by an empty truth)"
         lines += [
             "",
-            f"Presence, threshold {presence.threshold:.2f}: {presence.kept:.0%} of the pairs of one object are found, "
-            f"{presence.refused:.0%} of {presence.absent_pairs} pairs {without} are refused "
+            f"Presence, threshold {presence.threshold:.2f}: {presence.detected:.0%} of the pairs of one object are "
+            f"found, {presence.refused:.0%} of {presence.absent_pairs} pairs {without} are refused "
             f"(area under the curve {presence.auc:.2f}).",
         ]
     for notice in found.notices:
@@ -130,8 +131,8 @@ def table(found: Evaluation) -> str:
     return "\n".join(lines)
 
 
-def _about_empty(names: list[str]) -> list[str]:
-    """What the evaluation says of images whose truth is empty."""
+def _empty_truth_notice(names: list[str]) -> list[str]:
+    """The notice about images whose truth is empty: one message, or none."""
     if not names:
         return []
     several = ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
@@ -140,16 +141,16 @@ def _about_empty(names: list[str]) -> list[str]:
     ]
 
 
-def _asks(episode: perseg.Episode, empty: list[str]) -> bool:
-    """Whether the pair of one object asks about an image that does not show it."""
+def _query_is_empty(episode: perseg.Episode, empty: list[str]) -> bool:
+    """Whether the query of a pair of one object has an empty truth, and its prompt has not."""
     return episode.query.name in empty and episode.prompt.name not in empty
 
 
 def _row(name: str, scored: list, alone: dict[str, float]) -> Row:
     ious = [value for _, _, value in scored]
-    kept = np.mean([record["found"] for _, record, _ in scored])
+    detected = np.mean([record["found"] for _, record, _ in scored])
     saliency = np.mean([alone[episode.query.name] for episode, _, _ in scored])
-    return Row(name, len(scored), float(np.mean(ious)), float(saliency), min(ious), float(kept))
+    return Row(name, len(scored), float(np.mean(ious)), float(saliency), min(ious), float(detected))
 
 
 def _presence(engine: Engine, present: list[dict], absent: list[dict], empty_truths: int) -> Presence | None:
@@ -165,23 +166,23 @@ def _presence(engine: Engine, present: list[dict], absent: list[dict], empty_tru
     )
 
 
-def _saliency_alone(engine: Engine, picture: perseg.Picture, truth: Truth) -> float:
-    values = engine.encodings.saliency(named(picture.image))
+def _saliency_alone(engine: Engine, sample: perseg.Sample, truth: Truth) -> float:
+    values = engine.encodings.saliency(named(sample.image))
     flat = values.min() == values.max()
     mask = np.zeros(values.shape, bool) if flat else values > threshold_otsu(values)
-    known = truth(picture)
+    known = truth(sample)
     return iou(mask, known.mask, known.ignored)
 
 
-def _truth(picture: perseg.Picture, mask_value: int | None) -> GivenMask:
-    size = images.open_image(picture.image).shape[:2]
+def _truth(sample: perseg.Sample, mask_value: int | None) -> GivenMask:
+    size = images.open_image(sample.image).shape[:2]
     return read_mask(
-        picture.truth,
+        sample.truth,
         size,
         mask_value=mask_value,
-        orientation=images.orientation(picture.image),
+        orientation=images.orientation(sample.image),
         empty=True,
-        name=f"{picture.truth.name} of {picture.object}",
+        name=f"{sample.truth.name} of {sample.object}",
     )
 
 
@@ -190,8 +191,8 @@ def _iou(target: Path, episode: perseg.Episode, record: dict, truth: Truth) -> f
     return iou(predict.read_mask(target, record), known.mask, known.ignored)
 
 
-def _objects(found: list[perseg.Picture]) -> list[str]:
-    names = [picture.object for picture in found]
+def _objects(found: list[perseg.Sample]) -> list[str]:
+    names = [sample.object for sample in found]
     return [name for name in sorted(set(names)) if names.count(name) > 1]
 
 

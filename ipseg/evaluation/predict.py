@@ -1,7 +1,7 @@
-"""Predict every episode and keep the answers: scoring needs no engine, and a killed run goes on where it stopped.
+"""Predict every episode and save the predictions: scoring needs no engine, and a killed run continues where it stopped.
 
-A folder of predictions is named after everything that decides them: engine, settings, data and code. A change of any of
-them is another folder, never a silent mixture.
+A folder of predictions is named by a hash of everything that decides them: engine, settings, data and code. A change of
+any of them gives another folder.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ipseg.engine.protocol import Engine
 
 
 def folder(root: Path, engine: Engine, data: Path) -> Path:
-    """Where the predictions of this engine, with this code, on this data belong."""
+    """The folder below ``root`` for the predictions of this engine, with this code, on this data."""
     source = hashlib.blake2b(decides(engine), digest_size=8)
     for file in sorted(data.glob("*/*/*")):
         source.update(f"{file.relative_to(data)} {file.stat().st_size} {file.stat().st_mtime_ns}".encode())
@@ -33,7 +33,7 @@ def folder(root: Path, engine: Engine, data: Path) -> Path:
 
 
 def decides(engine: Engine) -> bytes:
-    """All but the images that decides an answer, as a digest: the code, and the engine's settings and weights."""
+    """A digest (32 bytes) of what decides a prediction besides the images: code, settings and weights."""
     source = hashlib.blake2b(digest_size=32)
     for file in sorted(Path(ipseg.__file__).parent.rglob("*.py")):
         source.update(file.read_bytes())
@@ -45,20 +45,20 @@ def decides(engine: Engine) -> bytes:
 def predict(
     engine: Engine, episodes: list[Episode], target: Path, report: Callable[[int, int], None] = lambda done, of: None
 ) -> Iterator[tuple[Episode, dict]]:
-    """Answer each episode, or read the answer that is already in ``target``; yields (episode, record) in order.
+    """Predict each episode, or read the prediction that is already in ``target``; yields (episode, record) in order.
 
     A record holds ``found``, ``score``, ``seconds`` (of the whole call) and the name of the mask's PNG file.
     """
     target.mkdir(parents=True, exist_ok=True)
     record = _record(engine)
-    target.with_name(f"{target.name}.json").write_text(to_json(record, indent=2))  # what answered, weights and all
+    target.with_name(f"{target.name}.json").write_text(to_json(record, indent=2))  # settings, weights
     for number, episode in enumerate(episodes):
         report(number, len(episodes))
         names = (episode.prompt.name, episode.query.name)
         stem = "_to_".join(name.replace("_", "__").replace("/", "_-") for name in names)  # no two pairs alike
         path = target / f"{stem}.json"
         if not path.is_file():
-            _answer(engine, episode, path)
+            _predict(engine, episode, path)
         yield episode, json.loads(path.read_text())
 
 
@@ -71,7 +71,7 @@ def read_mask(target: Path, record: dict) -> np.ndarray:
     return masks.read_mask(target / record["mask"], empty=True).mask
 
 
-def _answer(engine: Engine, episode: Episode, path: Path) -> None:
+def _predict(engine: Engine, episode: Episode, path: Path) -> None:
     prompt = engine.prompt(episode.prompt.image)
     result = engine.segment(prompt, episode.query.image)
     mask = path.with_suffix(".png")
@@ -79,4 +79,4 @@ def _answer(engine: Engine, episode: Episode, path: Path) -> None:
     record = {"found": result.found, "score": result.score, "seconds": result.seconds, "mask": mask.name}
     partial = path.with_suffix(".part")
     partial.write_text(to_json(record))
-    os.replace(partial, path)  # the record comes last and whole: where it stands, the mask does too
+    os.replace(partial, path)  # written after the mask, in one step: where the record exists, so does the mask

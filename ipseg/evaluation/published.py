@@ -1,6 +1,6 @@
 """The paper's own figures of Tables 1 and 2, as data, and what it takes to run each method.
 
-They are the paper's words, mIoU in per cent, and no result of this project: a table that shows them says so.
+They are mIoU in per cent, quoted from the paper, and no result of this project: a table that shows them says so.
 """
 
 from __future__ import annotations
@@ -10,20 +10,20 @@ from dataclasses import dataclass
 
 TABLE_1 = ("Fold0", "Fold1", "Fold2", "Fold3", "Mean", "FSS", "PerSeg")  # the first five are COCO-20i's
 TABLE_2 = ("COCO-Stuff", "PASCAL-VOC", "PASCAL-Context")  # the unseen classes of each, named in section 4.2
-PICTURE, MASK, TEXT = "an image", "an image and its mask", "class names"
+IMAGE, MASK, TEXT = "an image", "an image and its mask", "class names"
 
 
 @dataclass(frozen=True)
 class Row:
     """One method in one of the two tables."""
 
-    method: str  # as the paper calls it
+    method: str  # its name in the paper
     published: str  # where and when, as the paper has it
     trained: bool  # whether it was trained for segmentation; the paper's "extra training process", "need training"
-    prompt: str  # what it wants to know of the object
+    prompt: str  # the prompt: an image, an image and its mask, or class names
     figures: tuple[float, ...]  # mIoU in per cent, one for each column
     plugin: str = ""  # the method of this package that runs it; "" when none does
-    takes: str = ""  # what it takes to run it
+    takes: str = ""  # what is needed to run it
 
 
 FEW_SHOT: tuple[Row, ...] = (
@@ -76,7 +76,7 @@ FEW_SHOT: tuple[Row, ...] = (
         "Matcher-Z",
         "ICLR 2024",
         False,
-        PICTURE,
+        IMAGE,
         (22.9, 23.2, 22.2, 22.8, 22.8, 81.2, 88.3),
         "matcher_z",
         "the weights `dinov2_large`, `sam_vit_h` and `tsdn`",
@@ -85,7 +85,7 @@ FEW_SHOT: tuple[Row, ...] = (
         "IPSeg",
         "2024",
         False,
-        PICTURE,
+        IMAGE,
         (40.9, 44.9, 40.1, 46.2, 43.0, 82.7, 92.7),
         "ipseg",
         "the weights `dinov2_base`, `sd15`, `tsdn` and `sam_vit_h`",
@@ -156,7 +156,7 @@ ZERO_SHOT: tuple[Row, ...] = (
         "IPSeg",
         "2024",
         False,
-        PICTURE,
+        IMAGE,
         (32.7, 57.9, 67.7),
         "ipseg",
         "the weights `dinov2_base`, `sd15`, `tsdn` and `sam_vit_h`",

@@ -58,13 +58,13 @@ def test_half_precision_on_small_networks(small_models, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "sentence"),
+    ("arguments", "message"),
     [
         ((), "choose float16 or bfloat16"),
         (("--dtype", "float32"), "choose float16 or bfloat16"),
         (("--dtype", "float16", "--pairs", "-1"), "give 0 or more"),
     ],
 )
-def test_wrong_usage(capsys, arguments, sentence):
+def test_wrong_usage(capsys, arguments, message):
     assert main(["agree", str(DATA), *arguments]) == 2
-    assert sentence in capsys.readouterr().err
+    assert message in capsys.readouterr().err

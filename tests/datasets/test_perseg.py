@@ -9,25 +9,25 @@ from ipseg.core.types import InputError
 from ipseg.datasets import perseg
 
 
-def test_pictures_are_those_with_an_annotation(perseg_folder):
-    found = perseg.pictures(perseg_folder)
+def test_samples_are_those_with_an_annotation(perseg_folder):
+    found = perseg.samples(perseg_folder)
     names = [f"{name}/0{number}" for name in ("apple", "leaf", "sky") for number in range(3)]
-    assert [picture.name for picture in found] == names
-    for picture in found:
-        assert picture.image.is_file()
-        assert picture.truth == perseg_folder / "Annotations" / f"{picture.name}.png"
+    assert [sample.name for sample in found] == names
+    for sample in found:
+        assert sample.image.is_file()
+        assert sample.truth == perseg_folder / "Annotations" / f"{sample.name}.png"
 
 
 def test_other_suffixes_count_too(perseg_folder, save):
     for suffix in ("jpg", "JPG", "webp"):
         save(perseg_folder / "Images" / "pear" / f"{suffix}.{suffix}", np.zeros((20, 20, 3), np.uint8))
         save(perseg_folder / "Annotations" / "pear" / f"{suffix}.png", np.zeros((20, 20), np.uint8))
-    names = [picture.name for picture in perseg.pictures(perseg_folder) if picture.object == "pear"]
+    names = [sample.name for sample in perseg.samples(perseg_folder) if sample.object == "pear"]
     assert sorted(names) == ["pear/JPG", "pear/jpg", "pear/webp"]
 
 
-def test_three_objects_with_three_pictures(perseg_folder):
-    found = perseg.pictures(perseg_folder)
+def test_three_objects_with_three_images(perseg_folder):
+    found = perseg.samples(perseg_folder)
     present, absent = list(perseg.episodes(found)), list(perseg.episodes(found, absent=True))
     assert (len(present), len(absent)) == (18, 54)
     assert all(episode.present for episode in present)
@@ -37,8 +37,8 @@ def test_three_objects_with_three_pictures(perseg_folder):
     assert all(prompt != query for prompt, query in pairs)
 
 
-def test_one_picture_of_each_object_has_no_pair(perseg_folder):
-    alone = [picture for picture in perseg.pictures(perseg_folder) if picture.name.endswith("00")]
+def test_one_image_of_each_object_has_no_pair(perseg_folder):
+    alone = [sample for sample in perseg.samples(perseg_folder) if sample.name.endswith("00")]
     assert list(perseg.episodes(alone)) == []
     assert len(list(perseg.episodes(alone, absent=True))) == 6
 
@@ -54,14 +54,14 @@ def test_another_layout_is_refused(make, tmp_path, save, one_message):
         (tmp_path / "Images").write_text("")
         (tmp_path / "Annotations").write_text("")
     with pytest.raises(InputError) as caught:
-        perseg.pictures(tmp_path)
+        perseg.samples(tmp_path)
     assert str(caught.value).endswith(".")
     assert "PerSeg's layout" in str(caught.value) or "Images/<object>/NN.jpg" in str(caught.value)
     with pytest.raises(InputError):
-        perseg.pictures(tmp_path / "nowhere")
+        perseg.samples(tmp_path / "nowhere")
 
 
-def test_two_pictures_of_one_name_are_refused(perseg_folder, save):
+def test_two_images_of_one_name_are_refused(perseg_folder, save):
     save(perseg_folder / "Images" / "apple" / "00.jpg", np.zeros((40, 56, 3), np.uint8))
     with pytest.raises(InputError, match="apple/00"):
-        perseg.pictures(perseg_folder)
+        perseg.samples(perseg_folder)

@@ -20,9 +20,9 @@ def test_a_perfect_engine(engine, perseg_folder, tmp_path):
     assert found.notices == ()
     assert [(row.object, row.pairs) for row in rows] == [("apple", 6), ("leaf", 6), ("sky", 6), ("mean of pairs", 18)]
     for row in rows:
-        assert (row.miou, row.worst, row.kept) == (1, 1, 1)
+        assert (row.miou, row.worst, row.detected) == (1, 1, 1)
         assert row.saliency > 0.95
-    assert presence == Presence(threshold=0.5, kept=1, refused=1, absent_pairs=54, auc=1)
+    assert presence == Presence(threshold=0.5, detected=1, refused=1, absent_pairs=54, auc=1)
     assert engine.calls == 18 + 54
     perseg.evaluate(engine, perseg_folder, tmp_path / "runs")
     assert engine.calls == 18 + 54
@@ -50,7 +50,7 @@ def test_presence_counts_refusals(engine, perseg_folder, tmp_path):
 
     engine.segment = always
     presence = perseg.evaluate(engine, perseg_folder, tmp_path / "runs", absent=10).presence
-    assert (presence.kept, presence.refused, presence.absent_pairs, presence.auc) == (1, 0, 10, 1)
+    assert (presence.detected, presence.refused, presence.absent_pairs, presence.auc) == (1, 0, 10, 1)
 
 
 def test_no_absent_pairs_no_presence(engine, perseg_folder, tmp_path):
@@ -80,12 +80,12 @@ def test_the_table_in_words():
 
 
 def test_flat_saliency_is_an_empty_mask(engine, perseg_folder, tmp_path):
-    engine.encodings.detector = lambda picture, features: np.full(picture.shape[:2], 0.5, np.float32)
+    engine.encodings.detector = lambda image, features: np.full(image.shape[:2], 0.5, np.float32)
     rows = perseg.evaluate(engine, perseg_folder, tmp_path / "runs", absent=0).rows
     assert rows[-1].saliency == 0
 
 
-def test_one_picture_of_each_object_is_not_enough(engine, perseg_folder, tmp_path):
+def test_one_image_of_each_object_is_not_enough(engine, perseg_folder, tmp_path):
     for path in perseg_folder.glob("Images/*/0[12].png"):
         path.unlink()
     with pytest.raises(InputError, match="two images"):
@@ -147,7 +147,7 @@ def test_an_empty_truth_counts_as_absent(engine, perseg_folder, tmp_path, save, 
         ("sky", 6, 1),
         ("mean of pairs", 14, 1),
     ]
-    assert found.presence == Presence(0.5, kept=1, refused=1, absent_pairs=2, auc=1, empty_truths=2)
+    assert found.presence == Presence(0.5, detected=1, refused=1, absent_pairs=2, auc=1, empty_truths=2)
     assert engine.calls == 14 + 2  # apple/01 is never a prompt
     (notice,) = found.notices
     assert notice.startswith("Empty truth: apple/01;")
@@ -186,10 +186,10 @@ def test_the_command(engine, perseg_folder, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(command._engine, "load", lambda *_, **__: engine)
     runs = str(tmp_path / "runs")
     assert main(["evaluate", str(perseg_folder), "--runs", runs, "--absent", "6"]) == 0
-    told = capsys.readouterr()
-    assert "| mean of pairs | 18 | 1.000 |" in told.out
-    assert "100% of 6 pairs of different objects are refused" in told.out
-    assert told.err == ""
+    printed = capsys.readouterr()
+    assert "| mean of pairs | 18 | 1.000 |" in printed.out
+    assert "100% of 6 pairs of different objects are refused" in printed.out
+    assert printed.err == ""
     assert main(["evaluate", str(tmp_path), "--runs", runs]) == 2
     assert "PerSeg's layout" in capsys.readouterr().err
     assert main(["evaluate", str(perseg_folder), "--absent", "-1"]) == 2

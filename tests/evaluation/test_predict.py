@@ -1,4 +1,4 @@
-"""Predictions are kept, read again, and never mixed."""
+"""Predictions are saved, read again, and never mixed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ipseg.method.scorers.cosine import Cosine, Settings
 
 @pytest.fixture
 def episodes(perseg_folder):
-    return list(perseg.episodes(perseg.pictures(perseg_folder)))[:4]
+    return list(perseg.episodes(perseg.samples(perseg_folder)))[:4]
 
 
 def test_each_episode_gets_a_record_and_a_mask(engine, episodes, tmp_path):
@@ -85,10 +85,10 @@ def test_the_folder_is_named_after_all_that_decides(engine, perseg_folder, tmp_p
     names.append(name())
     engine.info = EngineInfo("colour")
     assert name() == names[0]
-    picture = perseg_folder / "Images" / "sky" / "00.png"
-    os.utime(picture, ns=(1, 1))
+    image = perseg_folder / "Images" / "sky" / "00.png"
+    os.utime(image, ns=(1, 1))
     names.append(name())
-    picture.unlink()
+    image.unlink()
     names.append(name())
     (tmp_path / "code").mkdir()
     (tmp_path / "code" / "__init__.py").write_text("# other code")
@@ -98,11 +98,11 @@ def test_the_folder_is_named_after_all_that_decides(engine, perseg_folder, tmp_p
 
 
 def test_names_that_look_alike_do_not_share_a_record(engine, tmp_path, save, make_scene):
-    picture, mask = make_scene()
+    image, mask = make_scene()
     for path in ("a_b/c", "a_b/d", "a/b_c", "a/b_d"):
-        save(tmp_path / "data/Images" / f"{path}.png", picture)
+        save(tmp_path / "data/Images" / f"{path}.png", image)
         save(tmp_path / "data/Annotations" / f"{path}.png", mask.astype(np.uint8) * 255)
-    asked = list(perseg.episodes(perseg.pictures(tmp_path / "data")))
+    asked = list(perseg.episodes(perseg.samples(tmp_path / "data")))
     answers = list(predict.predict(engine, asked, tmp_path / "run"))
     assert len({record["mask"] for _, record in answers}) == len(asked) == engine.calls
     assert len(list((tmp_path / "run").glob("*.json"))) == len(asked)
