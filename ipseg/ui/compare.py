@@ -69,7 +69,7 @@ def _handler(pool: EnginePool, page: Layout) -> Callable[..., tuple[Any, ...]]:
 
         Args:
             prompt: image of the object
-            images: the images to search
+            pictures: the images to search
             methods: two or more of ipseg and its rivals
             mask: where the object is in the prompt: white on black, same size; the saliency mask where left out
             paint: the same, painted on the page
