@@ -111,6 +111,8 @@ def _with_diffusion(spec: EngineSpec, sources: dict[str, Mapping[str, Any]]) -> 
     """The sources with the chosen timestep, and without Stable Diffusion where its weight is 0."""
     if spec.sd_weight is not None and not 0 <= spec.sd_weight <= 100:
         raise SettingError(f"The weight of Stable Diffusion is {spec.sd_weight:g}; give a number from 0 to 100.")
+    if spec.timestep is not None and not (isinstance(spec.timestep, int) and 0 <= spec.timestep <= 999):
+        raise SettingError(f"The timestep is {spec.timestep}; give a whole number from 0 to 999.")
     if DIFFUSION not in sources:
         idle = [name for name in ("sd_weight", "timestep") if name in spec.changes]
         if idle:

@@ -38,7 +38,7 @@ from ipseg.core.types import (
 from ipseg.engine.presets import PRESETS
 from ipseg.engine.spec import EngineSpec
 from ipseg.method import points
-from ipseg.method.config import EngineInfo, IPSegConfig
+from ipseg.method.config import EngineInfo, IPSegConfig, check_threshold
 from ipseg.method.encodings import Encodings, Named, named
 from ipseg.method.pipeline import IPSeg
 
@@ -211,6 +211,7 @@ class ZeroGPUEngine:
         picture = named(image)
         points.check(self.config.k if k is None else k, self.config.clusters if clusters is None else clusters)
         points.check_inside(clicks, picture.pixels.shape[:2])
+        check_threshold(self.config.threshold if threshold is None else threshold)
         if progress:
             progress(0.05, "features")
         request = {

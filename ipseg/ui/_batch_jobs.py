@@ -16,12 +16,13 @@ from ipseg.batch.looks import Question
 from ipseg.core.masks import with_masks
 from ipseg.core.types import ImageError
 from ipseg.engine.spec import EngineSpec
-from ipseg.method import points
 from ipseg.ui import _prompts
+from ipseg.ui._inputs import whole
 from ipseg.ui._jobs import Jobs
 from ipseg.ui._limits import Watch
 from ipseg.ui._pool import EnginePool
 from ipseg.ui._progress import Tally
+from ipseg.ui._questions import check_numbers
 from ipseg.ui._redaction import without_folders
 
 LOADING = '<div class="waiting" role="status">Reading the prompt.</div>'
@@ -35,6 +36,7 @@ class Given:
     mask: str | None
     numbers: dict[str, Any]  # k, clusters, threshold
     asked: EngineSpec
+    mask_value: float | None = None  # which value of the mask is the object, where it has several
 
 
 def pictures_job(
@@ -93,10 +95,11 @@ def _opened(given: Given, watch: Watch) -> tuple[list[Any], Any]:
     """The prompt, opened and checked before any work is done; the clock is looked at before each image."""
     if not given.prompts:
         raise ImageError("There is no image of the object yet; add one first.")
-    points.check(given.numbers["k"], given.numbers["clusters"])
+    check_numbers(given.numbers)
     paths = [path for path, _ in given.prompts]
     _prompts.check(paths)
-    shown = with_masks(paths, [given.mask or None, *([None] * (len(paths) - 1))], report=watch.check)
+    masks = [given.mask or None, *([None] * (len(paths) - 1))]
+    shown = with_masks(paths, masks, mask_value=whole(given.mask_value), report=watch.check)
     return [picture for picture, _ in shown], shown[0][1]
 
 

@@ -9,6 +9,7 @@ import gradio as gr
 
 from ipseg.core import plugins
 from ipseg.studies import comparison
+from ipseg.ui._inputs import gallery_input, mask_value_input
 from ipseg.ui._pool import image_input
 
 WAITING = '<div class="waiting">Give an image of the object, one or more images to search, and two methods.</div>'
@@ -22,9 +23,11 @@ class Layout:
     pictures: gr.Gallery
     methods: gr.CheckboxGroup
     mask: gr.Image
+    mask_value: gr.Number
     paint: gr.ImageEditor
     onto: gr.Button
     truths: gr.File
+    truth_value: gr.Number
     run: gr.Button
     table: gr.HTML
     which: gr.Dropdown
@@ -42,10 +45,10 @@ class Layout:
 def layout() -> Layout:
     """Lay the fields out inside the tab that is open."""
     prompt, pictures, methods = _question_fields()
-    mask, paint, onto, truths = _masks()
+    mask, mask_value, paint, onto, truths, truth_value = _masks()
     run = gr.Button("Compare", variant="primary", size="lg", elem_id="compare-run")
     table = gr.HTML(WAITING, elem_id="compare-table", container=False)
-    asked = (prompt, pictures, methods, mask, paint, onto, truths, run)
+    asked = (prompt, pictures, methods, mask, mask_value, paint, onto, truths, truth_value, run)
     return Layout(*asked, table, *_pair(), *_answer_fields())
 
 
@@ -56,15 +59,10 @@ def _question_fields() -> tuple[gr.Image, gr.Gallery, gr.CheckboxGroup]:
                 label="1. The object", height=260, elem_id="compare-prompt", alt_text="The image of the object"
             )
         with gr.Column(min_width=300):
-            pictures = gr.Gallery(
+            pictures = gallery_input(
                 label="2. The images to search",
-                type="filepath",
-                file_types=["image"],
                 columns=3,
                 height=260,
-                object_fit="contain",
-                interactive=True,
-                sources=["upload", "clipboard"],
                 elem_id="compare-images",
             )
     methods = gr.CheckboxGroup(
@@ -119,7 +117,7 @@ def _answer_fields() -> tuple[Any, ...]:
     return slider, answers, difference, row, masks, record, gr.State(time_to_live=3600)
 
 
-def _masks() -> tuple[gr.Image, gr.ImageEditor, gr.Button, gr.File]:
+def _masks() -> tuple[gr.Image, gr.Number, gr.ImageEditor, gr.Button, gr.File, gr.Number]:
     with gr.Accordion("A mask for the object: paint it or upload it; without one, what stands out counts", open=False):
         onto = gr.Button("Paint on my image", size="sm", elem_id="compare-onto")
         with gr.Row():
@@ -141,6 +139,7 @@ def _masks() -> tuple[gr.Image, gr.ImageEditor, gr.Button, gr.File]:
                 alt_text="Mask of the object",
                 min_width=240,
             )
+        mask_value = mask_value_input(elem_id="compare-mask-value")
     # Set on the instance, as in picture_input: the layer's own file, which images.py opens.
     paint.preprocess = lambda payload: payload.layers[0].path if payload and payload.layers else None
     with gr.Accordion("True masks, to measure against", open=False):
@@ -150,7 +149,8 @@ def _masks() -> tuple[gr.Image, gr.ImageEditor, gr.Button, gr.File]:
             file_types=["image"],
             elem_id="compare-truths",
         )
-    return mask, paint, onto, truths
+        truth_value = mask_value_input("a true mask", elem_id="compare-truth-value")
+    return mask, mask_value, paint, onto, truths, truth_value
 
 
 def _by_usual(names: list[str]) -> list[str]:

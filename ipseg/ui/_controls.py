@@ -13,6 +13,7 @@ from ipseg.engine.presets import PRESETS
 from ipseg.engine.spec import FIELDS, EngineSpec, choices
 from ipseg.method.refinement import REFINEMENTS
 from ipseg.ui import _download
+from ipseg.ui._inputs import optional_number, whole
 from ipseg.ui._pool import EnginePool
 
 AS_PRESET = "as the preset"
@@ -44,7 +45,7 @@ def chosen(values: Sequence[Any]) -> EngineSpec:
         preset=named["preset"],
         features="+".join(features) if isinstance(features, list) else features,
         sd_weight=named["sd_weight"],
-        timestep=None if timestep is None else int(timestep),
+        timestep=whole(timestep),
         **{name: named[name] or "" for name in ("saliency", "segmenter", "refinement")},
     )
 
@@ -105,16 +106,15 @@ def _parts(first: EngineSpec) -> tuple[gr.components.Component, ...]:
         info=f"Empty: {AS_PRESET}",
         elem_id="features",
     )
-    sd_weight = gr.Number(
+    sd_weight = optional_number(
         first.sd_weight, label="Weight of Stable Diffusion", info=f"Empty: {AS_PRESET}; released: 0.1", minimum=0
     )
-    timestep = gr.Number(
+    timestep = optional_number(
         first.timestep,
         label="Timestep of Stable Diffusion",
         info=f"Empty: {AS_PRESET}; paper 50, released 100",
         minimum=0,
         maximum=999,
-        precision=0,
     )
     saliency, segmenter, refinement = (
         gr.Dropdown([(AS_PRESET, ""), *known], value=value, label=label, elem_id=label.lower())

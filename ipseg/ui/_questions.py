@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -16,7 +16,9 @@ from ipseg.core.types import ImageError, Points, Progress, Prompt, SettingError
 from ipseg.engine.protocol import Engine
 from ipseg.engine.spec import EngineSpec
 from ipseg.method import points
+from ipseg.method.config import check_threshold
 from ipseg.ui import _prompts as prompts
+from ipseg.ui._inputs import whole
 from ipseg.ui._pool import DISPLAY_SIDE, STEPS, EnginePool
 
 MOST = 50  # images searched at once here; more are for the tab of batches
@@ -37,7 +39,7 @@ class Question:
     negative_prompt: tuple[str, ...]
     all_instances: bool
     numbers: dict[str, Any]
-    mask_value: int | None = None  # which value of the mask is the object, where it has several
+    mask_value: float | None = None  # which value of the mask is the object, where it has several
 
     def check(self) -> None:
         """What is missing gets its message before any work is done."""
@@ -48,7 +50,7 @@ class Question:
         if len(self.images) > MOST:
             raise ImageError(f"There are {len(self.images)} images to search; give at most {MOST}, or use Batch.")
         prompts.check(self.prompts, self.negative_prompt)
-        points.check(self.numbers["k"], self.numbers["clusters"])
+        check_numbers(self.numbers)
 
 
 @dataclass(frozen=True)
@@ -86,9 +88,16 @@ class Session:
         return self.put(replace(self.seen[self.which], clicks=clicks[-MOST_CLICKS:]))
 
 
+def check_numbers(numbers: Mapping[str, Any]) -> None:
+    """Raise SettingError for K, c or a threshold out of range."""
+    points.check(numbers["k"], numbers["clusters"])
+    if numbers["threshold"] is not None:
+        check_threshold(numbers["threshold"])
+
+
 def numbers_of(k: float, clusters: float, threshold: float) -> dict[str, Any]:
     """The numbers of the sidebar as the engine takes them."""
-    return {"k": int(k), "clusters": int(clusters), "threshold": threshold}
+    return {"k": whole(k), "clusters": whole(clusters), "threshold": threshold}
 
 
 def paths(gallery: Sequence[Any] | None) -> tuple[str, ...]:
@@ -151,7 +160,7 @@ def ready(pool: EnginePool, question: Question, report: Progress) -> Ready:
     question.check()
     look = partial(report, 0.0, "prompt")
     masks = [question.mask or None, *([None] * (len(question.prompts) - 1))]
-    shown = with_masks(list(question.prompts), masks, mask_value=question.mask_value, report=look)
+    shown = with_masks(list(question.prompts), masks, mask_value=whole(question.mask_value), report=look)
     others = prompts.opened(question.negative_prompt, look)
     if not pool.loaded(question.spec):
         report(0.0, "models")

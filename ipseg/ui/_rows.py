@@ -66,11 +66,12 @@ def matched(
     pictures: Sequence[ImageArray],
     orientations: Sequence[int],
     look: Callable[[], None] = lambda: None,
+    mask_value: int | None = None,
 ) -> list[GivenMask | None]:
     """The truth of each image: the file of its name, or where no name fits, the file in its place.
 
-    ``orientations``: of EXIF, of the images' files. An empty truth says that the object is absent. ``look`` is called
-    before each file is opened, and may raise.
+    ``orientations``: of EXIF, of the images' files. ``mask_value`` chooses one of several values of the truths.
+    An empty truth says that the object is absent. ``look`` is called before each file is opened, and may raise.
     """
     if not files:
         return [None] * len(pictures)
@@ -85,7 +86,9 @@ def matched(
     found: list[GivenMask | None] = []
     for file, picture, turn in zip(named, pictures, orientations, strict=True):
         look()
-        found.append(read_mask(file, picture.shape[:2], orientation=turn, empty=True) if file else None)
+        size = picture.shape[:2]
+        truth = read_mask(file, size, orientation=turn, mask_value=mask_value, empty=True) if file else None
+        found.append(truth)
     return found
 
 

@@ -31,9 +31,10 @@ def build(pool: EnginePool, controls: Controls, page: Layout) -> None:
     archive = gr.File(label="Masks (ZIP)", visible=False)
     one, several = gr.Button(visible=False), gr.Button(visible=False)
     tail = [*controls.inputs, page.negative_prompt, page.all_instances]
+    value = page.mask_value
     one.click(
         _one(pool, page),
-        [page.prompts, image, page.mask, *tail, clicks],
+        [page.prompts, image, page.mask, *tail, clicks, value],
         [
             page.verdict, page.slider, page.marked, page.heat, page.saliency, page.mask_file, page.cut_file, page.steps,
             facts,
@@ -43,7 +44,7 @@ def build(pool: EnginePool, controls: Controls, page: Layout) -> None:
     )  # fmt: skip
     several.click(
         _several(pool, page),
-        [page.prompts, page.images, page.mask, *tail],
+        [page.prompts, page.images, page.mask, *tail, value],
         [many, archive, facts],
         api_name="segment_all",
         **JOBS,
@@ -64,6 +65,7 @@ def _one(pool: EnginePool, page: Layout) -> Callable[..., tuple[Any, ...]]:
         negative_prompt: list[Any] | None = None,
         all_instances: bool = False,
         clicks: list[list[float]] | None = None,
+        mask_value: float | None = None,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio finds its progress in the default
     ) -> tuple[Any, ...]:
         """Cut the object that the prompt images show out of another image.
@@ -74,12 +76,15 @@ def _one(pool: EnginePool, page: Layout) -> Callable[..., tuple[Any, ...]]:
             mask: where the object is in the first prompt image: white on black, same size; may be left out
             negative_prompt: images of what is not meant, such as a look-alike
             all_instances: whether to find all instances beside the single mask
+            mask_value: which value of the mask is the object, where it has several; 0xRRGGBB of a colour, as a number
             clicks: corrections, [[x, y, 1], [x, y, 0]]: pixels of the upright image, 1 on the object, 0 beside it
         """
         start = time.perf_counter()
         with error_messages():
             searched = (image,) if image else ()
-            question = Question(asked, paths(prompts), searched, mask, paths(negative_prompt), all_instances, numbers)
+            question = Question(
+                asked, paths(prompts), searched, mask, paths(negative_prompt), all_instances, numbers, mask_value
+            )
             made = questions.as_clicks(clicks)
             report = reporter(progress, pool.limits.one)
             ready = questions.ready(pool, question, report)
@@ -111,6 +116,7 @@ def _several(pool: EnginePool, page: Layout) -> Callable[..., tuple[Any, ...]]:
         numbers: dict[str, Any],
         negative_prompt: list[Any] | None = None,
         all_instances: bool = False,
+        mask_value: float | None = None,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio finds its progress in the default
     ) -> tuple[Any, ...]:
         """Cut the object that the prompt images show out of several other images.
@@ -121,10 +127,11 @@ def _several(pool: EnginePool, page: Layout) -> Callable[..., tuple[Any, ...]]:
             mask: where the object is in the first prompt image: white on black, same size; may be left out
             negative_prompt: images of what is not meant, such as a look-alike
             all_instances: whether to find all instances beside the single mask
+            mask_value: which value of the mask is the object, where it has several; 0xRRGGBB of a colour, as a number
         """
         with error_messages():
             question = Question(
-                asked, paths(prompts), paths(images), mask, paths(negative_prompt), all_instances, numbers
+                asked, paths(prompts), paths(images), mask, paths(negative_prompt), all_instances, numbers, mask_value
             )
             report = reporter(progress, pool.limits.many)
             ready = questions.ready(pool, question, report)

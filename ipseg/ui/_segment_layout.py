@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 from ipseg.ui import _answers as answers
+from ipseg.ui._inputs import gallery_input, mask_value_input
 from ipseg.ui._pool import examples_folder, image_input
 from ipseg.ui._questions import Session
 
@@ -32,6 +33,7 @@ class Layout:
 
     prompts: gr.Gallery
     mask: gr.Image
+    mask_value: gr.Number
     negative_prompt: gr.Gallery
     images: gr.Gallery
     all_instances: gr.Checkbox
@@ -56,7 +58,7 @@ class Layout:
 
 def build() -> Layout:
     """Questions above, the answer on the left, the reasons for it on the right."""
-    prompts, mask, negative_prompt, images, all_instances = _questions()
+    prompts, mask, mask_value, negative_prompt, images, all_instances = _questions()
     examples = _examples(prompts, images, negative_prompt, all_instances)
     run = gr.Button("Cut it out", variant="primary", size="lg", elem_id="run")
     verdict = gr.HTML(answers.WAITING, elem_id="verdict", container=False)
@@ -83,13 +85,13 @@ def build() -> Layout:
             heat, saliency = _evidence()
     steps = gr.Markdown(elem_id="steps")
     return Layout(
-        prompts, mask, negative_prompt, images, all_instances,
+        prompts, mask, mask_value, negative_prompt, images, all_instances,
         run, verdict, several, slider, numbered, mask_file, cut_file, archive,
         marked, sign, undo, clear, heat, saliency, steps, gr.State(Session(), time_to_live=3600), examples,
     )  # fmt: skip
 
 
-def _questions() -> tuple[gr.Gallery, gr.Image, gr.Gallery, gr.Gallery, gr.Checkbox]:
+def _questions() -> tuple[gr.Gallery, gr.Image, gr.Number, gr.Gallery, gr.Gallery, gr.Checkbox]:
     with gr.Row():
         with gr.Column(min_width=300):
             prompts = _pictures("1. The object, in one image or more", "prompts")
@@ -100,6 +102,7 @@ def _questions() -> tuple[gr.Gallery, gr.Image, gr.Gallery, gr.Gallery, gr.Check
                     elem_id="prompt-mask",
                     alt_text="Mask of the first prompt image",
                 )
+                mask_value = mask_value_input(elem_id="prompt-mask-value")
             with gr.Accordion("Not this: images of what is not meant", open=False):
                 negative_prompt = _pictures(
                     "A look-alike, or what was cut out by mistake", "negative_prompt", height=160
@@ -107,22 +110,11 @@ def _questions() -> tuple[gr.Gallery, gr.Image, gr.Gallery, gr.Gallery, gr.Check
         with gr.Column(min_width=300):
             images = _pictures("2. What to search, one image or more", "image")
             all_instances = gr.Checkbox(label="All of them, not only the best", elem_id="all_instances")
-    return prompts, mask, negative_prompt, images, all_instances
+    return prompts, mask, mask_value, negative_prompt, images, all_instances
 
 
 def _pictures(label: str, name: str, height: int = 260) -> gr.Gallery:
-    return gr.Gallery(
-        label=label,
-        type="filepath",
-        file_types=["image"],
-        columns=2,
-        height=height,
-        object_fit="contain",
-        fit_columns=False,
-        interactive=True,
-        sources=["upload", "clipboard"],
-        elem_id=name,
-    )
+    return gallery_input(label=label, columns=2, height=height, fit_columns=False, elem_id=name)
 
 
 def _corrections() -> tuple[gr.Image, gr.Radio, gr.Button, gr.Button]:

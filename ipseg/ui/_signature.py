@@ -20,6 +20,7 @@ from typing import Any
 from ipseg.engine.presets import DEFAULT
 from ipseg.engine.spec import FIELDS
 from ipseg.ui._controls import chosen
+from ipseg.ui._inputs import whole
 
 ENGINE = {  # the arguments, in the order of the sidebar: their types, defaults and meanings
     "preset": (str, DEFAULT, "which engine answers"),
@@ -56,7 +57,7 @@ def with_engine(*, numbers: bool = False) -> Callable[[Callable[..., Any]], Call
             made: dict[str, Any] = {"asked": chosen([given.pop(name) for name in FIELDS])}
             if numbers:
                 k, clusters, threshold = (given.pop(name) for name in NUMBERS)
-                made["numbers"] = {"k": int(k), "clusters": int(clusters), "threshold": threshold}
+                made["numbers"] = {"k": whole(k), "clusters": whole(clusters), "threshold": threshold}
             return given | made
 
         shown: Any = _wrapped(handler, own)

@@ -19,6 +19,8 @@ from ipseg.studies import ablation
 from ipseg.studies.ablation import Ablation, Pair
 from ipseg.ui import _ablation as sections
 from ipseg.ui._controls import Controls
+from ipseg.ui._inputs import mask_value_input
+from ipseg.ui._inputs import whole as whole_number
 from ipseg.ui._pool import JOBS, EnginePool, error_messages, examples_folder, image_input, reporter
 from ipseg.ui._signature import with_engine
 
@@ -68,6 +70,7 @@ class _Layout:
     """The components of the tab."""
 
     asked: list[gr.components.Component]  # prompt, image, thing, truth
+    mask_value: gr.Number
     run: gr.Button
     verdict: gr.HTML
     steps: gr.HTML
@@ -82,7 +85,7 @@ def build(pool: EnginePool, controls: Controls) -> None:
     page = _layout()
     handler = _handler(pool)
     common: dict[str, Any] = {
-        "inputs": [*page.asked, *controls.engine],
+        "inputs": [*page.asked, *controls.engine, page.mask_value],
         "outputs": [page.verdict, page.steps, *page.sections, page.record],
         "show_progress_on": [page.verdict],
         **JOBS,
@@ -112,6 +115,7 @@ def _handler(pool: EnginePool) -> Callable[..., tuple[Any, ...]]:
         truth: str | None = None,
         *,
         asked: EngineSpec,
+        mask_value: float | None = None,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio finds its progress in the default
     ) -> tuple[Any, ...]:
         """Show the features, the similarity, the saliency and a grid over K and c for one pair of images.
@@ -121,10 +125,11 @@ def _handler(pool: EnginePool) -> Callable[..., tuple[Any, ...]]:
             image: the image to search
             thing: true mask of the prompt: white on black, same size; may be left out
             truth: true mask of the image to search, to measure against; may be left out
+            mask_value: which value of both masks is the object, where they have several; 0xRRGGBB of a colour
         """
         report = reporter(progress, pool.limits.many)
         with error_messages():
-            pair = _opened(prompt, image, thing, truth, partial(report, 0.0, "prompt"))
+            pair = _opened((prompt, image), (thing, truth), mask_value, partial(report, 0.0, "prompt"))
             whole = refinement.named(asked.resolve().config.refinement).needs_prior
             told = sections.Told(_looked(pool, asked, pair, report), pair, whole)
         return (
@@ -141,14 +146,19 @@ def _handler(pool: EnginePool) -> Callable[..., tuple[Any, ...]]:
 
 
 def _opened(
-    prompt: str | None, image: str | None, thing: str | None, truth: str | None, look: Callable[[], None]
+    pictures: tuple[str | None, str | None],
+    masks: tuple[str | None, str | None],
+    mask_value: float | None,
+    look: Callable[[], None],
 ) -> Pair:
     """The pair, opened; ``look`` is called before each file and may raise."""
+    prompt, image = pictures
     if not prompt:
         raise ImageError("There is no image of the object yet; add one on the left.")
     if not image:
         raise ImageError("There is no image to search yet; add one on the right.")
-    pairs = with_masks([prompt, image], [thing or None, truth or None], report=look)
+    given = [mask or None for mask in masks]
+    pairs = with_masks([prompt, image], given, mask_value=whole_number(mask_value), report=look)
     known = [mask.mask if mask else None for _, mask in pairs]
     return Pair(pairs[0][0], pairs[1][0], *known)
 
@@ -185,14 +195,16 @@ def _layout() -> _Layout:
             image_input(label=label, height=220, elem_id=name, alt_text=label, min_width=260)
             for name, label in (("ablation-prompt", "1. The object"), ("ablation-image", "2. The image to search"))
         )
-    with gr.Accordion("I know the true masks: then every IoU is with them", open=False), gr.Row():
-        thing, truth = (
-            image_input(label=label, height=180, elem_id=name, alt_text=label, min_width=240)
-            for name, label in (
-                ("ablation-thing", "Of the object, white on black"),
-                ("ablation-truth", "Of the searched"),
+    with gr.Accordion("I know the true masks: then every IoU is with them", open=False):
+        with gr.Row():
+            thing, truth = (
+                image_input(label=label, height=180, elem_id=name, alt_text=label, min_width=240)
+                for name, label in (
+                    ("ablation-thing", "Of the object, white on black"),
+                    ("ablation-truth", "Of the searched"),
+                )
             )
-        )
+        mask_value = mask_value_input("a mask", elem_id="ablation-mask-value")
     asked: list[gr.components.Component] = [prompt, image, thing, truth]
     examples = _examples(asked)
     run = gr.Button("Look inside", variant="primary", size="lg", elem_id="ablation-run")
@@ -205,7 +217,7 @@ def _layout() -> _Layout:
             told.append(_told(name))
         with gr.Accordion("The record, as JSON", open=False):
             record = gr.JSON(elem_id="ablation-record", show_label=False)
-    return _Layout(asked, run, verdict, steps, told, record, results, examples)
+    return _Layout(asked, mask_value, run, verdict, steps, told, record, results, examples)
 
 
 def _examples(asked: list[gr.components.Component]) -> gr.Examples | None:

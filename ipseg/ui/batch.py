@@ -15,6 +15,7 @@ from ipseg.engine.spec import EngineSpec
 from ipseg.ui import _batch_jobs as work
 from ipseg.ui._batch_jobs import Given
 from ipseg.ui._controls import Controls
+from ipseg.ui._inputs import gallery_input, mask_value_input
 from ipseg.ui._jobs import Jobs
 from ipseg.ui._pool import JOBS, EnginePool, error_messages, image_input
 from ipseg.ui._progress import QUEUED, STOPPING, WAITING
@@ -29,6 +30,7 @@ class _Layout:
 
     prompts: gr.Gallery
     mask: gr.Image
+    mask_value: gr.Number
     files: gr.File
     folder: gr.UploadButton
     run: gr.Button
@@ -59,7 +61,7 @@ def build(pool: EnginePool, controls: Controls) -> None:
         (page.run_clip, video, "video", [page.prompts, page.clip, page.mask, page.per_second]),
     ):
         armed = button.click(_armed(jobs), None, [page.status, page.stop], **quiet)
-        job_inputs = [*given, *controls.inputs]
+        job_inputs = [*given, *controls.inputs, page.mask_value]
         ran = armed.then(job, job_inputs, page.outputs, api_name=name, show_progress_on=[page.status], **JOBS)
         ran.success(lambda: gr.Button(interactive=False), None, page.stop, **quiet)
         ran.failure(lambda: (WAITING, gr.Button(interactive=False)), None, [page.status, page.stop], **quiet)
@@ -105,6 +107,7 @@ def _batch(pool: EnginePool, jobs: Jobs, page: _Layout) -> Callable[..., Any]:
         *,
         asked: EngineSpec,
         numbers: dict[str, Any],
+        mask_value: float | None = None,
         request: gr.Request = None,  # Gradio fills it in
     ) -> Iterator[tuple[Any, ...]]:
         """Cut the object that the prompt images show out of many images.
@@ -115,11 +118,12 @@ def _batch(pool: EnginePool, jobs: Jobs, page: _Layout) -> Callable[..., Any]:
             prompts: images of the object
             files: the images to search: files, or zips of them
             mask: where the object is in the first prompt image: white on black, same size; may be left out
+            mask_value: which value of the mask is the object, where it has several; 0xRRGGBB of a colour, as a number
         """
         with error_messages(), jobs.running(request, pool.limits.many) as watch:
             if not files:
                 raise ImageError("There are no images to search yet; add files, a zip or a folder.")
-            given = Given(prompts, mask, numbers, asked)
+            given = Given(prompts, mask, numbers, asked, mask_value)
             yield from work.pictures_job(pool, jobs, page, given, files, watch)
 
     return batch
@@ -137,6 +141,7 @@ def _video(pool: EnginePool, jobs: Jobs, page: _Layout) -> Callable[..., Any]:
         *,
         asked: EngineSpec,
         numbers: dict[str, Any],
+        mask_value: float | None = None,
         request: gr.Request = None,  # Gradio fills it in
     ) -> Iterator[tuple[Any, ...]]:
         """Cut the object that the prompt images show out of every frame of a clip.
@@ -147,19 +152,20 @@ def _video(pool: EnginePool, jobs: Jobs, page: _Layout) -> Callable[..., Any]:
             prompts: images of the object
             clip: an MP4, MOV, WebM, MKV or AVI file of at most two minutes
             mask: where the object is in the first prompt image: white on black, same size; may be left out
+            mask_value: which value of the mask is the object, where it has several; 0xRRGGBB of a colour, as a number
             per_second: frames of each second that the engine looks at; between them the mask follows the motion
         """
         with error_messages(), jobs.running(request, pool.limits.many) as watch:
             if not clip:
                 raise ImageError("There is no clip yet; add one.")
-            given = Given(prompts, mask, numbers, asked)
+            given = Given(prompts, mask, numbers, asked, mask_value)
             yield from work.clip_job(pool, jobs, page, given, Path(clip), per_second, watch)
 
     return video
 
 
 def _layout() -> _Layout:
-    prompts, mask = _prompt()
+    prompts, mask, mask_value = _prompt()
     with gr.Row():
         with gr.Column(min_width=300):
             files = gr.File(label="2. Images, or a zip of them", file_count="multiple", elem_id="batch-files")
@@ -169,7 +175,7 @@ def _layout() -> _Layout:
             clip, per_second, run_clip = _clip()
     status = gr.HTML(WAITING, label="Progress", elem_id="batch-status", container=False)
     stop = gr.Button("Stop", interactive=False, size="sm", elem_id="batch-stop")
-    asked = (prompts, mask, files, folder, run, clip, per_second, run_clip)
+    asked = (prompts, mask, mask_value, files, folder, run, clip, per_second, run_clip)
     masks_file, coco_file, clip_file = _downloads()
     return _Layout(*asked, stop, status, *_results(), masks_file, coco_file, clip_file)
 
@@ -204,17 +210,12 @@ def _results() -> tuple[gr.Gallery, gr.Video]:
     return gallery, video
 
 
-def _prompt() -> tuple[gr.Gallery, gr.Image]:
-    prompts = gr.Gallery(
+def _prompt() -> tuple[gr.Gallery, gr.Image, gr.Number]:
+    prompts = gallery_input(
         label="1. The object: one image of it, or several",
-        type="filepath",
-        file_types=["image"],
         columns=4,
         height=220,
-        object_fit="contain",
         fit_columns=False,
-        interactive=True,
-        sources=["upload", "clipboard"],
         elem_id="batch-prompts",
     )
     with gr.Accordion("I have a mask for my first image", open=False):
@@ -224,4 +225,5 @@ def _prompt() -> tuple[gr.Gallery, gr.Image]:
             elem_id="batch-mask",
             alt_text="Mask of the first prompt image",
         )
-    return prompts, mask
+        mask_value = mask_value_input(elem_id="batch-mask-value")
+    return prompts, mask, mask_value

@@ -18,6 +18,7 @@ from ipseg.ui import _prompts
 from ipseg.ui import _rows as rows
 from ipseg.ui._compare_fields import Layout, layout
 from ipseg.ui._controls import Controls
+from ipseg.ui._inputs import whole
 from ipseg.ui._pool import JOBS, EnginePool, error_messages, reporter
 from ipseg.ui._signature import with_engine
 
@@ -31,6 +32,7 @@ def build(pool: EnginePool, controls: Controls) -> None:
     """Lay out the tab and wire it."""
     page = layout()
     inputs = [page.prompt, page.pictures, page.methods, page.mask, page.paint, page.truths, *controls.engine]
+    inputs += [page.mask_value, page.truth_value]
     shown = [page.left, page.right, page.slider, page.answers, page.difference]
     outputs = [page.table, page.record, page.row, page.masks, page.kept, page.which, *shown]
     page.run.click(_handler(pool, page), inputs, outputs, api_name="compare", show_progress_on=[page.answers], **JOBS)
@@ -63,6 +65,8 @@ def _handler(pool: EnginePool, page: Layout) -> Callable[..., tuple[Any, ...]]:
         truths: list[str] | None = None,
         *,
         asked: EngineSpec,
+        mask_value: float | None = None,
+        truth_value: float | None = None,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio finds its progress in the default
     ) -> tuple[Any, ...]:
         """Cut the object that the prompt shows out of images, by several methods.
@@ -73,11 +77,15 @@ def _handler(pool: EnginePool, page: Layout) -> Callable[..., tuple[Any, ...]]:
             methods: two or more of ipseg and its rivals
             mask: where the object is in the prompt: white on black, same size; the saliency mask where left out
             paint: the same, painted on the page
+            mask_value: which value of the mask is the object, where it has several; 0xRRGGBB of a colour, as a number
+            truth_value: the same for the true masks
             truths: true masks of the images, by the images' names or in their order; may be left out
         """
         report = reporter(progress, pool.limits.many)
         with error_messages():
-            question = _question(prompt, pictures, methods, mask, paint, truths, partial(report, 0.0, "prompt"))
+            values = (mask_value, truth_value)
+            look = partial(report, 0.0, "prompt")
+            question = _question(prompt, pictures, methods, mask, paint, truths, values, look)
             if not pool.loaded(asked):
                 report(0.0, "models")
             found = _answers(pool, pool.engine(asked), question, report)
@@ -113,6 +121,7 @@ def _question(
     mask: str | None,
     paint: str | None,
     truths: list[str] | None,
+    values: tuple[float | None, float | None],
     look: Callable[[], None],
 ) -> _Question:
     """Everything that can be wrong is said before any work is done; ``look`` is called before a file is opened."""
@@ -126,10 +135,11 @@ def _question(
     paths = [path for path, _ in pictures]
     _prompts.check_pixels(paths, MAX_PIXELS, "The images to search")
     opened, names = _prompts.opened(paths, look), rows.distinct(paths)
-    ((shown, given),) = with_masks(prompt, mask or None, report=look)
+    mask_value, truth_value = map(whole, values)
+    ((shown, given),) = with_masks(prompt, mask or None, mask_value=mask_value, report=look)
     given = given or rows.painted(paint, shown.shape[:2])
     turns = [images.orientation(path) for path in paths] if truths else []
-    known = rows.matched(truths or [], names, opened, turns, look)
+    known = rows.matched(truths or [], names, opened, turns, look, truth_value)
     return _Question(shown, given, opened, names, methods, known)
 
 

@@ -17,6 +17,7 @@ from ipseg.studies.galleries import Answer, Kind
 from ipseg.ui import _gallery
 from ipseg.ui import _prompts as bounds
 from ipseg.ui._controls import Controls
+from ipseg.ui._inputs import gallery_input
 from ipseg.ui._pool import JOBS, EnginePool, error_messages, reporter
 from ipseg.ui._signature import with_engine
 
@@ -43,15 +44,10 @@ def build(pool: EnginePool, controls: Controls) -> None:
             label="Kind of thing",
             elem_id="sets-kind",
         )
-        own = gr.Gallery(
+        own = gallery_input(
             label="Prompts of your own (may be left out)",
-            type="filepath",
-            file_types=["image"],
             columns=4,
             height=150,
-            object_fit="contain",
-            interactive=True,
-            sources=["upload", "clipboard"],
             elem_id="sets-own",
         )
     run = gr.Button("Ask with every prompt", variant="primary", size="lg", elem_id="sets-run")

@@ -32,7 +32,10 @@ def build(pool: EnginePool, controls: Controls) -> None:
     """Lay out the tab and wire it."""
     page = layout.build()
     desk = Desk(pool, controls, page)
-    asked = {page.prompts, page.images, page.mask, page.negative_prompt, page.all_instances, *controls.inputs}
+    asked = {
+        page.prompts, page.images, page.mask, page.mask_value, page.negative_prompt, page.all_instances,
+        *controls.inputs,
+    }  # fmt: skip
     common: dict[str, Any] = {
         "outputs": desk.outputs, "show_progress_on": [page.slider], "api_visibility": "private", **JOBS,
     }  # fmt: skip
@@ -110,6 +113,7 @@ class Desk:
             questions.paths(values[page.negative_prompt]),
             values[page.all_instances],
             questions.numbers_of(k, clusters, threshold),
+            values[page.mask_value],
         )
 
     def _every(self, values: Values, session: Session, progress: gr.Progress) -> tuple[Any, ...]:

@@ -35,7 +35,7 @@ def test_the_endpoint_has_a_name_and_documented_arguments(client):
     assert [parameter["parameter_name"] for parameter in endpoint["parameters"]] == [
         "prompts", "image", "mask", "k", "clusters", "threshold",
         "preset", "features", "sd_weight", "timestep", "saliency", "segmenter", "refinement",
-        "negative_prompt", "all_instances", "clicks",
+        "negative_prompt", "all_instances", "clicks", "mask_value",
     ]  # fmt: skip
 
 
@@ -52,11 +52,40 @@ def test_a_mask_at_the_size_of_the_picture(client):
         ({"k": 4, "clusters": 9}, "at most K clusters"),
         ({"k": 999}, "maximum value 256"),
         ({"clusters": 0}, "minimum value 1"),
+        ({"k": 32.7}, "K is 32.7; give a whole number"),
+        ({"clusters": 3.5}, "c is 3.5; give a whole number"),
+        ({"threshold": 7}, "maximum value 1"),
+        ({"timestep": 50.5}, "timestep is 50.5; give a whole number"),
     ],
 )
 def test_a_setting_out_of_range_gets_its_sentence(client, settings, sentence):
     with pytest.raises((AppError, ValueError), match=sentence):
         ask(client, EXAMPLES / "robot" / "00.jpg", EXAMPLES / "robot" / "02.jpg", **settings)
+
+
+def test_a_plain_list_of_files_is_taken(client):
+    one, two, query = (EXAMPLES / "robot" / f"{number:02}.jpg" for number in (0, 1, 2))
+    values = {"k": 32, "clusters": 4, "threshold": 0.0, "image": handle_file(query)}
+    plain = [handle_file(one), handle_file(two)]
+    captioned = [{"image": handle_file(path), "caption": None} for path in (one, two)]
+    masks = [
+        mask_of(client.predict(prompts=prompts, mask=None, api_name="/segment", **values))
+        for prompts in (plain, captioned)
+    ]
+    np.testing.assert_array_equal(*masks)
+    with pytest.raises(AppError, match="give a list of files"):
+        client.predict(prompts=["/etc/passwd"], mask=None, api_name="/segment", **values)
+
+
+def test_one_of_several_values_of_a_mask(client, tmp_path, save):
+    prompt, query = EXAMPLES / "robot" / "00.jpg", EXAMPLES / "robot" / "02.jpg"
+    size = open_image(prompt).shape[:2]
+    values = np.zeros(size, np.uint8)
+    values[: size[0] // 3], values[size[0] // 2 :] = 3, 9
+    mask = handle_file(save(tmp_path / "labels.png", values))
+    with pytest.raises(AppError, match=r"labels\.png has several objects, with the values 3 and 9"):
+        ask(client, prompt, query, mask=mask)
+    assert mask_of(ask(client, prompt, query, mask=mask, mask_value=9)).any()
 
 
 def test_a_bad_file_gets_its_sentence_and_no_path_leaks(client, tmp_path):

@@ -160,6 +160,20 @@ def test_numbers_that_are_left_to_the_preset_stay_empty(page):
 
 
 @pytest.mark.browser
+def test_a_link_copied_before_the_page_has_answered_holds_no_empty_numbers(windows, demo):
+    page = windows["wide-light"].new_page()
+    held = []
+    page.route("**/gradio_api/run/predict*", lambda route: held.append(route) if not held else route.continue_())
+    opened(page, demo.url)
+    page.click("#settings .toggle-button")
+    page.click("#copy-link")
+    page.locator("#link textarea").wait_for()
+    assert held, "the page asked nothing as it opened"
+    assert page.input_value("#link textarea").rstrip("/") == demo.url
+    page.close()
+
+
+@pytest.mark.browser
 @wide_only
 def test_where_the_browser_will_not_copy_the_link_is_shown(page):
     page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error()); }")

@@ -1,0 +1,72 @@
+"""Input components that take what people give: plain lists of files, and numbers that may be left empty."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+from gradio.components.gallery import GalleryData
+from pydantic import ValidationError, model_validator
+
+UNREADABLE = "The images are not readable; give a list of files, each uploaded, as gradio_client.handle_file does it."
+
+
+class Images(GalleryData):
+    """What a gallery is given: its own form, ``[{"image": file, "caption": text}]``, or a plain list of files."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _captioned(cls, given: Any) -> Any:
+        return [_captioned(each) for each in given] if isinstance(given, list) else given
+
+    @classmethod
+    def model_validate(cls, *given: Any, **options: Any) -> Images:
+        """As pydantic has it, but what cannot be read gets one message for the caller."""
+        try:
+            return super().model_validate(*given, **options)
+        except ValidationError:
+            raise gr.Error(UNREADABLE, title="Please check", print_exception=False) from None
+
+
+def gallery_input(**layout: Any) -> gr.Gallery:
+    """A gallery for images that hands over the uploaded files unopened, as (path, caption)."""
+    gallery = gr.Gallery(
+        type="filepath",
+        file_types=["image"],
+        object_fit="contain",
+        interactive=True,
+        sources=["upload", "clipboard"],
+        **layout,
+    )
+    gallery.data_model = Images  # on the instance: Gradio writes a stub file beside the source of every subclass
+    return gallery
+
+
+def optional_number(value: float | None = None, **layout: Any) -> gr.Number:
+    """A number that may be left empty, which is None.
+
+    Gradio's page makes a 0 of None as it starts, but shows "" as empty.
+    """
+    number: Any = gr.Number(value, **layout)
+    read, shown = number.preprocess, number.postprocess
+    number.preprocess = lambda payload: None if payload in (None, "") else read(payload)
+    number.postprocess = lambda given: "" if given is None else shown(given)
+    number.value = number.postprocess(value)
+    return number
+
+
+def _captioned(given: Any) -> Any:
+    """A file alone as a file without a caption; anything else as it is."""
+    return {"image": given, "caption": None} if isinstance(given, dict) and "path" in given else given
+
+
+def mask_value_input(what: str = "the mask", **layout: Any) -> gr.Number:
+    """Which value of a mask is the object, where it has several."""
+    return optional_number(
+        label=f"Value of the object, if {what} has several objects", info="Empty: there is one", minimum=0, **layout
+    )
+
+
+def whole(number: Any) -> Any:
+    """``number`` as an int where it is a whole float, as JSON may have it; anything else as it is, to be refused."""
+    return int(number) if isinstance(number, float) and number.is_integer() else number
