@@ -1,1 +1,1 @@
-"""Many images, or the frames of a clip, with one prompt: in from a folder, a zip or a file, out as masks."""
+"""Segment one prompt in many images (folder, zip, files) or in the frames of a clip; export the masks."""

@@ -1,4 +1,4 @@
-"""What a run leaves behind: a zip of masks, written as they come, and one COCO file."""
+"""The exported files of a run: a zip of masks, written one by one, and one COCO file."""
 
 from __future__ import annotations
 
@@ -16,8 +16,11 @@ from ipseg.core.types import Mask
 MASKS, COCO = "masks.zip", "coco.json"
 
 
-class Parcel:
-    """The two files of a run in ``folder``. Use as a context: they are whole when the block ends, however it ends."""
+class Archive:
+    """The two exported files of a run in ``folder``.
+
+    Use as a context: the files are complete after the block, also after an error.
+    """
 
     def __init__(self, folder: Path, about: str = "") -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -26,12 +29,12 @@ class Parcel:
         self._record = Record(about=about)
 
     def add(self, name: str, stem: str, mask: Mask, *, found: bool, score: float) -> None:
-        """One (H, W) mask as ``<stem>.png``, 0 and 255; nothing is white where the object was not found."""
-        kept = mask & found
-        self._archive.writestr(f"{stem}.png", images.encode_png(kept.astype(np.uint8) * 255))
-        self._record.add(name, kept, found=found, score=score)
+        """One (H, W) mask as ``<stem>.png``, 0 and 255; all 0 where the object was not found."""
+        exported = mask & found
+        self._archive.writestr(f"{stem}.png", images.encode_png(exported.astype(np.uint8) * 255))
+        self._record.add(name, exported, found=found, score=score)
 
-    def __enter__(self) -> Parcel:
+    def __enter__(self) -> Archive:
         return self
 
     def __exit__(self, *_: Any) -> None:

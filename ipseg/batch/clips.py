@@ -1,8 +1,8 @@
 """Clips in and out, a frame at a time.
 
-In: what OpenCV reads of MP4, MOV, WebM, MKV and AVI. A file is known by its first bytes, never by its name, so that no
-playlist or script is handed to the reader. Out: H.264 in MP4 where an ``ffmpeg`` with libx264 is on the machine, else
-VP8 in WebM by OpenCV itself, whose package holds no H.264 encoder; current browsers play both. Sound is left out.
+In: what OpenCV reads of MP4, MOV, WebM, MKV and AVI. The type is decided by the first bytes, never by the name, so
+that no playlist or script reaches the reader. Out: H.264 in MP4 where an ``ffmpeg`` with libx264 is on the machine,
+else VP8 in WebM by OpenCV itself, whose package holds no H.264 encoder; current browsers play both. Sound is left out.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ def is_clip(path: Path) -> bool:
     except OSError:
         return False
     iso = head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
-    picture = head[8:12] in (b"heic", b"heix", b"mif1", b"msf1", b"avif", b"avis")
-    return (iso and not picture) or head[:4] == b"\x1aE\xdf\xa3" or (head[:4] == b"RIFF" and head[8:12] == b"AVI ")
+    still = head[8:12] in (b"heic", b"heix", b"mif1", b"msf1", b"avif", b"avis")
+    return (iso and not still) or head[:4] == b"\x1aE\xdf\xa3" or (head[:4] == b"RIFF" and head[8:12] == b"AVI ")
 
 
 def open_clip(path: Path, *, seconds: float = MAX_SECONDS) -> Clip:
@@ -174,7 +174,7 @@ class _H264:
         source = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{size[0]}x{size[1]}", "-r", f"{fps:.6f}", "-i", "-"]
         made = ["-an", "-c:v", "libx264", "-preset", "veryfast", "-crf", "20", "-pix_fmt", "yuv420p"]
         command = [str(shutil.which("ffmpeg")), "-hide_banner", "-loglevel", "error", "-y", *source, *made]
-        self._process = subprocess.Popen(  # noqa: S603 - our own words; the frames come through the pipe
+        self._process = subprocess.Popen(  # noqa: S603 - no user input in it; the frames come through the pipe
             [*command, "-movflags", "+faststart", str(path)], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
 

@@ -1,8 +1,8 @@
-"""What a run goes through: the images of a folder, of a list of files, or of a zip, each with a name of its own.
+"""The input images of a run: from folders, single files, or zips, each with a unique name.
 
 A zip is never unpacked onto the disk: its members are read one at a time into memory, within bounds. One that looks
-like an attack is refused as a whole; a member that is no image, or has no file name, is left for whoever opens it to
-report. Nothing that a zip says about itself is believed: what is read of its directory is bounded while it is read.
+like an attack is refused as a whole; a member that is no image, or has no file name, is reported when it is
+opened. The sizes in a zip's directory are not trusted: reading the directory is bounded too.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from ipseg.core import images
 from ipseg.core.files import open_regular
 from ipseg.core.types import ImageArray, ImageError
 
-MAX_PICTURES = 500  # in one run
+MAX_IMAGES = 500  # in one run
 MAX_UNPACKED = 1024 * 2**20  # bytes of all members of a zip together
 MAX_RATIO = 100  # unpacked to packed; photographs are near 1
 MAX_DIRECTORY = 4 * 2**20  # bytes of a zip's directory: some 40 000 names
 MAX_MEMBERS = 4  # of a zip for each image that a run may have: folders, hidden files, what systems add
 MAX_NAME = 200  # bytes of a file or folder name; file systems take 255
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the others are unpacked without a bound, a block at a time
-NOT_PICTURES = (".zip", ".ds_store", "thumbs.db", "desktop.ini")
+NOT_IMAGES = (".zip", ".ds_store", "thumbs.db", "desktop.ini")
 
 
 @dataclass(frozen=True)
 class Item:
-    """One file to be opened when its turn comes."""
+    """One input file, not opened yet."""
 
     name: str  # with its folder, "/" between; no two items of a run share it
     source: Callable[[], bytes | Path]
@@ -48,7 +48,7 @@ class Item:
         return str(PurePosixPath(self.name).with_suffix(""))
 
 
-def gather(paths: Sequence[str | os.PathLike[str]], *, most: int = MAX_PICTURES) -> list[Item]:
+def gather(paths: Sequence[str | os.PathLike[str]], *, most: int = MAX_IMAGES) -> list[Item]:
     """The items of folders, zips and single files, in the order of their names. Nothing is opened but the zips.
 
     Raises :class:`ImageError` with one message for a zip that is refused, for more than ``most`` images, and
@@ -69,7 +69,7 @@ def _of(path: Path, most: int) -> list[Item]:
     if path.is_dir():
         files = sorted(file for file in path.rglob("*") if file.is_file())
         named = [(file.relative_to(path).as_posix(), file) for file in files]
-        return [Item(_tidy(name), partial(Path, file)) for name, file in named if _counts(name)]
+        return [Item(_tidy(name), partial(Path, file)) for name, file in named if _is_input(name)]
     if path.suffix.lower() == ".zip" or (path.is_file() and zipfile.is_zipfile(path)):
         return list(_members(path, most))
     return [Item(_tidy(path.name), partial(Path, path))]
@@ -87,12 +87,12 @@ def _members(path: Path, most: int) -> Iterator[Item]:
         if not _has_name(name):
             nameless += 1
             yield Item(f"without a name {nameless}", partial(_leave_out, path, name))
-        elif _counts(name):
+        elif _is_input(name):
             yield Item(_tidy(name), partial(_read, path, info))
 
 
 class _Bounded(io.BufferedReader):
-    """A file that refuses to be read further than a bound: for a parser that believes the sizes it reads."""
+    """A file that refuses to be read further than a bound: for a parser that trusts the sizes it reads."""
 
     left = float("inf")  # bytes that may still be read
 
@@ -121,7 +121,7 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
             file = stack.enter_context(_Bounded(open_regular(path)))
             if not file.seek(0, os.SEEK_END):
                 raise ImageError(f"{path.name} is an empty file; save or download it again.")
-            file.left = MAX_DIRECTORY + 2**18  # and the end of the file, which is looked through for the directory
+            file.left = MAX_DIRECTORY + 2**18  # and the end of the file, which is searched for the directory
             archive = stack.enter_context(zipfile.ZipFile(file))
         except ImageError:
             raise
@@ -136,7 +136,7 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
 
 
 def _check(path: Path, infos: Sequence[zipfile.ZipInfo]) -> None:
-    """Refuse a zip as a whole. What its directory says is compared with the size of the file, which cannot lie."""
+    """Refuse a zip as a whole. The sizes in its directory are compared with the actual size of the file."""
     size = path.stat().st_size
     for info in infos:
         name = _name(info)
@@ -195,11 +195,11 @@ def _shortened(part: str) -> str:
     return part.encode()[: MAX_NAME - len(ending.encode())].decode(errors="ignore") + ending
 
 
-def _counts(name: str) -> bool:
-    """Whether a file is one that somebody chose: not hidden, not of the system, no zip inside a zip."""
+def _is_input(name: str) -> bool:
+    """Whether a file counts as an input: not hidden, not of the system, no zip inside a zip."""
     parts = PurePosixPath(name).parts
     hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
-    return not hidden and not parts[-1].lower().endswith(NOT_PICTURES)
+    return not hidden and not parts[-1].lower().endswith(NOT_IMAGES)
 
 
 def _distinct(items: list[Item]) -> list[Item]:

@@ -31,6 +31,10 @@ class InputError(ValueError):
     """Something given from outside cannot be used. Its text is one message that a visitor can act on."""
 
 
+class Stopped(Exception):  # noqa: N818 - not an error: the caller ended the computation
+    """A computation was ended by its caller before it was complete."""
+
+
 class ImageError(InputError):
     """A file or array is not an image that can be segmented."""
 

@@ -10,9 +10,9 @@ from typing import Any
 import gradio as gr
 from gradio.processing_utils import save_file_to_cache
 
-from ipseg.batch import clips, inputs, pictures, video
-from ipseg.batch.archive import Parcel
-from ipseg.batch.looks import Question
+from ipseg.batch import clips, image_set, inputs, video
+from ipseg.batch.archive import Archive
+from ipseg.batch.predictions import Predictor
 from ipseg.core.masks import with_masks
 from ipseg.core.types import ImageError
 from ipseg.engine.spec import EngineSpec
@@ -49,16 +49,16 @@ def pictures_job(
     items = inputs.gather(files)
     prompts, mask = _opened(given, watch)
     yield _cleared(LOADING)
-    question, tally = _question(pool, jobs, given, prompts, mask, watch), Tally("picture", page.gallery)
+    predictor, tally = _question(pool, jobs, given, prompts, mask, watch), Tally("picture", page.gallery)
     tally.total = len(items)
     with jobs.workplace() as folder:
-        with Parcel(folder, f"ipseg, engine {given.asked.name}") as parcel:
-            for outcome in pictures.run(question, items):
+        with Archive(folder, f"ipseg, engine {given.asked.name}") as archive:
+            for outcome in image_set.run(predictor, items):
                 tally.done = outcome.number
-                yield tally.bar(outcome.item.name), _taken(parcel, tally, outcome), *[gr.skip()] * 4
-        tally.kept = tally.done - len(tally.errors) - question.asked
+                yield tally.bar(outcome.item.name), _taken(archive, tally, outcome), *[gr.skip()] * 4
+        tally.kept = tally.done - len(tally.errors) - predictor.computed
         _unless_all_failed(tally)
-        yield _verdict(tally, watch, given), list(tally.overlays), gr.skip(), *_files(page, parcel, tally), gr.skip()
+        yield _verdict(tally, watch, given), list(tally.overlays), gr.skip(), *_files(page, archive, tally), gr.skip()
 
 
 def clip_job(
@@ -69,16 +69,16 @@ def clip_job(
     video.frame_step(clip, per_second)
     prompts, mask = _opened(given, watch)
     yield _cleared(LOADING)
-    question, tally = _question(pool, jobs, given, prompts, mask, watch), Tally("frame", page.gallery)
+    predictor, tally = _question(pool, jobs, given, prompts, mask, watch), Tally("frame", page.gallery)
     tally.total = clip.frames
     with jobs.workplace() as folder:
         with (
-            Parcel(folder, f"ipseg, engine {given.asked.name}") as parcel,
+            Archive(folder, f"ipseg, engine {given.asked.name}") as archive,
             clips.Writer(folder, f"{path.stem}_overlay", clip.fps, clip.size) as writer,
         ):
-            for frame in video.run(question, clip, per_second=per_second):
-                drawn = _drawn(parcel, tally, frame, writer)
-                if frame.looked:
+            for frame in video.run(predictor, clip, per_second=per_second):
+                drawn = _drawn(archive, tally, frame, writer)
+                if frame.is_keyframe:
                     at = f"{frame.number / clip.fps:.1f} s into the clip"
                     yield tally.bar(at), tally.show(drawn, at), *[gr.skip()] * 4
         made = save_file_to_cache(writer.path, page.video.GRADIO_CACHE) if tally.done else None
@@ -86,7 +86,7 @@ def clip_job(
             _verdict(tally, watch, given),
             list(tally.overlays),
             gr.Video(made, visible=made is not None),
-            *_files(page, parcel, tally),
+            *_files(page, archive, tally),
             gr.DownloadButton(value=made, interactive=made is not None),
         )
 
@@ -103,11 +103,11 @@ def _opened(given: Given, watch: Watch) -> tuple[list[Any], Any]:
     return [picture for picture, _ in shown], shown[0][1]
 
 
-def _question(pool: EnginePool, jobs: Jobs, given: Given, prompts: list[Any], mask: Any, watch: Watch) -> Question:
+def _question(pool: EnginePool, jobs: Jobs, given: Given, prompts: list[Any], mask: Any, watch: Watch) -> Predictor:
     masks = [mask, *([None] * (len(prompts) - 1))]
     engine = pool.engine(given.asked)
     stop: dict[str, Any] = {"stop": lambda: watch.ended, "progress": lambda *_: watch.check()}
-    return Question(engine, prompts, masks, folder=jobs.answers, **stop, **given.numbers)
+    return Predictor(engine, prompts, masks, folder=jobs.answers, **stop, **given.numbers)
 
 
 def _verdict(tally: Tally, watch: Watch, given: Given) -> str:
@@ -115,36 +115,36 @@ def _verdict(tally: Tally, watch: Watch, given: Given) -> str:
     return tally.verdict(stopped, given.asked.name, watch.seconds if stopped and watch.late else None)
 
 
-def _taken(parcel: Parcel, tally: Tally, outcome: pictures.Outcome) -> Any:
-    """One outcome into the parcel and the counts; returns what the gallery takes."""
-    look, item = outcome.look, outcome.item
-    if look is None or outcome.picture is None:
+def _taken(archive: Archive, tally: Tally, outcome: image_set.Outcome) -> Any:
+    """One outcome into the archive and the counts; returns what the gallery takes."""
+    prediction, item = outcome.prediction, outcome.item
+    if prediction is None or outcome.image is None:
         tally.errors.append(without_folders(outcome.error))
         return gr.skip()
-    tally.found += look.found
-    parcel.add(item.name, item.stem, look.guess, found=look.found, score=look.score)
-    caption = f"{item.name}: {'found' if look.found else 'not found'}"
-    return tally.show(pictures.overlay(outcome.picture, look), caption)
+    tally.found += prediction.found
+    archive.add(item.name, item.stem, prediction.guess, found=prediction.found, score=prediction.score)
+    caption = f"{item.name}: {'found' if prediction.found else 'not found'}"
+    return tally.show(image_set.overlay(outcome.image, prediction), caption)
 
 
-def _drawn(parcel: Parcel, tally: Tally, frame: video.Frame, writer: clips.Writer) -> Any:
-    """One frame into the parcel, the clip and the counts; returns its overlay."""
-    look = frame.look
+def _drawn(archive: Archive, tally: Tally, frame: video.VideoFrame, writer: clips.Writer) -> Any:
+    """One frame into the archive, the clip and the counts; returns its overlay."""
+    prediction = frame.prediction
     tally.done, tally.total = frame.number, frame.total
-    tally.found += look.found
+    tally.found += prediction.found
     name = f"{frame.number:05}"
-    parcel.add(f"{name}.png", name, frame.mask, found=look.found, score=look.score)
-    drawn = pictures.overlay(frame.picture, look, frame.mask)
+    archive.add(f"{name}.png", name, frame.mask, found=prediction.found, score=prediction.score)
+    drawn = image_set.overlay(frame.image, prediction, frame.mask)
     writer.write(drawn)
     return drawn
 
 
-def _files(page: Any, parcel: Parcel, tally: Tally) -> tuple[Any, Any]:
+def _files(page: Any, archive: Archive, tally: Tally) -> tuple[Any, Any]:
     """The two files, where the page serves and later deletes them."""
     if tally.done == len(tally.errors):
         return gr.skip(), gr.skip()
-    masks = save_file_to_cache(parcel.masks, page.masks_file.GRADIO_CACHE)
-    coco = save_file_to_cache(parcel.coco, page.coco_file.GRADIO_CACHE)
+    masks = save_file_to_cache(archive.masks, page.masks_file.GRADIO_CACHE)
+    coco = save_file_to_cache(archive.coco, page.coco_file.GRADIO_CACHE)
     return gr.DownloadButton(value=masks, interactive=True), gr.DownloadButton(value=coco, interactive=True)
 
 

@@ -22,7 +22,7 @@ TICK = 0.25  # seconds between two images of the bar
 PATIENCE = 5  # seconds: a download that was just stopped ends within
 
 
-class Stopped(weights.WeightError):
+class DownloadStopped(weights.WeightError):
     """Nobody listens any more."""
 
 
@@ -163,7 +163,7 @@ class _Reporter:
 
     def __call__(self, file: str, done: int, total: int) -> None:
         if self.stop.is_set():
-            raise Stopped("The download was stopped.")
+            raise DownloadStopped("The download was stopped.")
         self.files[file] = done
         here = self.before + min(sum(self.files.values()), self.weight.bytes)
         self.news.put((here, self.total, self.weight.title))

@@ -10,7 +10,7 @@ import pytest
 
 from ipseg import open_image
 from ipseg.annotations import rle
-from ipseg.batch.archive import Parcel
+from ipseg.batch.archive import Archive
 
 
 def test_counts_run_down_the_columns_and_begin_outside():
@@ -66,16 +66,16 @@ def test_the_record_is_coco():
 def test_pycocotools_reads_every_mask_bit_for_bit(tmp_path):
     coco = pytest.importorskip("pycocotools.coco", reason="needs pycocotools: pip install 'ipseg[dev]'")
     rng, masks = np.random.default_rng(1), {}
-    with Parcel(tmp_path, "a test") as parcel:
+    with Archive(tmp_path, "a test") as exported:
         for number, share in enumerate((0.4, 0.0, 0.1, 1.0, 0.9)):
             mask = rng.random((19 + number, 17)) < share
             mask[0, 0] ^= number == 2  # one that begins inside
             found = number != 3  # nothing is white where the object was not found
-            parcel.add(f"{number}.jpg", f"in/{number}", mask, found=found, score=0.5)
+            exported.add(f"{number}.jpg", f"in/{number}", mask, found=found, score=0.5)
             masks[f"{number}.jpg"] = mask & found
-    data = coco.COCO(str(parcel.coco))
+    data = coco.COCO(str(exported.coco))
     annotated = {image["file_name"]: data.imgToAnns[image["id"]] for image in data.dataset["images"]}
-    with zipfile.ZipFile(parcel.masks) as archive:
+    with zipfile.ZipFile(exported.masks) as archive:
         for name, mask in masks.items():
             png = open_image(archive.read(f"in/{name[0]}.png"))[..., 0]
             np.testing.assert_array_equal(png, mask.astype(np.uint8) * 255)

@@ -1,4 +1,4 @@
-"""Clips and a question, small enough to be quick."""
+"""Clips and a predictor, small enough to be quick."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import ipseg
-from ipseg.batch.looks import Question
+from ipseg.batch.predictions import Predictor
 
 RED = (200, 30, 40)
 
@@ -31,11 +31,11 @@ def film(tmp_path):
 def shot(number: int, size: tuple[int, int] = (48, 64)):
     """One frame of it and its mask."""
     rng = np.random.default_rng(0)
-    picture = rng.integers(90, 130, (*size, 3), dtype=np.uint8)
+    image = rng.integers(90, 130, (*size, 3), dtype=np.uint8)
     mask = np.zeros(size, bool)
     mask[size[0] // 3 : size[0] // 3 * 2, 8 + 2 * number : 24 + 2 * number] = True
-    picture[mask] = RED
-    return picture, mask
+    image[mask] = RED
+    return image, mask
 
 
 @pytest.fixture(scope="session")
@@ -45,11 +45,11 @@ def offline():
 
 
 @pytest.fixture
-def ask(offline, tmp_path, make_scene):
-    """A question that keeps its answers below the temporary folder: ``ask(stop=..., k=...)``."""
+def make_predictor(offline, tmp_path, make_scene):
+    """A predictor with its cache below the temporary folder: ``make_predictor(stop=..., k=...)``."""
 
-    def make(**options) -> Question:
-        picture, mask = make_scene(60, 80, RED)
-        return Question(offline, [picture], [mask], folder=tmp_path / "kept", **options)
+    def make(**options) -> Predictor:
+        image, mask = make_scene(60, 80, RED)
+        return Predictor(offline, [image], [mask], folder=tmp_path / "cache", **options)
 
     return make

@@ -41,7 +41,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_what_is_no_clip_is_one_sentence(tmp_path, one_message, name):
+def test_what_is_no_clip_is_one_message(tmp_path, one_message, name):
     data, words = BAD[name]
     (tmp_path / name).write_bytes(data)
     assert words in refused(one_message, tmp_path / name)
@@ -51,7 +51,7 @@ def test_a_missing_file(tmp_path, one_message):
     assert "cannot be read" in refused(one_message, tmp_path / "none.mp4")
 
 
-def test_a_clip_cut_short_gives_the_frames_that_are_there_or_a_sentence(film):
+def test_a_clip_cut_short_gives_the_frames_that_are_there_or_a_message(film):
     path = film(12)
     path.write_bytes(path.read_bytes()[:9000])
     try:

@@ -22,7 +22,7 @@ def jpeg(encode, scene) -> bytes:
 
 @pytest.fixture
 def pack(tmp_path):
-    def make(members, name="pictures.zip", how=zipfile.ZIP_DEFLATED):
+    def make(members, name="images.zip", how=zipfile.ZIP_DEFLATED):
         with zipfile.ZipFile(tmp_path / name, "w", how) as archive:
             for member, data in members.items():
                 archive.writestr(member, data)
@@ -202,7 +202,7 @@ def test_a_member_without_a_name_is_left_out_and_the_rest_goes_on(pack, jpeg, on
     assert set(items) == {"good.jpg", "z.jpg", "without a name 1"}
     with pytest.raises(ImageError, match="left out") as caught:
         items["without a name 1"].open()
-    one_message(str(caught.value), names="pictures.zip")
+    one_message(str(caught.value), names="images.zip")
     assert items["good.jpg"].open().shape == items["z.jpg"].open().shape == (48, 64, 3)
     assert len({item.stem for item in items.values()}) == 3
 
@@ -241,7 +241,7 @@ def test_a_file_whose_name_is_no_text(tmp_path, jpeg):
     assert item.open().shape == (48, 64, 3)
 
 
-def test_too_many_pictures(pack, jpeg, one_message):
+def test_too_many_images(pack, jpeg, one_message):
     path = pack({f"{number}.jpg": jpeg for number in range(5)})
     assert "more than 4 images" in refused(one_message, path, most=4)
 
@@ -264,7 +264,7 @@ def test_what_is_no_zip(tmp_path, one_message, data, words):
 
 
 def test_an_empty_zip_and_an_empty_folder(pack, tmp_path, one_message):
-    assert "pictures.zip holds no images" in refused(one_message, pack({}))
+    assert "images.zip holds no images" in refused(one_message, pack({}))
     (tmp_path / "none").mkdir()
     assert "none holds no images" in refused(one_message, tmp_path / "none")
     assert "no images" in refused(one_message)
@@ -294,7 +294,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_what_is_no_picture_is_told_by_its_name(pack, jpeg, one_message, name):
+def test_what_is_no_image_is_reported_by_its_name(pack, jpeg, one_message, name):
     data, words = BAD[name]
     bad = {item.name: item for item in inputs.gather([pack({"good.jpg": jpeg, name: data})])}[name]
     with pytest.raises(ImageError, match=words) as caught:

@@ -11,7 +11,7 @@ import pytest
 
 from ipseg.__main__ import main
 from ipseg.annotations import rle
-from ipseg.batch import clips, looks
+from ipseg.batch import clips, predictions
 from ipseg.core import images
 from tests.batch.conftest import film  # noqa: F401 - a fixture
 
@@ -19,11 +19,11 @@ RED = (200, 30, 40)
 
 
 @pytest.fixture
-def desk(tmp_path, save, make_scene, monkeypatch):
+def files(tmp_path, save, make_scene, monkeypatch):
     """A prompt with its mask, a folder of three images and one file of words, and the same as a zip."""
     monkeypatch.chdir(tmp_path)
-    picture, mask = make_scene(60, 80, RED)
-    save(tmp_path / "prompt.png", picture)
+    image, mask = make_scene(60, 80, RED)
+    save(tmp_path / "prompt.png", image)
     save(tmp_path / "prompt_mask.png", mask.astype(np.uint8) * 255)
     for number in range(3):
         save(tmp_path / "in" / "some" / f"{number}.png", make_scene(48, 64, RED, seed=number)[0])
@@ -40,72 +40,72 @@ def run(*arguments: object) -> int:
 
 def refused(capsys, *arguments: object) -> str:
     assert run(*arguments) == 2
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert re.fullmatch(r"ipseg: [^\n]+\.\n", told.err), told.err
-    return told.err
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert re.fullmatch(r"ipseg: [^\n]+\.\n", printed.err), printed.err
+    return printed.err
 
 
 @pytest.mark.parametrize("given", ["in", "in.zip"])
-def test_a_folder_and_a_zip_alike(desk, make_scene, capsys, given):
+def test_a_folder_and_a_zip_alike(files, make_scene, capsys, given):
     assert run("prompt.png", given, "--prompt-mask", "prompt_mask.png", "--output", "out", "--overlay") == 0
     assert "3 of 3: some/2.png: found" in capsys.readouterr().out
-    data = json.loads((desk / "out/coco.json").read_text())
+    data = json.loads((files / "out/coco.json").read_text())
     assert [image["file_name"] for image in data["images"]] == [f"some/{number}.png" for number in range(3)]
     for number, annotation in enumerate(data["annotations"]):
-        mask = images.open_image(desk / f"out/masks/some/{number}.png")[..., 0] == 255
+        mask = images.open_image(files / f"out/masks/some/{number}.png")[..., 0] == 255
         truth = make_scene(48, 64, RED, seed=number)[1]
         assert (mask & truth).sum() / (mask | truth).sum() > 0.8
         segmentation = annotation["segmentation"]
         np.testing.assert_array_equal(rle.decode(segmentation["counts"], tuple(segmentation["size"])), mask)
-        assert images.open_image(desk / f"out/overlays/some/{number}.png").shape == (48, 64, 3)
+        assert images.open_image(files / f"out/overlays/some/{number}.png").shape == (48, 64, 3)
 
 
-def test_one_that_cannot_be_used_is_told_and_the_rest_go_on(desk, capsys, one_message):
+def test_one_that_cannot_be_used_is_reported_and_the_rest_go_on(files, capsys, one_message):
     assert run("prompt.png", "words.jpg", "in", "--output", "out") == 1
     one_message(capsys.readouterr().err.strip(), names="words.jpg")
-    assert len(list((desk / "out/masks").rglob("*.png"))) == 3
+    assert len(list((files / "out/masks").rglob("*.png"))) == 3
 
 
-def test_a_killed_run_goes_on(desk, capsys, monkeypatch):
-    asked, look = [], looks.Question.look
+def test_a_killed_run_goes_on(files, capsys, monkeypatch):
+    asked, predict = [], predictions.Predictor.predict
 
-    def killed(self, picture):
-        asked.append(self.asked)
+    def killed(self, image):
+        asked.append(self.computed)
         if len(asked) == 3:
             raise KeyboardInterrupt
-        return look(self, picture)
+        return predict(self, image)
 
-    monkeypatch.setattr(looks.Question, "look", killed)
+    monkeypatch.setattr(predictions.Predictor, "predict", killed)
     assert run("prompt.png", "in", "--output", "out") == 130
-    monkeypatch.setattr(looks.Question, "look", look)
-    asked_now = []
-    monkeypatch.setattr(looks, "_write", lambda path, made: asked_now.append(path))
+    monkeypatch.setattr(predictions.Predictor, "predict", predict)
+    computed_now = []
+    monkeypatch.setattr(predictions, "_write", lambda path, made: computed_now.append(path))
     assert run("prompt.png", "in", "--output", "out", "--resume") == 0
-    assert len(asked_now) == 1
-    assert len(json.loads((desk / "out/coco.json").read_text())["images"]) == 3
+    assert len(computed_now) == 1
+    assert len(json.loads((files / "out/coco.json").read_text())["images"]) == 3
     assert run("prompt.png", "in", "--output", "out") == 0
-    assert len(asked_now) == 4  # without --resume all is asked anew
+    assert len(computed_now) == 4  # without --resume all is computed again
 
 
-def test_a_clip(desk, film, capsys):  # noqa: F811
+def test_a_clip(files, film, capsys):  # noqa: F811
     path = film(6, 6)
     assert run("prompt.png", path, "--output", "out", "--per-second", 2) == 0
     assert "6 frames, found in" in capsys.readouterr().out
-    assert len(list((desk / "out/masks").iterdir())) == 6
-    (made,) = [file for file in (desk / "out").iterdir() if file.stem == "clip"]
+    assert len(list((files / "out/masks").iterdir())) == 6
+    (made,) = [file for file in (files / "out").iterdir() if file.stem == "clip"]
     assert clips.open_clip(made).size == (48, 64)
-    assert len(json.loads((desk / "out/coco.json").read_text())["images"]) == 6
+    assert len(json.loads((files / "out/coco.json").read_text())["images"]) == 6
 
 
 WRONG = {
     "a missing input": (("none", "--output", "out"), None),
-    "looks below zero": (("clip.avi", "--output", "out", "--per-second", -1), "above 0"),
+    "keyframes below zero": (("clip.avi", "--output", "out", "--per-second", -1), "above 0"),
     "a clip that is too long": (("clip.avi", "--output", "out", "--max-seconds", 0.1), "is 1 s long"),
     "a clip among images": (("words.jpg", "clip.avi", "--output", "out"), "clip.avi is a clip"),
     "a text named as a clip": (("words.mp4", "--output", "out"), "words.mp4 is not a clip"),
     "an empty folder": (("empty", "--output", "out"), "empty holds no images"),
-    "too many": (("in", "--output", "out", "--max-pictures", 2), "at most 2"),
+    "too many": (("in", "--output", "out", "--max-images", 2), "at most 2"),
     "a zip that leads out": (("out.zip", "--output", "out"), "leads out of it"),
     "the masks over the images": (("out2/masks", "--output", "out2"), "would be overwritten"),
     "the clip over itself": (("clip.mp4", "--output", "."), "would be overwritten"),
@@ -117,14 +117,14 @@ WRONG = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_wrong_usage_is_one_sentence(desk, film, save, scene, capsys, name):  # noqa: F811
+def test_wrong_usage_is_one_message(files, film, save, scene, capsys, name):  # noqa: F811
     arguments, words = WRONG[name]
     film(6, 6)
     film(6, 6, name="clip.mp4")
-    (desk / "words.mp4").write_text("words")
-    (desk / "empty").mkdir()
-    save(desk / "out2" / "masks" / "0.png", scene[0])
-    with zipfile.ZipFile(desk / "out.zip", "w") as archive:
+    (files / "words.mp4").write_text("words")
+    (files / "empty").mkdir()
+    save(files / "out2" / "masks" / "0.png", scene[0])
+    with zipfile.ZipFile(files / "out.zip", "w") as archive:
         archive.writestr("../x.jpg", b"x")
     if words is None:
         assert run("prompt.png", *arguments) == 1
@@ -137,7 +137,7 @@ def test_help_reads_well(capsys):
     with pytest.raises(SystemExit) as caught:
         run("--help")
     assert caught.value.code == 0
-    told = capsys.readouterr().out
+    printed = capsys.readouterr().out
     for word in ("PROMPT", "INPUT", "--output", "--resume", "--per-second", "--preset", "Exit code: 0"):
-        assert word in told
-    assert "default: None" not in told
+        assert word in printed
+    assert "default: None" not in printed
