@@ -1,4 +1,4 @@
-"""How commands write: whole or not at all, and never over what they were given."""
+"""Atomic writes of results, and checks that no input is overwritten."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from pathlib import Path
 
 import numpy as np
 
-from ipseg.core import images
+from ipseg.core.images import encode_png
 from ipseg.core.types import SettingError
 
 
 def write_png(path: Path, pixels: np.ndarray) -> None:
     """(H, W) or (H, W, 3|4) uint8 as a PNG."""
-    write(path, images.encode_png(pixels))
+    write(path, encode_png(pixels))
 
 
 def write(path: Path, data: bytes) -> None:
-    """Whole or not at all: a run that is killed leaves no half-written file behind."""
+    """Write atomically: a run that is killed leaves no partial file."""
     partial = path.with_name(f".{path.name}.part")
     partial.write_bytes(data)
     os.replace(partial, path)
 
 
-def distinct_stems(pictures: Iterable[Path]) -> None:
+def distinct_stems(images: Iterable[Path]) -> None:
     """Raise SettingError when two images would write to the same names."""
-    double = [stem for stem, count in Counter(picture.stem for picture in pictures).items() if count > 1]
+    double = [stem for stem, count in Counter(image.stem for image in images).items() if count > 1]
     if double:
         raise SettingError(f'Several images are named "{double[0]}", so their masks would overwrite each other.')
 
 
-def keep(given: Iterable[Path | None], made: Iterable[Path]) -> None:
+def refuse_to_overwrite(given: Iterable[Path | None], made: Iterable[Path]) -> None:
     """Raise SettingError when what is made would overwrite what was given, or itself."""
     targets = [path.resolve() for path in made]
     lost = {path.resolve() for path in given if path} & set(targets)

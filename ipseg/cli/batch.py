@@ -100,7 +100,7 @@ def _check_overwriting(arguments: argparse.Namespace, names: list[str]) -> None:
     given = [arguments.prompt, *arguments.also, arguments.prompt_mask]
     for path in arguments.input:
         given += list(path.rglob("*")) if path.is_dir() else [path]
-    _files.keep(given, made)
+    _files.refuse_to_overwrite(given, made)
 
 
 def _images(predictor: Predictor, items: list[inputs.Item], record: Record, arguments: argparse.Namespace) -> int:

@@ -1,6 +1,6 @@
 """Time the engine on one pair of images, as ratios within this run.
 
-Each line says what a question costs against the first one, where nothing is kept yet; and what is held in memory.
+Each line gives the time of a call, and its ratio to the first one, where nothing is cached; then the peak memory.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Time the four questions a person asks in turn."""
+    """Time four calls: new prompt and image, known prompt, other K, other c."""
     if arguments.repeat < 1:
         raise InputError(f"--repeat is {arguments.repeat}; give 1 or more.")
     prompt, image = images.open_image(arguments.prompt), images.open_image(arguments.image)
     start = time.perf_counter()
     with _engine.built(arguments) as engine:
         engine.segment(engine.prompt(prompt), image)
-        print(f"first answer in a fresh process, libraries loading: {time.perf_counter() - start:.2f} s")
+        print(f"first mask in a new process, with the loading of the libraries: {time.perf_counter() - start:.2f} s")
         rows = _measure(engine, prompt, image, arguments.repeat)
     first = rows[0][1]
-    print("| question | seconds | of the first |\n|---|---:|---:|")
+    print("| call | seconds | of the first |\n|---|---:|---:|")
     for name, seconds in rows:
         print(f"| {name} | {seconds:.3f} | {seconds / first:.0%} |")
     if engine.info.placement:
@@ -59,22 +59,22 @@ def _measure(engine: IPSeg, prompt: ImageArray, image: ImageArray, repeat: int) 
         made = engine.prompt(prompt)
         return lambda: engine.segment(made, image)
 
-    def kept(**settings: Any) -> Callable[[], Callable[[], object]]:
+    def cached(**settings: Any) -> Callable[[], Callable[[], object]]:
         made = engine.prompt(prompt)
         engine.segment(made, image)
         return lambda: lambda: engine.segment(made, image, **settings)
 
-    questions = (
+    calls = (
         ("new prompt, new image", fresh),
         ("known prompt, new image", new_input),
-        ("only K changes", kept(k=64)),
-        ("only c changes", kept(clusters=8)),
+        ("only K changes", cached(k=64)),
+        ("only c changes", cached(clusters=8)),
     )
-    return [(name, median(_seconds(prepare()) for _ in range(repeat))) for name, prepare in questions]
+    return [(name, median(_seconds(prepare()) for _ in range(repeat))) for name, prepare in calls]
 
 
 def _gpu(placement: Device) -> str:
-    """Where the models ran, and the most that a GPU held."""
+    """Where the models ran, and the peak memory of the GPU."""
     where = placement.describe()
     line = f"models: {where['mode']} on {where['device']}, {where['dtype']}"
     if not where["device"].startswith("cuda"):

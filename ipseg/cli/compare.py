@@ -1,8 +1,8 @@
-"""Put IPSeg and its rivals side by side on one prompt.
+"""Compare IPSeg and baselines on one prompt.
 
-In OUTPUT each image gets <stem>.<method>.png (mask, 0/255), <stem>.png (a row of all answers with their points) and
-<stem>.difference.png (white where all agree). A method that cannot answer is named with its message; the others go on.
-Exit code: 0 every method answered, 1 some did not (one message each), 2 wrong usage.
+In OUTPUT each image gets <stem>.<method>.png (mask, 0/255), <stem>.png (a row of all masks with their points) and
+<stem>.difference.png (white where all agree). The error message of a method that fails is printed; the others go on.
+Exit code: 0 every method gave a mask, 1 some failed (one message each), 2 wrong usage.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ipseg.core.serialize import to_json
 from ipseg.core.types import ImageArray, InputError, SettingError
 from ipseg.method.pipeline import IPSeg
 from ipseg.studies import comparison
-from ipseg.studies.comparison import Comparison, Contestant
+from ipseg.studies.comparison import Comparison, PreparedMethod
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Compare on every image; what could not answer is told on standard error and in the exit code."""
+    """Compare on every image; errors are printed on standard error, and the exit code is 1 when there is one."""
     names = [name.strip() for name in arguments.methods.split(",") if name.strip()]
     comparison.check(names)
     if arguments.truth and len(arguments.truth) != len(arguments.images):
@@ -66,10 +66,10 @@ def run(arguments: argparse.Namespace) -> int:
     with _engine.built(arguments) as engine:
         for notice in mask.notices if mask else ():
             print(f"ipseg: {notice}", file=sys.stderr)
-        contestants = comparison.enter(engine, names, prompt, mask, settings=settings)
-        records, failed = _all(contestants, arguments)
+        prepared = comparison.prepare(engine, names, prompt, mask, settings=settings)
+        records, failed = _all(prepared, arguments)
         if arguments.json:
-            record = {**_about(engine, arguments), "pictures": records}
+            record = {**_about(engine, arguments), "images": records}
             _files.write(arguments.json, to_json(record, indent=2).encode())
     return 1 if failed else 0
 
@@ -78,26 +78,26 @@ def _check_overwriting(arguments: argparse.Namespace, names: Sequence[str]) -> N
     endings = [".png", ".difference.png", *(f".{name}.png" for name in names)]
     made = [arguments.output / f"{image.stem}{ending}" for image in arguments.images for ending in endings]
     given = [arguments.prompt, arguments.prompt_mask, *arguments.images, *arguments.truth]
-    _files.keep(given, [*made, *([arguments.json] if arguments.json else [])])
+    _files.refuse_to_overwrite(given, [*made, *([arguments.json] if arguments.json else [])])
 
 
-def _all(contestants: list[Contestant], arguments: argparse.Namespace) -> tuple[list[dict[str, Any]], bool]:
+def _all(prepared: list[PreparedMethod], arguments: argparse.Namespace) -> tuple[list[dict[str, Any]], bool]:
     records: list[dict[str, Any]] = []
-    failed = any(contestant.error for contestant in contestants)
-    for contestant in contestants:
-        if contestant.error:
-            print(f"ipseg: {contestant.label}: {contestant.error}", file=sys.stderr)
+    failed = any(one.error for one in prepared)
+    for one in prepared:
+        if one.error:
+            print(f"ipseg: {one.label}: {one.error}", file=sys.stderr)
     for image, truth_file in zip(arguments.images, arguments.truth or [None] * len(arguments.images), strict=True):
         try:
             with resources.named():
-                picture = images.open_image(image)
-                truth = _truth(truth_file, image, picture, arguments)
+                pixels = images.open_image(image)
+                truth = _truth(truth_file, image, pixels, arguments)
         except InputError as error:
             print(f"ipseg: {error}", file=sys.stderr)
             records.append({"image": str(image), "error": str(error)})
             failed = True
             continue
-        (found,) = comparison.compare(contestants, [picture], [truth])
+        (found,) = comparison.compare(prepared, [pixels], [truth])
         failed |= any(entry.error for entry in found.entries)
         _show(image, found)
         _write(arguments.output, image.stem, found)
@@ -105,12 +105,12 @@ def _all(contestants: list[Contestant], arguments: argparse.Namespace) -> tuple[
     return records, failed
 
 
-def _truth(file: Path | None, image: Path, picture: ImageArray, arguments: argparse.Namespace) -> GivenMask | None:
+def _truth(file: Path | None, image: Path, pixels: ImageArray, arguments: argparse.Namespace) -> GivenMask | None:
     if file is None:
         return None
     value = arguments.mask_value if arguments.truth_value is None else arguments.truth_value
     turn = images.orientation(image)
-    truth = read_mask(file, picture.shape[:2], mask_value=value, orientation=turn, empty=True)
+    truth = read_mask(file, pixels.shape[:2], mask_value=value, orientation=turn, empty=True)
     for notice in truth.notices:
         print(f"ipseg: {notice}", file=sys.stderr)
     return truth
@@ -132,10 +132,10 @@ def _write(folder: Path, stem: str, found: Comparison) -> None:
     for entry, result in results:
         _files.write_png(folder / f"{stem}.{entry.method}.png", result.mask.astype(np.uint8) * 255)
     if results:
-        tiles = [(found.picture, "the image"), *((result.overlay(), entry.label) for entry, result in results)]
-        tiles += [] if found.truth is None else [(viz.overlay(found.picture, found.truth.mask), "truth")]
+        tiles = [(found.image, "the image"), *((result.overlay(), entry.label) for entry, result in results)]
+        tiles += [] if found.truth is None else [(viz.overlay(found.image, found.truth.mask), "truth")]
         _files.write_png(folder / f"{stem}.png", viz.strip(tiles))
-        difference = viz.difference(found.picture, [result.mask for _, result in results])
+        difference = viz.difference(found.image, [result.mask for _, result in results])
         _files.write_png(folder / f"{stem}.difference.png", difference)
 
 

@@ -1,6 +1,6 @@
 """Print the table of a folder in PerSeg's layout: every ordered pair, no mask given.
 
-A run that is stopped goes on where it was; a change of engine, settings, data or code starts a new one.
+A run that is stopped continues where it was; a change of engine, settings, data or code starts a new one.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "data", metavar="FOLDER", type=Path, help="holds Images/<object>/NN.jpg, Annotations/<object>/NN.png"
     )
-    parser.add_argument("--runs", metavar="DIR", type=Path, default=Path("runs"), help="where predictions are kept")
-    parser.add_argument("--absent", metavar="N", type=int, default=200, help="pairs of different objects to ask about")
+    parser.add_argument("--runs", metavar="DIR", type=Path, default=Path("runs"), help="where predictions are saved")
+    parser.add_argument(
+        "--absent", metavar="N", type=int, default=200, help="pairs of different objects, evenly spread"
+    )
     _masks.add_arguments(parser, "the annotations")
     _engine.add_arguments(parser)
 

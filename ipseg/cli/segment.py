@@ -1,7 +1,7 @@
 """Cut the object in one image out of others.
 
 OUTPUT is a PNG for one image, a folder for several (<stem>.png). Masks are 0/255 at the size of their
-image; where the object is not found the mask is black (--threshold 0 keeps every best guess).
+image; where the object is not found the mask is black (--threshold 0 writes every best guess).
 Exit code: 0 all went well, 1 some images failed (one message each; the others are done), 2 wrong usage.
 """
 
@@ -43,8 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             name, metavar="X,Y", type=_place, action="append", default=[], help=f"a pixel {what}; for one IMAGE"
         )
-    parser.add_argument("--k", type=int, help="most and least similar cells to gather (1 to 256; the preset's own: 32)")
-    parser.add_argument("--clusters", type=int, help="points of each kind (1 to 32, at most K; the preset's own: 4)")
+    parser.add_argument("--k", type=int, help="most and least similar cells to gather (1 to 256; default: 32)")
+    parser.add_argument("--clusters", type=int, help="points of each kind (1 to 32, at most K; default: 4)")
     parser.add_argument("--threshold", type=float, help="least score at which the object counts as found")
     parser.add_argument("--overlay", action="store_true", help="also write <stem>.overlay.png with mask and points")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write what was found, the points and the seconds")
@@ -64,8 +64,8 @@ def run(arguments: argparse.Namespace) -> int:
     records, failures = _earlier(arguments.json) if arguments.resume else {}, 0
     if arguments.resume:
         targets = [(image, target) for image, target in targets if not target.exists()]
-    numbers = {name: getattr(arguments, name) for name in ("k", "clusters", "threshold")}
-    request = {**numbers, "clicks": _clicks(arguments), "all_instances": arguments.all_instances}
+    settings = {name: getattr(arguments, name) for name in ("k", "clusters", "threshold")}
+    request = {**settings, "clicks": _clicks(arguments), "all_instances": arguments.all_instances}
     with _engine.built(arguments) as engine:
         masks = [arguments.prompt_mask, *([None] * len(arguments.also))]
         prompt = engine.prompt([arguments.prompt, *arguments.also], masks, mask_value=arguments.mask_value)
@@ -91,26 +91,26 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if failures else 0
 
 
-def _targets(pictures: list[Path], output: Path) -> list[tuple[Path, Path]]:
-    if len(pictures) == 1 and output.suffix and (output.suffix.lower() == ".png" or not output.is_dir()):
+def _targets(images: list[Path], output: Path) -> list[tuple[Path, Path]]:
+    if len(images) == 1 and output.suffix and (output.suffix.lower() == ".png" or not output.is_dir()):
         if output.suffix.lower() != ".png":
             raise SettingError(f"--output is {output.name}; masks are PNG files, so give a name that ends in .png.")
         if output.is_dir():
             raise SettingError(f"--output is {output.name}, which is a folder; give another name for the PNG.")
         _files.make_folder(output.parent)
-        return [(pictures[0], output)]
+        return [(images[0], output)]
     if output.is_file() or output.suffix.lower() == ".png":
-        raise SettingError(f"--output is {output.name} but there are {len(pictures)} images; give a folder.")
-    _files.distinct_stems(pictures)
+        raise SettingError(f"--output is {output.name} but there are {len(images)} images; give a folder.")
+    _files.distinct_stems(images)
     _files.make_folder(output)
-    return [(picture, output / f"{picture.stem}.png") for picture in pictures]
+    return [(image, output / f"{image.stem}.png") for image in images]
 
 
 def _check_overwriting(arguments: argparse.Namespace, targets: list[Path]) -> None:
     made = [*targets, *([arguments.json] if arguments.json else [])]
     made += [target.with_suffix(".overlay.png") for target in targets] if arguments.overlay else []
     made += [target.with_suffix(".numbers.png") for target in targets] if arguments.all_instances else []
-    _files.keep(
+    _files.refuse_to_overwrite(
         [arguments.prompt, *arguments.also, *arguments.negative, *arguments.images, arguments.prompt_mask], made
     )
 

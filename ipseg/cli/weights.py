@@ -1,9 +1,9 @@
 """List the models' weights and download them.
 
-Without anything, a table of all of them: size, licence, and where they lie. `weights fetch light` downloads what a
-preset needs, `weights fetch dinov2_base` one model; what is there already is checked and left alone, what was cut off
-goes on. Of each file whose makers publish no sha256, that of its first use is recorded and a later change is refused;
-`weights forget dinov2_base` deletes what was recorded, so that the next use counts as the first.
+Without arguments, a table of all of them: size, licence, and path. `weights fetch light` downloads what a preset needs,
+`weights fetch dinov2_base` one model; files that exist are checked, and interrupted downloads continue. Of each file
+without a published sha256, that of its first use is recorded and a later change is refused; `weights forget
+dinov2_base` deletes what was recorded, so that the next use counts as the first.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("action", nargs="?", choices=("list", "fetch", "forget"), default="list", help="what to do")
     parser.add_argument("names", nargs="*", metavar="PRESET|NAME", help="presets, or names of the table")
     parser.add_argument(
-        "--weights-dir", type=Path, metavar="DIR", help="a folder of weights, looked into before the Hugging Face cache"
+        "--weights-dir", type=Path, metavar="DIR", help="a folder of weights, searched before the Hugging Face cache"
     )
     parser.add_argument(
         "--revision", metavar="COMMIT", help="take this revision of the Hub repository, not the table's"
@@ -102,7 +102,7 @@ class _Bar:
             self._bar.update(done - self._bar.n)
 
     def close(self) -> None:
-        """Leave the bar as it is."""
+        """Close the bar, leaving its last state on the terminal."""
         if self._bar is not None:
             self._bar.close()
         self._bar = None

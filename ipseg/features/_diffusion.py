@@ -123,7 +123,7 @@ def _filled(make: Any, subfolder: str, prefix: str) -> Any:
         (file,) = folder.glob("*.safetensors")
     own = network.state_dict()
     path = weights.locate("sd15") / subfolder / file.name
-    state = weights.load_state(path, name="sd15", keep=lambda key: prefix + _new_name(key) in own)
+    state = weights.load_state(path, name="sd15", accept=lambda key: prefix + _new_name(key) in own)
     renamed = {prefix + _new_name(key): value.float() for key, value in state.items()}
     return weights.fill(network, renamed, "sd15").eval()
 

@@ -1,6 +1,6 @@
-"""Several methods on one prompt and one or more images: who answered what, with which mask, how quickly, how well.
+"""Several methods on one prompt and one or more images: masks, times, IoU.
 
-A method that cannot answer takes its message into the table; the others go on.
+A method that fails is listed with its error message; the others go on.
 """
 
 from __future__ import annotations
@@ -22,29 +22,29 @@ USUAL = ("ipseg", "persam")
 
 
 @dataclass(frozen=True)
-class Contestant:
-    """One method with its prompt made ready, or the message that says why it is not."""
+class PreparedMethod:
+    """One method with its encoded prompt, or the error message of its failure."""
 
-    method: str  # the name of its plug-in
-    label: str  # as a table names it, with what is different about it
-    about: str = ""  # what is different, in a message
-    maker: SegmentationMethod | None = None
+    name: str  # of its plug-in
+    label: str  # as a table names it, with with its settings where they differ
+    about: str = ""  # how it differs from its publication, one message
+    implementation: SegmentationMethod | None = None
     prompt: Any = None
     mask_source: str = ""  # "given", "saliency", or "" for a method that takes none
-    seconds: float = 0.0  # of making the prompt ready
+    seconds: float = 0.0  # of encoding the prompt
     error: str = ""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What one method answered for one image."""
+    """The result of one method for one image, or its error message."""
 
     method: str
     label: str
     about: str
     mask_source: str
     result: Result | None = None
-    seconds: float = 0.0  # of the whole call; what was kept of the image is not counted twice
+    seconds: float = 0.0  # of the whole call; less where the image's encodings were cached
     prompt_seconds: float = 0.0
     iou: float | None = None  # against the truth, where one is given
     absent: bool = False  # whether the truth is empty; then there is no IoU
@@ -72,9 +72,9 @@ class Entry:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What all methods answered for one image."""
+    """The results of all methods for one image."""
 
-    picture: ImageArray
+    image: ImageArray
     entries: tuple[Entry, ...]
     truth: GivenMask | None = None  # an empty one says that the object is absent
     agreement: Mapping[tuple[str, str], float] = field(default_factory=dict)  # IoU of each two methods' masks
@@ -95,77 +95,87 @@ def check(names: Sequence[str]) -> None:
         raise SettingError(f"A comparison needs two or more different methods; choose of: {', '.join(known)}.")
 
 
-def enter(
+def prepare(
     engine: Engine,
     names: Sequence[str],
-    picture: ImageArray,
+    image: ImageArray,
     mask: Any = None,
     *,
     settings: Mapping[str, Mapping[str, Any]] | None = None,
     progress: Progress | None = None,
-) -> list[Contestant]:
-    """Make every method ready on the parts of one engine: one prompt image, (H, W, 3), perhaps with its mask.
+) -> list[PreparedMethod]:
+    """Build every method on the parts of one engine and encode the prompt, one (H, W, 3) uint8 image.
+
+    ``mask``: (H, W) bool, a path, or None for the method's own choice.
 
     ``settings`` are the methods' own, by name. Raises what :func:`check` raises; a method that cannot be made or that
-    cannot use the prompt is entered with its message.
+    cannot use the prompt is listed with its message.
     """
     check(names)
     return [
-        _enter(engine, name, picture, mask, dict((settings or {}).get(name, {})), _share(progress, number, len(names)))
+        _prepare(engine, name, image, mask, dict((settings or {}).get(name, {})), _share(progress, number, len(names)))
         for number, name in enumerate(names)
     ]
 
 
 def compare(
-    contestants: Sequence[Contestant],
-    pictures: Sequence[ImageArray],
+    prepared: Sequence[PreparedMethod],
+    images: Sequence[ImageArray],
     truths: Sequence[GivenMask | Mask | None] | None = None,
     *,
     progress: Progress | None = None,
 ) -> Iterator[Comparison]:
-    """Ask every contestant about every image, one image after another.
+    """Segment every image by every method, one image after another.
 
     ``truths``: a mask or None for each image; an empty mask says that the object is absent.
     """
-    given: Sequence[GivenMask | Mask | None] = truths or [None] * len(pictures)
+    given: Sequence[GivenMask | Mask | None] = truths or [None] * len(images)
     known = [None if truth is None else read_mask(truth, empty=True) for truth in given]
-    total = len(contestants) * len(pictures)
-    for number, (picture, truth) in enumerate(zip(pictures, known, strict=True)):
+    total = len(prepared) * len(images)
+    for number, (image, truth) in enumerate(zip(images, known, strict=True)):
         entries = tuple(
-            _ask(contestant, picture, truth, _share(progress, number * len(contestants) + place, total))
-            for place, contestant in enumerate(contestants)
+            _ask(method, image, truth, _share(progress, number * len(prepared) + place, total))
+            for place, method in enumerate(prepared)
         )
-        yield Comparison(picture, entries, truth, _agreement(entries))
+        yield Comparison(image, entries, truth, _agreement(entries))
 
 
-def _enter(
-    engine: Engine, name: str, picture: ImageArray, mask: Any, settings: Mapping[str, Any], progress: Progress | None
-) -> Contestant:
+def _prepare(
+    engine: Engine, name: str, image: ImageArray, mask: Any, settings: Mapping[str, Any], progress: Progress | None
+) -> PreparedMethod:
     title = plugins.module("baselines", name).TITLE
     start = time.perf_counter()
     try:
-        maker = plugins.method(name, engine, **settings)
-        prompt = maker.prompt(picture, mask, progress=progress)
+        implementation = plugins.method(name, engine, **settings)
+        prompt = implementation.prompt(image, mask, progress=progress)
     except InputError as error:
-        return Contestant(name, title, error=str(error))
+        return PreparedMethod(name, title, error=str(error))
     except ImportError as error:
-        return Contestant(name, title, error=f'{title} needs {error.name}; run pip install "ipseg[models]".')
-    return Contestant(name, maker.label, maker.about, maker, prompt, prompt.source, time.perf_counter() - start)
+        return PreparedMethod(name, title, error=f'{title} needs {error.name}; run pip install "ipseg[models]".')
+    return PreparedMethod(
+        name,
+        implementation.label,
+        implementation.about,
+        implementation,
+        prompt,
+        prompt.source,
+        time.perf_counter() - start,
+    )
 
 
-def _ask(contestant: Contestant, picture: ImageArray, truth: GivenMask | None, progress: Progress | None) -> Entry:
-    about = (contestant.method, contestant.label, contestant.about, contestant.mask_source)
-    if contestant.maker is None:
-        return Entry(*about, error=contestant.error)
+def _ask(method: PreparedMethod, image: ImageArray, truth: GivenMask | None, progress: Progress | None) -> Entry:
+    about = (method.name, method.label, method.about, method.mask_source)
+    if method.implementation is None:
+        return Entry(*about, error=method.error)
     start = time.perf_counter()
     try:
-        result = contestant.maker.segment(contestant.prompt, picture, progress=progress)
+        result = method.implementation.segment(method.prompt, image, progress=progress)
     except InputError as error:
         return Entry(*about, error=str(error))
     seconds = time.perf_counter() - start
     absent = truth is not None and truth.empty
     score = None if truth is None or absent else iou(result.mask, truth.mask, truth.ignored)
-    return Entry(*about, result, seconds, contestant.seconds, score, absent)
+    return Entry(*about, result, seconds, method.seconds, score, absent)
 
 
 def _agreement(entries: Sequence[Entry]) -> dict[tuple[str, str], float]:

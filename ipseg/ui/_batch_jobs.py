@@ -49,7 +49,7 @@ def pictures_job(
     items = inputs.gather(files)
     prompts, mask = _opened(given, watch)
     yield _cleared(LOADING)
-    predictor, tally = _question(pool, jobs, given, prompts, mask, watch), Tally("picture", page.gallery)
+    predictor, tally = _question(pool, jobs, given, prompts, mask, watch), Tally("image", page.gallery)
     tally.total = len(items)
     with jobs.workplace() as folder:
         with Archive(folder, f"ipseg, engine {given.asked.name}") as archive:

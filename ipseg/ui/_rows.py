@@ -106,14 +106,14 @@ def _keep(found: Comparison, name: str, page: Any) -> Kept:
     done = [(entry, entry.result) for entry in found.entries if entry.result is not None]
     overlays = [(entry, result, result.overlay(points=False)) for entry, result in done]
     marked = [(entry, result.overlay()) for entry, result in done]
-    tiles = [(found.picture, "the image"), *((overlay, _caption(entry)) for entry, overlay in marked)]
+    tiles = [(found.image, "the image"), *((overlay, _caption(entry)) for entry, overlay in marked)]
     if found.truth is not None:
-        tiles.append((viz.overlay(found.picture, found.truth.mask), "truth"))
-    difference = viz.difference(found.picture, [result.mask for _, result in done]) if done else None
+        tiles.append((viz.overlay(found.image, found.truth.mask), "truth"))
+    difference = viz.difference(found.image, [result.mask for _, result in done]) if done else None
     masks = [(entry, result.mask.astype(np.uint8) * 255) for entry, result in done]
     return Kept(
         name,
-        as_jpeg(page.slider, found.picture, f"{name}.jpg"),
+        as_jpeg(page.slider, found.image, f"{name}.jpg"),
         tuple((entry.label, as_jpeg(page.slider, each, f"{name}_{entry.method}.jpg")) for entry, _, each in overlays),
         tuple(as_jpeg(page.answers, each, f"{name}_{entry.method}.jpg") for entry, each in marked),
         tuple(_caption(entry) for entry, _ in marked),
@@ -170,7 +170,7 @@ def table(found: Sequence[Comparison], names: Sequence[str], engine: str) -> str
 
 def record(found: Sequence[Comparison], names: Sequence[str], engine: str) -> dict[str, Any]:
     """The same as plain data."""
-    pictures = [
+    described = [
         {
             "image": name,
             "methods": [_entry_record(entry) for entry in one.entries],
@@ -178,7 +178,7 @@ def record(found: Sequence[Comparison], names: Sequence[str], engine: str) -> di
         }
         for one, name in zip(found, names, strict=True)
     ]
-    return {"engine": engine, "pictures": pictures}
+    return {"engine": engine, "images": described}
 
 
 def _entry_record(entry: Entry) -> dict[str, Any]:

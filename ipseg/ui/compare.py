@@ -145,7 +145,7 @@ def _question(
 
 def _answers(pool: EnginePool, engine: Any, question: _Question, report: Any) -> list[comparison.Comparison]:
     settings = {name: {"dense": 0} for name in ("matcher", "matcher_z")} if not pool.quick else {}
-    contestants = comparison.enter(
+    prepared = comparison.prepare(
         engine,
         question.methods,
         question.prompt,
@@ -153,10 +153,10 @@ def _answers(pool: EnginePool, engine: Any, question: _Question, report: Any) ->
         settings=settings,
         progress=lambda share, step: report(0.4 * share, step),
     )
-    if all(contestant.error for contestant in contestants):
-        raise InputError(contestants[0].error)
+    if all(one.error for one in prepared):
+        raise InputError(prepared[0].error)
     asked = comparison.compare(
-        contestants,
+        prepared,
         question.pictures,
         question.truths,
         progress=lambda share, step: report(0.4 + 0.6 * share, step),

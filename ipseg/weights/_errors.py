@@ -1,4 +1,4 @@
-"""What goes wrong with weights, each time one message with the command that mends it."""
+"""The error of weights: one message, with the command that resolves it."""
 
 from __future__ import annotations
 
@@ -15,5 +15,5 @@ def command(name: str) -> str:
 
 
 def readable_size(size: float) -> str:
-    """Bytes as a person says them: 346 MB, 2.6 GB."""
+    """Bytes in decimal units: 346 MB, 2.6 GB."""
     return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"

@@ -27,11 +27,11 @@ def load_state(
     sha256: str | None = None,
     *,
     name: str = "",
-    keep: Callable[[str], bool] | None = None,
+    accept: Callable[[str], bool] | None = None,
     entry: str = "",
     classes: Sequence[type] = (),
 ) -> dict:
-    """The tensors of a file, on the CPU, by name; only those whose name ``keep`` accepts.
+    """The tensors of a file, on the CPU, by name; only those whose name ``accept`` accepts.
 
     ``name`` is what the table calls the weights, for the command in an error; a single file is known by its own name.
     A training checkpoint holds its tensors under ``entry``, and may hold objects of harmless ``classes`` beside them.
@@ -50,13 +50,13 @@ def load_state(
     name = weight.name if weight else name or path.name
     with _verified([_expected(path, name, weight, sha256)]), readable(path, name):
         if path.suffix == ".safetensors":
-            return _safetensors(path, keep)
+            return _safetensors(path, accept)
         with torch.serialization.safe_globals(list(classes)):
             state = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
         state = state[entry] if entry and isinstance(state, Mapping) and entry in state else state
         if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
             raise WeightError(f"{path} holds no table of weights; bring the file that its makers publish.")
-        return {key: value for key, value in state.items() if keep is None or keep(key)}
+        return {key: value for key, value in state.items() if accept is None or accept(key)}
 
 
 @contextmanager
@@ -225,16 +225,16 @@ def _another_model(name: str, keys: list[str]) -> WeightError:
     )
 
 
-def _safetensors(path: Path, keep: Callable[[str], bool] | None) -> dict:
+def _safetensors(path: Path, accept: Callable[[str], bool] | None) -> dict:
     from safetensors import safe_open
 
     with safe_open(path, framework="pt") as file:
-        return {key: file.get_tensor(key) for key in file.keys() if keep is None or keep(key)}  # noqa: SIM118
+        return {key: file.get_tensor(key) for key in file.keys() if accept is None or accept(key)}  # noqa: SIM118
 
 
 @contextmanager
 def readable(path: Path, name: str):
-    """Whatever the readers of files raise becomes one message."""
+    """Turn every exception of a file reader into one :class:`WeightError`."""
     try:
         yield
     except (WeightError, MemoryError, ImportError):

@@ -33,7 +33,7 @@ class OnnxNetwork:
     """A network of one input in ONNX Runtime, on the CPU. Threads may share it.
 
     ``model`` is a serialised ONNX model; ``threads`` compute each operator, 0 for as many as this process may use, at
-    most four. Memory for the values between the operators is given back after each run: a session that keeps it, as is
+    most four. Memory for the values between the operators is given back after each run: a session that does not, as is
     ONNX Runtime's default, holds several hundred megabytes, and takes about a fifth less time for a pass.
     """
 

@@ -1,4 +1,4 @@
-"""Where weights lie: a folder of files brought by hand first, then the cache of the Hugging Face Hub.
+"""Where weights are searched: a folder of files brought by hand first, then the cache of the Hugging Face Hub.
 
 The folder is named by ``using(folder=...)`` (the command line's ``--weights-dir``) or IPSEG_WEIGHTS_DIR; the cache by
 HF_HOME or HF_HUB_CACHE, as everywhere else.
@@ -29,7 +29,7 @@ _chosen: ContextVar[_Choice | None] = ContextVar("ipseg_weights", default=None)
 
 @contextmanager
 def using(folder: str | os.PathLike[str] | None = None, revisions: Mapping[str, str] | None = None) -> Iterator[None]:
-    """Within the block, look into ``folder`` first, and take these Hub ``revisions`` by name of the weights."""
+    """Within the block, search ``folder`` first, and take these Hub ``revisions`` by name of the weights."""
     before = _chosen.get() or _Choice()
     path = before.folder if folder is None else Path(folder).expanduser()
     token = _chosen.set(_Choice(path, {**before.revisions, **(revisions or {})}))
@@ -59,7 +59,7 @@ def locate(name: str) -> Path:
 
 
 def find(name: str) -> Path | None:
-    """As :func:`locate`, but None where they are not here. Looks at file names only."""
+    """As :func:`locate`, but None where they are not on this machine. Only file names are compared."""
     weight = get(name)
     for place in places(weight):
         if not missing(weight, place):

@@ -1,8 +1,8 @@
 """The record of first use: which sha256 each file of weights had when it was first read, so that a change is refused.
 
-Where the makers publish a hash, the table holds it and it is what counts. Most repositories of the Hub publish none
-that could be written down here, so the first use is recorded in a JSON file in the user's cache, outside the folder
-of the weights: whoever may write into that folder cannot change what is expected of its files.
+Where the makers publish a hash, the table has it, and it is the one that is compared. Most repositories of the Hub
+publish none, so the first use is recorded in a JSON file in the user's cache, outside the folder of the weights: a
+program that may write only into that folder cannot change the expected hashes.
 """
 
 from __future__ import annotations

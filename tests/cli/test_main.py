@@ -18,9 +18,9 @@ def test_every_command_is_found_and_explained(capsys):
     with pytest.raises(SystemExit) as caught:
         __main__.main(["--help"])
     assert caught.value.code == 0
-    told = capsys.readouterr().out
+    printed = capsys.readouterr().out
     for name in plugins.names("cli"):
-        assert f"\n    {name} " in told
+        assert f"\n    {name} " in printed
         with pytest.raises(SystemExit) as caught:
             __main__.main([name, "--help"])
         assert caught.value.code == 0

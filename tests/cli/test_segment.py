@@ -17,12 +17,12 @@ RED, BLUE = (200, 30, 40), (50, 90, 210)
 
 
 @pytest.fixture
-def desk(tmp_path: Path, save, make_scene, monkeypatch, engine):
-    """A folder with a prompt, three images that show its thing and one that does not; the engine is a small one."""
+def files(tmp_path: Path, save, make_scene, monkeypatch, engine):
+    """A folder with a prompt, three images that show its object and one that does not; the engine is a small one."""
     monkeypatch.setattr(segment._engine, "load", lambda *_, **__: engine)
     monkeypatch.chdir(tmp_path)
-    picture, mask = make_scene(40, 50, RED)
-    save(tmp_path / "prompt.png", picture)
+    image, mask = make_scene(40, 50, RED)
+    save(tmp_path / "prompt.png", image)
     save(tmp_path / "prompt_mask.png", mask.astype(np.uint8) * 255)
     for number, size in enumerate([(40, 50), (61, 33), (30, 90)]):
         save(tmp_path / f"{number}.v1.png", make_scene(*size, RED, seed=number)[0])
@@ -38,65 +38,65 @@ def run(*arguments: object) -> int:
 def refused(capsys, *arguments: object) -> str:
     """The one message on standard error of a call that exits with 2; nothing else may have been written."""
     assert run(*arguments) == 2
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert "Traceback" not in told.err
-    assert re.fullmatch(r"ipseg: [^\n]+\.\n", told.err), told.err
-    return told.err
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "Traceback" not in printed.err
+    assert re.fullmatch(r"ipseg: [^\n]+\.\n", printed.err), printed.err
+    return printed.err
 
 
 def truth(make_scene, size, seed) -> np.ndarray:
     return make_scene(*size, RED, seed=seed)[1]
 
 
-def test_one_picture_gives_one_png(desk, make_scene, capsys):
+def test_one_image_gives_one_png(files, make_scene, capsys):
     assert run("prompt.png", "1.v1.png", "--output", "mask.png") == 0
-    pixels = images.open_image(desk / "mask.png")
+    pixels = images.open_image(files / "mask.png")
     assert pixels.shape == (61, 33, 3)
     np.testing.assert_array_equal(pixels[..., 0] == 255, truth(make_scene, (61, 33), 1))
     assert set(np.unique(pixels)) == {0, 255}
-    told = capsys.readouterr().out
-    assert re.search(r"1\.v1\.png: found, \d+\.\d% of the image \(score \d\.\d\d, \d\.\d\d s\)", told)
+    printed = capsys.readouterr().out
+    assert re.search(r"1\.v1\.png: found, \d+\.\d% of the image \(score \d\.\d\d, \d\.\d\d s\)", printed)
 
 
-def test_several_pictures_give_a_folder(desk, make_scene):
+def test_several_images_give_a_folder(files, make_scene):
     assert run("prompt.png", "0.v1.png", "1.v1.png", "2.v1.png", "--output", "out/masks") == 0
-    assert sorted(path.name for path in (desk / "out/masks").iterdir()) == ["0.v1.png", "1.v1.png", "2.v1.png"]
+    assert sorted(path.name for path in (files / "out/masks").iterdir()) == ["0.v1.png", "1.v1.png", "2.v1.png"]
     for number, size in enumerate([(40, 50), (61, 33), (30, 90)]):
-        mask = images.open_image(desk / f"out/masks/{number}.v1.png")[..., 0] > 127
+        mask = images.open_image(files / f"out/masks/{number}.v1.png")[..., 0] > 127
         np.testing.assert_array_equal(mask, truth(make_scene, size, number))
 
 
-def test_one_picture_into_a_folder(desk):
+def test_one_image_into_a_folder(files):
     assert run("prompt.png", "1.v1.png", "--output", "out") == 0
-    assert (desk / "out/1.v1.png").is_file()
-    (desk / "run.2").mkdir()
+    assert (files / "out/1.v1.png").is_file()
+    (files / "run.2").mkdir()
     assert run("prompt.png", "1.v1.png", "--output", "run.2") == 0
-    assert (desk / "run.2/1.v1.png").is_file()
+    assert (files / "run.2/1.v1.png").is_file()
 
 
-def test_the_thing_is_not_there(desk, capsys):
+def test_the_thing_is_not_there(files, capsys):
     assert run("prompt.png", "other.png", "--output", "mask.png") == 0
-    assert not images.open_image(desk / "mask.png").any()
+    assert not images.open_image(files / "mask.png").any()
     assert "not found" in capsys.readouterr().out
 
 
-def test_the_threshold_decides(desk, save):
+def test_the_threshold_decides(files, save):
     pixels = np.full((40, 50, 3), 100, np.uint8)
     pixels[5:10, 5:15] = RED  # 1/40 of the image: a score of 0.2
-    save(desk / "small.png", pixels)
+    save(files / "small.png", pixels)
     assert run("prompt.png", "small.png", "--output", "a.png", "--threshold", 0.21) == 0
-    assert not images.open_image(desk / "a.png").any()
+    assert not images.open_image(files / "a.png").any()
     assert run("prompt.png", "small.png", "--output", "b.png", "--threshold", 0.19) == 0
-    assert images.open_image(desk / "b.png").any()
+    assert images.open_image(files / "b.png").any()
 
 
-def test_overlay_and_json(desk):
+def test_overlay_and_json(files):
     pictures = ("0.v1.png", "other.png")
     assert run("prompt.png", *pictures, "--output", "out", "--overlay", "--json", "out.json") == 0
-    assert images.open_image(desk / "out/0.v1.overlay.png").shape == (40, 50, 3)
-    assert images.open_image(desk / "out/other.overlay.png").shape == (40, 50, 3)
-    found, missing = json.loads((desk / "out.json").read_text())
+    assert images.open_image(files / "out/0.v1.overlay.png").shape == (40, 50, 3)
+    assert images.open_image(files / "out/other.overlay.png").shape == (40, 50, 3)
+    found, missing = json.loads((files / "out.json").read_text())
     assert [found["image"], missing["image"]] == list(pictures)
     assert (found["found"], missing["found"]) == (True, False)
     assert found["score"] > found["threshold"] == 0.5 > missing["score"] == 0
@@ -105,24 +105,24 @@ def test_overlay_and_json(desk):
     assert found["seconds"] == {"features": 0.01, "mask": 0.02}
 
 
-def test_one_bad_picture_among_three(desk, capsys, one_message):
+def test_one_bad_picture_among_three(files, capsys, one_message):
     code = run("prompt.png", "0.v1.png", "broken.jpg", "1.v1.png", "--output", "out", "--json", "out.json")
-    told = capsys.readouterr()
+    printed = capsys.readouterr()
     assert code == 1
-    assert sorted(path.name for path in (desk / "out").iterdir()) == ["0.v1.png", "1.v1.png"]
-    assert len(told.err.splitlines()) == 1
-    one_message(told.err.strip(), names="broken.jpg")
-    records = json.loads((desk / "out.json").read_text())
+    assert sorted(path.name for path in (files / "out").iterdir()) == ["0.v1.png", "1.v1.png"]
+    assert len(printed.err.splitlines()) == 1
+    one_message(printed.err.strip(), names="broken.jpg")
+    records = json.loads((files / "out.json").read_text())
     assert [set(record) == {"image", "error"} for record in records] == [False, True, False]
 
 
 @pytest.mark.parametrize("name", ["broken.jpg", "missing.png", "."])
-def test_a_bad_prompt_stops_the_run(desk, capsys, name):
+def test_a_bad_prompt_stops_the_run(files, capsys, name):
     refused(capsys, name, "0.v1.png", "--output", "mask.png")
-    assert not (desk / "mask.png").exists()
+    assert not (files / "mask.png").exists()
 
 
-def test_a_prompt_of_several_pictures_with_a_mask(desk, engine):
+def test_a_prompt_of_several_pictures_with_a_mask(files, engine):
     extra = ("--prompt-mask", "prompt_mask.png", "--also", "0.v1.png", "--also", "2.v1.png")
     assert run("prompt.png", "1.v1.png", "--output", "mask.png", *extra) == 0
     assert engine.prompts == [
@@ -130,10 +130,10 @@ def test_a_prompt_of_several_pictures_with_a_mask(desk, engine):
     ]
 
 
-def test_a_mask_of_the_wrong_size(desk, capsys, save):
-    save(desk / "small.png", np.full((20, 20), 255, np.uint8))
-    told = refused(capsys, "prompt.png", "1.v1.png", "--output", "m.png", "--prompt-mask", "small.png")
-    assert "small.png is 20x20 pixels but its image is 50x40" in told
+def test_a_mask_of_the_wrong_size(files, capsys, save):
+    save(files / "small.png", np.full((20, 20), 255, np.uint8))
+    printed = refused(capsys, "prompt.png", "1.v1.png", "--output", "m.png", "--prompt-mask", "small.png")
+    assert "small.png is 20x20 pixels but its image is 50x40" in printed
 
 
 WRONG = {
@@ -164,12 +164,12 @@ WRONG = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_wrong_usage_is_refused_and_nothing_is_lost(name, desk, capsys):
-    (desk / "folder.png").mkdir()
-    before = {path: path.read_bytes() for path in desk.iterdir() if path.is_file()}
+def test_wrong_usage_is_refused_and_nothing_is_lost(name, files, capsys):
+    (files / "folder.png").mkdir()
+    before = {path: path.read_bytes() for path in files.iterdir() if path.is_file()}
     arguments, words = WRONG[name]
     assert words in refused(capsys, "prompt.png", *arguments)
-    assert {path: path.read_bytes() for path in desk.iterdir() if path.is_file()} == before
+    assert {path: path.read_bytes() for path in files.iterdir() if path.is_file()} == before
 
 
 @pytest.mark.parametrize(
@@ -184,45 +184,45 @@ def test_wrong_usage_is_refused_and_nothing_is_lost(name, desk, capsys):
     ],
     ids=str,
 )
-def test_usage_that_argparse_refuses(arguments, desk, capsys):
+def test_usage_that_argparse_refuses(arguments, files, capsys):
     with pytest.raises(SystemExit) as caught:
         run(*arguments)
     assert caught.value.code == 2
     assert "usage: ipseg" in capsys.readouterr().err
 
 
-def test_resume_leaves_out_what_is_there(desk, engine):
+def test_resume_leaves_out_what_is_there(files, engine):
     given = ("prompt.png", "0.v1.png", "1.v1.png", "2.v1.png", "--output", "out", "--json", "out.json", "--resume")
     assert run(*given[:3], *given[4:]) == 0
     assert engine.calls == 2
-    (desk / "out/1.v1.png").unlink()
-    (desk / "out/.0.v1.png.part").write_bytes(b"half")
+    (files / "out/1.v1.png").unlink()
+    (files / "out/.0.v1.png.part").write_bytes(b"half")
     assert run(*given) == 0
     assert engine.calls == 4
-    assert [record["image"] for record in json.loads((desk / "out.json").read_text())] == list(given[1:4])
+    assert [record["image"] for record in json.loads((files / "out.json").read_text())] == list(given[1:4])
 
 
 def test_help_reads_well(capsys):
     with pytest.raises(SystemExit) as caught:
         run("--help")
     assert caught.value.code == 0
-    told = capsys.readouterr().out
+    printed = capsys.readouterr().out
     for option in (
         *("PROMPT", "IMAGE", "--output", "--preset", "--prompt-mask", "--also", "--k", "--clusters"),
         *("--threshold", "--overlay", "--json", "--resume", "Exit code: 0"),
     ):
-        assert option in told
+        assert option in printed
     for noise in ("default: None", "default: []", "default: False", "%("):
-        assert noise not in told
+        assert noise not in printed
 
 
 def test_the_offline_engine_end_to_end(tmp_path, save, make_scene):
     prompt, _ = make_scene(120, 160, RED)
-    picture, mask = make_scene(131, 175, RED, seed=5)
+    image, mask = make_scene(131, 175, RED, seed=5)
     save(tmp_path / "prompt.png", prompt)
-    save(tmp_path / "picture.png", picture)
+    save(tmp_path / "input.png", image)
     code = run(
-        tmp_path / "prompt.png", tmp_path / "picture.png", "--output", tmp_path / "m.png", "--json", tmp_path / "m.json"
+        tmp_path / "prompt.png", tmp_path / "input.png", "--output", tmp_path / "m.png", "--json", tmp_path / "m.json"
     )
     assert code == 0
     found = images.open_image(tmp_path / "m.png")[..., 0] > 127
@@ -233,20 +233,20 @@ def test_the_offline_engine_end_to_end(tmp_path, save, make_scene):
     assert mask[y, x].mean() >= 0.75
 
 
-def test_every_instance_gets_its_number(desk, make_scene):
+def test_every_instance_gets_its_number(files, make_scene):
     assert run("prompt.png", "0.v1.png", "--output", "m.png", "--all-instances", "--overlay", "--json", "m.json") == 0
     inside = truth(make_scene, (40, 50), 0)
-    numbers = images.open_image(desk / "m.numbers.png")[..., 0]
+    numbers = images.open_image(files / "m.numbers.png")[..., 0]
     assert np.array_equal(numbers, inside.astype(np.uint8))
-    assert np.array_equal(images.open_image(desk / "m.png")[..., 0] > 0, inside)
-    (record,) = json.loads((desk / "m.json").read_text())
+    assert np.array_equal(images.open_image(files / "m.png")[..., 0] > 0, inside)
+    (record,) = json.loads((files / "m.json").read_text())
     rows, columns = np.nonzero(inside)
     box = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
     assert record["instances"] == [{"score": record["score"], "pixels": inside.sum(), "box": box}]
-    assert (desk / "m.overlay.png").exists()
+    assert (files / "m.overlay.png").exists()
 
 
-def test_clicks_and_negative_prompts_reach_the_engine(desk, engine):
+def test_clicks_and_negative_prompts_reach_the_engine(files, engine):
     clicks = ["--click", "3,4", "--negative-click", "5,6", "--click", "7,8"]
     assert run("prompt.png", "0.v1.png", "--output", "m.png", *clicks, "--negative", "other.png") == 0
     assert engine.asked["clicks"].positive.tolist() == [[3.5, 4.5], [7.5, 8.5]]
@@ -255,11 +255,11 @@ def test_clicks_and_negative_prompts_reach_the_engine(desk, engine):
     assert engine.prompts[-1][0] == [Path("other.png")]
 
 
-def test_clicks_are_for_one_picture(desk, capsys):
+def test_clicks_are_for_one_picture(files, capsys):
     assert "clicks but 2 images" in refused(
         capsys, "prompt.png", "0.v1.png", "1.v1.png", "--output", "o", "--click", "1,1"
     )
 
 
-def test_a_picture_of_what_is_not_meant_is_never_written_over(desk, capsys):
+def test_a_picture_of_what_is_not_meant_is_never_written_over(files, capsys):
     refused(capsys, "prompt.png", "0.v1.png", "--output", "other.png", "--negative", "other.png")

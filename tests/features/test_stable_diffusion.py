@@ -59,8 +59,8 @@ def test_the_shortened_unet_says_what_the_whole_one_says(make):
         "s3": whole.up_blocks[2].attentions[1],
     }
     for name, module in taps.items():
-        keep = lambda _, __, out, name=name: seen.update({name: out[0] if isinstance(out, tuple) else out})  # noqa: E731
-        module.register_forward_hook(keep)
+        accept = lambda _, __, out, name=name: seen.update({name: out[0] if isinstance(out, tuple) else out})  # noqa: E731
+        module.register_forward_hook(accept)
     noised = torch.randn(2, 4, 16, 16, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         whole(noised, 100, encoder_hidden_states=context().expand(2, -1, -1))
@@ -194,8 +194,8 @@ def test_the_text_encoder_sees_the_empty_text_and_is_let_go(folder, monkeypatch)
 def test_only_what_is_needed_is_read(folder, monkeypatch):
     read = []
 
-    def watched(path, *given, keep, real=weights.load_state, **settings):
-        state = real(path, *given, keep=keep, **settings)
+    def watched(path, *given, accept, real=weights.load_state, **settings):
+        state = real(path, *given, accept=accept, **settings)
         read.extend(state)
         return state
 

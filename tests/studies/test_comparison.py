@@ -27,8 +27,8 @@ def pictures(make_scene):
 def test_every_method_answers_every_picture(engine, pictures):
     prompt, thing, one, truth, other = pictures
     told = []
-    contestants = comparison.enter(engine, ["ipseg", "persam"], prompt, thing, progress=lambda *now: told.append(now))
-    found = list(comparison.compare(contestants, [one, other], [truth, None], progress=lambda *now: told.append(now)))
+    prepared = comparison.prepare(engine, ["ipseg", "persam"], prompt, thing, progress=lambda *now: told.append(now))
+    found = list(comparison.compare(prepared, [one, other], [truth, None], progress=lambda *now: told.append(now)))
     assert [[entry.method for entry in each.entries] for each in found] == [["ipseg", "persam"]] * 2
     assert all(entry.mask_source == "given" for each in found for entry in each.entries)
     first, second = found[0].entries
@@ -40,18 +40,18 @@ def test_every_method_answers_every_picture(engine, pictures):
 
 def test_without_a_mask_all_take_the_one_that_ipseg_uses(engine, pictures):
     prompt, _, one, *_ = pictures
-    contestants = comparison.enter(engine, ["ipseg", "persam", "matcher_z"], prompt)
-    assert {contestant.mask_source for contestant in contestants} == {"saliency"}
-    ours, theirs = contestants[0].prompt.views[0].saliency > 0.5, contestants[1].prompt.mask
+    prepared = comparison.prepare(engine, ["ipseg", "persam", "matcher_z"], prompt)
+    assert {method.mask_source for method in prepared} == {"saliency"}
+    ours, theirs = prepared[0].prompt.views[0].saliency > 0.5, prepared[1].prompt.mask
     np.testing.assert_array_equal(ours, theirs)
-    (found,) = comparison.compare(contestants, [one])
+    (found,) = comparison.compare(prepared, [one])
     assert len(found.answered) == 3
 
 
 def test_who_cannot_answer_says_why_and_the_others_go_on(engine, pictures):
     prompt, thing, one, *_ = pictures
-    contestants = comparison.enter(engine, ["ipseg", "persam_f", "groupvit"], prompt, thing)
-    (found,) = comparison.compare(contestants, [one])
+    prepared = comparison.prepare(engine, ["ipseg", "persam_f", "groupvit"], prompt, thing)
+    (found,) = comparison.compare(prepared, [one])
     assert [entry.method for entry in found.answered] == ["ipseg"]
     assert "Segment Anything" in found.entries[1].error
     assert found.entries[2].error.endswith(".")
@@ -62,7 +62,7 @@ def test_a_record_is_plain_data(engine, pictures):
     import json
 
     prompt, thing, one, truth, _ = pictures
-    (found,) = comparison.compare(comparison.enter(engine, ["ipseg", "persam"], prompt, thing), [one], [truth])
+    (found,) = comparison.compare(comparison.prepare(engine, ["ipseg", "persam"], prompt, thing), [one], [truth])
     record = json.loads(json.dumps([entry.record() for entry in found.entries]))
     assert record[1]["label"] == "PerSAM (on the engine's parts)"
     assert set(record[0]) == {
@@ -82,13 +82,15 @@ def test_a_record_is_plain_data(engine, pictures):
 )
 def test_what_is_no_comparison_is_one_sentence(engine, pictures, names, sentence, one_message):
     with pytest.raises(SettingError, match=sentence) as caught:
-        comparison.enter(engine, names, pictures[0])
+        comparison.prepare(engine, names, pictures[0])
     one_message(str(caught.value))
 
 
 def test_settings_reach_their_method(engine, pictures):
     prompt, thing, *_ = pictures
-    entered = comparison.enter(engine, ["ipseg", "matcher"], prompt, thing, settings={"matcher": {"protocol": "none"}})
+    entered = comparison.prepare(
+        engine, ["ipseg", "matcher"], prompt, thing, settings={"matcher": {"protocol": "none"}}
+    )
     assert "protocol" in entered[1].error
     with pytest.raises(MaskError, match="same size"):
         plugins.method("matcher", engine).prompt(prompt, np.ones((3, 3), bool))

@@ -107,7 +107,7 @@ def test_a_zip_in_masks_out(page, desk):
 def test_stop_really_stops_and_the_next_run_goes_on(page, desk):
     opened(page, "#batch-files", desk / "many.zip").click("#batch-run")
     page.wait_for_function("document.querySelector('#batch-status progress')?.value >= 2", timeout=60_000)
-    assert "of 40 pictures" in page.inner_text("#batch-status")
+    assert "of 40 images" in page.inner_text("#batch-status")
     page.click("#batch-stop")
     page.wait_for_selector(DONE, timeout=20_000)
     told = page.inner_text("#batch-status")

@@ -115,8 +115,8 @@ def ask(client: Client, **given):
 
 def test_the_api_gives_a_record(client):
     answer = ask(client, methods=["ipseg", "persam", "seggpt"], truths=[handle_file(TRUTHS[0])])
-    record = next(each for each in answer if isinstance(each, dict) and "pictures" in each)
-    ours, theirs, absent = record["pictures"][0]["methods"]
+    record = next(each for each in answer if isinstance(each, dict) and "images" in each)
+    ours, theirs, absent = record["images"][0]["methods"]
     assert ours["prompt_mask"] == theirs["prompt_mask"] == "saliency"
     assert 0 <= ours["iou"] <= 1
     assert "SegGPT" in absent["error"]

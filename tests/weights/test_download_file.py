@@ -28,12 +28,12 @@ def entry(server, monkeypatch):
 
 @pytest.mark.parametrize("by_hand", [False, True])
 def test_a_file_is_downloaded_with_progress(entry, server, tmp_path, by_hand):
-    told = []
+    reports = []
     with weights.using(tmp_path / "hand" if by_hand else None):
-        path = weights.fetch("small", progress=lambda *now: told.append(now))
+        path = weights.fetch("small", progress=lambda *now: reports.append(now))
         assert path == (tmp_path / "hand" if by_hand else tmp_path / "home" / "ipseg") / "sam.pth"
         assert path.read_bytes() == CONTENT
-        assert told[0][1] < told[-1][1] == told[-1][2] == len(CONTENT)
+        assert reports[0][1] < reports[-1][1] == reports[-1][2] == len(CONTENT)
         weights.fetch("small")
     assert len(server.asked) == 1  # what is here is not asked for again
     assert [file.name for file in path.parent.iterdir() if not file.name.endswith(".lock")] == ["sam.pth"]
@@ -113,21 +113,21 @@ def test_a_damaged_file_is_downloaded_again(entry, tmp_path, put_files):
 
 
 @pytest.mark.parametrize(
-    ("status", "sentence"), [(404, "not found"), (403, "log in and accept"), (503, "answered with the error 503")]
+    ("status", "message"), [(404, "not found"), (403, "log in and accept"), (503, "answered with the error 503")]
 )
-def test_what_a_server_refuses_is_one_sentence(entry, server, status, sentence):
+def test_what_a_server_refuses_is_one_message(entry, server, status, message):
     server.status = status
-    with pytest.raises(WeightError, match=sentence):
+    with pytest.raises(WeightError, match=message):
         weights.fetch("small")
 
 
-def test_no_network_is_one_sentence(entry, monkeypatch):
+def test_no_network_is_one_message(entry, monkeypatch):
     monkeypatch.setattr(_table, "WEIGHTS", {"small": replace(entry, source="http://127.0.0.1:9/sam.pth")})
     with pytest.raises(WeightError, match="check the network and run `python -m ipseg weights fetch small`"):
         weights.fetch("small")
 
 
-def test_a_full_disk_is_one_sentence(entry, monkeypatch):
+def test_a_full_disk_is_one_message(entry, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 

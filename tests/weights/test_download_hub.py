@@ -26,13 +26,13 @@ def hub(server, monkeypatch):
 
 @pytest.mark.parametrize("by_hand", [False, True])
 def test_a_hub_folder_is_downloaded(hub, tmp_path, by_hand):
-    told = []
+    reports = []
     with weights.using(tmp_path / "hand" if by_hand else None):
-        path = weights.fetch("small", progress=lambda *now: told.append(now))
+        path = weights.fetch("small", progress=lambda *now: reports.append(now))
         assert path == weights.locate("small")
         assert (path / "model.safetensors").read_bytes() == CONTENT
         assert not (path / "README.md").exists()  # nothing that is not needed
-        assert ("model.safetensors", len(CONTENT), len(CONTENT)) in told
+        assert ("model.safetensors", len(CONTENT), len(CONTENT)) in reports
         assert weights.describe(["small"])["small"]["commit"] == COMMIT
     assert path.is_relative_to(tmp_path / "hand" / "name" if by_hand else tmp_path / "home" / "hub")
 
@@ -50,7 +50,7 @@ def test_a_wrong_hub_file_is_refused_naming_both(hub):
     assert hashlib.sha256(CONTENT[::-1]).hexdigest() in str(caught.value)
 
 
-def test_a_repository_that_is_not_there_is_one_sentence(hub):
+def test_a_repository_that_is_not_there_is_one_message(hub):
     hub.files.clear()
     with pytest.raises(WeightError, match="owner/name was not found at the revision main"):
         weights.fetch("small")

@@ -30,7 +30,7 @@ def file(request, tmp_path):
 def test_every_format(file):
     state = weights.load_state(file)
     assert all(torch.equal(state[name], value) for name, value in STATE.items())
-    assert list(weights.load_state(file, keep=lambda name: name == "bias")) == ["bias"]
+    assert list(weights.load_state(file, accept=lambda name: name == "bias")) == ["bias"]
 
 
 def test_the_hash_is_checked_first(file):
@@ -94,7 +94,7 @@ def test_another_model_is_refused(wrong):
         weights.fill(torch.nn.Linear(3, 2), wrong, "tsdn")
 
 
-def test_a_missing_file_is_one_sentence(tmp_path):
+def test_a_missing_file_is_one_message(tmp_path):
     with pytest.raises(WeightError):
         weights.load_state(tmp_path / "nothing.pth")
 
