@@ -87,6 +87,7 @@ def test_the_endpoint_has_documented_arguments(client):
     assert [parameter["parameter_name"] for parameter in endpoint["parameters"]] == [
         "prompt", "image", "thing", "truth",
         "preset", "features", "sd_weight", "timestep", "saliency", "segmenter", "refinement",
+        "mask_value",
     ]  # fmt: skip
 
 

@@ -203,7 +203,7 @@ def test_the_endpoints_have_names_and_documented_arguments(client):
         "refinement",
     ]  # fmt: skip
     for name, own in (("/batch", ["prompts", "files", "mask"]), ("/video", ["prompts", "clip", "mask", "per_second"])):
-        assert [parameter["parameter_name"] for parameter in named[name]["parameters"]] == own + common
+        assert [parameter["parameter_name"] for parameter in named[name]["parameters"]] == [*own, *common, "mask_value"]
     assert named["/stop"]["parameters"] == []
 
 

@@ -166,10 +166,14 @@ def test_a_link_copied_before_the_page_has_answered_holds_no_empty_numbers(windo
     page.route("**/gradio_api/run/predict*", lambda route: held.append(route) if not held else route.continue_())
     opened(page, demo.url)
     page.click("#settings .toggle-button")
+    page.locator("#parts > button").click()  # Gradio makes its numbers as they are first seen
+    weight = page.get_by_label("Weight of Stable Diffusion")
+    weight.wait_for()
     page.click("#copy-link")
     page.locator("#link textarea").wait_for()
     assert held, "the page asked nothing as it opened"
     assert page.input_value("#link textarea").rstrip("/") == demo.url
+    assert weight.input_value() == ""
     page.close()
 
 

@@ -11,9 +11,9 @@ import gradio as gr
 import pytest
 from gradio.helpers import special_args
 
-from ipseg.engine.spec import EngineSpec
+from ipseg.engine.spec import FIELDS, EngineSpec
 from ipseg.ui import _link
-from ipseg.ui._controls import OPTIONS, chosen, values_of
+from ipseg.ui._controls import chosen, values_of
 from ipseg.ui._signature import ENGINE, NUMBERS, with_engine
 
 PROGRESS = gr.Progress()
@@ -44,7 +44,7 @@ def several(
 
 
 def test_the_arguments_are_those_of_the_sidebar():
-    assert tuple(ENGINE) == OPTIONS == _link.ENGINE
+    assert (*ENGINE, *NUMBERS) == (*FIELDS, *NUMBERS) == _link.NAMES
     assert tuple(NUMBERS) == _link.NUMBERS
     assert chosen([default for _, default, _ in ENGINE.values()]) == EngineSpec("offline")
 
