@@ -20,7 +20,7 @@ CLICKS = 5
 NOWHERE = np.empty((0, 2), np.float32)
 
 
-def picture(name):
+def image(name):
     return HERE / "Images" / f"{name}.jpg"
 
 
@@ -35,7 +35,7 @@ def instances(engine):
     for one in index:
         inside = ipseg.open_image(HERE / one["input"]["mask"])[..., 0] > 0
         result = engine.segment(
-            engine.prompt(HERE / one["prompt"]["picture"]), HERE / one["input"]["picture"], all_instances=True
+            engine.prompt(HERE / one["prompt"]["image"]), HERE / one["input"]["image"], all_instances=True
         )
         counts.append((len(result.instances), one["count"]))
         single.append(iou(result.mask, inside))
@@ -48,16 +48,16 @@ def instances(engine):
 
 def negatives(engine):
     """How much of another thing is cut out where the prompt's is absent, without and with a prompt that says so."""
-    prompts = {name: engine.prompt(picture(f"{name}/00"), truth(f"{name}/00")) for name in THINGS}
+    prompts = {name: engine.prompt(image(f"{name}/00"), truth(f"{name}/00")) for name in THINGS}
     shares, kept = [], []
     for thing, other in itertools.permutations(THINGS, 2):
         inside = truth(f"{other}/02")
         results = [
-            engine.segment(prompts[thing], picture(f"{other}/02"), negative_prompt=no) for no in (None, prompts[other])
+            engine.segment(prompts[thing], image(f"{other}/02"), negative_prompt=no) for no in (None, prompts[other])
         ]
         shares.append([(result.mask & inside).sum() / inside.sum() for result in results])
         own = [
-            engine.segment(prompts[thing], picture(f"{thing}/02"), negative_prompt=no) for no in (None, prompts[other])
+            engine.segment(prompts[thing], image(f"{thing}/02"), negative_prompt=no) for no in (None, prompts[other])
         ]
         kept.append([iou(result.mask, truth(f"{thing}/02")) for result in own])
     (without, with_it), (own, with_other) = np.mean(shares, axis=0), np.mean(kept, axis=0)
@@ -78,10 +78,10 @@ def clicks(engine):
 
 
 def _course(engine, thing, number):
-    prompt, inside = engine.prompt(picture(f"{thing}/00")), truth(f"{thing}/{number}")
+    prompt, inside = engine.prompt(image(f"{thing}/00")), truth(f"{thing}/{number}")
     made, values = ipseg.Points(NOWHERE, NOWHERE), []
     for _ in range(CLICKS + 1):
-        result = engine.segment(prompt, picture(f"{thing}/{number}"), clicks=made)
+        result = engine.segment(prompt, image(f"{thing}/{number}"), clicks=made)
         values.append(iou(result.mask, inside))
         depth = cv2.distanceTransform(np.pad(result.mask ^ inside, 1).astype(np.uint8), cv2.DIST_L2, 3)[1:-1, 1:-1]
         y, x = np.unravel_index(int(depth.argmax()), depth.shape)

@@ -14,16 +14,16 @@ TILE, GAP, LABEL = 200, 6, 118
 PAPER, INK, OUTLINE = "#faf7f2", "#3a3d44", "#ff2d87"
 
 
-def outlined(picture, mask, size=TILE):
+def outlined(image, mask, size=TILE):
     """The image with the border of its mask drawn, fitted on a square of paper."""
-    picture, mask = (Image.open(path) for path in (picture, mask))
-    shape = tuple(round(side * size / max(picture.size)) for side in picture.size)
-    picture = picture.convert("RGB").resize(shape, Image.Resampling.LANCZOS)
+    image, mask = (Image.open(path) for path in (image, mask))
+    shape = tuple(round(side * size / max(image.size)) for side in image.size)
+    image = image.convert("RGB").resize(shape, Image.Resampling.LANCZOS)
     inside = mask.resize(shape, Image.Resampling.BOX).point(lambda v: 255 * (v > 127))
     border = ImageChops.difference(inside.filter(ImageFilter.MaxFilter(5)), inside)
-    picture.paste(OUTLINE, mask=border)
+    image.paste(OUTLINE, mask=border)
     square = Image.new("RGB", (size, size), PAPER)
-    square.paste(picture, ((size - shape[0]) // 2, (size - shape[1]) // 2))
+    square.paste(image, ((size - shape[0]) // 2, (size - shape[1]) // 2))
     return square
 
 
@@ -49,7 +49,7 @@ def contact_sheet(folder, tile=TILE):
     rows = {}
     for path in sorted((folder / "Images").iterdir()):
         masks = folder / "Annotations" / path.name
-        pairs = [(picture, masks / f"{picture.stem}.png") for picture in sorted(path.glob("*.jpg"))]
+        pairs = [(image, masks / f"{image.stem}.png") for image in sorted(path.glob("*.jpg"))]
         rows |= {path.name.replace("_", " "): pairs} if pairs else {}
     if not rows:
         raise SystemExit(f"There are no images under {folder / 'Images'}: make them with render.py first.")
@@ -61,7 +61,7 @@ def gallery_sheets(folder, tile=TILE):
     index = json.loads((folder / "galleries" / "index.json").read_text(encoding="utf-8"))
 
     def cell(entry):
-        return folder / entry["picture"], folder / entry["mask"]
+        return folder / entry["image"], folder / entry["mask"]
 
     rows = {}
     for kind in index["prompt_sets"]:

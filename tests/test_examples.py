@@ -37,8 +37,8 @@ def entries(index):
 
 def cover(entry):
     """Share of the image that its mask covers; the two must be of one size and the mask of 0 and 255 alone."""
-    with Image.open(EXAMPLES / entry["picture"]) as picture, Image.open(EXAMPLES / entry["mask"]) as mask:
-        assert (picture.format, mask.mode, mask.size) == ("JPEG", "L", picture.size), entry
+    with Image.open(EXAMPLES / entry["image"]) as image, Image.open(EXAMPLES / entry["mask"]) as mask:
+        assert (image.format, mask.mode, mask.size) == ("JPEG", "L", image.size), entry
         inside = np.asarray(mask)
     assert set(np.unique(inside)) == {0, 255}, entry
     return (inside == 255).mean()
@@ -60,7 +60,7 @@ def test_there_are_enough_kinds_sets_and_cases(index):
     assert len(set(names)) == len(names)
 
 
-def test_every_picture_has_its_mask_and_a_caption(index):
+def test_every_image_has_its_mask_and_a_caption(index):
     for entry in entries(index):
         assert 0.003 < cover(entry) < 0.7, entry
         assert entry["caption"].endswith(".")
@@ -76,17 +76,17 @@ def test_a_prompt_of_a_set_shows_the_whole_thing_and_large(index):
             assert inside[1:-1, 1:-1].sum() == inside.sum(), f"{entry} is cut by the border"
 
 
-def test_a_picture_is_never_both_prompt_and_input(index):
+def test_an_image_is_never_both_prompt_and_input(index):
     for kind in index["prompt_sets"]:
-        prompts = {entry["picture"] for group in kind["sets"] for entry in group["prompts"]}
-        assert prompts.isdisjoint(entry["picture"] for entry in kind["inputs"])
+        prompts = {entry["image"] for group in kind["sets"] for entry in group["prompts"]}
+        assert prompts.isdisjoint(entry["image"] for entry in kind["inputs"])
     for case in index["failure_cases"]:
-        assert len({case[role]["picture"] for role in ("prompt", "input", "mended")}) == 3, case["name"]
+        assert len({case[role]["image"] for role in ("prompt", "input", "mended")}) == 3, case["name"]
 
 
 def test_the_folder_holds_what_is_listed_and_stays_small(index):
     shown = [*entries(index), *(one["input"] for one in index["several"])]
-    listed = {EXAMPLES / entry[key] for entry in shown for key in ("picture", "mask")}
+    listed = {EXAMPLES / entry[key] for entry in shown for key in ("image", "mask")}
     sheets = {GALLERIES / name for name in ("index.json", "prompt_sets.jpg", "failure_cases.jpg")}
     files = {path for path in GALLERIES.rglob("*") if path.is_file()}
     assert files - listed == sheets
@@ -110,14 +110,14 @@ def test_scene_names_are_unique(studio):
     assert len(set(names)) == len(names)
 
 
-def test_a_picture_of_several_numbers_each_of_them(index):
+def test_an_image_of_several_numbers_each_of_them(index):
     assert len(index["several"]) >= 6
     for one in index["several"]:
         with (
-            Image.open(EXAMPLES / one["input"]["picture"]) as picture,
+            Image.open(EXAMPLES / one["input"]["image"]) as image,
             Image.open(EXAMPLES / one["input"]["mask"]) as mask,
         ):
-            assert (mask.mode, mask.size) == ("L", picture.size), one["title"]
+            assert (mask.mode, mask.size) == ("L", image.size), one["title"]
             levels, counts = np.unique(np.asarray(mask), return_counts=True)
         assert levels.tolist() == [40 * number for number in range(one["count"] + 1)]
         assert counts.min() > 0.02 * counts.sum(), one["title"]

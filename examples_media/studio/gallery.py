@@ -48,8 +48,8 @@ def files(name):
 
 
 def entry(shown):
-    picture, mask = files(shown.name)
-    return {"picture": picture, "mask": mask, "caption": shown.caption}
+    image, mask = files(shown.name)
+    return {"image": image, "mask": mask, "caption": shown.caption}
 
 
 def index(kinds, cases, several):

@@ -1,7 +1,7 @@
-"""The galleries after the paper's Figures 9 and 10: prompt sets, and prompts that break the rule.
+"""The galleries after the paper's Figures 9 and 10: prompt sets, and prompts that violate a condition.
 
-The images are shipped; results never are. They are computed by the engine that runs, and kept on disk under a name
-made of all that decides them: code, settings, images.
+The images are part of the repository; results are not. They are computed by the engine that runs, and cached on disk
+under a hash of all that decides them: code, settings, images.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from ipseg.evaluation.predict import decides
 
 
 @dataclass(frozen=True)
-class Shown:
-    """An image of a gallery with the true mask of the object."""
+class GalleryImage:
+    """An image of a gallery with the ground-truth mask of the object."""
 
-    picture: Path
+    image: Path
     mask: Path
     caption: str
 
@@ -40,40 +40,40 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class Kind:
-    """One kind of thing: its prompt sets by name, and the inputs that all of them are asked about."""
+class ObjectKind:
+    """One kind of object: its prompt sets by name, and the input images in which each set is segmented."""
 
     name: str
     title: str
-    sets: Mapping[str, tuple[Shown, ...]]
-    inputs: tuple[Shown, ...]
+    sets: Mapping[str, tuple[GalleryImage, ...]]
+    inputs: tuple[GalleryImage, ...]
 
 
 @dataclass(frozen=True)
-class Case:
-    """A prompt that breaks the rule "one single, complete thing", an input, and the prompt that mends it."""
+class FailureCase:
+    """A prompt that violates the condition "one single, complete, clear object", an input, and a corrected prompt."""
 
     name: str
     title: str
-    broken: str  # what is wrong with it, in a message
-    rule: str  # the word of the rule that it breaks: single, complete or clear
-    prompt: Shown
-    input: Shown
-    mended: Shown
+    broken: str  # what is wrong with the prompt, one message
+    rule: str  # the condition that it violates: single, complete or clear
+    prompt: GalleryImage
+    input: GalleryImage
+    mended: GalleryImage
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What an engine answered for one prompt and one input."""
+class GalleryResult:
+    """The result of an engine for one prompt and one input image."""
 
-    picture: ImageArray
-    mask: Mask
+    image: ImageArray  # (H, W, 3) uint8
+    mask: Mask  # (H, W) bool
     found: bool
     iou: float  # with the truth
-    saliency: NDArray[np.uint8]  # of the first prompt image: what counted as the object, 0 to 255
+    saliency: NDArray[np.uint8]  # (H, W) of the first prompt image, 0 to 255
 
 
-def read(folder: Path) -> tuple[dict[str, Kind], dict[str, Case]]:
+def read(folder: Path) -> tuple[dict[str, ObjectKind], dict[str, FailureCase]]:
     """The galleries of a folder with ``galleries/index.json``, by name. Raises InputError when it cannot be read."""
     try:
         index = json.loads((folder / "galleries" / "index.json").read_text())
@@ -82,11 +82,11 @@ def read(folder: Path) -> tuple[dict[str, Kind], dict[str, Case]]:
             "The images of the galleries are not here; run the page from a checkout of the project."
         ) from None
 
-    def shown(entry: Mapping[str, str]) -> Shown:
-        return Shown(folder / entry["picture"], folder / entry["mask"], entry["caption"])
+    def shown(entry: Mapping[str, str]) -> GalleryImage:
+        return GalleryImage(folder / entry["image"], folder / entry["mask"], entry["caption"])
 
     kinds = {
-        kind["kind"]: Kind(
+        kind["kind"]: ObjectKind(
             kind["kind"],
             kind["title"],
             {each["set"]: tuple(shown(entry) for entry in each["prompts"]) for each in kind["sets"]},
@@ -95,7 +95,7 @@ def read(folder: Path) -> tuple[dict[str, Kind], dict[str, Case]]:
         for kind in index["prompt_sets"]
     }
     cases = {
-        case["name"]: Case(
+        case["name"]: FailureCase(
             case["name"],
             case["title"],
             case["broken"],
@@ -108,47 +108,47 @@ def read(folder: Path) -> tuple[dict[str, Kind], dict[str, Case]]:
 
 
 def cache_folder() -> Path:
-    """Where results are kept: XDG_CACHE_HOME, else ~/.cache."""
+    """The folder of the cached results, below XDG_CACHE_HOME, else ~/.cache."""
     return store.folder("galleries")
 
 
-def answer(
+def compute(
     engine: Engine,
     prompts: Sequence[Path],
-    asked: Shown,
+    asked: GalleryImage,
     folder: Path | None = None,
     progress: Progress | None = None,
     saved: bool = True,
-) -> Answer:
-    """The engine's answer, computed once and read from ``folder`` (:func:`cache_folder`) afterwards.
+) -> GalleryResult:
+    """The engine's result, computed once and read from ``folder`` (default :func:`cache_folder`) afterwards.
 
     ``saved``: whether it is read and saved there; a visitor's own prompts are not.
     """
-    path = (folder or cache_folder()) / f"{_key(engine, [*prompts, asked.picture])}.npz"
-    picture = images.open_image(asked.picture)
+    path = (folder or cache_folder()) / f"{_key(engine, [*prompts, asked.image])}.npz"
+    image = images.open_image(asked.image)
     known = store.load(path) if saved else None
-    if known is None or not {"mask", "found", "saliency"} <= set(known) or known["mask"].shape != picture.shape[:2]:
+    if known is None or not {"mask", "found", "saliency"} <= set(known) or known["mask"].shape != image.shape[:2]:
         report: dict[str, Any] = {"progress": progress} if progress else {}
         prompt = engine.prompt(list(prompts), **report)
-        result = engine.segment(prompt, picture, **report)
+        result = engine.segment(prompt, image, **report)
         saliency = np.rint(prompt.views[0].saliency * 255).astype(np.uint8)
         known = {"mask": result.mask, "found": np.array(result.found), "saliency": saliency}
         if saved:
             store.save(path, known)
     mask = known["mask"]
-    return Answer(picture, mask, bool(known["found"]), iou(mask, asked.truth), known["saliency"])
+    return GalleryResult(image, mask, bool(known["found"]), iou(mask, asked.truth), known["saliency"])
 
 
-def answers(
+def compute_all(
     engine: Engine,
     sets: Mapping[str, Sequence[Path]],
-    inputs: Sequence[Shown],
+    inputs: Sequence[GalleryImage],
     folder: Path | None = None,
     progress: Progress | None = None,
     unsaved: Collection[str] = (),
-) -> dict[str, list[Answer]]:
-    """Every set asked about every input: {set: an answer for each input}. ``unsaved``: sets of a visitor's own."""
-    found: dict[str, list[Answer]] = {}
+) -> dict[str, list[GalleryResult]]:
+    """Segment every set of prompts in every input: {set: results}. ``unsaved``: sets of a visitor's own."""
+    found: dict[str, list[GalleryResult]] = {}
     total = len(sets) * len(inputs)
     for number, (name, prompts) in enumerate(sets.items()):
         found[name] = []
@@ -156,25 +156,25 @@ def answers(
             report = _part(progress, number * len(inputs) + place, total)
             if report:
                 report(0.0, "mask")
-            found[name].append(answer(engine, prompts, asked, folder, report, name not in unsaved))
+            found[name].append(compute(engine, prompts, asked, folder, report, name not in unsaved))
     return found
 
 
 def _part(progress: Progress | None, done: int, total: int) -> Progress | None:
-    """The progress of one answer as progress of all."""
+    """The progress of one result as progress of all."""
     return (lambda share, step: progress((done + share) / total, step)) if progress else None
 
 
-def agreement(found: Mapping[str, Sequence[Answer]]) -> dict[tuple[str, str], float]:
-    """How alike the masks of each two sets are: the mean over the inputs of their IoU (Table 5's question)."""
+def agreement(found: Mapping[str, Sequence[GalleryResult]]) -> dict[tuple[str, str], float]:
+    """The agreement of the masks of each two sets: the mean over the inputs of their IoU, in [0, 1] (Table 5)."""
     return {
         (one, other): float(np.mean([iou(a.mask, b.mask) for a, b in zip(found[one], found[other], strict=True)]))
         for one, other in combinations(found, 2)
     }
 
 
-def mean_iou(found: Sequence[Answer]) -> float:
-    """With the truth, over the inputs."""
+def mean_iou(found: Sequence[GalleryResult]) -> float:
+    """The mean over the inputs of the IoU with the ground truth, in [0, 1]."""
     return float(np.mean([each.iou for each in found]))
 
 

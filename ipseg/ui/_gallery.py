@@ -12,11 +12,11 @@ from ipseg.core import viz
 from ipseg.core.images import open_image
 from ipseg.core.types import ImageArray, InputError
 from ipseg.studies import galleries
-from ipseg.studies.galleries import Answer, Case, Kind, Shown
+from ipseg.studies.galleries import FailureCase, GalleryImage, GalleryResult, ObjectKind
 from ipseg.ui._pool import examples_folder, shown
 
 
-def contents() -> tuple[dict[str, Kind], dict[str, Case]]:
+def contents() -> tuple[dict[str, ObjectKind], dict[str, FailureCase]]:
     """The galleries of the examples beside the package; empty in an installed package."""
     folder = examples_folder()
     if folder is None:
@@ -27,18 +27,18 @@ def contents() -> tuple[dict[str, Kind], dict[str, Case]]:
         return {}, {}
 
 
-def overlay(answer: Answer) -> ImageArray:
+def overlay(answer: GalleryResult) -> ImageArray:
     """The input with its mask, grey where the object counts as not found."""
-    return shown(viz.overlay(answer.picture, answer.mask, colour=viz.MASK if answer.found else viz.GUESS))
+    return shown(viz.overlay(answer.image, answer.mask, colour=viz.MASK if answer.found else viz.GUESS))
 
 
-def seen(prompt: Shown | Any, answer: Answer) -> ImageArray:
+def seen(prompt: GalleryImage | Any, answer: GalleryResult) -> ImageArray:
     """The prompt, bright where it counted as the object."""
-    picture = open_image(prompt.picture if isinstance(prompt, Shown) else prompt)
+    picture = open_image(prompt.image if isinstance(prompt, GalleryImage) else prompt)
     return shown(viz.spotlight(picture, (answer.saliency / 255).astype(np.float32)))
 
 
-def matrix(found: Mapping[str, Sequence[Answer]], inputs: Sequence[Shown]) -> str:
+def matrix(found: Mapping[str, Sequence[GalleryResult]], inputs: Sequence[GalleryImage]) -> str:
     """IoU of every set on every input with the truth, and of every two sets with each other, as HTML."""
     heads = [*(f"input {number + 1}" for number in range(len(inputs))), "mean"]
     rows = {name: [*(each.iou for each in each_set), galleries.mean_iou(each_set)] for name, each_set in found.items()}

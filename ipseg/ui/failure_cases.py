@@ -10,7 +10,7 @@ import gradio as gr
 
 from ipseg.engine.spec import EngineSpec
 from ipseg.studies import galleries
-from ipseg.studies.galleries import Answer, Case
+from ipseg.studies.galleries import FailureCase, GalleryResult
 from ipseg.ui import _gallery
 from ipseg.ui._controls import Controls
 from ipseg.ui._pool import JOBS, EnginePool, error_messages, reporter
@@ -38,7 +38,7 @@ def build(pool: EnginePool, controls: Controls) -> None:
         return
     names = list(cases)
     which = gr.Gallery(
-        [(str(case.prompt.picture), case.title) for case in cases.values()],
+        [(str(case.prompt.image), case.title) for case in cases.values()],
         label="Press a prompt",
         columns=7,
         object_fit="cover",
@@ -86,7 +86,7 @@ def build(pool: EnginePool, controls: Controls) -> None:
     picked.then(handler, api_visibility="private", **common)
 
 
-def _handler(pool: EnginePool, cases: Mapping[str, Case]) -> Callable[..., tuple[Any, ...]]:
+def _handler(pool: EnginePool, cases: Mapping[str, FailureCase]) -> Callable[..., tuple[Any, ...]]:
     """What answers; Gradio reads its arguments for the API."""
 
     @with_engine()
@@ -104,8 +104,8 @@ def _handler(pool: EnginePool, cases: Mapping[str, Case]) -> Callable[..., tuple
         report = reporter(progress, pool.limits.many)
         with error_messages():
             engine, this = pool.engine(asked), cases[case]
-            prompts = {"broken": [this.prompt.picture], "mended": [this.mended.picture]}
-            found = galleries.answers(engine, prompts, [this.input], progress=report)
+            prompts = {"broken": [this.prompt.image], "mended": [this.mended.image]}
+            found = galleries.compute_all(engine, prompts, [this.input], progress=report)
         (broken,), (mended,) = found["broken"], found["mended"]
         return (
             _verdict(this, broken, mended, asked.name),
@@ -118,7 +118,7 @@ def _handler(pool: EnginePool, cases: Mapping[str, Case]) -> Callable[..., tuple
     return failure_cases
 
 
-def _verdict(case: Case, broken: Answer, mended: Answer, engine: str) -> str:
+def _verdict(case: FailureCase, broken: GalleryResult, mended: GalleryResult, engine: str) -> str:
     """What is wrong with the prompt, and whether mending it helped: both are said as they are."""
     gain = mended.iou - broken.iou
     helped = "helps" if gain > 0.02 else ("changes little" if gain > -0.02 else "hurts")

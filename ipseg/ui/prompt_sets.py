@@ -13,7 +13,7 @@ from ipseg.core import images
 from ipseg.core.types import ImageError
 from ipseg.engine.spec import EngineSpec
 from ipseg.studies import galleries
-from ipseg.studies.galleries import Answer, Kind
+from ipseg.studies.galleries import GalleryResult, ObjectKind
 from ipseg.ui import _gallery
 from ipseg.ui import _prompts as bounds
 from ipseg.ui._controls import Controls
@@ -59,7 +59,7 @@ def build(pool: EnginePool, controls: Controls) -> None:
     run.click(_handler(pool, kinds), inputs, outputs, api_name="prompt_sets", show_progress_on=[answers], **JOBS)
 
 
-def _handler(pool: EnginePool, kinds: Mapping[str, Kind]) -> Callable[..., tuple[Any, ...]]:
+def _handler(pool: EnginePool, kinds: Mapping[str, ObjectKind]) -> Callable[..., tuple[Any, ...]]:
     """What answers; Gradio reads its arguments for the API."""
 
     @with_engine()
@@ -87,17 +87,17 @@ def _handler(pool: EnginePool, kinds: Mapping[str, Kind]) -> Callable[..., tuple
                 images.open_image(path)
             engine = pool.engine(asked)
             sets: dict[str, list[Path]] = {
-                f"set {name}": [one.picture for one in each] for name, each in kinds[kind].sets.items()
+                f"set {name}": [one.image for one in each] for name, each in kinds[kind].sets.items()
             }
             sets |= {f"yours {number + 1}": [Path(path)] for number, path in enumerate(added)}
             own_sets = frozenset(sets) - {f"set {name}" for name in kinds[kind].sets}
-            found = galleries.answers(engine, sets, kinds[kind].inputs, progress=report, unsaved=own_sets)
+            found = galleries.compute_all(engine, sets, kinds[kind].inputs, progress=report, unsaved=own_sets)
         return _verdict(found, kinds[kind], asked.name), _prompts(sets, found), _answers(found)
 
     return prompt_sets
 
 
-def _verdict(found: Mapping[str, Sequence[Answer]], kind: Kind, engine: str) -> str:
+def _verdict(found: Mapping[str, Sequence[GalleryResult]], kind: ObjectKind, engine: str) -> str:
     means = {name: galleries.mean_iou(each) for name, each in found.items()}
     best, worst = max(means, key=means.__getitem__), min(means, key=means.__getitem__)
     text = (
@@ -107,11 +107,11 @@ def _verdict(found: Mapping[str, Sequence[Answer]], kind: Kind, engine: str) -> 
     return f'<div class="waiting" role="status">{text}</div>{_gallery.matrix(found, kind.inputs)}'
 
 
-def _prompts(sets: Mapping[str, Sequence[Path]], found: Mapping[str, Sequence[Answer]]) -> list[tuple[Any, str]]:
+def _prompts(sets: Mapping[str, Sequence[Path]], found: Mapping[str, Sequence[GalleryResult]]) -> list[tuple[Any, str]]:
     return [(_gallery.seen(paths[0], found[name][0]), name) for name, paths in sets.items()]
 
 
-def _answers(found: Mapping[str, Sequence[Answer]]) -> list[tuple[Any, str]]:
+def _answers(found: Mapping[str, Sequence[GalleryResult]]) -> list[tuple[Any, str]]:
     count = len(next(iter(found.values())))
     return [
         (_gallery.overlay(each[place]), f"{name}, IoU {each[place].iou:.2f}")

@@ -106,8 +106,8 @@ def test_the_offline_engine_counts_most_of_the_examples():
     engine = ipseg.load("offline")
     right = []
     for one in index():
-        prompt = engine.prompt(GALLERIES / one["prompt"]["picture"])
-        result = engine.segment(prompt, GALLERIES / one["input"]["picture"], all_instances=True)
+        prompt = engine.prompt(GALLERIES / one["prompt"]["image"])
+        result = engine.segment(prompt, GALLERIES / one["input"]["image"], all_instances=True)
         assert result.instances
         assert np.array_equal(result.labels() > 0, result.all_instances)
         right.append(len(result.instances) == one["count"])
@@ -116,9 +116,9 @@ def test_the_offline_engine_counts_most_of_the_examples():
 
 def test_a_question_for_one_thing_has_no_instances():
     engine, pair = ipseg.load("offline"), index()[1]
-    prompt = engine.prompt(GALLERIES / pair["prompt"]["picture"])
-    one = engine.segment(prompt, GALLERIES / pair["input"]["picture"])
-    everything = engine.segment(prompt, GALLERIES / pair["input"]["picture"], all_instances=True)
+    prompt = engine.prompt(GALLERIES / pair["prompt"]["image"])
+    one = engine.segment(prompt, GALLERIES / pair["input"]["image"])
+    everything = engine.segment(prompt, GALLERIES / pair["input"]["image"], all_instances=True)
     assert one.instances == ()
     assert not one.all_instances.any()
     assert np.array_equal(one.mask, everything.mask)  # the paper's single mask stands beside them

@@ -31,52 +31,52 @@ def test_as_many_as_the_galleries_need(contents):
     assert {case.rule for case in cases.values()} == {"single", "complete", "clear"}
     for kind in kinds.values():
         for shown in (*kind.inputs, *(one for each in kind.sets.values() for one in each)):
-            assert shown.picture.is_file()
+            assert shown.image.is_file()
             assert shown.truth.any()
 
 
-def test_an_answer_is_computed_once(contents, engine, tmp_path, monkeypatch):
+def test_a_result_is_computed_once(contents, engine, tmp_path, monkeypatch):
     kind = contents[0]["duck"]
-    prompts = [one.picture for one in kind.sets["A"]]
-    first = galleries.answer(engine, prompts, kind.inputs[0], tmp_path)
+    prompts = [one.image for one in kind.sets["A"]]
+    first = galleries.compute(engine, prompts, kind.inputs[0], tmp_path)
     assert 0 <= first.iou <= 1
     assert first.saliency.dtype == np.uint8
     monkeypatch.setattr(type(engine), "segment", None)
-    again = galleries.answer(engine, prompts, kind.inputs[0], tmp_path)
+    again = galleries.compute(engine, prompts, kind.inputs[0], tmp_path)
     np.testing.assert_array_equal(first.mask, again.mask)
     assert (first.iou, first.found) == (again.iou, again.found)
 
 
 def test_another_engine_does_not_get_it(contents, engine, tmp_path):
     kind = contents[0]["duck"]
-    prompts = [one.picture for one in kind.sets["A"]]
-    galleries.answer(engine, prompts, kind.inputs[0], tmp_path)
-    galleries.answer(ipseg.load("offline", saliency="none"), prompts, kind.inputs[0], tmp_path)
+    prompts = [one.image for one in kind.sets["A"]]
+    galleries.compute(engine, prompts, kind.inputs[0], tmp_path)
+    galleries.compute(ipseg.load("offline", saliency="none"), prompts, kind.inputs[0], tmp_path)
     assert len(list(tmp_path.glob("*.npz"))) == 2
 
 
 @pytest.mark.parametrize("damage", [b"", b"words", None], ids=["empty", "words", "cut short"])
 def test_what_is_damaged_on_disk_is_computed_again(contents, engine, tmp_path, damage):
     kind = contents[0]["mug"]
-    prompts = [one.picture for one in kind.sets["A"]]
-    first = galleries.answer(engine, prompts, kind.inputs[0], tmp_path)
+    prompts = [one.image for one in kind.sets["A"]]
+    first = galleries.compute(engine, prompts, kind.inputs[0], tmp_path)
     (path,) = tmp_path.glob("*.npz")
     path.write_bytes(path.read_bytes()[:200] if damage is None else damage)
-    again = galleries.answer(engine, prompts, kind.inputs[0], tmp_path)
+    again = galleries.compute(engine, prompts, kind.inputs[0], tmp_path)
     np.testing.assert_array_equal(first.mask, again.mask)
 
 
 def test_a_disk_that_cannot_be_written_loses_nothing(contents, engine, tmp_path):
     (tmp_path / "file").write_text("in the way")
     kind = contents[0]["duck"]
-    prompts = [one.picture for one in kind.sets["A"]]
-    assert galleries.answer(engine, prompts, kind.inputs[0], tmp_path / "file").mask.shape
+    prompts = [one.image for one in kind.sets["A"]]
+    assert galleries.compute(engine, prompts, kind.inputs[0], tmp_path / "file").mask.shape
 
 
 def test_agreement_is_the_mean_over_the_inputs():
     def made(*masks):
-        picture, saliency = np.zeros((2, 2, 3), np.uint8), np.zeros((2, 2), np.uint8)
-        return [galleries.Answer(picture, np.array(mask, bool), True, 0.5, saliency) for mask in masks]
+        image, saliency = np.zeros((2, 2, 3), np.uint8), np.zeros((2, 2), np.uint8)
+        return [galleries.GalleryResult(image, np.array(mask, bool), True, 0.5, saliency) for mask in masks]
 
     found = {
         "A": made([[1, 1], [0, 0]], [[1, 1], [1, 1]]),
@@ -86,6 +86,6 @@ def test_agreement_is_the_mean_over_the_inputs():
     assert galleries.mean_iou(found["A"]) == 0.5
 
 
-def test_no_gallery_is_one_sentence(tmp_path):
+def test_no_gallery_is_one_message(tmp_path):
     with pytest.raises(InputError, match="run the page from a checkout"):
         galleries.read(tmp_path)

@@ -110,10 +110,10 @@ def test_answers_for_own_prompts_are_not_saved(tmp_path, make_scene, save, monke
     path, truth = save(tmp_path / "a.png", picture), save(tmp_path / "m.png", mask.astype(np.uint8) * 255)
     folder, shown = tmp_path / "cache", Shown(path, truth, "")
     sets = {"set A": [path], "yours 1": [path, path]}
-    found = galleries.answers(engine, sets, [shown], folder, unsaved={"yours 1"})
+    found = galleries.compute_all(engine, sets, [shown], folder, unsaved={"yours 1"})
     assert len(found["yours 1"]) == len(list(folder.iterdir())) == 1
     calls = engine.calls
-    galleries.answers(engine, sets, [shown], folder, unsaved={"yours 1"})
+    galleries.compute_all(engine, sets, [shown], folder, unsaved={"yours 1"})
     assert engine.calls == calls + 1  # the visitor's own again
 
 
