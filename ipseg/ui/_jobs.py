@@ -14,12 +14,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import gradio as gr
+from gradio.context import LocalContext
 
 from ipseg.ui._folder import ACTIVE
 from ipseg.ui._limits import Watch
 
 SAVED_SECONDS = 3600  # answers of a run that was stopped, so that it can go on
-MOST_EARLY = 1000  # sessions whose stop came before their job
+MOST_EARLY = 1000  # entries of each table of runs that have not begun
+RUNS = ("batch", "video")  # the endpoints whose events are jobs
 
 
 class Jobs:
@@ -29,44 +31,52 @@ class Jobs:
         self._clock = clock
         self._lock = threading.Lock()
         self._running: defaultdict[str, set[Watch]] = defaultdict(set)
-        self._early: OrderedDict[str, float] = OrderedDict()  # who pressed stop while their job waited, and when
+        self._armed: OrderedDict[str, float] = OrderedDict()  # sessions that announced a run, and when
+        self._early: OrderedDict[str, float] = OrderedDict()  # events, or such sessions, stopped before their run began
         self._folder: Path | None = None
 
     def arm(self, request: gr.Request) -> None:
-        """A visitor has pressed run: what they stopped before is forgotten."""
+        """A visitor has pressed run: what they stopped before is forgotten, and a stop counts from now on."""
+        session = _session(request)
         with self._lock:
-            self._early.pop(_session(request), None)
+            self._early.pop(session, None)
+            self._add(self._armed, session)
 
     def stop(self, request: gr.Request) -> None:
-        """Stop all jobs of a visitor, also the one that is still waiting."""
-        session, now = _session(request), self._clock()
+        """Stop all jobs of a visitor, also one that is still waiting. It has no effect on a run that comes later."""
+        session, waiting = _session(request), _waiting(request)
         with self._lock:
             for watch in self._running.get(session, ()):
                 watch.stop()
-            if not self._running.get(session):
-                self._early[session] = now
-                self._early.move_to_end(session)
-            while self._early and (
-                len(self._early) > MOST_EARLY or now - next(iter(self._early.values())) > SAVED_SECONDS
-            ):
-                self._early.popitem(last=False)
+            for name in (*waiting, *([session] if session in self._armed else [])):
+                self._add(self._early, name)
 
     @contextmanager
     def running(self, request: gr.Request | None, seconds: float) -> Iterator[Watch]:
         """A block with what knows whether it is to end: stopped by its visitor, left by them, or over ``seconds``."""
-        watch, session = Watch(seconds), _session(request)
+        watch, session, event = Watch(seconds), _session(request), LocalContext.event_id.get(None) or ""
         with self._lock:
             self._running[session].add(watch)
-            if self._early.pop(session, None) is not None:
+            self._armed.pop(session, None)
+            if [name for name in (event, session) if self._early.pop(name, None) is not None]:
                 watch.stop()
         try:
             yield watch
         finally:
             watch.left  # noqa: B018 - tells of it
             with self._lock:
+                self._early.pop(event, None)  # it was stopped while it ran
                 self._running[session].discard(watch)
                 if not self._running[session]:
                     del self._running[session]
+
+    def _add(self, table: OrderedDict[str, float], name: str) -> None:
+        """Enter ``name`` with the time; the oldest entries go where there are too many or they are too old."""
+        now = self._clock()
+        table[name] = now
+        table.move_to_end(name)
+        while len(table) > MOST_EARLY or now - next(iter(table.values())) > SAVED_SECONDS:
+            table.popitem(last=False)
 
     @property
     def answers(self) -> Path:
@@ -102,3 +112,11 @@ def _session(request: gr.Request | None) -> str:
     """A name of fixed length for a session; "" for none."""
     given = str(getattr(request, "session_hash", None) or "")
     return hashlib.blake2b(given.encode("utf-8", "replace"), digest_size=16).hexdigest() if given else ""
+
+
+def _waiting(request: gr.Request) -> list[str]:
+    """The events of a session that are jobs and have not ended: in the queue, or begun."""
+    named = getattr(request, "session_hash", None)
+    queue = getattr(LocalContext.blocks.get(None), "_queue", None)
+    events = list(getattr(queue, "event_ids_to_events", {}).items())
+    return [name for name, event in events if named and event.session_hash == named and event.fn.api_name in RUNS]

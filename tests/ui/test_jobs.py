@@ -7,6 +7,7 @@ import stat
 from types import SimpleNamespace
 
 import pytest
+from gradio.context import LocalContext
 
 from ipseg.ui import _jobs
 from ipseg.ui._jobs import Jobs
@@ -62,21 +63,26 @@ def test_another_job_may_remove_an_answer_at_any_moment(tmp_path, monkeypatch):
     assert jobs.answers.is_dir()
 
 
-def test_the_table_of_early_stops_is_bounded_in_names_length_and_time():
+def test_the_tables_of_runs_to_come_are_bounded_in_names_length_and_time():
     now = [0.0]
     jobs = Jobs(lambda: now[0])
     for number in range(_jobs.MOST_EARLY + 50):
-        jobs.stop(visitor(f"{number}" + "x" * 10_000))
-    assert len(jobs._early) == _jobs.MOST_EARLY
-    assert max(map(len, jobs._early)) <= 32
+        named = visitor(f"{number}" + "x" * 10_000)
+        jobs.arm(named)
+        jobs.stop(named)
+    for table in (jobs._armed, jobs._early):
+        assert len(table) == _jobs.MOST_EARLY
+        assert max(map(len, table)) <= 32
     now[0] = _jobs.SAVED_SECONDS + 1
+    jobs.arm(visitor("later"))
     jobs.stop(visitor("later"))
-    assert len(jobs._early) == 1
+    assert len(jobs._armed) == len(jobs._early) == 1
 
 
 @pytest.mark.parametrize("early", [True, False])
 def test_a_stop_reaches_its_own_visitor_alone(early):
     jobs, mine, other = Jobs(), visitor("mine"), visitor("other")
+    jobs.arm(mine)
     if early:
         jobs.stop(mine)
     with jobs.running(mine, 60) as first, jobs.running(other, 60) as second:
@@ -89,3 +95,52 @@ def test_a_stop_reaches_its_own_visitor_alone(early):
     jobs.arm(mine)
     with jobs.running(mine, 60) as again:
         assert not again.ended
+
+
+def test_a_stop_of_nothing_ends_no_later_run():
+    jobs, mine = Jobs(), visitor("mine")
+    jobs.stop(mine)
+    with jobs.running(mine, 60) as watch:
+        assert not watch.ended
+    jobs.stop(mine)  # it has ended
+    with jobs.running(mine, 60) as watch:
+        assert not watch.ended
+
+
+@pytest.fixture
+def events(monkeypatch):
+    """The events that wait or run, as Gradio's queue has them, and how to run in one of them."""
+    table = {
+        "mine": SimpleNamespace(session_hash="mine", fn=SimpleNamespace(api_name="batch"), alive=True),
+        "other": SimpleNamespace(session_hash="other", fn=SimpleNamespace(api_name="batch"), alive=True),
+        "question": SimpleNamespace(session_hash="mine", fn=SimpleNamespace(api_name="segment"), alive=True),
+    }
+    page = SimpleNamespace(_queue=SimpleNamespace(event_ids_to_events=table))
+    tokens = LocalContext.blocks.set(page), LocalContext.event_id.set(None)
+    yield table
+    LocalContext.blocks.reset(tokens[0])
+    LocalContext.event_id.reset(tokens[1])
+
+
+def test_a_stop_reaches_the_run_that_waits_in_the_queue_and_no_other(events):
+    jobs = Jobs()
+    jobs.stop(visitor("mine"))
+    assert list(jobs._early) == ["mine"]
+    for name, stopped in (("other", False), ("mine", True)):
+        LocalContext.event_id.set(name)
+        with jobs.running(visitor(name), 60) as watch:
+            assert watch.ended is stopped
+    assert not jobs._early
+    events["later"] = events["mine"]
+    LocalContext.event_id.set("later")
+    with jobs.running(visitor("mine"), 60) as watch:
+        assert not watch.ended
+
+
+def test_a_stop_of_a_run_leaves_nothing_behind(events):
+    jobs = Jobs()
+    LocalContext.event_id.set("mine")
+    with jobs.running(visitor("mine"), 60) as watch:
+        jobs.stop(visitor("mine"))
+        assert watch.ended
+    assert not jobs._early
