@@ -44,29 +44,29 @@ def varied(folder: Path, chance: random.Random, scale: float = 0.5) -> Path:
 
 def clip(folder: Path, chance: random.Random) -> Path:
     """Eight frames of an image that moves."""
-    picture = cv2.imread(str(varied(folder, chance, 0.3)))
-    height, width = picture.shape[:2]
+    image = cv2.imread(str(varied(folder, chance, 0.3)))
+    height, width = image.shape[:2]
     path = folder / f"{chance.getrandbits(64):016x}.mp4"
     writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"mp4v"), 8, (width, height))
     for number in range(8):
-        writer.write(np.roll(picture, number, axis=1))
+        writer.write(np.roll(image, number, axis=1))
     writer.release()
     return path
 
 
-def question(endpoint: str, folder: Path, chance: random.Random) -> dict:
-    """What an endpoint is asked with."""
+def arguments(endpoint: str, folder: Path, chance: random.Random) -> dict:
+    """Arguments for an endpoint."""
     one = handle_file(varied(folder, chance))
     prompts = [{"image": one, "caption": None}]
     if endpoint == "segment":
         return {"prompts": prompts, "image": handle_file(varied(folder, chance)), "mask": None}
     if endpoint == "compare":
-        pictures = [{"image": handle_file(varied(folder, chance)), "caption": None}]
-        return {"prompt": one, "pictures": pictures, "methods": ["ipseg", "persam"]}
+        images = [{"image": handle_file(varied(folder, chance)), "caption": None}]
+        return {"prompt": one, "images": images, "methods": ["ipseg", "persam"]}
     if endpoint == "batch":
-        return {"prompts": prompts, "files": [handle_file(varied(folder, chance, 0.3)) for _ in range(3)]}
+        return {"prompts": prompts, "images": [handle_file(varied(folder, chance, 0.3)) for _ in range(3)]}
     if endpoint == "video":
-        return {"prompts": prompts, "clip": handle_file(clip(folder, chance)), "per_second": 2}
+        return {"prompts": prompts, "clip": handle_file(clip(folder, chance)), "keyframes_per_second": 2}
     return {"kind": chance.choice(KINDS)} if endpoint == "prompt_sets" else {"case": chance.choice(CASES)}
 
 
@@ -103,13 +103,13 @@ def soak(jobs: int, seed: int) -> tuple[list[tuple[int, float]], float]:
     done, over = [], threading.Event()
     with tempfile.TemporaryDirectory() as name, serve(Path(name)) as (url, pid):
         clients = [Client(url, verbose=False, download_files=f"{name}/{number}") for number in range(CLIENTS)]
-        pictures = Path(name, "pictures")
-        pictures.mkdir()
+        folder = Path(name, "images")
+        folder.mkdir()
 
         def one(number: int) -> None:
             chance = random.Random(seed * 10_000 + number)  # noqa: S311 - no secret
             endpoint = USUAL[number % len(USUAL)]
-            clients[number % CLIENTS].predict(**question(endpoint, pictures, chance), api_name=f"/{endpoint}")
+            clients[number % CLIENTS].predict(**arguments(endpoint, folder, chance), api_name=f"/{endpoint}")
             done.append(number)
 
         def watch() -> None:

@@ -35,11 +35,11 @@ class Given:
     prompts: list[Any] | None
     mask: str | None
     numbers: dict[str, Any]  # k, clusters, threshold
-    asked: EngineSpec
+    spec: EngineSpec
     mask_value: float | None = None  # which value of the mask is the object, where it has several
 
 
-def pictures_job(
+def images_job(
     pool: EnginePool, jobs: Jobs, page: Any, given: Given, files: Sequence[str], watch: Watch
 ) -> Iterator[tuple[Any, ...]]:
     """Every image of the files. Raises InputError when none can be used."""
@@ -52,7 +52,7 @@ def pictures_job(
     predictor, tally = _question(pool, jobs, given, prompts, mask, watch), Tally("image", page.gallery)
     tally.total = len(items)
     with jobs.workplace() as folder:
-        with Archive(folder, f"ipseg, engine {given.asked.name}") as archive:
+        with Archive(folder, f"ipseg, engine {given.spec.name}") as archive:
             for outcome in image_set.run(predictor, items):
                 tally.done = outcome.number
                 yield tally.bar(outcome.item.name), _taken(archive, tally, outcome), *[gr.skip()] * 4
@@ -62,21 +62,21 @@ def pictures_job(
 
 
 def clip_job(
-    pool: EnginePool, jobs: Jobs, page: Any, given: Given, path: Path, per_second: float, watch: Watch
+    pool: EnginePool, jobs: Jobs, page: Any, given: Given, path: Path, keyframes_per_second: float, watch: Watch
 ) -> Iterator[tuple[Any, ...]]:
     """Every frame of a clip."""
     clip = clips.open_clip(path)
-    video.frame_step(clip, per_second)
+    video.frame_step(clip, keyframes_per_second)
     prompts, mask = _opened(given, watch)
     yield _cleared(LOADING)
     predictor, tally = _question(pool, jobs, given, prompts, mask, watch), Tally("frame", page.gallery)
     tally.total = clip.frames
     with jobs.workplace() as folder:
         with (
-            Archive(folder, f"ipseg, engine {given.asked.name}") as archive,
+            Archive(folder, f"ipseg, engine {given.spec.name}") as archive,
             clips.Writer(folder, f"{path.stem}_overlay", clip.fps, clip.size) as writer,
         ):
-            for frame in video.run(predictor, clip, per_second=per_second):
+            for frame in video.run(predictor, clip, per_second=keyframes_per_second):
                 drawn = _drawn(archive, tally, frame, writer)
                 if frame.is_keyframe:
                     at = f"{frame.number / clip.fps:.1f} s into the clip"
@@ -100,19 +100,19 @@ def _opened(given: Given, watch: Watch) -> tuple[list[Any], Any]:
     _prompts.check(paths)
     masks = [given.mask or None, *([None] * (len(paths) - 1))]
     shown = with_masks(paths, masks, mask_value=whole(given.mask_value), report=watch.check)
-    return [picture for picture, _ in shown], shown[0][1]
+    return [image for image, _ in shown], shown[0][1]
 
 
 def _question(pool: EnginePool, jobs: Jobs, given: Given, prompts: list[Any], mask: Any, watch: Watch) -> Predictor:
     masks = [mask, *([None] * (len(prompts) - 1))]
-    engine = pool.engine(given.asked)
+    engine = pool.engine(given.spec)
     stop: dict[str, Any] = {"stop": lambda: watch.ended, "progress": lambda *_: watch.check()}
     return Predictor(engine, prompts, masks, folder=jobs.answers, **stop, **given.numbers)
 
 
 def _verdict(tally: Tally, watch: Watch, given: Given) -> str:
     stopped = watch.ended and tally.done < tally.total
-    return tally.verdict(stopped, given.asked.name, watch.seconds if stopped and watch.late else None)
+    return tally.verdict(stopped, given.spec.name, watch.seconds if stopped and watch.late else None)
 
 
 def _taken(archive: Archive, tally: Tally, outcome: image_set.Outcome) -> Any:

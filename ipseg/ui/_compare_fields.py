@@ -20,7 +20,7 @@ class Layout:
     """The components of the tab."""
 
     prompt: gr.Image
-    pictures: gr.Gallery
+    images: gr.Gallery
     methods: gr.CheckboxGroup
     mask: gr.Image
     mask_value: gr.Number
@@ -39,16 +39,16 @@ class Layout:
     row: gr.DownloadButton
     masks: gr.DownloadButton
     record: gr.JSON
-    kept: gr.State
+    saved: gr.State
 
 
 def layout() -> Layout:
     """Lay the fields out inside the tab that is open."""
-    prompt, pictures, methods = _question_fields()
+    prompt, images, methods = _question_fields()
     mask, mask_value, paint, onto, truths, truth_value = _masks()
     run = gr.Button("Compare", variant="primary", size="lg", elem_id="compare-run")
     table = gr.HTML(WAITING, elem_id="compare-table", container=False)
-    asked = (prompt, pictures, methods, mask, mask_value, paint, onto, truths, truth_value, run)
+    asked = (prompt, images, methods, mask, mask_value, paint, onto, truths, truth_value, run)
     return Layout(*asked, table, *_pair(), *_answer_fields())
 
 
@@ -59,7 +59,7 @@ def _question_fields() -> tuple[gr.Image, gr.Gallery, gr.CheckboxGroup]:
                 label="1. The object", height=260, elem_id="compare-prompt", alt_text="The image of the object"
             )
         with gr.Column(min_width=300):
-            pictures = gallery_input(
+            images = gallery_input(
                 label="2. The images to search",
                 columns=3,
                 height=260,
@@ -71,7 +71,7 @@ def _question_fields() -> tuple[gr.Image, gr.Gallery, gr.CheckboxGroup]:
         label="3. Who answers",
         elem_id="compare-methods",
     )
-    return prompt, pictures, methods
+    return prompt, images, methods
 
 
 def _pair() -> tuple[Any, ...]:
@@ -80,7 +80,7 @@ def _pair() -> tuple[Any, ...]:
         return tuple(
             gr.Dropdown([], label=label, visible=visible, elem_id=name, min_width=160)
             for label, name, visible in (
-                ("Picture", "compare-which", False),
+                ("Image", "compare-which", False),
                 ("Left", "compare-left", True),
                 ("Right", "compare-right", True),
             )
@@ -140,7 +140,7 @@ def _masks() -> tuple[gr.Image, gr.Number, gr.ImageEditor, gr.Button, gr.File, g
                 min_width=240,
             )
         mask_value = mask_value_input(elem_id="compare-mask-value")
-    # Set on the instance, as in picture_input: the layer's own file, which images.py opens.
+    # Set on the instance, as in image_input: the layer's own file, which images.py opens.
     paint.preprocess = lambda payload: payload.layers[0].path if payload and payload.layers else None
     with gr.Accordion("True masks, to measure against", open=False):
         truths = gr.File(

@@ -21,19 +21,19 @@ SMALL, LARGE = 320, 640  # pixels of the longer side, in a table and else
 def figures(tiles: Sequence[tuple[ImageArray, str]], kind: str = "") -> str:
     """Images with their captions in rows, "pairs" never parted; pressed, one fills the window."""
     figures = "".join(
-        f"<figure>{image(picture, caption, LARGE)}<figcaption>{html.escape(caption)}</figcaption></figure>"
-        for picture, caption in tiles
+        f"<figure>{img(image, caption, LARGE)}<figcaption>{html.escape(caption)}</figcaption></figure>"
+        for image, caption in tiles
     )
     return f'<div class="figures {kind}">{figures}</div>'
 
 
-def image(picture: ImageArray, said: str, side: int) -> str:
+def img(image: ImageArray, alt: str, side: int) -> str:
     """An element that holds its image, of at most ``side`` pixels; it grows when pressed."""
-    image, buffer = Image.fromarray(picture), io.BytesIO()
-    image.thumbnail((side, side))
-    image.save(buffer, format="JPEG", quality=85)
+    reduced, buffer = Image.fromarray(image), io.BytesIO()
+    reduced.thumbnail((side, side))
+    reduced.save(buffer, format="JPEG", quality=85)
     source = f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
-    return f'<img src="{source}" alt="{html.escape(said)}" tabindex="-1">'
+    return f'<img src="{source}" alt="{html.escape(alt)}" tabindex="-1">'
 
 
 def table(heads: Sequence[str], rows: Mapping[str, Sequence[str] | str], own: str = "") -> str:
@@ -43,8 +43,8 @@ def table(heads: Sequence[str], rows: Mapping[str, Sequence[str] | str], own: st
     for name, values in rows.items():
         title = html.escape(name)
         if isinstance(values, str):
-            said = f'<b>{title}</b>: <span class="aside">{html.escape(values)}</span>'
-            body += f'<tr><td colspan="{len(heads) + 1}">{said}</td></tr>'
+            message = f'<b>{title}</b>: <span class="aside">{html.escape(values)}</span>'
+            body += f'<tr><td colspan="{len(heads) + 1}">{message}</td></tr>'
             continue
         mark = ' class="own"' if name == own else ""
         cells = "".join(f"<td>{value}</td>" for value in values)
@@ -52,27 +52,27 @@ def table(heads: Sequence[str], rows: Mapping[str, Sequence[str] | str], own: st
     return f'<table class="numbers"><thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table>'
 
 
-def said(text: str) -> str:
-    """What is seen, in a message of HTML."""
-    return f'<div class="said" role="status">{text}</div>'
+def message(text: str) -> str:
+    """A message about the results, as HTML."""
+    return f'<div class="message" role="status">{text}</div>'
 
 
-def heat(picture: ImageArray, answer: Answer) -> ImageArray:
+def heat(image: ImageArray, answer: Answer) -> ImageArray:
     """The similarity with the outline of the mask that came of it, and its points."""
-    values = np.zeros(picture.shape[:2], np.float32) if answer.map is None else answer.map
-    canvas = np.array(viz.heat_map(picture, values))
+    values = np.zeros(image.shape[:2], np.float32) if answer.map is None else answer.map
+    canvas = np.array(viz.heat_map(image, values))
     outlines, _ = cv2.findContours(answer.mask.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
-    cv2.drawContours(canvas, outlines, -1, viz.WHITE, max(2, round(max(picture.shape[:2]) / 200)), cv2.LINE_AA)
+    cv2.drawContours(canvas, outlines, -1, viz.WHITE, max(2, round(max(image.shape[:2]) / 200)), cv2.LINE_AA)
     return canvas
 
 
-def spotlight(picture: ImageArray, answer: Answer) -> ImageArray:
+def spotlight(image: ImageArray, answer: Answer) -> ImageArray:
     """The prompt, bright where it counts as the object."""
-    values = np.ones(picture.shape[:2], np.float32) if answer.map is None else answer.map
-    return viz.spotlight(picture, values)
+    values = np.ones(image.shape[:2], np.float32) if answer.map is None else answer.map
+    return viz.spotlight(image, values)
 
 
-def overlay(picture: ImageArray, answer: Answer) -> ImageArray:
+def overlay(image: ImageArray, answer: Answer) -> ImageArray:
     """The mask, grey where the object counts as not found, and its points."""
     colour = viz.MASK if answer.found else viz.GUESS
-    return viz.overlay(picture, answer.mask, answer.points, colour=colour)
+    return viz.overlay(image, answer.mask, answer.points, colour=colour)

@@ -1,4 +1,4 @@
-"""From a comparison to what the page shows and keeps: a table, files, the row of images."""
+"""From a comparison to what the page shows and saves: a table, files, the row of images."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from ipseg.ui._redaction import without_folders
 
 
 @dataclass(frozen=True)
-class Kept:
+class SavedRow:
     """Of one image, the files that a visitor's own session shows; nothing of it is held in memory."""
 
     name: str
     plain: str  # the image itself
     answers: tuple[tuple[str, str], ...]  # label and file of each overlay, without points, for the slider
-    pictures: tuple[str, ...]  # overlays with points, for the gallery
+    images: tuple[str, ...]  # overlays with points, for the gallery
     captions: tuple[str, ...]
     difference: str | None
     row: str  # the row of images
@@ -54,7 +54,7 @@ def distinct(paths: Sequence[str]) -> list[str]:
     """The images' own names, with a number where two are alike."""
     names: list[str] = []
     for path in paths:
-        stem = re.sub(r"[^\w .-]+", "_", Path(path).stem)[:60] or "picture"
+        stem = re.sub(r"[^\w .-]+", "_", Path(path).stem)[:60] or "image"
         same = sum(name == stem or name.startswith(f"{stem} (") for name in names)
         names.append(f"{stem} ({same + 1})" if same else stem)
     return names
@@ -63,30 +63,30 @@ def distinct(paths: Sequence[str]) -> list[str]:
 def matched(
     files: Sequence[str],
     names: Sequence[str],
-    pictures: Sequence[ImageArray],
+    opened: Sequence[ImageArray],
     orientations: Sequence[int],
-    look: Callable[[], None] = lambda: None,
+    on_open: Callable[[], None] = lambda: None,
     mask_value: int | None = None,
 ) -> list[GivenMask | None]:
     """The truth of each image: the file of its name, or where no name fits, the file in its place.
 
     ``orientations``: of EXIF, of the images' files. ``mask_value`` chooses one of several values of the truths.
-    An empty truth says that the object is absent. ``look`` is called before each file is opened, and may raise.
+    An empty truth says that the object is absent. ``on_open`` is called before each file is opened, and may raise.
     """
     if not files:
-        return [None] * len(pictures)
+        return [None] * len(opened)
     by_stem = {Path(file).stem: file for file in files}
     named = [by_stem.get(name) for name in names]
     if not any(named):
-        if len(files) != len(pictures):
+        if len(files) != len(opened):
             raise MaskError(
-                f"There are {len(files)} true masks for {len(pictures)} images; give as many, or name them alike."
+                f"There are {len(files)} true masks for {len(opened)} images; give as many, or name them alike."
             )
         named = list(files)
     found: list[GivenMask | None] = []
-    for file, picture, turn in zip(named, pictures, orientations, strict=True):
-        look()
-        size = picture.shape[:2]
+    for file, image, turn in zip(named, opened, orientations, strict=True):
+        on_open()
+        size = image.shape[:2]
         truth = read_mask(file, size, orientation=turn, mask_value=mask_value, empty=True) if file else None
         found.append(truth)
     return found
@@ -97,12 +97,12 @@ def as_png(component: gr.components.Component, pixels: np.ndarray, name: str) ->
     return save_bytes_to_cache(images.encode_png(np.asarray(pixels)), name, component.GRADIO_CACHE)
 
 
-def keep(found: Sequence[Comparison], names: Sequence[str], page: Any) -> list[Kept]:
+def save(found: Sequence[Comparison], names: Sequence[str], page: Any) -> list[SavedRow]:
     """The files of every image."""
-    return [_keep(one, name, page) for one, name in zip(found, names, strict=True)]
+    return [_save(one, name, page) for one, name in zip(found, names, strict=True)]
 
 
-def _keep(found: Comparison, name: str, page: Any) -> Kept:
+def _save(found: Comparison, name: str, page: Any) -> SavedRow:
     done = [(entry, entry.result) for entry in found.entries if entry.result is not None]
     overlays = [(entry, result, result.overlay(points=False)) for entry, result in done]
     marked = [(entry, result.overlay()) for entry, result in done]
@@ -111,7 +111,7 @@ def _keep(found: Comparison, name: str, page: Any) -> Kept:
         tiles.append((viz.overlay(found.image, found.truth.mask), "truth"))
     difference = viz.difference(found.image, [result.mask for _, result in done]) if done else None
     masks = [(entry, result.mask.astype(np.uint8) * 255) for entry, result in done]
-    return Kept(
+    return SavedRow(
         name,
         as_jpeg(page.slider, found.image, f"{name}.jpg"),
         tuple((entry.label, as_jpeg(page.slider, each, f"{name}_{entry.method}.jpg")) for entry, _, each in overlays),
@@ -123,17 +123,17 @@ def _keep(found: Comparison, name: str, page: Any) -> Kept:
     )
 
 
-def pair(kept: list[Kept] | None, which: str | None, left: str, right: str) -> Any:
+def pair(saved: list[SavedRow] | None, which: str | None, left: str, right: str) -> Any:
     """Two answers on the slider."""
-    if not kept:
+    if not saved:
         return gr.skip()
-    row = next((row for row in kept if row.name == which), kept[0])
+    row = next((row for row in saved if row.name == which), saved[0])
     return row.overlay(left), row.overlay(right)
 
 
-def downloads(kept: Sequence[Kept], page: Any) -> tuple[Any, Any]:
+def downloads(saved: Sequence[SavedRow], page: Any) -> tuple[Any, Any]:
     """The row of images (all rows, one below the other) and all masks, on their buttons."""
-    rows = [np.asarray(Image.open(row.row)) for row in kept]
+    rows = [np.asarray(Image.open(row.row)) for row in saved]
     whole = np.full((sum(row.shape[0] for row in rows), max(row.shape[1] for row in rows), 3), 255, np.uint8)
     top = 0
     for row in rows:
@@ -141,7 +141,7 @@ def downloads(kept: Sequence[Kept], page: Any) -> tuple[Any, Any]:
         top += row.shape[0]
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as packed:
-        for name, file in (pair for row in kept for pair in row.masks):
+        for name, file in (pair for row in saved for pair in row.masks):
             packed.writestr(name, Path(file).read_bytes())
     packed_at = save_bytes_to_cache(archive.getvalue(), "masks.zip", page.masks.GRADIO_CACHE)
     return (
@@ -154,7 +154,7 @@ def table(found: Sequence[Comparison], names: Sequence[str], engine: str) -> str
     """Who answered what, as an HTML table; what could not answer takes its message there."""
     scored = any(one.truth is not None for one in found)
     several = len(found) > 1
-    heads = ["picture"] * several + ["method", "prompt mask", "of the image", "seconds"] + ["IoU"] * scored
+    heads = ["image"] * several + ["method", "prompt mask", "of the image", "seconds"] + ["IoU"] * scored
     lines = [
         _line(entry, _swatches(one).get(entry.method, ""), name if several else None, scored, len(heads))
         for one, name in zip(found, names, strict=True)
@@ -170,7 +170,7 @@ def table(found: Sequence[Comparison], names: Sequence[str], engine: str) -> str
 
 def record(found: Sequence[Comparison], names: Sequence[str], engine: str) -> dict[str, Any]:
     """The same as plain data."""
-    described = [
+    records = [
         {
             "image": name,
             "methods": [_entry_record(entry) for entry in one.entries],
@@ -178,7 +178,7 @@ def record(found: Sequence[Comparison], names: Sequence[str], engine: str) -> di
         }
         for one, name in zip(found, names, strict=True)
     ]
-    return {"engine": engine, "images": described}
+    return {"engine": engine, "images": records}
 
 
 def _entry_record(entry: Entry) -> dict[str, Any]:

@@ -60,7 +60,7 @@ def _one(pool: EnginePool, page: Layout) -> Callable[..., tuple[Any, ...]]:
         image: str | None,
         mask: str | None,
         *,
-        asked: EngineSpec,
+        spec: EngineSpec,
         numbers: dict[str, Any],
         negative_prompt: list[Any] | None = None,
         all_instances: bool = False,
@@ -83,14 +83,14 @@ def _one(pool: EnginePool, page: Layout) -> Callable[..., tuple[Any, ...]]:
         with error_messages():
             searched = (image,) if image else ()
             question = Question(
-                asked, paths(prompts), searched, mask, paths(negative_prompt), all_instances, numbers, mask_value
+                spec, paths(prompts), searched, mask, paths(negative_prompt), all_instances, numbers, mask_value
             )
             made = questions.as_clicks(clicks)
             report = reporter(progress, pool.limits.one)
             ready = questions.ready(pool, question, report)
             result = ready.answer(question.images[0], made, report)
         return (
-            answers.verdict(ready.prompt, result, asked.name, time.perf_counter() - start),
+            answers.verdict(ready.prompt, result, spec.name, time.perf_counter() - start),
             answers.before_and_after(result),
             answers.marked(result, made),
             shown(result.heat_map()),
@@ -112,7 +112,7 @@ def _several(pool: EnginePool, page: Layout) -> Callable[..., tuple[Any, ...]]:
         images: list[Any] | None,
         mask: str | None,
         *,
-        asked: EngineSpec,
+        spec: EngineSpec,
         numbers: dict[str, Any],
         negative_prompt: list[Any] | None = None,
         all_instances: bool = False,
@@ -131,7 +131,7 @@ def _several(pool: EnginePool, page: Layout) -> Callable[..., tuple[Any, ...]]:
         """
         with error_messages():
             question = Question(
-                asked, paths(prompts), paths(images), mask, paths(negative_prompt), all_instances, numbers, mask_value
+                spec, paths(prompts), paths(images), mask, paths(negative_prompt), all_instances, numbers, mask_value
             )
             report = reporter(progress, pool.limits.many)
             ready = questions.ready(pool, question, report)

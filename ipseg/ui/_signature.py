@@ -4,7 +4,7 @@ Gradio reads an endpoint's arguments, and what they mean, from the signature and
 are written once::
 
     @with_engine(numbers=True)
-    def segment(prompts: list[Any] | None, *, asked: EngineSpec, numbers: dict, progress=gr.Progress()):
+    def segment(prompts: list[Any] | None, *, spec: EngineSpec, numbers: dict, progress=gr.Progress()):
 
 is called by Gradio as ``segment(prompts, k, clusters, threshold, preset, features, ..., progress)``.
 """
@@ -36,11 +36,11 @@ NUMBERS = {
     "clusters": (float, 4, "points of each kind, 1 to 32, at most k"),
     "threshold": (float, 0.0, "least score that counts as found, 0 to 1"),
 }
-MADE = ("asked", "numbers")  # what a handler gets of them
+MADE = ("spec", "numbers")  # what a handler gets of them
 
 
 def with_engine(*, numbers: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """A decorator: Gradio sees a handler's own arguments and then the engine's; the handler gets ``asked``, EngineSpec.
+    """A decorator: Gradio sees a handler's own arguments and then the engine's; the handler gets ``spec``, EngineSpec.
 
     ``numbers``: whether k, clusters and threshold come before the engine's; the handler gets them as ``numbers``.
     What else is behind the star, a request or a progress, stays the last. The docstring ends with the arguments.
@@ -54,7 +54,7 @@ def with_engine(*, numbers: bool = False) -> Callable[[Callable[..., Any]], Call
             bound = signature.bind(*values, **named)
             bound.apply_defaults()
             given = dict(bound.arguments)
-            made: dict[str, Any] = {"asked": chosen([given.pop(name) for name in FIELDS])}
+            made: dict[str, Any] = {"spec": chosen([given.pop(name) for name in FIELDS])}
             if numbers:
                 k, clusters, threshold = (given.pop(name) for name in NUMBERS)
                 made["numbers"] = {"k": whole(k), "clusters": whole(clusters), "threshold": threshold}

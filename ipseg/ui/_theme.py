@@ -83,33 +83,33 @@ CSS = """
 #sets-verdict table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 #sets-verdict caption { text-align: left; font-weight: 600; padding-bottom: .2rem; }
 #sets-verdict th, #sets-verdict td { padding: .3rem .7rem; text-align: left; }
-.inside .said, .inside .waiting {
+.ablation .message, .ablation .waiting {
   border-left: 4px solid #d97706; padding: .45rem .8rem; margin-bottom: .6rem; background: rgb(168 162 158 / .12);
   border-radius: 4px; max-width: 75ch;
 }
-.inside .html-container { padding: 0 !important; }
-.inside .waiting { border-color: #a8a29e; }
-.inside .aside { opacity: .8; font-size: .9rem; max-width: 75ch; }
-.inside table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: .2rem 0 .6rem; }
-.inside table, .inside table tr, .inside table th, .inside table td { border: 0 !important; background: none; }
-.inside .numbers tbody tr { border-top: 1px solid rgb(168 162 158 / .35) !important; }
-.inside .numbers th, .inside .numbers td { padding: .25rem 1.2rem .25rem 0 !important; text-align: left; }
-.inside .figures { display: grid; gap: .8rem; margin: .6rem 0;
+.ablation .html-container { padding: 0 !important; }
+.ablation .waiting { border-color: #a8a29e; }
+.ablation .aside { opacity: .8; font-size: .9rem; max-width: 75ch; }
+.ablation table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: .2rem 0 .6rem; }
+.ablation table, .ablation table tr, .ablation table th, .ablation table td { border: 0 !important; background: none; }
+.ablation .numbers tbody tr { border-top: 1px solid rgb(168 162 158 / .35) !important; }
+.ablation .numbers th, .ablation .numbers td { padding: .25rem 1.2rem .25rem 0 !important; text-align: left; }
+.ablation .figures { display: grid; gap: .8rem; margin: .6rem 0;
   grid-template-columns: repeat(auto-fit, minmax(200px, 1fr)); }
-.inside .pairs { grid-template-columns: repeat(4, minmax(0, 1fr)); }
-.inside figure { margin: 0; }
-.inside figure img { width: 100%; border-radius: 6px; margin: 0; }
-.inside figcaption { font-size: .88rem; padding-top: .25rem; line-height: 1.3; overflow-wrap: anywhere; }
-.inside img { cursor: zoom-in; }
-.inside img:focus:not(:focus-visible) { position: fixed; inset: 0; z-index: 9999; width: 100vw; height: 100dvh;
+.ablation .pairs { grid-template-columns: repeat(4, minmax(0, 1fr)); }
+.ablation figure { margin: 0; }
+.ablation figure img { width: 100%; border-radius: 6px; margin: 0; }
+.ablation figcaption { font-size: .88rem; padding-top: .25rem; line-height: 1.3; overflow-wrap: anywhere; }
+.ablation img { cursor: zoom-in; }
+.ablation img:focus:not(:focus-visible) { position: fixed; inset: 0; z-index: 9999; width: 100vw; height: 100dvh;
   max-width: none; object-fit: contain; background: rgb(0 0 0 / .88); border-radius: 0; pointer-events: none; }
-.inside .own th, .inside .own td, .inside td.own { font-weight: 600; }
-.inside .grid { table-layout: fixed; width: 100%; max-width: 1000px; }
-.inside .grid th, .inside .grid td { padding: .2rem !important; text-align: center; vertical-align: top; }
-.inside .grid tr > :first-child { width: 3.2rem; white-space: nowrap; text-align: left; vertical-align: middle; }
-.inside .grid img { width: 100%; display: block; border-radius: 4px; margin: 0 0 .1rem; }
-.inside .grid .own img { outline: 3px solid #d97706; outline-offset: 1px; }
-.inside .grid .none { vertical-align: middle; opacity: .6; }
+.ablation .own th, .ablation .own td, .ablation td.own { font-weight: 600; }
+.ablation .grid { table-layout: fixed; width: 100%; max-width: 1000px; }
+.ablation .grid th, .ablation .grid td { padding: .2rem !important; text-align: center; vertical-align: top; }
+.ablation .grid tr > :first-child { width: 3.2rem; white-space: nowrap; text-align: left; vertical-align: middle; }
+.ablation .grid img { width: 100%; display: block; border-radius: 4px; margin: 0 0 .1rem; }
+.ablation .grid .own img { outline: 3px solid #d97706; outline-offset: 1px; }
+.ablation .grid .none { vertical-align: middle; opacity: .6; }
 #batch-status .found, #batch-status .missing, #batch-status .waiting {
   border-left: 4px solid #a8a29e; border-radius: 4px; padding: .45rem .8rem; background: rgb(168 162 158 / .12);
 }
@@ -138,9 +138,9 @@ CSS = """
 :focus-visible { outline: 3px solid #d97706 !important; outline-offset: 2px; }
 @media (max-width: 640px) {
   .tab-wrapper { contain: inline-size; }
-  .inside .figures, .inside .pairs { grid-template-columns: repeat(2, minmax(0, 1fr)); }
-  .inside .grid td { font-size: .85rem; }
-  .inside .grid tr > :first-child { width: 2.6rem; }
+  .ablation .figures, .ablation .pairs { grid-template-columns: repeat(2, minmax(0, 1fr)); }
+  .ablation .grid td { font-size: .85rem; }
+  .ablation .grid tr > :first-child { width: 2.6rem; }
   .grid-container { grid-template-columns: repeat(2, minmax(0, 1fr)) !important; }
   #title h1 { font-size: 1.6rem; }
   .gradio-container { padding-left: .6rem !important; padding-right: .6rem !important; }

@@ -1,4 +1,4 @@
-"""Inside the method (Fig. 4, 5 and 8; Tables 3, 4 and 6): what the engine computes on the way to one mask."""
+"""The intermediate results of the method (Fig. 4, 5 and 8; Tables 3, 4 and 6) for one prompt image and one image."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from ipseg.ui._signature import with_engine
 TITLE, ORDER = "Ablation", 4
 
 INTRO = (
-    "What happens between the prompt and the mask? Every step of the method on one pair of images, and what becomes "
-    "of the answer when a step is done otherwise. Press an example, or bring two images of your own."
+    "Every step of the method between the prompt and the mask, for one pair of images, and how the mask changes "
+    "when a step is changed. Choose an example, or give two images of your own."
 )
-WAITING = '<div class="waiting">Press an example, or give an image of the object and an image to search.</div>'
+WAITING = '<div class="waiting">Choose an example, or give an image of the object and an image to search.</div>'
 EXAMPLES = (  # prompt and input below examples_media/Images, and what the pair shows
     ("robot/01", "robot/02", "The robot behind the car"),
     ("yellow_duck/00", "yellow_duck/03", "A duck and its pink twin"),
@@ -41,25 +41,25 @@ SECTIONS = (  # name, heading, the explanation with what it corresponds to in th
     (
         "features",
         "Features as colours",
-        "Each cell of an image becomes a long list of numbers; like colours in the two images are like numbers "
+        "Each cell of an image gets a feature vector; similar colours in the two images are similar features "
         "(the paper's Fig. 4).",
     ),
     (
         "similarity",
         "Similarity to the prompt",
-        "How much each place of the searched image resembles the object, from blue to red, with the outline that came "
-        "of it, for each source and for all together (Fig. 5 and 8, Table 3).",
+        "The similarity of each pixel of the searched image to the object, from blue to red, with the outline of the "
+        "mask, for each source and for all together (Fig. 5 and 8, Table 3).",
     ),
     (
         "saliency",
-        "What hides the prompt's background",
-        "A saliency method decides which part of the prompt is the object, shown bright; each is tried in turn, and "
-        "its answer measured (Table 6).",
+        "Saliency: the object in the prompt",
+        "A saliency method decides which part of the prompt is the object, shown bright; here is each method with "
+        "the IoU of its mask (Table 6).",
     ),
     (
         "grid",
         "The numbers K and c",
-        "The K most and least similar cells are gathered into c points each, which the segmenter turns into a mask; "
+        "The K most and least similar cells are clustered into c points each, which prompt the segmenter; "
         "here is the mask of each setting, with its IoU (Table 4).",
     ),
 )
@@ -69,7 +69,7 @@ SECTIONS = (  # name, heading, the explanation with what it corresponds to in th
 class _Layout:
     """The components of the tab."""
 
-    asked: list[gr.components.Component]  # prompt, image, thing, truth
+    inputs: list[gr.components.Component]  # prompt, image, mask, truth
     mask_value: gr.Number
     run: gr.Button
     verdict: gr.HTML
@@ -85,7 +85,7 @@ def build(pool: EnginePool, controls: Controls) -> None:
     page = _layout()
     handler = _handler(pool)
     common: dict[str, Any] = {
-        "inputs": [*page.asked, *controls.engine, page.mask_value],
+        "inputs": [*page.inputs, *controls.engine, page.mask_value],
         "outputs": [page.verdict, page.steps, *page.sections, page.record],
         "show_progress_on": [page.verdict],
         **JOBS,
@@ -105,16 +105,16 @@ def build(pool: EnginePool, controls: Controls) -> None:
 
 
 def _handler(pool: EnginePool) -> Callable[..., tuple[Any, ...]]:
-    """What answers; Gradio reads its arguments for the API."""
+    """The handler; Gradio reads its arguments for the API."""
 
     @with_engine()
-    def look_inside(
+    def ablate(
         prompt: str | None,
         image: str | None,
-        thing: str | None = None,
+        mask: str | None = None,
         truth: str | None = None,
         *,
-        asked: EngineSpec,
+        spec: EngineSpec,
         mask_value: float | None = None,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio finds its progress in the default
     ) -> tuple[Any, ...]:
@@ -123,53 +123,53 @@ def _handler(pool: EnginePool) -> Callable[..., tuple[Any, ...]]:
         Args:
             prompt: image of the object
             image: the image to search
-            thing: true mask of the prompt: white on black, same size; may be left out
+            mask: true mask of the prompt: white on black, same size; may be left out
             truth: true mask of the image to search, to measure against; may be left out
             mask_value: which value of both masks is the object, where they have several; 0xRRGGBB of a colour
         """
         report = reporter(progress, pool.limits.many)
         with error_messages():
-            pair = _opened((prompt, image), (thing, truth), mask_value, partial(report, 0.0, "prompt"))
-            whole = refinement.named(asked.resolve().config.refinement).needs_prior
-            told = sections.Told(_looked(pool, asked, pair, report), pair, whole)
+            pair = _opened((prompt, image), (mask, truth), mask_value, partial(report, 0.0, "prompt"))
+            whole = refinement.named(spec.resolve().config.refinement).needs_prior
+            view = sections.View(_ablation(pool, spec, pair, report), pair, whole)
         return (
-            sections.verdict(told, asked.name),
-            sections.steps(told),
-            sections.features(told),
-            sections.similarity(told, [one.name for one in told.look.colours]),
-            sections.saliency(told),
-            sections.grid(told),
-            sections.record(told, asked.name),
+            sections.verdict(view, spec.name),
+            sections.steps(view),
+            sections.features(view),
+            sections.similarity(view, [one.name for one in view.results.colours]),
+            sections.saliency(view),
+            sections.grid(view),
+            sections.record(view, spec.name),
         )
 
-    return look_inside
+    return ablate
 
 
 def _opened(
     pictures: tuple[str | None, str | None],
     masks: tuple[str | None, str | None],
     mask_value: float | None,
-    look: Callable[[], None],
+    on_open: Callable[[], None],
 ) -> Pair:
-    """The pair, opened; ``look`` is called before each file and may raise."""
+    """The pair, opened; ``on_open`` is called before each file and may raise."""
     prompt, image = pictures
     if not prompt:
         raise ImageError("There is no image of the object yet; add one on the left.")
     if not image:
         raise ImageError("There is no image to search yet; add one on the right.")
     given = [mask or None for mask in masks]
-    pairs = with_masks([prompt, image], given, mask_value=whole_number(mask_value), report=look)
+    pairs = with_masks([prompt, image], given, mask_value=whole_number(mask_value), report=on_open)
     known = [mask.mask if mask else None for _, mask in pairs]
     return Pair(pairs[0][0], pairs[1][0], *known)
 
 
-def _looked(pool: EnginePool, asked: EngineSpec, pair: Pair, report: Progress) -> Ablation:
+def _ablation(pool: EnginePool, spec: EngineSpec, pair: Pair, report: Progress) -> Ablation:
     """Results for the example images alone are saved; those for a visitor's own images or masks never are."""
     given = [part for part in (pair.prompt, pair.image, pair.thing, pair.truth) if part is not None]
     shipped = {images.fingerprint(part) for part in given} <= _shipped()
-    if not pool.loaded(asked):
+    if not pool.loaded(spec):
         report(0.0, "models")
-    engine = pool.engine(asked)
+    engine = pool.engine(spec)
     with pool.looking():
         return ablation.look(engine, pair, folder=store.folder("inside") if shipped else None, progress=report)
 
@@ -193,35 +193,35 @@ def _layout() -> _Layout:
     with gr.Row():
         prompt, image = (
             image_input(label=label, height=220, elem_id=name, alt_text=label, min_width=260)
-            for name, label in (("ablation-prompt", "1. The object"), ("ablation-image", "2. The image to search"))
+            for name, label in (("ablation-prompt", "Object"), ("ablation-image", "Search in"))
         )
-    with gr.Accordion("I know the true masks: then every IoU is with them", open=False):
+    with gr.Accordion("True masks (optional): every IoU is then with them", open=False):
         with gr.Row():
-            thing, truth = (
+            mask, truth = (
                 image_input(label=label, height=180, elem_id=name, alt_text=label, min_width=240)
                 for name, label in (
-                    ("ablation-thing", "Of the object, white on black"),
-                    ("ablation-truth", "Of the searched"),
+                    ("ablation-mask", "Of the object, white on black"),
+                    ("ablation-truth", "Of the searched image, white on black"),
                 )
             )
         mask_value = mask_value_input("a mask", elem_id="ablation-mask-value")
-    asked: list[gr.components.Component] = [prompt, image, thing, truth]
-    examples = _examples(asked)
-    run = gr.Button("Look inside", variant="primary", size="lg", elem_id="ablation-run")
-    verdict = gr.HTML(WAITING, elem_id="ablation-verdict", elem_classes=["inside"], container=False, padding=False)
+    inputs: list[gr.components.Component] = [prompt, image, mask, truth]
+    examples = _examples(inputs)
+    run = gr.Button("Compute every step", variant="primary", size="lg", elem_id="ablation-run")
+    verdict = gr.HTML(WAITING, elem_id="ablation-verdict", elem_classes=["ablation"], container=False, padding=False)
     with gr.Column(visible=False, elem_id="ablation-results") as results:
-        steps = _told("steps")
-        told = []
+        steps = _result("steps")
+        by_section = []
         for name, heading, explained in SECTIONS:
             gr.Markdown(f"### {heading}\n{explained}")
-            told.append(_told(name))
+            by_section.append(_result(name))
         with gr.Accordion("The record, as JSON", open=False):
             record = gr.JSON(elem_id="ablation-record", show_label=False)
-    return _Layout(asked, mask_value, run, verdict, steps, told, record, results, examples)
+    return _Layout(inputs, mask_value, run, verdict, steps, by_section, record, results, examples)
 
 
-def _examples(asked: list[gr.components.Component]) -> gr.Examples | None:
-    """A row of pairs with their true masks; a click fills in all and answers."""
+def _examples(inputs: list[gr.components.Component]) -> gr.Examples | None:
+    """Examples: pairs with their true masks; a click fills in the fields and runs the ablation."""
     folder = examples_folder()
     if folder is None:
         return None
@@ -230,8 +230,8 @@ def _examples(asked: list[gr.components.Component]) -> gr.Examples | None:
         for prompt, image, _ in EXAMPLES
     ]
     labels = [label for *_, label in EXAMPLES]
-    return gr.Examples(rows, asked, label="Press one", example_labels=labels, elem_id="ablation-examples")
+    return gr.Examples(rows, inputs, label="Examples", example_labels=labels, elem_id="ablation-examples")
 
 
-def _told(name: str) -> gr.HTML:
-    return gr.HTML(elem_id=f"ablation-{name}", elem_classes=["inside"], container=False, padding=False)
+def _result(name: str) -> gr.HTML:
+    return gr.HTML(elem_id=f"ablation-{name}", elem_classes=["ablation"], container=False, padding=False)

@@ -1,4 +1,4 @@
-"""Batch and video: one prompt, many images or a clip; a bar, a stop, and everything to take away."""
+"""Batch and video: one prompt, many images or a clip; progress, a stop button, and downloads."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class _Layout:
     folder: gr.UploadButton
     run: gr.Button
     clip: gr.File
-    per_second: gr.Slider
+    keyframes_per_second: gr.Slider
     run_clip: gr.Button
     stop: gr.Button
     status: gr.HTML
@@ -58,7 +58,7 @@ def build(pool: EnginePool, controls: Controls) -> None:
     quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     for button, job, name, given in (
         (page.run, batch, "batch", [page.prompts, page.files, page.mask]),
-        (page.run_clip, video, "video", [page.prompts, page.clip, page.mask, page.per_second]),
+        (page.run_clip, video, "video", [page.prompts, page.clip, page.mask, page.keyframes_per_second]),
     ):
         armed = button.click(_armed(jobs), None, [page.status, page.stop], **quiet)
         job_inputs = [*given, *controls.inputs, page.mask_value]
@@ -66,7 +66,7 @@ def build(pool: EnginePool, controls: Controls) -> None:
         ran.success(lambda: gr.Button(interactive=False), None, page.stop, **quiet)
         ran.failure(lambda: (WAITING, gr.Button(interactive=False)), None, [page.status, page.stop], **quiet)
     page.folder.upload(lambda files: files, page.folder, page.files, **quiet)
-    # Said by the page itself: the answer to this request may come after the last word of the run.
+    # Shown by the page itself: the response to this request may come after the last output of the run.
     page.stop.click(None, None, page.status, js=f"() => {json.dumps(STOPPING)}", api_visibility="private")
     page.stop.click(_stopped(jobs), None, None, api_name="stop", queue=False, show_progress="hidden")
 
@@ -81,9 +81,9 @@ def _armed(jobs: Jobs) -> Callable[..., Any]:
 
 def _stopped(jobs: Jobs) -> Callable[..., Any]:
     def stop(request: gr.Request) -> None:
-        """Stop the batch or the clip that this session is running; what is done so far is handed out.
+        """Stop the batch or the clip that this session is running; results so far can be downloaded.
 
-        A call without a session stops nothing and says so: a tool of an assistant, or a request without session_hash.
+        A call without a session, from an MCP tool or without session_hash, stops nothing and gets an error message.
         """
         with error_messages():
             if not getattr(request, "session_hash", None):
@@ -97,69 +97,69 @@ def _stopped(jobs: Jobs) -> Callable[..., Any]:
 
 
 def _batch(pool: EnginePool, jobs: Jobs, page: _Layout) -> Callable[..., Any]:
-    """What answers for images; Gradio reads the arguments for the API."""
+    """The handler for images; Gradio reads its arguments for the API."""
 
     @with_engine(numbers=True)
     def batch(
         prompts: list[Any] | None,
-        files: list[str] | None,
+        images: list[str] | None,
         mask: str | None = None,
         *,
-        asked: EngineSpec,
+        spec: EngineSpec,
         numbers: dict[str, Any],
         mask_value: float | None = None,
         request: gr.Request = None,  # Gradio fills it in
     ) -> Iterator[tuple[Any, ...]]:
         """Cut the object that the prompt images show out of many images.
 
-        Yields how far it is; the last answer holds the zip of masks and the COCO file.
+        Yields the progress; the last output holds the zip of masks and the COCO file.
 
         Args:
             prompts: images of the object
-            files: the images to search: files, or zips of them
+            images: the images to search: files, or zips of them
             mask: where the object is in the first prompt image: white on black, same size; may be left out
             mask_value: which value of the mask is the object, where it has several; 0xRRGGBB of a colour, as a number
         """
         with error_messages(), jobs.running(request, pool.limits.many) as watch:
-            if not files:
+            if not images:
                 raise ImageError("There are no images to search yet; add files, a zip or a folder.")
-            given = Given(prompts, mask, numbers, asked, mask_value)
-            yield from work.pictures_job(pool, jobs, page, given, files, watch)
+            given = Given(prompts, mask, numbers, spec, mask_value)
+            yield from work.images_job(pool, jobs, page, given, images, watch)
 
     return batch
 
 
 def _video(pool: EnginePool, jobs: Jobs, page: _Layout) -> Callable[..., Any]:
-    """What answers for a clip."""
+    """The handler for a clip."""
 
     @with_engine(numbers=True)
     def video(
         prompts: list[Any] | None,
         clip: str | None,
         mask: str | None = None,
-        per_second: float = 3.0,
+        keyframes_per_second: float = 3.0,
         *,
-        asked: EngineSpec,
+        spec: EngineSpec,
         numbers: dict[str, Any],
         mask_value: float | None = None,
         request: gr.Request = None,  # Gradio fills it in
     ) -> Iterator[tuple[Any, ...]]:
         """Cut the object that the prompt images show out of every frame of a clip.
 
-        Yields how far it is; the last answer holds the clip with its overlay, the zip of masks and the COCO file.
+        Yields the progress; the last output holds the clip with its overlay, the zip of masks and the COCO file.
 
         Args:
             prompts: images of the object
             clip: an MP4, MOV, WebM, MKV or AVI file of at most two minutes
             mask: where the object is in the first prompt image: white on black, same size; may be left out
             mask_value: which value of the mask is the object, where it has several; 0xRRGGBB of a colour, as a number
-            per_second: frames of each second that the engine looks at; between them the mask follows the motion
+            keyframes_per_second: frames of each second that are segmented; between them the mask is propagated
         """
         with error_messages(), jobs.running(request, pool.limits.many) as watch:
             if not clip:
                 raise ImageError("There is no clip yet; add one.")
-            given = Given(prompts, mask, numbers, asked, mask_value)
-            yield from work.clip_job(pool, jobs, page, given, Path(clip), per_second, watch)
+            given = Given(prompts, mask, numbers, spec, mask_value)
+            yield from work.clip_job(pool, jobs, page, given, Path(clip), keyframes_per_second, watch)
 
     return video
 
@@ -168,28 +168,35 @@ def _layout() -> _Layout:
     prompts, mask, mask_value = _prompt()
     with gr.Row():
         with gr.Column(min_width=300):
-            files = gr.File(label="2. Images, or a zip of them", file_count="multiple", elem_id="batch-files")
+            files = gr.File(label="Search in: images, or a zip of them", file_count="multiple", elem_id="batch-files")
             folder = gr.UploadButton("Choose a folder", file_count="directory", size="sm", elem_id="batch-folder")
-            run = gr.Button("Cut it out of all", variant="primary", size="lg", elem_id="batch-run")
+            run = gr.Button("Segment all", variant="primary", size="lg", elem_id="batch-run")
         with gr.Column(min_width=300):
-            clip, per_second, run_clip = _clip()
+            clip, keyframes_per_second, run_clip = _clip()
     status = gr.HTML(WAITING, label="Progress", elem_id="batch-status", container=False)
     stop = gr.Button("Stop", interactive=False, size="sm", elem_id="batch-stop")
-    asked = (prompts, mask, mask_value, files, folder, run, clip, per_second, run_clip)
+    inputs = (prompts, mask, mask_value, files, folder, run, clip, keyframes_per_second, run_clip)
     masks_file, coco_file, clip_file = _downloads()
-    return _Layout(*asked, stop, status, *_results(), masks_file, coco_file, clip_file)
+    return _Layout(*inputs, stop, status, *_results(), masks_file, coco_file, clip_file)
 
 
 def _clip() -> tuple[gr.File, gr.Slider, gr.Button]:
-    clip = gr.File(label="Or a clip: up to two minutes", elem_id="batch-clip")
-    per_second = gr.Slider(
-        1, 30, 3, step=1, label="Looks per second; between them the mask follows", elem_id="batch-looks"
+    clip = gr.File(label="Search in: a clip of up to two minutes", elem_id="batch-clip")
+    keyframes_per_second = gr.Slider(
+        1,
+        30,
+        3,
+        step=1,
+        label="Keyframes per second",
+        info="Between keyframes the mask is propagated",
+        elem_id="batch-keyframes",
     )
-    return clip, per_second, gr.Button("Cut it out of the clip", variant="primary", size="lg", elem_id="batch-run-clip")
+    run = gr.Button("Segment the clip", variant="primary", size="lg", elem_id="batch-run-clip")
+    return clip, keyframes_per_second, run
 
 
 def _downloads() -> list[gr.DownloadButton]:
-    """Masks, COCO file and clip, dark until there is something to take."""
+    """Masks, COCO file and clip; disabled until there is a result."""
     named = {"batch-masks": "All masks (ZIP)", "batch-coco": "COCO (JSON)", "batch-made": "Clip"}
     with gr.Row():
         return [
@@ -198,9 +205,9 @@ def _downloads() -> list[gr.DownloadButton]:
 
 
 def _results() -> tuple[gr.Gallery, gr.Video]:
-    video = gr.Video(label="The clip", interactive=False, visible=False, elem_id="batch-video", height=420)
+    video = gr.Video(label="Clip with overlay", interactive=False, visible=False, elem_id="batch-video", height=420)
     gallery = gr.Gallery(
-        label="The first results",
+        label="First results",
         columns=4,
         object_fit="contain",
         height="auto",
@@ -212,13 +219,13 @@ def _results() -> tuple[gr.Gallery, gr.Video]:
 
 def _prompt() -> tuple[gr.Gallery, gr.Image, gr.Number]:
     prompts = gallery_input(
-        label="1. The object: one image of it, or several",
+        label="Object: one image of it, or several",
         columns=4,
         height=220,
         fit_columns=False,
         elem_id="batch-prompts",
     )
-    with gr.Accordion("I have a mask for my first image", open=False):
+    with gr.Accordion("Mask of the first image (optional)", open=False):
         mask = image_input(
             label="White on black, the size of the image",
             height=160,

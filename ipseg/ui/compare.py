@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from ipseg.core import images
+from ipseg.core.images import open_image, orientation
 from ipseg.core.masks import GivenMask, with_masks
 from ipseg.core.types import ImageArray, ImageError, InputError
 from ipseg.engine.spec import EngineSpec
@@ -31,17 +31,17 @@ MAX_PIXELS = 200_000_000  # of all of them together: 600 MB once opened
 def build(pool: EnginePool, controls: Controls) -> None:
     """Lay out the tab and wire it."""
     page = layout()
-    inputs = [page.prompt, page.pictures, page.methods, page.mask, page.paint, page.truths, *controls.engine]
+    inputs = [page.prompt, page.images, page.methods, page.mask, page.paint, page.truths, *controls.engine]
     inputs += [page.mask_value, page.truth_value]
     shown = [page.left, page.right, page.slider, page.answers, page.difference]
-    outputs = [page.table, page.record, page.row, page.masks, page.kept, page.which, *shown]
+    outputs = [page.table, page.record, page.row, page.masks, page.saved, page.which, *shown]
     page.run.click(_handler(pool, page), inputs, outputs, api_name="compare", show_progress_on=[page.answers], **JOBS)
     quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-    page.which.input(_another, [page.kept, page.which], shown, **quiet)
+    page.which.input(_another, [page.saved, page.which], shown, **quiet)
     gr.on(
         [page.left.input, page.right.input],
         rows.pair,
-        [page.kept, page.which, page.left, page.right],
+        [page.saved, page.which, page.left, page.right],
         page.slider,
         **quiet,
     )
@@ -58,13 +58,13 @@ def _handler(pool: EnginePool, page: Layout) -> Callable[..., tuple[Any, ...]]:
     @with_engine()
     def compare(
         prompt: str | None,
-        pictures: list[Any] | None,
+        images: list[Any] | None,
         methods: list[str],
         mask: str | None = None,
         paint: Any = None,
         truths: list[str] | None = None,
         *,
-        asked: EngineSpec,
+        spec: EngineSpec,
         mask_value: float | None = None,
         truth_value: float | None = None,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio finds its progress in the default
@@ -73,7 +73,7 @@ def _handler(pool: EnginePool, page: Layout) -> Callable[..., tuple[Any, ...]]:
 
         Args:
             prompt: image of the object
-            pictures: the images to search
+            images: the images to search
             methods: two or more of ipseg and its rivals
             mask: where the object is in the prompt: white on black, same size; the saliency mask where left out
             paint: the same, painted on the page
@@ -84,98 +84,98 @@ def _handler(pool: EnginePool, page: Layout) -> Callable[..., tuple[Any, ...]]:
         report = reporter(progress, pool.limits.many)
         with error_messages():
             values = (mask_value, truth_value)
-            look = partial(report, 0.0, "prompt")
-            question = _question(prompt, pictures, methods, mask, paint, truths, values, look)
-            if not pool.loaded(asked):
+            on_open = partial(report, 0.0, "prompt")
+            inputs = _opened(prompt, images, methods, mask, paint, truths, values, on_open)
+            if not pool.loaded(spec):
                 report(0.0, "models")
-            found = _answers(pool, pool.engine(asked), question, report)
-        kept = rows.keep(found, question.names, page)
+            found = _answers(pool, pool.engine(spec), inputs, report)
+        saved = rows.save(found, inputs.names, page)
         return (
-            rows.table(found, question.names, asked.name),
-            rows.record(found, question.names, asked.name),
-            *rows.downloads(kept, page),
-            kept,
-            gr.Dropdown(choices=question.names, value=question.names[0], visible=len(question.names) > 1),
-            *_another(kept, question.names[0]),
+            rows.table(found, inputs.names, spec.name),
+            rows.record(found, inputs.names, spec.name),
+            *rows.downloads(saved, page),
+            saved,
+            gr.Dropdown(choices=inputs.names, value=inputs.names[0], visible=len(inputs.names) > 1),
+            *_another(saved, inputs.names[0]),
         )
 
     return compare
 
 
 @dataclass(frozen=True)
-class _Question:
-    """What was asked, opened and checked."""
+class _Inputs:
+    """The inputs of one comparison, opened and checked."""
 
     prompt: ImageArray
     mask: GivenMask | None
-    pictures: list[ImageArray]
+    images: list[ImageArray]
     names: list[str]  # of the images, each once
     methods: list[str]
     truths: list[GivenMask | None]
 
 
-def _question(
+def _opened(
     prompt: str | None,
-    pictures: list[Any] | None,
+    images: list[Any] | None,
     methods: list[str],
     mask: str | None,
     paint: str | None,
     truths: list[str] | None,
     values: tuple[float | None, float | None],
-    look: Callable[[], None],
-) -> _Question:
-    """Everything that can be wrong is said before any work is done; ``look`` is called before a file is opened."""
+    on_open: Callable[[], None],
+) -> _Inputs:
+    """Open and check all inputs before any computation; ``on_open`` is called before a file is opened."""
     if not prompt:
         raise ImageError("There is no image of the object yet; add one on the left.")
-    if not pictures:
+    if not images:
         raise ImageError("There is no image to search yet; add one on the right.")
-    if len(pictures) > MOST:
-        raise ImageError(f"There are {len(pictures)} images; give at most {MOST} at once.")
+    if len(images) > MOST:
+        raise ImageError(f"There are {len(images)} images; give at most {MOST} at once.")
     comparison.check(methods)
-    paths = [path for path, _ in pictures]
+    paths = [path for path, _ in images]
     _prompts.check_pixels(paths, MAX_PIXELS, "The images to search")
-    opened, names = _prompts.opened(paths, look), rows.distinct(paths)
+    opened, names = _prompts.opened(paths, on_open), rows.distinct(paths)
     mask_value, truth_value = map(whole, values)
-    ((shown, given),) = with_masks(prompt, mask or None, mask_value=mask_value, report=look)
+    ((shown, given),) = with_masks(prompt, mask or None, mask_value=mask_value, report=on_open)
     given = given or rows.painted(paint, shown.shape[:2])
-    turns = [images.orientation(path) for path in paths] if truths else []
-    known = rows.matched(truths or [], names, opened, turns, look, truth_value)
-    return _Question(shown, given, opened, names, methods, known)
+    turns = [orientation(path) for path in paths] if truths else []
+    known = rows.matched(truths or [], names, opened, turns, on_open, truth_value)
+    return _Inputs(shown, given, opened, names, methods, known)
 
 
-def _answers(pool: EnginePool, engine: Any, question: _Question, report: Any) -> list[comparison.Comparison]:
+def _answers(pool: EnginePool, engine: Any, inputs: _Inputs, report: Any) -> list[comparison.Comparison]:
     settings = {name: {"dense": 0} for name in ("matcher", "matcher_z")} if not pool.quick else {}
     prepared = comparison.prepare(
         engine,
-        question.methods,
-        question.prompt,
-        question.mask,
+        inputs.methods,
+        inputs.prompt,
+        inputs.mask,
         settings=settings,
         progress=lambda share, step: report(0.4 * share, step),
     )
     if all(one.error for one in prepared):
         raise InputError(prepared[0].error)
-    asked = comparison.compare(
+    compared = comparison.compare(
         prepared,
-        question.pictures,
-        question.truths,
+        inputs.images,
+        inputs.truths,
         progress=lambda share, step: report(0.4 + 0.6 * share, step),
     )
-    return list(asked)
+    return list(compared)
 
 
-def _another(kept: list[rows.Kept] | None, which: str | None) -> tuple[Any, ...]:
+def _another(saved: list[rows.SavedRow] | None, which: str | None) -> tuple[Any, ...]:
     """One of the images: its answers, the first two of them on the slider, and where all differ."""
-    if not kept:
+    if not saved:
         return tuple(gr.skip() for _ in range(5))
-    row = next((row for row in kept if row.name == which), kept[0])
+    row = next((row for row in saved if row.name == which), saved[0])
     labels = ["the image", *(label for label, _ in row.answers)]
     left, right = (labels[1], labels[2]) if len(labels) > 2 else (labels[0], labels[-1])
     return (
         gr.Dropdown(choices=labels, value=left),
         gr.Dropdown(choices=labels, value=right),
         (row.overlay(left), row.overlay(right)),
-        [(path, caption) for path, caption in zip(row.pictures, row.captions, strict=True)],
+        [(path, caption) for path, caption in zip(row.images, row.captions, strict=True)],
         row.difference,
     )
 
@@ -187,7 +187,7 @@ def _canvas(editor: gr.ImageEditor) -> Callable[[str | None], Any]:
         with error_messages():
             if not prompt:
                 raise ImageError("There is no image of the object yet; add one first.")
-            picture = images.open_image(prompt)
-        return {"background": rows.as_png(editor, picture, "prompt.png"), "layers": [], "composite": None}
+            image = open_image(prompt)
+        return {"background": rows.as_png(editor, image, "prompt.png"), "layers": [], "composite": None}
 
     return onto

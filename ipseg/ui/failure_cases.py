@@ -93,7 +93,7 @@ def _handler(pool: EnginePool, cases: Mapping[str, FailureCase]) -> Callable[...
     def failure_cases(
         case: str,
         *,
-        asked: EngineSpec,
+        spec: EngineSpec,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio finds its progress in the default
     ) -> tuple[Any, ...]:
         """Ask about an image with a prompt that breaks the rule, and with the one that mends it.
@@ -103,12 +103,12 @@ def _handler(pool: EnginePool, cases: Mapping[str, FailureCase]) -> Callable[...
         """
         report = reporter(progress, pool.limits.many)
         with error_messages():
-            engine, this = pool.engine(asked), cases[case]
+            engine, this = pool.engine(spec), cases[case]
             prompts = {"broken": [this.prompt.image], "mended": [this.mended.image]}
             found = galleries.compute_all(engine, prompts, [this.input], progress=report)
         (broken,), (mended,) = found["broken"], found["mended"]
         return (
-            _verdict(this, broken, mended, asked.name),
+            _verdict(this, broken, mended, spec.name),
             _gallery.seen(this.prompt, broken),
             _gallery.overlay(broken),
             _gallery.seen(this.mended, mended),

@@ -65,34 +65,34 @@ def _handler(pool: EnginePool, kinds: Mapping[str, ObjectKind]) -> Callable[...,
     @with_engine()
     def prompt_sets(
         kind: str,
-        own: list[Any] | None = None,
+        prompts: list[Any] | None = None,
         *,
-        asked: EngineSpec,
+        spec: EngineSpec,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio finds its progress in the default
     ) -> tuple[Any, ...]:
         """Ask about the same images with three prompts of one kind of thing, and with prompts of your own.
 
         Args:
             kind: the kind of thing, as the gallery names it
-            own: further prompts, each asked alone
+            prompts: further prompts, each used alone
         """
         report = reporter(progress, pool.limits.many)
         with error_messages():
-            added = [path for path, _ in own or []]
+            added = [path for path, _ in prompts or []]
             if len(added) > MOST:
                 raise ImageError(f"There are {len(added)} prompts of your own; give at most {MOST} at once.")
             bounds.check(added)
             for path in added:  # what cannot be used is said before any work is done
                 report(0.0, "prompt")
                 images.open_image(path)
-            engine = pool.engine(asked)
+            engine = pool.engine(spec)
             sets: dict[str, list[Path]] = {
                 f"set {name}": [one.image for one in each] for name, each in kinds[kind].sets.items()
             }
             sets |= {f"yours {number + 1}": [Path(path)] for number, path in enumerate(added)}
             own_sets = frozenset(sets) - {f"set {name}" for name in kinds[kind].sets}
             found = galleries.compute_all(engine, sets, kinds[kind].inputs, progress=report, unsaved=own_sets)
-        return _verdict(found, kinds[kind], asked.name), _prompts(sets, found), _answers(found)
+        return _verdict(found, kinds[kind], spec.name), _prompts(sets, found), _answers(found)
 
     return prompt_sets
 

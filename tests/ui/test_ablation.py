@@ -23,7 +23,7 @@ def tidy(page) -> None:
 
 
 @pytest.mark.browser
-def test_an_example_gives_the_whole_picture(page):
+def test_an_example_shows_every_section(page):
     open_tab(page, "Ablation")
     page.wait_for_selector("#ablation-run")
     assert not page.is_visible("#ablation-results")
@@ -32,7 +32,7 @@ def test_an_example_gives_the_whole_picture(page):
     assert "with the true mask" in page.inner_text("#ablation-verdict")
     assert page.locator("#ablation-steps img").count() == 4
     for section in ("features", "similarity", "saliency", "grid"):
-        assert page.locator(f"#ablation-{section} .said").is_visible()
+        assert page.locator(f"#ablation-{section} .message").is_visible()
         for image in page.locator(f"#ablation-{section} img").all():
             assert image.get_attribute("alt")
             assert image.evaluate("image => image.complete && image.naturalWidth > 0")
@@ -51,7 +51,7 @@ def test_an_example_gives_the_whole_picture(page):
 
 @pytest.mark.browser
 @wide_only
-def test_nothing_given_is_one_sentence(page):
+def test_nothing_given_is_one_message(page):
     open_tab(page, "Ablation")
     page.click("#ablation-run")
     page.wait_for_selector("text=There is no image of the object yet")
@@ -66,11 +66,11 @@ def client(demo, tmp_path_factory) -> Client:
 
 def ask(client: Client, **given):
     pair = {"prompt": handle_file(EXAMPLES / "robot/01.jpg"), "image": handle_file(EXAMPLES / "robot/02.jpg")}
-    return client.predict(**{**pair, "thing": None, "truth": None, **given}, api_name="/ablation")
+    return client.predict(**{**pair, "mask": None, "truth": None, **given}, api_name="/ablation")
 
 
 def test_the_endpoint_answers_with_numbers(client):
-    truths = {name: handle_file(TRUTHS / f"robot/{file}.png") for name, file in (("thing", "01"), ("truth", "02"))}
+    truths = {name: handle_file(TRUTHS / f"robot/{file}.png") for name, file in (("mask", "01"), ("truth", "02"))}
     *said, record = ask(client, **truths)
     record = json.loads(record) if isinstance(record, str) else record
     assert len(said) == 6
@@ -85,13 +85,13 @@ def test_the_endpoint_answers_with_numbers(client):
 def test_the_endpoint_has_documented_arguments(client):
     endpoint = client.view_api(return_format="dict")["named_endpoints"]["/ablation"]
     assert [parameter["parameter_name"] for parameter in endpoint["parameters"]] == [
-        "prompt", "image", "thing", "truth",
+        "prompt", "image", "mask", "truth",
         "preset", "features", "sd_weight", "timestep", "saliency", "segmenter", "refinement",
         "mask_value",
     ]  # fmt: skip
 
 
-def test_what_cannot_be_used_gets_its_sentence(client, tmp_path):
+def test_what_cannot_be_used_gets_its_message(client, tmp_path):
     (tmp_path / "words.jpg").write_text("words")
     Image.new("L", (20, 10), 255).save(tmp_path / "small.png")
     small, words = handle_file(tmp_path / "small.png"), handle_file(tmp_path / "words.jpg")

@@ -83,7 +83,7 @@ def test_a_mask_that_cannot_be_used(client, desk, one_message, file):
 
 @pytest.mark.parametrize("file", BATCHES, ids=lambda file: file.name)
 def test_a_batch_that_cannot_be_used(client, desk, one_message, file):
-    given = {"prompts": prompts(desk / "good.png"), "files": [handle_file(desk / "images of a batch" / file.name)]}
+    given = {"prompts": prompts(desk / "good.png"), "images": [handle_file(desk / "images of a batch" / file.name)]}
     is_told(file, lambda: client.predict(**given, mask=None, api_name="/batch"), one_message, desk)
 
 
@@ -97,7 +97,7 @@ def test_in_a_zip_the_good_are_answered_and_the_others_told(client, desk, tmp_pa
     with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
         for file in PICTURES:
             archive.write(desk / "an image" / file.name, file.name)
-    given = {"prompts": prompts(desk / "good.png"), "files": [handle_file(tmp_path / "all.zip")]}
+    given = {"prompts": prompts(desk / "good.png"), "images": [handle_file(tmp_path / "all.zip")]}
     status, _, _, masks, coco, _ = client.predict(**given, mask=None, api_name="/batch")
     told = {html.unescape(line) for line in re.findall("<li>(.*?)</li>", status)}
     assert told == {file.sentence for file in BAD}

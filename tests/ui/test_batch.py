@@ -200,16 +200,19 @@ def test_the_endpoints_have_names_and_documented_arguments(client):
     named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
     common = [
         "k", "clusters", "threshold", "preset", "features", "sd_weight", "timestep", "saliency", "segmenter",
-        "refinement",
+        "refinement", "mask_value",
     ]  # fmt: skip
-    for name, own in (("/batch", ["prompts", "files", "mask"]), ("/video", ["prompts", "clip", "mask", "per_second"])):
-        assert [parameter["parameter_name"] for parameter in named[name]["parameters"]] == [*own, *common, "mask_value"]
+    for name, own in (
+        ("/batch", ["prompts", "images", "mask"]),
+        ("/video", ["prompts", "clip", "mask", "keyframes_per_second"]),
+    ):
+        assert [parameter["parameter_name"] for parameter in named[name]["parameters"]] == own + common
     assert named["/stop"]["parameters"] == []
 
 
 def test_masks_and_coco_agree(client, desk):
     files = [handle_file(_picture(number)) for number in (1, 2)]
-    _, gallery, _, masks, coco, _ = client.predict(**question(files=files), api_name="/batch")
+    _, gallery, _, masks, coco, _ = client.predict(**question(images=files), api_name="/batch")
     assert len(file_of(gallery)) == 2
     data = json.loads(Path(file_of(coco)).read_text())
     assert [image["file_name"] for image in data["images"]] == ["01.jpg", "02.jpg"]
@@ -222,7 +225,7 @@ def test_masks_and_coco_agree(client, desk):
 
 
 def test_a_clip_through_the_api(client, desk):
-    answer = client.predict(**question(clip=handle_file(desk / "duck.mp4"), per_second=2), api_name="/video")
+    answer = client.predict(**question(clip=handle_file(desk / "duck.mp4"), keyframes_per_second=2), api_name="/video")
     made = clips.open_clip(_path(file_of(answer[5])))
     assert sum(1 for _ in clips.frames(made)) == 10
     with zipfile.ZipFile(file_of(answer[3])) as masks:
@@ -234,7 +237,7 @@ def _path(text) -> Path:
 
 
 def test_a_client_that_stops_gets_what_is_done(client, desk):
-    job = client.submit(**question(files=[handle_file(desk / "many.zip")], k=31), api_name="/batch")
+    job = client.submit(**question(images=[handle_file(desk / "many.zip")], k=31), api_name="/batch")
     deadline = time.monotonic() + 60
     while len(job.outputs()) < 3 and time.monotonic() < deadline:
         time.sleep(0.05)

@@ -103,7 +103,7 @@ def client(demo, tmp_path_factory) -> Client:
 def ask(client: Client, **given):
     question = {
         "prompt": handle_file(PROMPT),
-        "pictures": [{"image": handle_file(ONE), "caption": None}],
+        "images": [{"image": handle_file(ONE), "caption": None}],
         "methods": ["ipseg", "persam"],
         "mask": None,
         "paint": None,
@@ -127,7 +127,7 @@ def test_the_api_gives_a_record(client):
     ("given", "sentence"),
     [
         ({"methods": ["ipseg"]}, "two or more different methods"),
-        ({"pictures": []}, "no image to search"),
+        ({"images": []}, "no image to search"),
         ({"methods": ["persam_f", "groupvit"]}, "PerSAM-F weighs the three masks"),
     ],
 )

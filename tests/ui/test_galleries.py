@@ -51,11 +51,11 @@ def client(demo, tmp_path_factory) -> Client:
 
 
 def test_both_are_endpoints(client, tmp_path):
-    verdict, prompts, answers = client.predict(kind="duck", own=None, api_name="/prompt_sets")
+    verdict, prompts, answers = client.predict(kind="duck", prompts=None, api_name="/prompt_sets")
     assert "With each other: IoU" in verdict
     assert (len(prompts), len(answers)) == (3, 6)
     assert "Mending it" in client.predict(case="hidden", api_name="/failure_cases")[0]
     (tmp_path / "words.jpg").write_text("words")
     bad = [{"image": handle_file(tmp_path / "words.jpg"), "caption": None}]
     with pytest.raises(AppError, match=r"words\.jpg is not an image"):
-        client.predict(kind="duck", own=bad, api_name="/prompt_sets")
+        client.predict(kind="duck", prompts=bad, api_name="/prompt_sets")

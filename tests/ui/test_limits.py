@@ -66,8 +66,8 @@ class Gated:
         return {
             "segment": {"prompts": prompts, "image": self.file(QUERY), "mask": None},
             "segment_all": {"prompts": prompts, "images": pictures, "mask": None},
-            "compare": {"prompt": self.file(PROMPT), "pictures": pictures, "methods": ["ipseg", "persam"]},
-            "batch": {"prompts": prompts, "files": [self.file(QUERY), self.file(OTHER)]},
+            "compare": {"prompt": self.file(PROMPT), "images": pictures, "methods": ["ipseg", "persam"]},
+            "batch": {"prompts": prompts, "images": [self.file(QUERY), self.file(OTHER)]},
             "prompt_sets": {"kind": "mug"},
             "failure_cases": {"case": "tiny"},
         }[endpoint]

@@ -117,19 +117,19 @@ def test_answers_for_own_prompts_are_not_saved(tmp_path, make_scene, save, monke
     assert engine.calls == calls + 1  # the visitor's own again
 
 
-@pytest.mark.parametrize(("own", "saved"), [((), True), (("image",), False), (("thing",), False), (("truth",), False)])
+@pytest.mark.parametrize(("own", "saved"), [((), True), (("image",), False), (("mask",), False), (("truth",), False)])
 def test_the_ablation_saves_results_for_examples_alone(own, saved, monkeypatch):
     folder = _pool.examples_folder()
     prompt, searched, _ = ablation.EXAMPLES[0]
     parts = {
         "prompt": images.open_image(ablation._file(folder, "Images", prompt)),
         "image": images.open_image(ablation._file(folder, "Images", searched)),
-        "thing": masks.read_mask(ablation._file(folder, "Annotations", prompt)).mask,
+        "mask": masks.read_mask(ablation._file(folder, "Annotations", prompt)).mask,
         "truth": masks.read_mask(ablation._file(folder, "Annotations", searched)).mask,
     }
     for part in own:
         parts[part] = np.roll(parts[part], 3, axis=0)
     asked = []
     monkeypatch.setattr(ablation.ablation, "look", lambda *_, folder, progress: asked.append(folder))
-    ablation._looked(EnginePool(EngineSpec()), EngineSpec(), Pair(*parts.values()), lambda *_: None)
+    ablation._ablation(EnginePool(EngineSpec()), EngineSpec(), Pair(*parts.values()), lambda *_: None)
     assert asked == [store.folder("inside") if saved else None]

@@ -59,11 +59,11 @@ def given(endpoint: str, paths: dict[str, Path], kind: str, case: str) -> dict:
     return {
         "segment": {"prompts": prompts, "image": searched, "mask": None},
         "segment_all": {"prompts": prompts, "images": several, "mask": None},
-        "compare": {"prompt": shown, "pictures": several, "methods": ["ipseg", "persam"]},
-        "ablation": {"prompt": shown, "image": searched, "thing": None, "truth": None},
-        "batch": {"prompts": prompts, "files": [searched, other]},
+        "compare": {"prompt": shown, "images": several, "methods": ["ipseg", "persam"]},
+        "ablation": {"prompt": shown, "image": searched, "mask": None, "truth": None},
+        "batch": {"prompts": prompts, "images": [searched, other]},
         "video": {"prompts": prompts, "clip": handle_file(paths["clip"])},
-        "prompt_sets": {"kind": kind, "own": None},
+        "prompt_sets": {"kind": kind, "prompts": None},
         "failure_cases": {"case": case},
     }[endpoint]
 

@@ -20,27 +20,27 @@ PROGRESS = gr.Progress()
 
 
 @with_engine()
-def answer(picture: str | None, mask: str | None = None, *, asked: EngineSpec, progress: gr.Progress = PROGRESS) -> Any:
+def answer(image: str | None, mask: str | None = None, *, spec: EngineSpec, progress: gr.Progress = PROGRESS) -> Any:
     """Answer.
 
     Args:
         image: the image
         mask: its mask
     """
-    return picture, mask, asked, progress
+    return image, mask, spec, progress
 
 
 @with_engine(numbers=True)
 def several(
-    pictures: list[str], *, asked: EngineSpec, numbers: dict[str, Any], request: gr.Request = None
+    images: list[str], *, spec: EngineSpec, numbers: dict[str, Any], request: gr.Request = None
 ) -> Iterator[tuple[Any, ...]]:
     """Answer one after another.
 
     Args:
         images: the images
     """
-    for picture in pictures:
-        yield picture, asked, numbers, request
+    for image in images:
+        yield image, spec, numbers, request
 
 
 def test_the_arguments_are_those_of_the_sidebar():
@@ -51,8 +51,8 @@ def test_the_arguments_are_those_of_the_sidebar():
 
 def test_gradio_sees_all_arguments_with_types_and_meanings():
     names = list(inspect.signature(answer).parameters)
-    assert names == ["picture", "mask", *ENGINE, "progress"]
-    assert list(inspect.signature(several).parameters) == ["pictures", *NUMBERS, *ENGINE, "request"]
+    assert names == ["image", "mask", *ENGINE, "progress"]
+    assert list(inspect.signature(several).parameters) == ["images", *NUMBERS, *ENGINE, "request"]
     hints = typing.get_type_hints(several)
     assert (hints["features"], hints["k"], hints["request"]) == (list[str] | None, float, gr.Request)
     described, meanings, _ = gr.utils.get_function_description(answer)
