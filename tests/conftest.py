@@ -99,7 +99,7 @@ class ColourEngine:
         chosen = Points(np.array([[10.25, 20.5]], np.float32), np.array([[1, 2], [3.126, 4]], np.float32))
         limit, score = self.config.threshold if threshold is None else threshold, min(1.0, float(mask.mean()) * 8)
         return Result(
-            picture=picture,
+            image=picture,
             mask=mask,
             found=bool(mask.any()) and score >= limit,
             score=score,

@@ -23,7 +23,7 @@ from parity_rules import fill_, scene
 from ipseg.core import geometry
 from ipseg.core.types import Candidates, FeatureMap, Points, Similarity
 from ipseg.engine.presets import PRESETS
-from ipseg.features._dense import onto_picture
+from ipseg.features._dense import onto_image
 from ipseg.features.stable_diffusion import StableDiffusion
 from ipseg.method import points, prototype, refinement, similarity
 from ipseg.saliency.tsdn import TSDN
@@ -158,7 +158,7 @@ def on_picture(data: Data, which: str, grid: tuple[int, int]) -> list[FeatureMap
         values = data[f"{which}_{name}"].transpose(1, 2, 0)
         frame = geometry.letterbox_frame((height, width), len(values))
         layers.append(FeatureMap(LAYERS.get(name, name), values, frame))
-    return list(onto_picture(layers, grid[0]))
+    return list(onto_image(layers, grid[0]))
 
 
 def extremes_of(data: Data) -> Iterator[tuple[str, int]]:
@@ -183,7 +183,7 @@ def same_choice(values: NDArray, ours: NDArray, theirs: NDArray) -> bool:
 
 def cascade_points(data: Data, size: tuple[int, int]) -> Points:
     frame = geometry.squash_frame(size, (60, 60))
-    return Points(*(geometry.cells_to_picture(data[f"cells_{sign}"], frame) for sign in ("positive", "negative")))
+    return Points(*(geometry.cells_to_image(data[f"cells_{sign}"], frame) for sign in ("positive", "negative")))
 
 
 def run_cascade(segmenter, picture: NDArray[np.uint8], asked: Points):

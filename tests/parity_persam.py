@@ -55,11 +55,11 @@ def check_persam(data: Data, folder: Path) -> Differences:
     from ipseg.baselines import _target
 
     rival, reference, result, listening = asked(data, "persam")
-    encoding = rival.eyes.encoding(reference.picture)
+    encoding = rival.eyes.encoding(reference.image)
     cells = rival.eyes.cells(reference.mask, encoding)
     assert np.array_equal(cells, data["ref_cells"].astype(bool)), "other cells were chosen"
     yield "target_embedding", largest(reference.learnt.numpy(), data["target_embedding"])
-    likeness = _target.cosine(reference.learnt, rival.eyes.encoding(named(result.picture))).numpy()
+    likeness = _target.cosine(reference.learnt, rival.eyes.encoding(named(result.image))).numpy()
     yield "similarity_cells", largest(likeness, data["similarity_cells"])
     points = np.concatenate([result.points.positive, result.points.negative])
     assert np.array_equal(points, data["points"]), "other points were chosen"

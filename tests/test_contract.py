@@ -65,7 +65,7 @@ def test_features(part, size, opened):
     assert len({layer.name for layer in layers}) == len(layers) > 0
     for layer in layers:
         assert isinstance(layer, FeatureMap)
-        assert layer.frame.picture == size
+        assert layer.frame.image_size == size
         assert layer.frame.grid == layers[0].frame.grid
         values = to_numpy(layer.values)
         assert np.isfinite(values).all()

@@ -53,7 +53,7 @@ class InContext(Rival):
 
         painted = network(
             pixel_values=place(squashed(picture, side)),
-            prompt_pixel_values=place(squashed(reference.picture.pixels, side)),
+            prompt_pixel_values=place(squashed(reference.image.pixels, side)),
             prompt_masks=place(painted_mask(reference.mask, side)),
             embedding_type=self.embedding,
         ).pred_masks[0, :, side:]

@@ -69,7 +69,7 @@ class Matcher(Rival):
     def learn(self, reference: Reference, step: Steps) -> tuple[Patches, NDArray[np.bool_]]:
         """The cells of the reference, and which of them are the object."""
         with step("prompt", 0.0):
-            patches = self.patches(reference.picture)
+            patches = self.patches(reference.image)
             return patches, _patches.inside(reference.mask, patches)
 
     def answer(self, reference: Reference, picture: Named, step: Steps) -> Answer:
@@ -121,7 +121,7 @@ class Matcher(Rival):
         """The masks to merge, each as the number of its group and of the answer to it, and the best score."""
         if pool is None:
             return [], 0.0
-        height, width = patches.frame.picture
+        height, width = patches.frame.image_size
         scaled = places * (pool.shape[1] / width, pool.shape[0] / height)
         chosen, score = judge(map(pool.mask, range(len(pool))), scaled, matches.cost, patches.frame.grid, self.protocol)
         return [(int(pool.group[each]), int(pool.layer[each])) for each in chosen], score

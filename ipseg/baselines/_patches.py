@@ -79,14 +79,14 @@ def inside(mask: Mask, patches: Patches) -> NDArray[np.bool_]:
 def centres(cells: NDArray[np.intp], frame: Frame) -> NDArray[np.float32]:
     """Centres of cells given by flat index: (k, 2) of (x, y) in image pixels."""
     rows, columns = np.divmod(cells, frame.grid[1])
-    return geometry.cells_to_picture(np.stack([columns, rows], axis=1), frame)
+    return geometry.cells_to_image(np.stack([columns, rows], axis=1), frame)
 
 
 def _laid(layer: FeatureMap) -> Patches:
-    height, width = layer.frame.picture
+    height, width = layer.frame.image_size
     longest = round(max(height / layer.frame.cell[1], width / layer.frame.cell[0]))
     frame = geometry.aspect_frame((height, width), min(CELLS, longest))
-    here = geometry.picture_to_cells(centres(np.arange(frame.grid[0] * frame.grid[1]), frame), layer.frame)
+    here = geometry.image_to_cells(centres(np.arange(frame.grid[0] * frame.grid[1]), frame), layer.frame)
     columns, rows = np.clip(np.rint(here).astype(np.intp), 0, np.array(layer.frame.grid[::-1]) - 1).T
     return Patches(_unit(to_numpy(layer.values)[rows, columns]), frame)
 

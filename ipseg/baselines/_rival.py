@@ -25,7 +25,7 @@ ON_PARTS = "on the engine's parts"
 class Reference:
     """The prompt as a rival wants it: one image with a mask."""
 
-    picture: Named
+    image: Named
     mask: Mask  # (H, W) bool in the image's pixels, never empty
     given: bool  # whether the mask is the user's own; else the saliency mask that IPSeg itself uses
     learnt: Any = None  # what the method makes of the two, once

@@ -69,7 +69,7 @@ def cosine(vector: Tensor, encoding: Any) -> Tensor:
     return (cells / cells.norm(dim=-1, keepdim=True)) @ (vector / vector.norm())
 
 
-def onto_picture(values: Tensor, encoding: Any, segmenter: Any) -> Tensor:
+def onto_image(values: Tensor, encoding: Any, segmenter: Any) -> Tensor:
     """(h, w) on cells, enlarged to SAM's low resolution and brought to the image as its masks are: (H, W)."""
     low = functional.interpolate(values[None, None], scale_factor=4, mode="bilinear", align_corners=False)
     return segmenter.sam.postprocess_masks(low, encoding.input_size, encoding.original_size)[0, 0]

@@ -77,7 +77,7 @@ class GroupViT(Rival):
         names, limit = self.settings.names, min(self.settings.background, float(chances.max()))
         inside = (chances.argmax(axis=0) == names.index(self.settings.target)) & (chances.max(axis=0) >= limit)
         frame = geometry.squash_frame(picture.pixels.shape[:2], inside.shape)
-        mask = geometry.to_picture(inside, frame, smooth=False) > 0
+        mask = geometry.to_image(inside, frame, smooth=False) > 0
         return Answer(mask, score=float(chances.max(axis=0)[inside].mean()) if inside.any() else 0.0)
 
     def _reference(self, picture: Named, mask: Any) -> Reference:

@@ -45,8 +45,8 @@ class PerSAM(Rival):
         """The target embedding: the mean of the reference's cells, (256,) tensor."""
         from ipseg.baselines import _target
 
-        with step("encoding", 0.2, self.eyes.has(reference.picture)):
-            encoding = self.eyes.encoding(reference.picture)
+        with step("encoding", 0.2, self.eyes.has(reference.image)):
+            encoding = self.eyes.encoding(reference.image)
         return _target.features(encoding)[self.eyes.cells(reference.mask, encoding)].mean(0)
 
     def answer(self, reference: Reference, picture: Named, step: Steps) -> Answer:
@@ -57,7 +57,7 @@ class PerSAM(Rival):
             encoding = self.eyes.encoding(picture)
         with step("similarity", 0.6):
             cells = _target.cosine(reference.learnt, encoding)
-            over = _target.onto_picture(cells, encoding, self.eyes.segmenter)
+            over = _target.onto_image(cells, encoding, self.eyes.segmenter)
         points = _target.extremes(over, negative=True)
         with step("mask", 0.8):
             decoder = self.guided(over, reference.learnt, encoding)
@@ -89,8 +89,8 @@ class OnParts(Rival):
 
     def learn(self, reference: Reference, step: Steps) -> Any:
         """The mean of the reference's cells in the first layer of the engine's features, (C,)."""
-        with step("features", 0.2, self.encodings.has("features", reference.picture)):
-            layer = self.encodings.features(reference.picture)[0]
+        with step("features", 0.2, self.encodings.has("features", reference.image)):
+            layer = self.encodings.features(reference.image)[0]
         share = geometry.to_cells(reference.mask, layer.frame)
         return prototype.average([layer], share >= min(0.5, float(share.max())))[layer.name]
 
@@ -126,4 +126,4 @@ def _two(likeness: Similarity) -> Points:
     cells = np.argwhere(likeness.inside)[:, ::-1]
     values = likeness.values[likeness.inside]
     most, least = (cells[[index]].astype(float) for index in (values.argmax(), values.argmin()))
-    return Points(*(geometry.cells_to_picture(each, likeness.frame) for each in (most, least)))
+    return Points(*(geometry.cells_to_image(each, likeness.frame) for each in (most, least)))

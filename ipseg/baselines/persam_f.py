@@ -54,12 +54,12 @@ class PerSAMF(Rival):
         """One point on the reference, SAM's three masks for it, and the weights that make them the given mask."""
         from ipseg.baselines import _target, _weights
 
-        with step("encoding", 0.1, self.eyes.has(reference.picture)):
-            encoding = self.eyes.encoding(reference.picture)
+        with step("encoding", 0.1, self.eyes.has(reference.image)):
+            encoding = self.eyes.encoding(reference.image)
         cells = _target.features(encoding)[self.eyes.cells(reference.mask, encoding)]
         target = cells.max(0).values / 2 + cells.mean(0) / 2
         segmenter = self.eyes.segmenter
-        over = _target.onto_picture(_target.cosine(target, encoding), encoding, segmenter)
+        over = _target.onto_image(_target.cosine(target, encoding), encoding, segmenter)
         points = _target.extremes(over, negative=False)
         answer = segmenter.predict(encoding, points, several=True)
         size = _within(reference.mask.shape, self.settings.side)
@@ -84,7 +84,7 @@ class PerSAMF(Rival):
             encoding = self.eyes.encoding(picture)
         with step("similarity", 0.6):
             cells = _target.cosine(learnt.target, encoding)
-            over = _target.onto_picture(cells, encoding, self.eyes.segmenter)
+            over = _target.onto_image(cells, encoding, self.eyes.segmenter)
         points = _target.extremes(over, negative=False)
         with step("mask", 0.8):
             segmenter = self.eyes.segmenter

@@ -46,7 +46,7 @@ class Regions:
         return (means / self.area[:, None]).reshape(self.n, *np.shape(values)[2:])
 
 
-def working_picture(picture: ImageArray, side: int) -> ImageArray:
+def working_image(picture: ImageArray, side: int) -> ImageArray:
     """The image scaled to a longest side of ``side``, however large or small it is: (h, w, 3) uint8."""
     height, width = picture.shape[:2]
     scale = side / max(height, width)

@@ -49,13 +49,13 @@ def letterbox(picture: ImageArray, side: int) -> ImageArray:
     return np.asarray(square)
 
 
-def cells_to_picture(cells: NDArray, frame: Frame) -> NDArray[np.float32]:
+def cells_to_image(cells: NDArray, frame: Frame) -> NDArray[np.float32]:
     """Centres of cells: (n, 2) of (column, row), whole or fractional, to (n, 2) float32 (x, y) in image pixels."""
     cells = np.asarray(cells, dtype=np.float64).reshape(-1, 2)
     return ((cells + 0.5) * frame.cell + frame.box[:2]).astype(np.float32)
 
 
-def picture_to_cells(points: NDArray, frame: Frame) -> NDArray[np.float64]:
+def image_to_cells(points: NDArray, frame: Frame) -> NDArray[np.float64]:
     """(n, 2) of (x, y) in image pixels to fractional (column, row); the centre of the first cell is (0, 0)."""
     points = np.asarray(points, dtype=np.float64).reshape(-1, 2)
     return (points - frame.box[:2]) / frame.cell - 0.5
@@ -64,7 +64,7 @@ def picture_to_cells(points: NDArray, frame: Frame) -> NDArray[np.float64]:
 def cells_inside(frame: Frame) -> NDArray[np.bool_]:
     """(rows, columns) bool: the cells whose centre lies on the image."""
     columns, rows = _centres(frame)
-    height, width = frame.picture
+    height, width = frame.image_size
     return ((rows >= 0) & (rows < height))[:, None] & ((columns >= 0) & (columns < width))[None, :]
 
 
@@ -73,7 +73,7 @@ def to_cells(values: NDArray, frame: Frame) -> NDArray[np.float32]:
 
     A cell off the image is 0; a cell that lies partly on the image averages over the part that does.
     """
-    height, width = frame.picture
+    height, width = frame.image_size
     if values.shape != (height, width):
         raise ValueError(f"expected a map of {(height, width)}, got {values.shape}")
     across = _overlaps(frame.box[0], frame.cell[0], frame.grid[1], width)
@@ -86,7 +86,7 @@ def sample_cells(values: NDArray, frame: Frame) -> NDArray[np.float32]:
 
     The pixel is the one under the cell's upper left corner, found in float32, as torch's "nearest" resizing finds it.
     """
-    (height, width), (left, top) = frame.picture, frame.box[:2]
+    (height, width), (left, top) = frame.image_size, frame.box[:2]
     rows, columns = (
         np.floor(np.float32(start) + np.arange(n, dtype=np.float32) * np.float32(cell)).astype(np.intp)
         for start, n, cell in zip((top, left), frame.grid, frame.cell[::-1], strict=True)
@@ -96,9 +96,9 @@ def sample_cells(values: NDArray, frame: Frame) -> NDArray[np.float32]:
     return sampled * (on_rows[:, None] & on_columns)
 
 
-def to_picture(values: NDArray, frame: Frame, *, smooth: bool = True) -> NDArray[np.float32]:
+def to_image(values: NDArray, frame: Frame, *, smooth: bool = True) -> NDArray[np.float32]:
     """A (rows, columns) map on cells, brought to the image: (H, W) float32, bilinear unless ``smooth=False``."""
-    height, width = frame.picture
+    height, width = frame.image_size
     columns = (np.arange(width) + 0.5 - frame.box[0]) / frame.cell[0] - 0.5
     rows = (np.arange(height) + 0.5 - frame.box[1]) / frame.cell[1] - 0.5
     values = np.asarray(values, dtype=np.float32)
@@ -118,13 +118,13 @@ def resample(values: NDArray, frame: Frame, target: Frame) -> NDArray[np.float32
     return values.astype(np.float32)
 
 
-def crop_to_picture(values: Array, frame: Frame, grid: tuple[int, int]) -> Array:
+def crop_to_image(values: Array, frame: Frame, grid: tuple[int, int]) -> Array:
     """The cells of a letterboxed (rows, columns, C) map that the image covers, nearest to ``grid``.
 
     Along each side the kept count of cells is floored and centred, as in the released script; the answer belongs to
     ``squash_frame(frame.image, grid)``. Works on arrays and tensors alike.
     """
-    kept = [_kept(n, extent, max(frame.picture)) for n, extent in zip(frame.grid, frame.picture, strict=True)]
+    kept = [_kept(n, extent, max(frame.image_size)) for n, extent in zip(frame.grid, frame.image_size, strict=True)]
     rows, columns = (start + (np.arange(n) * (stop - start)) // n for (start, stop), n in zip(kept, grid, strict=True))
     return values[rows][:, columns]
 

@@ -26,7 +26,7 @@ class Instance:
 class Result:
     """The answer for one input image. Every array is numpy, and every frame is the original image's own."""
 
-    picture: ImageArray  # (H, W, 3) uint8 RGB: the input image, upright
+    image: ImageArray  # (H, W, 3) uint8 RGB: the input image, upright
     mask: Mask  # (H, W) bool: the best guess, even where ``found`` is False
     found: bool  # whether the score reached the threshold
     score: float  # in [0, 1]: how sure the engine is that the object is in the image
@@ -42,7 +42,7 @@ class Result:
         A mask that is only the best guess is grey.
         """
         colour = viz.MASK if self.found else viz.GUESS
-        return viz.overlay(self.picture, self.mask, self.points if points else None, colour=colour)
+        return viz.overlay(self.image, self.mask, self.points if points else None, colour=colour)
 
     @property
     def all_instances(self) -> Mask:
@@ -61,7 +61,7 @@ class Result:
 
     def overlay_instances(self) -> ImageArray:
         """The image with each instance in its colour, with its number: (H, W, 3) uint8."""
-        return viz.numbered(self.picture, [one.mask for one in self.instances])
+        return viz.numbered(self.image, [one.mask for one in self.instances])
 
     def record(self) -> dict[str, Any]:
         """The answer without pixels, as plain data; points are (x, y) in pixels of the upright image."""
@@ -77,17 +77,17 @@ class Result:
 
     def cut_out(self) -> NDArray[np.uint8]:
         """The object alone on a transparent ground: (H, W, 4) uint8 RGBA."""
-        return viz.cut_out(self.picture, self.mask)
+        return viz.cut_out(self.image, self.mask)
 
     def similarity_map(self) -> NDArray[np.float32]:
         """Eq. 6 brought to the image's pixels, bilinear: (H, W) float32. Raises ValueError where there is none."""
         if self.similarity is None:
             raise ValueError("expected a similarity, got a result of a method that has none")
-        return geometry.to_picture(self.similarity.values, self.similarity.frame)
+        return geometry.to_image(self.similarity.values, self.similarity.frame)
 
     def heat_map(self) -> ImageArray:
         """The similarity as a heat map over the image: (H, W, 3) uint8."""
-        return viz.heat_map(self.picture, self.similarity_map())
+        return viz.heat_map(self.image, self.similarity_map())
 
 
 class SegmentationMethod(Protocol):

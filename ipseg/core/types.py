@@ -60,12 +60,12 @@ class Frame:
     sides, so its box does too; a grid laid over an image squashed to a square has the image itself as its box.
     """
 
-    picture: tuple[int, int]  # (height, width) of the original image
+    image_size: tuple[int, int]  # (height, width) of the original image, in pixels
     grid: tuple[int, int]  # (rows, columns)
     box: tuple[float, float, float, float]  # (left, top, right, bottom), image pixels
 
     def __post_init__(self) -> None:
-        _require(min(self.picture) > 0, f"expected an image of at least 1x1 pixels, got {self.picture}")
+        _require(min(self.image_size) > 0, f"expected an image of at least 1x1 pixels, got {self.image_size}")
         _require(min(self.grid) > 0, f"expected a grid of at least 1x1 cells, got {self.grid}")
         left, top, right, bottom = self.box
         _require(right > left and bottom > top, f"expected a box (left < right, top < bottom), got {self.box}")
@@ -104,14 +104,14 @@ class Prototype:
 class View:
     """One image of the object, and which part of it is the object."""
 
-    picture: ImageArray
+    image: ImageArray
     saliency: NDArray[np.float32]  # (H, W) in [0, 1]: the saliency map, or the given mask as 0 and 1
     given: bool  # whether the mask came from outside instead of the saliency method
     cells: NDArray[np.bool_]  # (rows, columns): the object's cells in the first feature layer
     frame: Frame  # of ``cells``
 
     def __post_init__(self) -> None:
-        size = self.picture.shape[:2]
+        size = self.image.shape[:2]
         _require(self.saliency.shape == size, f"expected saliency of shape {size}, got {self.saliency.shape}")
         _require(self.cells.shape == self.frame.grid, f"expected {self.frame.grid} cells, got {self.cells.shape}")
 

@@ -45,15 +45,15 @@ def square_map(name: str, values: Tensor, picture: ImageArray) -> FeatureMap:
     return FeatureMap(name, values, geometry.letterbox_frame(picture.shape[:2], len(values)))
 
 
-def onto_picture(layers: Sequence[FeatureMap], cells: int) -> tuple[FeatureMap, ...]:
+def onto_image(layers: Sequence[FeatureMap], cells: int) -> tuple[FeatureMap, ...]:
     """Every layer on the same ``cells`` x ``cells`` grid over exactly the image, nearest: none is smoothed."""
-    return tuple(_onto_picture(layer, (cells, cells)) for layer in layers)
+    return tuple(_onto_image(layer, (cells, cells)) for layer in layers)
 
 
-def _onto_picture(layer: FeatureMap, grid: tuple[int, int]) -> FeatureMap:
-    target = geometry.squash_frame(layer.frame.picture, grid)
+def _onto_image(layer: FeatureMap, grid: tuple[int, int]) -> FeatureMap:
+    target = geometry.squash_frame(layer.frame.image_size, grid)
     if layer.frame.box != target.box:
-        return FeatureMap(layer.name, geometry.crop_to_picture(layer.values, layer.frame, grid), target)
+        return FeatureMap(layer.name, geometry.crop_to_image(layer.values, layer.frame, grid), target)
     rows, columns = (_nearest(n, wanted) for n, wanted in zip(layer.frame.grid, grid, strict=True))
     return FeatureMap(layer.name, layer.values[rows][:, columns], target)
 

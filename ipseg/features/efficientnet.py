@@ -71,7 +71,7 @@ class Placement(NamedTuple):
         grid = ((self.size[0] - 1) // stride + 1, (self.size[1] - 1) // stride + 1)
         across, down = (right - left) / self.size[1], (bottom - top) / self.size[0]  # image pixels per input pixel
         x, y = left + (0.5 - stride / 2) * across, top + (0.5 - stride / 2) * down
-        return Frame(self.frame.picture, grid, (x, y, x + grid[1] * stride * across, y + grid[0] * stride * down))
+        return Frame(self.frame.image_size, grid, (x, y, x + grid[1] * stride * across, y + grid[0] * stride * down))
 
 
 def place(size: tuple[int, int], side: int, stride: int) -> Placement:

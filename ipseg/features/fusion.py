@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ipseg.core.types import Device, FeatureExtractor, FeatureMap, ImageArray, SettingError
-from ipseg.features._dense import onto_picture
+from ipseg.features._dense import onto_image
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Fusion:
         names = [layer.name for layer in layers]
         if len(set(names)) < len(names):
             raise ValueError(f"expected layers of different names, got {names}")
-        return onto_picture(layers, self.grid)
+        return onto_image(layers, self.grid)
 
 
 def build(settings: Settings, placement: Device) -> Fusion:

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from ipseg.core import geometry
 from ipseg.core.types import Device, FeatureMap, ImageArray, SettingError
-from ipseg.features._dense import check_size, onto_picture, square_map, to_tensor
+from ipseg.features._dense import check_size, onto_image, square_map, to_tensor
 from ipseg.features._diffusion import LAYERS, Latent, Layers, load_context, load_latent, load_layers
 
 STEP = 64  # pixels of one cell of s5, the coarsest layer: sizes and windows are whole numbers of them
@@ -98,7 +98,7 @@ class StableDiffusion:
 
     def __call__(self, picture: ImageArray) -> tuple[FeatureMap, ...]:
         """s5, s4 and s3, each (grid, grid, C) float32 over exactly the image."""
-        return onto_picture(self.native(picture), self.settings.grid)
+        return onto_image(self.native(picture), self.settings.grid)
 
     def native(self, picture: ImageArray) -> tuple[FeatureMap, ...]:
         """Each layer on its own cells of the letterboxed square: 15, 30 and 60 along a side of 960 pixels."""

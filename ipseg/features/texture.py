@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ipseg.classical.regions import to_lab, working_picture
+from ipseg.classical.regions import to_lab, working_image
 from ipseg.classical.texture import texture_energy
 from ipseg.core.geometry import aspect_frame
 from ipseg.core.types import FeatureMap, ImageArray
@@ -47,7 +47,7 @@ class TextureFeatures:
     def __call__(self, picture: ImageArray) -> tuple[FeatureMap, ...]:
         """One layer, "texture": (rows, columns, channels) float32 of unit length, on square cells over the image."""
         frame = aspect_frame(picture.shape[:2], self.settings.cells)
-        small = working_picture(picture, self.settings.side)
+        small = working_image(picture, self.settings.side)
         phase = describe(small, frame.grid, self.settings).reshape(-1, 12) @ self.frequencies
         lifted = np.hstack([np.cos(phase), np.sin(phase)]) / np.float32(np.sqrt(phase.shape[1]))
         return (FeatureMap("texture", lifted.reshape(*frame.grid, -1), frame),)

@@ -84,4 +84,4 @@ class Encodings:
 
     def _consensus(self, picture: Named) -> NDArray[np.float32]:
         agreed = refinement.consensus(self.segmenter, self.encoding(picture), log_odds(self.saliency(picture)))
-        return geometry.to_picture(agreed, geometry.squash_frame(picture.pixels.shape[:2], agreed.shape))
+        return geometry.to_image(agreed, geometry.squash_frame(picture.pixels.shape[:2], agreed.shape))

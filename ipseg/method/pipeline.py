@@ -105,7 +105,7 @@ class IPSeg:
         for each in views:
             if progress:
                 progress(0.0, "prompt")
-            features.append(self.encodings.features(named(each.picture)))
+            features.append(self.encodings.features(named(each.image)))
         cells = [partial(prototype.view_cells, each, self.config) for each in views]
         model = self.scorer.model(tuple(map(PromptFeatures, features, cells)))  # F_IP = Avgpool(F_IP * MS), Eq. 5
         return Prompt(tuple(views), model, tuple(notice for each in views for notice in prototype.notices(each)))

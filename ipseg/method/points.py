@@ -77,4 +77,4 @@ def _whole(value: object, top: int) -> bool:
 
 
 def _to_points(cells: NDArray, similarity: Similarity, clusters: int, seed: int) -> NDArray[np.float32]:
-    return geometry.cells_to_picture(cluster(cells, clusters, seed), similarity.frame)
+    return geometry.cells_to_image(cluster(cells, clusters, seed), similarity.frame)

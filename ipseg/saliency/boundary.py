@@ -16,7 +16,7 @@ from scipy.sparse.csgraph import dijkstra
 from skimage.filters import threshold_otsu
 
 from ipseg.classical import cuts
-from ipseg.classical.regions import Regions, superpixels, to_lab, working_picture
+from ipseg.classical.regions import Regions, superpixels, to_lab, working_image
 from ipseg.classical.texture import texture_energy
 from ipseg.core.types import ImageArray, LazyFeatures
 
@@ -46,7 +46,7 @@ class BoundarySaliency:
 
     def __call__(self, picture: ImageArray, features: LazyFeatures | None = None) -> NDArray[np.float32]:
         """(H, W, 3) uint8 RGB to (H, W) float32 in [0, 1], in image pixels; above 0.5 is the best guess of a mask."""
-        lab = to_lab(working_picture(picture, self.settings.side))
+        lab = to_lab(working_image(picture, self.settings.side))
         texture = texture_energy(lab)
         fine = superpixels(lab, self.settings.fine)
         odds = self._log_odds(lab, texture, fine)

@@ -43,7 +43,7 @@ class TokenCut:
         Raises ValueError when the features have no layer of the name in the settings.
         """
         layer = self._layer(features())
-        shown = geometry.to_picture(cut(layer, self.settings.tau), layer.frame)
+        shown = geometry.to_image(cut(layer, self.settings.tau), layer.frame)
         return _guided(picture, shown, layer.frame.cell) if self.settings.refine else shown
 
     def _layer(self, features: Sequence[FeatureMap]) -> FeatureMap:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ipseg.classical import clicks, cuts
 from ipseg.classical.proposals import grab_cut, largest_parts, outline_contrast, parts_with, propose
-from ipseg.classical.regions import superpixels, to_lab, working_picture
+from ipseg.classical.regions import superpixels, to_lab, working_image
 from ipseg.classical.texture import texture_energy
 from ipseg.core.types import Candidates, ImageArray, Points
 
@@ -52,12 +52,12 @@ class GraphCut:
 
     def encode(self, picture: ImageArray) -> Encoding:
         """Superpixels with their neighbours and kernel, proposals, and a guide for the outline."""
-        lab = to_lab(working_picture(picture, self.settings.side))
+        lab = to_lab(working_image(picture, self.settings.side))
         regions = superpixels(lab, self.settings.regions)
         graph = cuts.build(regions, regions.mean(texture_energy(lab)))
-        small = working_picture(picture, self.settings.proposal_side)
+        small = working_image(picture, self.settings.proposal_side)
         side = min(max(picture.shape[:2]), self.settings.outline_side)
-        guide = cv2.cvtColor(working_picture(picture, side), cv2.COLOR_RGB2GRAY)
+        guide = cv2.cvtColor(working_image(picture, side), cv2.COLOR_RGB2GRAY)
         return Encoding(picture.shape[:2], graph, small, propose(small), guide)
 
     def predict(

@@ -57,7 +57,7 @@ def _of_several(seen: Sequence[Seen], which: int) -> str:
 
 def before_and_after(result: Result) -> tuple[ImageArray, ImageArray]:
     """The original, and the same image with the mask on it, for the slider."""
-    return shown(result.picture), shown(result.overlay(points=False))
+    return shown(result.image), shown(result.overlay(points=False))
 
 
 def marked(result: Result, clicks: Clicks = ()) -> ImageArray:
@@ -70,7 +70,7 @@ def marked(result: Result, clicks: Clicks = ()) -> ImageArray:
 def prompt_views(prompt: Prompt) -> list[tuple[ImageArray, str]]:
     """Each prompt image with what counted as the object left bright."""
     source = {True: "your mask", False: "saliency"}
-    return [(shown(viz.spotlight(view.picture, view.saliency)), source[view.given]) for view in prompt.views]
+    return [(shown(viz.spotlight(view.image, view.saliency)), source[view.given]) for view in prompt.views]
 
 
 def downloads(result: Result, stem: str, mask_file: gr.DownloadButton, cut_file: gr.DownloadButton) -> tuple:
@@ -100,7 +100,7 @@ def keep(name: str, result: Result, clicks: Clicks, all_instances: bool, gallery
     drawn = result.overlay_instances() if all_instances and result.instances else result.overlay(points=False)
     said = f"score {result.score:.2f}" if result.found else "not found"
     overlay = as_jpeg(gallery, drawn, f"{name}.jpg")
-    return Seen(name, result.picture.shape[:2], f"{name}: {said}", overlay, files, result.found, clicks=clicks)
+    return Seen(name, result.image.shape[:2], f"{name}: {said}", overlay, files, result.found, clicks=clicks)
 
 
 def together(seen: Sequence[Seen], which: int, all_instances: bool, archive: gr.DownloadButton) -> tuple[Any, Any]:

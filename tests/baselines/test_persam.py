@@ -43,7 +43,7 @@ def test_two_pictures_in_a_mask_out(engine):
     assert first.mask.shape == INPUT.shape[:2]
     assert first.mask.dtype == bool
     assert len(first.points.positive) == len(first.points.negative) == 1
-    assert first.similarity.frame.picture == INPUT.shape[:2]
+    assert first.similarity.frame.image_size == INPUT.shape[:2]
     np.testing.assert_array_equal(first.mask, again.mask)
 
 

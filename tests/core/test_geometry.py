@@ -29,7 +29,9 @@ def shares(frame: Frame) -> np.ndarray:
     """The area of each cell that lies on the image, in pixels: (rows, columns)."""
     left, top, width, height = *frame.box[:2], *frame.cell
     x, y = left + np.arange(frame.grid[1] + 1) * width, top + np.arange(frame.grid[0] + 1) * height
-    across, down = (np.diff(np.clip(edges, 0, end)) for edges, end in ((x, frame.picture[1]), (y, frame.picture[0])))
+    across, down = (
+        np.diff(np.clip(edges, 0, end)) for edges, end in ((x, frame.image_size[1]), (y, frame.image_size[0]))
+    )
     return down[:, None] * across[None, :]
 
 
@@ -38,9 +40,9 @@ def shares(frame: Frame) -> np.ndarray:
 def test_cells_to_picture_and_back(make, size):
     frame = make(size)
     cells = all_cells(frame)
-    points = geometry.cells_to_picture(cells, frame)
+    points = geometry.cells_to_image(cells, frame)
     assert points.dtype == np.float32
-    np.testing.assert_allclose(geometry.picture_to_cells(points, frame), cells, atol=2e-3)
+    np.testing.assert_allclose(geometry.image_to_cells(points, frame), cells, atol=2e-3)
     inside = geometry.cells_inside(frame).ravel()
     assert inside.any()
     on = (points >= 0).all(axis=1) & (points < np.array(size)[::-1]).all(axis=1)
@@ -51,8 +53,8 @@ def test_frames_by_hand():
     frame = geometry.letterbox_frame((20, 40), 4)
     assert frame.box == (0, -10, 40, 30)
     assert frame.cell == (10, 10)
-    np.testing.assert_array_equal(geometry.cells_to_picture([[0, 0], [3, 1.5]], frame), [[5, -5], [35, 10]])
-    np.testing.assert_array_equal(geometry.picture_to_cells([[5, -5], [0, 0]], frame), [[0, 0], [-0.5, 0.5]])
+    np.testing.assert_array_equal(geometry.cells_to_image([[0, 0], [3, 1.5]], frame), [[5, -5], [35, 10]])
+    np.testing.assert_array_equal(geometry.image_to_cells([[5, -5], [0, 0]], frame), [[0, 0], [-0.5, 0.5]])
     np.testing.assert_array_equal(geometry.cells_inside(frame)[:, 0], [False, True, True, False])
     on_the_edge = geometry.cells_inside(geometry.letterbox_frame((30, 40), 4))  # centres at y = 0, 10, 20 and 30
     np.testing.assert_array_equal(on_the_edge[:, 0], [True, True, True, False])
@@ -79,7 +81,7 @@ def test_the_letterboxed_picture_agrees_with_its_frame(size, side):
     assert square.shape == (side, side, 3)
     light = np.where(square[..., 0] > 20, square[..., 0], 0).astype(np.float64)
     found = np.array([(light.sum(axis) * np.arange(side)).sum() for axis in (0, 1)]) / light.sum()
-    expected = geometry.picture_to_cells([[x, y]], geometry.letterbox_frame(size, side))[0]
+    expected = geometry.image_to_cells([[x, y]], geometry.letterbox_frame(size, side))[0]
     np.testing.assert_allclose(found, expected, atol=0.8)
 
 
@@ -127,7 +129,7 @@ def test_to_cells_averages_over_the_part_on_the_picture():
 def test_a_constant_stays_constant(make, size, smooth):
     frame = make(size)
     cells = np.full(frame.grid, 0.3, np.float32)
-    picture = geometry.to_picture(cells, frame, smooth=smooth)
+    picture = geometry.to_image(cells, frame, smooth=smooth)
     assert (picture.shape, picture.dtype) == (size, np.float32)
     np.testing.assert_allclose(picture, 0.3, atol=1e-6)
     seen = geometry.to_cells(picture, frame)
@@ -141,7 +143,7 @@ def test_a_gradient_comes_back(make, size):
     across = np.broadcast_to((np.arange(size[1]) + 0.5) / size[1], size)
     down = np.broadcast_to(((np.arange(size[0]) + 0.5) / size[0])[:, None], size)
     values = (0.6 * across + 0.4 * down).astype(np.float32)
-    back = geometry.to_picture(geometry.to_cells(values, frame), frame)
+    back = geometry.to_image(geometry.to_cells(values, frame), frame)
     margin = [min(size[0] // 2 - 1, int(np.ceil(frame.cell[1]))), min(size[1] // 2 - 1, int(np.ceil(frame.cell[0])))]
     inner = (slice(2 * margin[0], -2 * margin[0]), slice(2 * margin[1], -2 * margin[1]))
     np.testing.assert_allclose(back[inner], values[inner], atol=2e-3)
@@ -149,8 +151,8 @@ def test_a_gradient_comes_back(make, size):
 
 def test_nearest_by_hand():
     frame = geometry.squash_frame((2, 4), (1, 2))
-    np.testing.assert_array_equal(geometry.to_picture(np.array([[1.0, 3.0]]), frame, smooth=False), [[1, 1, 3, 3]] * 2)
-    np.testing.assert_allclose(geometry.to_picture(np.array([[1.0, 3.0]]), frame), [[1, 1.5, 2.5, 3]] * 2)
+    np.testing.assert_array_equal(geometry.to_image(np.array([[1.0, 3.0]]), frame, smooth=False), [[1, 1, 3, 3]] * 2)
+    np.testing.assert_allclose(geometry.to_image(np.array([[1.0, 3.0]]), frame), [[1, 1.5, 2.5, 3]] * 2)
 
 
 @pytest.mark.parametrize("size", [(480, 640), (640, 480), (301, 77), (77, 301), (600, 600), (40, 2000)], ids=str)
@@ -163,7 +165,7 @@ def test_crop_to_picture_follows_the_released_rule(size, n):
     rows, columns = (kept, whole) if size[0] < size[1] else (whole, kept) if size[1] < size[0] else (whole, whole)
     rows, columns = ([side[len(side) * i // 60] for i in range(60)] for side in (rows, columns))
     expected = [[values[row, column, 0] for column in columns] for row in rows]
-    cut = geometry.crop_to_picture(values, geometry.letterbox_frame(size, n), (60, 60))
+    cut = geometry.crop_to_image(values, geometry.letterbox_frame(size, n), (60, 60))
     np.testing.assert_array_equal(cut[..., 0], expected)
 
 
@@ -171,9 +173,9 @@ def test_crop_to_picture_takes_tensors():
     torch = pytest.importorskip("torch")
     values = np.random.default_rng(0).random((15, 15, 3)).astype(np.float32)
     frame = geometry.letterbox_frame((300, 500), 15)
-    cut = geometry.crop_to_picture(torch.from_numpy(values), frame, (60, 60))
+    cut = geometry.crop_to_image(torch.from_numpy(values), frame, (60, 60))
     assert isinstance(cut, torch.Tensor)
-    np.testing.assert_array_equal(cut.numpy(), geometry.crop_to_picture(values, frame, (60, 60)))
+    np.testing.assert_array_equal(cut.numpy(), geometry.crop_to_image(values, frame, (60, 60)))
 
 
 @every_size
@@ -183,7 +185,7 @@ def test_resampling_keeps_a_linear_map(size, grid):
     height, width = size
     frame = Frame(size, (13, 17), (-0.2 * width, -0.1 * height, 1.1 * width, 1.3 * height))
     target = geometry.squash_frame(size, grid)
-    positions = [geometry.cells_to_picture(all_cells(each), each).reshape(*each.grid, 2) for each in (frame, target)]
+    positions = [geometry.cells_to_image(all_cells(each), each).reshape(*each.grid, 2) for each in (frame, target)]
     found = geometry.resample(positions[0], frame, target)
     assert (found.shape, found.dtype) == ((*grid, 2), np.float32)
     low, high = positions[0].min(axis=(0, 1)), positions[0].max(axis=(0, 1))

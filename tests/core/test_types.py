@@ -29,7 +29,7 @@ GOOD = {
 GOOD["Prompt"] = Prompt((GOOD["View"],), GOOD["Prototype"])
 
 BAD = [
-    ("Frame", {"picture": (0, 30)}, r"at least 1x1 pixels, got \(0, 30\)"),
+    ("Frame", {"image_size": (0, 30)}, r"at least 1x1 pixels, got \(0, 30\)"),
     ("Frame", {"grid": (2, 0)}, r"at least 1x1 cells, got \(2, 0\)"),
     ("Frame", {"box": (30, 0, 0, 20)}, r"left < right, top < bottom\), got \(30, 0, 0, 20\)"),
     ("Frame", {"box": (0, 20, 30, 20)}, r"top < bottom\), got"),

@@ -142,7 +142,7 @@ def test_each_cell_is_centred_where_its_frame_says(centres, size, axis, blocks):
     for layer in layers if size[axis] > 5 else layers[:1]:  # an image of less than a coarse cell has no coarse ramp
         columns, rows = np.meshgrid(*(np.arange(n) for n in layer.frame.grid[::-1]))
         cells = np.stack([columns.ravel(), rows.ravel()], axis=1)
-        position = geometry.cells_to_picture(cells, layer.frame)[:, 1 - axis].reshape(layer.frame.grid)
+        position = geometry.cells_to_image(cells, layer.frame)[:, 1 - axis].reshape(layer.frame.grid)
         red = layer.values[..., 0]
         middle = np.abs(position / size[axis] - 0.5) < 0.4  # beyond it a coarse cell's neighbour is off the image
         limit = 1.5 / 128 if size[axis] > 16 else 4 / 128  # steps of a byte; a few pixels are no ramp
@@ -168,8 +168,8 @@ def test_a_placement_holds_the_image_with_the_centres_of_its_cells_on_pixels(siz
     placement = place(size, 640, stride)
     assert all(side % 32 == 1 for side in placement.size)
     frame, own = placement.frame, placement.of(stride)
-    first = geometry.picture_to_cells(geometry.cells_to_picture([[0, 0]], frame), own)
-    last = geometry.picture_to_cells(geometry.cells_to_picture([np.array(frame.grid[::-1]) - 1], frame), own)
+    first = geometry.image_to_cells(geometry.cells_to_image([[0, 0]], frame), own)
+    last = geometry.image_to_cells(geometry.cells_to_image([np.array(frame.grid[::-1]) - 1], frame), own)
     np.testing.assert_allclose(first, [[1, 1]], atol=1e-3)
     np.testing.assert_allclose(last, [np.array(frame.grid[::-1])], atol=1e-3)
     assert draw(np.zeros((*size, 3), np.uint8), placement).shape == (*placement.size, 3)

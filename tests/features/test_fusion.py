@@ -31,7 +31,7 @@ def test_every_layer_on_one_grid_over_the_picture():
     flat = layer("flat", geometry.squash_frame(SIZE, (4, 6)))
     fused = Fusion([lambda _: (square,), lambda _: (flat,)], grid=12)(PICTURE)
     assert [one.frame for one in fused] == [geometry.squash_frame(SIZE, (12, 12))] * 2
-    np.testing.assert_array_equal(fused[0].values, geometry.crop_to_picture(square.values, square.frame, (12, 12)))
+    np.testing.assert_array_equal(fused[0].values, geometry.crop_to_image(square.values, square.frame, (12, 12)))
     np.testing.assert_array_equal(fused[1].values, flat.values.repeat(3, 0).repeat(2, 1))
 
 

@@ -34,7 +34,7 @@ def choose(similarity: Similarity) -> Points:
 
 def squares(those: Points, values) -> Candidates:
     """A segmenter that answers with the pixels of the cells above 0.6."""
-    return answer(geometry.to_picture(values, FRAME, smooth=False) > 0.6)
+    return answer(geometry.to_image(values, FRAME, smooth=False) > 0.6)
 
 
 def answer(mask) -> Candidates:
@@ -123,4 +123,4 @@ def test_a_question_for_one_thing_has_no_instances():
     assert not one.all_instances.any()
     assert np.array_equal(one.mask, everything.mask)  # the paper's single mask stands beside them
     assert "instances" in everything.seconds
-    assert everything.overlay_instances().shape == everything.picture.shape
+    assert everything.overlay_instances().shape == everything.image.shape

@@ -62,7 +62,7 @@ class Cutter:
         low[0, :, :3], low[1, :, 3:] = 1, 1
         if not several:
             low = low[[0 if mask_logits[0, 0] > 0 else 1]]
-        masks = np.stack([geometry.to_picture(each, FRAME, smooth=False) > 0 for each in low])
+        masks = np.stack([geometry.to_image(each, FRAME, smooth=False) > 0 for each in low])
         return Candidates(masks, np.float32([0.5, 0.4])[: len(low)], low)
 
 

@@ -68,7 +68,7 @@ def test_positives_lie_where_it_is_similar_and_negatives_where_it_is_not():
     assert np.abs(chosen.positive - (150, 180)).max() < 60
     assert np.abs(chosen.negative - (420, 480)).max() < 60
     for kind, better in ((chosen.positive, np.greater), (chosen.negative, np.less)):
-        columns, rows = np.rint(geometry.picture_to_cells(kind, found.frame)).astype(int).T
+        columns, rows = np.rint(geometry.image_to_cells(kind, found.frame)).astype(int).T
         assert better(found.values[rows, columns], np.median(found.values)).all()
 
 

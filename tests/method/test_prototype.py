@@ -83,9 +83,9 @@ def test_smallest_counts_only_cells_on_the_picture():
     frame = geometry.letterbox_frame((52, 80), 8)  # cells of 10x10; the outermost rows lie by 6 of 10 on the image
     frame_thin = geometry.letterbox_frame((44, 80), 8)  # here by 2 of 10: their centres lie outside
     for each in (frame, frame_thin):
-        height = each.picture[0]
+        height = each.image_size[0]
         for top in range(0, height - 15, 3):
-            saliency = np.zeros(each.picture, np.float32)
+            saliency = np.zeros(each.image_size, np.float32)
             saliency[top : top + 15, 20:60] = 1
             plain = prototype.object_cells(saliency, each, erosion=0)
             eroded = prototype.object_cells(saliency, each, erosion=1)

@@ -184,7 +184,7 @@ def test_cells_alike_have_like_colours_in_both_pictures():
     one, other = FeatureMap("a", values, FRAME), FeatureMap("a", values[:, ::-1].copy(), FRAME)
     thing = np.zeros(FRAME.grid, bool)
     thing[:, :2] = True
-    found = np.zeros(FRAME.picture, bool)
+    found = np.zeros(FRAME.image_size, bool)
     found[:, 20:] = True
     made = layers.coloured(one, other, thing, found)
     np.testing.assert_array_equal(made.prompt[:, 2], made.image[:, -3])
@@ -194,11 +194,11 @@ def test_cells_alike_have_like_colours_in_both_pictures():
 
 @pytest.mark.parametrize("channels", [1, 2])
 def test_few_channels_and_flat_features_are_colours_too(channels):
-    thing, found = np.ones(FRAME.grid, bool), np.zeros(FRAME.picture, bool)
+    thing, found = np.ones(FRAME.grid, bool), np.zeros(FRAME.image_size, bool)
     flat = FeatureMap("a", np.ones((*FRAME.grid, channels), np.float32), FRAME)
     for layer in (feature_map("a", channels), flat):
         made = layers.coloured(layer, layer, thing, found)
-        assert made.image.shape == (*FRAME.picture, 3)
+        assert made.image.shape == (*FRAME.image_size, 3)
         assert np.isfinite([made.held, made.same, made.ground]).all()
 
 

@@ -92,7 +92,7 @@ def separation(values: NDArray[np.float32], mask: Mask) -> float:
 
 
 def _picture(colours: NDArray[np.float32], layer: FeatureMap) -> ImageArray:
-    planes = [geometry.to_picture(plane, layer.frame) for plane in np.moveaxis(colours, 2, 0)]
+    planes = [geometry.to_image(plane, layer.frame) for plane in np.moveaxis(colours, 2, 0)]
     planes += [planes[-1]] * (3 - len(planes))
     return np.rint(np.dstack(planes) * 255).astype(np.uint8)
 

@@ -65,7 +65,7 @@ def _halved(engine: IPSeg, prompt: Prompt, image: ImageArray) -> Answer:
     from skimage.filters import threshold_otsu
 
     points, likeness = engine.choose_points(prompt, image)
-    shown = geometry.to_picture(likeness.values, likeness.frame)
+    shown = geometry.to_image(likeness.values, likeness.frame)
     mask = shown > threshold_otsu(shown) if np.ptp(shown) > 0 else np.zeros(shown.shape, bool)
     return Answer(mask, bool(mask.any()), points, shown)
 
