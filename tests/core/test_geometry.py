@@ -37,7 +37,7 @@ def shares(frame: Frame) -> np.ndarray:
 
 @every_frame
 @every_size
-def test_cells_to_picture_and_back(make, size):
+def test_cells_to_image_and_back(make, size):
     frame = make(size)
     cells = all_cells(frame)
     points = geometry.cells_to_image(cells, frame)
@@ -157,7 +157,7 @@ def test_nearest_by_hand():
 
 @pytest.mark.parametrize("size", [(480, 640), (640, 480), (301, 77), (77, 301), (600, 600), (40, 2000)], ids=str)
 @pytest.mark.parametrize("n", [15, 30, 37, 60])
-def test_crop_to_picture_follows_the_released_rule(size, n):
+def test_crop_to_image_follows_the_released_rule(size, n):
     values = np.arange(n * n, dtype=np.float32).reshape(n, n, 1)
     s = max(1, int(min(size) / (max(size) / n)))
     kept = range((n - s) // 2, n - (n - s) // 2)
@@ -169,7 +169,7 @@ def test_crop_to_picture_follows_the_released_rule(size, n):
     np.testing.assert_array_equal(cut[..., 0], expected)
 
 
-def test_crop_to_picture_takes_tensors():
+def test_crop_to_image_takes_tensors():
     torch = pytest.importorskip("torch")
     values = np.random.default_rng(0).random((15, 15, 3)).astype(np.float32)
     frame = geometry.letterbox_frame((300, 500), 15)
