@@ -1,7 +1,7 @@
 """The input images of a run: from folders, single files, or zips, each with a unique name.
 
-A zip is never unpacked onto the disk: its members are read one at a time into memory, within bounds. One that looks
-like an attack is refused as a whole; a member that is no image, or has no file name, is reported when it is
+A zip is never unpacked onto the disk: its members are read one at a time into memory, within bounds. A suspected
+zip bomb is refused as a whole; a member that is no image, or has no file name, is reported when it is
 opened. The sizes in a zip's directory are not trusted: reading the directory is bounded too.
 """
 
@@ -203,7 +203,7 @@ def _is_input(name: str) -> bool:
 
 
 def _distinct(items: list[Item]) -> list[Item]:
-    """Where two would give a mask of one name, the later keeps its ending in its name, and then takes a number."""
+    """Where two would give a mask of one name, the later one gets its ending into its name, and then a number."""
     taken: set[str] = set()
     made = []
     for item in items:

@@ -10,7 +10,7 @@ from typing import Any
 from ipseg.core.types import Mask
 from ipseg.evaluation.metrics import iou
 from ipseg.studies import ablation
-from ipseg.studies.ablation import Ablation, Answer, Pair
+from ipseg.studies.ablation import Ablation, AblationResult, Pair
 from ipseg.ui import _figures as draw
 from ipseg.ui._redaction import without_folders
 
@@ -67,11 +67,11 @@ class View:
         """The reference, in words."""
         return "the engine's own answer" if self.pair.truth is None else "the true mask"
 
-    def iou(self, answer: Answer) -> float:
+    def iou(self, answer: AblationResult) -> float:
         """With the reference."""
         return iou(answer.mask, self.reference)
 
-    def separation(self, answer: Answer) -> float:
+    def separation(self, answer: AblationResult) -> float:
         """How often a pixel of the object is more similar than one of the background."""
         return 0.5 if answer.map is None else ablation.separation(answer.map, self.reference)
 
@@ -79,7 +79,7 @@ class View:
 def steps(view: View) -> str:
     """From the prompt to the mask, in the order of Fig. 3."""
     results, pair = view.results, view.pair
-    alike = results.similarities[ablation.own_way(results.similarities)]
+    alike = results.similarities[ablation.own_variant(results.similarities)]
     return draw.figures(
         [
             (pair.prompt, "1. The prompt"),
@@ -105,15 +105,15 @@ def verdict(view: View, engine: str) -> str:
 def features(view: View) -> str:
     """Fig. 4: every layer of both images as colours."""
     seen = view.results.colours
-    best = max(seen, key=lambda one: one.same - one.ground)
+    best = max(seen, key=lambda one: one.same - one.background)
     which = "of the object" if view.pair.truth is not None else "of the answer"
-    apart = "apart" if best.same - best.ground > 0.1 else "hardly apart"
+    apart = "apart" if best.same - best.background > 0.1 else "hardly apart"
     text = (
         f"{_name(best.name)} sets the object <b>{apart}</b> from its background: the mean features {which} in the two "
         f"images have a cosine of <b>{best.same:.2f}</b>, those of the object and the searched image's background "
-        f"<b>{best.ground:.2f}</b>; the three colours hold {best.held:.0%} of their variance."
+        f"<b>{best.background:.2f}</b>; the three colours hold {best.held:.0%} of their variance."
     )
-    rows = {_name(one.name): [f"{one.same:.2f}", f"{one.ground:.2f}", f"{one.held:.0%}"] for one in seen}
+    rows = {_name(one.name): [f"{one.same:.2f}", f"{one.background:.2f}", f"{one.held:.0%}"] for one in seen}
     heads = ["object, object", "object, background", "variance in three colours"]
     table = draw.table(heads, rows) if len(seen) > 1 else ""
     tiles = [(view.pair.prompt, "The prompt"), (view.pair.image, "The searched image")]
@@ -126,7 +126,7 @@ def similarity(view: View, layers: Sequence[str]) -> str:
     """Fig. 5 and 8, Table 3: what each source, and all together, mark as similar."""
     found = view.results.similarities
     rows = {_name(name): [f"{view.separation(one):.1%}", f"{view.iou(one):.2f}"] for name, one in found.items()}
-    table = draw.table(["pixel pairs in order", "IoU"], rows, own=_name(ablation.own_way(found)))
+    table = draw.table(["pixel pairs in order", "IoU"], rows, own=_name(ablation.own_variant(found)))
     tiles = [
         (draw.heat(view.pair.image, one), f"{_name(name)}: IoU {view.iou(one):.2f}") for name, one in found.items()
     ]
@@ -139,7 +139,7 @@ def similarity(view: View, layers: Sequence[str]) -> str:
 
 def _of_similarity(view: View) -> str:
     found = view.results.similarities
-    own = ablation.own_way(found)
+    own = ablation.own_variant(found)
     if len(found) == 1:
         share = view.separation(found[own])
         return f"A pixel of the object is more similar than one of the background in <b>{share:.1%}</b> of all pairs."
@@ -165,10 +165,10 @@ def saliency(view: View) -> str:
         if one.map is None:
             rows[label] = without_folders(one.error)
             continue
-        fit = [] if view.pair.thing is None else [f"{iou(one.map > 0.5, view.pair.thing):.2f}"]
+        fit = [] if view.pair.prompt_mask is None else [f"{iou(one.map > 0.5, view.pair.prompt_mask):.2f}"]
         rows[label] = [*fit, f"{view.iou(one):.2f}"]
         tiles.append((draw.spotlight(view.pair.prompt, one), f"{label}; answer's IoU {view.iou(one):.2f}"))
-    heads = ([] if view.pair.thing is None else ["its mask, IoU"]) + ["the answer, IoU"]
+    heads = ([] if view.pair.prompt_mask is None else ["its mask, IoU"]) + ["the answer, IoU"]
     text = _of_saliency(view, {name: view.iou(one) for name, one in found.items() if one.map is not None})
     return draw.message(text) + draw.figures(tiles) + draw.table(heads, rows, own=METHODS["own"])
 
@@ -204,7 +204,7 @@ def record(view: View, engine: str) -> dict[str, Any]:
     """The numbers as plain data."""
     results = view.results
 
-    def scored(found: Mapping[Any, Answer]) -> dict[str, Any]:
+    def scored(found: Mapping[Any, AblationResult]) -> dict[str, Any]:
         return {str(name): without_folders(one.error) or round(view.iou(one), 4) for name, one in found.items()}
 
     return {
@@ -213,7 +213,7 @@ def record(view: View, engine: str) -> dict[str, Any]:
         "found": results.own.found,
         "iou": round(view.iou(results.own), 4),
         "features": {
-            one.name: {"same": round(one.same, 4), "ground": round(one.ground, 4), "held": round(one.held, 4)}
+            one.name: {"same": round(one.same, 4), "background": round(one.background, 4), "held": round(one.held, 4)}
             for one in results.colours
         },
         "similarity": scored(results.similarities),
@@ -224,7 +224,7 @@ def record(view: View, engine: str) -> dict[str, Any]:
     }
 
 
-def _cells(view: View, found: Mapping[tuple[int, int], Answer]) -> str:
+def _cells(view: View, found: Mapping[tuple[int, int], AblationResult]) -> str:
     """A table of small images: K from row to row, c from column to column."""
     ks, clusters = sorted({k for k, _ in found}), sorted({c for _, c in found})
     head = "".join(f'<th scope="col">c {c}</th>' for c in clusters)
@@ -234,7 +234,7 @@ def _cells(view: View, found: Mapping[tuple[int, int], Answer]) -> str:
     return f'<table class="grid"><thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table>'
 
 
-def _cell(view: View, found: Mapping[tuple[int, int], Answer], numbers: tuple[int, int]) -> str:
+def _cell(view: View, found: Mapping[tuple[int, int], AblationResult], numbers: tuple[int, int]) -> str:
     if numbers not in found:
         return '<td class="none" title="c may not be above K">–</td>'
     one, own = found[numbers], numbers == view.results.setting

@@ -13,7 +13,7 @@ from PIL import Image
 
 from ipseg.core import viz
 from ipseg.core.types import ImageArray
-from ipseg.studies.ablation import Answer
+from ipseg.studies.ablation import AblationResult
 
 SMALL, LARGE = 320, 640  # pixels of the longer side, in a table and else
 
@@ -57,7 +57,7 @@ def message(text: str) -> str:
     return f'<div class="message" role="status">{text}</div>'
 
 
-def heat(image: ImageArray, answer: Answer) -> ImageArray:
+def heat(image: ImageArray, answer: AblationResult) -> ImageArray:
     """The similarity with the outline of the mask that came of it, and its points."""
     values = np.zeros(image.shape[:2], np.float32) if answer.map is None else answer.map
     canvas = np.array(viz.heat_map(image, values))
@@ -66,13 +66,13 @@ def heat(image: ImageArray, answer: Answer) -> ImageArray:
     return canvas
 
 
-def spotlight(image: ImageArray, answer: Answer) -> ImageArray:
+def spotlight(image: ImageArray, answer: AblationResult) -> ImageArray:
     """The prompt, bright where it counts as the object."""
     values = np.ones(image.shape[:2], np.float32) if answer.map is None else answer.map
     return viz.spotlight(image, values)
 
 
-def overlay(image: ImageArray, answer: Answer) -> ImageArray:
+def overlay(image: ImageArray, answer: AblationResult) -> ImageArray:
     """The mask, grey where the object counts as not found, and its points."""
     colour = viz.MASK if answer.found else viz.GUESS
     return viz.overlay(image, answer.mask, answer.points, colour=colour)

@@ -165,13 +165,13 @@ def _opened(
 
 def _ablation(pool: EnginePool, spec: EngineSpec, pair: Pair, report: Progress) -> Ablation:
     """Results for the example images alone are saved; those for a visitor's own images or masks never are."""
-    given = [part for part in (pair.prompt, pair.image, pair.thing, pair.truth) if part is not None]
+    given = [part for part in (pair.prompt, pair.image, pair.prompt_mask, pair.truth) if part is not None]
     shipped = {images.fingerprint(part) for part in given} <= _shipped()
     if not pool.loaded(spec):
         report(0.0, "models")
     engine = pool.engine(spec)
     with pool.looking():
-        return ablation.look(engine, pair, folder=store.folder("inside") if shipped else None, progress=report)
+        return ablation.compute(engine, pair, folder=store.folder("inside") if shipped else None, progress=report)
 
 
 @cache

@@ -172,7 +172,7 @@ def test_a_method_that_unpacks_without_a_bound_is_refused(pack, jpeg, one_messag
 
 
 def test_a_packed_size_that_is_a_lie_is_refused(pack, one_message):
-    """It would make a bomb look like a photograph."""
+    """It would give a zip bomb the ratio of a photograph."""
     path = pack({"a.bmp": bytes(64 * 2**20)})
     assert "100 times its size" in refused(one_message, path)
     assert "damaged" in refused(one_message, lied(path, 20, 60 * 2**20))

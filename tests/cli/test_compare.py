@@ -100,38 +100,38 @@ def test_a_method_takes_its_settings(files, capsys):
     assert "protocol" in capsys.readouterr().err
 
 
-def test_an_empty_truth_says_that_the_object_is_absent(desk, save, capsys):
-    save(desk / "empty.png", np.zeros((80, 100), np.uint8))
+def test_an_empty_truth_says_that_the_object_is_absent(files, save, capsys):
+    save(files / "empty.png", np.zeros((80, 100), np.uint8))
     given = ("prompt.png", "one.png", "two.png", "--truth", "one_mask.png", "empty.png", "--output", "o", "--json", "j")
     assert run(*given) == 0
     printed = capsys.readouterr().out
     assert printed.count("IoU ") == printed.count("absent by the truth") == 2
-    known, absent = json.loads((desk / "j").read_text())["pictures"]
+    known, absent = json.loads((files / "j").read_text())["images"]
     assert all(entry["iou"] > 0 and "truth" not in entry for entry in known["methods"])
     assert all(entry["iou"] is None and entry["truth"] == "absent" for entry in absent["methods"])
 
 
-def test_values_are_chosen_for_the_mask_and_for_the_truths(desk, save, make_scene, capsys):
+def test_values_are_chosen_for_the_mask_and_for_the_truths(files, save, make_scene, capsys):
     mask = make_scene(80, 100, (200, 30, 40), seed=1)[1]
     values = mask.astype(np.uint8) * 5
     values[:6, :6] = 9
-    save(desk / "labels.png", values)
+    save(files / "labels.png", values)
     given = ("prompt.png", "one.png", "--output", "o", "--json", "j", "--prompt-mask", "prompt_mask.png", "--truth")
     assert run(*given, "labels.png") == 1
     assert "labels.png has several objects, with the values 5 and 9" in capsys.readouterr().err
     assert run(*given, "labels.png", "--mask-value", "255", "--truth-value", "5") == 0
-    chosen = json.loads((desk / "j").read_text())["pictures"]
+    chosen = json.loads((files / "j").read_text())["images"]
     assert run(*given, "one_mask.png") == 0
-    plain = json.loads((desk / "j").read_text())["pictures"]
-    scores = [[entry["iou"] for entry in pictures[0]["methods"]] for pictures in (chosen, plain)]
+    plain = json.loads((files / "j").read_text())["images"]
+    scores = [[entry["iou"] for entry in images[0]["methods"]] for images in (chosen, plain)]
     assert scores[0] == scores[1]
 
 
-def test_what_was_assumed_of_a_mask_is_said(desk, capsys):
+def test_what_was_assumed_of_a_mask_is_said(files, capsys):
     exif = Image.Exif()
     exif[274] = 3
     for name in ("prompt", "one"):
-        Image.open(desk / f"{name}.png").transpose(Image.Transpose.ROTATE_180).save(desk / f"{name}.png", exif=exif)
+        Image.open(files / f"{name}.png").transpose(Image.Transpose.ROTATE_180).save(files / f"{name}.png", exif=exif)
     given = ("prompt.png", "one.png", "--prompt-mask", "prompt_mask.png", "--truth", "one_mask.png", "--output", "o")
     assert run(*given) == 0
     said = capsys.readouterr().err.splitlines()
@@ -140,7 +140,7 @@ def test_what_was_assumed_of_a_mask_is_said(desk, capsys):
 
 
 @pytest.mark.parametrize("value", ["-1", "red", "1.5", "0xred"])
-def test_a_mask_value_that_is_no_number(value, desk, capsys):
+def test_a_mask_value_that_is_no_number(value, files, capsys):
     with pytest.raises(SystemExit) as caught:
         run("prompt.png", "one.png", "--output", "o", f"--mask-value={value}")
     assert caught.value.code == 2

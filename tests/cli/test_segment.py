@@ -92,12 +92,12 @@ def test_the_threshold_decides(files, save):
 
 
 def test_overlay_and_json(files):
-    pictures = ("0.v1.png", "other.png")
-    assert run("prompt.png", *pictures, "--output", "out", "--overlay", "--json", "out.json") == 0
+    names = ("0.v1.png", "other.png")
+    assert run("prompt.png", *names, "--output", "out", "--overlay", "--json", "out.json") == 0
     assert images.open_image(files / "out/0.v1.overlay.png").shape == (40, 50, 3)
     assert images.open_image(files / "out/other.overlay.png").shape == (40, 50, 3)
     found, missing = json.loads((files / "out.json").read_text())
-    assert [found["image"], missing["image"]] == list(pictures)
+    assert [found["image"], missing["image"]] == list(names)
     assert (found["found"], missing["found"]) == (True, False)
     assert found["score"] > found["threshold"] == 0.5 > missing["score"] == 0
     assert found["positive_points"] == [[10.25, 20.5]]

@@ -1,4 +1,4 @@
-"""Inside the method: what each section computes, that an image is encoded once, and that results are kept."""
+"""The ablation: what each section computes, that an image is encoded once, and that results are cached."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ def counted(engine):
     class Describing:
         density = engine.features.density
 
-        def __call__(self, picture):
-            calls["features", named(picture).name] += 1
-            return engine.features(picture)
+        def __call__(self, image):
+            calls["features", named(image).name] += 1
+            return engine.features(image)
 
     class Encoding:
         accepts_prior, is_sam, predict = engine.segmenter.accepts_prior, False, engine.segmenter.predict
 
-        def encode(self, picture):
-            calls["encoding", named(picture).name] += 1
-            return engine.segmenter.encode(picture)
+        def encode(self, image):
+            calls["encoding", named(image).name] += 1
+            return engine.segmenter.encode(image)
 
     return replace(engine, features=Describing(), segmenter=Encoding()), calls
 
@@ -55,66 +55,66 @@ def counted(engine):
 def small_grid():
     """Four settings instead of fifteen."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ablation._ways, "KS", (8, 32))
-        patch.setattr(ablation._ways, "CLUSTERS", (2, 4))
+        patch.setattr(ablation._variants, "KS", (8, 32))
+        patch.setattr(ablation._variants, "CLUSTERS", (2, 4))
         yield
 
 
 @pytest.fixture(scope="module")
 def pair(make_scene) -> Pair:
-    prompt, thing = make_scene(seed=0)
+    prompt, prompt_mask = make_scene(seed=0)
     image, truth = make_scene(60, 56, seed=1)
-    return Pair(prompt, image, thing, truth)
+    return Pair(prompt, image, prompt_mask, truth)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("kept")
+    return tmp_path_factory.mktemp("cache")
 
 
 @pytest.fixture(scope="module")
 def seen(pair, folder):
-    """A look with the offline engine, and how often it encoded."""
+    """An ablation with the offline engine, and how often it encoded."""
     engine, calls = counted(ipseg.load("offline"))
-    return ablation.look(engine, pair, folder=folder), calls
+    return ablation.compute(engine, pair, folder=folder), calls
 
 
-def test_each_picture_is_encoded_once(seen):
+def test_each_image_is_encoded_once(seen):
     _, calls = seen
     assert len([key for key in calls if key[0] == "features"]) == 2
     assert set(calls.values()) == {1}
 
 
 def test_every_section_is_there(seen, pair):
-    look, _ = seen
+    result, _ = seen
     size = pair.image.shape[:2]
-    assert [one.name for one in look.colours] == ["texture"]
-    assert look.colours[0].prompt.shape == pair.prompt.shape
-    assert look.colours[0].image.shape == pair.image.shape
-    assert list(look.similarities) == ["cosine", "grounds", "prior"]
-    assert all(one.mask.shape == one.map.shape == size for one in look.similarities.values())
-    assert list(look.saliencies) == [OWN, *plugins.names("saliency"), TRUE]
-    assert look.detector == "boundary"
-    assert iou(look.own.mask, pair.truth) > 0.8
+    assert [one.name for one in result.colours] == ["texture"]
+    assert result.colours[0].prompt.shape == pair.prompt.shape
+    assert result.colours[0].image.shape == pair.image.shape
+    assert list(result.similarities) == ["cosine", "grounds", "prior"]
+    assert all(one.mask.shape == one.map.shape == size for one in result.similarities.values())
+    assert list(result.saliencies) == [OWN, *plugins.names("saliency"), TRUE]
+    assert result.detector == "boundary"
+    assert iou(result.own.mask, pair.truth) > 0.8
 
 
 def test_its_own_setting_is_its_own_answer(seen):
-    look, _ = seen
-    assert look.setting == (32, 4)
-    assert set(look.grid) == {(8, 2), (8, 4), (32, 2), (32, 4)}
-    for same in (look.grid[look.setting], look.similarities[ablation.own_way(look.similarities)]):
-        np.testing.assert_array_equal(same.mask, look.own.mask)
-        np.testing.assert_array_equal(same.points.positive, look.own.points.positive)
-    for (_, clusters), one in look.grid.items():
+    result, _ = seen
+    assert result.setting == (32, 4)
+    assert set(result.grid) == {(8, 2), (8, 4), (32, 2), (32, 4)}
+    for same in (result.grid[result.setting], result.similarities[ablation.own_variant(result.similarities)]):
+        np.testing.assert_array_equal(same.mask, result.own.mask)
+        np.testing.assert_array_equal(same.points.positive, result.own.points.positive)
+    for (_, clusters), one in result.grid.items():
         assert len(one.points.positive) <= clusters
 
 
-def test_saliency_is_what_the_prompt_is_told(seen, pair):
+def test_saliency_is_that_of_the_prompt(seen, pair):
     saw = seen[0].saliencies
     assert (saw["none"].map == 1).all()
-    np.testing.assert_array_equal(saw[TRUE].map > 0.5, pair.thing)
+    np.testing.assert_array_equal(saw[TRUE].map > 0.5, pair.prompt_mask)
     engine = ipseg.load("offline")
-    true = engine.segment(engine.prompt(pair.prompt, pair.thing), pair.image)
+    true = engine.segment(engine.prompt(pair.prompt, pair.prompt_mask), pair.image)
     np.testing.assert_array_equal(saw[TRUE].mask, true.mask)
 
 
@@ -126,10 +126,10 @@ def test_a_method_without_its_weights_says_so(seen, one_message):
     assert "TSDN" in absent.error
 
 
-def test_what_is_kept_is_not_computed_again(seen, pair, folder):
+def test_what_is_cached_is_not_computed_again(seen, pair, folder):
     first, _ = seen
     engine, calls = counted(ipseg.load("offline"))
-    again = ablation.look(engine, pair, folder=folder)
+    again = ablation.compute(engine, pair, folder=folder)
     assert not calls
     np.testing.assert_array_equal(first.own.mask, again.own.mask)
     np.testing.assert_array_equal(first.colours[0].image, again.colours[0].image)
@@ -139,7 +139,7 @@ def test_what_is_kept_is_not_computed_again(seen, pair, folder):
         np.testing.assert_allclose(one.map, again.similarities[name].map, atol=1e-2)
 
 
-def test_other_settings_and_pictures_are_kept_apart(seen, pair, folder):
+def test_other_settings_and_images_are_cached_apart(seen, pair, folder):
     before = set(folder.iterdir())
     assert all(
         one.error or any(f"saliency-{name}." in file.name for file in before) or name == OWN
@@ -148,10 +148,10 @@ def test_other_settings_and_pictures_are_kept_apart(seen, pair, folder):
     assert not seen[0].saliencies["tsdn"].error or not any("tsdn" in file.name for file in before)
     engine = ipseg.load("offline")
     engine = replace(engine, config=replace(engine.config, k=8))
-    look = ablation.look(engine, Pair(pair.prompt, pair.image), folder=folder)
+    result = ablation.compute(engine, Pair(pair.prompt, pair.image), folder=folder)
     assert len(set(folder.iterdir()) - before) == len(before) - 1
-    assert look.setting == (8, 4)
-    assert TRUE not in look.saliencies  # there is no truth to be told
+    assert result.setting == (8, 4)
+    assert TRUE not in result.saliencies  # there is no ground truth
 
 
 def test_damaged_files_count_as_not_there(tmp_path):
@@ -178,28 +178,28 @@ def test_fused_products_are_the_sum_of_cosines():
     np.testing.assert_allclose(fused @ fused[1, 2], similarity.fuse(cell, (one, other), shares), atol=1e-5)
 
 
-def test_cells_alike_have_like_colours_in_both_pictures():
+def test_cells_alike_have_like_colours_in_both_images():
     values = np.zeros((*FRAME.grid, 4), np.float32)
     values[:, :2], values[:, 2:4], values[:, 4:] = (1, 0, 0, 0), (0, 1, 0, 0), (0, 0, 1, 0)
     one, other = FeatureMap("a", values, FRAME), FeatureMap("a", values[:, ::-1].copy(), FRAME)
-    thing = np.zeros(FRAME.grid, bool)
-    thing[:, :2] = True
+    prompt_mask = np.zeros(FRAME.grid, bool)
+    prompt_mask[:, :2] = True
     found = np.zeros(FRAME.image_size, bool)
     found[:, 20:] = True
-    made = layers.coloured(one, other, thing, found)
+    made = layers.coloured(one, other, prompt_mask, found)
     np.testing.assert_array_equal(made.prompt[:, 2], made.image[:, -3])
     assert len(np.unique(made.prompt[10, [2, 14, 27]], axis=0)) == 3
-    assert (made.held, made.same, made.ground) == pytest.approx((1, 1, 0), abs=1e-5)
+    assert (made.held, made.same, made.background) == pytest.approx((1, 1, 0), abs=1e-5)
 
 
 @pytest.mark.parametrize("channels", [1, 2])
 def test_few_channels_and_flat_features_are_colours_too(channels):
-    thing, found = np.ones(FRAME.grid, bool), np.zeros(FRAME.image_size, bool)
+    prompt_mask, found = np.ones(FRAME.grid, bool), np.zeros(FRAME.image_size, bool)
     flat = FeatureMap("a", np.ones((*FRAME.grid, channels), np.float32), FRAME)
     for layer in (feature_map("a", channels), flat):
-        made = layers.coloured(layer, layer, thing, found)
+        made = layers.coloured(layer, layer, prompt_mask, found)
         assert made.image.shape == (*FRAME.image_size, 3)
-        assert np.isfinite([made.held, made.same, made.ground]).all()
+        assert np.isfinite([made.held, made.same, made.background]).all()
 
 
 def test_separation_is_the_share_of_pairs_in_order():
@@ -218,7 +218,7 @@ def test_variants_of_an_engine_with_stable_diffusion():
     assert found["sd"] == {name: shares[name] for name in ("s3", "s4", "s5")}
     assert {"s3", "s4", "s5"} <= set(found)
     assert "dinov2" not in found  # it is what is left without Stable Diffusion
-    assert ablation.own_way(found) == "with sd"
+    assert ablation.own_variant(found) == "with sd"
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,7 @@ def test_variants_of_an_engine_with_stable_diffusion():
 def test_variants_of_other_engines(shares, names, expected):
     found = Cosine(Settings(shares)).variants(names)
     assert list(found) == expected
-    assert ablation.own_way(found) == expected[0]
+    assert ablation.own_variant(found) == expected[0]
 
 
 def test_the_grid_holds_the_methods_own_numbers():
@@ -269,11 +269,11 @@ def networked(small_models, monkeypatch):
 
 def test_stable_diffusion_and_an_engine_in_a_worker(networked):
     plain, lent, spaces = networked
-    prompt, thing = scene("prompt", 75, 101)
+    prompt, prompt_mask = scene("prompt", 75, 101)
     image, truth = scene("input", 120, 83)
-    pair = Pair(prompt, image, thing, truth)
+    pair = Pair(prompt, image, prompt_mask, truth)
     engine, calls = counted(plain)
-    one, other = ablation.look(engine, pair), ablation.look(lent, pair)
+    one, other = ablation.compute(engine, pair), ablation.compute(lent, pair)
     assert max(calls.values()) == 1
     assert one.colours[0].name == "fused"
     assert {each.name for each in one.colours} == {"fused", "dinov2", "s3", "s4", "s5"}
@@ -292,10 +292,10 @@ def test_stable_diffusion_and_an_engine_in_a_worker(networked):
     np.testing.assert_array_equal(one.grid[one.setting].mask, one.own.mask)
     assert type(other.similarities["sd"].map) is np.ndarray
     assert len(spaces.calls) <= 9
-    told = _ablation.Told(other, pair)
-    said = _ablation.similarity(told, [each.name for each in other.colours])
-    assert "“With SD”, which the engine uses, answers" in said
-    assert "than “Without SD”" in said or "as “Without SD”" in said
-    assert "no “with and without Stable Diffusion”" not in said
-    assert _ablation.features(told).count("<figure>") == 2 * (1 + len(other.colours))
-    assert len(ablation.look(lent, pair).grid) == len(one.grid)
+    view = _ablation.View(other, pair)
+    text = _ablation.similarity(view, [each.name for each in other.colours])
+    assert "“With SD”, which the engine uses, answers" in text
+    assert "than “Without SD”" in text or "as “Without SD”" in text
+    assert "no “with and without Stable Diffusion”" not in text
+    assert _ablation.features(view).count("<figure>") == 2 * (1 + len(other.colours))
+    assert len(ablation.compute(lent, pair).grid) == len(one.grid)

@@ -19,27 +19,29 @@ def engine():
 
 
 @pytest.fixture
-def pictures(make_scene):
-    (prompt, thing), (one, truth), (other, _) = (make_scene(*SIZE, (200, 30, 40), seed=seed) for seed in range(3))
-    return prompt, thing, one, truth, other
+def scenes(make_scene):
+    (prompt, prompt_mask), (one, truth), (other, _) = (make_scene(*SIZE, (200, 30, 40), seed=seed) for seed in range(3))
+    return prompt, prompt_mask, one, truth, other
 
 
-def test_every_method_answers_every_picture(engine, pictures):
-    prompt, thing, one, truth, other = pictures
-    told = []
-    prepared = comparison.prepare(engine, ["ipseg", "persam"], prompt, thing, progress=lambda *now: told.append(now))
-    found = list(comparison.compare(prepared, [one, other], [truth, None], progress=lambda *now: told.append(now)))
+def test_every_method_answers_every_image(engine, scenes):
+    prompt, prompt_mask, one, truth, other = scenes
+    reports = []
+    prepared = comparison.prepare(
+        engine, ["ipseg", "persam"], prompt, prompt_mask, progress=lambda *now: reports.append(now)
+    )
+    found = list(comparison.compare(prepared, [one, other], [truth, None], progress=lambda *now: reports.append(now)))
     assert [[entry.method for entry in each.entries] for each in found] == [["ipseg", "persam"]] * 2
     assert all(entry.mask_source == "given" for each in found for entry in each.entries)
     first, second = found[0].entries
     assert first.iou == pytest.approx(comparison.iou(first.result.mask, truth))
     assert found[1].entries[0].iou is None
     assert found[0].agreement == {("ipseg", "persam"): comparison.iou(first.result.mask, second.result.mask)}
-    assert all(0 <= share <= 1 for share, _ in told)
+    assert all(0 <= share <= 1 for share, _ in reports)
 
 
-def test_without_a_mask_all_take_the_one_that_ipseg_uses(engine, pictures):
-    prompt, _, one, *_ = pictures
+def test_without_a_mask_all_take_the_one_that_ipseg_uses(engine, scenes):
+    prompt, _, one, *_ = scenes
     prepared = comparison.prepare(engine, ["ipseg", "persam", "matcher_z"], prompt)
     assert {method.mask_source for method in prepared} == {"saliency"}
     ours, theirs = prepared[0].prompt.views[0].saliency > 0.5, prepared[1].prompt.mask
@@ -48,9 +50,9 @@ def test_without_a_mask_all_take_the_one_that_ipseg_uses(engine, pictures):
     assert len(found.answered) == 3
 
 
-def test_who_cannot_answer_says_why_and_the_others_go_on(engine, pictures):
-    prompt, thing, one, *_ = pictures
-    prepared = comparison.prepare(engine, ["ipseg", "persam_f", "groupvit"], prompt, thing)
+def test_who_cannot_answer_says_why_and_the_others_go_on(engine, scenes):
+    prompt, prompt_mask, one, *_ = scenes
+    prepared = comparison.prepare(engine, ["ipseg", "persam_f", "groupvit"], prompt, prompt_mask)
     (found,) = comparison.compare(prepared, [one])
     assert [entry.method for entry in found.answered] == ["ipseg"]
     assert "Segment Anything" in found.entries[1].error
@@ -58,11 +60,11 @@ def test_who_cannot_answer_says_why_and_the_others_go_on(engine, pictures):
     assert found.entries[1].record() == {"method": "persam_f", "label": "PerSAM-F", "error": found.entries[1].error}
 
 
-def test_a_record_is_plain_data(engine, pictures):
+def test_a_record_is_plain_data(engine, scenes):
     import json
 
-    prompt, thing, one, truth, _ = pictures
-    (found,) = comparison.compare(comparison.prepare(engine, ["ipseg", "persam"], prompt, thing), [one], [truth])
+    prompt, prompt_mask, one, truth, _ = scenes
+    (found,) = comparison.compare(comparison.prepare(engine, ["ipseg", "persam"], prompt, prompt_mask), [one], [truth])
     record = json.loads(json.dumps([entry.record() for entry in found.entries]))
     assert record[1]["label"] == "PerSAM (on the engine's parts)"
     assert set(record[0]) == {
@@ -72,7 +74,7 @@ def test_a_record_is_plain_data(engine, pictures):
 
 
 @pytest.mark.parametrize(
-    ("names", "sentence"),
+    ("names", "message"),
     [
         (["ipseg"], "two or more different methods"),
         (["ipseg", "ipseg"], "two or more different methods"),
@@ -80,16 +82,16 @@ def test_a_record_is_plain_data(engine, pictures):
         (["ipseg", "magic"], 'no method "magic"'),
     ],
 )
-def test_what_is_no_comparison_is_one_sentence(engine, pictures, names, sentence, one_message):
-    with pytest.raises(SettingError, match=sentence) as caught:
-        comparison.prepare(engine, names, pictures[0])
+def test_what_is_no_comparison_is_one_message(engine, scenes, names, message, one_message):
+    with pytest.raises(SettingError, match=message) as caught:
+        comparison.prepare(engine, names, scenes[0])
     one_message(str(caught.value))
 
 
-def test_settings_reach_their_method(engine, pictures):
-    prompt, thing, *_ = pictures
+def test_settings_reach_their_method(engine, scenes):
+    prompt, prompt_mask, *_ = scenes
     entered = comparison.prepare(
-        engine, ["ipseg", "matcher"], prompt, thing, settings={"matcher": {"protocol": "none"}}
+        engine, ["ipseg", "matcher"], prompt, prompt_mask, settings={"matcher": {"protocol": "none"}}
     )
     assert "protocol" in entered[1].error
     with pytest.raises(MaskError, match="same size"):

@@ -1,7 +1,7 @@
-"""What happens inside the method on one pair: features, similarity, saliency, and the numbers K and c.
+"""An ablation of the method on one pair of images: features, similarity, saliency, K and c.
 
 After Fig. 4 (features as colours), Fig. 5 and 8 with Table 3 (similarity with and without Stable Diffusion), Table 6
-(what hides the ground of the prompt) and Table 4 (K and c). Each image is encoded once.
+(saliency methods, which mask the background of the prompt) and Table 4 (K and c). Each image is encoded once.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from ipseg.core.types import InputError, Mask, Progress
 from ipseg.engine.protocol import Engine
 from ipseg.evaluation.predict import decides
 from ipseg.method.encodings import named
-from ipseg.studies.ablation import _layers, _ways
-from ipseg.studies.ablation._answers import Answer, answer, none, packed, unpacked
+from ipseg.studies.ablation import _layers, _variants
 from ipseg.studies.ablation._layers import FUSED, Colours, separation
-from ipseg.studies.ablation._ways import CLUSTERS, KS, TRUE, Pair, own_way, settings
+from ipseg.studies.ablation._results import AblationResult, none, packed, summarise, unpacked
+from ipseg.studies.ablation._variants import CLUSTERS, KS, TRUE, Pair, own_variant, settings
 
 __all__ = [
     "CLUSTERS",
@@ -32,70 +32,73 @@ __all__ = [
     "OWN",
     "TRUE",
     "Ablation",
-    "Answer",
+    "AblationResult",
     "Colours",
     "Pair",
-    "look",
-    "own_way",
+    "compute",
+    "own_variant",
     "separation",
     "settings",
 ]  # fmt: skip
 
 OWN = "own"  # the engine's own saliency
-Once = Callable[[str, Callable[[], Arrays]], Arrays]
+Cached = Callable[[str, Callable[[], Arrays]], Arrays]
 
 
 @dataclass(frozen=True)
 class Ablation:
-    """What was seen, step by step."""
+    """The results of each step's variants for one pair."""
 
-    own: Answer  # with everything as the engine has it
+    own: AblationResult  # with the engine's own settings
     colours: tuple[Colours, ...]  # of each feature layer, and of all fused where there are several
-    similarities: Mapping[str, Answer]  # by the names of the scorer's variants; :func:`own_way` is the engine's own
-    saliencies: Mapping[str, Answer]  # OWN first, then by the methods' names, then TRUE where that is known
-    grid: Mapping[tuple[int, int], Answer]  # by (K, c)
+    similarities: Mapping[str, AblationResult]  # by scorer variant; :func:`own_variant` names the engine's
+    saliencies: Mapping[str, AblationResult]  # OWN first, then by the methods' names, then TRUE where that is known
+    grid: Mapping[tuple[int, int], AblationResult]  # by (K, c)
     setting: tuple[int, int]  # the engine's own K and c
     detector: str  # the engine's own saliency method
 
 
-def look(engine: Engine, pair: Pair, *, folder: Path | None = None, progress: Progress | None = None) -> Ablation:
-    """Everything about one pair; what ``folder`` holds of it is read instead. Raises as the engine does."""
-    report, once = progress or (lambda share, step: None), _keeper(engine, pair, folder)
+def compute(engine: Engine, pair: Pair, *, folder: Path | None = None, progress: Progress | None = None) -> Ablation:
+    """Compute every variant for one pair, or read it from the cache in ``folder``; None for no cache.
+
+    Raises what ``engine.prompt`` and ``engine.segment`` raise.
+    """
+    report, cached = progress or (lambda share, step: None), _cached(engine, pair, folder)
 
     def masks(share: float, step: str) -> None:
         report(0.5 + 0.5 * share, step)
 
     report(0.02, "prompt")
-    own = unpacked(once("own", lambda: _segmented(engine, pair)))[OWN]
+    own = unpacked(cached("own", lambda: _segmented(engine, pair)))[OWN]
     report(0.2, "features")
-    colours = _layers.unpacked(once("features", lambda: _colours(engine, pair, own.mask)))
+    colours = _layers.unpacked(cached("features", lambda: _colours(engine, pair, own.mask)))
     report(0.25, "similarity")
-    alike = unpacked(once("similarity", lambda: _apply(engine, pair, _ways.similarities)))
+    alike = unpacked(cached("similarity", lambda: _apply(engine, pair, _variants.similarities)))
     report(0.35, "saliency")
-    saw = {OWN: own, **dict(_saliencies(engine, pair, once))}
-    grid = _grid(once("grid", lambda: _apply(engine, pair, _ways.grid, progress=masks)))
+    saw = {OWN: own, **dict(_saliencies(engine, pair, cached))}
+    grid = _grid(cached("grid", lambda: _apply(engine, pair, _variants.grid, progress=masks)))
     return Ablation(own, colours, alike, saw, grid, (engine.config.k, engine.config.clusters), _detector(engine))
 
 
-def _grid(arrays: Arrays) -> dict[tuple[int, int], Answer]:
+def _grid(arrays: Arrays) -> dict[tuple[int, int], AblationResult]:
     found = {tuple(map(int, name.split())): each for name, each in unpacked(arrays).items()}
     return {(k, clusters): each for (k, clusters), each in found.items()}
 
 
 def _segmented(engine: Engine, pair: Pair) -> Arrays:
     prompt = engine.prompt(pair.prompt)
-    return packed({OWN: answer(engine.segment(prompt, pair.image), prompt.views[0].saliency)})
+    return packed({OWN: summarise(engine.segment(prompt, pair.image), prompt.views[0].saliency)})
 
 
 def _colours(engine: Engine, pair: Pair, found: Mask) -> Arrays:
-    one, other = (engine.encodings.features(named(picture)) for picture in (pair.prompt, pair.image))
+    one, other = (engine.encodings.features(named(image)) for image in (pair.prompt, pair.image))
     seen = list(zip(one, other, strict=True))
     if len(seen) > 1:
         shares = engine.scorer.layer_weights([layer.name for layer in one])
         seen.insert(0, (_layers.fused(one, shares), _layers.fused(other, shares)))
-    thing = engine.prompt(pair.prompt, pair.thing).views[0].cells
+    cells = engine.prompt(pair.prompt, pair.prompt_mask).views[0].cells
     where = found if pair.truth is None else pair.truth
-    return _layers.packed([_layers.coloured(*both, thing, where) for both in seen])
+    return _layers.packed([_layers.coloured(*both, cells, where) for both in seen])
 
 
 def _apply(
@@ -105,14 +108,14 @@ def _apply(
     return engine.apply([named(pair.prompt), named(pair.image)], step, pair, *given, progress=progress)
 
 
-def _saliencies(engine: Engine, pair: Pair, once: Once) -> Iterator[tuple[str, Answer]]:
-    """Every other way to hide the prompt's background; a method that cannot look takes its message."""
+def _saliencies(engine: Engine, pair: Pair, cached: Cached) -> Iterator[tuple[str, AblationResult]]:
+    """The results by every other saliency method; a method that fails gives its error message."""
     names = [name for name in plugins.names("saliency") if engine.config.consensus or name != _detector(engine)]
-    for name in [*names, *([TRUE] if pair.thing is not None else [])]:
+    for name in [*names, *([TRUE] if pair.prompt_mask is not None else [])]:
         try:
             for needed in weights.serving(name):
                 weights.locate(needed)
-            found = once(f"saliency-{name}", partial(_apply, engine, pair, _ways.hidden, name))
+            found = cached(f"saliency-{name}", partial(_apply, engine, pair, _variants.hidden, name))
             yield name, unpacked(found)[name]
         except InputError as error:
             yield name, none(str(error))
@@ -124,14 +127,14 @@ def _detector(engine: Engine) -> str:
     return str(next(iter(engine.info.record.get("saliency", ())), ""))
 
 
-def _keeper(engine: Engine, pair: Pair, folder: Path | None) -> Once:
-    """What computes a part of a look, or reads it where there is a folder that holds it."""
+def _cached(engine: Engine, pair: Pair, folder: Path | None) -> Cached:
+    """A function that computes a named part of the ablation, or reads it from the cache in ``folder``."""
     if folder is None:
         return lambda part, compute: compute()
     digest = hashlib.blake2b(decides(engine), digest_size=16)
-    digest.update(images.fingerprint(pair.prompt, pair.image, pair.thing, pair.truth).encode())
+    digest.update(images.fingerprint(pair.prompt, pair.image, pair.prompt_mask, pair.truth).encode())
 
-    def once(part: str, compute: Callable[[], Arrays]) -> Arrays:
+    def cached(part: str, compute: Callable[[], Arrays]) -> Arrays:
         path = folder / f"{digest.hexdigest()}-{part}.npz"
         found = store.load(path)
         if not found:
@@ -139,4 +142,4 @@ def _keeper(engine: Engine, pair: Pair, folder: Path | None) -> Once:
             store.save(path, found)
         return found
 
-    return once
+    return cached

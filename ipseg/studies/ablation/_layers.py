@@ -1,4 +1,4 @@
-"""Feature layers as colours (Fig. 4), and how well they tell an object from its background."""
+"""Feature layers as colours (Fig. 4), and how well they separate an object from its background."""
 
 from __future__ import annotations
 
@@ -24,26 +24,27 @@ class Colours:
     name: str
     prompt: ImageArray
     image: ImageArray
-    held: float  # share of the layer's variance that the three colours hold, in [0, 1]
+    held: float  # share of the layer's variance in the three components, in [0, 1]
     same: float  # cosine of the object's mean features in the two images
-    ground: float  # cosine of the object's mean features in the prompt and the ground's in the other image
+    background: float  # cosine of the object's mean features in the prompt and the background's in the other image
 
 
-def coloured(prompt: FeatureMap, image: FeatureMap, thing: NDArray[np.bool_], found: Mask) -> Colours:
+def coloured(prompt: FeatureMap, image: FeatureMap, object_cells: NDArray[np.bool_], found: Mask) -> Colours:
     """The first three principal components over both images as red, green and blue; the padding takes no part.
 
-    ``thing`` (rows, columns) bool are the cells of the object in the prompt, ``found`` (H, W) bool is it in the image.
+    ``object_cells`` (rows, columns) bool are the object's cells in the prompt, ``found`` (H, W) bool its mask in
+    the image.
     """
     maps = (prompt, image)
     values = [similarity.to_numpy(layer.values) for layer in maps]
     insides = [each[geometry.cells_inside(layer.frame)] for each, layer in zip(values, maps, strict=True)]
     planes, held = _components(np.concatenate(insides), values)
-    pictures = [_picture(each, layer) for each, layer in zip(planes, maps, strict=True)]
+    images = [_as_image(each, layer) for each, layer in zip(planes, maps, strict=True)]
     where = geometry.to_cells(found.astype(np.float32), image.frame) > 0.5
     there = geometry.cells_inside(image.frame)
-    own = _mean(values[0], thing)
-    same, ground = (_cosine(own, _mean(values[1], each & there)) for each in (where, ~where))
-    return Colours(prompt.name, pictures[0], pictures[1], held, same, ground)
+    own = _mean(values[0], object_cells)
+    same, background = (_cosine(own, _mean(values[1], each & there)) for each in (where, ~where))
+    return Colours(prompt.name, images[0], images[1], held, same, background)
 
 
 def _components(
@@ -56,7 +57,7 @@ def _components(
     from sklearn.decomposition import PCA
 
     total = float(cells.var(axis=0, ddof=1).sum()) if len(cells) > 1 else 0.0
-    if total < 1e-9:  # all alike: one grey
+    if total < 1e-9:  # constant features: one grey
         return [np.full((*each.shape[:2], 1), 0.5, np.float32) for each in values], 1.0
     count = min(3, *cells.shape)
     fitted = PCA(count, svd_solver="randomized" if min(cells.shape) > 8 else "full", random_state=0)
@@ -80,7 +81,10 @@ def fused(features: Sequence[FeatureMap], weights: Mapping[str, float]) -> Featu
 
 
 def separation(values: NDArray[np.float32], mask: Mask) -> float:
-    """How often a pixel of the object is above one of the ground, in [0, 1]; a tie counts half, no side at all too."""
+    """The area under the ROC curve of ``values`` (H, W) for ``mask``: object against background, ties half, in [0, 1].
+
+    0.5 where the mask is empty or full.
+    """
     from scipy.stats import rankdata
 
     inside = int(mask.sum())
@@ -91,7 +95,7 @@ def separation(values: NDArray[np.float32], mask: Mask) -> float:
     return float(above / (inside * outside))
 
 
-def _picture(colours: NDArray[np.float32], layer: FeatureMap) -> ImageArray:
+def _as_image(colours: NDArray[np.float32], layer: FeatureMap) -> ImageArray:
     planes = [geometry.to_image(plane, layer.frame) for plane in np.moveaxis(colours, 2, 0)]
     planes += [planes[-1]] * (3 - len(planes))
     return np.rint(np.dstack(planes) * 255).astype(np.uint8)
@@ -106,16 +110,16 @@ def _cosine(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
 
 
 def packed(seen: Sequence[Colours]) -> Arrays:
-    """{layer/part: array}, so that they can be kept on disk."""
+    """{layer/part: array}, to be cached on disk."""
     arrays: dict[str, NDArray[Any]] = {}
     for one in seen:
         arrays |= {f"{one.name}/prompt": one.prompt, f"{one.name}/image": one.image}
-        arrays[f"{one.name}/numbers"] = np.array([one.held, one.same, one.ground])
+        arrays[f"{one.name}/numbers"] = np.array([one.held, one.same, one.background])
     return arrays
 
 
 def unpacked(arrays: Arrays) -> tuple[Colours, ...]:
-    """What :func:`packed` packed."""
+    """The inverse of :func:`packed`."""
     names = dict.fromkeys(key.rpartition("/")[0] for key in arrays)
     return tuple(
         Colours(name, arrays[f"{name}/prompt"], arrays[f"{name}/image"], *map(float, arrays[f"{name}/numbers"]))

@@ -1,4 +1,4 @@
-"""Answers as arrays, so that they can be kept on disk and sent between processes."""
+"""Results as arrays, to be cached on disk and sent between processes."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from ipseg.core.types import Mask, Points
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What one setting answers, and the map that it answers from."""
+class AblationResult:
+    """The mask of one variant, and the map that it was computed from."""
 
     mask: Mask
     found: bool
     points: Points
     map: NDArray[np.float32] | None = None  # (H, W): a similarity of the image, or a saliency of the prompt
-    error: str = ""  # why there is none, in a message; the mask is empty then
+    error: str = ""  # the error message of a variant that failed; its mask is empty
 
 
-def answer(result: Result, shown: NDArray[np.float32] | None = None) -> Answer:
-    """What of a result is kept, and the map that it was made from."""
-    return Answer(result.mask, result.found, result.points, shown)
+def summarise(result: Result, shown: NDArray[np.float32] | None = None) -> AblationResult:
+    """The part of a result that is cached, with the map that it was computed from."""
+    return AblationResult(result.mask, result.found, result.points, shown)
 
 
-def packed(found: Mapping[str, Answer]) -> Arrays:
+def packed(found: Mapping[str, AblationResult]) -> Arrays:
     """{name/part: array}."""
     arrays: dict[str, NDArray[Any]] = {}
     for name, one in found.items():
@@ -41,20 +41,22 @@ def packed(found: Mapping[str, Answer]) -> Arrays:
     return arrays
 
 
-def unpacked(arrays: Arrays) -> dict[str, Answer]:
-    """What :func:`packed` packed."""
+def unpacked(arrays: Arrays) -> dict[str, AblationResult]:
+    """The inverse of :func:`packed`."""
     found = {}
     for name in dict.fromkeys(key.rpartition("/")[0] for key in arrays):
-        mask, told, positive, negative = (
+        mask, found_flag, positive, negative = (
             arrays[f"{name}/{part}"] for part in ("mask", "found", "positive", "negative")
         )
         shown = arrays.get(f"{name}/map")
         points = Points(positive, negative)
-        found[name] = Answer(mask, bool(told), points, None if shown is None else shown.astype(np.float32))
+        found[name] = AblationResult(
+            mask, bool(found_flag), points, None if shown is None else shown.astype(np.float32)
+        )
     return found
 
 
-def none(error: str) -> Answer:
-    """The place of an answer that there is none of."""
+def none(error: str) -> AblationResult:
+    """The result of a variant that failed: an empty mask, no points, and the error message."""
     nothing = np.empty((0, 2), np.float32)
-    return Answer(np.zeros((0, 0), bool), False, Points(nothing, nothing), None, error)
+    return AblationResult(np.zeros((0, 0), bool), False, Points(nothing, nothing), None, error)

@@ -1,4 +1,4 @@
-"""One pair answered in many ways: other similarities, other numbers, other saliency; done where the networks are."""
+"""Variants of the method on one pair: other scorers, K and c, saliency methods; run on the device of the networks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ipseg.method import refinement
 from ipseg.method.config import IPSegConfig
 from ipseg.method.encodings import Named, named
 from ipseg.method.pipeline import IPSeg
-from ipseg.studies.ablation._answers import Answer, answer, packed
+from ipseg.studies.ablation._results import AblationResult, packed, summarise
 
 KS = (8, 16, 32, 64)  # of Table 4
 CLUSTERS = (2, 4, 8, 16)
@@ -29,23 +29,23 @@ class Pair:
 
     prompt: ImageArray
     image: ImageArray
-    thing: Mask | None = None  # in the prompt
+    prompt_mask: Mask | None = None  # in the prompt
     truth: Mask | None = None  # in the image
 
 
-def own_way(found: Mapping[str, Any]) -> str:
+def own_variant(found: Mapping[str, Any]) -> str:
     """The name of the engine's own scorer among its variants."""
     return next((name for name in ("prior", "with sd", "fused") if name in found), next(iter(found)))
 
 
 def settings(method: IPSegConfig) -> list[tuple[int, int]]:
-    """The (K, c) of the grid, the method's own among them, K the slower."""
+    """The (K, c) of the grid, the configured pair among them; K varies slowest."""
     ks, clusters = sorted({*KS, method.k}), sorted({*CLUSTERS, method.clusters})
     return [(k, c) for k in ks for c in clusters if c <= k]
 
 
 def similarities(engine: IPSeg, pair: Pair, progress: Progress | None = None) -> Arrays:
-    """The answers by each of the scorer's variants, each with its similarity."""
+    """The result of each of the scorer's variants, with its similarity map."""
     names = [layer.name for layer in engine.encodings.features(named(pair.image))]
     needs_log_odds = refinement.named(engine.config.refinement).needs_prior
     found = {}
@@ -56,41 +56,41 @@ def similarities(engine: IPSeg, pair: Pair, progress: Progress | None = None) ->
             found[name] = _halved(other, prompt, pair.image)
             continue
         result = other.segment(prompt, pair.image)
-        found[name] = answer(result, result.similarity_map())
+        found[name] = summarise(result, result.similarity_map())
     return packed(found)
 
 
-def _halved(engine: IPSeg, prompt: Prompt, image: ImageArray) -> Answer:
-    """A similarity that the engine's refinement cannot take, cut in two by Otsu's threshold."""
+def _halved(engine: IPSeg, prompt: Prompt, image: ImageArray) -> AblationResult:
+    """A similarity that the engine's refinement cannot take, cut by Otsu's threshold."""
     from skimage.filters import threshold_otsu
 
-    points, likeness = engine.choose_points(prompt, image)
-    shown = geometry.to_image(likeness.values, likeness.frame)
+    points, similarity = engine.choose_points(prompt, image)
+    shown = geometry.to_image(similarity.values, similarity.frame)
     mask = shown > threshold_otsu(shown) if np.ptp(shown) > 0 else np.zeros(shown.shape, bool)
-    return Answer(mask, bool(mask.any()), points, shown)
+    return AblationResult(mask, bool(mask.any()), points, shown)
 
 
 def grid(engine: IPSeg, pair: Pair, progress: Progress | None = None) -> Arrays:
-    """The answers by K and c."""
+    """The results by K and c."""
     prompt, found, asked = engine.prompt(pair.prompt), {}, settings(engine.config)
     for done, (k, clusters) in enumerate(asked):
         if progress:
             progress(done / len(asked), "mask")
-        found[f"{k} {clusters}"] = answer(engine.segment(prompt, pair.image, k=k, clusters=clusters))
+        found[f"{k} {clusters}"] = summarise(engine.segment(prompt, pair.image, k=k, clusters=clusters))
     return packed(found)
 
 
 def hidden(engine: IPSeg, pair: Pair, name: str, progress: Progress | None = None) -> Arrays:
-    """The answer when another saliency method, or the true mask, says what of the prompt is the object."""
+    """The result with another saliency method, or the true mask, for the prompt's object."""
     seen = named(pair.prompt)
-    if name == TRUE and pair.thing is not None:
-        shown = pair.thing.astype(np.float32)
+    if name == TRUE and pair.prompt_mask is not None:
+        shown = pair.prompt_mask.astype(np.float32)
     else:
-        shown = engine.encodings.keep(f"saliency {name}", seen, lambda: _look(engine, name, seen))
+        shown = engine.encodings.keep(f"saliency {name}", seen, lambda: _saliency_map(engine, name, seen))
     prompt = engine.prompt_of([engine.view(seen, shown)])
-    return packed({name: answer(engine.segment(prompt, pair.image), shown)})
+    return packed({name: summarise(engine.segment(prompt, pair.image), shown)})
 
 
-def _look(engine: IPSeg, name: str, picture: Named) -> NDArray[np.float32]:
+def _saliency_map(engine: IPSeg, name: str, image: Named) -> NDArray[np.float32]:
     method: SaliencyMethod = plugins.build("saliency", name, placement=engine.info.placement)
-    return method(picture.pixels, lambda: engine.encodings.features(picture))
+    return method(image.pixels, lambda: engine.encodings.features(image))
