@@ -17,13 +17,13 @@ from ipseg.core import viz
 from ipseg.core.result import Result
 from ipseg.core.types import ImageArray, Prompt
 from ipseg.ui._pool import STEPS, as_file, as_jpeg, shown
-from ipseg.ui._questions import Clicks, Seen, as_points
+from ipseg.ui._questions import Clicks, SavedResult, as_points
 
 WAITING = '<div class="waiting">Give an image of the object and an image to search, or press an example.</div>'
 
 
 def verdict(
-    prompt: Prompt, result: Result, engine: str, seconds: float, seen: Sequence[Seen] = (), which: int = 0
+    prompt: Prompt, result: Result, engine: str, seconds: float, seen: Sequence[SavedResult] = (), which: int = 0
 ) -> str:
     """Found or not, said plainly, and by whom, as HTML. ``seen``: the answers for all images."""
     took = f"{seconds:.1f} s, engine {html.escape(engine)}"
@@ -48,7 +48,7 @@ def verdict(
     )
 
 
-def _of_several(seen: Sequence[Seen], which: int) -> str:
+def _of_several(seen: Sequence[SavedResult], which: int) -> str:
     if len(seen) < 2:
         return ""
     found = sum(one.found for one in seen)
@@ -88,7 +88,7 @@ def numbered(result: Result, asked: bool) -> Any:
     return gr.Image(value=shown(result.overlay_instances()), label=f"All of them: {count or 'none'}", visible=True)
 
 
-def keep(name: str, result: Result, clicks: Clicks, all_instances: bool, gallery: gr.Gallery) -> Seen:
+def save(name: str, result: Result, clicks: Clicks, all_instances: bool, gallery: gr.Gallery) -> SavedResult:
     """What a session holds of an answer: an overlay to look at, and the files of the ZIP."""
     masks = {f"{name}.png": (result.mask & result.found).astype(np.uint8) * 255}
     if all_instances:
@@ -100,10 +100,12 @@ def keep(name: str, result: Result, clicks: Clicks, all_instances: bool, gallery
     drawn = result.overlay_instances() if all_instances and result.instances else result.overlay(points=False)
     said = f"score {result.score:.2f}" if result.found else "not found"
     overlay = as_jpeg(gallery, drawn, f"{name}.jpg")
-    return Seen(name, result.image.shape[:2], f"{name}: {said}", overlay, files, result.found, clicks=clicks)
+    return SavedResult(name, result.image.shape[:2], f"{name}: {said}", overlay, files, result.found, clicks=clicks)
 
 
-def together(seen: Sequence[Seen], which: int, all_instances: bool, archive: gr.DownloadButton) -> tuple[Any, Any]:
+def together(
+    seen: Sequence[SavedResult], which: int, all_instances: bool, archive: gr.DownloadButton
+) -> tuple[Any, Any]:
     """All answers in a gallery, and their masks in a ZIP, where there is more than one mask."""
     good = [one for one in seen if not one.error]
     several = len(seen) > 1
@@ -116,7 +118,7 @@ def together(seen: Sequence[Seen], which: int, all_instances: bool, archive: gr.
     return gallery, gr.DownloadButton(value=packed(good, archive), interactive=True, visible=True)
 
 
-def packed(seen: Sequence[Seen], component: gr.components.Component) -> str:
+def packed(seen: Sequence[SavedResult], component: gr.components.Component) -> str:
     """The masks of all images in one ZIP."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:

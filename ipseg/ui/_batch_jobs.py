@@ -1,4 +1,4 @@
-"""The two jobs of "Batch and video": each yields what the page shows, one image or look after another."""
+"""The two jobs of "Batch and video": each yields outputs for the page, one image or keyframe after another."""
 
 from __future__ import annotations
 
@@ -13,15 +13,14 @@ from gradio.processing_utils import save_file_to_cache
 from ipseg.batch import clips, image_set, inputs, video
 from ipseg.batch.archive import Archive
 from ipseg.batch.predictions import Predictor
-from ipseg.core.masks import with_masks
 from ipseg.core.types import ImageError
 from ipseg.engine.spec import EngineSpec
-from ipseg.ui import _prompts
 from ipseg.ui._inputs import whole
 from ipseg.ui._jobs import Jobs
 from ipseg.ui._limits import Watch
 from ipseg.ui._pool import EnginePool
 from ipseg.ui._progress import Tally
+from ipseg.ui._prompts import Prompts, open_prompts
 from ipseg.ui._questions import check_numbers
 from ipseg.ui._redaction import without_folders
 
@@ -30,13 +29,13 @@ LOADING = '<div class="waiting" role="status">Reading the prompt.</div>'
 
 @dataclass(frozen=True)
 class Given:
-    """What both jobs are asked with."""
+    """The inputs of both jobs."""
 
     prompts: list[Any] | None
     mask: str | None
     numbers: dict[str, Any]  # k, clusters, threshold
     spec: EngineSpec
-    mask_value: float | None = None  # which value of the mask is the object, where it has several
+    mask_value: float | None = None  # the value of the object, for a mask with several values
 
 
 def images_job(
@@ -47,15 +46,15 @@ def images_job(
     if clip:
         raise ImageError(f"{clip} is a clip; give it in the field for a clip.")
     items = inputs.gather(files)
-    prompts, mask = _opened(given, watch)
+    prompts = _opened(given, watch)
     yield _cleared(LOADING)
-    predictor, tally = _question(pool, jobs, given, prompts, mask, watch), Tally("image", page.gallery)
+    predictor, tally = _predictor(pool, jobs, given, prompts, watch), Tally("image", page.gallery)
     tally.total = len(items)
     with jobs.workplace() as folder:
         with Archive(folder, f"ipseg, engine {given.spec.name}") as archive:
             for outcome in image_set.run(predictor, items):
                 tally.done = outcome.number
-                yield tally.bar(outcome.item.name), _taken(archive, tally, outcome), *[gr.skip()] * 4
+                yield tally.bar(outcome.item.name), _added(archive, tally, outcome), *[gr.skip()] * 4
         tally.kept = tally.done - len(tally.errors) - predictor.computed
         _unless_all_failed(tally)
         yield _verdict(tally, watch, given), list(tally.overlays), gr.skip(), *_files(page, archive, tally), gr.skip()
@@ -67,9 +66,9 @@ def clip_job(
     """Every frame of a clip."""
     clip = clips.open_clip(path)
     video.frame_step(clip, keyframes_per_second)
-    prompts, mask = _opened(given, watch)
+    prompts = _opened(given, watch)
     yield _cleared(LOADING)
-    predictor, tally = _question(pool, jobs, given, prompts, mask, watch), Tally("frame", page.gallery)
+    predictor, tally = _predictor(pool, jobs, given, prompts, watch), Tally("frame", page.gallery)
     tally.total = clip.frames
     with jobs.workplace() as folder:
         with (
@@ -91,23 +90,19 @@ def clip_job(
         )
 
 
-def _opened(given: Given, watch: Watch) -> tuple[list[Any], Any]:
-    """The prompt, opened and checked before any work is done; the clock is looked at before each image."""
+def _opened(given: Given, watch: Watch) -> Prompts:
+    """The prompts, checked and opened before any computation; the time limit is checked before each file."""
     if not given.prompts:
         raise ImageError("There is no image of the object yet; add one first.")
     check_numbers(given.numbers)
     paths = [path for path, _ in given.prompts]
-    _prompts.check(paths)
-    masks = [given.mask or None, *([None] * (len(paths) - 1))]
-    shown = with_masks(paths, masks, mask_value=whole(given.mask_value), report=watch.check)
-    return [image for image, _ in shown], shown[0][1]
+    return open_prompts(paths, mask=given.mask, mask_value=whole(given.mask_value), on_open=watch.check)
 
 
-def _question(pool: EnginePool, jobs: Jobs, given: Given, prompts: list[Any], mask: Any, watch: Watch) -> Predictor:
-    masks = [mask, *([None] * (len(prompts) - 1))]
+def _predictor(pool: EnginePool, jobs: Jobs, given: Given, prompts: Prompts, watch: Watch) -> Predictor:
     engine = pool.engine(given.spec)
     stop: dict[str, Any] = {"stop": lambda: watch.ended, "progress": lambda *_: watch.check()}
-    return Predictor(engine, prompts, masks, folder=jobs.answers, **stop, **given.numbers)
+    return Predictor(engine, prompts.images, prompts.masks, folder=jobs.answers, **stop, **given.numbers)
 
 
 def _verdict(tally: Tally, watch: Watch, given: Given) -> str:
@@ -115,7 +110,7 @@ def _verdict(tally: Tally, watch: Watch, given: Given) -> str:
     return tally.verdict(stopped, given.spec.name, watch.seconds if stopped and watch.late else None)
 
 
-def _taken(archive: Archive, tally: Tally, outcome: image_set.Outcome) -> Any:
+def _added(archive: Archive, tally: Tally, outcome: image_set.Outcome) -> Any:
     """One outcome into the archive and the counts; returns what the gallery takes."""
     prediction, item = outcome.prediction, outcome.item
     if prediction is None or outcome.image is None:
@@ -149,7 +144,7 @@ def _files(page: Any, archive: Archive, tally: Tally) -> tuple[Any, Any]:
 
 
 def _cleared(status: str) -> tuple[Any, ...]:
-    """Nothing of an earlier run is left beside the new one."""
+    """Outputs that remove the results of an earlier run."""
     off = [gr.DownloadButton(value=None, interactive=False)] * 3
     return status, [], gr.Video(None, visible=False), *off
 

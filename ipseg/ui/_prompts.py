@@ -1,14 +1,54 @@
-"""Bounds on what one question may open: prompt images, negative prompts and masks."""
+"""The prompt images and negative prompts of a request: bounds on their number and size, and opening them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from ipseg.core import images
-from ipseg.core.types import ImageArray, ImageError
+from ipseg.core.masks import GivenMask, with_masks
+from ipseg.core.types import ImageArray, ImageError, Progress, Prompt
+from ipseg.engine.protocol import Engine
 
-MOST = 8  # prompt images and negative prompts of one question
+MOST = 8  # prompt images and negative prompts of one request
 MAX_PIXELS = 100_000_000  # of all of them together: 300 MB once opened
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """Opened prompt images, each (H, W, 3) uint8 with its mask or None, and negative prompts."""
+
+    images: list[ImageArray]
+    masks: list[GivenMask | None]
+    negative: list[ImageArray]
+
+    def encode(self, engine: Engine, report: Progress) -> tuple[Prompt, Prompt | None]:
+        """The prompt and the negative prompt (None without one) of an engine."""
+        prompt = engine.prompt(self.images, self.masks, progress=report)
+        return prompt, engine.prompt(self.negative, progress=report) if self.negative else None
+
+
+def open_prompts(
+    prompts: Sequence[str],
+    negative_prompt: Sequence[str] = (),
+    *,
+    mask: str | None,
+    mask_value: int | None,
+    on_open: Callable[[], None],
+) -> Prompts:
+    """Check the bounds, then open all files; ``mask`` is that of the first prompt image.
+
+    ``on_open`` is called before each file is opened and may raise, as when the time limit is reached.
+    Raises ImageError or MaskError for what cannot be used.
+    """
+    check(prompts, negative_prompt)
+    pairs = with_masks(
+        list(prompts),
+        [mask or None, *([None] * (len(prompts) - 1))],
+        mask_value=mask_value,
+        report=on_open,
+    )
+    return Prompts([image for image, _ in pairs], [given for _, given in pairs], opened(negative_prompt, on_open))
 
 
 def check(prompts: Sequence[str], negative_prompt: Sequence[str] = ()) -> None:
@@ -35,10 +75,10 @@ def check_pixels(paths: Sequence[str], most: int, what: str) -> None:
         )
 
 
-def opened(paths: Sequence[str], look: Callable[[], None]) -> list[ImageArray]:
-    """Each image, (H, W, 3) uint8; ``look`` is called before each and may raise, as when the time is up."""
+def opened(paths: Sequence[str], on_open: Callable[[], None]) -> list[ImageArray]:
+    """Each image, (H, W, 3) uint8; ``on_open`` is called before each file and may raise."""
     found = []
     for path in paths:
-        look()
+        on_open()
         found.append(images.open_image(path))
     return found

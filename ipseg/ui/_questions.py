@@ -1,4 +1,4 @@
-"""What a visitor of the first tab asks, and what their session holds of the answers."""
+"""The requests of the tab "Segment", and what a session saves of the results."""
 
 from __future__ import annotations
 
@@ -10,18 +10,17 @@ from typing import Any
 import numpy as np
 
 from ipseg.core import images
-from ipseg.core.masks import with_masks
 from ipseg.core.result import Result
 from ipseg.core.types import ImageError, Points, Progress, Prompt, SettingError
 from ipseg.engine.protocol import Engine
 from ipseg.engine.spec import EngineSpec
 from ipseg.method import points
 from ipseg.method.config import check_threshold
-from ipseg.ui import _prompts as prompts
 from ipseg.ui._inputs import whole
 from ipseg.ui._pool import DISPLAY_SIDE, STEPS, EnginePool
+from ipseg.ui._prompts import open_prompts
 
-MOST = 50  # images searched at once here; more are for the tab of batches
+MOST = 50  # images of one request; Batch takes more
 MOST_CLICKS = 64  # on one image
 
 Clicks = tuple[tuple[float, float, bool], ...]
@@ -30,32 +29,32 @@ Clicks = tuple[tuple[float, float, bool], ...]
 
 @dataclass(frozen=True)
 class Question:
-    """One question, about one image or several; nothing is opened yet."""
+    """One request about one image or several; its files are not opened yet.
 
-    spec: EngineSpec
+    Raises InputError for what is missing and for numbers out of range.
+    """
+
     prompts: tuple[str, ...]
     images: tuple[str, ...]
     mask: str | None
     negative_prompt: tuple[str, ...]
     all_instances: bool
     numbers: dict[str, Any]
-    mask_value: float | None = None  # which value of the mask is the object, where it has several
+    mask_value: float | None = None  # the value of the object, for a mask with several values
 
-    def check(self) -> None:
-        """What is missing gets its message before any work is done."""
+    def __post_init__(self) -> None:
         if not self.prompts:
-            raise ImageError("There is no image of the object yet; add one on the left.")
+            raise ImageError("There is no image of the object yet; add one first.")
         if not self.images:
-            raise ImageError("There is no image to search yet; add one on the right.")
+            raise ImageError("There is no image to search yet; add one first.")
         if len(self.images) > MOST:
             raise ImageError(f"There are {len(self.images)} images to search; give at most {MOST}, or use Batch.")
-        prompts.check(self.prompts, self.negative_prompt)
         check_numbers(self.numbers)
 
 
 @dataclass(frozen=True)
-class Seen:
-    """Of one image, what the session holds: small things and the names of files, no pixels."""
+class SavedResult:
+    """What the session saves of one image: captions and the paths of files, no pixels."""
 
     name: str
     size: tuple[int, int] = (1, 1)  # (height, width) of the image
@@ -69,18 +68,18 @@ class Seen:
 
 @dataclass(frozen=True)
 class Session:
-    """The answers of one visitor, and which of them is shown."""
+    """The results of one visitor, and which of them is shown."""
 
-    seen: tuple[Seen, ...] = ()
+    seen: tuple[SavedResult, ...] = ()
     which: int = 0
 
     @property
-    def shown(self) -> Seen | None:
-        """The image whose answer is shown."""
+    def shown(self) -> SavedResult | None:
+        """The image whose result is shown."""
         return self.seen[self.which] if self.which < len(self.seen) else None
 
-    def put(self, one: Seen) -> Session:
-        """With another answer for the image that is shown."""
+    def put(self, one: SavedResult) -> Session:
+        """With another result for the image that is shown."""
         return replace(self, seen=(*self.seen[: self.which], one, *self.seen[self.which + 1 :]))
 
     def clicked(self, clicks: Clicks) -> Session:
@@ -105,7 +104,7 @@ def paths(gallery: Sequence[Any] | None) -> tuple[str, ...]:
     return tuple(path for path, _ in gallery or ())
 
 
-def on_picture(place: Sequence[float], size: tuple[int, int]) -> tuple[float, float]:
+def to_image(place: Sequence[float], size: tuple[int, int]) -> tuple[float, float]:
     """A pixel of the image as the page shows it, in the image's own pixels."""
     scale = max(1.0, max(size) / DISPLAY_SIDE)
     return (place[0] + 0.5) * scale, (place[1] + 0.5) * scale
@@ -134,19 +133,18 @@ def as_clicks(given: Any) -> Clicks:
 
 @dataclass(frozen=True)
 class Ready:
-    """An engine with its prompts, ready for any number of images."""
+    """An engine with the encoded prompts, ready for any number of images."""
 
     engine: Engine
     prompt: Prompt
     negative_prompt: Prompt | None
     question: Question
 
-    def answer(self, path: str, clicks: Clicks = (), report: Progress | None = None) -> Result:
-        """The answer for one image."""
-        picture = images.open_image(path)
+    def segment(self, path: str, clicks: Clicks = (), report: Progress | None = None) -> Result:
+        """The result for one image file."""
         return self.engine.segment(
             self.prompt,
-            picture,
+            images.open_image(path),
             negative_prompt=self.negative_prompt,
             clicks=as_points(clicks),
             all_instances=self.question.all_instances,
@@ -155,19 +153,19 @@ class Ready:
         )
 
 
-def ready(pool: EnginePool, question: Question, report: Progress) -> Ready:
-    """The engine of a question with its prompts; raises InputError where one cannot be used."""
-    question.check()
-    look = partial(report, 0.0, "prompt")
-    masks = [question.mask or None, *([None] * (len(question.prompts) - 1))]
-    shown = with_masks(list(question.prompts), masks, mask_value=whole(question.mask_value), report=look)
-    others = prompts.opened(question.negative_prompt, look)
-    if not pool.loaded(question.spec):
+def ready(pool: EnginePool, spec: EngineSpec, question: Question, report: Progress) -> Ready:
+    """Open the prompts, build the engine and encode them; raises InputError for what cannot be used."""
+    prompts = open_prompts(
+        question.prompts,
+        question.negative_prompt,
+        mask=question.mask,
+        mask_value=whole(question.mask_value),
+        on_open=partial(report, 0.0, "prompt"),
+    )
+    if not pool.loaded(spec):
         report(0.0, "models")
-    engine = pool.engine(question.spec)
-    prompt = engine.prompt([picture for picture, _ in shown], [mask for _, mask in shown], progress=report)
-    negative_prompt = engine.prompt(others, progress=report) if others else None
-    return Ready(engine, prompt, negative_prompt, question)
+    engine = pool.engine(spec)
+    return Ready(engine, *prompts.encode(engine, report), question)
 
 
 def of_many(report: Progress, number: int, count: int) -> Progress:

@@ -1,4 +1,4 @@
-"""The first tab's question for programs: one image, or several, with the answer as data and files."""
+"""The endpoints /segment and /segment_all: one image or several, with the results as data and files."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from ipseg.ui._signature import with_engine
 
 
 def build(pool: EnginePool, controls: Controls, page: Layout) -> None:
-    """Two endpoints, over the page's components and a few that are not shown."""
+    """Two endpoints, with the page's components and a few hidden ones."""
     image = image_input(label="The image to search", visible=False)
     clicks = gr.JSON(label="Clicks: [[x, y, 1 or 0], ...]", visible=False)
-    facts = gr.JSON(label="The answer as data", visible=False)
-    many = gr.Gallery(label="Answers", visible=False)
+    facts = gr.JSON(label="The result as data", visible=False)
+    many = gr.Gallery(label="Results", visible=False)
     archive = gr.File(label="Masks (ZIP)", visible=False)
     one, several = gr.Button(visible=False), gr.Button(visible=False)
     tail = [*controls.inputs, page.negative_prompt, page.all_instances]
@@ -52,7 +52,7 @@ def build(pool: EnginePool, controls: Controls, page: Layout) -> None:
 
 
 def _one(pool: EnginePool, page: Layout) -> Callable[..., tuple[Any, ...]]:
-    """What answers for one image; Gradio reads its arguments for the API."""
+    """The handler for one image; Gradio reads its arguments for the API."""
 
     @with_engine(numbers=True)
     def segment(
@@ -83,12 +83,12 @@ def _one(pool: EnginePool, page: Layout) -> Callable[..., tuple[Any, ...]]:
         with error_messages():
             searched = (image,) if image else ()
             question = Question(
-                spec, paths(prompts), searched, mask, paths(negative_prompt), all_instances, numbers, mask_value
+                paths(prompts), searched, mask, paths(negative_prompt), all_instances, numbers, mask_value
             )
             made = questions.as_clicks(clicks)
             report = reporter(progress, pool.limits.one)
-            ready = questions.ready(pool, question, report)
-            result = ready.answer(question.images[0], made, report)
+            ready = questions.ready(pool, spec, question, report)
+            result = ready.segment(question.images[0], made, report)
         return (
             answers.verdict(ready.prompt, result, spec.name, time.perf_counter() - start),
             answers.before_and_after(result),
@@ -104,7 +104,7 @@ def _one(pool: EnginePool, page: Layout) -> Callable[..., tuple[Any, ...]]:
 
 
 def _several(pool: EnginePool, page: Layout) -> Callable[..., tuple[Any, ...]]:
-    """What answers for several images."""
+    """The handler for several images."""
 
     @with_engine(numbers=True)
     def segment_all(
@@ -131,18 +131,18 @@ def _several(pool: EnginePool, page: Layout) -> Callable[..., tuple[Any, ...]]:
         """
         with error_messages():
             question = Question(
-                spec, paths(prompts), paths(images), mask, paths(negative_prompt), all_instances, numbers, mask_value
+                paths(prompts), paths(images), mask, paths(negative_prompt), all_instances, numbers, mask_value
             )
             report = reporter(progress, pool.limits.many)
-            ready = questions.ready(pool, question, report)
+            ready = questions.ready(pool, spec, question, report)
             seen, facts = [], []
             for number, (path, name) in enumerate(zip(question.images, distinct(question.images), strict=True)):
                 try:
-                    result = ready.answer(path, (), questions.of_many(report, number, len(question.images)))
+                    result = ready.segment(path, (), questions.of_many(report, number, len(question.images)))
                 except InputError as error:
                     facts.append({"image": name, "error": without_folders(str(error))})
                     continue
-                seen.append(answers.keep(name, result, (), all_instances, page.answers))
+                seen.append(answers.save(name, result, (), all_instances, page.answers))
                 facts.append({"image": name, **result.record()})
             if not seen:
                 raise InputError(facts[0]["error"])

@@ -154,9 +154,9 @@ def _opened(
     """The pair, opened; ``on_open`` is called before each file and may raise."""
     prompt, image = pictures
     if not prompt:
-        raise ImageError("There is no image of the object yet; add one on the left.")
+        raise ImageError("There is no image of the object yet; add one first.")
     if not image:
-        raise ImageError("There is no image to search yet; add one on the right.")
+        raise ImageError("There is no image to search yet; add one first.")
     given = [mask or None for mask in masks]
     pairs = with_masks([prompt, image], given, mask_value=whole_number(mask_value), report=on_open)
     known = [mask.mask if mask else None for _, mask in pairs]

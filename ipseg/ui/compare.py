@@ -126,9 +126,9 @@ def _opened(
 ) -> _Inputs:
     """Open and check all inputs before any computation; ``on_open`` is called before a file is opened."""
     if not prompt:
-        raise ImageError("There is no image of the object yet; add one on the left.")
+        raise ImageError("There is no image of the object yet; add one first.")
     if not images:
-        raise ImageError("There is no image to search yet; add one on the right.")
+        raise ImageError("There is no image to search yet; add one first.")
     if len(images) > MOST:
         raise ImageError(f"There are {len(images)} images; give at most {MOST} at once.")
     comparison.check(methods)

@@ -1,4 +1,4 @@
-"""The first tab: images of an object and images to search in, the masks and the reasons for them out."""
+"""The tab "Segment": prompt images and images to search in; masks and the evidence for them out."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ import gradio as gr
 
 from ipseg.core.result import Result
 from ipseg.core.types import InputError, Progress
+from ipseg.engine.spec import EngineSpec
 from ipseg.ui import _answers as answers
 from ipseg.ui import _questions as questions
 from ipseg.ui import _segment_api as api
 from ipseg.ui import _segment_layout as layout
 from ipseg.ui._controls import Controls, chosen
 from ipseg.ui._pool import JOBS, EnginePool, error_messages, reporter, shown
-from ipseg.ui._questions import Clicks, Question, Ready, Seen, Session
+from ipseg.ui._questions import Clicks, Question, Ready, SavedResult, Session
 from ipseg.ui._redaction import without_folders
 from ipseg.ui._rows import distinct
 from ipseg.ui._segment_layout import IS_IT, Layout
@@ -31,29 +32,29 @@ Values = dict[gr.components.Component, Any]
 def build(pool: EnginePool, controls: Controls) -> None:
     """Lay out the tab and wire it."""
     page = layout.build()
-    desk = Desk(pool, controls, page)
-    asked = {
+    handlers = SegmentHandlers(pool, controls, page)
+    inputs = {
         page.prompts, page.images, page.mask, page.mask_value, page.negative_prompt, page.all_instances,
         *controls.inputs,
     }  # fmt: skip
     common: dict[str, Any] = {
-        "outputs": desk.outputs, "show_progress_on": [page.slider], "api_visibility": "private", **JOBS,
+        "outputs": handlers.outputs, "show_progress_on": [page.slider], "api_visibility": "private", **JOBS,
     }  # fmt: skip
-    page.run.click(desk.run, asked, **common)
+    page.run.click(handlers.run, inputs, **common)
     if page.examples:
-        page.examples.load_input_event.then(desk.run, asked, **common)
-    held = {*asked, page.session}
-    page.answers.select(desk.pick, held, **common)
-    page.marked.select(desk.click, {*held, page.sign}, **common)
-    page.undo.click(desk.undo, held, **common)
-    page.clear.click(desk.clear, held, **common)
+        page.examples.load_input_event.then(handlers.run, inputs, **common)
+    with_session = {*inputs, page.session}
+    page.answers.select(handlers.pick, with_session, **common)
+    page.marked.select(handlers.click, {*with_session, page.sign}, **common)
+    page.undo.click(handlers.undo, with_session, **common)
+    page.clear.click(handlers.clear, with_session, **common)
     moved = [controls.k.release, controls.clusters.release, controls.threshold.release]
-    gr.on(moved, desk.again, held, trigger_mode="always_last", **common)
+    gr.on(moved, handlers.again, with_session, trigger_mode="always_last", **common)
     api.build(pool, controls, page)
 
 
-class Desk:
-    """Answers the events of the tab. It holds components, and nothing of any visitor: that is in their session."""
+class SegmentHandlers:
+    """The event handlers of the tab. They hold components; what belongs to a visitor is in their session."""
 
     def __init__(self, pool: EnginePool, controls: Controls, page: Layout) -> None:
         self.pool, self.controls, self.page = pool, controls, page
@@ -63,17 +64,17 @@ class Desk:
         ]  # fmt: skip
 
     def run(self, values: Values, progress: gr.Progress = gr.Progress()) -> tuple[Any, ...]:  # noqa: B008
-        """Every image, from the first step on."""
-        return self._every(values, Session(), progress)
+        """Segment all images anew."""
+        return self._all(values, Session(), progress)
 
     def again(self, values: Values, progress: gr.Progress = gr.Progress()) -> Any:  # noqa: B008
-        """Answer anew after a number changed, unless there is nothing to answer yet."""
+        """Segment anew after a number changed; skipped while an input is missing."""
         if not (values[self.page.prompts] and values[self.page.images]):
             return gr.skip()
-        return self._every(values, values[self.page.session], progress)
+        return self._all(values, values[self.page.session], progress)
 
     def pick(self, values: Values, chosen: gr.SelectData, progress: gr.Progress = gr.Progress()) -> Any:  # noqa: B008
-        """Show the answer for another image; what was computed of it is kept."""
+        """Show the result for another image, from cached encodings."""
         session: Session = values[self.page.session]
         good = [number for number, one in enumerate(session.seen) if not one.error]
         if chosen.index >= len(good) or good[chosen.index] == session.which:
@@ -81,19 +82,19 @@ class Desk:
         return self._one(values, replace(session, which=good[chosen.index]), progress)
 
     def click(self, values: Values, place: gr.SelectData, progress: gr.Progress = gr.Progress()) -> Any:  # noqa: B008
-        """A visitor says of a place on the image what it is."""
+        """A click on the image marks the object or the background."""
         session: Session = values[self.page.session]
         if session.shown is None:
             return gr.skip()
-        click = (*questions.on_picture(place.index, session.shown.size), values[self.page.sign] == IS_IT)
+        click = (*questions.to_image(place.index, session.shown.size), values[self.page.sign] == IS_IT)
         return self._one(values, session.clicked((*session.shown.clicks, click)), progress)
 
     def undo(self, values: Values, progress: gr.Progress = gr.Progress()) -> Any:  # noqa: B008
-        """Without the last click."""
+        """Remove the last click."""
         return self._corrected(values, lambda clicks: clicks[:-1], progress)
 
     def clear(self, values: Values, progress: gr.Progress = gr.Progress()) -> Any:  # noqa: B008
-        """Without any click."""
+        """Remove all clicks."""
         return self._corrected(values, lambda clicks: (), progress)
 
     def _corrected(self, values: Values, change: Callable[[Clicks], Clicks], progress: gr.Progress) -> Any:
@@ -102,11 +103,13 @@ class Desk:
             return gr.skip()
         return self._one(values, session.clicked(change(session.shown.clicks)), progress)
 
+    def _spec(self, values: Values) -> EngineSpec:
+        return chosen([values[one] for one in self.controls.engine])
+
     def _question(self, values: Values) -> Question:
         page = self.page
-        k, clusters, threshold, *engine = (values[one] for one in self.controls.inputs)
+        k, clusters, threshold, *_ = (values[one] for one in self.controls.inputs)
         return Question(
-            chosen(engine),
             questions.paths(values[page.prompts]),
             questions.paths(values[page.images]),
             values[page.mask],
@@ -116,60 +119,61 @@ class Desk:
             values[page.mask_value],
         )
 
-    def _every(self, values: Values, session: Session, progress: gr.Progress) -> tuple[Any, ...]:
+    def _all(self, values: Values, session: Session, progress: gr.Progress) -> tuple[Any, ...]:
         start = time.perf_counter()
         with error_messages():
             question = self._question(values)
-            question.check()
             names = distinct(question.images)
             if [one.name for one in session.seen] != names:  # clicks stay with the images on which they were made
-                session = Session(tuple(Seen(name) for name in names))
+                session = Session(tuple(SavedResult(name) for name in names))
             several = len(names) > 1
             limits = self.pool.limits
             report = reporter(progress, limits.many if several else limits.one)
-            ready = questions.ready(self.pool, question, report)
+            ready = questions.ready(self.pool, self._spec(values), question, report)
             session, result = self._searched(ready, session, report)
-        return self._shown(ready, session, result, time.perf_counter() - start)
+        return self._shown(ready, self._spec(values), session, result, time.perf_counter() - start)
 
     def _searched(self, ready: Ready, session: Session, report: Progress) -> tuple[Session, Result]:
-        """Every image; one that cannot be used takes its message along, unless it is the only one."""
+        """Segment every image; one that cannot be used is saved with its error message, unless it is the only one."""
         paths = ready.question.images
-        seen: list[Seen] = []
+        seen: list[SavedResult] = []
         results: dict[int, Result] = {}  # the one that is shown
         for number, (path, one) in enumerate(zip(paths, session.seen, strict=True)):
             try:
-                result = ready.answer(path, one.clicks, questions.of_many(report, number, len(paths)))
+                result = ready.segment(path, one.clicks, questions.of_many(report, number, len(paths)))
             except InputError as error:
                 if len(paths) == 1:
                     raise
-                seen.append(Seen(one.name, error=without_folders(str(error))))
+                seen.append(SavedResult(one.name, error=without_folders(str(error))))
                 continue
             if number == session.which or not results:
                 results = {number: result}
-            seen.append(answers.keep(one.name, result, one.clicks, ready.question.all_instances, self.page.answers))
+            seen.append(answers.save(one.name, result, one.clicks, ready.question.all_instances, self.page.answers))
         if not results:
             raise InputError(seen[0].error)
         ((which, result),) = results.items()
         return Session(tuple(seen), which), result
 
     def _one(self, values: Values, session: Session, progress: gr.Progress) -> tuple[Any, ...]:
-        """The image that is shown, anew."""
+        """Segment the image that is shown anew."""
         start = time.perf_counter()
         with error_messages():
             question = self._question(values)
             report = reporter(progress, self.pool.limits.one)
-            ready = questions.ready(self.pool, question, report)
+            ready = questions.ready(self.pool, self._spec(values), question, report)
             old = session.seen[session.which]
             if distinct(question.images)[session.which : session.which + 1] != [old.name]:
-                raise InputError("The images have changed since the answer; press Cut it out first.")
-            result = ready.answer(question.images[session.which], old.clicks, report)
-            session = session.put(answers.keep(old.name, result, old.clicks, question.all_instances, self.page.answers))
-        return self._shown(ready, session, result, time.perf_counter() - start)
+                raise InputError("The images have changed since the result; press Segment first.")
+            result = ready.segment(question.images[session.which], old.clicks, report)
+            session = session.put(answers.save(old.name, result, old.clicks, question.all_instances, self.page.answers))
+        return self._shown(ready, self._spec(values), session, result, time.perf_counter() - start)
 
-    def _shown(self, ready: Ready, session: Session, result: Result, seconds: float) -> tuple[Any, ...]:
+    def _shown(
+        self, ready: Ready, spec: EngineSpec, session: Session, result: Result, seconds: float
+    ) -> tuple[Any, ...]:
         page, question, one = self.page, ready.question, session.seen[session.which]
         return (
-            answers.verdict(ready.prompt, result, question.spec.name, seconds, session.seen, session.which),
+            answers.verdict(ready.prompt, result, spec.name, seconds, session.seen, session.which),
             answers.before_and_after(result),
             answers.marked(result, one.clicks),
             shown(result.heat_map()),

@@ -1,4 +1,4 @@
-"""Prompt images and negative prompts: how many, how many pixels, and the clock before each."""
+"""Prompt images and negative prompts: how many, how many pixels, and the time limit before each."""
 
 from __future__ import annotations
 
@@ -24,7 +24,11 @@ def paths(tmp_path: Path, scene, save) -> list[str]:
 
 
 def question(prompts, negative=(), images=None, mask=None) -> Question:
-    return Question(EngineSpec(), tuple(prompts), tuple(images or prompts[:1]), mask, tuple(negative), False, NUMBERS)
+    return Question(tuple(prompts), tuple(images or prompts[:1]), mask, tuple(negative), False, NUMBERS)
+
+
+def check(given: Question) -> None:
+    _prompts.check(given.prompts, given.negative_prompt)
 
 
 @pytest.mark.parametrize(("prompts", "negative"), [(9, 0), (8, 1), (1, 8)])
@@ -32,13 +36,13 @@ def test_at_most_eight_in_one_question(prompts, negative, paths, one_message, mo
     monkeypatch.setattr(ImageFile.ImageFile, "load", lambda *_: pytest.fail("decoded"))
     given = [*paths, *paths]
     with pytest.raises(ImageError, match="at most 8") as caught:
-        question(given[:prompts], given[prompts : prompts + negative]).check()
+        check(question(given[:prompts], given[prompts : prompts + negative]))
     one_message(caught.value)
 
 
 def test_eight_are_taken(paths):
-    question(paths[:8]).check()
-    question(paths[:5], paths[5:8]).check()
+    check(question(paths[:8]))
+    check(question(paths[:5], paths[5:8]))
 
 
 def large(path: Path, width: int, height: int) -> str:
@@ -50,9 +54,9 @@ def large(path: Path, width: int, height: int) -> str:
 def test_the_sum_of_pixels_is_bounded_before_any_is_decoded(split, tmp_path, monkeypatch, one_message):
     given = [large(tmp_path / f"{number}.png", 8000, 6000) for number in range(3)]
     monkeypatch.setattr(ImageFile.ImageFile, "load", lambda *_: pytest.fail("decoded"))
-    question(given[:2]).check()
+    check(question(given[:2]))
     with pytest.raises(ImageError, match="144 megapixels together") as caught:
-        question(given[: 3 - split], given[3 - split :]).check()
+        check(question(given[: 3 - split], given[3 - split :]))
     one_message(caught.value)
 
 
@@ -68,7 +72,7 @@ def test_images_of_a_comparison_are_bounded_together(tmp_path, monkeypatch, one_
     given = [(large(tmp_path / f"{number}.png", 8000, 6000), None) for number in range(5)]
     monkeypatch.setattr(ImageFile.ImageFile, "load", lambda *_: pytest.fail("decoded"))
     with pytest.raises(ImageError, match="240 megapixels together") as caught:
-        compare._question(paths[0], given, ["ipseg", "persam"], None, None, None, lambda: None)
+        compare._opened(paths[0], given, ["ipseg", "persam"], None, None, None, (None, None), lambda: None)
     one_message(caught.value)
 
 
@@ -99,11 +103,10 @@ def opened(monkeypatch) -> list:
 
 
 @pytest.mark.parametrize("last", [0, 1, 3, 5])
-def test_the_clock_is_looked_at_before_each_image_is_opened(last, paths, opened):
+def test_the_time_limit_is_checked_before_each_image_is_opened(last, paths, opened):
     asked = question(paths[:4], paths[4:6])
-    asked.check()
     with pytest.raises(Ended):
-        _questions.ready(EnginePool(EngineSpec()), asked, Clock(last))
+        _questions.ready(EnginePool(EngineSpec()), EngineSpec(), asked, Clock(last))
     assert len(opened) == last
 
 
@@ -118,9 +121,9 @@ def test_the_same_in_a_batch(last, paths, opened, monkeypatch):
 
 @pytest.mark.parametrize("last", [0, 1, 2])
 def test_the_same_in_a_comparison(last, paths, opened):
-    pictures = [(path, None) for path in paths[1:3]]
+    images = [(path, None) for path in paths[1:3]]
     with pytest.raises(Ended):
-        compare._question(paths[0], pictures, ["ipseg", "persam"], None, None, paths[1:3], Clock(last))
+        compare._opened(paths[0], images, ["ipseg", "persam"], None, None, paths[1:3], (None, None), Clock(last))
     assert len(opened) == last
 
 

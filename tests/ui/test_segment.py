@@ -15,7 +15,7 @@ from PIL import Image
 
 from ipseg import InputError, open_image
 from ipseg.ui import _questions as questions
-from ipseg.ui._questions import Seen, Session
+from ipseg.ui._questions import SavedResult, Session
 from tests.ui.conftest import EXAMPLES, wide_only
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the client's own event loop
@@ -57,18 +57,18 @@ def test_clicks_become_points_of_both_kinds():
 
 
 @pytest.mark.parametrize("given", [[[1, 2]], [[1, 2, 5]], ["x"], [[1, "y", 0]], 3])
-def test_clicks_that_cannot_be_read_get_their_sentence(given):
+def test_clicks_that_cannot_be_read_get_their_message(given):
     with pytest.raises(InputError, match=r"clicks are not readable; give \[\[x, y, 1\]"):
         questions.as_clicks(given)
 
 
 def test_a_click_is_in_the_pixels_of_the_picture_however_it_is_shown():
-    assert questions.on_picture((10, 20), (480, 640)) == (10.5, 20.5)
-    assert questions.on_picture((799, 0), (1600, 3200)) == (1599.0, 1.0)  # shown at half its size
+    assert questions.to_image((10, 20), (480, 640)) == (10.5, 20.5)
+    assert questions.to_image((799, 0), (1600, 3200)) == (1599.0, 1.0)  # shown at half its size
 
 
 def test_a_session_keeps_clicks_with_their_picture():
-    session = Session((Seen("a"), Seen("b")), which=1).clicked(((1.0, 2.0, True),))
+    session = Session((SavedResult("a"), SavedResult("b")), which=1).clicked(((1.0, 2.0, True),))
     assert session.seen[0].clicks == ()
     assert session.shown.clicks == ((1.0, 2.0, True),)
     assert len(session.clicked(((0.0, 0.0, True),) * 99).shown.clicks) == questions.MOST_CLICKS
