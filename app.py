@@ -11,12 +11,11 @@ from __future__ import annotations
 import sys
 
 from ipseg.engine import zerogpu  # noqa: F401 - on ZeroGPU it has to be imported before torch
-from ipseg.ui import _serve, build
+from ipseg.ui import _serve
 
 chosen = _serve.arguments(sys.argv[1:] if __name__ == "__main__" else [])
 pool = _serve.engine_pool(chosen)
-folder = _serve.private_folder() if __name__ == "__main__" else None
-demo = build(pool, max_queue=chosen.max_queue)
+demo = _serve.page(pool, chosen)
 
-if folder is not None:
-    _serve.launch(demo, pool, chosen, folder)
+if __name__ == "__main__":
+    demo.launch()

@@ -6,7 +6,9 @@ import argparse
 import atexit
 import os
 import signal
-from collections.abc import Sequence
+import tempfile
+import threading
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from ipseg.engine import hardware, zerogpu
 from ipseg.engine.placement import DTYPES, MODES, Placement
 from ipseg.engine.presets import BEST, BEST_ORDER, DEFAULT, PRESETS
 from ipseg.engine.spec import PRESET_CHOICES, EngineSpec
-from ipseg.ui import _folder
+from ipseg.ui import _folder, build
 from ipseg.ui._busy import Busy
 from ipseg.ui._gate import Gate, hosts_of, is_loopback
 from ipseg.ui._limits import ONE, Limits
@@ -86,7 +88,7 @@ def engine_pool(chosen: argparse.Namespace) -> EnginePool:
         if zerogpu.lent():
             _fetch_weights(BEST_ORDER[0] if chosen.preset == BEST else chosen.preset)
         preset, reason = hardware.best() if chosen.preset == BEST else (chosen.preset, "")
-    local = is_loopback(chosen.host) and not (chosen.share or is_space())
+    local = _is_local(chosen.host, chosen.share)
     return EnginePool(
         EngineSpec(preset),
         reason=reason,
@@ -97,68 +99,136 @@ def engine_pool(chosen: argparse.Namespace) -> EnginePool:
     )
 
 
-def private_folder() -> Path:
-    """Make the folder for all files of this server and use it from now on. Call it before a component is made.
+def page(pool: EnginePool, chosen: argparse.Namespace) -> gr.Blocks:
+    """The page over these engines. Its ``launch``, however it is called, serves it with every check and bound.
 
-    It has mode 0700, lies in GRADIO_TEMP_DIR, else in the system's temporary folder, and :func:`launch` removes it.
+    ``launch`` takes the keyword arguments of :meth:`gradio.Blocks.launch` and, where one is absent or None, what
+    ``chosen`` says; those of ``LIMITS`` it does not take. Served in any other way, such as mounted in another
+    application, the page raises RuntimeError at its start.
     """
+    folder = private_folder()
+    demo = build(pool, max_queue=chosen.max_queue)
+    demo.delete_cache = None  # the sweep does it
+    start, guarded = demo.run_startup_events, threading.Event()
+
+    def run_startup_events() -> None:
+        if not guarded.is_set():
+            raise RuntimeError("This page is served with its own launch(); other ways leave out its checks.")
+        start()
+
+    def launch(**given: Any) -> Any:
+        guarded.set()
+        return _launch(demo, pool, chosen, folder, given)
+
+    # On the instance: Gradio writes a file beside the source of every subclass.
+    vars(demo).update(launch=launch, run_startup_events=run_startup_events)
+    return demo
+
+
+def private_folder() -> Path:
+    """The folder for all files of this process, from now on. Call it before a component is made.
+
+    It has mode 0700, lies in GRADIO_TEMP_DIR, else in the system's temporary folder, and goes with the process.
+    """
+    used = Path(tempfile.tempdir or "")
+    if used.name.startswith(_folder.PREFIX) and used.is_dir():  # the file of the page was read a second time
+        return used
     folder, _ = _folder.make()
     _folder.use(folder)
     atexit.register(_folder.remove, folder)
     return folder
 
 
-def launch(demo: gr.Blocks, pool: EnginePool, chosen: argparse.Namespace, folder: Path) -> None:
-    """Print the address, and serve the page until it is stopped, by Ctrl+C or SIGTERM; then remove ``folder``."""
-    demo.delete_cache = None  # the sweep does it
-    sweep = _folder.sweep_for(demo, folder, max(_folder.MAX_SECONDS, pool.limits.many + 600))
-    sweep.start()
-    if not os.environ.get("GRADIO_WATCH_DIRS"):  # Gradio's reload mode ends its own threads
-        signal.signal(signal.SIGTERM, _interrupted)
-    try:
-        _launch(demo, pool, chosen)
-    finally:
-        sweep.stop()
-        _folder.remove(folder)
+# Of Gradio's arguments: what is fixed, whatever a caller gives.
+LIMITS: dict[str, Any] = {
+    "max_file_size": "64mb",
+    "run_history": False,
+    "ssr_mode": False,  # its server stands before the checks
+    "state_session_capacity": MOST_SESSIONS,
+    "max_threads": 8,  # each thread has memory of its own
+}
 
 
-def _interrupted(*_: Any) -> None:
-    """SIGTERM ends the page as Ctrl+C does: it closes, and its files are removed."""
-    raise KeyboardInterrupt
-
-
-def _launch(demo: gr.Blocks, pool: EnginePool, chosen: argparse.Namespace) -> None:
-    print(f"ipseg, engine: {pool.first.preset}. Open http://{chosen.host}:{chosen.port} - Ctrl+C stops it.", flush=True)
+def _launch(
+    demo: gr.Blocks, pool: EnginePool, chosen: argparse.Namespace, folder: Path, given: Mapping[str, Any]
+) -> Any:
+    """Serve the page. Where the call lasts until the page is stopped, by Ctrl+C or SIGTERM, its files are removed."""
+    named = launch_arguments(demo, chosen, given)
+    if demo._is_running_in_reload_thread:  # Gradio serves it in place of the page before it
+        return type(demo).launch(demo, **named)
+    if chosen.fetch is None and not _is_local(named["server_name"], named["share"]):
+        pool.fetches = False
+    print(f"ipseg, engine: {pool.first.preset}. Open http://{named['server_name']}:{named['server_port']} - "
+          "Ctrl+C stops it.", flush=True)  # fmt: skip
     if pool.reason:
         print(pool.reason, flush=True)
     pool.ready()
-    demo.launch(
-        server_name=chosen.host,
-        server_port=chosen.port,
-        theme=theme(),
-        css=CSS,
-        footer_links=["api"],
-        max_file_size="64mb",
-        run_history=False,
-        ssr_mode=False,
-        app_kwargs={"middleware": _middleware(chosen, demo)},
-        state_session_capacity=MOST_SESSIONS,
-        max_threads=8,  # each thread has memory of its own
-        share=chosen.share,
-        auth=tuple(chosen.auth.split(":", 1)) if chosen.auth else None,
-        mcp_server=chosen.mcp,
-        quiet=True,
-    )
+    sweep = _folder.sweep_for(demo, folder, max(_folder.MAX_SECONDS, pool.limits.many + 600))
+    sweep.start()
+    _end_on_sigterm()
+    try:
+        return type(demo).launch(demo, **named)
+    finally:
+        if not _is_served(demo):
+            sweep.stop()
+            _folder.remove(folder)
 
 
-def _middleware(chosen: argparse.Namespace, demo: gr.Blocks) -> list[Any]:
-    """What every request passes before Gradio handles it, the outermost first."""
-    hosts = hosts_of(chosen.host, share=chosen.share, allowed=chosen.allowed_host)
-    return [
-        (Gate, (), {"hosts": hosts, "login": bool(chosen.auth)}),
+def launch_arguments(demo: gr.Blocks, chosen: argparse.Namespace, given: Mapping[str, Any]) -> dict[str, Any]:
+    """What Gradio's ``launch`` is called with: what a caller gives, else what ``chosen`` says, and the checks.
+
+    Raises ValueError for what the checks could not see or could not be added to.
+    """
+    named: dict[str, Any] = {
+        "server_name": chosen.host,
+        "server_port": chosen.port,
+        "theme": theme(),
+        "css": CSS,
+        "footer_links": ["api"],
+        "share": chosen.share,
+        "auth": tuple(chosen.auth.split(":", 1)) if chosen.auth else None,
+        "mcp_server": chosen.mcp,
+        "quiet": True,
+        **{name: value for name, value in given.items() if value is not None},
+    }
+    unusable = sorted({"_app", "auth_dependency"} & named.keys())
+    if unusable:
+        raise ValueError(f"launch() of this page does not take {' or '.join(unusable)}; give auth for a login.")
+    if named["auth"] and named["mcp_server"]:
+        raise ValueError("mcp_server and auth do not go together: the protocol's tools know no login; give one.")
+    app = dict(named.pop("app_kwargs", {}))
+    hosts = hosts_of(named["server_name"], share=bool(named["share"]), allowed=chosen.allowed_host)
+    app["middleware"] = [  # what every request passes before Gradio handles it, the outermost first
+        (Gate, (), {"hosts": hosts, "login": bool(named["auth"])}),
         (Sessions, (), {"page": demo}),
         (Busy, (), {"most": chosen.max_queue}),
+        *app.get("middleware", []),
     ]
+    return {**named, **LIMITS, "app_kwargs": app}
+
+
+def _is_local(host: str, share: bool) -> bool:
+    """Whether the page reaches nobody but people on this machine, unless a proxy stands before it."""
+    return is_loopback(host) and not (share or is_space())
+
+
+def _end_on_sigterm() -> None:
+    """SIGTERM ends the page as Ctrl+C does: it closes, and its files are removed."""
+    if os.environ.get("GRADIO_WATCH_DIRS"):  # Gradio's reload mode ends its own threads
+        return
+    if threading.current_thread() is not threading.main_thread():  # which alone may set it
+        return
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _interrupted)
+
+
+def _interrupted(*_: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def _is_served(demo: gr.Blocks) -> bool:
+    """Whether the page goes on in a thread of its own."""
+    return demo.is_running and demo.server is not None and demo.server.thread.is_alive()
 
 
 def is_space() -> bool:

@@ -117,15 +117,3 @@ print(app.pool.first.preset, "/segment" in app.demo.get_api_info()["named_endpoi
         [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120
     )
     assert done.stdout.split() == ["light", "True"], done.stderr
-
-
-def test_the_app_runs_in_gradios_reload_mode(tmp_path):
-    """`gradio app.py` starts the file with these variables, and imports it once more beside what it serves."""
-    app = ROOT / "app.py"
-    watch = {"DIRS": str(ROOT), "MODULE_NAME": "app", "DEMO_NAME": "demo", "DEMO_PATH": str(app), "ENCODING": "utf-8"}
-    variables = {f"GRADIO_WATCH_{name}": value for name, value in watch.items()}
-    with serve(tmp_path, HF_HUB_OFFLINE="1", **variables) as served:
-        endpoints = json.loads(get(f"{served.url}/gradio_api/info"))["named_endpoints"]
-    assert "/segment" in endpoints
-    assert "Watching demo: demo" in served.log.read_text()
-    assert "Traceback" not in served.log.read_text()

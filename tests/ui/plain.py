@@ -1,0 +1,33 @@
+"""`app.demo` served by a plain `demo.launch()`, as another program does it: `python tests/ui/plain.py [HOW]`.
+
+Its engine is the stub of the tests. HOW: "mount" serves it as a part of another application instead.
+"""
+
+import sys
+import time
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).parents[2])]
+
+from tests.conftest import ColourEngine
+
+from ipseg.ui._pool import EnginePool
+
+how, sys.argv = sys.argv[1:], ["plain.py"]
+engine = ColourEngine()
+EnginePool.engine = lambda pool, spec: engine
+
+import app
+
+if how == ["mount"]:
+    import os
+
+    import fastapi
+    import gradio as gr
+    import uvicorn
+
+    uvicorn.run(gr.mount_gradio_app(fastapi.FastAPI(), app.demo, "/"), port=int(os.environ["PORT"]))
+else:
+    app.demo.launch(prevent_thread_lock=True, max_file_size="2gb", mcp_server="mcp" in how)
+    while True:
+        time.sleep(0.1)
