@@ -9,9 +9,8 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parents[2])]
 
-from tests.conftest import ColourEngine
-
 from ipseg.ui._pool import EnginePool
+from tests.conftest import ColourEngine
 
 how, sys.argv = sys.argv[1:], ["plain.py"]
 engine = ColourEngine()
