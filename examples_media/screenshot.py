@@ -25,7 +25,7 @@ MASKS = ROOT / "examples_media" / "Annotations"
 def segment(page: Page) -> None:
     """An example, one click away."""
     page.get_by_text("The robot behind the car").first.click()
-    page.wait_for_selector("#verdict .found, #verdict .missing", timeout=60_000)
+    page.wait_for_selector("#verdict :is(.detected, .uncertain, .not-detected)", timeout=60_000)
 
 
 def compare(page: Page) -> None:
@@ -85,7 +85,7 @@ def batch(page: Page) -> None:
         page.set_input_files("#batch-files input[type=file]", files)
         page.wait_for_selector("#batch-files .file-preview")
         page.click("#batch-run")
-        page.wait_for_selector("#batch-status .found", timeout=90_000)
+        page.wait_for_selector("#batch-status .detected", timeout=90_000)
 
 
 SHOTS = {

@@ -18,7 +18,7 @@ from ipseg.core import geometry, images, plugins
 from ipseg.core.masks import with_masks
 from ipseg.core.result import Instance, Result
 from ipseg.core.types import Points, Similarity
-from ipseg.method import points
+from ipseg.method import points, presence
 from ipseg.method.config import EngineInfo, IPSegConfig
 from ipseg.method.encodings import Encodings
 from ipseg.method.scorers.cosine import Cosine
@@ -52,7 +52,7 @@ def _colourfulness(picture, features):
 class ColourEngine:
     """Answers like an engine, knowing nothing but colour: the centre pixel of the prompt, and pixels close to it."""
 
-    config: IPSegConfig = field(default_factory=lambda: IPSegConfig(threshold=0.5))
+    config: IPSegConfig = field(default_factory=lambda: IPSegConfig(threshold=0.5, reject_threshold=0.25))
     scorer: Cosine = field(default_factory=Cosine)
     info: EngineInfo = field(default_factory=lambda: EngineInfo("colour"))
     calls: int = 0
@@ -83,6 +83,7 @@ class ColourEngine:
         k=None,
         clusters=None,
         threshold=None,
+        reject_threshold=None,
         negative_prompt=None,
         clicks=None,
         all_instances=False,
@@ -97,17 +98,19 @@ class ColourEngine:
         inside = geometry.cells_inside(frame)
         likeness = Similarity(geometry.to_cells(mask.astype(np.float32), frame), inside, frame)
         chosen = Points(np.array([[10.25, 20.5]], np.float32), np.array([[1, 2], [3.126, 4]], np.float32))
-        limit, score = self.config.threshold if threshold is None else threshold, min(1.0, float(mask.mean()) * 8)
+        limits, score = self.config.thresholds(threshold, reject_threshold), min(1.0, float(mask.mean()) * 8)
+        status = presence.status(score, mask, *limits)
         return Result(
             image=picture,
             mask=mask,
-            found=bool(mask.any()) and score >= limit,
+            status=status,
             score=score,
-            threshold=limit,
+            threshold=limits[0],
+            reject_threshold=limits[1],
             points=chosen,
             similarity=likeness,
             seconds={"features": 0.01, "mask": 0.02},
-            instances=(Instance(mask, chosen, score),) if all_instances else (),
+            instances=(Instance(mask, chosen, score, status),) if all_instances else (),
         )
 
 

@@ -35,7 +35,7 @@ def test_the_thing_is_found_and_the_same_twice(engine):
     prompt = engine.prompt(example("yellow_duck/00"))
     first = engine.segment(prompt, example("yellow_duck/01"))
     again = ipseg.load("offline").segment(prompt, example("yellow_duck/01"))
-    assert first.found
+    assert first.status == "detected"
     assert iou(first.mask, truth("yellow_duck/01")) > 0.8
     assert np.array_equal(first.mask, again.mask)
     assert first.score == again.score
@@ -74,13 +74,13 @@ def test_a_prompt_can_be_several_pictures_each_with_a_mask(engine):
     names = ["cactus/00", "cactus/01"]
     prompt = engine.prompt([example(name) for name in names], [truth(names[0]), None])
     assert [view.given for view in prompt.views] == [True, False]
-    assert engine.segment(prompt, example("cactus/01")).found
+    assert engine.segment(prompt, example("cactus/01")).status == "detected"
 
 
 def test_a_flat_picture_is_not_found_and_breaks_nothing(engine):
     grey = np.full((120, 160, 3), 127, dtype=np.uint8)
     result = engine.segment(engine.prompt(example("robot/00")), grey)
-    assert not result.found
+    assert result.status == "not_detected"
     prompt = engine.prompt(grey)
     assert engine.segment(prompt, example("robot/00")).mask.shape == ipseg.open_image(example("robot/00")).shape[:2]
 
@@ -112,7 +112,7 @@ def test_clicks_correct_the_mask_and_are_obeyed(engine):
     there = ipseg.Points(np.array([[5.5, 5.5]], np.float32), nothing)
     said = engine.segment(prompt, example("green_mug/02"), clicks=there, threshold=1.0)
     assert said.mask[5, 5]
-    assert said.found  # whoever clicks on it knows that it is there
+    assert said.status == "detected"  # whoever clicks on it knows that it is there
 
 
 def test_a_click_beside_the_picture_gets_its_sentence(engine):
@@ -130,5 +130,5 @@ def test_on_photographs_it_beats_saliency_alone_and_refuses_strangers(engine, tm
     assert mean.miou >= 0.85
     assert mean.miou > mean.saliency
     assert min(row.worst for row in rows) >= 0.3
-    assert presence.detected >= 0.8
-    assert presence.refused >= 0.8
+    assert presence.present.not_detected <= 0.2
+    assert presence.absent.not_detected >= 0.8

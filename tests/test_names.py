@@ -46,7 +46,7 @@ def test_segment_takes_them():
 
 def test_results_have_them():
     fields = set(ipseg.Result.__dataclass_fields__)
-    assert {"mask", "points", "score", "found", "similarity", "instances"} <= fields
+    assert {"mask", "points", "score", "status", "similarity", "instances"} <= fields
 
 
 def test_the_command_line_takes_them():

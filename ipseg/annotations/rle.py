@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ipseg.core.status import Status
 from ipseg.core.types import Mask
 
 
@@ -32,19 +33,19 @@ def decode(counts: Sequence[int], size: tuple[int, int]) -> Mask:
 
 
 class Record:
-    """The COCO file of one run: every image, and an annotation for each in which the object was found."""
+    """The COCO file of one run: every image, and an annotation for each whose object is detected or uncertain."""
 
     def __init__(self, category: str = "the object", about: str = "") -> None:
         self._images: list[dict[str, Any]] = []
         self._annotations: list[dict[str, Any]] = []
         self._category, self._about = category, about
 
-    def add(self, name: str, mask: Mask, *, found: bool, score: float) -> None:
+    def add(self, name: str, mask: Mask, *, status: Status, score: float) -> None:
         """One image and its (H, W) mask; boxes are (x, y, width, height) in pixels, as COCO has them."""
         number, (height, width) = len(self._images) + 1, mask.shape
         image = {"id": number, "file_name": name, "width": width, "height": height}
-        self._images.append({**image, "found": found, "score": round(score, 4)})
-        if not (found and mask.any()):
+        self._images.append({**image, "status": status.value, "score": round(score, 4)})
+        if not (status.has_mask and mask.any()):
             return
         rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
         box = [columns[0], rows[0], columns[-1] - columns[0] + 1, rows[-1] - rows[0] + 1]
@@ -57,6 +58,7 @@ class Record:
                 "area": int(mask.sum()),
                 "bbox": [int(side) for side in box],
                 "iscrowd": 0,
+                "status": status.value,
                 "score": round(score, 4),
             }
         )

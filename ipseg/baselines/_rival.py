@@ -13,6 +13,7 @@ from ipseg.core.images import Source
 from ipseg.core.masks import GivenMask, with_masks
 from ipseg.core.result import Result
 from ipseg.core.types import ImageError, Mask, Points, Progress, Similarity
+from ipseg.method import presence
 from ipseg.method.encodings import Encodings, Named, named
 from ipseg.method.prototype import NOTHING_STANDS_OUT
 from ipseg.method.steps import Steps
@@ -92,14 +93,15 @@ class Rival:
         return replace(reference, learnt=self.learn(reference, Steps(progress)))
 
     def segment(self, prompt: Reference, image: Source, *, progress: Progress | None = None) -> Result:
-        """Cut what ``prompt`` shows out of ``image``; whatever is not empty counts as found."""
+        """Cut what ``prompt`` shows out of ``image``; a mask that is not empty counts as detected."""
         step, picture = Steps(progress), named(image)
         answer = self.answer(prompt, picture, step)
         return Result(
             picture.pixels,
             answer.mask,
-            bool(answer.mask.any()),
+            presence.status(answer.score, answer.mask, 0.0, 0.0),
             answer.score,
+            0.0,
             0.0,
             answer.points,
             answer.similarity,

@@ -11,6 +11,7 @@ import numpy as np
 from ipseg.annotations.rle import Record
 from ipseg.core import images
 from ipseg.core.serialize import to_json
+from ipseg.core.status import Status
 from ipseg.core.types import Mask
 
 MASKS, COCO = "masks.zip", "coco.json"
@@ -28,11 +29,11 @@ class Archive:
         self._archive = zipfile.ZipFile(self.masks, "w", zipfile.ZIP_STORED)  # PNG is packed already
         self._record = Record(about=about)
 
-    def add(self, name: str, stem: str, mask: Mask, *, found: bool, score: float) -> None:
-        """One (H, W) mask as ``<stem>.png``, 0 and 255; all 0 where the object was not found."""
-        exported = mask & found
+    def add(self, name: str, stem: str, mask: Mask, *, status: Status, score: float) -> None:
+        """One (H, W) mask as ``<stem>.png``, 0 and 255; all 0 where the object is not detected."""
+        exported = mask & status.has_mask
         self._archive.writestr(f"{stem}.png", images.encode_png(exported.astype(np.uint8) * 255))
-        self._record.add(name, exported, found=found, score=score)
+        self._record.add(name, exported, status=status, score=score)
 
     def __enter__(self) -> Archive:
         return self

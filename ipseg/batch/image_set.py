@@ -47,9 +47,9 @@ def run(predictor: Predictor, items: Sequence[Item]) -> Iterator[Outcome]:
 
 
 def overlay(image: ImageArray, prediction: Prediction, mask: Mask | None = None) -> ImageArray:
-    """The (H, W, 3) uint8 image with its mask drawn over it, likewise: amber where the object was found, else grey.
+    """The (H, W, 3) uint8 image with its mask drawn over it, likewise: in the colour of its status.
 
     ``mask``: (H, W) bool, drawn instead of the prediction's best guess.
     """
     shown = prediction.guess if mask is None else mask
-    return viz.overlay(image, shown, colour=viz.MASK if prediction.found else viz.GUESS)
+    return viz.overlay(image, shown, colour=viz.colour_of(prediction.status))

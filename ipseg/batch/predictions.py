@@ -24,6 +24,7 @@ from ipseg.annotations import rle
 from ipseg.core import images
 from ipseg.core.masks import GivenMask, with_masks
 from ipseg.core.serialize import to_json
+from ipseg.core.status import Status
 from ipseg.core.types import ImageArray, Mask, Progress, Stopped
 from ipseg.engine.protocol import Engine
 
@@ -37,28 +38,30 @@ class Prediction:
 
     size: tuple[int, int]  # height, width
     counts: list[int]  # run lengths of the best guess, as rle.encode gives them
-    found: bool
+    status: Status
     score: float
     threshold: float
+    reject_threshold: float
 
     @property
     def guess(self) -> Mask:
-        """(H, W) bool, even where the object was not found."""
+        """(H, W) bool, even where the object is not detected."""
         return rle.decode(self.counts, self.size)
 
     @property
     def mask(self) -> Mask:
-        """(H, W) bool: the guess where the object was found, else nothing."""
-        return self.guess if self.found else np.zeros(self.size, bool)
+        """(H, W) bool: the guess where the object is detected or uncertain, else empty."""
+        return self.guess if self.status.has_mask else np.zeros(self.size, bool)
 
 
 class Predictor:
     """Segments one prompt in any number of images, with a cache of the predictions on disk.
 
     ``prompt_images`` are (H, W, 3) uint8, RGB, upright; ``masks`` one mask or None for each. ``folder`` is the root of
-    the cache, None for no cache. ``settings``: k, clusters and threshold, as ``engine.segment`` takes them; None or
-    left out for the engine's defaults. ``stop`` is also called between the steps of the engine. ``progress`` is called
-    while the prompt is encoded; an exception that it raises ends the encoding. Raises what ``engine.prompt`` raises.
+    the cache, None for no cache. ``settings``: k, clusters, threshold and reject_threshold, as ``engine.segment``
+    takes them; None or left out for the engine's defaults. ``stop`` is also called between the steps of the engine.
+    ``progress`` is called while the prompt is encoded; an exception that it raises ends the encoding. Raises what
+    ``engine.prompt`` raises.
     """
 
     def __init__(
@@ -93,8 +96,8 @@ class Predictor:
         result = self.engine.segment(self.prompt, image, progress=lambda *_: self._check(), **self.settings)
         self.computed += 1
         height, width = result.mask.shape
-        counts, score = rle.encode(result.mask), float(result.score)
-        prediction = Prediction((height, width), counts, bool(result.found), score, float(result.threshold))
+        scores = float(result.score), float(result.threshold), float(result.reject_threshold)
+        prediction = Prediction((height, width), rle.encode(result.mask), result.status, *scores)
         _write(path, prediction)
         return prediction
 
@@ -133,7 +136,7 @@ def _read(path: Path | None) -> Prediction | None:
         fields = json.loads(path.read_bytes()) if path else None
         if not fields:
             return None
-        prediction = Prediction(**{**fields, "size": tuple(fields["size"])})
+        prediction = Prediction(**{**fields, "size": tuple(fields["size"]), "status": Status(fields["status"])})
         return prediction if sum(prediction.counts) == prediction.size[0] * prediction.size[1] else None
     except (OSError, ValueError, TypeError, KeyError):
         return None

@@ -30,7 +30,7 @@ class VideoFrame:
     number: int  # from 1
     total: int  # as the clip's header says; never less than ``number``
     image: ImageArray  # (H, W, 3) uint8 RGB
-    mask: Mask  # (H, W) bool: the best guess, even where the object was not found
+    mask: Mask  # (H, W) bool: the best guess, even where the object is not detected
     prediction: Prediction  # of the last keyframe, which is this frame where ``is_keyframe``
     is_keyframe: bool  # whether the engine segmented this frame
 

@@ -1,6 +1,6 @@
 """Cut the object in one image out of a folder, a zip, or every frame of a clip.
 
-In DIR: masks/<name>.png (0/255, black where the object is not found), coco.json (run lengths, as pycocotools reads
+In DIR: masks/<name>.png (0/255, black where the object is not detected), coco.json (run lengths, as pycocotools reads
 them) and, of a clip, <stem>.mp4 or .webm with the mask drawn over it. An image that cannot be used gives an error
 message; the run goes on. A run that was stopped or killed continues where it was with --resume.
 Exit code: 0 all went well, 1 some images failed, 2 wrong usage, 130 stopped.
@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +19,11 @@ import numpy as np
 from ipseg.annotations.rle import Record
 from ipseg.batch import clips, image_set, inputs, video
 from ipseg.batch.predictions import Predictor
-from ipseg.cli import _engine, _files, _masks
+from ipseg.cli import _engine, _files, _masks, _status
 from ipseg.core.masks import with_masks
 from ipseg.core.serialize import to_json
+from ipseg.core.status import Status
 from ipseg.core.types import Mask, SettingError
-from ipseg.method.config import check_threshold
 
 CACHE = ".ipseg"  # below --output: the predictions so far
 
@@ -37,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--also", metavar="IMAGE", type=Path, action="append", default=[], help="another prompt image")
     parser.add_argument("--k", type=int, help="most and least similar cells to gather (1 to 256; default: 32)")
     parser.add_argument("--clusters", type=int, help="points of each kind (1 to 32, at most K; default: 4)")
-    parser.add_argument("--threshold", type=float, help="least score at which the object counts as found")
+    _status.add_arguments(parser)
     parser.add_argument("--overlay", action="store_true", help="also write overlays/<name>.png for images")
     parser.add_argument(
         "--per-second",
@@ -56,8 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Segment every image or frame; errors are printed on standard error, and the exit code is 1 when there is one."""
-    if arguments.threshold is not None:
-        check_threshold(arguments.threshold)
+    _status.check(arguments)
     clip = _clip(arguments)
     items = [] if clip else inputs.gather(arguments.input, most=arguments.max_images)
     given = [arguments.prompt_mask, *([None] * len(arguments.also))]
@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
     _files.make_folder(out)
     if not arguments.resume:
         shutil.rmtree(out / CACHE, ignore_errors=True)
-    settings = {name: getattr(arguments, name) for name in ("k", "clusters", "threshold")}
+    settings = {name: getattr(arguments, name) for name in ("k", "clusters", "threshold", "reject_threshold")}
     record = Record(about=f"ipseg, prompt {arguments.prompt.name}")
     with _engine.built(arguments) as engine:
         prompts, masks = zip(*shown, strict=True)
@@ -112,26 +112,28 @@ def _images(predictor: Predictor, items: list[inputs.Item], record: Record, argu
             print(f"ipseg: {outcome.error}", file=sys.stderr)
             continue
         _write_mask(arguments.output, item.stem, prediction.mask)
-        record.add(item.name, prediction.mask, found=prediction.found, score=prediction.score)
+        record.add(item.name, prediction.mask, status=prediction.status, score=prediction.score)
         if arguments.overlay:
             _write(arguments.output / "overlays" / f"{item.stem}.png", image_set.overlay(outcome.image, prediction))
-        verdict = f"found, {prediction.mask.mean():.1%} of the image" if prediction.found else "not found"
+        verdict = _status.words(prediction.status, prediction.mask)
         print(f"{outcome.number} of {outcome.total}: {item.name}: {verdict} (score {prediction.score:.2f})", flush=True)
     return failed
 
 
 def _frames(predictor: Predictor, clip: clips.Clip, record: Record, arguments: argparse.Namespace) -> int:
-    found = frames = 0
+    counts, frames = Counter[Status](), 0
     with clips.Writer(arguments.output, clip.path.stem, clip.fps, clip.size) as writer:
         for frame in video.run(predictor, clip, per_second=arguments.per_second):
-            mask, stem = frame.mask & frame.prediction.found, f"{frame.number:05}"
+            mask, stem = frame.mask & frame.prediction.status.has_mask, f"{frame.number:05}"
             writer.write(image_set.overlay(frame.image, frame.prediction, frame.mask))
             _write_mask(arguments.output, stem, mask)
-            record.add(f"{clip.path.stem}/{stem}", mask, found=frame.prediction.found, score=frame.prediction.score)
-            frames, found = frame.number, found + frame.prediction.found
+            record.add(f"{clip.path.stem}/{stem}", mask, status=frame.prediction.status, score=frame.prediction.score)
+            frames = frame.number
+            counts[frame.prediction.status] += 1
             if frame.is_keyframe:
                 print(f"frame {frame.number} of {frame.total}, {predictor.computed} keyframes computed", flush=True)
-    print(f"{frames} frames, found in {found} -> {writer.path}")
+    states = ", ".join(f"{status.words} in {counts[status]}" for status in Status)
+    print(f"{frames} frames, {states} -> {writer.path}")
     return 0
 
 

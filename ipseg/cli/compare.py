@@ -124,7 +124,9 @@ def _show(image: Path, found: Comparison) -> None:
         score = "" if entry.iou is None else f", IoU {entry.iou:.3f}"
         score = ", absent by the truth" if entry.absent else score
         area = float(entry.result.mask.mean()) if entry.result else 0.0
-        print(f"  {entry.label}: {area:.1%} of the image{score}, {entry.seconds:.2f} s, mask {entry.mask_source}")
+        state = entry.result.status.words if entry.result else ""
+        rest = f"{area:.1%} of the image{score}, {entry.seconds:.2f} s, mask {entry.mask_source}"
+        print(f"  {entry.label}: {state}, {rest}")
 
 
 def _write(folder: Path, stem: str, found: Comparison) -> None:

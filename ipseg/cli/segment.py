@@ -1,7 +1,7 @@
 """Cut the object in one image out of others.
 
 OUTPUT is a PNG for one image, a folder for several (<stem>.png). Masks are 0/255 at the size of their
-image; where the object is not found the mask is black (--threshold 0 writes every best guess).
+image; where the object is not detected the mask is black (--threshold 0 writes every best guess).
 Exit code: 0 all went well, 1 some images failed (one message each; the others are done), 2 wrong usage.
 """
 
@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from ipseg.cli import _engine, _files, _masks
+from ipseg.cli import _engine, _files, _masks, _status
 from ipseg.core import resources
 from ipseg.core.result import Result
 from ipseg.core.serialize import to_json
+from ipseg.core.status import Status
 from ipseg.core.types import InputError, Points, SettingError
-from ipseg.method.config import check_threshold
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,9 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         )
     parser.add_argument("--k", type=int, help="most and least similar cells to gather (1 to 256; default: 32)")
     parser.add_argument("--clusters", type=int, help="points of each kind (1 to 32, at most K; default: 4)")
-    parser.add_argument("--threshold", type=float, help="least score at which the object counts as found")
+    _status.add_arguments(parser)
     parser.add_argument("--overlay", action="store_true", help="also write <stem>.overlay.png with mask and points")
-    parser.add_argument("--json", metavar="FILE", type=Path, help="write what was found, the points and the seconds")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write the status, the points and the seconds")
     parser.add_argument("--resume", action="store_true", help="leave out images whose mask is already in OUT")
     _engine.add_arguments(parser)
 
@@ -56,15 +56,14 @@ def run(arguments: argparse.Namespace) -> int:
     """Segment every image; failures are printed on standard error and counted in the exit code."""
     if len(arguments.images) > 1 and (arguments.click or arguments.negative_click):
         raise SettingError(f"There are clicks but {len(arguments.images)} images; give one image, or no clicks.")
-    if arguments.threshold is not None:
-        check_threshold(arguments.threshold)
+    _status.check(arguments)
     targets = _targets(arguments.images, arguments.output)
     _files.check_json(arguments.json)
     _check_overwriting(arguments, [target for _, target in targets])
     records, failures = _earlier(arguments.json) if arguments.resume else {}, 0
     if arguments.resume:
         targets = [(image, target) for image, target in targets if not target.exists()]
-    settings = {name: getattr(arguments, name) for name in ("k", "clusters", "threshold")}
+    settings = {name: getattr(arguments, name) for name in ("k", "clusters", "threshold", "reject_threshold")}
     request = {**settings, "clicks": _clicks(arguments), "all_instances": arguments.all_instances}
     with _engine.built(arguments) as engine:
         masks = [arguments.prompt_mask, *([None] * len(arguments.also))]
@@ -125,16 +124,22 @@ def _earlier(path: Path | None) -> dict[str, dict[str, Any]]:
 
 def _write(result: Result, image: Path, target: Path, arguments: argparse.Namespace) -> None:
     """The mask, what else was asked for, and one line on standard output."""
-    mask = result.all_instances if arguments.all_instances else result.mask & result.found
+    mask = result.all_instances if arguments.all_instances else result.answer_mask
     _files.write_png(target, mask.astype(np.uint8) * 255)
     if arguments.all_instances:
         _files.write_png(target.with_suffix(".numbers.png"), result.labels())
     if arguments.overlay:
         overlay = result.overlay_instances() if arguments.all_instances else result.overlay()
         _files.write_png(target.with_suffix(".overlay.png"), overlay)
-    verdict = f"found, {result.mask.mean():.1%} of the image" if result.found else "not found"
-    verdict = f"{len(result.instances)} found" if arguments.all_instances else verdict
+    verdict = _instances(result) if arguments.all_instances else _status.words(result.status, result.answer_mask)
     print(f"{image}: {verdict} (score {result.score:.2f}, {sum(result.seconds.values()):.2f} s) -> {target}")
+
+
+def _instances(result: Result) -> str:
+    """How many instances there are, and how many of them are uncertain."""
+    uncertain = sum(one.status is Status.UNCERTAIN for one in result.instances)
+    number = len(result.instances)
+    return f"{number} instance{'s' * (number != 1)}" + (f", {uncertain} of them uncertain" if uncertain else "")
 
 
 def _clicks(arguments: argparse.Namespace) -> Points | None:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipseg.core import geometry, viz
+from ipseg.core.status import Status
 from ipseg.core.types import ImageArray, Mask, Points, Progress, Similarity
 
 
@@ -20,6 +21,7 @@ class Instance:
     mask: Mask  # (H, W) bool, in the pixels of the image; those of different instances do not overlap
     points: Points  # the group of points that led to it; (x, y) in image pixels
     score: float  # in [0, 1], as of :class:`ipseg.core.result.Result`
+    status: Status  # of this instance by its own score
 
 
 @dataclass(frozen=True)
@@ -27,10 +29,11 @@ class Result:
     """The answer for one input image. Every array is numpy, and every frame is the original image's own."""
 
     image: ImageArray  # (H, W, 3) uint8 RGB: the input image, upright
-    mask: Mask  # (H, W) bool: the best guess, even where ``found`` is False
-    found: bool  # whether the score reached the threshold
+    mask: Mask  # (H, W) bool: the best guess, even where the object is not detected
+    status: Status  # detected, uncertain or not detected; an empty mask is not detected
     score: float  # in [0, 1]: how sure the engine is that the object is in the image
-    threshold: float  # what the score was compared with
+    threshold: float  # detected from this score on
+    reject_threshold: float  # not detected below this score; at most ``threshold``
     points: Points  # (x, y) in image pixels
     similarity: Similarity | None  # Eq. 6, on cells; None from a method that has none
     seconds: Mapping[str, float]  # wall-clock seconds of each step; a step whose result was kept is not in it
@@ -39,14 +42,20 @@ class Result:
     def overlay(self, *, points: bool = True) -> ImageArray:
         """The image with the mask and, unless ``points=False``, the point prompts: (H, W, 3) uint8.
 
-        A mask that is only the best guess is grey.
+        The mask is amber where the object is detected, blue where it is uncertain, and grey where it is not detected
+        and the mask only the best guess.
         """
-        colour = viz.MASK if self.found else viz.GUESS
+        colour = viz.colour_of(self.status)
         return viz.overlay(self.image, self.mask, self.points if points else None, colour=colour)
 
     @property
+    def answer_mask(self) -> Mask:
+        """The mask to write, (H, W) bool: ``mask`` where the object is detected or uncertain, else empty."""
+        return self.mask & self.status.has_mask
+
+    @property
     def all_instances(self) -> Mask:
-        """The instances together: (H, W) bool; empty where none was asked for or found."""
+        """The instances together: (H, W) bool; empty where none was asked for or detected."""
         together = np.zeros(self.mask.shape, dtype=bool)
         for one in self.instances:
             together |= one.mask
@@ -66,9 +75,10 @@ class Result:
     def record(self) -> dict[str, Any]:
         """The answer without pixels, as plain data; points are (x, y) in pixels of the upright image."""
         return {
-            "found": self.found,
+            "status": self.status.value,
             "score": round(self.score, 4),
             "threshold": self.threshold,
+            "reject_threshold": self.reject_threshold,
             "positive_points": self.points.positive.astype(float).round(2).tolist(),
             "negative_points": self.points.negative.astype(float).round(2).tolist(),
             **({"instances": [_of_instance(one) for one in self.instances]} if self.instances else {}),
@@ -118,4 +128,9 @@ class SegmentationMethod(Protocol):
 def _of_instance(one: Instance) -> dict[str, Any]:
     rows, columns = np.flatnonzero(one.mask.any(axis=1)), np.flatnonzero(one.mask.any(axis=0))
     box = [int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1]  # left, top, right, bottom
-    return {"score": round(one.score, 4), "pixels": int(one.mask.sum()), "box": box}
+    return {
+        "status": one.status.value,
+        "score": round(one.score, 4),
+        "pixels": int(one.mask.sum()),
+        "box": box,
+    }

@@ -9,16 +9,23 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from ipseg.core.status import Status
 from ipseg.core.types import ImageArray, Mask, Points
 
 POSITIVE = (46, 204, 64)  # green, as in Fig. 3
 NEGATIVE = (235, 51, 61)  # red
 MASK = (255, 176, 0)  # amber: seen on grass, sky and skin, and told apart from both kinds of point by colour-blind eyes
-GUESS = (150, 150, 150)  # a mask that is no more than the best guess
+UNCERTAIN = (86, 180, 233)  # sky blue: a mask whose object is uncertain
+GUESS = (150, 150, 150)  # grey: a mask that is no more than the best guess, its object not detected
 WHITE = (255, 255, 255)
 WIDEST = 3  # width of an image in a row, in heights of the row
 CONTESTANTS = (MASK, (0, 114, 178), (204, 121, 167), (0, 158, 115), (213, 94, 0), (86, 180, 233), (240, 228, 66))
 """Colours of methods side by side, told apart by colour-blind eyes (Okabe and Ito, 2008)."""
+
+
+def colour_of(status: Status) -> tuple[int, int, int]:
+    """The colour of a mask: amber of a detected object, blue of an uncertain one, grey of one not detected."""
+    return {Status.DETECTED: MASK, Status.UNCERTAIN: UNCERTAIN, Status.NOT_DETECTED: GUESS}[status]
 
 
 def overlay(

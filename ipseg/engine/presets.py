@@ -74,7 +74,7 @@ GRID = 60  # cells along each side of an image on which layers are fused
 # The numbers that go with a scorer, whatever the preset.
 SCORERS: Mapping[str, IPSegConfig] = {
     "cosine": IPSegConfig(),
-    "density": IPSegConfig(refinement="ranked", erosion=0, consensus=True, threshold=0.16),
+    "density": IPSegConfig(refinement="ranked", erosion=0, consensus=True, threshold=0.16, reject_threshold=0.12),
 }
 
 PRESETS: Mapping[str, Preset] = {

@@ -64,6 +64,7 @@ class Engine(Protocol):
         k: int | None = None,
         clusters: int | None = None,
         threshold: float | None = None,
+        reject_threshold: float | None = None,
         negative_prompt: Prompt | None = None,
         clicks: Points | None = None,
         all_instances: bool = False,

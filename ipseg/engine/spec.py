@@ -136,7 +136,9 @@ def _with_scorer(spec: EngineSpec, base: Preset, made: Preset) -> Preset:
     if made.features != base.features:
         density = made.features[0] in plugins.declaring("features", "density")
         scorer = ("density", {}) if density else ("cosine", {"weights": _layer_weights(spec, made)})
-        config = replace(config, threshold=SCORERS[scorer[0]].threshold, erosion=SCORERS[scorer[0]].erosion)
+        own = SCORERS[scorer[0]]
+        limits = own.threshold, own.reject_threshold
+        config = replace(config, erosion=own.erosion, threshold=limits[0], reject_threshold=limits[1])
     elif spec.sd_weight is not None:
         scorer = (scorer[0], {**scorer[1], "weights": _layer_weights(spec, made)})
     accepting, log_odds = plugins.declaring("segmenters", "accepts_prior"), plugins.declaring("scorers", "log_odds")

@@ -38,7 +38,7 @@ from ipseg.core.types import (
 from ipseg.engine.presets import PRESETS
 from ipseg.engine.spec import EngineSpec
 from ipseg.method import points
-from ipseg.method.config import EngineInfo, IPSegConfig, check_threshold
+from ipseg.method.config import EngineInfo, IPSegConfig
 from ipseg.method.encodings import Encodings, Named, named
 from ipseg.method.pipeline import IPSeg
 
@@ -202,6 +202,7 @@ class ZeroGPUEngine:
         k: int | None = None,
         clusters: int | None = None,
         threshold: float | None = None,
+        reject_threshold: float | None = None,
         negative_prompt: Prompt | None = None,
         clicks: Points | None = None,
         all_instances: bool = False,
@@ -211,13 +212,14 @@ class ZeroGPUEngine:
         picture = named(image)
         points.check(self.config.k if k is None else k, self.config.clusters if clusters is None else clusters)
         points.check_inside(clicks, picture.pixels.shape[:2])
-        check_threshold(self.config.threshold if threshold is None else threshold)
+        self.config.thresholds(threshold, reject_threshold)
         if progress:
             progress(0.05, "features")
         request = {
             "k": k,
             "clusters": clusters,
             "threshold": threshold,
+            "reject_threshold": reject_threshold,
             "negative_prompt": negative_prompt,
             "clicks": clicks,
             "all_instances": all_instances,

@@ -8,6 +8,7 @@ as a pair without the object.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +19,7 @@ from skimage.filters import threshold_otsu
 
 from ipseg.core import images
 from ipseg.core.masks import GivenMask, read_mask
+from ipseg.core.status import Status
 from ipseg.core.types import InputError
 from ipseg.datasets import perseg
 from ipseg.engine.protocol import Engine
@@ -32,15 +34,26 @@ Truth = Callable[[perseg.Sample], GivenMask]
 
 
 @dataclass(frozen=True)
+class States:
+    """The shares of pairs in each state, in [0, 1]; they sum to 1."""
+
+    pairs: int
+    detected: float
+    uncertain: float
+    not_detected: float  # these pairs are refused: their mask is not written
+
+
+@dataclass(frozen=True)
 class Row:
     """One object, or the mean over all pairs."""
 
     object: str
     pairs: int
     miou: float  # of the best guess, whether or not the pair was refused
+    written: float  # mIoU of the mask that the command line writes: a refused pair counts 0, an uncertain one as it is
     saliency: float  # mIoU of the query image's own saliency, cut by Otsu's threshold
     worst: float  # the lowest IoU of a pair
-    detected: float  # share of pairs that were found
+    states: States
 
 
 @dataclass(frozen=True)
@@ -48,11 +61,11 @@ class Presence:
     """How well the presence score separates the pairs that show the object from those that do not."""
 
     threshold: float
-    detected: float  # share of the pairs of one object that were found
-    refused: float  # share of the pairs without the object that were not
-    absent_pairs: int
+    reject_threshold: float
+    present: States  # of the pairs of one object
+    absent: States  # of the pairs without the object
     auc: float  # area under the ROC curve of the score
-    empty_truths: int = 0  # of ``absent_pairs``, those of one object whose query has an empty truth
+    empty_truths: int = 0  # of the absent pairs, those of one object whose query has an empty truth
 
 
 @dataclass(frozen=True)
@@ -108,11 +121,11 @@ def table(found: Evaluation) -> str:
     """The rows as a Markdown table, one message about presence, and the notices."""
     rows, presence = found.rows, found.presence
     lines = [
-        "| object | pairs | IPSeg mIoU | saliency alone | worst pair | found |",
-        "|---|---:|---:|---:|---:|---:|",
+        "| object | pairs | IPSeg mIoU | CLI mIoU | saliency alone | worst pair | detected | uncertain |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|",
         *(
-            f"| {row.object} | {row.pairs} | {row.miou:.3f} | {row.saliency:.3f} | {row.worst:.3f} "
-            f"| {row.detected:.0%} |"
+            f"| {row.object} | {row.pairs} | {row.miou:.3f} | {row.written:.3f} | {row.saliency:.3f} | "
+            f"{row.worst:.3f} | {row.states.detected:.0%} | {row.states.uncertain:.0%} |"
             for row in rows
         ),
     ]
@@ -122,13 +135,22 @@ def table(found: Evaluation) -> str:
             without = f"without the object ({presence.empty_truths} of them by an empty truth)"
         lines += [
             "",
-            f"Presence, threshold {presence.threshold:.2f}: {presence.detected:.0%} of the pairs of one object are "
-            f"found, {presence.refused:.0%} of {presence.absent_pairs} pairs {without} are refused "
-            f"(area under the curve {presence.auc:.2f}).",
+            f"Presence, threshold {presence.threshold:.2f}, reject threshold {presence.reject_threshold:.2f} "
+            f"(area under the curve {presence.auc:.2f}):",
+            "",
+            "| pairs | number | detected | uncertain | not detected |",
+            "|---|---:|---:|---:|---:|",
+            _states_line("of one object", presence.present),
+            _states_line(without, presence.absent),
         ]
     for notice in found.notices:
         lines += ["", notice]
     return "\n".join(lines)
+
+
+def _states_line(pairs: str, states: States) -> str:
+    shares = (states.detected, states.uncertain, states.not_detected)
+    return f"| {pairs} | {states.pairs} | {' | '.join(f'{share:.0%}' for share in shares)} |"
 
 
 def _empty_truth_notice(names: list[str]) -> list[str]:
@@ -148,9 +170,16 @@ def _query_is_empty(episode: perseg.Episode, empty: list[str]) -> bool:
 
 def _row(name: str, scored: list, alone: dict[str, float]) -> Row:
     ious = [value for _, _, value in scored]
-    detected = np.mean([record["found"] for _, record, _ in scored])
+    states = _states([record for _, record, _ in scored])
+    written = [value * Status(record["status"]).has_mask for _, record, value in scored]
     saliency = np.mean([alone[episode.query.name] for episode, _, _ in scored])
-    return Row(name, len(scored), float(np.mean(ious)), float(saliency), min(ious), float(detected))
+    return Row(name, len(scored), float(np.mean(ious)), float(np.mean(written)), float(saliency), min(ious), states)
+
+
+def _states(records: list[dict]) -> States:
+    """The shares of the states in predictions, of which there is one at least."""
+    counts = Counter(record["status"] for record in records)
+    return States(len(records), *(counts[status] / len(records) for status in Status))
 
 
 def _presence(engine: Engine, present: list[dict], absent: list[dict], empty_truths: int) -> Presence | None:
@@ -158,9 +187,9 @@ def _presence(engine: Engine, present: list[dict], absent: list[dict], empty_tru
         return None
     return Presence(
         engine.config.threshold,
-        float(np.mean([record["found"] for record in present])),
-        float(np.mean([not record["found"] for record in absent])),
-        len(absent),
+        engine.config.reject_threshold,
+        _states(present),
+        _states(absent),
         area_under_curve([record["score"] for record in present], [record["score"] for record in absent]),
         empty_truths,
     )

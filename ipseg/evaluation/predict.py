@@ -47,7 +47,7 @@ def predict(
 ) -> Iterator[tuple[Episode, dict]]:
     """Predict each episode, or read the prediction that is already in ``target``; yields (episode, record) in order.
 
-    A record holds ``found``, ``score``, ``seconds`` (of the whole call) and the name of the mask's PNG file.
+    A record holds ``status``, ``score``, ``seconds`` (of the whole call) and the name of the mask's PNG file.
     """
     target.mkdir(parents=True, exist_ok=True)
     record = _record(engine)
@@ -76,7 +76,7 @@ def _predict(engine: Engine, episode: Episode, path: Path) -> None:
     result = engine.segment(prompt, episode.query.image)
     mask = path.with_suffix(".png")
     mask.write_bytes(images.encode_png(result.mask.astype(np.uint8) * 255))
-    record = {"found": result.found, "score": result.score, "seconds": result.seconds, "mask": mask.name}
+    record = {"status": result.status.value, "score": result.score, "seconds": result.seconds, "mask": mask.name}
     partial = path.with_suffix(".part")
     partial.write_text(to_json(record))
     os.replace(partial, path)  # written after the mask, in one step: where the record exists, so does the mask

@@ -27,11 +27,26 @@ class IPSegConfig:
     sampling: str = "area"  # how a cell gets its saliency: "area" or, as released, "nearest"
     consensus: bool = False  # the saliency map made into the share of the segmenter's candidates that hold a pixel
     refinement: str = "cascade"  # how points become a mask: a name in refinement.REFINEMENTS
-    threshold: float = 0.0  # lowest score at which the object counts as detected
+    threshold: float = 0.0  # in [0, 1]: detected from this score on
+    reject_threshold: float = 0.0  # in [0, threshold]: not detected below this score; between the two: uncertain
     seed: int = 0  # of k-means
 
     def __post_init__(self) -> None:
-        check_threshold(self.threshold)
+        check_thresholds(self.threshold, self.reject_threshold)
+
+    def thresholds(self, threshold: float | None, reject_threshold: float | None) -> tuple[float, float]:
+        """The threshold and the reject threshold of one call, None being this config's own.
+
+        This config's reject threshold counts as the threshold where that is lower. With a threshold of 0 every mask is
+        an answer, so the reject threshold counts as 0 too. Raises :class:`~ipseg.core.types.SettingError` unless
+        0 <= reject_threshold <= threshold <= 1.
+        """
+        limit = self.threshold if threshold is None else threshold
+        check_threshold(limit)
+        if reject_threshold is None or threshold == 0:
+            reject_threshold = min(self.reject_threshold, limit)
+        check_thresholds(limit, reject_threshold)
+        return limit, reject_threshold
 
 
 @dataclass(frozen=True)
@@ -44,8 +59,18 @@ class EngineInfo:
     placement: Device | None = None  # where its models run; None without any
 
 
-def check_threshold(threshold: object) -> None:
+def check_threshold(threshold: object, name: str = "threshold") -> None:
     """Raise :class:`SettingError` unless it is a number from 0 to 1; NaN is none."""
     number = isinstance(threshold, int | float | np.number) and not isinstance(threshold, bool)
     if not (number and 0 <= float(threshold) <= 1):  # type: ignore[arg-type]
-        raise SettingError(f"The threshold is {threshold}; give a number from 0 to 1.")
+        raise SettingError(f"The {name} is {threshold}; give a number from 0 to 1.")
+
+
+def check_thresholds(threshold: float, reject_threshold: float) -> None:
+    """Raise :class:`SettingError` unless 0 <= reject_threshold <= threshold <= 1."""
+    check_threshold(threshold)
+    check_threshold(reject_threshold, "reject threshold")
+    if reject_threshold > threshold:
+        raise SettingError(
+            f"The reject threshold is {reject_threshold}; give at most the threshold, which is {threshold}."
+        )

@@ -19,7 +19,9 @@ from skimage.morphology import h_maxima
 from skimage.segmentation import watershed
 
 from ipseg.core.result import Instance
+from ipseg.core.status import Status
 from ipseg.core.types import Candidates, Mask, Points, Similarity
+from ipseg.method import presence
 
 MOST = 24  # instances of one image
 HEIGHT = 0.6  # a hill begins here, the mean of the K most similar cells being 1 and of the K least similar 0
@@ -37,8 +39,11 @@ def find(
     refined: Callable[[Points, NDArray[np.float32]], Candidates],
     score: Callable[[Mask], float],
     threshold: float,
+    reject_threshold: float,
 ) -> tuple[Instance, ...]:
-    """All instances, the best score first, none scoring less than ``threshold``.
+    """All instances, the best score first: those that score ``reject_threshold`` or more.
+
+    Each has its own status: detected from ``threshold`` on, else uncertain.
 
     The steps of the method come in: ``choose`` makes points of a similarity, ``refined`` a mask of points and the
     similarity's values, and ``score`` says how sure it is that a mask shows the object.
@@ -46,8 +51,8 @@ def find(
     seen = []
     for alone in groups(similarity, k):
         points = choose(alone)
-        seen.append(Instance(refined(points, alone.values).masks[0], points, 0.0))
-    return tuple(_kept(_merged(seen), score, threshold))
+        seen.append(_unscored(refined(points, alone.values).masks[0], points))
+    return tuple(_kept(_merged(seen), score, threshold, reject_threshold))
 
 
 def groups(similarity: Similarity, k: int) -> Iterator[Similarity]:
@@ -82,7 +87,7 @@ def _merged(seen: list[Instance]) -> list[Instance]:
         for place, other in enumerate(merged):
             if (one.mask & other.mask).sum() > SAME * (one.mask | other.mask).sum():
                 positive = np.concatenate([other.points.positive, one.points.positive])
-                merged[place] = Instance(other.mask | one.mask, Points(positive, other.points.negative), 0.0)
+                merged[place] = _unscored(other.mask | one.mask, Points(positive, other.points.negative))
                 break
         else:
             merged.append(one)
@@ -90,9 +95,17 @@ def _merged(seen: list[Instance]) -> list[Instance]:
     return [replace(one, mask=one.mask & ~claimed) for one, claimed in zip(merged, smaller, strict=True)]
 
 
-def _kept(seen: list[Instance], score: Callable[[Mask], float], threshold: float) -> Iterator[Instance]:
+def _unscored(mask: Mask, points: Points) -> Instance:
+    """An instance before its score is known."""
+    return Instance(mask, points, 0.0, Status.NOT_DETECTED)
+
+
+def _kept(
+    seen: list[Instance], score: Callable[[Mask], float], threshold: float, reject_threshold: float
+) -> Iterator[Instance]:
     scored = sorted((replace(one, score=score(one.mask)) for one in seen), key=lambda one: -one.score)
     largest = max((one.mask.sum() for one in scored), default=0)
     for one in scored:
-        if one.score >= max(threshold, AS_SURE * scored[0].score) and one.mask.sum() >= max(1, SMALLEST * largest):
-            yield one
+        status = presence.status(one.score, one.mask, threshold, reject_threshold)
+        if status.has_mask and one.score >= AS_SURE * scored[0].score and one.mask.sum() >= SMALLEST * largest:
+            yield replace(one, status=status)

@@ -35,8 +35,8 @@ from ipseg.core.types import (
     Similarity,
     View,
 )
-from ipseg.method import instances, points, prototype, refinement
-from ipseg.method.config import EngineInfo, IPSegConfig, check_threshold
+from ipseg.method import instances, points, presence, prototype, refinement
+from ipseg.method.config import EngineInfo, IPSegConfig
 from ipseg.method.encodings import Encodings, Named, named
 from ipseg.method.steps import Steps
 
@@ -118,6 +118,7 @@ class IPSeg:
         k: int | None = None,
         clusters: int | None = None,
         threshold: float | None = None,
+        reject_threshold: float | None = None,
         negative_prompt: Prompt | None = None,
         clicks: Points | None = None,
         all_instances: bool = False,
@@ -125,15 +126,18 @@ class IPSeg:
     ) -> Result:
         """Segment what ``prompt`` shows in ``image``. Masks and points are in the pixels of the upright image.
 
-        ``k``, ``clusters``, ``threshold``: instead of the config's. ``negative_prompt``: shows what is not meant, such
-        as a look-alike. ``clicks``: points of a person, (x, y) in pixels of the upright image, that correct the mask; a
-        positive one says that the object is there. ``all_instances``: fill ``Result.instances`` beside the single mask
-        of the paper. Raises :class:`~ipseg.core.types.SettingError` for numbers out of range.
+        ``k``, ``clusters``, ``threshold``, ``reject_threshold``: instead of the config's. The object is detected from
+        the threshold on, not detected below the reject threshold, and uncertain between the two; a threshold of 0
+        makes the reject threshold 0 too. ``negative_prompt``: shows what is not meant, such as a look-alike.
+        ``clicks``: points of a person, (x, y) in pixels of the upright image, that correct the mask; a positive one
+        makes the object detected. ``all_instances``: fill ``Result.instances`` beside the single mask of the paper,
+        with the instances that score the reject threshold or more, each with its own status.
+        Raises :class:`~ipseg.core.types.SettingError` for numbers out of range.
         """
         config, seen, step = self.config, self.encodings, Steps(progress)
         k, clusters = config.k if k is None else k, config.clusters if clusters is None else clusters
         points.check(k, clusters)
-        check_threshold(config.threshold if threshold is None else threshold)
+        limits = config.thresholds(threshold, reject_threshold)
         picture = named(image)
         points.check_inside(clicks, picture.pixels.shape[:2])
         with step("features", 0.05, seen.has("features", picture)):  # F_I, section 3.3
@@ -150,15 +154,14 @@ class IPSeg:
         with step("mask", 0.85):  # M = Dec_M(F_I, Concat(T_M, T_P)), Eq. 2
             answer = refine(chosen, similarity.values)
             answer = refinement.corrected(self.segmenter, encoding, answer, chosen, clicks)
-        mask, limit = answer.masks[0], config.threshold if threshold is None else threshold
-        presence = partial(self.scorer.presence, *compared)
-        score, clicked = presence(mask), clicks is not None and len(clicks.positive) > 0
-        found = bool(mask.any()) and (clicked or score >= limit)
-        result = Result(picture.pixels, mask, found, score, limit, chosen, similarity, step.seconds)
+        mask, measured = answer.masks[0], partial(self.scorer.presence, *compared)
+        score, clicked = measured(mask), clicks is not None and len(clicks.positive) > 0
+        status = presence.status(score, mask, *limits, clicked=clicked)
+        result = Result(picture.pixels, mask, status, score, *limits, chosen, similarity, step.seconds)
         if not all_instances:
             return result
         with step("instances", 0.9):
-            return replace(result, instances=instances.find(similarity, k, choose, refine, presence, limit))
+            return replace(result, instances=instances.find(similarity, k, choose, refine, measured, *limits))
 
     def choose_points(self, prompt: Prompt, image: Source) -> tuple[Points, Similarity]:
         """The points and the similarity alone, without the segmenter; (x, y) in pixels of the upright image."""

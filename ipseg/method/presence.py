@@ -6,10 +6,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipseg.core import geometry
+from ipseg.core.status import Status
 from ipseg.core.types import FeatureMap, Mask, Prototype
 from ipseg.method.similarity import to_numpy
 
 SAMPLE = 256  # cells of each side that are compared, at most
+
+
+def status(score: float, mask: Mask, threshold: float, reject_threshold: float, *, clicked: bool = False) -> Status:
+    """Detected from ``threshold`` on, not detected below ``reject_threshold``, else uncertain.
+
+    ``score`` and both thresholds are in [0, 1]. An empty ``mask`` (H, W) is not detected, whatever its score.
+    ``clicked``: a person pointed at the object, so a mask that is not empty is detected.
+    """
+    if not mask.any():
+        return Status.NOT_DETECTED
+    if clicked or score >= threshold:
+        return Status.DETECTED
+    return Status.UNCERTAIN if score >= reject_threshold else Status.NOT_DETECTED
 
 
 def score(prompt: Prototype, layer: FeatureMap, mask: Mask, negative: Prototype | None = None) -> float:

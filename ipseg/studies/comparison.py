@@ -59,7 +59,7 @@ class Entry:
         return {
             **fields,
             "prompt_mask": self.mask_source,
-            "found": self.result.found,
+            "status": self.result.status.value,
             "iou": None if self.iou is None else round(self.iou, 4),
             **({"truth": "absent"} if self.absent else {}),
             "area": round(float(self.result.mask.mean()), 4),

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from ipseg.core import images, store
 from ipseg.core.masks import open_mask
+from ipseg.core.status import Status
 from ipseg.core.types import ImageArray, InputError, Mask, Progress
 from ipseg.engine.protocol import Engine
 from ipseg.evaluation.metrics import iou
@@ -68,7 +69,7 @@ class GalleryResult:
 
     image: ImageArray  # (H, W, 3) uint8
     mask: Mask  # (H, W) bool
-    found: bool
+    status: Status
     iou: float  # with the truth
     saliency: NDArray[np.uint8]  # (H, W) of the first prompt image, 0 to 255
 
@@ -127,16 +128,16 @@ def compute(
     path = (folder or cache_folder()) / f"{_key(engine, [*prompts, asked.image])}.npz"
     image = images.open_image(asked.image)
     known = store.load(path) if saved else None
-    if known is None or not {"mask", "found", "saliency"} <= set(known) or known["mask"].shape != image.shape[:2]:
+    if known is None or not {"mask", "status", "saliency"} <= set(known) or known["mask"].shape != image.shape[:2]:
         report: dict[str, Any] = {"progress": progress} if progress else {}
         prompt = engine.prompt(list(prompts), **report)
         result = engine.segment(prompt, image, **report)
         saliency = np.rint(prompt.views[0].saliency * 255).astype(np.uint8)
-        known = {"mask": result.mask, "found": np.array(result.found), "saliency": saliency}
+        known = {"mask": result.mask, "status": np.array(result.status.value), "saliency": saliency}
         if saved:
             store.save(path, known)
     mask = known["mask"]
-    return GalleryResult(image, mask, bool(known["found"]), iou(mask, asked.truth), known["saliency"])
+    return GalleryResult(image, mask, Status(str(known["status"])), iou(mask, asked.truth), known["saliency"])
 
 
 def compute_all(

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ipseg.core.status import Status
 from ipseg.core.types import Mask
 from ipseg.evaluation.metrics import iou
 from ipseg.studies import ablation
@@ -91,9 +92,10 @@ def steps(view: View) -> str:
 
 
 def verdict(view: View, engine: str) -> str:
-    """Whether the object is found, and the IoU of its mask."""
+    """The status of the answer, and the IoU of its mask."""
     own, known = view.results.own, view.pair.truth is not None
-    head = "<b>Found.</b>" if own.found else "<b>Not found</b>; the best guess is in grey."
+    drawn = {Status.UNCERTAIN: "; the mask is in blue", Status.NOT_DETECTED: "; the best guess is in grey"}
+    head = f"<b>{own.status.words.capitalize()}</b>{drawn.get(own.status, '')}."
     score = (
         f"IoU <b>{view.iou(own):.2f}</b> with the true mask."
         if known
@@ -210,7 +212,7 @@ def record(view: View, engine: str) -> dict[str, Any]:
     return {
         "engine": engine,
         "iou_with": "answer" if view.pair.truth is None else "truth",
-        "found": results.own.found,
+        "status": results.own.status.value,
         "iou": round(view.iou(results.own), 4),
         "features": {
             one.name: {"same": round(one.same, 4), "background": round(one.background, 4), "held": round(one.held, 4)}

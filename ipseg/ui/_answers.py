@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import io
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from gradio.processing_utils import save_bytes_to_cache
 
 from ipseg.core import viz
 from ipseg.core.result import Result
+from ipseg.core.status import Status
 from ipseg.core.types import ImageArray, Prompt
 from ipseg.ui._pool import STEPS, as_file, as_jpeg, shown
 from ipseg.ui._questions import Clicks, SavedResult, as_points
@@ -25,34 +26,60 @@ WAITING = '<div class="waiting">Give an image of the object and an image to sear
 def verdict(
     prompt: Prompt, result: Result, engine: str, seconds: float, seen: Sequence[SavedResult] = (), which: int = 0
 ) -> str:
-    """Found or not, said plainly, and by whom, as HTML. ``seen``: the answers for all images."""
+    """The status in words and on a scale, and which engine answered, as HTML. ``seen``: the answers for all images."""
     took = f"{seconds:.1f} s, engine {html.escape(engine)}"
     notices = [*prompt.notices, *(one.error for one in seen if one.error)]
     rest = "".join(f'<br><span class="aside">{html.escape(notice)}</span>' for notice in notices)
     lead = _of_several(seen, which)
-    if result.found:
-        share = result.mask.mean()
-        amount = f"{share:.0%}" if share >= 0.1 else f"{share:.1%}"
-        count = f"; all of them: {len(result.instances)}" if result.instances else ""
-        return (
-            f'<div class="found" role="status">{lead}<b>Found.</b> It fills {amount} of the image{count}. '
-            f'<span class="aside">Score {result.score:.2f}, found from {result.threshold:.2f} on; '
-            f"{took}.</span>{rest}</div>"
-        )
+    kind = result.status.value.replace("_", "-")
     return (
-        f'<div class="missing" role="status">{lead}<b>Not found.</b> The object does not seem to be in this image; '
-        f'the best guess is drawn in grey. <span class="aside">Score {result.score:.2f}, found from '
-        f"{result.threshold:.2f} on; {took}. If you know that it is there, "
-        f"click on it or lower the least score.</span>"
-        f"{rest}</div>"
+        f'<div class="{kind}" role="status">{lead}<b>{result.status.words.capitalize()}.</b> {_meaning(result)} '
+        f'<span class="aside">{_limits(result)}; {took}.</span>{_scale(result)}{rest}</div>'
     )
+
+
+def _meaning(result: Result) -> str:
+    """What the status says of the mask, in a message or two."""
+    if not result.mask.any():
+        return "The mask is empty."
+    if result.status is Status.NOT_DETECTED:
+        return (
+            "The object does not seem to be in this image; the best guess is drawn in grey. If you know that it is "
+            "there, click on it or lower the thresholds."
+        )
+    share = result.mask.mean()
+    amount = f"{share:.0%}" if share >= 0.1 else f"{share:.1%}"
+    count = f"; instances: {len(result.instances)}" if result.instances else ""
+    doubt = "The object may be another one; its mask is drawn in blue. " if result.status is Status.UNCERTAIN else ""
+    return f"{doubt}It fills {amount} of the image{count}."
+
+
+def _limits(result: Result) -> str:
+    """The score and the two thresholds in words."""
+    text = f"Score {result.score:.2f}; detected from {result.threshold:.2f} on"
+    if result.reject_threshold < result.threshold:
+        text += f", not detected below {result.reject_threshold:.2f}"
+    return text
+
+
+def _scale(result: Result) -> str:
+    """The score as a mark on a line from 0 to 1, whose three parts are the states. Its text is that of the limits."""
+    low, high, at = (f"{100 * value:.1f}%" for value in (result.reject_threshold, result.threshold, result.score))
+    return f'<div class="scale" aria-hidden="true" style="--low: {low}; --high: {high}; --at: {at}"><i></i></div>'
 
 
 def _of_several(seen: Sequence[SavedResult], which: int) -> str:
     if len(seen) < 2:
         return ""
-    found = sum(one.found for one in seen)
-    return f"In <b>{found} of {len(seen)}</b> images. Shown, {html.escape(seen[which].name)}: "
+    return f"{counted(one.status for one in seen if not one.error)} Shown, {html.escape(seen[which].name)}: "
+
+
+def counted(statuses: Iterable[Status]) -> str:
+    """In how many images the object is in each state, as HTML: "Detected in <b>2 of 3</b> images, uncertain in 1." """
+    states = list(statuses)
+    uncertain = states.count(Status.UNCERTAIN)
+    more = f", uncertain in <b>{uncertain}</b>" if uncertain else ""
+    return f"Detected in <b>{states.count(Status.DETECTED)} of {len(states)}</b> images{more}."
 
 
 def before_and_after(result: Result) -> tuple[ImageArray, ImageArray]:
@@ -90,7 +117,7 @@ def numbered(result: Result, asked: bool) -> Any:
 
 def save(name: str, result: Result, clicks: Clicks, all_instances: bool, gallery: gr.Gallery) -> SavedResult:
     """What a session holds of an answer: an overlay to look at, and the files of the ZIP."""
-    masks = {f"{name}.png": (result.mask & result.found).astype(np.uint8) * 255}
+    masks = {f"{name}.png": result.answer_mask.astype(np.uint8) * 255}
     if all_instances:
         masks |= {
             f"{name}_all.png": result.all_instances.astype(np.uint8) * 255,
@@ -98,9 +125,9 @@ def save(name: str, result: Result, clicks: Clicks, all_instances: bool, gallery
         }
     files = tuple((place, as_file(gallery, pixels, place)) for place, pixels in masks.items())
     drawn = result.overlay_instances() if all_instances and result.instances else result.overlay(points=False)
-    said = f"score {result.score:.2f}" if result.found else "not found"
+    said = f"{result.status.words}, score {result.score:.2f}"
     overlay = as_jpeg(gallery, drawn, f"{name}.jpg")
-    return SavedResult(name, result.image.shape[:2], f"{name}: {said}", overlay, files, result.found, clicks=clicks)
+    return SavedResult(name, result.image.shape[:2], f"{name}: {said}", overlay, files, result.status, clicks=clicks)
 
 
 def together(

@@ -33,7 +33,7 @@ class Given:
 
     prompts: list[Any] | None
     mask: str | None
-    numbers: dict[str, Any]  # k, clusters, threshold
+    numbers: dict[str, Any]  # k, clusters, threshold, reject_threshold
     spec: EngineSpec
     mask_value: float | None = None  # the value of the object, for a mask with several values
 
@@ -116,9 +116,9 @@ def _added(archive: Archive, tally: Tally, outcome: image_set.Outcome) -> Any:
     if prediction is None or outcome.image is None:
         tally.errors.append(without_folders(outcome.error))
         return gr.skip()
-    tally.found += prediction.found
-    archive.add(item.name, item.stem, prediction.guess, found=prediction.found, score=prediction.score)
-    caption = f"{item.name}: {'found' if prediction.found else 'not found'}"
+    tally.states[prediction.status] += 1
+    archive.add(item.name, item.stem, prediction.guess, status=prediction.status, score=prediction.score)
+    caption = f"{item.name}: {prediction.status.words}"
     return tally.show(image_set.overlay(outcome.image, prediction), caption)
 
 
@@ -126,9 +126,9 @@ def _drawn(archive: Archive, tally: Tally, frame: video.VideoFrame, writer: clip
     """One frame into the archive, the clip and the counts; returns its overlay."""
     prediction = frame.prediction
     tally.done, tally.total = frame.number, frame.total
-    tally.found += prediction.found
+    tally.states[prediction.status] += 1
     name = f"{frame.number:05}"
-    archive.add(f"{name}.png", name, frame.mask, found=prediction.found, score=prediction.score)
+    archive.add(f"{name}.png", name, frame.mask, status=prediction.status, score=prediction.score)
     drawn = image_set.overlay(frame.image, prediction, frame.mask)
     writer.write(drawn)
     return drawn

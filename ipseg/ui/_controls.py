@@ -27,13 +27,19 @@ class Controls:
     k: gr.Slider
     clusters: gr.Slider
     threshold: gr.Slider
+    reject_threshold: gr.Slider
     sidebar: gr.Sidebar  # where what concerns all tabs may be added
     told: tuple[gr.HTML, gr.Button]  # the line that says which engine answers, and the button that fetches it
 
     @property
     def inputs(self) -> list[gr.components.Component]:
         """What every question takes beside its images."""
-        return [self.k, self.clusters, self.threshold, *self.engine]
+        return [*self.numbers, *self.engine]
+
+    @property
+    def numbers(self) -> list[gr.components.Component]:
+        """K, c, the threshold and the reject threshold."""
+        return [self.k, self.clusters, self.threshold, self.reject_threshold]
 
 
 def chosen(values: Sequence[Any]) -> EngineSpec:
@@ -65,7 +71,7 @@ def build(pool: EnginePool) -> Controls:
         gr.Markdown("## Numbers")
         controls = Controls((preset, *parts), *_numbers(pool), sidebar, (state, fetch))
         back = gr.Button("Back to the preset's own", size="sm", elem_id="reset")
-    numbers = [controls.k, controls.clusters, controls.threshold]
+    numbers = controls.numbers
     quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
     def refreshed(request: gr.Request, *values: Any) -> tuple[Any, ...]:
@@ -81,6 +87,9 @@ def build(pool: EnginePool) -> Controls:
         **quiet,
     )
     preset.input(own_numbers, preset, numbers, **quiet)  # not when a link sets both
+    limits = [controls.threshold, controls.reject_threshold]  # one moves along where the other passes it
+    controls.threshold.input(None, limits, limits[1], js="(high, low) => Math.min(high, low)", **quiet)
+    controls.reject_threshold.input(None, limits, limits[0], js="(high, low) => Math.max(high, low)", **quiet)
 
     def as_the_preset(name: str, request: gr.Request) -> tuple[Any, ...]:
         told = _download.refreshed(pool.for_request(request), EngineSpec(name))
@@ -92,9 +101,9 @@ def build(pool: EnginePool) -> Controls:
 
 
 def own_numbers(preset: str) -> tuple[Any, ...]:
-    """K, c and the threshold of a preset."""
+    """K, c, the threshold and the reject threshold of a preset."""
     config = PRESETS[preset].config
-    return config.k, config.clusters, config.threshold
+    return config.k, config.clusters, config.threshold, config.reject_threshold
 
 
 def _parts(first: EngineSpec) -> tuple[gr.components.Component, ...]:
@@ -127,12 +136,21 @@ def _parts(first: EngineSpec) -> tuple[gr.components.Component, ...]:
     return features, sd_weight, timestep, saliency, segmenter, refinement
 
 
-def _numbers(pool: EnginePool) -> tuple[gr.Slider, gr.Slider, gr.Slider]:
-    k, clusters, threshold = own_numbers(pool.first.preset)
+def _numbers(pool: EnginePool) -> tuple[gr.Slider, gr.Slider, gr.Slider, gr.Slider]:
+    k, clusters, threshold, reject_threshold = own_numbers(pool.first.preset)
     return (
         gr.Slider(1, MAX_K, k, step=1, label="K: most and least similar cells", elem_id="k"),
         gr.Slider(1, MAX_CLUSTERS, clusters, step=1, label="c: points of each kind", elem_id="c"),
-        gr.Slider(0, 1, threshold, step=0.01, label="Least score that counts as found", elem_id="score"),
+        gr.Slider(0, 1, threshold, step=0.01, label="Threshold: detected from this score on", elem_id="score"),
+        gr.Slider(
+            0,
+            1,
+            reject_threshold,
+            step=0.01,
+            label="Reject threshold: not detected below this score",
+            info="Between the two: uncertain",
+            elem_id="reject-score",
+        ),
     )
 
 
@@ -144,5 +162,5 @@ def values_of(now: EngineSpec) -> tuple[Any, ...]:
 
 def taken_over(now: EngineSpec, wanted: EngineSpec) -> tuple[Any, ...]:
     """The values of the sidebar when ``wanted`` answers instead of ``now``: engine, then numbers."""
-    numbers = own_numbers(wanted.preset) if wanted.preset != now.preset else (gr.skip(),) * 3
-    return *values_of(wanted), *numbers
+    numbers = own_numbers(wanted.preset)
+    return *values_of(wanted), *(numbers if wanted.preset != now.preset else [gr.skip()] * len(numbers))

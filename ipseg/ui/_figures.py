@@ -73,6 +73,6 @@ def spotlight(image: ImageArray, answer: AblationResult) -> ImageArray:
 
 
 def overlay(image: ImageArray, answer: AblationResult) -> ImageArray:
-    """The mask, grey where the object counts as not found, and its points."""
-    colour = viz.MASK if answer.found else viz.GUESS
+    """The mask, in the colour of its status, and its points."""
+    colour = viz.colour_of(answer.status)
     return viz.overlay(image, answer.mask, answer.points, colour=colour)

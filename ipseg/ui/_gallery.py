@@ -28,8 +28,8 @@ def contents() -> tuple[dict[str, ObjectKind], dict[str, FailureCase]]:
 
 
 def overlay(answer: GalleryResult) -> ImageArray:
-    """The input with its mask, grey where the object counts as not found."""
-    return shown(viz.overlay(answer.image, answer.mask, colour=viz.MASK if answer.found else viz.GUESS))
+    """The input with its mask, in the colour of its status."""
+    return shown(viz.overlay(answer.image, answer.mask, colour=viz.colour_of(answer.status)))
 
 
 def seen(prompt: GalleryImage | Any, answer: GalleryResult) -> ImageArray:

@@ -23,7 +23,7 @@ from ipseg.ui._controls import Controls, chosen, own_numbers, values_of
 from ipseg.ui._pool import EnginePool
 
 TAB = "tab"
-NUMBERS = ("k", "clusters", "threshold")
+NUMBERS = ("k", "clusters", "threshold", "reject_threshold")
 NAMES = (*FIELDS, *NUMBERS)  # in the order in which the sidebar has them
 OTHERS = re.compile(r"_.*|utm_.*|view|deep_link|logs|footer")  # what Gradio, the Hub and newsletters put into links
 SHOWN = 60  # characters of a wrong value that are repeated
@@ -54,7 +54,7 @@ def build(page: gr.Blocks, pool: EnginePool, controls: Controls, tabs: gr.Tabs, 
         said = gr.HTML(elem_id="link-said", container=False)
         link = gr.Textbox(label="Link to this tab and these settings", visible=False, elem_id="link", lines=1)
     quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-    settings = [*controls.engine, controls.k, controls.clusters, controls.threshold]
+    settings = [*controls.engine, *controls.numbers]
     start = {TAB: names[0], **dict(zip(NAMES, values_of(pool.first), strict=False))}
 
     def asked(tab: str, *values: Any) -> Any:
@@ -141,6 +141,7 @@ def _readers() -> dict[str, Callable[[str], Any]]:
         "k": lambda text: _within(int(text), 1, MAX_K),
         "clusters": lambda text: _within(int(text), 1, MAX_CLUSTERS),
         "threshold": lambda text: _within(float(text), 0, 1),
+        "reject_threshold": lambda text: _within(float(text), 0, 1),
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import io
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +13,7 @@ import gradio as gr
 from gradio.processing_utils import save_bytes_to_cache
 from PIL import Image
 
+from ipseg.core.status import Status
 from ipseg.core.types import ImageArray
 from ipseg.ui._pool import shown
 
@@ -31,7 +33,7 @@ class Tally:
     start: float = field(default_factory=time.perf_counter)
     done: int = 0
     total: int = 0
-    found: int = 0
+    states: Counter[Status] = field(default_factory=Counter)
     kept: int = 0  # answered by an earlier run
     errors: list[str] = field(default_factory=list)
     overlays: list[tuple[str, str]] = field(default_factory=list)
@@ -62,7 +64,7 @@ class Tally:
         """What came of it. ``limit``: the seconds that were too few for it, where they were."""
         good = self.done - len(self.errors)
         said = f"Stopped after {self.done} of {self.total}" if stopped else "Done"
-        parts = f"<b>{said}.</b> Found in {self.found} of {good} {self.what}{'s' * (good != 1)}. "
+        parts = f"<b>{said}.</b> {self._counts(good)}. "
         more = " Run it again, and it goes on from there." if stopped else ""
         more = f" {self.kept} of them were answered by an earlier run.{more}" if self.kept else more
         more = f" It took longer than {limit:.0f} seconds.{more}" if limit else more
@@ -70,8 +72,15 @@ class Tally:
         lines = "".join(f"<li>{html.escape(error)}</li>" for error in self.errors[:LISTED])
         rest = len(self.errors) - LISTED
         lines += f"<li>and {rest} more</li>" if rest > 0 else ""
-        kind = "missing" if stopped or not self.found else "found"
+        best = next((one for one in Status if self.states[one]), Status.NOT_DETECTED)
+        kind = "stopped" if stopped else best.value.replace("_", "-")
         return (
             f'<div class="{kind}" role="status">{parts}<span class="aside">{seconds:.1f} s, engine '
             f"{html.escape(engine)}.{more}</span>{f'<ul>{lines}</ul>' if lines else ''}</div>"
         )
+
+    def _counts(self, good: int) -> str:
+        """In how many images or frames the object is in each state."""
+        uncertain = self.states[Status.UNCERTAIN]
+        more = f", uncertain in {uncertain}" if uncertain else ""
+        return f"Detected in {self.states[Status.DETECTED]} of {good} {self.what}{'s' * (good != 1)}{more}"

@@ -11,6 +11,7 @@ import numpy as np
 
 from ipseg.core import images
 from ipseg.core.result import Result
+from ipseg.core.status import Status
 from ipseg.core.types import ImageError, Points, Progress, Prompt, SettingError
 from ipseg.engine.protocol import Engine
 from ipseg.engine.spec import EngineSpec
@@ -61,7 +62,7 @@ class SavedResult:
     caption: str = ""
     overlay: str = ""  # a file of the page's cache, as the next
     files: tuple[tuple[str, str], ...] = ()  # name in the ZIP, and file
-    found: bool = False
+    status: Status = Status.NOT_DETECTED
     error: str = ""  # why there is no answer
     clicks: Clicks = ()
 
@@ -90,13 +91,21 @@ class Session:
 def check_numbers(numbers: Mapping[str, Any]) -> None:
     """Raise SettingError for K, c or a threshold out of range."""
     points.check(numbers["k"], numbers["clusters"])
-    if numbers["threshold"] is not None:
-        check_threshold(numbers["threshold"])
+    for name in ("threshold", "reject_threshold"):
+        if numbers[name] is not None:
+            check_threshold(numbers[name], name.replace("_", " "))
 
 
-def numbers_of(k: float, clusters: float, threshold: float) -> dict[str, Any]:
-    """The numbers of the sidebar as the engine takes them."""
-    return {"k": whole(k), "clusters": whole(clusters), "threshold": threshold}
+def numbers_of(k: float, clusters: float, threshold: float, reject_threshold: float) -> dict[str, Any]:
+    """The numbers of the sidebar as the engine takes them. A reject threshold above the threshold counts as that."""
+    if None not in (threshold, reject_threshold) and reject_threshold > threshold:
+        reject_threshold = threshold
+    return {
+        "k": whole(k),
+        "clusters": whole(clusters),
+        "threshold": threshold,
+        "reject_threshold": reject_threshold,
+    }
 
 
 def paths(gallery: Sequence[Any] | None) -> tuple[str, ...]:

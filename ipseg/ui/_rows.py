@@ -154,7 +154,7 @@ def table(found: Sequence[Comparison], names: Sequence[str], engine: str) -> str
     """Who answered what, as an HTML table; what could not answer takes its message there."""
     scored = any(one.truth is not None for one in found)
     several = len(found) > 1
-    heads = ["image"] * several + ["method", "prompt mask", "of the image", "seconds"] + ["IoU"] * scored
+    heads = ["image"] * several + ["method", "prompt mask", "status", "of the image", "seconds"] + ["IoU"] * scored
     lines = [
         _line(entry, _swatches(one).get(entry.method, ""), name if several else None, scored, len(heads))
         for one, name in zip(found, names, strict=True)
@@ -201,7 +201,7 @@ def _line(entry: Entry, swatch: str, name: str | None, scored: bool, width: int)
         return f'<tr>{_cells(cells)}<td colspan="{rest}" class="aside">{error}</td></tr>'
     area = f"{entry.result.mask.mean():.1%}" if entry.result.mask.any() else "nothing"
     source = {"given": "yours", "saliency": "saliency"}.get(entry.mask_source, "none")
-    cells += [source, area, f"{entry.prompt_seconds + entry.seconds:.2f}"]
+    cells += [source, entry.result.status.words, area, f"{entry.prompt_seconds + entry.seconds:.2f}"]
     cells += ["absent" if entry.absent else "" if entry.iou is None else f"{entry.iou:.3f}"] * scored
     return f"<tr>{_cells(cells)}</tr>"
 

@@ -6,7 +6,7 @@ are written once::
     @with_engine(numbers=True)
     def segment(prompts: list[Any] | None, *, spec: EngineSpec, numbers: dict, progress=gr.Progress()):
 
-is called by Gradio as ``segment(prompts, k, clusters, threshold, preset, features, ..., progress)``.
+is called by Gradio as ``segment(prompts, k, clusters, threshold, reject_threshold, preset, ..., progress)``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 from ipseg.engine.presets import DEFAULT
 from ipseg.engine.spec import FIELDS
 from ipseg.ui._controls import chosen
-from ipseg.ui._inputs import whole
+from ipseg.ui._questions import numbers_of
 
 ENGINE = {  # the arguments, in the order of the sidebar: their types, defaults and meanings
     "preset": (str, DEFAULT, "which engine answers"),
@@ -34,7 +34,8 @@ ENGINE = {  # the arguments, in the order of the sidebar: their types, defaults 
 NUMBERS = {
     "k": (float, 32, "most and least similar cells, 1 to 256"),
     "clusters": (float, 4, "points of each kind, 1 to 32, at most k"),
-    "threshold": (float, 0.0, "least score that counts as found, 0 to 1"),
+    "threshold": (float, 0.0, "detected from this score on, 0 to 1"),
+    "reject_threshold": (float, 0.0, "not detected below this score, 0 to 1; above the threshold it counts as that"),
 }
 MADE = ("spec", "numbers")  # what a handler gets of them
 
@@ -42,7 +43,8 @@ MADE = ("spec", "numbers")  # what a handler gets of them
 def with_engine(*, numbers: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """A decorator: Gradio sees a handler's own arguments and then the engine's; the handler gets ``spec``, EngineSpec.
 
-    ``numbers``: whether k, clusters and threshold come before the engine's; the handler gets them as ``numbers``.
+    ``numbers``: whether k, clusters and the two thresholds come before the engine's; the handler gets them as
+    ``numbers``.
     What else is behind the star, a request or a progress, stays the last. The docstring ends with the arguments.
     """
     added = {**(NUMBERS if numbers else {}), **ENGINE}
@@ -56,8 +58,7 @@ def with_engine(*, numbers: bool = False) -> Callable[[Callable[..., Any]], Call
             given = dict(bound.arguments)
             made: dict[str, Any] = {"spec": chosen([given.pop(name) for name in FIELDS])}
             if numbers:
-                k, clusters, threshold = (given.pop(name) for name in NUMBERS)
-                made["numbers"] = {"k": whole(k), "clusters": whole(clusters), "threshold": threshold}
+                made["numbers"] = numbers_of(*(given.pop(name) for name in NUMBERS))
             return given | made
 
         shown: Any = _wrapped(handler, own)

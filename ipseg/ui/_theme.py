@@ -110,12 +110,14 @@ CSS = """
 .ablation .grid img { width: 100%; display: block; border-radius: 4px; margin: 0 0 .1rem; }
 .ablation .grid .own img { outline: 3px solid #d97706; outline-offset: 1px; }
 .ablation .grid .none { vertical-align: middle; opacity: .6; }
-#batch-status .found, #batch-status .missing, #batch-status .waiting {
+#batch-status .detected, #batch-status .uncertain, #batch-status .not-detected, #batch-status .stopped,
+#batch-status .waiting {
   border-left: 4px solid #a8a29e; border-radius: 4px; padding: .45rem .8rem; background: rgb(168 162 158 / .12);
 }
 #batch-status { min-height: 2.6rem; }
-#batch-status .found { border-color: #2ecc40; background: rgb(46 204 64 / .10); }
-#batch-status .missing { border-color: #eb333d; background: rgb(235 51 61 / .10); }
+#batch-status .detected { border-color: #2ecc40; background: rgb(46 204 64 / .10); }
+#batch-status .uncertain { border-color: #56b4e9; background: rgb(86 180 233 / .12); }
+#batch-status .not-detected, #batch-status .stopped { border-color: #eb333d; background: rgb(235 51 61 / .10); }
 #batch-status progress { width: 100%; height: .7rem; accent-color: #d97706; }
 #batch-status .aside { opacity: .8; font-size: .9rem; }
 #batch-prompts .thumbnail-lg { height: 170px; aspect-ratio: auto; }
@@ -127,12 +129,18 @@ CSS = """
 #batch-status:has(.meta-text) .waiting { visibility: hidden; }
 #steps { opacity: .85; font-size: .9rem; }
 #verdict { min-height: 2.6rem; }
-#verdict .found, #verdict .missing, #verdict .waiting {
+#verdict .detected, #verdict .uncertain, #verdict .not-detected, #verdict .waiting {
   border-left: 4px solid; border-radius: 4px; padding: .45rem .8rem; font-size: 1.02rem;
 }
-#verdict .found { border-color: #2ecc40; background: rgb(46 204 64 / .10); }
-#verdict .missing { border-color: #eb333d; background: rgb(235 51 61 / .10); }
+#verdict .detected { border-color: #2ecc40; background: rgb(46 204 64 / .10); }
+#verdict .uncertain { border-color: #56b4e9; background: rgb(86 180 233 / .12); }
+#verdict .not-detected { border-color: #eb333d; background: rgb(235 51 61 / .10); }
 #verdict .waiting { border-color: #a8a29e; background: rgb(168 162 158 / .12); }
+#verdict .scale {
+  position: relative; height: .5rem; margin: .45rem 0 .15rem; border-radius: 3px; max-width: 30rem;
+  background: linear-gradient(to right, #eb333d var(--low), #56b4e9 var(--low) var(--high), #2ecc40 var(--high));
+}
+#verdict .scale i { position: absolute; left: var(--at); top: -.2rem; height: .9rem; border-left: 3px solid; }
 #verdict .aside { opacity: .8; font-size: .9rem; }
 .grid-wrap.fixed-height { max-height: none; } /* a gallery shows all of itself: the page scrolls, not a part of it */
 :focus-visible { outline: 3px solid #d97706 !important; outline-offset: 2px; }

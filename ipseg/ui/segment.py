@@ -48,7 +48,7 @@ def build(pool: EnginePool, controls: Controls) -> None:
     page.marked.select(handlers.click, {*with_session, page.sign}, **common)
     page.undo.click(handlers.undo, with_session, **common)
     page.clear.click(handlers.clear, with_session, **common)
-    moved = [controls.k.release, controls.clusters.release, controls.threshold.release]
+    moved = [number.release for number in controls.numbers]
     gr.on(moved, handlers.again, with_session, trigger_mode="always_last", **common)
     api.build(pool, controls, page)
 
@@ -108,14 +108,14 @@ class SegmentHandlers:
 
     def _question(self, values: Values) -> Question:
         page = self.page
-        k, clusters, threshold, *_ = (values[one] for one in self.controls.inputs)
+        numbers = [values[one] for one in self.controls.numbers]
         return Question(
             questions.paths(values[page.prompts]),
             questions.paths(values[page.images]),
             values[page.mask],
             questions.paths(values[page.negative_prompt]),
             values[page.all_instances],
-            questions.numbers_of(k, clusters, threshold),
+            questions.numbers_of(*numbers),
             values[page.mask_value],
         )
 

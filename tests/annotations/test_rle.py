@@ -11,6 +11,7 @@ import pytest
 from ipseg import open_image
 from ipseg.annotations import rle
 from ipseg.batch.archive import Archive
+from ipseg.core.status import Status
 
 
 def test_counts_run_down_the_columns_and_begin_outside():
@@ -40,21 +41,27 @@ def test_counts_of_another_size_are_refused(counts):
         rle.decode(counts, (2, 3))
 
 
+STATUSES = [Status.DETECTED, Status.NOT_DETECTED, Status.DETECTED, Status.UNCERTAIN]
+
+
 def record(masks) -> dict:
     made = rle.Record(about="a test")
     for number, mask in enumerate(masks):
-        made.add(f"{number}.jpg", mask, found=number != 1, score=0.25)
+        made.add(f"{number}.jpg", mask, status=STATUSES[number], score=0.25)
     return json.loads(json.dumps(made.data()))
 
 
 def test_the_record_is_coco():
     mask = np.zeros((6, 8), bool)
     mask[2:5, 3:7] = True
-    data = record([mask, mask, mask & False])
+    data = record([mask, mask, mask & False, mask])
     assert [(image["id"], image["width"], image["height"]) for image in data["images"]] == [
-        (number, 8, 6) for number in (1, 2, 3)
+        (number, 8, 6) for number in (1, 2, 3, 4)
     ]
-    (only,) = data["annotations"]
+    assert [image["status"] for image in data["images"]] == STATUSES
+    only, other = data["annotations"]
+    assert (other["image_id"], other["status"]) == (4, "uncertain")
+    assert only["status"] == "detected"
     assert only["image_id"] == 1
     assert only["bbox"] == [3, 2, 4, 3]
     assert only["area"] == 12
@@ -70,9 +77,9 @@ def test_pycocotools_reads_every_mask_bit_for_bit(tmp_path):
         for number, share in enumerate((0.4, 0.0, 0.1, 1.0, 0.9)):
             mask = rng.random((19 + number, 17)) < share
             mask[0, 0] ^= number == 2  # one that begins inside
-            found = number != 3  # nothing is white where the object was not found
-            exported.add(f"{number}.jpg", f"in/{number}", mask, found=found, score=0.5)
-            masks[f"{number}.jpg"] = mask & found
+            status = Status.NOT_DETECTED if number == 3 else Status.DETECTED
+            exported.add(f"{number}.jpg", f"in/{number}", mask, status=status, score=0.5)
+            masks[f"{number}.jpg"] = mask & (number != 3)
     data = coco.COCO(str(exported.coco))
     annotated = {image["file_name"]: data.imgToAnns[image["id"]] for image in data.dataset["images"]}
     with zipfile.ZipFile(exported.masks) as archive:

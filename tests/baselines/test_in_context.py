@@ -95,7 +95,7 @@ def test_from_two_pictures_to_a_mask(build, name):
     result = method.segment(method.prompt(PROMPT, THING), INPUT)
     assert result.mask.shape == (120, 83)
     assert 0 <= result.score <= 1
-    assert result.found == result.mask.any()
+    assert result.status.has_mask == result.mask.any()
     again = method.segment(method.prompt(PROMPT, THING), INPUT)
     np.testing.assert_array_equal(result.mask, again.mask)
     other = method.prompt(PROMPT)
@@ -168,7 +168,7 @@ def test_a_black_canvas_is_an_empty_answer(build, small, monkeypatch):
     prompt = method.prompt(PROMPT, THING)
     monkeypatch.setattr(method, "_paint", lambda *_: np.zeros((120, 83), np.float32))
     result = method.segment(prompt, INPUT)
-    assert (result.found, result.score) == (False, 0)
+    assert (result.status, result.score) == ("not_detected", 0)
 
 
 def test_the_mask_goes_in_white_on_black():

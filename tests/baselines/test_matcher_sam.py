@@ -124,7 +124,7 @@ def test_when_nothing_passes_the_filters_nothing_is_found(engine, folder):
         matcher = plugins.method("matcher", engine, draws=2, dense=0)
     matcher.protocol = _protocols.Protocol(sizes=(1, 2), draws=2, iou=1e6)
     result = matcher.segment(matcher.prompt(PROMPT, THING), INPUT)
-    assert not result.found
+    assert result.status == "not_detected"
     assert not result.mask.any()
     assert result.score == 0
 

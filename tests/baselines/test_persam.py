@@ -139,7 +139,7 @@ def test_an_empty_mask_on_the_way_breaks_nothing(engine, monkeypatch):
     monkeypatch.setattr(type(segmenter), "predict", nothing)
     rival = plugins.method("persam", engine)
     result = rival.segment(rival.prompt(PROMPT, THING), INPUT)
-    assert not result.found
+    assert result.status == "not_detected"
     assert not result.mask.any()
     assert asked[-1]["box"] is None
 

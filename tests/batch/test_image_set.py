@@ -12,6 +12,7 @@ from ipseg.batch import image_set, predictions
 from ipseg.batch.inputs import Item
 from ipseg.batch.predictions import Predictor
 from ipseg.core import resources
+from ipseg.core.status import Status
 
 
 def test_an_image_without_memory_gets_its_message_and_the_rest_go_on(engine, scene, save, tmp_path, monkeypatch):
@@ -33,7 +34,7 @@ def test_an_image_without_memory_gets_its_message_and_the_rest_go_on(engine, sce
 
 
 def test_without_room_nothing_is_saved_and_the_prediction_stays(tmp_path, monkeypatch):
-    prediction = predictions.Prediction((2, 2), [4], found=False, score=0.0, threshold=0.0)
+    prediction = predictions.Prediction((2, 2), [4], Status("not_detected"), 0.0, threshold=0.5, reject_threshold=0.25)
 
     def full(*_, **__):
         raise OSError(errno.ENOSPC, "No space left on device")

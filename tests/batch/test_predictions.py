@@ -37,7 +37,7 @@ def test_the_predictions_are_the_engines_own(make_predictor, folder, offline):
     (first, *_) = image_set.run(predictor, inputs.gather([folder]))
     direct = offline.segment(predictor.prompt, folder / "0.png", k=16, clusters=2)
     np.testing.assert_array_equal(first.prediction.guess, direct.mask)
-    assert (first.prediction.found, first.prediction.score) == (direct.found, direct.score)
+    assert (first.prediction.status, first.prediction.score) == (direct.status, direct.score)
 
 
 def test_what_is_cached_is_not_computed_again(make_predictor, folder):
@@ -51,7 +51,7 @@ def test_what_is_cached_is_not_computed_again(make_predictor, folder):
 def test_another_prompt_or_setting_is_computed_anew(make_predictor, folder, offline, make_scene):
     items = inputs.gather([folder])
     list(image_set.run(make_predictor(), items))
-    others = [make_predictor(k=16), make_predictor(threshold=0.9)]
+    others = [make_predictor(k=16), make_predictor(threshold=0.9), make_predictor(reject_threshold=0.1)]
     others.append(
         predictions.Predictor(offline, [make_scene(60, 80, seed=9)[0]], folder=make_predictor().folder.parent)
     )
@@ -66,7 +66,9 @@ def test_a_damaged_cache_entry_is_computed_again(make_predictor, folder):
     list(image_set.run(make_predictor(), items))
     one, two, _ = sorted(make_predictor().folder.iterdir())
     one.write_text(one.read_text()[:40])
-    two.write_text('{"size": [2, 2], "counts": [3], "found": true, "score": 1, "threshold": 0}')
+    two.write_text(
+        '{"size": [2, 2], "counts": [3], "status": "detected", "score": 1, "threshold": 0, "reject_threshold": 0}'
+    )
     again = make_predictor()
     assert sum(outcome.prediction is not None for outcome in image_set.run(again, items)) == 3
     assert again.computed == 2
@@ -97,7 +99,7 @@ def test_a_setting_that_is_wrong_ends_the_run(make_predictor, folder):
 
 
 def test_where_the_object_is_not_found_the_mask_is_empty(make_predictor, scene):
-    prediction = make_predictor(threshold=1.0).predict(scene[0])
-    assert not prediction.found
+    prediction = make_predictor(threshold=1.0, reject_threshold=1.0).predict(scene[0])
+    assert prediction.status == "not_detected"
     assert not prediction.mask.any()
     assert prediction.guess.shape == prediction.mask.shape == (48, 64)

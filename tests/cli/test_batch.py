@@ -49,7 +49,7 @@ def refused(capsys, *arguments: object) -> str:
 @pytest.mark.parametrize("given", ["in", "in.zip"])
 def test_a_folder_and_a_zip_alike(files, make_scene, capsys, given):
     assert run("prompt.png", given, "--prompt-mask", "prompt_mask.png", "--output", "out", "--overlay") == 0
-    assert "3 of 3: some/2.png: found" in capsys.readouterr().out
+    assert "3 of 3: some/2.png: detected" in capsys.readouterr().out
     data = json.loads((files / "out/coco.json").read_text())
     assert [image["file_name"] for image in data["images"]] == [f"some/{number}.png" for number in range(3)]
     for number, annotation in enumerate(data["annotations"]):
@@ -88,10 +88,24 @@ def test_a_killed_run_goes_on(files, capsys, monkeypatch):
     assert len(computed_now) == 4  # without --resume all is computed again
 
 
+def test_an_uncertain_object_has_its_mask_and_a_refused_one_has_none(files, capsys):
+    assert run("prompt.png", "in", "--output", "out", "--threshold", 0) == 0
+    score = json.loads((files / "out/coco.json").read_text())["images"][0]["score"]
+    for high, low, status in ((score, score - 0.01, "uncertain"), (score + 0.02, score + 0.01, "not_detected")):
+        capsys.readouterr()
+        options = ("--threshold", high + 0.001, "--reject-threshold", low)
+        assert run("prompt.png", "in/some/0.png", "--output", "out", *options) == 0
+        data = json.loads((files / "out/coco.json").read_text())
+        assert [image["status"] for image in data["images"]] == [status]
+        assert [one["status"] for one in data["annotations"]] == ["uncertain"] * (status == "uncertain")
+        assert images.open_image(files / "out/masks/0.png").any() == (status == "uncertain")
+        assert f"0.png: {status.replace('_', ' ')}" in capsys.readouterr().out
+
+
 def test_a_clip(files, film, capsys):  # noqa: F811
     path = film(6, 6)
     assert run("prompt.png", path, "--output", "out", "--per-second", 2) == 0
-    assert "6 frames, found in" in capsys.readouterr().out
+    assert "6 frames, detected in" in capsys.readouterr().out
     assert len(list((files / "out/masks").iterdir())) == 6
     (made,) = [file for file in (files / "out").iterdir() if file.stem == "clip"]
     assert clips.open_clip(made).size == (48, 64)

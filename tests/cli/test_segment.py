@@ -56,7 +56,7 @@ def test_one_image_gives_one_png(files, make_scene, capsys):
     np.testing.assert_array_equal(pixels[..., 0] == 255, truth(make_scene, (61, 33), 1))
     assert set(np.unique(pixels)) == {0, 255}
     printed = capsys.readouterr().out
-    assert re.search(r"1\.v1\.png: found, \d+\.\d% of the image \(score \d\.\d\d, \d\.\d\d s\)", printed)
+    assert re.search(r"1\.v1\.png: detected, \d+\.\d% of the image \(score \d\.\d\d, \d\.\d\d s\)", printed)
 
 
 def test_several_images_give_a_folder(files, make_scene):
@@ -78,17 +78,50 @@ def test_one_image_into_a_folder(files):
 def test_the_thing_is_not_there(files, capsys):
     assert run("prompt.png", "other.png", "--output", "mask.png") == 0
     assert not images.open_image(files / "mask.png").any()
-    assert "not found" in capsys.readouterr().out
+    assert "not detected" in capsys.readouterr().out
 
 
-def test_the_threshold_decides(files, save):
+@pytest.mark.parametrize(
+    ("limits", "status"),
+    [
+        (("--threshold", 0.19), "detected"),
+        (("--threshold", 0.21, "--reject-threshold", 0.19), "uncertain"),
+        (("--threshold", 0.21, "--reject-threshold", 0.21), "not_detected"),
+        (("--threshold", 0.21), "not_detected"),  # the engine's own reject threshold of 0.25 counts as 0.21
+        (("--threshold", 0, "--reject-threshold", 0.21), "detected"),
+        (("--reject-threshold", 0.2), "uncertain"),  # the score itself
+    ],
+)
+def test_the_two_thresholds_decide(files, save, capsys, limits, status):
     pixels = np.full((40, 50, 3), 100, np.uint8)
     pixels[5:10, 5:15] = RED  # 1/40 of the image: a score of 0.2
     save(files / "small.png", pixels)
-    assert run("prompt.png", "small.png", "--output", "a.png", "--threshold", 0.21) == 0
-    assert not images.open_image(files / "a.png").any()
-    assert run("prompt.png", "small.png", "--output", "b.png", "--threshold", 0.19) == 0
-    assert images.open_image(files / "b.png").any()
+    assert run("prompt.png", "small.png", "--output", "mask.png", "--json", "out.json", *limits) == 0
+    (record,) = json.loads((files / "out.json").read_text())
+    assert (record["status"], record["score"]) == (status, 0.2)
+    written = images.open_image(files / "mask.png")[..., 0] > 127
+    assert written.sum() == (0 if status == "not_detected" else 50)
+    words = "not detected" if status == "not_detected" else f"{status}, 2.5% of the image"
+    assert f"small.png: {words} (score 0.20" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("limits", "words"),
+    [
+        (("--reject-threshold", 0.51), "the threshold, which is 0.5"),
+        (("--threshold", 0.2, "--reject-threshold", 0.3), "the threshold, which is 0.2"),
+        (("--reject-threshold", "nan"), "reject threshold is nan"),
+    ],
+)
+def test_a_reject_threshold_above_the_threshold_is_wrong_usage(files, capsys, limits, words):
+    assert words in refused(capsys, "prompt.png", "1.v1.png", "--output", "mask.png", *limits)
+    assert not (files / "mask.png").exists()
+
+
+def test_instances_say_how_many_are_uncertain(files, capsys):
+    arguments = ("prompt.png", "1.v1.png", "--output", "mask.png", "--all-instances")
+    assert run(*arguments) == 0
+    assert "1.v1.png: 1 instance (score" in capsys.readouterr().out
 
 
 def test_overlay_and_json(files):
@@ -96,13 +129,15 @@ def test_overlay_and_json(files):
     assert run("prompt.png", *names, "--output", "out", "--overlay", "--json", "out.json") == 0
     assert images.open_image(files / "out/0.v1.overlay.png").shape == (40, 50, 3)
     assert images.open_image(files / "out/other.overlay.png").shape == (40, 50, 3)
-    found, missing = json.loads((files / "out.json").read_text())
-    assert [found["image"], missing["image"]] == list(names)
-    assert (found["found"], missing["found"]) == (True, False)
-    assert found["score"] > found["threshold"] == 0.5 > missing["score"] == 0
-    assert found["positive_points"] == [[10.25, 20.5]]
-    assert found["negative_points"] == [[1, 2], [3.13, 4]]
-    assert found["seconds"] == {"features": 0.01, "mask": 0.02}
+    detected, missing = json.loads((files / "out.json").read_text())
+    assert [detected["image"], missing["image"]] == list(names)
+    assert (detected["status"], missing["status"]) == ("detected", "not_detected")
+    assert (
+        detected["score"] > detected["threshold"] == 0.5 > detected["reject_threshold"] == 0.25 > missing["score"] == 0
+    )
+    assert detected["positive_points"] == [[10.25, 20.5]]
+    assert detected["negative_points"] == [[1, 2], [3.13, 4]]
+    assert detected["seconds"] == {"features": 0.01, "mask": 0.02}
 
 
 def test_one_bad_picture_among_three(files, capsys, one_message):
@@ -209,7 +244,7 @@ def test_help_reads_well(capsys):
     printed = capsys.readouterr().out
     for option in (
         *("PROMPT", "IMAGE", "--output", "--preset", "--prompt-mask", "--also", "--k", "--clusters"),
-        *("--threshold", "--overlay", "--json", "--resume", "Exit code: 0"),
+        *("--threshold", "--reject-threshold", "--overlay", "--json", "--resume", "Exit code: 0"),
     ):
         assert option in printed
     for noise in ("default: None", "default: []", "default: False", "%("):
@@ -228,7 +263,7 @@ def test_the_offline_engine_end_to_end(tmp_path, save, make_scene):
     found = images.open_image(tmp_path / "m.png")[..., 0] > 127
     assert (found & mask).sum() / (found | mask).sum() > 0.8
     (record,) = json.loads((tmp_path / "m.json").read_text())
-    assert record["found"] is True
+    assert record["status"] == "detected"
     x, y = np.floor(record["positive_points"]).astype(int).T
     assert mask[y, x].mean() >= 0.75
 

@@ -7,6 +7,7 @@ import pytest
 
 from ipseg.core import geometry, viz
 from ipseg.core.result import Instance, Result
+from ipseg.core.status import Status
 from ipseg.core.types import Points, Similarity
 
 SIZE = (6, 8)
@@ -21,11 +22,14 @@ def box(left: int, top: int, right: int, bottom: int) -> np.ndarray:
     return mask
 
 
-def result(found: bool = True, instances=(), similarity=None, score: float = 0.71236) -> Result:
-    return Result(PICTURE, box(1, 1, 4, 4), found, score, 0.5, POINTS, similarity, {"mask": 0.123456}, instances)
+def result(status: Status = Status.DETECTED, instances=(), similarity=None, score: float = 0.71236) -> Result:
+    return Result(PICTURE, box(1, 1, 4, 4), status, score, 0.5, 0.25, POINTS, similarity, {"mask": 0.123456}, instances)
 
 
-PAIR = (Instance(box(0, 0, 2, 3), POINTS, 0.9), Instance(box(4, 2, 8, 6), POINTS, 0.61239))
+PAIR = (
+    Instance(box(0, 0, 2, 3), POINTS, 0.9, Status.DETECTED),
+    Instance(box(4, 2, 8, 6), POINTS, 0.41239, Status.UNCERTAIN),
+)
 
 
 def test_instances_are_numbered_from_one():
@@ -40,25 +44,38 @@ def test_instances_are_numbered_from_one():
 
 def test_the_record_is_plain_rounded_data():
     assert result(instances=PAIR).record() == {
-        "found": True,
+        "status": "detected",
         "score": 0.7124,
         "threshold": 0.5,
+        "reject_threshold": 0.25,
         "positive_points": [[1.25, 2.13]],
         "negative_points": [[7.0, 5.0]],
         "instances": [
-            {"score": 0.9, "pixels": 6, "box": [0, 0, 2, 3]},  # left, top, right, bottom; the last two outside
-            {"score": 0.6124, "pixels": 16, "box": [4, 2, 8, 6]},
+            {
+                "status": "detected",
+                "score": 0.9,
+                "pixels": 6,
+                "box": [0, 0, 2, 3],
+            },  # left, top, right, bottom; the last two outside
+            {"status": "uncertain", "score": 0.4124, "pixels": 16, "box": [4, 2, 8, 6]},
         ],
         "seconds": {"mask": 0.1235},
     }
     assert "instances" not in result().record()
 
 
-def test_the_overlay_shows_a_guess_in_grey():
-    sure, guess = (result(found).overlay(points=False) for found in (True, False))
-    assert np.ptp(sure[2, 2].astype(int)) > 20
-    assert np.ptp(guess[2, 2].astype(int)) < np.ptp(sure[2, 2].astype(int))
-    assert viz.MASK != viz.GUESS
+def test_only_a_detected_or_uncertain_object_has_a_mask_to_write():
+    np.testing.assert_array_equal(result(Status.DETECTED).answer_mask, box(1, 1, 4, 4))
+    np.testing.assert_array_equal(result(Status.UNCERTAIN).answer_mask, box(1, 1, 4, 4))
+    assert not result(Status.NOT_DETECTED).answer_mask.any()
+    assert result(Status.NOT_DETECTED).mask.any()  # the best guess stays
+
+
+def test_the_overlay_shows_each_state_in_its_colour():
+    sure, uncertain, guess = (result(status).overlay(points=False) for status in Status)
+    for shown, colour in ((sure, viz.MASK), (uncertain, viz.UNCERTAIN), (guess, viz.GUESS)):
+        np.testing.assert_array_equal(shown, viz.overlay(PICTURE, box(1, 1, 4, 4), colour=colour))
+    assert len({viz.MASK, viz.UNCERTAIN, viz.GUESS}) == 3
     assert np.ptp(sure[5, 7]) == 0  # outside it is grey, and darker
     assert sure[5, 7, 0] < PICTURE[5, 7, 0]
     assert (result().overlay() != sure).any()  # the points

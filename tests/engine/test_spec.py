@@ -70,6 +70,7 @@ def test_what_only_fits_the_offline_parts_stays_with_them():
     made = EngineSpec("light", features="texture", segmenter="graphcut", saliency="boundary").resolve()
     assert made.scorer == ("density", {})
     assert (made.config.consensus, made.config.refinement, made.config.threshold) == (True, "ranked", 0.16)
+    assert made.config.reject_threshold == 0.12
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def same(one, other) -> None:
     np.testing.assert_array_equal(one.mask, other.mask)
     np.testing.assert_array_equal(one.points.positive, other.points.positive)
     np.testing.assert_allclose(one.similarity.values, other.similarity.values, rtol=1e-5)
-    assert one.found == other.found
+    assert one.status == other.status
     assert one.score == pytest.approx(other.score, rel=1e-5)
 
 
@@ -163,7 +163,7 @@ def test_clicks_negative_prompts_and_every_instance_travel_along(pair):
         for engine in (plain, lent)
     )
     same(one, other)
-    assert other.found
+    assert other.status == "detected"
     assert [each.score for each in other.instances] == pytest.approx([each.score for each in one.instances], rel=1e-5)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -9,9 +11,10 @@ from scipy import ndimage
 
 from ipseg.__main__ import main
 from ipseg.cli import evaluate as command
+from ipseg.core.status import Status
 from ipseg.core.types import InputError
 from ipseg.evaluation import perseg
-from ipseg.evaluation.perseg import Evaluation, Presence, Row
+from ipseg.evaluation.perseg import Evaluation, Presence, Row, States
 
 
 def test_a_perfect_engine(engine, perseg_folder, tmp_path):
@@ -20,9 +23,9 @@ def test_a_perfect_engine(engine, perseg_folder, tmp_path):
     assert found.notices == ()
     assert [(row.object, row.pairs) for row in rows] == [("apple", 6), ("leaf", 6), ("sky", 6), ("mean of pairs", 18)]
     for row in rows:
-        assert (row.miou, row.worst, row.detected) == (1, 1, 1)
+        assert (row.miou, row.worst, row.states.detected) == (1, 1, 1)
         assert row.saliency > 0.95
-    assert presence == Presence(threshold=0.5, detected=1, refused=1, absent_pairs=54, auc=1)
+    assert presence == Presence(0.5, 0.25, present=States(18, 1, 0, 0), absent=States(54, 0, 0, 1), auc=1)
     assert engine.calls == 18 + 54
     perseg.evaluate(engine, perseg_folder, tmp_path / "runs")
     assert engine.calls == 18 + 54
@@ -41,16 +44,37 @@ def test_an_engine_that_is_wrong_about_one_object(engine, perseg_folder, tmp_pat
 
 
 def test_presence_counts_refusals(engine, perseg_folder, tmp_path):
-    engine.config = type(engine.config)(threshold=0.0)
+    engine.config = type(engine.config)(threshold=0.0, reject_threshold=0.0)
     engine.segment, real = None, engine.segment
 
     def always(prompt, image):
         result = real(prompt, image)
-        return type(result)(**{**vars(result), "found": True})
+        return type(result)(**{**vars(result), "status": Status.DETECTED})
 
     engine.segment = always
     presence = perseg.evaluate(engine, perseg_folder, tmp_path / "runs", absent=10).presence
-    assert (presence.detected, presence.refused, presence.absent_pairs, presence.auc) == (1, 0, 10, 1)
+    assert presence == Presence(0.0, 0.0, present=States(18, 1, 0, 0), absent=States(10, 1, 0, 0), auc=1)
+
+
+def test_each_state_is_counted_and_only_a_refused_pair_loses_its_mask(engine, perseg_folder, tmp_path):
+    segment, statuses = engine.segment, []
+
+    def in_turn(prompt, image):
+        result = segment(prompt, image)
+        if len(statuses) < 18:  # the pairs of one object come first: apple, leaf, sky
+            result = dataclasses.replace(result, status=list(Status)[len(statuses) // 6])
+        statuses.append(result.status)
+        return result
+
+    engine.segment = in_turn
+    found = perseg.evaluate(engine, perseg_folder, tmp_path / "runs", absent=2)
+    assert [row.states for row in found.rows[:3]] == [States(6, 1, 0, 0), States(6, 0, 1, 0), States(6, 0, 0, 1)]
+    assert [row.written for row in found.rows[:3]] == [1, 1, 0]
+    assert [row.miou for row in found.rows] == [1, 1, 1, 1]  # of the best guess
+    assert found.rows[-1].written == pytest.approx(12 / 18)
+    assert found.presence.present == found.rows[-1].states
+    assert found.rows[-1].states == States(18, 6 / 18, 6 / 18, 6 / 18)
+    assert found.presence.absent == States(2, 0, 0, 1)
 
 
 def test_no_absent_pairs_no_presence(engine, perseg_folder, tmp_path):
@@ -65,16 +89,21 @@ def test_absent_pairs_are_spread_over_the_set():
 
 
 def test_the_table_in_words():
-    rows = [Row("cat", 6, 0.91234, 0.5, 0.25, 0.5), Row("mean of pairs", 6, 0.91234, 0.5, 0.25, 0.5)]
-    text = perseg.table(Evaluation(rows, Presence(0.4, 0.8333, 0.9, 54, 0.876)))
+    states = States(6, 0.5, 0.3333, 0.1667)
+    rows = [Row(name, 6, 0.91234, 0.81, 0.5, 0.25, states) for name in ("cat", "mean of pairs")]
+    text = perseg.table(Evaluation(rows, Presence(0.4, 0.3, states, States(54, 0.04, 0.06, 0.9), 0.876)))
     assert text.splitlines() == [
-        "| object | pairs | IPSeg mIoU | saliency alone | worst pair | found |",
-        "|---|---:|---:|---:|---:|---:|",
-        "| cat | 6 | 0.912 | 0.500 | 0.250 | 50% |",
-        "| mean of pairs | 6 | 0.912 | 0.500 | 0.250 | 50% |",
+        "| object | pairs | IPSeg mIoU | CLI mIoU | saliency alone | worst pair | detected | uncertain |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|",
+        "| cat | 6 | 0.912 | 0.810 | 0.500 | 0.250 | 50% | 33% |",
+        "| mean of pairs | 6 | 0.912 | 0.810 | 0.500 | 0.250 | 50% | 33% |",
         "",
-        "Presence, threshold 0.40: 83% of the pairs of one object are found, 90% of 54 pairs of different objects are "
-        "refused (area under the curve 0.88).",
+        "Presence, threshold 0.40, reject threshold 0.30 (area under the curve 0.88):",
+        "",
+        "| pairs | number | detected | uncertain | not detected |",
+        "|---|---:|---:|---:|---:|",
+        "| of one object | 6 | 50% | 33% | 17% |",
+        "| of different objects | 54 | 4% | 6% | 90% |",
     ]
     assert "Presence" not in perseg.table(Evaluation(rows, None))
 
@@ -147,12 +176,12 @@ def test_an_empty_truth_counts_as_absent(engine, perseg_folder, tmp_path, save, 
         ("sky", 6, 1),
         ("mean of pairs", 14, 1),
     ]
-    assert found.presence == Presence(0.5, detected=1, refused=1, absent_pairs=2, auc=1, empty_truths=2)
+    assert found.presence == Presence(0.5, 0.25, States(14, 1, 0, 0), States(2, 0, 0, 1), 1, empty_truths=2)
     assert engine.calls == 14 + 2  # apple/01 is never a prompt
     (notice,) = found.notices
     assert notice.startswith("Empty truth: apple/01;")
     text = perseg.table(found)
-    assert "100% of 2 pairs without the object (2 of them by an empty truth) are refused" in text
+    assert "| without the object (2 of them by an empty truth) | 2 | 0% | 0% | 100% |" in text
     assert notice in text
 
 

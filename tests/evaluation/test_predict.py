@@ -28,8 +28,8 @@ def test_each_episode_gets_a_record_and_a_mask(engine, episodes, tmp_path):
     assert [episode for episode, _ in answers] == episodes
     assert seen == [(0, 4), (1, 4), (2, 4), (3, 4)]
     for episode, record in answers:
-        assert set(record) == {"found", "score", "seconds", "mask"}
-        assert record["found"] is True
+        assert set(record) == {"status", "score", "seconds", "mask"}
+        assert record["status"] == "detected"
         truth = predict.read_mask(episode.query.truth.parent, {"mask": episode.query.truth.name})
         mask = predict.read_mask(tmp_path / "run", record)
         assert mask.dtype == bool

@@ -41,8 +41,9 @@ def answer(mask) -> Candidates:
     return Candidates(mask[None], np.ones(1, np.float32), np.zeros((1, 2, 2), np.float32))
 
 
-def find(similarity, refined=squares, score=None, threshold=0.5):
-    return instances.find(similarity, 16, choose, refined, score or sure, threshold)
+def find(similarity, refined=squares, score=None, threshold=0.5, reject_threshold=None):
+    limits = threshold, threshold if reject_threshold is None else reject_threshold
+    return instances.find(similarity, 16, choose, refined, score or sure, *limits)
 
 
 def sure(mask) -> float:
@@ -83,6 +84,13 @@ def test_what_scores_too_little_is_left_out():
     assert len(find(pair, score=score, threshold=0.2)) == 1  # less than 0.4 of the best
     assert [one.score for one in find(pair, score=lambda mask: 0.3, threshold=0.2)] == [0.3, 0.3]
     assert find(pair, score=lambda mask: 0.3, threshold=0.5) == ()
+
+
+def test_each_instance_has_the_status_of_its_score():
+    pair = bumps((5, 5), (14, 24))
+    scored = find(pair, score=lambda mask: 0.5 if mask[:, :45].any() else 0.25, threshold=0.5, reject_threshold=0.25)
+    assert [(one.score, one.status) for one in scored] == [(0.5, "detected"), (0.25, "uncertain")]
+    assert len(find(pair, score=lambda mask: 0.25, threshold=0.5, reject_threshold=0.26)) == 0
 
 
 def test_masks_of_one_thing_are_merged_and_of_two_are_parted():

@@ -96,21 +96,49 @@ def engine(scorer=None, **config) -> IPSeg:
     return IPSeg(Features(), Saliency(), Cutter(), scorer or Scorer(), chosen)
 
 
-@pytest.mark.parametrize(("score", "found"), [(0.5, True), (0.4999, False), (0.51, True)])
-def test_the_object_is_found_from_the_threshold_on(score, found):
-    made = engine(Scorer(presence=score), threshold=0.5)
-    result = made.segment(made.prompt(IMAGE), OTHER)
-    assert (result.found, result.score, result.threshold) == (found, score, 0.5)
-    assert made.segment(made.prompt(IMAGE), OTHER, threshold=score).found
-
-
-def test_a_positive_click_says_that_it_is_there():
-    made, there = engine(threshold=0.9), np.float32([[5, 5]])
+@pytest.mark.parametrize(
+    ("score", "status"),
+    [
+        (0.51, "detected"),
+        (0.5, "detected"),
+        (0.4999, "uncertain"),
+        (0.25, "uncertain"),
+        (0.2499, "not_detected"),
+        (0.0, "not_detected"),
+    ],
+)
+def test_the_two_thresholds_split_the_scores(score, status):
+    made = engine(Scorer(presence=score), threshold=0.5, reject_threshold=0.25)
     prompt = made.prompt(IMAGE)
-    assert not made.segment(prompt, OTHER).found
-    assert made.segment(prompt, OTHER, clicks=Points(there, NONE)).found
-    assert not made.segment(prompt, OTHER, clicks=Points(NONE, there)).found
-    assert not made.segment(prompt, OTHER, clicks=Points(NONE, NONE)).found
+    result = made.segment(prompt, OTHER)
+    assert (result.status, result.score, result.threshold, result.reject_threshold) == (status, score, 0.5, 0.25)
+    given = engine(Scorer(presence=score)).segment(prompt, OTHER, threshold=0.5, reject_threshold=0.25)
+    assert given.status == status
+    assert made.segment(prompt, OTHER, threshold=score).status == "detected"
+    always = made.segment(prompt, OTHER, threshold=0, reject_threshold=0.25)
+    assert (always.status, always.threshold, always.reject_threshold) == ("detected", 0, 0)
+
+
+def test_a_lower_threshold_takes_the_reject_threshold_along():
+    made = engine(Scorer(presence=0.1), threshold=0.5, reject_threshold=0.25)
+    result = made.segment(made.prompt(IMAGE), OTHER, threshold=0.125)
+    assert (result.status, result.threshold, result.reject_threshold) == ("not_detected", 0.125, 0.125)
+
+
+def test_each_instance_has_its_own_status():
+    made = engine(Scorer(presence=0.3), threshold=0.5, reject_threshold=0.25)
+    found = made.segment(made.prompt(IMAGE), OTHER, all_instances=True).instances
+    assert [one.status for one in found] == ["uncertain"]
+    assert made.segment(made.prompt(IMAGE), OTHER, all_instances=True, reject_threshold=0.31).instances == ()
+
+
+def test_a_positive_click_makes_the_object_detected():
+    made, there = engine(threshold=0.9, reject_threshold=0.9), np.float32([[5, 5]])
+    prompt = made.prompt(IMAGE)
+    assert made.segment(prompt, OTHER).status == "not_detected"
+    assert made.segment(prompt, OTHER, clicks=Points(there, NONE)).status == "detected"
+    assert made.segment(prompt, OTHER, clicks=Points(NONE, there)).status == "not_detected"
+    assert made.segment(prompt, OTHER, clicks=Points(NONE, NONE)).status == "not_detected"
 
 
 @pytest.mark.parametrize(

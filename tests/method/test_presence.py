@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ipseg.core import geometry
+from ipseg.core.status import Status
 from ipseg.core.types import FeatureMap, Prototype
 from ipseg.method import presence
 
@@ -60,3 +61,23 @@ def test_samples_are_spread_and_of_unit_length():
     np.testing.assert_allclose(found, 0.5**0.5, rtol=1e-5)
     few = presence.sample(layer, np.eye(side, dtype=bool))
     assert len(few) == side
+
+
+@pytest.mark.parametrize(
+    ("score", "high", "low", "expected"),
+    [
+        (0.5, 0.5, 0.25, Status.DETECTED),
+        (np.nextafter(0.5, 0), 0.5, 0.25, Status.UNCERTAIN),
+        (0.25, 0.5, 0.25, Status.UNCERTAIN),
+        (np.nextafter(0.25, 0), 0.5, 0.25, Status.NOT_DETECTED),
+        (0.5, 0.5, 0.5, Status.DETECTED),
+        (np.nextafter(0.5, 0), 0.5, 0.5, Status.NOT_DETECTED),  # equal thresholds leave two states
+        (0.0, 0.0, 0.0, Status.DETECTED),
+        (0.0, 0.5, 0.0, Status.UNCERTAIN),
+    ],
+)
+def test_the_status_at_its_borders(score, high, low, expected):
+    mask = np.ones((2, 3), bool)
+    assert presence.status(score, mask, high, low) is expected
+    assert presence.status(score, mask, high, low, clicked=True) is Status.DETECTED
+    assert presence.status(score, ~mask, high, low, clicked=True) is Status.NOT_DETECTED

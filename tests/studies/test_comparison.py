@@ -68,7 +68,7 @@ def test_a_record_is_plain_data(engine, scenes):
     record = json.loads(json.dumps([entry.record() for entry in found.entries]))
     assert record[1]["label"] == "PerSAM (on the engine's parts)"
     assert set(record[0]) == {
-        "method", "label", "prompt_mask", "found", "iou", "area", "seconds", "prompt_seconds", "positive_points",
+        "method", "label", "prompt_mask", "status", "iou", "area", "seconds", "prompt_seconds", "positive_points",
         "negative_points",
     }  # fmt: skip
 

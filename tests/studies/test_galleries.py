@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import ipseg
+from ipseg.core.status import Status
 from ipseg.core.types import InputError
 from ipseg.studies import galleries
 from tests.ui.conftest import EXAMPLES
@@ -44,7 +45,7 @@ def test_a_result_is_computed_once(contents, engine, tmp_path, monkeypatch):
     monkeypatch.setattr(type(engine), "segment", None)
     again = galleries.compute(engine, prompts, kind.inputs[0], tmp_path)
     np.testing.assert_array_equal(first.mask, again.mask)
-    assert (first.iou, first.found) == (again.iou, again.found)
+    assert (first.iou, first.status) == (again.iou, again.status)
 
 
 def test_another_engine_does_not_get_it(contents, engine, tmp_path):
@@ -76,7 +77,7 @@ def test_a_disk_that_cannot_be_written_loses_nothing(contents, engine, tmp_path)
 def test_agreement_is_the_mean_over_the_inputs():
     def made(*masks):
         image, saliency = np.zeros((2, 2, 3), np.uint8), np.zeros((2, 2), np.uint8)
-        return [galleries.GalleryResult(image, np.array(mask, bool), True, 0.5, saliency) for mask in masks]
+        return [galleries.GalleryResult(image, np.array(mask, bool), Status.DETECTED, 0.5, saliency) for mask in masks]
 
     found = {
         "A": made([[1, 1], [0, 0]], [[1, 1], [1, 1]]),

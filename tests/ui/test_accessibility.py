@@ -23,7 +23,7 @@ FOCUS = """() => {
     inside: box.width > 0 && box.x >= 0 && box.right <= innerWidth && box.bottom > 0 && box.y < innerHeight,
   };
 }"""
-ANSWER = "#verdict .found, #verdict .missing"
+ANSWER = "#verdict .detected, #verdict .uncertain, #verdict .not-detected"
 
 
 def faults(page) -> list[str]:

@@ -33,7 +33,7 @@ def mask_of(answer) -> np.ndarray:
 def test_the_endpoint_has_a_name_and_documented_arguments(client):
     endpoint = client.view_api(return_format="dict")["named_endpoints"]["/segment"]
     assert [parameter["parameter_name"] for parameter in endpoint["parameters"]] == [
-        "prompts", "image", "mask", "k", "clusters", "threshold",
+        "prompts", "image", "mask", "k", "clusters", "threshold", "reject_threshold",
         "preset", "features", "sd_weight", "timestep", "saliency", "segmenter", "refinement",
         "negative_prompt", "all_instances", "clicks", "mask_value",
     ]  # fmt: skip

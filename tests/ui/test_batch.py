@@ -21,7 +21,7 @@ from tests.ui.conftest import EXAMPLES, open_tab, wide_only
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the client's own event loop
 
 PROMPT = EXAMPLES / "yellow_duck" / "00.jpg"
-DONE = "#batch-status .found, #batch-status .missing"
+DONE = "#batch-status :is(.detected, .uncertain, .not-detected, .stopped)"
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +90,7 @@ def test_a_zip_in_masks_out(page, desk):
     opened(page, "#batch-files", desk / "ducks.zip").click("#batch-run")
     page.wait_for_selector(DONE, timeout=60_000)
     told = page.inner_text("#batch-status")
-    assert "Done. Found in 2 of 2 images." in told
+    assert "Done. Detected in 2 of 2 images." in told
     assert "ducks/words.jpg is not an image" in told
     page.wait_for_selector("#batch-gallery img")
     with zipfile.ZipFile(io.BytesIO(download(page, "#batch-masks"))) as masks:
@@ -153,7 +153,7 @@ def test_a_folder_in_masks_out(page, desk):
     page.wait_for_selector("#batch-files .file-preview")
     page.click("#batch-run")
     page.wait_for_selector(DONE, timeout=60_000)
-    assert "Done. Found in 2 of 2 images." in page.inner_text("#batch-status")
+    assert "Done. Detected in 2 of 2 images." in page.inner_text("#batch-status")
     with zipfile.ZipFile(io.BytesIO(download(page, "#batch-masks"))) as masks:
         assert sorted(Path(name).name for name in masks.namelist()) == ["one.png", "two.png"]
     assert page.complaints == []
@@ -164,7 +164,7 @@ def test_a_folder_in_masks_out(page, desk):
 def test_a_clip_plays(page, desk):
     opened(page, "#batch-clip", desk / "duck.mp4").click("#batch-run-clip")
     page.wait_for_selector(DONE, timeout=60_000)
-    assert "Done. Found in 10 of 10 frames." in page.inner_text("#batch-status")
+    assert "Done. Detected in 10 of 10 frames." in page.inner_text("#batch-status")
     page.wait_for_selector("#batch-video video")
     page.wait_for_function("document.querySelector('#batch-video video').readyState >= 2", timeout=20_000)
     assert page.evaluate("document.querySelector('#batch-video video').duration") == pytest.approx(1, abs=0.25)
@@ -199,8 +199,8 @@ def file_of(answer):
 def test_the_endpoints_have_names_and_documented_arguments(client):
     named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
     common = [
-        "k", "clusters", "threshold", "preset", "features", "sd_weight", "timestep", "saliency", "segmenter",
-        "refinement", "mask_value",
+        "k", "clusters", "threshold", "reject_threshold", "preset", "features", "sd_weight", "timestep", "saliency",
+        "segmenter", "refinement", "mask_value",
     ]  # fmt: skip
     for name, own in (
         ("/batch", ["prompts", "images", "mask"]),

@@ -61,12 +61,14 @@ def test_a_whole_number(given, number):
         ((32.0, 4.5, 0.2), "c is 4.5; give a whole number"),
         ((None, 4, 0.2), "K is None; give a whole number"),
         ((32, 4, float("nan")), "threshold is nan; give a number from 0 to 1"),
+        ((32, 4, 0.5, float("nan")), "reject threshold is nan; give a number from 0 to 1"),
         ((32, 4, float("inf")), "threshold is inf; give a number from 0 to 1"),
         ((32, 4, 7), "threshold is 7; give a number from 0 to 1"),
     ],
 )
 def test_numbers_out_of_range_are_never_rounded(changed, words, one_message):
     with pytest.raises(SettingError) as caught:
-        _questions.check_numbers(_questions.numbers_of(*changed))
+        _questions.check_numbers(_questions.numbers_of(*changed, *[None] * (4 - len(changed))))
     one_message(caught.value, names=words)
-    _questions.check_numbers(_questions.numbers_of(32.0, 4.0, None))
+    _questions.check_numbers(_questions.numbers_of(32.0, 4.0, None, None))
+    assert _questions.numbers_of(32, 4, 0.2, 0.3)["reject_threshold"] == 0.2

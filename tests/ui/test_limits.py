@@ -188,7 +188,7 @@ def test_the_page_shows_the_place_in_the_queue_that_it_is_full_and_may_be_closed
     gate.wait("deserted")
     gate.open()
     gate.wait("A visitor left")
-    second.wait_for_selector("#verdict .found, #verdict .missing")
+    second.wait_for_selector("#verdict .detected, #verdict .uncertain, #verdict .not-detected")
     assert gate.said.count("passed") == 1
     for context in contexts[1:]:
         context.close()

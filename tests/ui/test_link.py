@@ -38,6 +38,7 @@ def test_the_start_needs_no_query():
         ({"sd_weight": 0.1, "timestep": 100}, "?sd_weight=0.1&timestep=100"),
         ({"segmenter": "sam2/tiny", "refinement": "cascade"}, "?segmenter=sam2/tiny&refinement=cascade"),
         ({"k": 16, "clusters": 8, "threshold": 0.4}, "?k=16&clusters=8&threshold=0.4"),
+        ({"threshold": 0.4, "reject_threshold": 0.3}, "?threshold=0.4&reject_threshold=0.3"),
     ],
 )
 def test_what_differs_is_written_and_read_again(changed, link):
@@ -75,6 +76,7 @@ def test_features_may_be_joined_by_a_plus(text):
         {"k": ""},
         {"clusters": "0"},
         {"threshold": "inf"},
+        {"reject_threshold": "nan"},
         {"colour": "<b>red</b>"},
         {"k": "9" * 5000},
     ],

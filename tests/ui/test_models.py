@@ -12,7 +12,7 @@ from tests.ui.conftest import EXAMPLES, serve
 pytest.importorskip("torch", reason="the paper's models need the extra [models]")
 
 PROMPT, QUERY = EXAMPLES / "yellow_duck" / "00.jpg", EXAMPLES / "yellow_duck" / "03.jpg"
-ANSWER = "#verdict .found, #verdict .missing"
+ANSWER = "#verdict .detected, #verdict .uncertain, #verdict .not-detected"
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from tests.ui.conftest import EXAMPLES, wide_only
 pytestmark = pytest.mark.browser
 
 PROMPT, QUERY = EXAMPLES / "yellow_duck" / "00.jpg", EXAMPLES / "yellow_duck" / "03.jpg"
-ANSWER = "#verdict .found, #verdict .missing"
+ANSWER = "#verdict .detected, #verdict .uncertain, #verdict .not-detected"
 
 
 def upload(page, field: str, path) -> None:

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the 
 
 SEVERAL = EXAMPLES.parent / "galleries" / "several"
 DUCK, TWIN = EXAMPLES / "yellow_duck" / "00.jpg", EXAMPLES / "yellow_duck" / "03.jpg"
-ANSWER = "#verdict .found, #verdict .missing"
+ANSWER = "#verdict .detected, #verdict .uncertain, #verdict .not-detected"
 
 
 def gallery(*paths):
@@ -117,7 +117,7 @@ def test_several_pictures_at_once_and_a_bad_one_among_them(client, tmp_path):
     )  # fmt: skip
     assert [fact["image"] for fact in facts] == ["01", "words", "01 (2)"]
     assert "words.jpg is not an image" in facts[1]["error"]
-    assert facts[0]["found"]
+    assert facts[0]["status"] == "detected"
     assert len(shown) == 2
     with zipfile.ZipFile(archive) as packed:
         assert sorted(packed.namelist()) == ["01 (2).png", "01.png"]

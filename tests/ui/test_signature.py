@@ -65,8 +65,8 @@ def test_the_handler_gets_options_and_numbers():
     now = EngineSpec("light", features="dinov2/large", timestep=5)
     assert answer("a", "b", *values_of(now)) == ("a", "b", now, PROGRESS)
     assert answer("a") == ("a", None, EngineSpec("offline"), PROGRESS)
-    (first, second) = several(["a", "b"], 5.0, 2.0, 0.5, *values_of(now), "request")
-    assert first == ("a", now, {"k": 5, "clusters": 2, "threshold": 0.5}, "request")
+    (first, second) = several(["a", "b"], 5.0, 2.0, 0.5, 0.25, *values_of(now), "request")
+    assert first == ("a", now, {"k": 5, "clusters": 2, "threshold": 0.5, "reject_threshold": 0.25}, "request")
     assert second[0] == "b"
 
 
@@ -74,7 +74,7 @@ def test_gradio_puts_its_own_where_it_belongs():
     values, place, *_ = special_args(answer, inputs=["a", None, *values_of(EngineSpec())])
     assert place == len(values) - 1
     assert isinstance(values[place], gr.Progress)
-    values, *_ = special_args(several, inputs=[["a"], 5, 2, 0.5, *values_of(EngineSpec())], request="request")
+    values, *_ = special_args(several, inputs=[["a"], 5, 2, 0.5, 0.25, *values_of(EngineSpec())], request="request")
     assert values[-1] == "request"
 
 

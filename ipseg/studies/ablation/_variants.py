@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipseg.core import geometry, plugins
+from ipseg.core.status import Status
 from ipseg.core.store import Arrays
 from ipseg.core.types import ImageArray, Mask, Progress, Prompt, SaliencyMethod
 from ipseg.method import refinement
@@ -67,7 +68,7 @@ def _halved(engine: IPSeg, prompt: Prompt, image: ImageArray) -> AblationResult:
     points, similarity = engine.choose_points(prompt, image)
     shown = geometry.to_image(similarity.values, similarity.frame)
     mask = shown > threshold_otsu(shown) if np.ptp(shown) > 0 else np.zeros(shown.shape, bool)
-    return AblationResult(mask, bool(mask.any()), points, shown)
+    return AblationResult(mask, Status.DETECTED if mask.any() else Status.NOT_DETECTED, points, shown)
 
 
 def grid(engine: IPSeg, pair: Pair, progress: Progress | None = None) -> Arrays:
