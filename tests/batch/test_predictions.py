@@ -55,7 +55,7 @@ def test_another_prompt_or_setting_is_computed_anew(make_predictor, folder, offl
     others.append(
         predictions.Predictor(offline, [make_scene(60, 80, seed=9)[0]], folder=make_predictor().folder.parent)
     )
-    assert len({predictor.folder for predictor in [make_predictor(), *others]}) == 4
+    assert len({predictor.folder for predictor in [make_predictor(), *others]}) == 5
     for predictor in others:
         list(image_set.run(predictor, items))
         assert predictor.computed == 3

@@ -91,9 +91,12 @@ def test_a_killed_run_goes_on(files, capsys, monkeypatch):
 def test_an_uncertain_object_has_its_mask_and_a_refused_one_has_none(files, capsys):
     assert run("prompt.png", "in", "--output", "out", "--threshold", 0) == 0
     score = json.loads((files / "out/coco.json").read_text())["images"][0]["score"]
-    for high, low, status in ((score, score - 0.01, "uncertain"), (score + 0.02, score + 0.01, "not_detected")):
+    for high, low, status in (
+        (score + 0.001, score - 0.001, "uncertain"),
+        (score + 0.002, score + 0.001, "not_detected"),
+    ):
         capsys.readouterr()
-        options = ("--threshold", high + 0.001, "--reject-threshold", low)
+        options = ("--threshold", high, "--reject-threshold", low)
         assert run("prompt.png", "in/some/0.png", "--output", "out", *options) == 0
         data = json.loads((files / "out/coco.json").read_text())
         assert [image["status"] for image in data["images"]] == [status]

@@ -277,7 +277,7 @@ def test_every_instance_gets_its_number(files, make_scene):
     (record,) = json.loads((files / "m.json").read_text())
     rows, columns = np.nonzero(inside)
     box = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
-    assert record["instances"] == [{"score": record["score"], "pixels": inside.sum(), "box": box}]
+    assert record["instances"] == [{"status": "detected", "score": record["score"], "pixels": inside.sum(), "box": box}]
     assert (files / "m.overlay.png").exists()
 
 

@@ -217,7 +217,7 @@ def test_the_command(engine, perseg_folder, tmp_path, monkeypatch, capsys):
     assert main(["evaluate", str(perseg_folder), "--runs", runs, "--absent", "6"]) == 0
     printed = capsys.readouterr()
     assert "| mean of pairs | 18 | 1.000 |" in printed.out
-    assert "100% of 6 pairs of different objects are refused" in printed.out
+    assert "| of different objects | 6 | 0% | 0% | 100% |" in printed.out
     assert printed.err == ""
     assert main(["evaluate", str(tmp_path), "--runs", runs]) == 2
     assert "PerSeg's layout" in capsys.readouterr().err

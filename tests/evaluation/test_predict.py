@@ -76,10 +76,10 @@ def test_the_folder_is_named_after_all_that_decides(engine, perseg_folder, tmp_p
     names = [name()]
     assert name() == names[0]
     assert names[0].startswith("data-colour-")
-    for change in ({"k": 33}, {"seed": 1}, {"consensus": True}, {"threshold": 0.25}):
-        engine.config = dataclasses.replace(IPSegConfig(threshold=0.5), **change)
+    for change in ({"k": 33}, {"seed": 1}, {"consensus": True}, {"threshold": 0.25}, {"reject_threshold": 0.125}):
+        engine.config = dataclasses.replace(IPSegConfig(threshold=0.5, reject_threshold=0.25), **change)
         names.append(name())
-    engine.config, engine.scorer = IPSegConfig(threshold=0.5), Cosine(Settings({"a": 1.0}))
+    engine.config, engine.scorer = IPSegConfig(threshold=0.5, reject_threshold=0.25), Cosine(Settings({"a": 1.0}))
     names.append(name())
     engine.scorer, engine.info = Cosine(), EngineInfo("colour2")
     names.append(name())
