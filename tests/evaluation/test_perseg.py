@@ -196,7 +196,7 @@ def test_a_truth_on_the_stored_pixels_of_a_rotated_image(engine, perseg_folder, 
 
 
 def test_the_command_chooses_and_says(engine, perseg_folder, tmp_path, monkeypatch, capsys, save):
-    monkeypatch.setattr(command._engine, "make", lambda arguments: engine)
+    monkeypatch.setattr(command._engine, "load", lambda *_, **__: engine)
     for path in perseg_folder.glob("Annotations/*/*.png"):
         values = (np.asarray(Image.open(path)) > 0).astype(np.uint8) * 5
         values[:4, :6] = 9
