@@ -1,7 +1,7 @@
 """Put the demo on the Hugging Face Hub as a Space: the package, the page and the example images, as they are here.
 
     python space/publish.py --dry-run                # what would be sent, with sizes
-    python space/publish.py --output folder          # the folder of the Space, to look at or to run
+    python space/publish.py --output folder          # the folder of the Space, to inspect or run
     HF_TOKEN=... python space/publish.py --repo owner/name
 
 There is no second copy of the demo: the folder is assembled from this repository each time. The token comes from the
@@ -40,12 +40,12 @@ REPOSITORY = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Do what the command line says; 0 when it is done, 1 with one message when it cannot be, 2 for wrong usage."""
+    """Run the command line; returns 0 on success, 1 with one error message, 2 for wrong usage."""
     chosen = _parsed(arguments)
     files = listed(ROOT)
     if chosen.output:
         if chosen.output.exists() and (not chosen.output.is_dir() or any(chosen.output.iterdir())):
-            return _sorry(f"{chosen.output} is not an empty folder; give another one.")
+            return _fail(f"{chosen.output} is not an empty folder; give another one.")
         assemble(files, chosen.output, chosen.repo)
         print(f"{chosen.output}: {describe(files).splitlines()[-1]}")
     if chosen.dry_run:
@@ -94,11 +94,11 @@ def upload(files: Mapping[str, Path], repo: str) -> int:
     """Send ``files`` to the Space ``repo``, which is made if it is not there; what it has beside them goes."""
     token = os.environ.get("HF_TOKEN", "").strip()
     if not token:
-        return _sorry("HF_TOKEN is not set; set it to a token that may write to your Spaces (hf.co/settings/tokens).")
+        return _fail("HF_TOKEN is not set; set it to a token that may write to your Spaces (hf.co/settings/tokens).")
     try:
         from huggingface_hub import HfApi
     except ImportError:
-        return _sorry("huggingface_hub is missing; run pip install huggingface_hub.")
+        return _fail("huggingface_hub is missing; run pip install huggingface_hub.")
     api = HfApi(endpoint=os.environ.get("HF_ENDPOINT"), token=token)
     with tempfile.TemporaryDirectory() as folder:
         assemble(files, Path(folder), repo)
@@ -113,13 +113,13 @@ def upload(files: Mapping[str, Path], repo: str) -> int:
             )
         except Exception as error:  # httpx and huggingface_hub have a dozen kinds, and they are no contract
             reason = next(iter(str(error).strip().splitlines()), type(error).__name__).rstrip(".")
-            return _sorry(f"{repo} could not be sent ({reason.replace(token, '***')}); see to that and try again.")
+            return _fail(f"{repo} could not be sent ({reason.replace(token, '***')}); see to that and try again.")
     print(f"https://huggingface.co/spaces/{repo}")
     return 0
 
 
-def _sorry(sentence: str) -> int:
-    print(sentence, file=sys.stderr)
+def _fail(message: str) -> int:
+    print(message, file=sys.stderr)
     return 1
 
 
@@ -136,7 +136,7 @@ def _parsed(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--output", type=Path, metavar="DIR", help="write the folder there, and send nothing")
     chosen = parser.parse_args(arguments)
     if not (chosen.repo or chosen.dry_run or chosen.output):
-        parser.error("say where to: --repo OWNER/NAME, or --dry-run or --output DIR to send nothing")
+        parser.error("give --repo OWNER/NAME, or --dry-run or --output DIR to send nothing")
     return chosen
 
 

@@ -1,6 +1,6 @@
-"""The demo: one file per tab, found by its name. No method code lives here.
+"""The page: one file per tab, found by its name. No method code lives here.
 
-A tab is a module with ``TITLE``, ``ORDER`` (tabs stand in this order) and ``build(studio, controls)``, which lays out
+A tab is a module with ``TITLE``, ``ORDER`` (tabs stand in this order) and ``build(pool, controls)``, which lays out
 its components inside the tab that is open and wires them; ``controls`` are those of the sidebar, which all tabs share.
 """
 
@@ -14,13 +14,13 @@ from ipseg.ui import _controls, _link, _uploads
 from ipseg.ui._pool import JOBS, EnginePool, name_shortages
 
 HEADING = """# ipseg
-Show it **one image of an object**; get that thing cut out of **other images**. No training, no text, no mask."""
+Show it **one image of an object**; get masks of that object in **other images**. No training, no text, no mask."""
 
 
 def build(pool: EnginePool | None = None, *, max_queue: int = 32) -> gr.Blocks:
-    """The whole page over one studio. An engine loads at the first question, not now.
+    """The whole page over one engine pool. An engine loads at the first request, not now.
 
-    ``max_queue``: questions that may wait; who comes later is told that the page is busy.
+    ``max_queue``: requests that may wait; later ones get an error message.
     """
     pool = pool or EnginePool(EngineSpec())
     tabs = {name: plugins.module("ui", name) for name in plugins.names("ui")}

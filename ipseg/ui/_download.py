@@ -1,4 +1,4 @@
-"""Fetching weights from the page: one button, a bar that moves, and a stop; then the new engine answers."""
+"""Downloading weights from the page: one button, a progress bar and a stop button; then the new engine is used."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from ipseg.engine.spec import EngineSpec
 from ipseg.ui._pool import EnginePool, error_messages
 from ipseg.ui._redaction import without_folders
 
-TICK = 0.25  # seconds between two images of the bar
-PATIENCE = 5  # seconds: a download that was just stopped ends within
+TICK = 0.25  # seconds between two updates of the bar
+PATIENCE = 5  # seconds: a download that was just stopped ends within this
 
 
 class DownloadStopped(weights.WeightError):
-    """Nobody listens any more."""
+    """The download was stopped."""
 
 
 def target(pool: EnginePool, now: EngineSpec) -> EngineSpec | None:
-    """What the button would fetch: what the choice lacks, else the better models that this machine could run."""
+    """What the button would fetch: what the chosen engine lacks, else the better models that this machine could run."""
     try:
         if pool.lacks(now):
             return now if pool.absent(now) else None
@@ -38,7 +38,7 @@ def target(pool: EnginePool, now: EngineSpec) -> EngineSpec | None:
 
 
 def button(pool: EnginePool, now: EngineSpec) -> gr.Button:
-    """The button as it stands for what is chosen now: gone where nothing is to be fetched."""
+    """The button for the chosen engine; hidden where nothing is to be fetched."""
     wanted = target(pool, now)
     size = weights.readable_size(sum(weight.bytes for weight in pool.absent(wanted))) if wanted else ""
     label = f"Fetch {wanted.preset}, {size}" if wanted and not wanted.changes else f"Fetch {size}"
@@ -46,17 +46,19 @@ def button(pool: EnginePool, now: EngineSpec) -> gr.Button:
 
 
 def describe(pool: EnginePool, now: EngineSpec) -> str:
-    """Which engine answers, or what it would take; and what could answer better here. HTML."""
+    """Which engine is used, or what it lacks; and which better engine could run here. HTML."""
     try:
         preset, lacking = now.resolve(), pool.lacks(now)
     except InputError as error:
-        return _state("wanting", f"<b>{html.escape(now.preset)}</b>: {html.escape(without_folders(str(error)))}")
+        return _state("missing", f"<b>{html.escape(now.preset)}</b>: {html.escape(without_folders(str(error)))}")
     name, summary = html.escape(now.name), html.escape(preset.summary)
     line = f'<span class="aside">{html.escape(_parts(preset))}</span>'
     if lacking and not pool.absent(now):
-        return _state("wanting", f"<b>{name}</b> cannot answer here: {html.escape(lacking)}.<br>{line}")
+        return _state("missing", f"<b>{name}</b> cannot run here: {html.escape(lacking)}.<br>{line}")
     if lacking:
-        return _state("wanting", f"<b>{name}</b> is not here yet. It needs {_listed(pool.absent(now))}.<br>{line}")
+        return _state(
+            "missing", f"<b>{name}</b> is not downloaded yet. It needs {_listed(pool.absent(now))}.<br>{line}"
+        )
     why = f" {html.escape(pool.reason)}" if pool.reason and now == pool.first else ""
     better = target(pool, now)
     offer = f"<br>{_offer(pool, better)}" if better else ""
@@ -78,9 +80,9 @@ def wire(
     chosen: Callable[[Sequence[Any]], EngineSpec],
     taken_over: Callable[[EngineSpec, EngineSpec], tuple[Any, ...]],
 ) -> None:
-    """Pressing fetch moves the bar in ``state``; when all is here, the sidebar changes over to it.
+    """Pressing fetch moves the bar in ``state``; when all weights are present, the sidebar selects that engine.
 
-    ``taken_over``: the values of engine and numbers when the second options answer instead of the first.
+    ``taken_over``: the values of engine and numbers when the second engine replaces the first.
     """
     sidebar = [*engine, *numbers]
 
@@ -89,10 +91,10 @@ def wire(
         wanted, same = target(mine, now) or now, [gr.skip()] * len(sidebar)
         with error_messages():
             if not mine.fetches:
-                raise InputError("This page downloads no weights for its visitors; give the task to whoever runs it.")
+                raise InputError("This page downloads no weights for its visitors; ask its operator to fetch them.")
             for done, total, text in progress_of(pool, wanted):
                 yield _bar(done, total, text), gr.Button(visible=False), gr.Button(visible=True), *same
-        gr.Info(f"{html.escape(wanted.name)} is here and answers from now on.")
+        gr.Info(f"{html.escape(wanted.name)} is downloaded and used from now on.")
         yield *refreshed(pool, wanted), gr.Button(visible=False), *taken_over(now, wanted)
 
     def again(request: gr.Request, *values: Any) -> tuple[Any, ...]:
@@ -117,16 +119,16 @@ def wire(
 def progress_of(pool: EnginePool, now: EngineSpec) -> Iterator[tuple[int, int, str]]:
     """Fetch what a choice lacks; yields (bytes here, bytes there will be, what is being fetched) a few times a second.
 
-    Whoever stops listening stops the download, which goes on where it was when it is asked for again. Raises what
-    :func:`ipseg.weights.fetch` raises, and InputError when another download is on its way.
+    Closing the generator stops the download; the next one resumes it. Raises what
+    :func:`ipseg.weights.fetch` raises, and InputError while another download is running.
     """
     if not pool.downloading.acquire(timeout=PATIENCE):
-        raise InputError("Weights are being downloaded for somebody already; wait until that is done.")
+        raise InputError("Another download is running; wait until it is done.")
     stop = threading.Event()
     news: queue.SimpleQueue[Any] = queue.SimpleQueue()
     try:
-        with pool.looking():
-            context = contextvars.copy_context()  # the worker looks for weights where this page does
+        with pool.using_weights():
+            context = contextvars.copy_context()  # the worker uses the same weights folder
         wanted = pool.absent(now)
         worker = threading.Thread(target=context.run, args=(_fetch_all, wanted, news, stop), daemon=True)
         worker.start()
@@ -141,7 +143,7 @@ def progress_of(pool: EnginePool, now: EngineSpec) -> Iterator[tuple[int, int, s
 
 
 def _fetch_all(wanted: Sequence[weights.Weight], news: Any, stop: threading.Event) -> None:
-    """In a thread of its own: what happens goes into ``news``."""
+    """Runs in a thread; reports progress and errors into ``news``."""
     total, before = sum(weight.bytes for weight in wanted), 0
     try:
         for weight in wanted:
@@ -150,7 +152,7 @@ def _fetch_all(wanted: Sequence[weights.Weight], news: Any, stop: threading.Even
     except weights.WeightError as error:
         print(f"ipseg: {error}", flush=True)
         news.put(weights.WeightError(without_folders(str(error), weights.folders())))
-    except Exception as error:  # it is raised again where the page is
+    except Exception as error:  # raised again in the generator
         news.put(error)
 
 
@@ -184,7 +186,7 @@ def _latest(news: Any) -> tuple[int, int, str] | None:
 
 
 def _listed(absent: Sequence[weights.Weight]) -> str:
-    """Each of them with its size and licence, as a visitor should know before pressing the button."""
+    """Each with its size and licence, shown before the button is pressed."""
     return "; ".join(html.escape(f"{weight.title} ({_terms(weight)})") for weight in absent)
 
 

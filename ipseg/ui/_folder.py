@@ -168,7 +168,7 @@ def _remove_empty(folder: Path, now: float) -> None:
 
 
 def _make_private(folder: Path) -> None:
-    """Whoever cleaned it away: it is there, and nobody else can read it."""
+    """Recreate the folder where a cleaner removed it; mode 0700."""
     with suppress(OSError):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.chmod(0o700)
@@ -204,7 +204,7 @@ def forgotten(page: gr.Blocks) -> Callable[[list[Path]], None]:
     return forget
 
 
-def kept_by(page: gr.Blocks) -> list[str]:
+def shown_by(page: gr.Blocks) -> list[str]:
     """The files that components show from the start, such as examples."""
     return [path for component in list(page.blocks.values()) for path in list(getattr(component, "keep_in_cache", ()))]
 
@@ -214,7 +214,7 @@ def sweep_for(page: gr.Blocks, folder: Path, seconds: float = MAX_SECONDS) -> Sw
 
     def in_use() -> Iterator[str]:
         root = str(folder.resolve())
-        for path in [*of_events(page), *kept_by(page)]:
+        for path in [*of_events(page), *shown_by(page)]:
             if os.path.realpath(path).startswith(root + os.sep):
                 yield os.path.realpath(path)
 

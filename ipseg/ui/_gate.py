@@ -1,4 +1,4 @@
-"""What is asked of every request before Gradio sees it: its address, its login, its route and its size."""
+"""Checks of every request before Gradio handles it: its address, its login, its route and its size."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
-MAX_BODY = 2**20  # bytes of a request that uploads nothing: the longest question is some 300 kB
-MAX_TOOL_BODY = 16 * 2**20  # of a call by an assistant, which may hold an image as base64
+MAX_BODY = 2**20  # bytes of a request that uploads nothing: the longest request is some 300 kB
+MAX_TOOL_BODY = 16 * 2**20  # of an MCP call, which may hold an image as base64
 
-# Routes of Gradio that this page does not use. Each does work for whoever asks: it fetches URLs, runs ffmpeg over a
-# file, calls functions of components, writes states to disk, or tells of the server.
+# Routes of Gradio that this page does not use. Each does work for any client: it fetches URLs, runs ffmpeg over a
+# file, calls functions of components, writes states to disk, or describes the server.
 CLOSED = re.compile(
     r"(?:^|/)gradio_api/"
     r"(?:proxy=|file[=/]\s*[a-z][a-z0-9+.-]+:|component_server|process_recording|deep_link|vibe-|undo-vibe"
@@ -40,7 +40,7 @@ def is_loopback(host: str) -> bool:
 
 
 def is_forwarded(headers: Collection[str]) -> bool:
-    """Whether the names of a request's headers say that it came through a proxy, and so perhaps from elsewhere."""
+    """Whether the names of a request's headers show that it came through a proxy, perhaps from another machine."""
     return any(FORWARDED.fullmatch(name.lower()) for name in headers)
 
 
@@ -59,7 +59,7 @@ def hosts_of(host: str, *, share: bool = False, allowed: Collection[str] = ()) -
 
 
 class Gate:
-    """ASGI middleware that refuses what the page never asks for.
+    """ASGI middleware that refuses what the page never sends.
 
     ``hosts``: as of :func:`hosts_of`. ``login``: whether visitors must log in; then every route of the API wants the
     cookie that Gradio gave them.

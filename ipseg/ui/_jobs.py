@@ -63,7 +63,7 @@ class Jobs:
         try:
             yield watch
         finally:
-            watch.left  # noqa: B018 - tells of it
+            watch.left  # noqa: B018 - prints a log line
             with self._lock:
                 self._early.pop(event, None)  # it was stopped while it ran
                 self._running[session].discard(watch)

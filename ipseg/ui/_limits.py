@@ -1,4 +1,7 @@
-"""When a job ends early: its visitor stopped it or has left, or it takes too long. Asked between the engine's steps."""
+"""When a job ends early: its visitor stopped it or has left, or the time limit is reached.
+
+Checked between the engine's steps.
+"""
 
 from __future__ import annotations
 
@@ -9,59 +12,59 @@ from dataclasses import dataclass
 
 from gradio.context import LocalContext
 
-ONE = 300.0  # seconds one question may take: a laptop without a GPU needs minutes for the paper's models
+ONE = 300.0  # seconds of one request: a laptop without a GPU needs minutes for the paper's models
 
 
 @dataclass(frozen=True)
 class Limits:
     """How long jobs may take, in seconds."""
 
-    one: float = ONE  # a single question
+    one: float = ONE  # a single request
 
     @property
     def many(self) -> float:
-        """What asks many questions: a comparison, a gallery, a batch, a clip."""
+        """The limit of a comparison, a gallery, a batch or a clip."""
         return 10 * self.one
 
 
-class Ended(Exception):  # noqa: N818 - nothing went wrong
-    """A job that ends between two steps; its text is for the visitor, if there still is one."""
+class Ended(Exception):  # noqa: N818 - not an error
+    """A job that ends between two steps; its text is the message for the visitor."""
 
 
 class Watch:
-    """One job, from now on. Make it inside the event that does the work; it may be asked from any thread."""
+    """The time limit and stop flag of one job. Create it inside the event that runs the job; it is thread-safe."""
 
     def __init__(self, seconds: float = ONE) -> None:
         self.seconds, self._start = seconds, time.monotonic()
-        self._stopped, self._told = threading.Event(), False
+        self._stopped, self._logged = threading.Event(), False
         self._left = _leaving()
 
     def stop(self) -> None:
-        """Its visitor has pressed Stop."""
+        """Set the stop flag: the visitor has pressed Stop."""
         self._stopped.set()
 
     @property
     def late(self) -> bool:
-        """Whether it has taken too long."""
+        """Whether the time limit is reached."""
         return time.monotonic() - self._start > self.seconds
 
     @property
     def left(self) -> bool:
-        """Whether nobody waits for the answer any more: the page was closed, the client has gone or has cancelled."""
-        if self._left() and not self._told:
-            self._told = True
+        """Whether the client has disconnected or cancelled, or the page was closed."""
+        if self._left() and not self._logged:
+            self._logged = True
             print(f"A visitor left; their job ended after {time.monotonic() - self._start:.1f} s.", flush=True)
-        return self._told
+        return self._logged
 
     @property
     def ended(self) -> bool:
-        """Whether it is to end, for whichever reason."""
+        """Whether the job should end, for any of these reasons."""
         return self._stopped.is_set() or self.left or self.late
 
     def check(self) -> None:
-        """Raise :class:`Ended` where it is to end."""
+        """Raise :class:`Ended` where the job should end."""
         if self.left or self._stopped.is_set():
-            raise Ended("This was stopped; press the button to ask again.")
+            raise Ended("This was stopped; press the button to run it again.")
         if self.late:
             raise Ended(
                 f"This took longer than {self.seconds:.0f} seconds and was stopped; give fewer or smaller images, "
@@ -70,10 +73,10 @@ class Watch:
 
 
 def _leaving() -> Callable[[], bool]:
-    """Whether the client of the event that runs now has left: Gradio then drops the event, or calls it not alive.
+    """A function: whether the client of the current event has disconnected, so that Gradio drops the event.
 
-    Its ``unload`` event does not tell of clients without a page, nor of one question that is cancelled; its
-    ``time_limit`` is for streams. Outside an event nobody leaves.
+    Gradio's ``unload`` event does not cover clients without a page, nor a single request that is cancelled; its
+    ``time_limit`` is for streams. Outside an event the function returns False.
     """
     blocks, name = LocalContext.blocks.get(None), LocalContext.event_id.get(None)
     events = getattr(getattr(blocks, "_queue", None), "event_ids_to_events", None)

@@ -1,4 +1,4 @@
-"""Memory that a job is done with goes back to the system."""
+"""Return freed memory of a job to the operating system."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 
 
 def give_back() -> None:
-    """Have the C library hand back what is free, where it is one that keeps it.
+    """Have the C library return free memory to the system, where it can (glibc).
 
-    glibc keeps what the threads of a job have freed: after 18 questions, four at once, 454 MB were resident, of which
-    114 went back with this call, and all but 23 MB of the rest was there at the start or kept on purpose.
+    glibc retains what the threads of a job have freed: after 18 requests, four at once, 454 MB were resident, of which
+    this call returned 114; all but 23 MB of the rest was allocated at the start or cached on purpose.
     """
     trim = _trim()
     if trim is not None:

@@ -1,4 +1,4 @@
-"""What the tabs share: the engines, which load on first use, and how messages and files reach the visitor."""
+"""The engine pool that all tabs share; engines load on first use. Also error messages, progress and files."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ from ipseg.ui._limits import ONE, Ended, Limits, Watch
 from ipseg.ui._memory import give_back
 from ipseg.ui._redaction import without_folders
 
-JOBS: dict[str, Any] = {"concurrency_id": "engine", "concurrency_limit": 2}  # over all tabs; on a GPU one at a time
+JOBS: dict[str, Any] = {"concurrency_id": "engine", "concurrency_limit": 2}  # over all tabs; one on a GPU
 DISPLAY_SIDE = 1600  # pixels: larger images are shown reduced, and downloaded whole
-ENGINES = 2  # kept at once; those that are let go take no network with them that another one uses
+ENGINES = 2  # in memory at once; networks that another engine uses are not released with one
 
 
 def image_input(**layout: Any) -> gr.Image:
-    """An image component that hands over the uploaded file unopened, so that ``images.py`` alone opens images."""
+    """An image component that passes on the uploaded file unopened: only ``core/images.py`` opens images."""
     component = gr.Image(type="filepath", sources=["upload", "clipboard"], **layout)
     # Set on the instance: Gradio writes a stub file beside the source of every subclass of a component.
     component.preprocess = lambda payload: payload.path if payload else None
@@ -46,17 +46,17 @@ def image_input(**layout: Any) -> gr.Image:
 
 @dataclass
 class _Slot:
-    """The place of an engine, empty until somebody asks."""
+    """One entry of the pool; its engine is built on first use."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     engine: Engine | None = None
 
 
 class EnginePool:
-    """The engines for all tabs and visitors; they keep images by their content, never answers by their asker.
+    """The engines for all tabs and visitors; they cache encodings by image content, nothing by visitor.
 
-    ``first`` is the engine that the page opens with, ``reason`` why it is that one. ``weights_dir`` is a folder of
-    weights brought by hand. ``fetches``: whether a visitor may have this machine download weights. ``limits``: how long
+    ``first`` is the initial engine, ``reason`` why it was chosen. ``weights_dir`` is a folder of manually
+    downloaded weights. ``fetches``: whether a visitor may have this machine download weights. ``limits``: how long
     the jobs of visitors may take.
     """
 
@@ -72,15 +72,15 @@ class EnginePool:
     ) -> None:
         self.first, self.reason, self.fetches = first, reason, fetches
         self.limits = limits or Limits()
-        self.placement = placement or Placement(notify=lambda sentence: gr.Warning(html.escape(sentence)))
+        self.placement = placement or Placement(notify=lambda message: gr.Warning(html.escape(message)))
         self._weights_dir = weights_dir
-        self.downloading = threading.Lock()  # one download at a time, whoever asked for it
+        self.downloading = threading.Lock()  # one download at a time, over all visitors
         self._lock = threading.Lock()
         self._engines: OrderedDict[EngineSpec, _Slot] = OrderedDict()
         self._worker = zerogpu.Worker(self._build_here) if zerogpu.lent() else None
 
     def ready(self) -> None:
-        """Where the GPU is lent for a call, build the first engine; call it before the page is launched."""
+        """On ZeroGPU, build the first engine; call it before the page is launched."""
         if self._worker and self.first.resolve().weights:
             self._worker.ready(self.first)
 
@@ -91,20 +91,20 @@ class EnginePool:
             self._engines.move_to_end(spec)
             while len(self._engines) > ENGINES:
                 self._engines.popitem(last=False)
-        with slot.lock:  # one at a time, while others go on asking engines that are there
+        with slot.lock:  # one build at a time; engines that are built stay usable
             if slot.engine is None:
                 slot.engine = self._build(spec)
             return slot.engine
 
     def _build(self, spec: EngineSpec) -> Engine:
-        """In a worker where the GPU is lent and the engine has networks, else in this process."""
-        with self.looking():
+        """In the ZeroGPU worker where the engine has networks, else in this process."""
+        with self.using_weights():
             if self._worker and spec.resolve().weights:
                 return build.build_remote(spec, self._worker)
             return build.build(spec, self.placement)
 
     def _build_here(self, spec: EngineSpec) -> IPSeg:
-        with self.looking():
+        with self.using_weights():
             return build.build(spec, self.placement)
 
     @property
@@ -114,9 +114,9 @@ class EnginePool:
 
     @property
     def at_once(self) -> int:
-        """How many requests are answered at once: on a GPU one, whose memory they would share.
+        """How many requests run at once: one on a GPU, whose memory they would share.
 
-        Where the GPU is lent for a call, each call gets one of its own.
+        On ZeroGPU each call gets a GPU of its own.
         """
         return 1 if self._worker is None and self.quick else JOBS["concurrency_limit"]
 
@@ -127,10 +127,10 @@ class EnginePool:
         return slot is not None and slot.engine is not None
 
     @contextmanager
-    def looking(self) -> Iterator[None]:
-        """A block within which weights are looked for where this page has them.
+    def using_weights(self) -> Iterator[None]:
+        """A context in which weights are found in the folder of this pool.
 
-        What goes wrong with them is printed as it is; visitors get it without the folders of this machine.
+        Errors are printed in full; visitors get them without the folders of this machine.
         """
         with weights.using(self._weights_dir):
             try:
@@ -141,19 +141,19 @@ class EnginePool:
                 raise weights.WeightError(without_folders(str(error), folders)) from error
 
     def for_request(self, request: gr.Request | None) -> EnginePool:
-        """This pool as a visitor has it: no weights are downloaded for whoever comes through a proxy.
+        """This pool for one visitor: no weights are downloaded for requests through a proxy.
 
-        A page that listens to this machine alone takes its visitors for people on it, but a proxy brings others.
+        A page that listens to loopback only assumes local visitors, but a proxy forwards requests from elsewhere.
         """
         if not self.fetches or not is_forwarded(getattr(request, "headers", {}).keys()):
             return self
-        seen = copy.copy(self)  # with the same engines and locks
-        seen.fetches = False
-        return seen
+        restricted = copy.copy(self)  # with the same engines and locks
+        restricted.fetches = False
+        return restricted
 
     def lacks(self, spec: EngineSpec) -> str:
-        """What an engine needs that is missing here; "" when it can run. Raises InputError when there is none such."""
-        with self.looking():
+        """What an engine needs and is missing here; "" when it can run. Raises InputError for an invalid one."""
+        with self.using_weights():
             return hardware.lacks(spec.resolve())
 
     def absent(self, spec: EngineSpec) -> list[weights.Weight]:
@@ -161,22 +161,22 @@ class EnginePool:
         preset = spec.resolve()
         if not self.fetches or hardware.packages_missing(preset):
             return []
-        with self.looking():
+        with self.using_weights():
             return hardware.weights_missing(preset)
 
     def offer(self, now: EngineSpec) -> str:
-        """The best preset, better than what is chosen, that this machine could run if it had its weights, or ""."""
+        """The best preset, better than the chosen one, that this machine could run with its weights, or ""."""
         if not self.fetches or now.changes:
             return ""
-        with self.looking():
+        with self.using_weights():
             return hardware.could_run(better_than=now.preset, placement=self.placement)
 
 
 @contextmanager
 def error_messages() -> Iterator[None]:
-    """What cannot be used becomes one message in the page and the API; its text is shown as text, never as HTML.
+    """Convert errors of the input to one error message of the page and the API, as text, never as HTML.
 
-    Put it around all that a job does: when it is over, its memory goes back too.
+    Use it around a whole job: at the end free memory is returned to the system too.
     """
     try:
         with resources.named():
@@ -191,7 +191,7 @@ def error_messages() -> Iterator[None]:
 
 
 def name_shortages(page: gr.Blocks) -> None:
-    """A lack of memory or of room on the disk becomes one message wherever in an event it comes.
+    """Convert a lack of memory or disk space anywhere in an event to one error message.
 
     Gradio reads and writes files before and after a handler, outside :func:`error_messages`. On the instance, as
     Gradio writes a file beside the source of every subclass.
@@ -204,37 +204,37 @@ def name_shortages(page: gr.Blocks) -> None:
         except gr.Error:
             raise
         except Exception as error:
-            said = resources.message(error)
-            if not said:
+            message = resources.message(error)
+            if not message:
                 raise
-            raise gr.Error(said, title="Please check", print_exception=False) from None
+            raise gr.Error(message, title="Please check", print_exception=False) from None
 
     page.process_api = process_api
 
 
-def shown(picture: ImageArray) -> ImageArray:
+def shown(image: ImageArray) -> ImageArray:
     """The image as the page shows it: at most ``DISPLAY_SIDE`` pixels on its longer side."""
-    image = Image.fromarray(picture)
-    image.thumbnail((DISPLAY_SIDE, DISPLAY_SIDE))
-    return np.asarray(image)
+    reduced = Image.fromarray(image)
+    reduced.thumbnail((DISPLAY_SIDE, DISPLAY_SIDE))
+    return np.asarray(reduced)
 
 
 def as_file(component: gr.components.Component, pixels: np.ndarray, name: str) -> str:
-    """``pixels`` as a PNG in the cache of ``component``, where it is served from and cleaned away after a while."""
+    """``pixels`` as a PNG in the cache of ``component``, which is served and later deleted."""
     return save_bytes_to_cache(images.encode_png(pixels), name, component.GRADIO_CACHE)
 
 
-def as_jpeg(component: gr.components.Component, picture: ImageArray, name: str) -> str:
+def as_jpeg(component: gr.components.Component, image: ImageArray, name: str) -> str:
     """``image`` at the size that the page shows, as a JPEG in the cache of ``component``."""
     buffer = io.BytesIO()
-    Image.fromarray(shown(picture)).save(buffer, format="JPEG", quality=90)
+    Image.fromarray(shown(image)).save(buffer, format="JPEG", quality=90)
     return save_bytes_to_cache(buffer.getvalue(), name, component.GRADIO_CACHE)
 
 
 def reporter(progress: gr.Progress, seconds: float = ONE) -> Callable[[float, str], None]:
-    """The engine's progress as the page's bar; it ends the job whose visitor has left or that takes over ``seconds``.
+    """The engine's progress as the page's progress bar; ends the job when the visitor has left or after ``seconds``.
 
-    Make it when the work begins, and call it inside :func:`messages`.
+    Create it when the job starts, and call it inside :func:`error_messages`.
     """
     watch = Watch(seconds)
 
@@ -247,14 +247,14 @@ def reporter(progress: gr.Progress, seconds: float = ONE) -> Callable[[float, st
 
 STEPS = {
     "models": "Loading the models",
-    "prompt": "Reading the prompt",
-    "features": "Describing the image",
-    "saliency": "Looking for what stands out",
-    "similarity": "Comparing",
+    "prompt": "Encoding the prompt",
+    "features": "Computing features",
+    "saliency": "Computing the saliency",
+    "similarity": "Computing the similarity",
     "points": "Choosing points",
-    "encoding": "Preparing the cut",
-    "mask": "Cutting",
-    "instances": "Looking for more of them",
+    "encoding": "Encoding for the segmenter",
+    "mask": "Segmenting",
+    "instances": "Finding more instances",
 }
 
 

@@ -1,4 +1,4 @@
-"""Bounds on sessions: what a visitor may call theirs, how many there are, and how long one lives without a request.
+"""Bounds on sessions: valid names, how many there are, and how long one lives without a request.
 
 Gradio makes a state of some 0.3 MB for every name of a session that it meets, and holds 10,000 of them.
 """
@@ -16,7 +16,7 @@ import gradio as gr
 
 MOST = 300  # sessions at once: some 100 MB
 MAX_SECONDS = 3600.0  # since the last event of a session
-EVERY = 30.0  # seconds between two looks at the table
+EVERY = 30.0  # seconds between two sweeps of the table
 NAME = re.compile(r"[\w-]{1,64}", re.ASCII)  # Gradio's own names have 11 to 36 characters
 MAX_BODY = 2**20  # bytes: what is longer is left for the bound on bodies
 BEAT = re.compile(r"/heartbeat/([^/]*)")
@@ -24,7 +24,7 @@ REFUSED = b'{"detail": "The name of the session is not valid; reload the page."}
 
 
 class Sessions:
-    """ASGI middleware: refuses names of sessions that are no names, and drops sessions that nobody has used for long.
+    """ASGI middleware: refuses invalid session names, and drops sessions that were not used for long.
 
     It drops them between two requests in the event loop, where no other code of Gradio can be in the middle of them.
     """
@@ -32,7 +32,7 @@ class Sessions:
     def __init__(self, app: Any, page: gr.Blocks, clock: Callable[[], float] = time.time) -> None:
         self._app, self._page, self._clock = app, page, clock
         self._last = 0.0
-        self._idle: dict[str, float] = {}  # messages that nobody has fetched, and since when
+        self._idle: dict[str, float] = {}  # sessions with unfetched messages, and since when
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Pass everything on, but a request with a wrong name."""

@@ -1,4 +1,4 @@
-"""How the page looks: colours, type and the few rules that Gradio's theme has no name for. No font is fetched."""
+"""The theme of the page: colours, fonts and CSS rules beyond Gradio's theme. No font is downloaded."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import gradio as gr
 
 
 def theme() -> gr.themes.Base:
-    """Quiet greys, the amber of the masks for what is to be pressed, the system's own type."""
+    """Grey panels, amber primary buttons as the masks, system fonts."""
     return gr.themes.Soft(
         primary_hue=gr.themes.colors.amber,
         neutral_hue=gr.themes.colors.stone,
@@ -53,7 +53,7 @@ CSS = """
 .sidebar:not(.open) .toggle-button { width: auto; gap: .3rem; padding: 0 .7rem; }
 .sidebar:not(.open) .toggle-button::after { content: "Settings"; font-size: .9rem; transform: rotate(180deg); }
 #engine-state .state { border-left: 4px solid #a8a29e; padding: .1rem .8rem; font-size: .95rem; }
-#engine-state .wanting { border-color: #d97706; }
+#engine-state .missing { border-color: #d97706; }
 #engine-state .aside { opacity: .75; font-size: .85rem; }
 #engine-state progress { appearance: none; width: 100%; height: .7rem; border: 0; border-radius: 4px; overflow: hidden;
   background: rgb(168 162 158 / .3); }

@@ -17,7 +17,7 @@ from urllib.parse import unquote
 import gradio as gr
 from gradio.utils import get_upload_folder
 
-# The same for a path that does not exist, a folder, a device, a file of the server and a URL: it tells nothing.
+# The same for a path that does not exist, a folder, a device, a file of the server and a URL: it discloses nothing.
 MESSAGE = "A file was not uploaded to this page or is gone; give it as an upload, not as a path or URL."
 META = {"_type": "gradio.FileData"}
 FILE_ROUTE = "/gradio_api/file="
@@ -64,7 +64,7 @@ def uploaded(path: Any) -> Path:
     """The file behind the path of an upload, with every symbolic link resolved.
 
     The URL under which this server serves an upload is taken as its path; no URL is ever fetched. What lies elsewhere
-    is not even looked at. Raises :class:`gradio.Error` as :func:`checked` does.
+    is not accessed. Raises :class:`gradio.Error` as :func:`checked` does.
     """
     if not isinstance(path, str):
         raise _refusal()

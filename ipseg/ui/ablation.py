@@ -170,8 +170,8 @@ def _ablation(pool: EnginePool, spec: EngineSpec, pair: Pair, report: Progress) 
     if not pool.loaded(spec):
         report(0.0, "models")
     engine = pool.engine(spec)
-    with pool.looking():
-        return ablation.compute(engine, pair, folder=store.folder("inside") if shipped else None, progress=report)
+    with pool.using_weights():
+        return ablation.compute(engine, pair, folder=store.folder("ablation") if shipped else None, progress=report)
 
 
 @cache

@@ -18,7 +18,7 @@ from tests.conftest import draw_scene
 
 TABLE = Path(__file__).parents[2] / "ipseg" / "ui" / "FILES.md"
 ANSWER = "an answer"
-NO_PICTURE = "{} is not an image that can be read; give a JPEG, PNG or WebP file."
+NO_IMAGE = "{} is not an image that can be read; give a JPEG, PNG or WebP file."
 DAMAGED = "{} is damaged or cut short; save or download it again."
 EMPTY = "{} is an empty file; save or download it again."
 SMALL = "{} is 1x1 pixels; give one of at least 16x16."
@@ -37,7 +37,7 @@ class File:
     gets: str
 
     @property
-    def sentence(self) -> str:
+    def message(self) -> str:
         """What the visitor reads."""
         return self.gets.format(self.name)
 
@@ -61,8 +61,8 @@ def deep() -> Image.Image:
 
 def clear() -> Image.Image:
     """Transparent around the object."""
-    picture, mask = draw_scene(HEIGHT, WIDTH)
-    return Image.fromarray(np.dstack([picture, mask.astype(np.uint8) * 255]))
+    image, mask = draw_scene(HEIGHT, WIDTH)
+    return Image.fromarray(np.dstack([image, mask.astype(np.uint8) * 255]))
 
 
 def turned() -> bytes:
@@ -121,13 +121,13 @@ def film(seconds_a_frame: int = 0) -> bytes:
 
 SVG = b"<svg xmlns='http://www.w3.org/2000/svg' width='99' height='99'><rect width='9' height='9'/></svg>"
 PDF = b"%PDF-1.7\n1 0 obj\n<< /Type /Catalog >>\nendobj\n"
-PICTURES = (
+IMAGES = (
     File("cmyk.jpg", "four inks", lambda: saved(scene("CMYK"), "JPEG", quality=95), ANSWER),
     File("deep.png", "16 bits a channel", lambda: saved(deep(), "PNG"), ANSWER),
     File("clear.png", "transparent around the object", lambda: saved(clear(), "PNG"), ANSWER),
     File("turned.jpg", "on its side, EXIF says so", turned, ANSWER),
     File("moving.gif", "an animation: its first frame", moving, ANSWER),
-    File("words.jpg", "a text", lambda: b"words in a file with another name", NO_PICTURE),
+    File("words.jpg", "a text", lambda: b"words in a file with another name", NO_IMAGE),
     File("short.jpg", "the first half of a JPEG", lambda: saved(scene(), "JPEG")[:700], DAMAGED),
     File("empty.jpg", "0 bytes", lambda: b"", EMPTY),
     File("dot.png", "1 x 1", lambda: saved(Image.new("RGB", (1, 1)), "PNG"), SMALL),
@@ -136,17 +136,17 @@ PICTURES = (
     File("thin.png", "1024 times as wide as high", lambda: saved(Image.new("L", (16_384, 16)), "PNG"),
          "thin.png is too thin (16384x16 pixels); give one whose longer side is at most 400 times its shorter side."),
     File("huge.png", "a bomb: 40 000 x 40 000 in 90 bytes", huge, LARGE.format("{} is too large")),
-    File("drawing.svg", "an SVG", lambda: SVG, NO_PICTURE),
-    File("paper.jpg", "a PDF", lambda: PDF, NO_PICTURE),
-    File("talk.jpg", "a clip", film, NO_PICTURE),
-    File("images.jpg", "a zip", lambda: packed(("a.jpg", b"x")), NO_PICTURE),
+    File("drawing.svg", "an SVG", lambda: SVG, NO_IMAGE),
+    File("paper.jpg", "a PDF", lambda: PDF, NO_IMAGE),
+    File("talk.jpg", "a clip", film, NO_IMAGE),
+    File("images.jpg", "a zip", lambda: packed(("a.jpg", b"x")), NO_IMAGE),
 )  # fmt: skip
 MASKS = (
     File("black.png", "nothing is white", lambda: saved(Image.new("L", (WIDTH, HEIGHT)), "PNG"),
          "{} is empty; paint the object white (above 127) on black."),
     File("other.png", "of another size", lambda: saved(Image.new("L", (50, 50), 255), "PNG"),
          "{} is 50x50 pixels but its image is 64x48; give a mask of the same size as the image."),
-    File("words.png", "a text", lambda: b"words", NO_PICTURE),
+    File("words.png", "a text", lambda: b"words", NO_IMAGE),
 )  # fmt: skip
 BATCHES = (
     File("bomb.zip", "24 MB of zeros in 24 kB", lambda: packed(*((f"{n}.bmp", bytes(8 * 2**20)) for n in range(3))),
@@ -159,7 +159,7 @@ BATCHES = (
     File("nested.zip", "a zip in a zip", lambda: packed(("a.zip", packed(("a.jpg", b"x")))),
          "{} holds no images; give JPEG, PNG or WebP files, or a folder or zip of them."),
     File("words.zip", "a text", lambda: b"words", "{} is damaged or no zip at all; save or download it again."),
-    File("paper.jpg", "a PDF", lambda: PDF, NO_PICTURE),
+    File("paper.jpg", "a PDF", lambda: PDF, NO_IMAGE),
     File("film.avi", "a clip", film, "{} is a clip; give it in the field for a clip."),
 )  # fmt: skip
 CLIPS = (
@@ -173,13 +173,13 @@ CLIPS = (
     File("moving.gif", "an animation", moving, NO_CLIP),
     File("images.zip", "a zip", lambda: packed(("a.jpg", b"x")), NO_CLIP),
 )  # fmt: skip
-FIELDS = {"an image": PICTURES, "a mask": MASKS, "images of a batch": BATCHES, "a clip": CLIPS}
+FIELDS = {"an image": IMAGES, "a mask": MASKS, "images of a batch": BATCHES, "a clip": CLIPS}
 
 
 def table() -> str:
     """The table as Markdown."""
     rows = [
-        f"| {field} | `{file.name}`: {file.about} | {file.sentence} |"
+        f"| {field} | `{file.name}`: {file.about} | {file.message} |"
         for field, files in FIELDS.items()
         for file in files
     ]

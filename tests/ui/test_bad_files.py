@@ -14,12 +14,12 @@ from gradio_client.exceptions import AppError
 
 import ipseg
 from tests.ui import bad_files
-from tests.ui.bad_files import ANSWER, BATCHES, CLIPS, HEIGHT, MASKS, PICTURES, WIDTH, File
+from tests.ui.bad_files import ANSWER, BATCHES, CLIPS, HEIGHT, IMAGES, MASKS, WIDTH, File
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the client's own event loop
 
-GOOD = [file for file in PICTURES if file.gets == ANSWER]
-BAD = [file for file in PICTURES if file.gets != ANSWER]
+GOOD = [file for file in IMAGES if file.gets == ANSWER]
+BAD = [file for file in IMAGES if file.gets != ANSWER]
 
 
 @pytest.fixture(scope="module")
@@ -52,14 +52,14 @@ def file_of(answer) -> Path:
     return Path(answer["value"] if isinstance(answer, dict) else answer)
 
 
-def is_told(file: File, ask, one_message, desk: Path) -> None:
+def gets_its_message(file: File, ask, one_message, desk: Path) -> None:
     """Its one message and nothing else, without a folder of this or the server's."""
     with pytest.raises(AppError) as caught:
         ask()
-    told = html.unescape(str(caught.value))
-    assert told == file.sentence
-    one_message(told, names=file.name, folder=desk)
-    assert not re.search(r"/\w+/", told)
+    message = html.unescape(str(caught.value))
+    assert message == file.message
+    one_message(message, names=file.name, folder=desk)
+    assert not re.search(r"/\w+/", message)
 
 
 @pytest.mark.parametrize("file", GOOD, ids=lambda file: file.name)
@@ -71,36 +71,36 @@ def test_a_picture_of_an_unusual_kind_gets_an_answer(client, desk, file):
 @pytest.mark.parametrize("file", BAD, ids=lambda file: file.name)
 def test_a_picture_that_cannot_be_used(client, desk, one_message, file):
     path = desk / "an image" / file.name
-    is_told(file, lambda: segment(client, desk / "good.png", path), one_message, desk)
-    is_told(file, lambda: segment(client, path, desk / "good.png"), one_message, desk)
+    gets_its_message(file, lambda: segment(client, desk / "good.png", path), one_message, desk)
+    gets_its_message(file, lambda: segment(client, path, desk / "good.png"), one_message, desk)
 
 
 @pytest.mark.parametrize("file", MASKS, ids=lambda file: file.name)
 def test_a_mask_that_cannot_be_used(client, desk, one_message, file):
     good = desk / "good.png"
-    is_told(file, lambda: segment(client, good, good, desk / "a mask" / file.name), one_message, desk)
+    gets_its_message(file, lambda: segment(client, good, good, desk / "a mask" / file.name), one_message, desk)
 
 
 @pytest.mark.parametrize("file", BATCHES, ids=lambda file: file.name)
 def test_a_batch_that_cannot_be_used(client, desk, one_message, file):
     given = {"prompts": prompts(desk / "good.png"), "images": [handle_file(desk / "images of a batch" / file.name)]}
-    is_told(file, lambda: client.predict(**given, mask=None, api_name="/batch"), one_message, desk)
+    gets_its_message(file, lambda: client.predict(**given, mask=None, api_name="/batch"), one_message, desk)
 
 
 @pytest.mark.parametrize("file", CLIPS, ids=lambda file: file.name)
 def test_a_clip_that_cannot_be_used(client, desk, one_message, file):
     given = {"prompts": prompts(desk / "good.png"), "clip": handle_file(desk / "a clip" / file.name)}
-    is_told(file, lambda: client.predict(**given, mask=None, api_name="/video"), one_message, desk)
+    gets_its_message(file, lambda: client.predict(**given, mask=None, api_name="/video"), one_message, desk)
 
 
-def test_in_a_zip_the_good_are_answered_and_the_others_told(client, desk, tmp_path):
+def test_in_a_zip_the_good_are_answered_and_the_others_get_messages(client, desk, tmp_path):
     with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
-        for file in PICTURES:
+        for file in IMAGES:
             archive.write(desk / "an image" / file.name, file.name)
     given = {"prompts": prompts(desk / "good.png"), "images": [handle_file(tmp_path / "all.zip")]}
     status, _, _, masks, coco, _ = client.predict(**given, mask=None, api_name="/batch")
-    told = {html.unescape(line) for line in re.findall("<li>(.*?)</li>", status)}
-    assert told == {file.sentence for file in BAD}
+    message = {html.unescape(line) for line in re.findall("<li>(.*?)</li>", status)}
+    assert message == {file.message for file in BAD}
     images = json.loads(file_of(coco).read_text())["images"]
     assert {image["file_name"] for image in images} == {file.name for file in GOOD}
     with zipfile.ZipFile(file_of(masks)) as archive:

@@ -155,7 +155,7 @@ def test_the_sentence_says_what_to_do(one_message):
     assert watch.ended
 
 
-def test_on_a_gpu_one_at_a_time_one_waits_and_the_next_is_told(gate):
+def test_on_a_gpu_one_at_a_time_one_waits_and_the_next_gets_a_message(gate):
     first = gate.ask("segment")
     gate.wait("arrived")
     second = gate.ask("compare")

@@ -90,7 +90,7 @@ def test_every_choice_says_what_it_would_take(chromium, with_models):
     page = opened(chromium, with_models.url, color_scheme="dark")
     page.click("#settings .toggle-button")
     choose(page, "preset", "paper")
-    needs = state(page, "not here yet")
+    needs = state(page, "not downloaded yet")
     for part in ("DINOv2 ViT-B/14", "CreativeML OpenRAIL-M", "TSDN", "SAM ViT-H (2.6 GB, Apache-2.0)"):
         assert part in needs
     assert page.inner_text("#fetch") == "Fetch paper, 5.2 GB"
@@ -121,10 +121,10 @@ def test_the_api_takes_every_choice(with_models, tmp_path):
         client.predict(**question, features=["clip", "texture"])
 
 
-def test_a_server_for_others_fetches_nothing_unless_told(tmp_path, chromium):
+def test_a_server_for_others_fetches_nothing_unless_allowed(tmp_path, chromium):
     with serve(tmp_path, "--no-fetch") as served:
         page = opened(chromium, served.url)
         assert not page.is_visible("#fetch")
         page.click("#settings .toggle-button")
         choose(page, "preset", "light")
-        assert "weights fetch" in state(page, "cannot answer here")
+        assert "weights fetch" in state(page, "cannot run here")

@@ -74,7 +74,7 @@ def test_sliders_answer_anew_without_encoding_again(page):
     page.wait_for_function("before => document.querySelector('#marked img')?.src !== before", arg=before)
     steps = page.inner_text("#steps")
     assert "Choosing points" in steps
-    assert "Describing the image" not in steps
+    assert "Computing features" not in steps
 
 
 @wide_only

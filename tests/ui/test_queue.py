@@ -1,4 +1,4 @@
-"""What goes through the queue, what is said of a shortage, and what is saved of a visitor's own images."""
+"""What goes through the queue, the message about a shortage, and what is saved of a visitor's own images."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ipseg.core import images, masks, resources, store
 from ipseg.engine.spec import EngineSpec
 from ipseg.studies import galleries
 from ipseg.studies.ablation import Pair
-from ipseg.studies.galleries import Shown
+from ipseg.studies.galleries import GalleryImage
 from ipseg.ui import _pool, ablation, build
 from ipseg.ui._pool import EnginePool, error_messages
 
@@ -69,12 +69,12 @@ def test_a_shortage_reaches_the_visitor_as_one_message(error, one_message, run):
 
     shown = SimpleNamespace(process_api=failing)
     _pool.name_shortages(shown)
-    with pytest.raises(gr.Error) as told:
+    with pytest.raises(gr.Error) as caught:
         run(shown.process_api())
-    one_message(told.value.message)
-    with pytest.raises(gr.Error) as inside, error_messages():
+    one_message(caught.value.message)
+    with pytest.raises(gr.Error) as handled, error_messages():
         raise error
-    assert inside.value.message == told.value.message
+    assert handled.value.message == caught.value.message
 
 
 def test_every_event_of_the_page_says_so(page, monkeypatch, run):
@@ -106,9 +106,9 @@ def test_answers_for_own_prompts_are_not_saved(tmp_path, make_scene, save, monke
     engine.prompt = lambda given, prompt=engine.prompt: SimpleNamespace(
         colour=prompt(given).colour, views=[SimpleNamespace(saliency=np.ones((4, 4), np.float32))]
     )
-    picture, mask = make_scene()
-    path, truth = save(tmp_path / "a.png", picture), save(tmp_path / "m.png", mask.astype(np.uint8) * 255)
-    folder, shown = tmp_path / "cache", Shown(path, truth, "")
+    image, mask = make_scene()
+    path, truth = save(tmp_path / "a.png", image), save(tmp_path / "m.png", mask.astype(np.uint8) * 255)
+    folder, shown = tmp_path / "cache", GalleryImage(path, truth, "")
     sets = {"set A": [path], "yours 1": [path, path]}
     found = galleries.compute_all(engine, sets, [shown], folder, unsaved={"yours 1"})
     assert len(found["yours 1"]) == len(list(folder.iterdir())) == 1
@@ -129,7 +129,7 @@ def test_the_ablation_saves_results_for_examples_alone(own, saved, monkeypatch):
     }
     for part in own:
         parts[part] = np.roll(parts[part], 3, axis=0)
-    asked = []
-    monkeypatch.setattr(ablation.ablation, "look", lambda *_, folder, progress: asked.append(folder))
+    folders = []
+    monkeypatch.setattr(ablation.ablation, "compute", lambda *_, folder, progress: folders.append(folder))
     ablation._ablation(EnginePool(EngineSpec()), EngineSpec(), Pair(*parts.values()), lambda *_: None)
-    assert asked == [store.folder("inside") if saved else None]
+    assert folders == [store.folder("ablation") if saved else None]

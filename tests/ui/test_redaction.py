@@ -56,7 +56,7 @@ def test_weights_that_are_not_whole_are_named_without_their_folder(tmp_path, cap
     (brought / "dinov2-small").mkdir(parents=True)
     (brought / "dinov2-small" / "config.json").touch()
     pool = EnginePool(EngineSpec(), weights_dir=brought)
-    with pytest.raises(weights.WeightError) as raised, pool.looking():
+    with pytest.raises(weights.WeightError) as raised, pool.using_weights():
         weights.locate("dinov2_small")
     assert "dinov2-small" in str(raised.value)
     for folder in (tmp_path.name, "my weights", " /"):
