@@ -15,7 +15,7 @@ import ipseg
 from ipseg.evaluation.metrics import iou
 
 HERE = Path(__file__).resolve().parent
-THINGS = ("blue_teapot", "cactus", "green_mug", "red_mug", "robot", "toy_car", "yellow_duck")
+OBJECTS = ("blue_teapot", "cactus", "green_mug", "red_mug", "robot", "toy_car", "yellow_duck")
 CLICKS = 5
 NOWHERE = np.empty((0, 2), np.float32)
 
@@ -47,20 +47,20 @@ def instances(engine):
 
 
 def negatives(engine):
-    """How much of another thing is cut out where the prompt's is absent, without and with a prompt that says so."""
-    prompts = {name: engine.prompt(image(f"{name}/00"), truth(f"{name}/00")) for name in THINGS}
-    shares, kept = [], []
-    for thing, other in itertools.permutations(THINGS, 2):
+    """How much of another object is segmented where the prompt's is absent, without and with a prompt that says so."""
+    prompts = {name: engine.prompt(image(f"{name}/00"), truth(f"{name}/00")) for name in OBJECTS}
+    shares, ious = [], []
+    for target, other in itertools.permutations(OBJECTS, 2):
         inside = truth(f"{other}/02")
         results = [
-            engine.segment(prompts[thing], image(f"{other}/02"), negative_prompt=no) for no in (None, prompts[other])
+            engine.segment(prompts[target], image(f"{other}/02"), negative_prompt=no) for no in (None, prompts[other])
         ]
         shares.append([(result.mask & inside).sum() / inside.sum() for result in results])
         own = [
-            engine.segment(prompts[thing], image(f"{thing}/02"), negative_prompt=no) for no in (None, prompts[other])
+            engine.segment(prompts[target], image(f"{target}/02"), negative_prompt=no) for no in (None, prompts[other])
         ]
-        kept.append([iou(result.mask, truth(f"{thing}/02")) for result in own])
-    (without, with_it), (own, with_other) = np.mean(shares, axis=0), np.mean(kept, axis=0)
+        ious.append([iou(result.mask, truth(f"{target}/02")) for result in own])
+    (without, with_it), (own, with_other) = np.mean(shares, axis=0), np.mean(ious, axis=0)
     print(
         f"negative prompts: {without:.0%} of an object that is not meant is cut out, {with_it:.0%} with an image of it;"
     )
@@ -69,7 +69,7 @@ def negatives(engine):
 
 def clicks(engine):
     """The mIoU after each click of one who clicks into the middle of the largest mistake."""
-    courses = [_course(engine, name, number) for name in THINGS for number in ("02", "03", "04")]
+    courses = [_course(engine, name, number) for name in OBJECTS for number in ("02", "03", "04")]
     print(
         "clicks: mIoU "
         + ", ".join(f"{value:.3f}" for value in np.mean(courses, axis=0))
@@ -77,11 +77,11 @@ def clicks(engine):
     )
 
 
-def _course(engine, thing, number):
-    prompt, inside = engine.prompt(image(f"{thing}/00")), truth(f"{thing}/{number}")
+def _course(engine, target, number):
+    prompt, inside = engine.prompt(image(f"{target}/00")), truth(f"{target}/{number}")
     made, values = ipseg.Points(NOWHERE, NOWHERE), []
     for _ in range(CLICKS + 1):
-        result = engine.segment(prompt, image(f"{thing}/{number}"), clicks=made)
+        result = engine.segment(prompt, image(f"{target}/{number}"), clicks=made)
         values.append(iou(result.mask, inside))
         depth = cv2.distanceTransform(np.pad(result.mask ^ inside, 1).astype(np.uint8), cv2.DIST_L2, 3)[1:-1, 1:-1]
         y, x = np.unravel_index(int(depth.argmax()), depth.shape)

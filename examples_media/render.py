@@ -49,7 +49,7 @@ def put(placed, index):
 
 
 def aim_camera(view, wanted):
-    """Place the camera on its sphere about the target and focus it on the front of the wanted thing."""
+    """Place the camera on its sphere about the target and focus it on the front of the target object."""
     data = bpy.data.cameras.new("camera")
     data.lens, data.sensor_width, data.sensor_height = 50.0, 36.0, 36.0
     data.sensor_fit = "HORIZONTAL" if view.size[0] >= view.size[1] else "VERTICAL"
@@ -93,7 +93,7 @@ def set_up(scene, samples, size):
 
 
 def wire_outputs(folder, alike=0):
-    """Write image, surface colour, normal and the coverage of each wanted thing as float files."""
+    """Write image, surface colour, normal and the coverage of each target object as float files."""
     stage = bpy.context.scene
     layer = stage.view_layers[0]
     layer.use_pass_object_index = layer.use_pass_normal = layer.use_pass_diffuse_color = True
@@ -198,7 +198,7 @@ def main():
     for scene in scenes:
         start = time.monotonic()
         share = render(scene, options.output, options.samples, size)
-        print(f"{scene.name}: thing covers {share:.1%}, {time.monotonic() - start:.1f} s", flush=True)
+        print(f"{scene.name}: object covers {share:.1%}, {time.monotonic() - start:.1f} s", flush=True)
     print(f"{write_index(options.output, KINDS, CASES, SEVERAL)} written")
 
 

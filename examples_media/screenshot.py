@@ -1,6 +1,6 @@
 """Take the README's images of the page: python examples_media/screenshot.py [FOLDER] (needs ipseg[dev] and Chromium).
 
-Starts the demo on a free port, does in each tab what a visitor would, and keeps what is seen at 1280 pixels.
+Starts the demo on a free port, uses each tab, and saves screenshots at 1280 pixels.
 """
 
 import io
@@ -18,7 +18,7 @@ from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
-PICTURES = ROOT / "examples_media" / "Images"
+IMAGES = ROOT / "examples_media" / "Images"
 MASKS = ROOT / "examples_media" / "Annotations"
 
 
@@ -31,8 +31,8 @@ def segment(page: Page) -> None:
 def compare(page: Page) -> None:
     """IPSeg, PerSAM and Matcher on one prompt, with the true mask."""
     page.get_by_role("tab", name="Compare").click()
-    page.set_input_files("#compare-prompt input[type=file]", str(PICTURES / "yellow_duck" / "00.jpg"))
-    page.set_input_files("#compare-images input[type=file]", str(PICTURES / "yellow_duck" / "02.jpg"))
+    page.set_input_files("#compare-prompt input[type=file]", str(IMAGES / "yellow_duck" / "00.jpg"))
+    page.set_input_files("#compare-images input[type=file]", str(IMAGES / "yellow_duck" / "02.jpg"))
     page.wait_for_selector("#compare-images img")
     page.get_by_label("Matcher", exact=True).check()
     page.get_by_text("True masks, to measure against").click()
@@ -45,13 +45,13 @@ def compare(page: Page) -> None:
 
 
 def all_instances(page: Page) -> None:
-    """All of several things."""
+    """All instances."""
     page.get_by_text("All three ducks").first.click()
     page.wait_for_selector("#numbered img", timeout=60_000)
 
 
 def prompt_sets(page: Page) -> None:
-    """One kind of thing under three prompt sets."""
+    """One kind of object under three prompt sets."""
     page.get_by_role("tab", name="Prompt sets").click()
     page.click("#sets-run")
     page.wait_for_selector("#sets-verdict table", timeout=90_000)
@@ -77,11 +77,11 @@ def inside(page: Page) -> None:
 def batch(page: Page) -> None:
     """An object cut out of a handful of images."""
     page.get_by_role("tab", name="Batch and video").click()
-    page.set_input_files("#batch-prompts input[type=file]", str(PICTURES / "toy_car" / "00.jpg"))
+    page.set_input_files("#batch-prompts input[type=file]", str(IMAGES / "toy_car" / "00.jpg"))
     page.wait_for_selector("#batch-prompts img")
     with tempfile.TemporaryDirectory() as folder:
-        names = [f"{thing}_{number}.jpg" for thing in ("toy_car", "robot") for number in ("01", "02", "03")]
-        files = [shutil.copy(PICTURES / name[:-7] / name[-6:], Path(folder) / name) for name in names]
+        names = [f"{name}_{number}.jpg" for name in ("toy_car", "robot") for number in ("01", "02", "03")]
+        files = [shutil.copy(IMAGES / name[:-7] / name[-6:], Path(folder) / name) for name in names]
         page.set_input_files("#batch-files input[type=file]", files)
         page.wait_for_selector("#batch-files .file-preview")
         page.click("#batch-run")
@@ -100,7 +100,7 @@ SHOTS = {
 
 
 def main(folder: Path) -> None:
-    """Serve, drive, keep."""
+    """Serve the demo, use each tab, save the screenshots."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -1,7 +1,7 @@
 """Ask the page two hundred questions and draw what memory it holds: python examples_media/soak.py [--jobs 200].
 
 Starts the demo on a free port with the offline engine. Four clients ask at once, over all endpoints, about images
-that are all different, so that little is answered from what is kept. Writes soak.svg and prints one line.
+that are all different, so that few results come from caches. Writes soak.svg and prints one line.
 """
 
 import argparse
@@ -25,15 +25,15 @@ from gradio_client import Client, handle_file
 from PIL import Image, ImageEnhance
 
 ROOT = Path(__file__).resolve().parents[1]
-PICTURES = sorted((ROOT / "examples_media" / "Images").rglob("*.jpg"))
+IMAGES = sorted((ROOT / "examples_media" / "Images").rglob("*.jpg"))
 KINDS, CASES = ("guitar", "lamp", "umbrella"), ("cut_off", "hidden", "crowded", "tiny", "night")
 USUAL = ("segment",) * 6 + ("compare", "batch", "video", "prompt_sets", "failure_cases")  # how often each is asked
-CLIENTS, EVERY = 4, 0.5  # seconds between two looks at the memory
+CLIENTS, EVERY = 4, 0.5  # seconds between two readings of the memory
 
 
 def varied(folder: Path, chance: random.Random, scale: float = 0.5) -> Path:
     """An example image as nobody has asked about before: another crop, another light."""
-    image = Image.open(chance.choice(PICTURES))
+    image = Image.open(chance.choice(IMAGES))
     edges = [chance.randrange(24) for _ in range(4)]
     image = image.crop((edges[0], edges[1], image.width - edges[2], image.height - edges[3]))
     image = ImageEnhance.Brightness(image).enhance(chance.uniform(0.8, 1.2))

@@ -1,6 +1,6 @@
 """What parity means for each kind of golden file: one function per kind, in CHECKS by the beginning of the file's name.
 
-A check reads all it needs from the file's arrays and yields the largest absolute difference of each thing it compares.
+A check reads all it needs from the file's arrays and yields the largest absolute difference of each quantity.
 Where the released code chose (an argmax, a set of cells), another choice is an AssertionError.
 """
 
@@ -69,9 +69,9 @@ def check_similarity(data: Data, folder: Path) -> Differences:
         yield name, largest(values, data[name])
     fused = similarity.fuse(vectors, test, released.scorer[1]["weights"])
     yield "similarity", largest(fused, data["similarity"])
-    likeness = Similarity(fused, geometry.cells_inside(test[0].frame), test[0].frame)
+    cell_similarity = Similarity(fused, geometry.cells_inside(test[0].frame), test[0].frame)
     for name, k in extremes_of(data):
-        chosen = points.extremes(likeness, k)[0 if name.startswith("top") else 1]
+        chosen = points.extremes(cell_similarity, k)[0 if name.startswith("top") else 1]
         ours = (chosen[:, 1] * grid[1] + chosen[:, 0]).astype(int)
         assert same_choice(data["similarity"].ravel(), ours, data[name]), f"other cells in {name}"
 
@@ -107,9 +107,9 @@ def check_cascade(data: Data, folder: Path) -> Differences:
     and the third pass cannot be compared.
     """
     segmenter = SegmentAnything(small_sam(int(data["seed"])), squash=True)
-    picture = picture_of(data)
+    image = picture_of(data)
     side = segmenter.sam.image_encoder.img_size
-    square = cv2.resize(picture, (side, side), interpolation=cv2.INTER_LINEAR)
+    square = cv2.resize(image, (side, side), interpolation=cv2.INTER_LINEAR)
     asked = cascade_points(data, square.shape[:2])
     yield "points", largest(np.concatenate([asked.positive, asked.negative]), data["points"])
     passes, mask = run_cascade(segmenter, square, asked)
@@ -119,7 +119,7 @@ def check_cascade(data: Data, folder: Path) -> Differences:
     if found:
         yield "box", largest(np.array(box), data["box"])
         yield "mask_area", abs(float(mask.mean()) - float(data["mask_area"]))
-    passes, _ = run_cascade(segmenter, picture, cascade_points(data, picture.shape[:2]))
+    passes, _ = run_cascade(segmenter, image, cascade_points(data, image.shape[:2]))
     for name, difference in compare_passes(passes[:2], data):
         yield f"{name} (own frame)", difference
 
@@ -186,7 +186,7 @@ def cascade_points(data: Data, size: tuple[int, int]) -> Points:
     return Points(*(geometry.cells_to_image(data[f"cells_{sign}"], frame) for sign in ("positive", "negative")))
 
 
-def run_cascade(segmenter, picture: NDArray[np.uint8], asked: Points):
+def run_cascade(segmenter, image: NDArray[np.uint8], asked: Points):
     """What each pass was given as its box and what it answered, and the mask that came out."""
     passes: list[tuple[tuple | None, Candidates]] = []
 
@@ -195,7 +195,7 @@ def run_cascade(segmenter, picture: NDArray[np.uint8], asked: Points):
             passes.append((box, segmenter.predict(*prompts, box=box, **others)))
             return passes[-1][1]
 
-    mask = refinement.cascade(Listening(), segmenter.encode(picture), asked).masks[0]
+    mask = refinement.cascade(Listening(), segmenter.encode(image), asked).masks[0]
     return passes, mask
 
 

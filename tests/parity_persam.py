@@ -43,8 +43,8 @@ def asked(data: Data, name: str, **settings) -> tuple[Any, Any, Any, Listening]:
     listening = Listening(SegmentAnything(small_sam(int(data["seed"]))))
     engine = IPSeg(None, Everything(), listening, Cosine())
     rival = plugins.method(name, engine, **settings)
-    picture, mask = scene(str(data["scene_ref"]), *(int(n) for n in data["ref_size"]))
-    reference = rival.prompt(picture, mask)
+    image, mask = scene(str(data["scene_ref"]), *(int(n) for n in data["ref_size"]))
+    reference = rival.prompt(image, mask)
     listening.passes.clear()
     test, _ = scene(str(data["scene_test"]), *(int(n) for n in data.get("test_size", data["ref_size"])))
     return rival, reference, rival.segment(reference, test), listening
@@ -59,8 +59,8 @@ def check_persam(data: Data, folder: Path) -> Differences:
     cells = rival.eyes.cells(reference.mask, encoding)
     assert np.array_equal(cells, data["ref_cells"].astype(bool)), "other cells were chosen"
     yield "target_embedding", largest(reference.learnt.numpy(), data["target_embedding"])
-    likeness = _target.cosine(reference.learnt, rival.eyes.encoding(named(result.image))).numpy()
-    yield "similarity_cells", largest(likeness, data["similarity_cells"])
+    cell_similarity = _target.cosine(reference.learnt, rival.eyes.encoding(named(result.image))).numpy()
+    yield "similarity_cells", largest(cell_similarity, data["similarity_cells"])
     points = np.concatenate([result.points.positive, result.points.negative])
     assert np.array_equal(points, data["points"]), "other points were chosen"
     assert np.array_equal(np.repeat([1, 0], [len(result.points.positive), len(result.points.negative)]), data["labels"])

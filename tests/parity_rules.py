@@ -54,8 +54,8 @@ def scene(name: str, height: int, width: int) -> tuple[NDArray[np.uint8], NDArra
     radius_y, radius_x = (draw.uniform(0.15, 0.3) for _ in range(2))
     inside = ((y - centre_y) / radius_y) ** 2 + ((x - centre_x) / radius_x) ** 2 < 1
     ground, figure = _texture(draw, y, x), _texture(draw, y, x)
-    picture = np.where(inside[..., None], figure, ground)
-    return np.rint(picture).clip(0, 255).astype(np.uint8), inside
+    image = np.where(inside[..., None], figure, ground)
+    return np.rint(image).clip(0, 255).astype(np.uint8), inside
 
 
 def _texture(draw: np.random.RandomState, y: NDArray, x: NDArray) -> NDArray[np.float64]:

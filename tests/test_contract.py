@@ -1,4 +1,4 @@
-"""Every plug-in that is found keeps the protocol of its kind, on images of odd sizes."""
+"""Every plug-in that is found satisfies the protocol of its kind, on images of odd sizes."""
 
 from __future__ import annotations
 
@@ -53,14 +53,14 @@ def of(kind: str):
 @pytest.fixture
 def opened(size, make_scene):
     """An image as the pipeline has it, and a copy to compare with."""
-    picture = images.open_image(make_scene(*size)[0])
-    return picture, picture.copy()
+    image = images.open_image(make_scene(*size)[0])
+    return image, image.copy()
 
 
 @of("features")
 def test_features(part, size, opened):
-    picture, before = opened
-    layers = part(picture)
+    image, before = opened
+    layers = part(image)
     assert isinstance(layers, tuple)
     assert len({layer.name for layer in layers}) == len(layers) > 0
     for layer in layers:
@@ -71,27 +71,27 @@ def test_features(part, size, opened):
         assert np.isfinite(values).all()
         assert str(layer.values.dtype).removeprefix("torch.") in ("float16", "bfloat16", "float32", "float64")
         assert values.any()
-    np.testing.assert_array_equal(picture, before)
+    np.testing.assert_array_equal(image, before)
     for layer, again in zip(layers, part(before), strict=True):
         assert layer.name == again.name
         np.testing.assert_array_equal(to_numpy(layer.values), to_numpy(again.values))
 
 
-def saliency_of(part, picture):
+def saliency_of(part, image):
     """The map, with features at hand as in the pipeline."""
-    return part(picture, lambda: plugins.build("features", "texture")(picture))
+    return part(image, lambda: plugins.build("features", "texture")(image))
 
 
 @of("saliency")
 def test_saliency(part, size, opened):
-    picture, before = opened
-    values = saliency_of(part, picture)
+    image, before = opened
+    values = saliency_of(part, image)
     assert type(values) is np.ndarray
     assert (values.shape, values.dtype) == (size, np.float32)
     assert np.isfinite(values).all()
     assert values.min() >= 0
     assert values.max() <= 1
-    np.testing.assert_array_equal(picture, before)
+    np.testing.assert_array_equal(image, before)
     np.testing.assert_array_equal(values, saliency_of(part, before))
     flat = saliency_of(part, np.full((*size, 3), 127, np.uint8))
     assert np.isfinite(flat).all()
@@ -99,9 +99,9 @@ def test_saliency(part, size, opened):
 
 @of("segmenters")
 def test_segmenters(part, size, opened, make_scene):
-    picture, before = opened
+    image, before = opened
     _, truth = make_scene(*size)
-    encoding = part.encode(picture)
+    encoding = part.encode(image)
     y, x = (axis.mean() + 0.5 for axis in np.nonzero(truth))
     points = Points(np.array([[x, y]], np.float32), np.array([[0.5, 0.5], [size[1] - 0.5, size[0] - 0.5]], np.float32))
     first = part.predict(encoding, points)
@@ -118,7 +118,7 @@ def test_segmenters(part, size, opened, make_scene):
         assert np.isfinite(answer.scores).all()
         assert np.isfinite(answer.logits).all()
     assert len(first.masks) == 1
-    np.testing.assert_array_equal(picture, before)
+    np.testing.assert_array_equal(image, before)
     for answer in (part.predict(encoding, points), part.predict(part.encode(before), points)):
         np.testing.assert_array_equal(answer.masks, first.masks)
         np.testing.assert_array_equal(answer.scores, first.scores)

@@ -54,9 +54,9 @@ def test_threads_share_an_engine_and_get_the_same_answers(engine):
 @pytest.mark.parametrize("size", [(301, 77), (64, 400), (900, 1201), (16, 16)])
 def test_the_mask_has_the_size_of_its_picture(engine, size):
     rng = np.random.default_rng(0)
-    picture = rng.integers(0, 90, (*size, 3), dtype=np.uint8)
-    picture[size[0] // 4 : size[0] // 2, size[1] // 4 : size[1] // 2] = (240, 30, 30)
-    result = engine.segment(engine.prompt(picture), picture)
+    image = rng.integers(0, 90, (*size, 3), dtype=np.uint8)
+    image[size[0] // 4 : size[0] // 2, size[1] // 4 : size[1] // 2] = (240, 30, 30)
+    result = engine.segment(engine.prompt(image), image)
     assert result.mask.shape == result.similarity_map().shape == size
     assert result.mask.dtype == bool
     assert 0 <= result.score <= 1
@@ -87,9 +87,9 @@ def test_a_flat_picture_is_not_found_and_breaks_nothing(engine):
 
 def test_a_negative_prompt_keeps_a_look_alike_out(engine):
     shares = []
-    for thing, other in (("red_mug", "cactus"), ("robot", "toy_car"), ("cactus", "blue_teapot")):
+    for target, other in (("red_mug", "cactus"), ("robot", "toy_car"), ("cactus", "blue_teapot")):
         negative_prompt = engine.prompt(example(f"{other}/00"), truth(f"{other}/00"))
-        prompt, inside = engine.prompt(example(f"{thing}/00"), truth(f"{thing}/00")), truth(f"{other}/02")
+        prompt, inside = engine.prompt(example(f"{target}/00"), truth(f"{target}/00")), truth(f"{other}/02")
         without, with_it = (
             engine.segment(prompt, example(f"{other}/02"), negative_prompt=no) for no in (None, negative_prompt)
         )

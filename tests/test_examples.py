@@ -44,7 +44,7 @@ def cover(entry):
     return (inside == 255).mean()
 
 
-def test_the_index_tells_what_the_scenes_say(studio, index):
+def test_the_index_agrees_with_the_scenes(studio, index):
     gallery, kinds, cases, several, _ = studio
     assert gallery.index(kinds, cases, several) == index
 

@@ -19,7 +19,7 @@ from ipseg import weights
 from ipseg.engine import build, presets
 from ipseg.engine.placement import Placement
 
-PICTURE, _ = scene("full size", 96, 128)
+IMAGE, _ = scene("full size", 96, 128)
 DINOV2 = {"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "image_size": 518}
 UNET = {"sample_size": 64, "block_out_channels": (320, 640, 1280, 1280), "cross_attention_dim": 768}
 VAE = {"sample_size": 512, "block_out_channels": (128, 256, 512, 512), "layers_per_block": 2}
@@ -88,9 +88,9 @@ def test_from_the_published_files_to_a_mask(folder, quick_weights, monkeypatch):
     )
     with weights.using(folder):
         engine = build.assemble(preset, placement=Placement("cpu"))
-    prompt = engine.prompt(PICTURE)
-    result = engine.segment(prompt, PICTURE)  # the same image, so that its features are computed once
-    assert result.mask.shape == PICTURE.shape[:2]
+    prompt = engine.prompt(IMAGE)
+    result = engine.segment(prompt, IMAGE)  # the same image, so that its features are computed once
+    assert result.mask.shape == IMAGE.shape[:2]
     assert {name: len(vector) for name, vector in prompt.model.foreground.items()} == {
         "dinov2": 768,
         "s5": 1280,

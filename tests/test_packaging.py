@@ -148,10 +148,10 @@ def test_what_an_operator_is_told_to_set_exists(root, file, capsys):
     from ipseg.ui import _serve
 
     text = (root / file).read_text()
-    told = text[
+    section = text[
         text.index({"README.md": "### For whoever serves", "SECURITY.md": "## What an operator must set"}[file]) :
     ]
-    flags = set(re.findall(r"--[a-z][a-z-]+", told.split("\n## ")[0] if file == "README.md" else told))
+    flags = set(re.findall(r"--[a-z][a-z-]+", section.split("\n## ")[0] if file == "README.md" else section))
     assert {"--auth", "--allowed-host", "--no-fetch", "--max-seconds", "--max-queue"} <= flags
     with pytest.raises(SystemExit):
         _serve.arguments(["--help"])

@@ -1,4 +1,4 @@
-"""The workflows run pinned code with the least rights, and one of them looks for known faults."""
+"""The workflows run pinned code with the least rights, and one of them searches for known faults."""
 
 from __future__ import annotations
 
