@@ -42,7 +42,7 @@ def marked_source(page) -> str:
 
 
 def test_two_pictures_in_a_mask_out(page):
-    assert "Found" in ask(page)
+    assert "Detected" in ask(page)
     mask, cut = download(page, "#mask-file"), download(page, "#cut-file")
     height, width = open_image(QUERY).shape[:2]
     assert mask.size == cut.size == (width, height)
@@ -90,7 +90,7 @@ def test_bad_files_get_a_sentence_and_the_page_goes_on(page, tmp_path):
     assert str(tmp_path) not in page.content()
     page.reload()
     page.wait_for_selector("#run")
-    assert "Found" in ask(page)
+    assert "Detected" in ask(page)
 
 
 @wide_only

@@ -191,7 +191,7 @@ def test_several_pictures_are_shown_one_by_one(page):
     fill(page, EXAMPLES / "yellow_duck" / "01.jpg", EXAMPLES / "yellow_duck" / "02.jpg")
     page.click("#run")
     page.wait_for_selector("#answers img", timeout=60_000)
-    assert "In 2 of 2 images. Shown, 01" in page.inner_text("#verdict")
+    assert "Detected in 2 of 2 images. Shown, 01" in page.inner_text("#verdict")
     changed(page, "#marked img", lambda: page.locator("#answers .thumbnail-lg").nth(1).click())
     assert "Shown, 02" in page.inner_text("#verdict")
     with page.expect_download() as waiting:
@@ -207,7 +207,7 @@ def test_several_pictures_are_shown_one_by_one(page):
 def test_all_of_them_is_one_click_away(page):
     page.get_by_text("Both red mugs").first.click()
     page.wait_for_selector("#numbered img", timeout=60_000)
-    assert "all of them: 2" in page.inner_text("#verdict")
+    assert "instances: 2" in page.inner_text("#verdict")
     page.get_by_text("The robot, and not this car").first.click()
     page.wait_for_selector("#negative_prompt img", state="attached")
     page.wait_for_selector("#numbered img", state="detached", timeout=60_000)
