@@ -96,7 +96,7 @@ class ColourEngine:
         mask = np.abs(picture.astype(int) - prompt.colour).max(axis=-1) < 40
         frame = geometry.aspect_frame(mask.shape, 8)
         inside = geometry.cells_inside(frame)
-        likeness = Similarity(geometry.to_cells(mask.astype(np.float32), frame), inside, frame)
+        similarity = Similarity(geometry.to_cells(mask.astype(np.float32), frame), inside, frame)
         chosen = Points(np.array([[10.25, 20.5]], np.float32), np.array([[1, 2], [3.126, 4]], np.float32))
         limits, score = self.config.thresholds(threshold, reject_threshold), min(1.0, float(mask.mean()) * 8)
         status = presence.status(score, mask, *limits)
@@ -108,7 +108,7 @@ class ColourEngine:
             threshold=limits[0],
             reject_threshold=limits[1],
             points=chosen,
-            similarity=likeness,
+            similarity=similarity,
             seconds={"features": 0.01, "mask": 0.02},
             instances=(Instance(mask, chosen, score, status),) if all_instances else (),
         )

@@ -39,27 +39,27 @@ class Listening:
 
 
 def asked(data: Data, name: str, **settings) -> tuple[Any, Any, Any, Listening]:
-    """The rival, its reference, its result, and what SAM was asked for the test image."""
+    """The baseline, its reference, its result, and what SAM was asked for the test image."""
     listening = Listening(SegmentAnything(small_sam(int(data["seed"]))))
     engine = IPSeg(None, Everything(), listening, Cosine())
-    rival = plugins.method(name, engine, **settings)
+    baseline = plugins.method(name, engine, **settings)
     image, mask = scene(str(data["scene_ref"]), *(int(n) for n in data["ref_size"]))
-    reference = rival.prompt(image, mask)
+    reference = baseline.prompt(image, mask)
     listening.passes.clear()
     test, _ = scene(str(data["scene_test"]), *(int(n) for n in data.get("test_size", data["ref_size"])))
-    return rival, reference, rival.segment(reference, test), listening
+    return baseline, reference, baseline.segment(reference, test), listening
 
 
 def check_persam(data: Data, folder: Path) -> Differences:
     """Cells, embedding, similarity, the two points, the guided pass and the two refinements."""
     from ipseg.baselines import _target
 
-    rival, reference, result, listening = asked(data, "persam")
-    encoding = rival.eyes.encoding(reference.image)
-    cells = rival.eyes.cells(reference.mask, encoding)
+    baseline, reference, result, listening = asked(data, "persam")
+    encoding = baseline.sam_encodings.encoding(reference.image)
+    cells = baseline.sam_encodings.cells(reference.mask, encoding)
     assert np.array_equal(cells, data["ref_cells"].astype(bool)), "other cells were chosen"
     yield "target_embedding", largest(reference.learnt.numpy(), data["target_embedding"])
-    cell_similarity = _target.cosine(reference.learnt, rival.eyes.encoding(named(result.image))).numpy()
+    cell_similarity = _target.cosine(reference.learnt, baseline.sam_encodings.encoding(named(result.image))).numpy()
     yield "similarity_cells", largest(cell_similarity, data["similarity_cells"])
     points = np.concatenate([result.points.positive, result.points.negative])
     assert np.array_equal(points, data["points"]), "other points were chosen"

@@ -1,7 +1,6 @@
-"""The rivals of IPSeg behind the same call, one file per method, found by file name.
+"""The methods that IPSeg is compared with, behind the same protocol, one file per method, found by file name.
 
-A method is a module with ``TITLE`` (its name in a table), ``PAPER`` (who published it, where), a frozen dataclass
-``Settings`` and ``build(settings, engine)``, which returns what :class:`ipseg.baselines._rival.Rival` is: something
-with ``prompt(image, mask)`` and ``segment(prompt, image)``. It takes the engine's parts and what they have kept
-already.
+A baseline is a module with ``TITLE`` (its name in a table), ``PAPER`` (authors, title, venue), a frozen dataclass
+``Settings`` and ``build(settings, engine)``, which returns a :class:`ipseg.baselines._baseline.Baseline`: an object
+with ``prompt(image, mask)`` and ``segment(prompt, image)``. It uses the engine's parts and its cache of encodings.
 """

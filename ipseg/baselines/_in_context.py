@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ipseg.baselines import _networks
-from ipseg.baselines._rival import Answer, Reference, Rival
+from ipseg.baselines._baseline import Answer, Baseline, Reference
 from ipseg.core import geometry
 from ipseg.core.types import ImageArray, Mask
 from ipseg.method.encodings import Named
@@ -25,34 +25,34 @@ from ipseg.method.steps import Steps
 MEAN, STD = np.array((0.485, 0.456, 0.406), np.float32), np.array((0.229, 0.224, 0.225), np.float32)  # of ImageNet
 
 
-class InContext(Rival):
-    """A rival around a ``SegGptForImageSegmentation`` that ``network`` returns."""
+class InContext(Baseline):
+    """A baseline around a ``SegGptForImageSegmentation`` that ``network`` returns."""
 
     def __init__(self, engine: IPSeg, network: Callable[[], Any], embedding: str) -> None:
         super().__init__(engine.encodings)
         self.engine, self.network, self.embedding = engine, network, embedding
 
-    def answer(self, reference: Reference, picture: Named, step: Steps) -> Answer:
+    def answer(self, reference: Reference, image: Named, step: Steps) -> Answer:
         """Paint the image as the reference is painted."""
         with step("network", 0.1):
             network = self.network()
         with step("mask", 0.3):
-            white = _networks.run(self.engine, self._paint, network, reference, picture.pixels)
+            white = _networks.run(self.engine, self._paint, network, reference, image.pixels)
         mask = white > 0.5
         return Answer(mask, score=float(white[mask].mean()) if mask.any() else 0.0)
 
-    def _paint(self, network: Any, reference: Reference, picture: ImageArray) -> NDArray[np.float32]:
+    def _paint(self, network: Any, reference: Reference, image: ImageArray) -> NDArray[np.float32]:
         """How white each pixel of the image is painted: (H, W) float32 in [0, 1]."""
         import torch
 
-        side, (height, width) = network.config.image_size[1], picture.shape[:2]
+        side, (height, width) = network.config.image_size[1], image.shape[:2]
 
         def place(values: NDArray) -> Any:
             scaled = (values.astype(np.float32) / 255 - MEAN) / STD
             return torch.from_numpy(scaled).permute(2, 0, 1)[None].to(_networks.device(self.engine))
 
         painted = network(
-            pixel_values=place(squashed(picture, side)),
+            pixel_values=place(squashed(image, side)),
             prompt_pixel_values=place(squashed(reference.image.pixels, side)),
             prompt_masks=place(painted_mask(reference.mask, side)),
             embedding_type=self.embedding,
@@ -62,9 +62,9 @@ class InContext(Rival):
         return geometry.sample_cells(shade, geometry.squash_frame((side, side), (height, width)))
 
 
-def squashed(picture: ImageArray, side: int) -> ImageArray:
+def squashed(image: ImageArray, side: int) -> ImageArray:
     """An image on a square, bicubic, as released."""
-    return np.array(Image.fromarray(picture).resize((side, side), Image.Resampling.BICUBIC))
+    return np.array(Image.fromarray(image).resize((side, side), Image.Resampling.BICUBIC))
 
 
 def painted_mask(mask: Mask, side: int) -> ImageArray:

@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipseg.baselines import _candidates, _matching, _networks, _patches
+from ipseg.baselines._baseline import ON_PARTS, Answer, Baseline, Reference
 from ipseg.baselines._candidates import Box, Pool
 from ipseg.baselines._matching import Matches
 from ipseg.baselines._patches import Patches
 from ipseg.baselines._protocols import Protocol, protocol_of, select
-from ipseg.baselines._rival import ON_PARTS, Answer, Reference, Rival
 from ipseg.core import geometry
 from ipseg.core.types import Candidates, Mask, Similarity
 from ipseg.method import points
@@ -52,7 +52,7 @@ class Batch(NamedTuple):
     stability: float  # least stability
 
 
-class Matcher(Rival):
+class Matcher(Baseline):
     """Matcher on the parts of an engine; ``patches`` gives the cells of an image."""
 
     title = "Matcher"
@@ -72,33 +72,33 @@ class Matcher(Rival):
             patches = self.patches(reference.image)
             return patches, _patches.inside(reference.mask, patches)
 
-    def answer(self, reference: Reference, picture: Named, step: Steps) -> Answer:
+    def answer(self, reference: Reference, image: Named, step: Steps) -> Answer:
         """Match, prompt, score, merge. The points are all matched cells."""
         known, thing = reference.learnt
         with step("features", 0.1):
-            patches = self.patches(picture)
+            patches = self.patches(image)
         with step("matching", 0.2):
             matches = _matching.match(known.values, thing, patches.values)
             places = _patches.centres(matches.cells, patches.frame)
-        with step("encoding", 0.3, self.encodings.has("encoding", picture)):
-            encoding = self.encodings.encoding(picture)
+        with step("encoding", 0.3, self.encodings.has("encoding", image)):
+            encoding = self.encodings.encoding(image)
         with step("candidates", 0.5):
-            batches = self._batches(places, picture)
+            batches = self._batches(places, image)
             pool = self._pool(encoding, batches, step)
         with step("scores", 0.8):
             chosen, score = self._select(pool, matches, places, patches)
         with step("mask", 0.95):
-            mask = self._merge(encoding, batches, chosen, picture)
+            mask = self._merge(encoding, batches, chosen, image)
         return Answer(mask, _candidates.only(places), _likeness(matches, patches), float(np.clip(score, 0, 1)))
 
-    def _batches(self, places: NDArray[np.float32], picture: Named) -> list[Batch]:
+    def _batches(self, places: NDArray[np.float32], image: Named) -> list[Batch]:
         protocol = self.protocol
         taken = points.cluster(places, protocol.centres, self.seed) if protocol.centres else places
         drawn = _candidates.draw(taken.astype(np.float32), protocol.sizes, protocol.draws, self.seed)
         box = _matching.box_around(places) if protocol.box else None
         batches = [Batch(groups, box, protocol.several, protocol.iou, protocol.stability) for groups in drawn]
         if protocol.dense:
-            grid = _candidates.spread(picture.pixels.shape[:2], protocol.dense)
+            grid = _candidates.spread(image.pixels.shape[:2], protocol.dense)
             batches.append(Batch(grid, None, False, protocol.dense_iou, protocol.dense_stability))
         return batches
 
@@ -126,9 +126,9 @@ class Matcher(Rival):
         chosen, score = judge(map(pool.mask, range(len(pool))), scaled, matches.cost, patches.frame.grid, self.protocol)
         return [(int(pool.group[each]), int(pool.layer[each])) for each in chosen], score
 
-    def _merge(self, encoding: Any, batches: list[Batch], chosen: list[tuple[int, int]], picture: Named) -> Mask:
+    def _merge(self, encoding: Any, batches: list[Batch], chosen: list[tuple[int, int]], image: Named) -> Mask:
         """The union of the chosen masks, each drawn once more, in image pixels; empty without any."""
-        merged = np.zeros(picture.pixels.shape[:2], dtype=bool)
+        merged = np.zeros(image.pixels.shape[:2], dtype=bool)
         low = None
         prompts = [(group, batch) for batch in batches for group in batch.groups]
         for number in dict.fromkeys(number for number, _ in chosen):

@@ -32,10 +32,10 @@ def match(reference: NDArray[np.float32], inside: NDArray[np.bool_], target: NDA
     those target cells are assigned back among all reference cells, and a match that does not come back into the object
     is dropped, unless all would be.
     """
-    likeness = reference @ target.T
-    forward = likeness[inside]
+    similarities = reference @ target.T
+    forward = similarities[inside]
     rows, columns = linear_sum_assignment(forward, maximize=True)
-    back = linear_sum_assignment(likeness.T[columns], maximize=True)[1]
+    back = linear_sum_assignment(similarities.T[columns], maximize=True)[1]
     kept = inside[back]
     if kept.any():
         rows, columns = rows[kept], columns[kept]

@@ -1,4 +1,4 @@
-"""A rival's own network: asked for by name when the rival is built, read on first use, shared through the engine."""
+"""The network of a baseline: located when the baseline is built, read on first use, shared through the engine."""
 
 from __future__ import annotations
 

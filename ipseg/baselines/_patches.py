@@ -46,18 +46,18 @@ def of_dinov2(engine: IPSeg) -> Source:
 
     network = _networks.lazily(engine, WEIGHTS, read)
 
-    def compute(picture: Named) -> Patches:
-        square = Image.fromarray(picture.pixels).resize((SIZE, SIZE), Image.Resampling.BILINEAR)
+    def compute(image: Named) -> Patches:
+        square = Image.fromarray(image.pixels).resize((SIZE, SIZE), Image.Resampling.BILINEAR)
         (layer,) = network()(np.array(square))
-        frame = geometry.squash_frame(picture.pixels.shape[:2], layer.frame.grid)
+        frame = geometry.squash_frame(image.pixels.shape[:2], layer.frame.grid)
         return Patches(_unit(to_numpy(layer.values)), frame, PATCH)
 
-    return lambda picture: encodings.keep(f"{WEIGHTS} {SIZE}", picture, lambda: compute(picture))
+    return lambda image: encodings.compute_once(f"{WEIGHTS} {SIZE}", image, lambda: compute(image))
 
 
 def of_engine(engine: IPSeg) -> Source:
     """The engine's own first layer, over exactly the image, at most :data:`CELLS` cells along the longer side."""
-    return lambda picture: _laid(engine.encodings.features(picture)[0])
+    return lambda image: _laid(engine.encodings.features(image)[0])
 
 
 def inside(mask: Mask, patches: Patches) -> NDArray[np.bool_]:

@@ -20,7 +20,7 @@ from ipseg.method.pipeline import IPSeg
 LEVEL = 128  # of the object in PerSeg's mask files, which decides what the normalisation leaves above 0
 
 
-class Eyes:
+class SAMEncodings:
     """SAM and its encodings of images, shared with the engine; unsquashed even where the engine squashes."""
 
     def __init__(self, engine: IPSeg) -> None:
@@ -30,15 +30,15 @@ class Eyes:
             own, placement = self.segmenter.unsquashed(), engine.info.placement
             self.segmenter = own if placement is None else placement.guard(own)
 
-    def encoding(self, picture: Named) -> Any:
+    def encoding(self, image: Named) -> Any:
         """The engine's encoding of an image, or one of its own where the engine's is squashed."""
         if not self.own:
-            return self.encodings.encoding(picture)
-        return self.encodings.keep("unsquashed", picture, lambda: self.segmenter.encode(picture.pixels))
+            return self.encodings.encoding(image)
+        return self.encodings.compute_once("unsquashed", image, lambda: self.segmenter.encode(image.pixels))
 
-    def has(self, picture: Named) -> bool:
+    def has(self, image: Named) -> bool:
         """Whether that is kept already."""
-        return self.encodings.has("unsquashed" if self.own else "encoding", picture)
+        return self.encodings.has("unsquashed" if self.own else "encoding", image)
 
     def cells(self, mask: Mask, encoding: Any) -> NDArray[np.bool_]:
         """The cells of the embedding that are the object, as released: (h, w) bool.
@@ -84,7 +84,7 @@ def extremes(values: Tensor, *, negative: bool) -> Points:
     return Points(np.array([most], np.float32), np.array([least], np.float32) if negative else nothing)
 
 
-def likeness(cells: Any, encoding: Any) -> Similarity:
+def to_similarity(cells: Any, encoding: Any) -> Similarity:
     """(h, w) cosines on SAM's square as a similarity over exactly the image: the padding cut away, nearest."""
     values = similarity.to_numpy(cells)
     side = max(encoding.input_size)

@@ -17,7 +17,7 @@ from PIL import Image
 
 from ipseg import weights
 from ipseg.baselines import _networks
-from ipseg.baselines._rival import Answer, Reference, Rival
+from ipseg.baselines._baseline import Answer, Baseline, Reference
 from ipseg.core import geometry
 from ipseg.core.types import ImageArray, SettingError
 from ipseg.method.encodings import Named
@@ -59,7 +59,7 @@ class Settings:
     size: int = 448  # pixels of the square that the network sees, a multiple of 16
 
 
-class GroupViT(Rival):
+class GroupViT(Baseline):
     """GroupViT on the images of an engine; no part of the engine's is used."""
 
     title = TITLE
@@ -68,28 +68,28 @@ class GroupViT(Rival):
         super().__init__(engine.encodings)
         self.engine, self.network, self.settings = engine, network, settings
 
-    def answer(self, reference: Reference, picture: Named, step: Steps) -> Answer:
+    def answer(self, reference: Reference, image: Named, step: Steps) -> Answer:
         """Where the wanted name is the best of all."""
         with step("network", 0.1):
             network, tokens = self.network()
         with step("mask", 0.3):
-            chances = _networks.run(self.engine, self._chances, network, tokens, picture.pixels)
+            chances = _networks.run(self.engine, self._chances, network, tokens, image.pixels)
         names, limit = self.settings.names, min(self.settings.background, float(chances.max()))
         inside = (chances.argmax(axis=0) == names.index(self.settings.target)) & (chances.max(axis=0) >= limit)
-        frame = geometry.squash_frame(picture.pixels.shape[:2], inside.shape)
+        frame = geometry.squash_frame(image.pixels.shape[:2], inside.shape)
         mask = geometry.to_image(inside, frame, smooth=False) > 0
         return Answer(mask, score=float(chances.max(axis=0)[inside].mean()) if inside.any() else 0.0)
 
-    def _reference(self, picture: Named, mask: Any) -> Reference:
-        everything = np.ones(picture.pixels.shape[:2], dtype=bool)
-        return Reference(picture, everything, given=False, notices=(UNUSED,))
+    def _reference(self, image: Named, mask: Any) -> Reference:
+        everything = np.ones(image.pixels.shape[:2], dtype=bool)
+        return Reference(image, everything, given=False, notices=(UNUSED,))
 
-    def _chances(self, network: Any, tokens: Any, picture: ImageArray) -> NDArray[np.float32]:
+    def _chances(self, network: Any, tokens: Any, image: ImageArray) -> NDArray[np.float32]:
         """How likely each pixel is of each name: (names, size, size)."""
         from transformers.models.groupvit.modeling_groupvit import get_grouping_from_attentions
 
         where = _networks.device(self.engine)
-        pixels = _pixels(picture, self.settings.size).to(where)
+        pixels = _pixels(image, self.settings.size).to(where)
         seen = network(**tokens.to(where), pixel_values=pixels, output_attentions=True)
         vision = seen.vision_model_output
         groups = network.visual_projection(vision.last_hidden_state[0])
@@ -157,8 +157,8 @@ def enlarged(network: Any, size: int) -> Any:
     return network
 
 
-def _pixels(picture: ImageArray, size: int) -> Any:
+def _pixels(image: ImageArray, size: int) -> Any:
     import torch
 
-    square = np.array(Image.fromarray(picture).resize((size, size), Image.Resampling.BILINEAR), dtype=np.float32)
+    square = np.array(Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR), dtype=np.float32)
     return torch.from_numpy((square / 255 - MEAN) / STD).permute(2, 0, 1)[None]

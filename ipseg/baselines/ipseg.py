@@ -1,4 +1,4 @@
-"""IPSeg itself, so that it stands in a row with its rivals: the engine as it is."""
+"""IPSeg itself as a method to compare: the engine, unchanged."""
 
 from __future__ import annotations
 

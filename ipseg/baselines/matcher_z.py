@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from ipseg.baselines._baseline import Reference
 from ipseg.baselines._matcher import Matcher, Settings, make
 from ipseg.baselines._protocols import Protocol
-from ipseg.baselines._rival import Reference
 from ipseg.method.encodings import Named
 from ipseg.method.pipeline import IPSeg
 
@@ -31,8 +31,8 @@ class MatcherZ(Matcher):
         super().__init__(engine, protocol, seed)
         self.variant = f"{SALIENT}, {self.variant}" if self.variant else SALIENT
 
-    def _reference(self, picture: Named, mask: Any) -> Reference:
-        reference = super()._reference(picture, None)
+    def _reference(self, image: Named, mask: Any) -> Reference:
+        reference = super()._reference(image, None)
         return reference if mask is None else replace(reference, notices=(*reference.notices, UNUSED))
 
 

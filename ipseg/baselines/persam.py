@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ipseg.baselines._rival import ON_PARTS, Answer, Reference, Rival
+from ipseg.baselines._baseline import ON_PARTS, Answer, Baseline, Reference
 from ipseg.core import geometry
 from ipseg.core.geometry import cells_inside
 from ipseg.core.types import Points, Similarity
@@ -30,40 +30,40 @@ class Settings:
     """It has nothing to choose."""
 
 
-class PerSAM(Rival):
+class PerSAM(Baseline):
     """PerSAM inside the SAM of an engine, which it shares, weights and encodings, with whoever uses the engine."""
 
     title = TITLE
 
     def __init__(self, engine: IPSeg) -> None:
-        from ipseg.baselines._target import Eyes
+        from ipseg.baselines._target import SAMEncodings
 
         super().__init__(engine.encodings)
-        self.eyes = Eyes(engine)
+        self.sam_encodings = SAMEncodings(engine)
 
     def learn(self, reference: Reference, step: Steps) -> Any:
         """The target embedding: the mean of the reference's cells, (256,) tensor."""
         from ipseg.baselines import _target
 
-        with step("encoding", 0.2, self.eyes.has(reference.image)):
-            encoding = self.eyes.encoding(reference.image)
-        return _target.features(encoding)[self.eyes.cells(reference.mask, encoding)].mean(0)
+        with step("encoding", 0.2, self.sam_encodings.has(reference.image)):
+            encoding = self.sam_encodings.encoding(reference.image)
+        return _target.features(encoding)[self.sam_encodings.cells(reference.mask, encoding)].mean(0)
 
-    def answer(self, reference: Reference, picture: Named, step: Steps) -> Answer:
+    def answer(self, reference: Reference, image: Named, step: Steps) -> Answer:
         """Two points; one guided pass; two refinements, as IPSeg's cascade has them."""
         from ipseg.baselines import _target
 
-        with step("encoding", 0.1, self.eyes.has(picture)):
-            encoding = self.eyes.encoding(picture)
+        with step("encoding", 0.1, self.sam_encodings.has(image)):
+            encoding = self.sam_encodings.encoding(image)
         with step("similarity", 0.6):
             cells = _target.cosine(reference.learnt, encoding)
-            over = _target.onto_image(cells, encoding, self.eyes.segmenter)
+            over = _target.onto_image(cells, encoding, self.sam_encodings.segmenter)
         points = _target.extremes(over, negative=True)
         with step("mask", 0.8):
             decoder = self.guided(over, reference.learnt, encoding)
-            first = self.eyes.segmenter.predict(encoding, points, decoder=decoder)
-            mask = refinement.after(self.eyes.segmenter, encoding, points, first.logits[0]).masks[0]
-        return Answer(mask, points, _target.likeness(cells, encoding))
+            first = self.sam_encodings.segmenter.predict(encoding, points, decoder=decoder)
+            mask = refinement.after(self.sam_encodings.segmenter, encoding, points, first.logits[0]).masks[0]
+        return Answer(mask, points, _target.to_similarity(cells, encoding))
 
     def guided(self, over: Any, target: Any, encoding: Any) -> Any:
         """The decoder with both guides; the similarity is standardised over the image, then brought to the cells."""
@@ -74,10 +74,10 @@ class PerSAM(Rival):
         standard = (over - over.mean()) / over.std()
         grid = encoding.embedding.shape[-2:]
         guidance = functional.interpolate(standard[None, None], grid, mode="bilinear", align_corners=False)
-        return guided_decoder(self.eyes.segmenter.sam.mask_decoder, guidance.sigmoid().flatten(), target)
+        return guided_decoder(self.sam_encodings.segmenter.sam.mask_decoder, guidance.sigmoid().flatten(), target)
 
 
-class OnParts(Rival):
+class OnParts(Baseline):
     """PerSAM's similarity and points on an engine without SAM.
 
     The two points are the centres of the most and the least similar cell. A segmenter that takes log odds gets the
@@ -94,12 +94,12 @@ class OnParts(Rival):
         share = geometry.to_cells(reference.mask, layer.frame)
         return prototype.average([layer], share >= min(0.5, float(share.max())))[layer.name]
 
-    def answer(self, reference: Reference, picture: Named, step: Steps) -> Answer:
+    def answer(self, reference: Reference, image: Named, step: Steps) -> Answer:
         """Cosine, two points, and the engine's segmenter."""
-        with step("features", 0.1, self.encodings.has("features", picture)):
-            layer = self.encodings.features(picture)[0]
-        with step("encoding", 0.3, self.encodings.has("encoding", picture)):
-            encoding = self.encodings.encoding(picture)
+        with step("features", 0.1, self.encodings.has("features", image)):
+            layer = self.encodings.features(image)[0]
+        with step("encoding", 0.3, self.encodings.has("encoding", image)):
+            encoding = self.encodings.encoding(image)
         with step("similarity", 0.6):
             values = similarity.to_numpy(similarity.cosine(reference.learnt, layer.values))
             found = Similarity(values, cells_inside(layer.frame), layer.frame)
@@ -116,14 +116,14 @@ class OnParts(Rival):
         return Answer(mask, points, found)
 
 
-def build(settings: Settings, engine: IPSeg) -> Rival:
+def build(settings: Settings, engine: IPSeg) -> Baseline:
     """PerSAM where the engine has a SAM of segment-anything, else its similarity and points on the engine's parts."""
     return PerSAM(engine) if engine.segmenter.is_sam else OnParts(engine.encodings)
 
 
-def _two(likeness: Similarity) -> Points:
+def _two(similarity_map: Similarity) -> Points:
     """The centres of the most and the least similar cell on the image."""
-    cells = np.argwhere(likeness.inside)[:, ::-1]
-    values = likeness.values[likeness.inside]
+    cells = np.argwhere(similarity_map.inside)[:, ::-1]
+    values = similarity_map.values[similarity_map.inside]
     most, least = (cells[[index]].astype(float) for index in (values.argmax(), values.argmin()))
-    return Points(*(geometry.cells_to_image(each, likeness.frame) for each in (most, least)))
+    return Points(*(geometry.cells_to_image(each, similarity_map.frame) for each in (most, least)))

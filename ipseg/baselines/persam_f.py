@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ipseg.baselines._rival import Answer, Reference, Rival
+from ipseg.baselines._baseline import Answer, Baseline, Reference
 from ipseg.core.types import SettingError
 from ipseg.method import refinement
 from ipseg.method.encodings import Named
@@ -39,26 +39,26 @@ class Learnt:
     points: Any  # the positive point on the reference itself
 
 
-class PerSAMF(Rival):
+class PerSAMF(Baseline):
     """PerSAM-F on the SAM of an engine, which it shares with whoever uses the engine."""
 
     title = TITLE
 
     def __init__(self, engine: IPSeg, settings: Settings) -> None:
-        from ipseg.baselines._target import Eyes
+        from ipseg.baselines._target import SAMEncodings
 
         super().__init__(engine.encodings)
-        self.eyes, self.settings = Eyes(engine), settings
+        self.sam_encodings, self.settings = SAMEncodings(engine), settings
 
     def learn(self, reference: Reference, step: Steps) -> Learnt:
         """One point on the reference, SAM's three masks for it, and the weights that make them the given mask."""
         from ipseg.baselines import _target, _weights
 
-        with step("encoding", 0.1, self.eyes.has(reference.image)):
-            encoding = self.eyes.encoding(reference.image)
-        cells = _target.features(encoding)[self.eyes.cells(reference.mask, encoding)]
+        with step("encoding", 0.1, self.sam_encodings.has(reference.image)):
+            encoding = self.sam_encodings.encoding(reference.image)
+        cells = _target.features(encoding)[self.sam_encodings.cells(reference.mask, encoding)]
         target = cells.max(0).values / 2 + cells.mean(0) / 2
-        segmenter = self.eyes.segmenter
+        segmenter = self.sam_encodings.segmenter
         over = _target.onto_image(_target.cosine(target, encoding), encoding, segmenter)
         points = _target.extremes(over, negative=False)
         answer = segmenter.predict(encoding, points, several=True)
@@ -75,24 +75,24 @@ class PerSAMF(Rival):
             )
         return Learnt(target, weights, losses, points)
 
-    def answer(self, reference: Reference, picture: Named, step: Steps) -> Answer:
+    def answer(self, reference: Reference, image: Named, step: Steps) -> Answer:
         """One point, the weighted mask, and two refinements with its box."""
         from ipseg.baselines import _target
 
         learnt: Learnt = reference.learnt
-        with step("encoding", 0.1, self.eyes.has(picture)):
-            encoding = self.eyes.encoding(picture)
+        with step("encoding", 0.1, self.sam_encodings.has(image)):
+            encoding = self.sam_encodings.encoding(image)
         with step("similarity", 0.6):
             cells = _target.cosine(learnt.target, encoding)
-            over = _target.onto_image(cells, encoding, self.eyes.segmenter)
+            over = _target.onto_image(cells, encoding, self.sam_encodings.segmenter)
         points = _target.extremes(over, negative=False)
         with step("mask", 0.8):
-            segmenter = self.eyes.segmenter
+            segmenter = self.sam_encodings.segmenter
             first = segmenter.predict(encoding, points, several=True)
             weighted = np.tensordot(learnt.weights, first.logits, axes=1).astype(np.float32)
             box = refinement.bounding_box(segmenter.enlarge(encoding, weighted[None])[0] > 0)
             mask = refinement.after(segmenter, encoding, points, weighted, box=box).masks[0]
-        return Answer(mask, points, _target.likeness(cells, encoding))
+        return Answer(mask, points, _target.to_similarity(cells, encoding))
 
 
 def build(settings: Settings, engine: IPSeg) -> PerSAMF:

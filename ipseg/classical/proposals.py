@@ -16,19 +16,19 @@ FRAMES = ((0.9, 0.9, 3), (0.7, 0.92, 3))  # (half extent of the start, of the su
 ELLIPSES = ((0.6, 0.95, 3), (0.4, 0.95, 3))  # (radius of the start, half extent of the sure background beyond, rounds)
 
 
-def propose(picture: ImageArray) -> NDArray[np.bool_]:
+def propose(image: ImageArray) -> NDArray[np.bool_]:
     """Masks from starts that know nothing of the image: (n, h, w) bool, n = 4."""
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     x = np.abs((np.arange(width) + 0.5) / width * 2 - 1)[None, :]
     y = np.abs((np.arange(height) + 0.5) / height * 2 - 1)[:, None]
     box, circle = np.maximum(x, y), x**2 + y**2
     starts = [(box <= extent, box > background, rounds) for extent, background, rounds in FRAMES]
     starts += [(circle < radius**2, box > background, rounds) for radius, background, rounds in ELLIPSES]
-    return np.stack([grab_cut(picture, inside, background, rounds) for inside, background, rounds in starts])
+    return np.stack([grab_cut(image, inside, background, rounds) for inside, background, rounds in starts])
 
 
 def grab_cut(
-    picture: ImageArray, inside: NDArray[np.bool_], background: NDArray[np.bool_] | None = None, rounds: int = 3
+    image: ImageArray, inside: NDArray[np.bool_], background: NDArray[np.bool_] | None = None, rounds: int = 3
 ) -> NDArray[np.bool_]:
     """GrabCut from a first guess ``inside``; ``background`` stays outside: (h, w) bool.
 
@@ -42,7 +42,7 @@ def grab_cut(
         return guess
     cv2.setRNGSeed(0)
     models = np.zeros((1, 65)), np.zeros((1, 65))
-    cv2.grabCut(np.ascontiguousarray(picture), labels, None, *models, rounds, cv2.GC_INIT_WITH_MASK)
+    cv2.grabCut(np.ascontiguousarray(image), labels, None, *models, rounds, cv2.GC_INIT_WITH_MASK)
     return labels == cv2.GC_PR_FGD
 
 
@@ -65,9 +65,9 @@ def parts_with(mask: NDArray[np.bool_], points: NDArray) -> NDArray[np.bool_]:
     return np.isin(part, held) if held.size else mask
 
 
-def outline_contrast(masks: NDArray[np.bool_], picture: ImageArray) -> NDArray[np.float32]:
+def outline_contrast(masks: NDArray[np.bool_], image: ImageArray) -> NDArray[np.float32]:
     """How sharp the steps are along the outline of each (n, h, w) mask, next to the mean step: (n,) in [0, 1]."""
-    lab = cv2.cvtColor(picture, cv2.COLOR_RGB2LAB).astype(np.float32)
+    lab = cv2.cvtColor(image, cv2.COLOR_RGB2LAB).astype(np.float32)
     across = np.linalg.norm(np.diff(lab, axis=1), axis=2)
     down = np.linalg.norm(np.diff(lab, axis=0), axis=2)
     usual = across.mean() + down.mean() + 1e-6

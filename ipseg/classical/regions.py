@@ -46,17 +46,17 @@ class Regions:
         return (means / self.area[:, None]).reshape(self.n, *np.shape(values)[2:])
 
 
-def working_image(picture: ImageArray, side: int) -> ImageArray:
+def working_image(image: ImageArray, side: int) -> ImageArray:
     """The image scaled to a longest side of ``side``, however large or small it is: (h, w, 3) uint8."""
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     scale = side / max(height, width)
     size = (max(8, round(width * scale)), max(8, round(height * scale)))
-    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
 
 
-def to_lab(picture: ImageArray) -> NDArray[np.float32]:
+def to_lab(image: ImageArray) -> NDArray[np.float32]:
     """CIE Lab of an sRGB image: (h, w, 3) float32, L in [0, 100]."""
-    return cv2.cvtColor(picture.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    return cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
 
 
 def superpixels(lab: NDArray[np.float32], count: int, compactness: float = 0.1, rounds: int = 5) -> Regions:

@@ -48,7 +48,7 @@ class Cache:
                 del self._pending[key]
             pending.set_exception(error)
             raise
-        self._keep(key, value, size)
+        self._finish(key, value, size)
         pending.set_result(value)
         return value
 
@@ -57,7 +57,7 @@ class Cache:
         with self._lock:
             return key in self._values
 
-    def kept(self, wanted: Callable[[Any], bool]) -> dict[Any, Any]:
+    def select(self, wanted: Callable[[Any], bool]) -> dict[Any, Any]:
         """What is kept now under the keys that ``wanted`` accepts, without using it."""
         with self._lock:
             return {key: value for key, (value, _) in self._values.items() if wanted(key)}
@@ -74,7 +74,7 @@ class Cache:
         with self._lock:
             self._values.clear()
 
-    def _keep(self, key: Hashable, value: Any, size: int) -> None:
+    def _finish(self, key: Hashable, value: Any, size: int) -> None:
         with self._lock:
             del self._pending[key]
             self._store(key, value, size)

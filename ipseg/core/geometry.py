@@ -35,16 +35,16 @@ def aspect_frame(size: tuple[int, int], cells: int) -> Frame:
     return squash_frame(size, grid)
 
 
-def letterbox(picture: ImageArray, side: int) -> ImageArray:
+def letterbox(image: ImageArray, side: int) -> ImageArray:
     """The image scaled to a longest side of ``side`` (Lanczos), centred on a black square: (side, side, 3) uint8.
 
     The scaled size and its place are whole pixels, so it agrees with :func:`letterbox_frame` to 0.75 of them.
     """
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     scale = side / max(height, width)
     inner = (max(1, round(width * scale)), max(1, round(height * scale)))
     square = Image.new("RGB", (side, side))
-    scaled = Image.fromarray(picture).resize(inner, Image.Resampling.LANCZOS)
+    scaled = Image.fromarray(image).resize(inner, Image.Resampling.LANCZOS)
     square.paste(scaled, ((side - inner[0]) // 2, (side - inner[1]) // 2))
     return np.asarray(square)
 

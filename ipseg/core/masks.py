@@ -146,9 +146,9 @@ def _with_mask(
     if mask is None:
         return images.open_image(source), None
     orientation = images.orientation(source)  # before a file is read to its end
-    picture = images.open_image(source)
+    image = images.open_image(source)
     report()
-    return picture, read_mask(mask, picture.shape[:2], orientation=orientation, mask_value=mask_value)
+    return image, read_mask(mask, image.shape[:2], orientation=orientation, mask_value=mask_value)
 
 
 def _checked(given: GivenMask, size: tuple[int, int] | None, empty: bool, label: str) -> GivenMask:

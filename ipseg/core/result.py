@@ -116,7 +116,7 @@ class SegmentationMethod(Protocol):
         """What differs from the published method, in a message; "" when nothing does."""
         ...
 
-    def prompt(self, pictures: Any, masks: Any = None, /, *, progress: Progress | None = None) -> Any:
+    def prompt(self, prompt_images: Any, masks: Any = None, /, *, progress: Progress | None = None) -> Any:
         """Make a prompt of images of the object, each with its mask or None."""
         ...
 

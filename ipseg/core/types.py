@@ -216,13 +216,13 @@ class FeatureExtractor(Protocol):
         """Whether the product of two cells is a kernel, so that the product with a mean of cells is a density."""
         ...
 
-    def __call__(self, picture: ImageArray, /) -> tuple[FeatureMap, ...]: ...
+    def __call__(self, image: ImageArray, /) -> tuple[FeatureMap, ...]: ...
 
 
 class SaliencyMethod(Protocol):
     """What stands out in an image, with no training on it: (H, W) float32 in [0, 1], in image pixels."""
 
-    def __call__(self, picture: ImageArray, features: LazyFeatures, /) -> NDArray[np.float32]: ...
+    def __call__(self, image: ImageArray, features: LazyFeatures, /) -> NDArray[np.float32]: ...
 
 
 class Segmenter(Protocol):
@@ -238,7 +238,7 @@ class Segmenter(Protocol):
         """Whether it is a :class:`SAMSegmenter`."""
         ...
 
-    def encode(self, picture: ImageArray, /) -> Any:
+    def encode(self, image: ImageArray, /) -> Any:
         """All that does not depend on the prompts, cached by the caller and handed back to :meth:`predict`."""
         ...
 

@@ -19,7 +19,7 @@ UNCERTAIN = (86, 180, 233)  # sky blue: a mask whose object is uncertain
 GUESS = (150, 150, 150)  # grey: a mask that is no more than the best guess, its object not detected
 WHITE = (255, 255, 255)
 WIDEST = 3  # width of an image in a row, in heights of the row
-CONTESTANTS = (MASK, (0, 114, 178), (204, 121, 167), (0, 158, 115), (213, 94, 0), (86, 180, 233), (240, 228, 66))
+METHOD_COLOURS = (MASK, (0, 114, 178), (204, 121, 167), (0, 158, 115), (213, 94, 0), (86, 180, 233), (240, 228, 66))
 """Colours of methods side by side, told apart by colour-blind eyes (Okabe and Ito, 2008)."""
 
 
@@ -29,7 +29,7 @@ def colour_of(status: Status) -> tuple[int, int, int]:
 
 
 def overlay(
-    picture: ImageArray,
+    image: ImageArray,
     mask: Mask,
     points: Points | None = None,
     *,
@@ -37,78 +37,80 @@ def overlay(
     opacity: float = 0.5,
 ) -> ImageArray:
     """The image with the mask tinted and outlined, the rest dimmed a little, and the points on top."""
-    canvas = picture.astype(np.float32)
+    canvas = image.astype(np.float32)
     canvas[~mask] *= 0.72
     canvas[mask] = canvas[mask] * (1 - opacity) + np.array(colour, dtype=np.float32) * opacity
     tinted = np.rint(canvas).astype(np.uint8)
     outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
-    cv2.drawContours(tinted, outlines, -1, WHITE, max(1, round(_unit(picture) * 0.5)), cv2.LINE_AA)
+    cv2.drawContours(tinted, outlines, -1, WHITE, max(1, round(_unit(image) * 0.5)), cv2.LINE_AA)
     return tinted if points is None else draw_points(tinted, points)
 
 
-def draw_points(picture: ImageArray, points: Points, *, size: float = 1.0) -> ImageArray:
+def draw_points(image: ImageArray, points: Points, *, size: float = 1.0) -> ImageArray:
     """Green discs with a plus for positive points, red ones with a minus for negative points; ``size`` scales them."""
-    canvas = np.array(picture)
+    canvas = np.array(image)
     for xy, colour, positive in _marks(points):
-        _draw_mark(canvas, xy, colour, positive, max(4, round(_unit(picture) * 3.2 * size)))
+        _draw_mark(canvas, xy, colour, positive, max(4, round(_unit(image) * 3.2 * size)))
     return canvas
 
 
-def heat_map(picture: ImageArray, values: NDArray[np.float32], *, opacity: float = 0.65) -> ImageArray:
+def heat_map(image: ImageArray, values: NDArray[np.float32], *, opacity: float = 0.65) -> ImageArray:
     """(H, W) values, stretched over their own range, as a Turbo heat map over grey; flat values are dark."""
     low, high = float(values.min()), float(values.max())
     unit = (values - low) / (high - low) if high > low else np.zeros_like(values)
     colours = cv2.applyColorMap(np.rint(unit * 255).astype(np.uint8), cv2.COLORMAP_TURBO)[..., ::-1]
-    grey = np.repeat(cv2.cvtColor(np.asarray(picture), cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2)
+    grey = np.repeat(cv2.cvtColor(np.asarray(image), cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2)
     return np.rint(grey * (1 - opacity) + colours * opacity).astype(np.uint8)
 
 
-def spotlight(picture: ImageArray, values: NDArray[np.float32]) -> ImageArray:
+def spotlight(image: ImageArray, values: NDArray[np.float32]) -> ImageArray:
     """The image where (H, W) ``values`` in [0, 1] are high, fading to dark where they are low: what saliency saw."""
     weight = np.clip(values, 0, 1)[..., None]
-    return np.rint(picture * (0.15 + 0.85 * weight)).astype(np.uint8)
+    return np.rint(image * (0.15 + 0.85 * weight)).astype(np.uint8)
 
 
-def cut_out(picture: ImageArray, mask: Mask) -> NDArray[np.uint8]:
+def cut_out(image: ImageArray, mask: Mask) -> NDArray[np.uint8]:
     """(H, W, 4) RGBA: the object on a transparent ground, at the image's own size."""
-    return np.dstack([picture, mask.astype(np.uint8) * 255])
+    return np.dstack([image, mask.astype(np.uint8) * 255])
 
 
-def numbered(picture: ImageArray, masks: Sequence[Mask]) -> ImageArray:
+def numbered(image: ImageArray, masks: Sequence[Mask]) -> ImageArray:
     """The image dimmed, each mask in a colour of its own with its number, from 1, where it is widest."""
-    canvas = picture.astype(np.float32) * 0.72
+    canvas = image.astype(np.float32) * 0.72
     for number, mask in enumerate(masks):
-        colour = np.array(CONTESTANTS[number % len(CONTESTANTS)], dtype=np.float32)
-        canvas[mask] = picture[mask] * 0.5 + colour * 0.5
+        colour = np.array(METHOD_COLOURS[number % len(METHOD_COLOURS)], dtype=np.float32)
+        canvas[mask] = image[mask] * 0.5 + colour * 0.5
     drawn = np.rint(canvas).astype(np.uint8)
     for mask in masks:
         outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
-        cv2.drawContours(drawn, outlines, -1, WHITE, max(1, round(_unit(picture) * 0.5)), cv2.LINE_AA)
+        cv2.drawContours(drawn, outlines, -1, WHITE, max(1, round(_unit(image) * 0.5)), cv2.LINE_AA)
     return _with_numbers(drawn, masks)
 
 
-def _with_numbers(picture: ImageArray, masks: Sequence[Mask]) -> ImageArray:
+def _with_numbers(image: ImageArray, masks: Sequence[Mask]) -> ImageArray:
     """A number on each mask, on the pixel that is farthest from its outline."""
-    image, size = Image.fromarray(picture), max(12.0, _unit(picture) * 9)
-    draw, font = ImageDraw.Draw(image), ImageFont.load_default(size=size)
+    canvas, size = Image.fromarray(image), max(12.0, _unit(image) * 9)
+    draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(size=size)
     for number, mask in enumerate(masks, 1):
         depth = cv2.distanceTransform(np.pad(mask, 1).astype(np.uint8), cv2.DIST_L2, 3)[1:-1, 1:-1]
         y, x = np.unravel_index(int(depth.argmax()), depth.shape)
         radius = size * 0.72
         draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=WHITE, outline=(40, 40, 40), width=2)
         draw.text((int(x), int(y)), str(number), fill=(20, 20, 20), font=font, anchor="mm")
-    return np.asarray(image)
+    return np.asarray(canvas)
 
 
-def difference(picture: ImageArray, masks: Sequence[Mask], colours: Sequence[tuple[int, int, int]] = ()) -> ImageArray:
+def difference(image: ImageArray, masks: Sequence[Mask], colours: Sequence[tuple[int, int, int]] = ()) -> ImageArray:
     """Where masks differ, on the image in grey: white where all agree, a mask's own colour where it stands alone.
 
     Pixels that some but not all of three or more masks hold are the mean of their colours.
     """
-    grey = np.repeat(cv2.cvtColor(np.asarray(picture), cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2) * np.float32(0.55)
+    grey = np.repeat(cv2.cvtColor(np.asarray(image), cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2) * np.float32(0.55)
     held = np.stack(masks).astype(np.float32)
     count = held.sum(axis=0)[..., None]
-    own = np.array(list(colours) or [CONTESTANTS[i % len(CONTESTANTS)] for i in range(len(masks))], dtype=np.float32)
+    own = np.array(
+        list(colours) or [METHOD_COLOURS[i % len(METHOD_COLOURS)] for i in range(len(masks))], dtype=np.float32
+    )
     colour = np.tensordot(held, own, axes=(0, 0)) / np.maximum(count, 1)
     colour = np.where(count == len(masks), np.float32(255), colour)
     return np.rint(np.where(count > 0, 0.35 * grey + 0.65 * colour, grey)).astype(np.uint8)
@@ -132,10 +134,10 @@ def strip(tiles: Sequence[tuple[ImageArray, str]], height: int = 360, gap: int =
     return np.asarray(row)
 
 
-def _fitted(picture: ImageArray, height: int) -> tuple[int, int]:
+def _fitted(image: ImageArray, height: int) -> tuple[int, int]:
     """(width, height) in a row: at most ``WIDEST * height`` wide and ``height`` high, the aspect unchanged."""
-    scale = min(height / picture.shape[0], WIDEST * height / picture.shape[1])
-    return max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale))
+    scale = min(height / image.shape[0], WIDEST * height / image.shape[1])
+    return max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
 
 
 def _fitting(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
@@ -147,9 +149,9 @@ def _fitting(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, widt
     return f"{text.rstrip()}…"
 
 
-def _unit(picture: ImageArray) -> float:
+def _unit(image: ImageArray) -> float:
     """One two-hundredth of the longer side, in pixels: marks look alike on small and large images."""
-    return max(picture.shape[:2]) / 200
+    return max(image.shape[:2]) / 200
 
 
 def _marks(points: Points):

@@ -116,7 +116,7 @@ class Worker:
             answer = step(engine, *arguments)
         except InputError as error:
             return serialize.pack((error, {}))
-        return serialize.pack((answer, cache.kept(lambda key: key[1] in names and key not in known)))
+        return serialize.pack((answer, cache.select(lambda key: key[1] in names and key not in known)))
 
 
 def _seconds(spec: EngineSpec, long: bool, request: bytes) -> int:
@@ -137,7 +137,7 @@ class Remote:
     def call(self, pictures: Sequence[Named], step: Callable[..., Any], *arguments: Any, long: bool = False) -> Any:
         """``step(engine, *arguments)`` with the GPU; what it computes from ``pictures`` is cached here."""
         names = [picture.name for picture in pictures]
-        known = self.cache.kept(lambda key: key[1] in names)
+        known = self.cache.select(lambda key: key[1] in names)
         answer, computed = self.worker.call(self.spec, known, names, step, arguments, long)
         for key, value in computed.items():
             self.cache.put(key, value)

@@ -21,20 +21,20 @@ def check_size(size: int, step: int) -> None:
         raise SettingError(f"size is {size}; give a multiple of {step} pixels.")
 
 
-def to_tensor(picture: ImageArray, mean: Triple, std: Triple) -> Tensor:
+def to_tensor(image: ImageArray, mean: Triple, std: Triple) -> Tensor:
     """(H, W, 3) uint8 to (1, 3, H, W) float32: the share of 255, less ``mean``, over ``std``."""
     shift, scale = (np.array(three, dtype=np.float32) for three in (mean, std))
-    values = (np.asarray(picture, dtype=np.float32) / np.float32(255) - shift) / scale
+    values = (np.asarray(image, dtype=np.float32) / np.float32(255) - shift) / scale
     return torch.from_numpy(values).permute(2, 0, 1)[None].contiguous()
 
 
-def patch_map(name: str, tokens: Tensor, picture: ImageArray) -> FeatureMap:
+def patch_map(name: str, tokens: Tensor, image: ImageArray) -> FeatureMap:
     """The (cells * cells, C) tokens of a letterboxed square as features of ``image``, float32."""
     cells = round(len(tokens) ** 0.5)
-    return square_map(name, tokens.reshape(cells, cells, -1), picture)
+    return square_map(name, tokens.reshape(cells, cells, -1), image)
 
 
-def square_map(name: str, values: Tensor, picture: ImageArray) -> FeatureMap:
+def square_map(name: str, values: Tensor, image: ImageArray) -> FeatureMap:
     """(cells, cells, C) of a letterboxed square as features of ``image``, float32.
 
     Raises :class:`InputError` when a value left the range of half precision.
@@ -42,7 +42,7 @@ def square_map(name: str, values: Tensor, picture: ImageArray) -> FeatureMap:
     values = values.float()
     if not torch.isfinite(values).all():
         raise InputError(f"{name} overflowed in half precision; choose the dtype bfloat16 or float32.")
-    return FeatureMap(name, values, geometry.letterbox_frame(picture.shape[:2], len(values)))
+    return FeatureMap(name, values, geometry.letterbox_frame(image.shape[:2], len(values)))
 
 
 def onto_image(layers: Sequence[FeatureMap], cells: int) -> tuple[FeatureMap, ...]:

@@ -45,12 +45,12 @@ class CLIP:
         self.model, self.size, self.device = model.eval(), size, torch.device(device)
 
     @torch.no_grad()
-    def __call__(self, picture: ImageArray) -> tuple[FeatureMap, ...]:
+    def __call__(self, image: ImageArray) -> tuple[FeatureMap, ...]:
         """(size / 16, size / 16, C) float32 on the letterboxed square."""
-        pixels = to_tensor(geometry.letterbox(picture, self.size), MEAN, STD)
+        pixels = to_tensor(geometry.letterbox(image, self.size), MEAN, STD)
         dtype = next(self.model.parameters()).dtype
         seen = self.model(pixels.to(self.device, dtype), interpolate_pos_encoding=True)
-        return (patch_map("clip", seen.last_hidden_state[0, 1:], picture),)
+        return (patch_map("clip", seen.last_hidden_state[0, 1:], image),)
 
 
 def build(settings: Settings, placement: Device) -> CLIP:

@@ -77,12 +77,12 @@ class DINOv2:
         self.model, self.size, self.device = model.eval(), size, torch.device(device)
 
     @torch.no_grad()
-    def __call__(self, picture: ImageArray) -> tuple[FeatureMap, ...]:
+    def __call__(self, image: ImageArray) -> tuple[FeatureMap, ...]:
         """(size / 14, size / 14, C) float32 on the letterboxed square."""
-        pixels = to_tensor(geometry.letterbox(picture, self.size), MEAN, STD)
+        pixels = to_tensor(geometry.letterbox(image, self.size), MEAN, STD)
         dtype = next(self.model.parameters()).dtype
         tokens = self.model(pixels.to(self.device, dtype)).last_hidden_state[0, 1:]
-        return (patch_map("dinov2", tokens, picture),)
+        return (patch_map("dinov2", tokens, image),)
 
 
 def build(settings: Settings, placement: Device) -> DINOv2:

@@ -88,13 +88,13 @@ def place(size: tuple[int, int], side: int, stride: int) -> Placement:
     return Placement(frame, (inputs[0], inputs[1]), (left, top, right, bottom))
 
 
-def draw(picture: ImageArray, placement: Placement) -> ImageArray:
+def draw(image: ImageArray, placement: Placement) -> ImageArray:
     """The network's input: (height, width, 3) uint8, bicubic, the outermost pixels continued beyond the image."""
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     left, top, right, bottom = placement.box
     before, above = math.ceil(-left), math.ceil(-top)
     after, below = max(0, math.ceil(right - width)), max(0, math.ceil(bottom - height))
-    larger = cv2.copyMakeBorder(picture, above, below, before, after, cv2.BORDER_REPLICATE)
+    larger = cv2.copyMakeBorder(image, above, below, before, after, cv2.BORDER_REPLICATE)
     box = (left + before, top + above, right + before, bottom + above)
     scaled = Image.fromarray(larger).resize(placement.size[::-1], Image.Resampling.BICUBIC, box=box)
     return np.asarray(scaled)
@@ -122,7 +122,7 @@ class EfficientNet:
         self.stride = min(_lite0.BLOCKS[block].total for block in blocks)
         self.network = weights.OnnxNetwork(model, threads=threads)
 
-    def __call__(self, picture: ImageArray) -> tuple[FeatureMap, ...]:
+    def __call__(self, image: ImageArray) -> tuple[FeatureMap, ...]:
         """(H, W, 3) uint8 RGB to the layer "efficientnet", or "block10" and so on: (rows, columns, C) float32.
 
         All layers lie on the cells of the finest block, about square, over exactly the image; a coarser block's values
@@ -130,8 +130,8 @@ class EfficientNet:
         the block's scale: of cells of unit length, the cosine is the sum of the blocks' cosines, each times the square
         of its scale, over the sum of the squares.
         """
-        placement = place(picture.shape[:2], self.side, self.stride)
-        outputs = self.outputs(draw(picture, placement))
+        placement = place(image.shape[:2], self.side, self.stride)
+        outputs = self.outputs(draw(image, placement))
         cells = [self._cells(block, values, placement) for block, values in zip(self.blocks, outputs, strict=True)]
         if not self.scales:
             names = map(_lite0.output, self.blocks)

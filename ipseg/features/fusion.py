@@ -35,9 +35,9 @@ class Fusion:
     def __init__(self, extractors: Sequence[FeatureExtractor], grid: int = 60) -> None:
         self.extractors, self.grid = tuple(extractors), grid
 
-    def __call__(self, picture: ImageArray) -> tuple[FeatureMap, ...]:
+    def __call__(self, image: ImageArray) -> tuple[FeatureMap, ...]:
         """Each layer (grid, grid, C) over exactly the image. Raises ValueError when two have the same name."""
-        layers = [layer for part in self.extractors for layer in getattr(part, "native", part)(picture)]
+        layers = [layer for part in self.extractors for layer in getattr(part, "native", part)(image)]
         names = [layer.name for layer in layers]
         if len(set(names)) < len(names):
             raise ValueError(f"expected layers of different names, got {names}")

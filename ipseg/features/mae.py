@@ -49,13 +49,13 @@ class MAE:
         self._order = torch.arange((size // model.config.patch_size) ** 2, dtype=torch.float32, device=device)[None]
 
     @torch.no_grad()
-    def __call__(self, picture: ImageArray) -> tuple[FeatureMap, ...]:
+    def __call__(self, image: ImageArray) -> tuple[FeatureMap, ...]:
         """(size / 16, size / 16, C) float32 on the letterboxed square."""
-        pixels = to_tensor(geometry.letterbox(picture, self.size), MEAN, STD)
+        pixels = to_tensor(geometry.letterbox(image, self.size), MEAN, STD)
         dtype = next(self.model.parameters()).dtype
         # the model sorts its patches by this "noise" before it masks them; in reading order they stay where they are
         seen = self.model(pixels.to(self.device, dtype), noise=self._order, interpolate_pos_encoding=True)
-        return (patch_map("mae", seen.last_hidden_state[0, 1:], picture),)
+        return (patch_map("mae", seen.last_hidden_state[0, 1:], image),)
 
 
 def build(settings: Settings, placement: Device) -> MAE:

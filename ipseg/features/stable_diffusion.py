@@ -96,14 +96,14 @@ class StableDiffusion:
         self._kept: Tensor = scheduler.alphas_cumprod  # a_t: the share of the image that is left
         _check(self.settings, len(self._kept))
 
-    def __call__(self, picture: ImageArray) -> tuple[FeatureMap, ...]:
+    def __call__(self, image: ImageArray) -> tuple[FeatureMap, ...]:
         """s5, s4 and s3, each (grid, grid, C) float32 over exactly the image."""
-        return onto_image(self.native(picture), self.settings.grid)
+        return onto_image(self.native(image), self.settings.grid)
 
-    def native(self, picture: ImageArray) -> tuple[FeatureMap, ...]:
+    def native(self, image: ImageArray) -> tuple[FeatureMap, ...]:
         """Each layer on its own cells of the letterboxed square: 15, 30 and 60 along a side of 960 pixels."""
         chosen = self.settings
-        square = self.pixels(geometry.letterbox(picture, chosen.size))
+        square = self.pixels(geometry.letterbox(image, chosen.size))
         if chosen.window:
             shift = chosen.size - chosen.window
             found = self.layers(self.latent(corners(square, chosen.window)), chosen.timestep)
@@ -112,11 +112,11 @@ class StableDiffusion:
             }
         else:
             found = self.layers(self.latent(square), chosen.timestep)
-        return tuple(square_map(name, values[0].permute(1, 2, 0), picture) for name, values in found.items())
+        return tuple(square_map(name, values[0].permute(1, 2, 0), image) for name, values in found.items())
 
-    def pixels(self, picture: ImageArray) -> Tensor:
+    def pixels(self, image: ImageArray) -> Tensor:
         """(H, W, 3) uint8 to (1, 3, H, W) float32 in [-1, 1], on the device."""
-        return to_tensor(picture, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)).to(self.device)
+        return to_tensor(image, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)).to(self.device)
 
     @torch.no_grad()
     def latent(self, pixels: Tensor) -> Tensor:

@@ -44,27 +44,27 @@ class TextureFeatures:
         self.settings = settings
         self.frequencies = _frequencies(12, settings.channels // 2, settings.width, settings.seed)
 
-    def __call__(self, picture: ImageArray) -> tuple[FeatureMap, ...]:
+    def __call__(self, image: ImageArray) -> tuple[FeatureMap, ...]:
         """One layer, "texture": (rows, columns, channels) float32 of unit length, on square cells over the image."""
-        frame = aspect_frame(picture.shape[:2], self.settings.cells)
-        small = working_image(picture, self.settings.side)
+        frame = aspect_frame(image.shape[:2], self.settings.cells)
+        small = working_image(image, self.settings.side)
         phase = describe(small, frame.grid, self.settings).reshape(-1, 12) @ self.frequencies
         lifted = np.hstack([np.cos(phase), np.sin(phase)]) / np.float32(np.sqrt(phase.shape[1]))
         return (FeatureMap("texture", lifted.reshape(*frame.grid, -1), frame),)
 
 
-def describe(picture: ImageArray, grid: tuple[int, int], settings: Settings) -> NDArray[np.float32]:
+def describe(image: ImageArray, grid: tuple[int, int], settings: Settings) -> NDArray[np.float32]:
     """Colour, chromaticity, and colour and texture of the surroundings of each cell: (rows, columns, 12) float32."""
-    lab = to_lab(picture)
+    lab = to_lab(image)
     scaled = lab * np.array((settings.lightness, settings.colour, settings.colour), dtype=np.float32)
-    own = _cells(np.dstack([scaled, settings.chromaticity * _chromaticity(picture)]), grid)
+    own = _cells(np.dstack([scaled, settings.chromaticity * _chromaticity(image)]), grid)
     around = np.dstack([scaled, settings.texture * texture_energy(lab)])
     sigma = settings.surroundings * max(grid)
     return np.dstack([own, cv2.GaussianBlur(_cells(around, grid), (0, 0), sigma)]).astype(np.float32)
 
 
-def _chromaticity(picture: ImageArray) -> NDArray[np.float32]:
-    light = (picture.astype(np.float32) / 255) ** 2.2
+def _chromaticity(image: ImageArray) -> NDArray[np.float32]:
+    light = (image.astype(np.float32) / 255) ** 2.2
     return 100 * light[..., :2] / (light.sum(axis=2, keepdims=True) + 0.02)
 
 

@@ -28,8 +28,8 @@ class Named(NamedTuple):
 
 def named(source: Source) -> Named:
     """Open an image and name it. Raises as :func:`ipseg.core.images.open_image` does."""
-    picture = images.open_image(source)
-    return Named(picture, images.fingerprint(picture))
+    image = images.open_image(source)
+    return Named(image, images.fingerprint(image))
 
 
 class Encodings:
@@ -57,31 +57,31 @@ class Encodings:
         """All that the cached values depend on beside the images."""
         return self.extractor, self.detector, self.segmenter, self.consensus
 
-    def features(self, picture: Named) -> tuple[FeatureMap, ...]:
+    def features(self, image: Named) -> tuple[FeatureMap, ...]:
         """F of section 3.3.1: dense features, every layer of them."""
-        return self.keep("features", picture, lambda: self.extractor(picture.pixels))
+        return self.compute_once("features", image, lambda: self.extractor(image.pixels))
 
-    def encoding(self, picture: Named) -> Any:
+    def encoding(self, image: Named) -> Any:
         """Enc_I(I) of Eq. 1: the segmenter's own."""
-        return self.keep("encoding", picture, lambda: self.segmenter.encode(picture.pixels))
+        return self.compute_once("encoding", image, lambda: self.segmenter.encode(image.pixels))
 
-    def saliency(self, picture: Named) -> NDArray[np.float32]:
+    def saliency(self, image: Named) -> NDArray[np.float32]:
         """The saliency method's map, (H, W) in [0, 1]; not cached. Features are computed only if it asks for them."""
-        return self.detector(picture.pixels, lambda: self.features(picture))
+        return self.detector(image.pixels, lambda: self.features(image))
 
-    def foreground(self, picture: Named) -> NDArray[np.float32]:
+    def foreground(self, image: Named) -> NDArray[np.float32]:
         """MS of Eq. 5: the foreground probability, (H, W) in [0, 1]."""
         compute = self._consensus if self.consensus else self.saliency
-        return self.keep("foreground", picture, lambda: compute(picture))
+        return self.compute_once("foreground", image, lambda: compute(image))
 
-    def has(self, part: str, picture: Named) -> bool:
+    def has(self, part: str, image: Named) -> bool:
         """Whether that part of an image's encodings is cached."""
-        return self.cache.has((part, picture.name))
+        return self.cache.has((part, image.name))
 
-    def keep(self, part: str, picture: Named, compute: Callable[[], Any]) -> Any:
+    def compute_once(self, part: str, image: Named, compute: Callable[[], Any]) -> Any:
         """What is cached of an image under ``part``, which names all that it depends on beside the image."""
-        return self.cache.get((part, picture.name), compute)
+        return self.cache.get((part, image.name), compute)
 
-    def _consensus(self, picture: Named) -> NDArray[np.float32]:
-        agreed = refinement.consensus(self.segmenter, self.encoding(picture), log_odds(self.saliency(picture)))
-        return geometry.to_image(agreed, geometry.squash_frame(picture.pixels.shape[:2], agreed.shape))
+    def _consensus(self, image: Named) -> NDArray[np.float32]:
+        agreed = refinement.consensus(self.segmenter, self.encoding(image), log_odds(self.saliency(image)))
+        return geometry.to_image(agreed, geometry.squash_frame(image.pixels.shape[:2], agreed.shape))

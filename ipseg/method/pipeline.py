@@ -71,7 +71,7 @@ class IPSeg:
 
     def prompt(
         self,
-        pictures: Source | Sequence[Source],
+        prompt_images: Source | Sequence[Source],
         masks: Any = None,
         *,
         mask_value: int | None = None,
@@ -79,9 +79,9 @@ class IPSeg:
     ) -> Prompt:
         """Make a prompt of one image of the object, or of several; each may carry a mask of its own.
 
-        ``pictures``: anything that :func:`ipseg.core.images.open_image` opens, or a list of such. ``masks``:
-        what :func:`ipseg.core.masks.read_mask` opens, one for one image, or a list as long as ``pictures`` with None
-        where the saliency method decides. ``mask_value`` chooses one of several values of the masks. Raises
+        ``prompt_images``: anything that :func:`ipseg.core.images.open_image` opens, or a list of such. ``masks``:
+        what :func:`ipseg.core.masks.read_mask` opens, one for one image, or a list of that length with None where
+        the saliency method decides. ``mask_value`` chooses one of several values of the masks. Raises
         :class:`~ipseg.core.types.ImageError` and :class:`~ipseg.core.types.MaskError`. ``progress`` is called before
         each image is opened, and before its saliency map and its features are computed; what it raises ends the work.
         """
@@ -90,11 +90,11 @@ class IPSeg:
             if progress:
                 progress(0.0, "prompt")
 
-        pairs = with_masks(pictures, masks, mask_value=mask_value, report=report)
+        pairs = with_masks(prompt_images, masks, mask_value=mask_value, report=report)
         views = []
-        for picture, mask in pairs:
+        for image, mask in pairs:
             report()
-            views.append(self._view(picture, mask))
+            views.append(self._view(image, mask))
         prompt = self.prompt_of(views, progress=progress)
         assumed = tuple(notice for _, mask in pairs if mask for notice in mask.notices)
         return replace(prompt, notices=(*assumed, *prompt.notices))
@@ -138,12 +138,12 @@ class IPSeg:
         k, clusters = config.k if k is None else k, config.clusters if clusters is None else clusters
         points.check(k, clusters)
         limits = config.thresholds(threshold, reject_threshold)
-        picture = named(image)
-        points.check_inside(clicks, picture.pixels.shape[:2])
-        with step("features", 0.05, seen.has("features", picture)):  # F_I, section 3.3
-            searched = InputFeatures(seen.features(picture), partial(self._foreground, picture, step))
-        with step("encoding", 0.2, seen.has("encoding", picture)):  # Enc_I(I), Eq. 1
-            encoding = seen.encoding(picture)
+        input_image = named(image)
+        points.check_inside(clicks, input_image.pixels.shape[:2])
+        with step("features", 0.05, seen.has("features", input_image)):  # F_I, section 3.3
+            searched = InputFeatures(seen.features(input_image), partial(self._foreground, input_image, step))
+        with step("encoding", 0.2, seen.has("encoding", input_image)):  # Enc_I(I), Eq. 1
+            encoding = seen.encoding(input_image)
         compared = (prompt.model, searched, negative_prompt and negative_prompt.model)
         similarity = self.scorer.similarity(*compared)  # S = F_IP (x) F_I, Eq. 6
         choose = partial(points.choose, k=k, clusters=clusters, seed=config.seed)
@@ -157,7 +157,7 @@ class IPSeg:
         mask, measured = answer.masks[0], partial(self.scorer.presence, *compared)
         score, clicked = measured(mask), clicks is not None and len(clicks.positive) > 0
         status = presence.status(score, mask, *limits, clicked=clicked)
-        result = Result(picture.pixels, mask, status, score, *limits, chosen, similarity, step.seconds)
+        result = Result(input_image.pixels, mask, status, score, *limits, chosen, similarity, step.seconds)
         if not all_instances:
             return result
         with step("instances", 0.9):
@@ -165,13 +165,13 @@ class IPSeg:
 
     def choose_points(self, prompt: Prompt, image: Source) -> tuple[Points, Similarity]:
         """The points and the similarity alone, without the segmenter; (x, y) in pixels of the upright image."""
-        config, picture = self.config, named(image)
-        searched = InputFeatures(self.encodings.features(picture), partial(self.encodings.foreground, picture))
+        config, input_image = self.config, named(image)
+        searched = InputFeatures(self.encodings.features(input_image), partial(self.encodings.foreground, input_image))
         similarity = self.scorer.similarity(prompt.model, searched, None)
         return points.choose(similarity, k=config.k, clusters=config.clusters, seed=config.seed), similarity
 
     def apply(
-        self, pictures: Sequence[Named], step: Callable[..., Any], *arguments: Any, progress: Progress | None = None
+        self, images: Sequence[Named], step: Callable[..., Any], *arguments: Any, progress: Progress | None = None
     ) -> Any:
         """``step(engine, *arguments, progress)``: the networks are in this process, so it is called directly."""
         return step(self, *arguments, progress)
@@ -180,17 +180,17 @@ class IPSeg:
         """The method of that name from :mod:`ipseg.baselines`, on the parts of this engine."""
         return plugins.module("baselines", name).build(settings, self)
 
-    def view(self, picture: Named, saliency: NDArray[np.float32], given: bool = False) -> View:
+    def view(self, image: Named, saliency: NDArray[np.float32], given: bool = False) -> View:
         """An image of the object whose saliency map (H, W) in [0, 1], or given mask as 0 and 1, is known."""
-        frame = self.encodings.features(picture)[0].frame
-        return View(picture.pixels, saliency, given, prototype.prompt_cells(saliency, frame, self.config), frame)
+        frame = self.encodings.features(image)[0].frame
+        return View(image.pixels, saliency, given, prototype.prompt_cells(saliency, frame, self.config), frame)
 
     def _view(self, opened: ImageArray, mask: GivenMask | None) -> View:
-        picture = named(opened)
+        image = named(opened)
         if mask is None:
-            return self.view(picture, self.encodings.foreground(picture))
-        return self.view(picture, mask.mask.astype(np.float32), given=True)
+            return self.view(image, self.encodings.foreground(image))
+        return self.view(image, mask.mask.astype(np.float32), given=True)
 
-    def _foreground(self, picture: Named, step: Steps) -> NDArray[np.float32]:
-        with step("saliency", 0.5, self.encodings.has("foreground", picture)):
-            return self.encodings.foreground(picture)
+    def _foreground(self, image: Named, step: Steps) -> NDArray[np.float32]:
+        with step("saliency", 0.5, self.encodings.has("foreground", image)):
+            return self.encodings.foreground(image)

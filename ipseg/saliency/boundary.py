@@ -44,16 +44,16 @@ class BoundarySaliency:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
 
-    def __call__(self, picture: ImageArray, features: LazyFeatures | None = None) -> NDArray[np.float32]:
+    def __call__(self, image: ImageArray, features: LazyFeatures | None = None) -> NDArray[np.float32]:
         """(H, W, 3) uint8 RGB to (H, W) float32 in [0, 1], in image pixels; above 0.5 is the best guess of a mask."""
-        lab = to_lab(working_image(picture, self.settings.side))
+        lab = to_lab(working_image(image, self.settings.side))
         texture = texture_energy(lab)
         fine = superpixels(lab, self.settings.fine)
         odds = self._log_odds(lab, texture, fine)
         graph = cuts.build(fine, fine.mean(texture))
         probability = 0.5 * _best_mask(graph, odds) + 0.5 * cuts.sigmoid(2 * odds)
         low = probability[fine.labels].astype(np.float32)
-        return np.clip(cv2.resize(low, picture.shape[1::-1], interpolation=cv2.INTER_LINEAR), 0, 1)
+        return np.clip(cv2.resize(low, image.shape[1::-1], interpolation=cv2.INTER_LINEAR), 0, 1)
 
     def _log_odds(self, lab: NDArray, texture: NDArray, fine: Regions) -> NDArray[np.float64]:
         settings, coarse = self.settings, superpixels(lab, self.settings.coarse)

@@ -18,9 +18,9 @@ class Settings:
 class Everything:
     """Ones, as a :class:`ipseg.core.types.SaliencyMethod`."""
 
-    def __call__(self, picture: ImageArray, features: LazyFeatures | None = None) -> NDArray[np.float32]:
+    def __call__(self, image: ImageArray, features: LazyFeatures | None = None) -> NDArray[np.float32]:
         """(H, W) float32 of ones."""
-        return np.ones(picture.shape[:2], dtype=np.float32)
+        return np.ones(image.shape[:2], dtype=np.float32)
 
 
 def build(settings: Settings) -> Everything:

@@ -37,14 +37,14 @@ class TokenCut:
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or Settings()
 
-    def __call__(self, picture: ImageArray, features: LazyFeatures) -> NDArray[np.float32]:
+    def __call__(self, image: ImageArray, features: LazyFeatures) -> NDArray[np.float32]:
         """Saliency of an image (H, W, 3) uint8 from its features: (H, W) float32 in [0, 1].
 
         Raises ValueError when the features have no layer of the name in the settings.
         """
         layer = self._layer(features())
         shown = geometry.to_image(cut(layer, self.settings.tau), layer.frame)
-        return _guided(picture, shown, layer.frame.cell) if self.settings.refine else shown
+        return _guided(image, shown, layer.frame.cell) if self.settings.refine else shown
 
     def _layer(self, features: Sequence[FeatureMap]) -> FeatureMap:
         names = [layer.name for layer in features]
@@ -104,9 +104,9 @@ def second_eigenvector(alike: NDArray[np.bool_]) -> NDArray[np.float32]:
     return root * z[:, 0]
 
 
-def _guided(picture: ImageArray, shown: NDArray[np.float32], cell: tuple[float, float]) -> NDArray[np.float32]:
+def _guided(image: ImageArray, shown: NDArray[np.float32], cell: tuple[float, float]) -> NDArray[np.float32]:
     """He et al., "Guided Image Filtering": the map as a locally linear function of the image's brightness."""
-    guide = cv2.cvtColor(np.asarray(picture), cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
+    guide = cv2.cvtColor(np.asarray(image), cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
     window = tuple(2 * max(1, round(side)) + 1 for side in cell)
 
     def mean(values: NDArray) -> NDArray:

@@ -48,16 +48,16 @@ class TSDN:
     def __init__(self, network: nn.Module, *, size: int = 320, device: str | torch.device = "cpu") -> None:
         self.network, self.size, self.device = network.eval(), size, torch.device(device)
 
-    def __call__(self, picture: ImageArray, features: LazyFeatures | None = None) -> NDArray[np.float32]:
+    def __call__(self, image: ImageArray, features: LazyFeatures | None = None) -> NDArray[np.float32]:
         """Saliency of an image (H, W, 3) uint8: (H, W) float32 in [0, 1], the sigmoid brought back to its size."""
         with torch.inference_mode():
-            shown = torch.sigmoid(self.logits(picture))
-            back = functional.interpolate(shown, picture.shape[:2], mode="bilinear", align_corners=False)
+            shown = torch.sigmoid(self.logits(image))
+            back = functional.interpolate(shown, image.shape[:2], mode="bilinear", align_corners=False)
         return back[0, 0].cpu().numpy()
 
-    def logits(self, picture: ImageArray) -> Tensor:
+    def logits(self, image: ImageArray) -> Tensor:
         """What the network says before the sigmoid: (1, 1, size, size), on the network's device."""
-        square = Image.fromarray(picture).resize((self.size, self.size))  # Pillow's default filter, as in training
+        square = Image.fromarray(image).resize((self.size, self.size))  # Pillow's default filter, as in training
         values = (np.asarray(square, dtype=np.float32) / 255 - MEAN) / STD
         pixels = torch.from_numpy(values.astype(np.float32)).permute(2, 0, 1)[None]
         with torch.inference_mode():

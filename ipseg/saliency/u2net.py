@@ -58,40 +58,40 @@ class U2Net:
     def __init__(self, model: bytes, *, threads: int = 0) -> None:
         self.network = weights.OnnxNetwork(model, threads=threads)
 
-    def __call__(self, picture: ImageArray, features: LazyFeatures | None = None) -> NDArray[np.float32]:
+    def __call__(self, image: ImageArray, features: LazyFeatures | None = None) -> NDArray[np.float32]:
         """(H, W, 3) uint8 RGB to (H, W) float32 in [0, 1], in image pixels: :meth:`probability`, stretched to [0, 1].
 
         A map without any contrast stays as it is.
         """
-        low = self.square(picture)
-        return _enlarged(stretched(low), picture.shape[:2])
+        low = self.square(image)
+        return _enlarged(stretched(low), image.shape[:2])
 
-    def probability(self, picture: ImageArray) -> NDArray[np.float32]:
+    def probability(self, image: ImageArray) -> NDArray[np.float32]:
         """The network's own probability that a pixel is of a salient object: (H, W) float32 in [0, 1].
 
         The image may be a part of a larger one, ``image[top:bottom, left:right]``. Unlike the stretched map, it says
         where there is no salient object: then it is low everywhere.
         """
-        return _enlarged(self.square(picture), picture.shape[:2])
+        return _enlarged(self.square(image), image.shape[:2])
 
-    def in_box(self, picture: ImageArray, box: Box) -> NDArray[np.float32]:
+    def in_box(self, image: ImageArray, box: Box) -> NDArray[np.float32]:
         """:meth:`probability` of the part of an image inside ``box`` alone, 0 elsewhere: (H, W) float32.
 
         ``box`` is (left, top, right, bottom) in image pixels; it is widened to whole pixels and cut at the image.
         Raises ValueError when nothing is left.
         """
-        height, width = picture.shape[:2]
+        height, width = image.shape[:2]
         left, top = (max(0, int(np.floor(value))) for value in box[:2])
         right, bottom = (min(end, int(np.ceil(value))) for end, value in zip((width, height), box[2:], strict=True))
         if right <= left or bottom <= top:
             raise ValueError(f"expected a box that meets an image of {(height, width)}, got {box}")
         found = np.zeros((height, width), dtype=np.float32)
-        found[top:bottom, left:right] = self.probability(np.ascontiguousarray(picture[top:bottom, left:right]))
+        found[top:bottom, left:right] = self.probability(np.ascontiguousarray(image[top:bottom, left:right]))
         return found
 
-    def square(self, picture: ImageArray) -> NDArray[np.float32]:
+    def square(self, image: ImageArray) -> NDArray[np.float32]:
         """The first output for an image squashed to the network's square: (320, 320) float32 in [0, 1]."""
-        pixels = np.asarray(Image.fromarray(picture).resize((SIZE, SIZE), Image.Resampling.LANCZOS))
+        pixels = np.asarray(Image.fromarray(image).resize((SIZE, SIZE), Image.Resampling.LANCZOS))
         return self.network(normalised(pixels), self.network.outputs[0])[0][0, 0]
 
 

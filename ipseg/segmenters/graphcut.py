@@ -50,15 +50,15 @@ class GraphCut:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
 
-    def encode(self, picture: ImageArray) -> Encoding:
+    def encode(self, image: ImageArray) -> Encoding:
         """Superpixels with their neighbours and kernel, proposals, and a guide for the outline."""
-        lab = to_lab(working_image(picture, self.settings.side))
+        lab = to_lab(working_image(image, self.settings.side))
         regions = superpixels(lab, self.settings.regions)
         graph = cuts.build(regions, regions.mean(texture_energy(lab)))
-        small = working_image(picture, self.settings.proposal_side)
-        side = min(max(picture.shape[:2]), self.settings.outline_side)
-        guide = cv2.cvtColor(working_image(picture, side), cv2.COLOR_RGB2GRAY)
-        return Encoding(picture.shape[:2], graph, small, propose(small), guide)
+        small = working_image(image, self.settings.proposal_side)
+        side = min(max(image.shape[:2]), self.settings.outline_side)
+        guide = cv2.cvtColor(working_image(image, side), cv2.COLOR_RGB2GRAY)
+        return Encoding(image.shape[:2], graph, small, propose(small), guide)
 
     def predict(
         self,

@@ -86,11 +86,11 @@ class SegmentAnything:
         self.sam, self.squash, self.device = sam.eval(), squash, torch.device(device)
 
     @torch.inference_mode()
-    def encode(self, picture: ImageArray) -> Encoding:
+    def encode(self, image: ImageArray) -> Encoding:
         """Scale the image to the model's square and run the image encoder. The slow part, once per image."""
-        size = picture.shape[:2]
+        size = image.shape[:2]
         inner = self._input_size(size)
-        pixels = torch.from_numpy(self._squared(picture, inner)).permute(2, 0, 1).to(self.device, torch.float32)
+        pixels = torch.from_numpy(self._squared(image, inner)).permute(2, 0, 1).to(self.device, torch.float32)
         square = self.sam.preprocess(pixels)[None]
         weight = next(self.sam.image_encoder.parameters())
         return Encoding(self.sam.image_encoder(square.to(weight.dtype)).float(), size, inner)
@@ -151,11 +151,11 @@ class SegmentAnything:
         scale = side / max(size)
         return int(size[0] * scale + 0.5), int(size[1] * scale + 0.5)
 
-    def _squared(self, picture: ImageArray, size: tuple[int, int]) -> NDArray[np.uint8]:
+    def _squared(self, image: ImageArray, size: tuple[int, int]) -> NDArray[np.uint8]:
         """Bilinear: squashed by OpenCV without antialiasing, as released; else by Pillow with it, as SAM learnt."""
         if self.squash:
-            return np.asarray(cv2.resize(picture, size[::-1], interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
-        return np.array(Image.fromarray(picture).resize(size[::-1], Image.Resampling.BILINEAR))
+            return np.asarray(cv2.resize(image, size[::-1], interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
+        return np.array(Image.fromarray(image).resize(size[::-1], Image.Resampling.BILINEAR))
 
     def _scaled(self, xy: NDArray, encoding: Encoding) -> Tensor:
         (height, width), (inner_height, inner_width) = encoding.original_size, encoding.input_size

@@ -113,15 +113,15 @@ class SegmentAnything2:
         self.processor, self.device = processor, torch.device(device)
 
     @torch.inference_mode()
-    def encode(self, picture: ImageArray) -> Encoding:
+    def encode(self, image: ImageArray) -> Encoding:
         """Run the vision encoder on the squashed image. The slow part, once per image."""
-        pixels = self.processor(images=np.array(picture), return_tensors="pt")["pixel_values"]
+        pixels = self.processor(images=np.array(image), return_tensors="pt")["pixel_values"]
         weight = next(self.model.vision_encoder.parameters())
         seen = self.model.vision_encoder(pixels.to(self.device, weight.dtype)).fpn_hidden_states
         fine, middle, coarse = (level.float() for level in seen)
         decoder, nothing_before = self.model.mask_decoder, self.model.no_memory_embedding.reshape(1, -1, 1, 1)
         embeddings = (decoder.conv_s0(fine), decoder.conv_s1(middle), coarse + nothing_before)
-        return Encoding(embeddings, picture.shape[:2])
+        return Encoding(embeddings, image.shape[:2])
 
     @torch.inference_mode()
     def predict(

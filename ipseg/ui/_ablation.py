@@ -28,7 +28,7 @@ NAMES = {  # feature layers and scorings
     "without sd": "Without SD",
     "sd": "SD alone",
     "cosine": "Cosine alone",
-    "grounds": "Against the backgrounds",
+    "backgrounds": "Against the backgrounds",
     "prior": "With saliency too",
 }
 METHODS = {

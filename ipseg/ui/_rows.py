@@ -189,7 +189,7 @@ def _entry_record(entry: Entry) -> dict[str, Any]:
 def _swatches(found: Comparison) -> dict[str, str]:
     """The colour of each method in the image of the differences, as a small square."""
     square = '<span class="swatch" style="background: rgb{}"></span>'
-    colours = (viz.CONTESTANTS[place % len(viz.CONTESTANTS)] for place in range(len(found.entries)))
+    colours = (viz.METHOD_COLOURS[place % len(viz.METHOD_COLOURS)] for place in range(len(found.entries)))
     return {entry.method: square.format(colour) for entry, colour in zip(found.answered, colours, strict=False)}
 
 

@@ -36,10 +36,10 @@ def offline():
 
 
 def test_two_pictures_in_a_mask_out(engine):
-    rival = plugins.method("persam", engine)
-    prompt = rival.prompt(PROMPT, THING)
-    first, again = rival.segment(prompt, INPUT), rival.segment(prompt, INPUT)
-    assert (rival.label, prompt.source) == ("PerSAM", "given")
+    baseline = plugins.method("persam", engine)
+    prompt = baseline.prompt(PROMPT, THING)
+    first, again = baseline.segment(prompt, INPUT), baseline.segment(prompt, INPUT)
+    assert (baseline.label, prompt.source) == ("PerSAM", "given")
     assert first.mask.shape == INPUT.shape[:2]
     assert first.mask.dtype == bool
     assert len(first.points.positive) == len(first.points.negative) == 1
@@ -48,19 +48,19 @@ def test_two_pictures_in_a_mask_out(engine):
 
 
 def test_it_shares_the_encoding_of_a_picture(engine, monkeypatch):
-    rival = plugins.method("persam", engine)
-    prompt = rival.prompt(PROMPT, THING)
-    rival.segment(prompt, INPUT)
+    baseline = plugins.method("persam", engine)
+    prompt = baseline.prompt(PROMPT, THING)
+    baseline.segment(prompt, INPUT)
     monkeypatch.setattr(engine.encodings.segmenter, "encode", None)
-    assert rival.segment(prompt, INPUT).mask.shape == INPUT.shape[:2]
+    assert baseline.segment(prompt, INPUT).mask.shape == INPUT.shape[:2]
 
 
 def test_it_leaves_no_trace_in_sam(engine):
     sam = engine.encodings.segmenter.sam
     before = {name: id(module) for name, module in sam.named_modules()}
     parameters = {name: value.data_ptr() for name, value in sam.state_dict().items()}
-    rival = plugins.method("persam", engine)
-    rival.segment(rival.prompt(PROMPT, THING), INPUT)
+    baseline = plugins.method("persam", engine)
+    baseline.segment(baseline.prompt(PROMPT, THING), INPUT)
     assert {name: id(module) for name, module in sam.named_modules()} == before
     assert {name: value.data_ptr() for name, value in sam.state_dict().items()} == parameters
 
@@ -96,9 +96,9 @@ def test_both_guides_matter(engine):
 
 
 def test_others_use_the_same_sam_at_the_same_moment(engine):
-    rival, segmenter = plugins.method("persam", engine), engine.encodings.segmenter
-    prompt = rival.prompt(PROMPT, THING)
-    expected = rival.segment(prompt, INPUT)
+    baseline, segmenter = plugins.method("persam", engine), engine.encodings.segmenter
+    prompt = baseline.prompt(PROMPT, THING)
+    expected = baseline.segment(prompt, INPUT)
     encoding = engine.encodings.segmenter.encode(INPUT)
     plain = segmenter.predict(encoding, expected.points, several=True).logits
     wrong = []
@@ -107,7 +107,7 @@ def test_others_use_the_same_sam_at_the_same_moment(engine):
         for _ in range(5):
             if not np.array_equal(segmenter.predict(encoding, expected.points, several=True).logits, plain):
                 wrong.append("SAM")
-            if not np.array_equal(rival.segment(prompt, INPUT).mask, expected.mask):
+            if not np.array_equal(baseline.segment(prompt, INPUT).mask, expected.mask):
                 wrong.append("PerSAM")
 
     threads = [threading.Thread(target=check) for _ in range(3)]
@@ -121,8 +121,8 @@ def test_others_use_the_same_sam_at_the_same_moment(engine):
 def test_the_mask_of_a_hair_still_has_a_cell(engine):
     thin = np.zeros(PROMPT.shape[:2], bool)
     thin[40, 50] = True
-    rival = plugins.method("persam", engine)
-    assert np.isfinite(rival.prompt(PROMPT, thin).learnt.numpy()).all()
+    baseline = plugins.method("persam", engine)
+    assert np.isfinite(baseline.prompt(PROMPT, thin).learnt.numpy()).all()
 
 
 def test_an_empty_mask_on_the_way_breaks_nothing(engine, monkeypatch):
@@ -137,8 +137,8 @@ def test_an_empty_mask_on_the_way_breaks_nothing(engine, monkeypatch):
         return Candidates(np.zeros_like(answer.masks), answer.scores, answer.logits)
 
     monkeypatch.setattr(type(segmenter), "predict", nothing)
-    rival = plugins.method("persam", engine)
-    result = rival.segment(rival.prompt(PROMPT, THING), INPUT)
+    baseline = plugins.method("persam", engine)
+    result = baseline.segment(baseline.prompt(PROMPT, THING), INPUT)
     assert result.status == "not_detected"
     assert not result.mask.any()
     assert asked[-1]["box"] is None
@@ -153,30 +153,30 @@ def test_a_squashed_engine_is_asked_unsquashed(engine):
     squashed = IPSeg(None, Everything(), SegmentAnything(engine.encodings.segmenter.sam, squash=True), Cosine())
     results = []
     for each in (engine, squashed):
-        rival = plugins.method("persam", each)
-        results.append(rival.segment(rival.prompt(PROMPT, THING), INPUT))
+        baseline = plugins.method("persam", each)
+        results.append(baseline.segment(baseline.prompt(PROMPT, THING), INPUT))
     np.testing.assert_array_equal(results[0].mask, results[1].mask)
 
 
 def test_on_the_offline_engine_it_says_what_it_is(offline):
-    rival = plugins.method("persam", offline)
-    prompt = rival.prompt(PROMPT)
-    result = rival.segment(prompt, INPUT)
+    baseline = plugins.method("persam", offline)
+    prompt = baseline.prompt(PROMPT)
+    result = baseline.segment(prompt, INPUT)
     assert prompt.source == "saliency"
-    assert rival.label == "PerSAM (on the engine's parts)"
-    assert "without SAM and its guides" in rival.about
+    assert baseline.label == "PerSAM (on the engine's parts)"
+    assert "without SAM and its guides" in baseline.about
     assert len(result.points.positive) == len(result.points.negative) == 1
     assert result.mask.shape == INPUT.shape[:2]
 
 
 def test_what_cannot_be_a_prompt_is_one_sentence(offline):
-    rival = plugins.method("persam", offline)
+    baseline = plugins.method("persam", offline)
     with pytest.raises(ImageError, match="PerSAM takes one prompt image, and 2 were given; give one"):
-        rival.prompt([PROMPT, INPUT])
+        baseline.prompt([PROMPT, INPUT])
     with pytest.raises(MaskError, match="empty"):
-        rival.prompt(PROMPT, np.zeros(PROMPT.shape[:2], bool))
+        baseline.prompt(PROMPT, np.zeros(PROMPT.shape[:2], bool))
     with pytest.raises(MaskError, match="same size"):
-        rival.prompt(PROMPT, np.ones((5, 5), bool))
+        baseline.prompt(PROMPT, np.ones((5, 5), bool))
 
 
 def test_a_flat_prompt_is_used_whole_and_says_so(offline):

@@ -30,8 +30,8 @@ def engine():
 
 def test_two_pictures_in_a_mask_out_with_progress(engine):
     told = []
-    rival = plugins.method("persam_f", engine, epochs=60)
-    prompt = rival.prompt(PROMPT, THING, progress=lambda share, step: told.append((share, step)))
+    baseline = plugins.method("persam_f", engine, epochs=60)
+    prompt = baseline.prompt(PROMPT, THING, progress=lambda share, step: told.append((share, step)))
     shares = [share for share, step in told if step == "weights"]
     assert len(shares) >= 50
     assert shares == sorted(shares)
@@ -39,10 +39,10 @@ def test_two_pictures_in_a_mask_out_with_progress(engine):
     assert prompt.learnt.weights.sum() == pytest.approx(1)
     assert len(prompt.learnt.losses) == 60
     assert prompt.learnt.losses[-1] <= prompt.learnt.losses[0]
-    result = rival.segment(prompt, INPUT)
+    result = baseline.segment(prompt, INPUT)
     assert result.mask.shape == INPUT.shape[:2]
     assert (len(result.points.positive), len(result.points.negative)) == (1, 0)
-    again = rival.segment(rival.prompt(PROMPT, THING), INPUT)
+    again = baseline.segment(baseline.prompt(PROMPT, THING), INPUT)
     np.testing.assert_array_equal(result.mask, again.mask)
 
 

@@ -91,7 +91,7 @@ def test_every_section_is_there(seen, pair):
     assert [one.name for one in result.colours] == ["texture"]
     assert result.colours[0].prompt.shape == pair.prompt.shape
     assert result.colours[0].image.shape == pair.image.shape
-    assert list(result.similarities) == ["cosine", "grounds", "prior"]
+    assert list(result.similarities) == ["cosine", "backgrounds", "prior"]
     assert all(one.mask.shape == one.map.shape == size for one in result.similarities.values())
     assert list(result.saliencies) == [OWN, *plugins.names("saliency"), TRUE]
     assert result.detector == "boundary"

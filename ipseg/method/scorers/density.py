@@ -76,7 +76,7 @@ class Density:
     def variants(self, layers: Sequence[str]) -> Mapping[str, Scorer]:
         """Eq. 6 alone, then with the backgrounds, then with the prior: itself."""
         cosine: Scorer = plugins.build("scorers", "cosine", weights={layers[0]: 1.0}, negative=self.settings.negative)
-        return {"cosine": cosine, "grounds": Density(replace(self.settings, prior=0.0)), "prior": self}
+        return {"cosine": cosine, "backgrounds": Density(replace(self.settings, prior=0.0)), "prior": self}
 
 
 def log_odds(

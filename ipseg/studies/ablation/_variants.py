@@ -87,7 +87,7 @@ def hidden(engine: IPSeg, pair: Pair, name: str, progress: Progress | None = Non
     if name == TRUE and pair.prompt_mask is not None:
         shown = pair.prompt_mask.astype(np.float32)
     else:
-        shown = engine.encodings.keep(f"saliency {name}", seen, lambda: _saliency_map(engine, name, seen))
+        shown = engine.encodings.compute_once(f"saliency {name}", seen, lambda: _saliency_map(engine, name, seen))
     prompt = engine.prompt_of([engine.view(seen, shown)])
     return packed({name: summarise(engine.segment(prompt, pair.image), shown)})
 

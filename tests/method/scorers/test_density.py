@@ -93,8 +93,8 @@ def test_presence_compares_the_cells():
 
 def test_variants_take_its_terms_away():
     found = plugins.build("scorers", "density").variants(["texture"])
-    assert list(found) == ["cosine", "grounds", "prior"]
+    assert list(found) == ["cosine", "backgrounds", "prior"]
     assert found["prior"] == Density()
-    assert found["grounds"].settings.prior == 0
+    assert found["backgrounds"].settings.prior == 0
     assert found["cosine"].layer_weights(["texture"]) == {"texture": 1.0}
     assert not found["cosine"].log_odds

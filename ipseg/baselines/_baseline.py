@@ -1,4 +1,4 @@
-"""What all rivals share: how a prompt gets its mask, how an image is named and timed, what comes back."""
+"""What all baselines share: how a prompt gets its mask, how an image is named and timed, what comes back."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from ipseg.method.prototype import NOTHING_STANDS_OUT
 from ipseg.method.steps import Steps
 
 ON_PARTS = "on the engine's parts"
-"""The variant of a rival that has its models replaced by what the engine has."""
+"""The variant of a baseline that has its models replaced by what the engine has."""
 
 
 @dataclass(frozen=True)
 class Reference:
-    """The prompt as a rival wants it: one image with a mask."""
+    """The prompt as a baseline wants it: one image with a mask."""
 
     image: Named
     mask: Mask  # (H, W) bool in the image's pixels, never empty
@@ -48,7 +48,7 @@ class Answer:
     score: float = 1.0  # the method's own opinion, in [0, 1]; it decides nothing
 
 
-class Rival:
+class Baseline:
     """A method beside IPSeg. A subclass says what it learns from a reference and how it answers for an image.
 
     It keeps nothing between two calls but what the perception keeps, so threads may share it.
@@ -70,13 +70,13 @@ class Rival:
         """What the method makes of a reference, whatever image comes later."""
         return None
 
-    def answer(self, reference: Reference, picture: Named, step: Steps) -> Answer:
+    def answer(self, reference: Reference, image: Named, step: Steps) -> Answer:
         """The method's answer for one image."""
         raise NotImplementedError
 
     def prompt(
         self,
-        pictures: Source | Sequence[Source],
+        prompt_images: Source | Sequence[Source],
         masks: Any = None,
         *,
         mask_value: int | None = None,
@@ -88,16 +88,16 @@ class Rival:
         :class:`~ipseg.core.types.ImageError` when there are more, :class:`~ipseg.core.types.MaskError` when the mask
         is empty or does not fit.
         """
-        ((picture, mask),) = with_masks(_single(self.title, pictures), masks, mask_value=mask_value)
-        reference = self._reference(named(picture), mask)
+        ((image, mask),) = with_masks(_single(self.title, prompt_images), masks, mask_value=mask_value)
+        reference = self._reference(named(image), mask)
         return replace(reference, learnt=self.learn(reference, Steps(progress)))
 
     def segment(self, prompt: Reference, image: Source, *, progress: Progress | None = None) -> Result:
         """Cut what ``prompt`` shows out of ``image``; a mask that is not empty counts as detected."""
-        step, picture = Steps(progress), named(image)
-        answer = self.answer(prompt, picture, step)
+        step, input_image = Steps(progress), named(image)
+        answer = self.answer(prompt, input_image, step)
         return Result(
-            picture.pixels,
+            input_image.pixels,
             answer.mask,
             presence.status(answer.score, answer.mask, 0.0, 0.0),
             answer.score,
@@ -108,14 +108,14 @@ class Rival:
             step.seconds,
         )
 
-    def _reference(self, picture: Named, mask: GivenMask | None) -> Reference:
-        size = picture.pixels.shape[:2]
+    def _reference(self, image: Named, mask: GivenMask | None) -> Reference:
+        size = image.pixels.shape[:2]
         if mask is not None:
-            return Reference(picture, mask.mask, given=True, notices=mask.notices)
-        shown: NDArray[np.bool_] = self.encodings.foreground(picture) > 0.5
+            return Reference(image, mask.mask, given=True, notices=mask.notices)
+        shown: NDArray[np.bool_] = self.encodings.foreground(image) > 0.5
         if shown.any():
-            return Reference(picture, shown, given=False)
-        return Reference(picture, np.ones(size, dtype=bool), given=False, notices=(NOTHING_STANDS_OUT,))
+            return Reference(image, shown, given=False)
+        return Reference(image, np.ones(size, dtype=bool), given=False, notices=(NOTHING_STANDS_OUT,))
 
 
 def _single(title: str, given: Any) -> Any:
