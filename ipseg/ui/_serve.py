@@ -24,6 +24,7 @@ from ipseg.ui._busy import Busy
 from ipseg.ui._gate import Gate, hosts_of, is_loopback
 from ipseg.ui._limits import ONE, Limits
 from ipseg.ui._pool import EnginePool
+from ipseg.ui._requests import Requests
 from ipseg.ui._sessions import MOST as MOST_SESSIONS
 from ipseg.ui._sessions import Sessions
 from ipseg.ui._theme import CSS, theme
@@ -202,6 +203,7 @@ def launch_arguments(demo: gr.Blocks, chosen: argparse.Namespace, given: Mapping
         (Gate, (), {"hosts": hosts, "login": bool(named["auth"])}),
         (Sessions, (), {"page": demo}),
         (Busy, (), {"most": chosen.max_queue}),
+        (Requests, (), {"page": demo}),
         *app.get("middleware", []),
     ]
     return {**named, **LIMITS, "app_kwargs": app}

@@ -17,8 +17,11 @@ from urllib.parse import unquote
 import gradio as gr
 from gradio.utils import get_upload_folder
 
+from ipseg.core import resources
+
 # The same for a path that does not exist, a folder, a device, a file of the server and a URL: it discloses nothing.
 MESSAGE = "A file was not uploaded to this page or is gone; give it as an upload, not as a path or URL."
+WRONG_TYPE = "A value is not of the type that its input takes; give values as /gradio_api/info lists them."
 META = {"_type": "gradio.FileData"}
 FILE_ROUTE = "/gradio_api/file="
 MAX_DEPTH = 16  # of lists and dictionaries in a value; the deepest that a component takes is 4
@@ -39,7 +42,14 @@ def guard(page: gr.Blocks) -> None:
         values = [checked(value) for value in inputs]
         if state is not None:
             _restore(block_fn.inputs, state)
-        return await inner(block_fn, values, state, *more, **named)
+        try:
+            return await inner(block_fn, values, state, *more, **named)
+        except gr.Error:
+            raise
+        except Exception as error:
+            if resources.message(error):
+                raise
+            raise gr.Error(WRONG_TYPE, title="Please check", print_exception=False) from error
 
     page.preprocess_data = preprocess_data
 
