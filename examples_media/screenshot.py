@@ -1,6 +1,6 @@
-"""Take the README's images of the page: python examples_media/screenshot.py [FOLDER] (needs ipseg[dev] and Chromium).
+"""Take the screenshots of the README: python examples_media/screenshot.py [FOLDER] (needs ipseg[dev] and Chromium).
 
-Starts the demo on a free port, uses each tab, and saves screenshots at 1280 pixels.
+Starts the demo on a free port, uses each tab as a visitor would, and saves screenshots 1280 pixels wide.
 """
 
 import io
@@ -23,7 +23,7 @@ MASKS = ROOT / "examples_media" / "Annotations"
 
 
 def segment(page: Page) -> None:
-    """An example, one click away."""
+    """An example."""
     page.get_by_text("The robot behind the car").first.click()
     page.wait_for_selector("#verdict :is(.detected, .uncertain, .not-detected)", timeout=60_000)
 
@@ -45,7 +45,7 @@ def compare(page: Page) -> None:
 
 
 def all_instances(page: Page) -> None:
-    """All instances."""
+    """All instances of an object."""
     page.get_by_text("All three ducks").first.click()
     page.wait_for_selector("#numbered img", timeout=60_000)
 
@@ -136,7 +136,7 @@ def _shoot(url: str, act) -> bytes:
         page.goto(url)
         page.wait_for_selector("#run")
         act(page)
-        page.wait_for_timeout(2500)  # images arrive after the words
+        page.wait_for_timeout(2500)  # images arrive after the text
         shot = page.screenshot(full_page=True)
         browser.close()
     return shot

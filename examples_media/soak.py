@@ -98,7 +98,7 @@ def resident(pid: int) -> float:
 
 
 def soak(jobs: int, seed: int) -> tuple[list[tuple[int, float]], float]:
-    """Ask. Returns (jobs done, MB) over time, and the seconds that it took."""
+    """Run the jobs. Returns (jobs done, MB) over time, and the seconds that it took."""
     curve: list[tuple[int, float]] = []
     done, over = [], threading.Event()
     with tempfile.TemporaryDirectory() as name, serve(Path(name)) as (url, pid):

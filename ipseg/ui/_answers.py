@@ -20,17 +20,17 @@ from ipseg.core.types import ImageArray, Prompt
 from ipseg.ui._pool import STEPS, as_file, as_jpeg, shown
 from ipseg.ui._questions import Clicks, SavedResult, as_points
 
-WAITING = '<div class="waiting">Give an image of the object and an image to search, or press an example.</div>'
+WAITING = '<div class="waiting">Give an image of the object and an image to search, or choose an example.</div>'
 
 
 def verdict(
-    prompt: Prompt, result: Result, engine: str, seconds: float, seen: Sequence[SavedResult] = (), which: int = 0
+    prompt: Prompt, result: Result, engine: str, seconds: float, saved: Sequence[SavedResult] = (), which: int = 0
 ) -> str:
-    """The status in words and on a scale, and which engine answered, as HTML. ``seen``: the answers for all images."""
+    """The status in words and on a scale, and the engine, as HTML. ``saved``: the results for all images."""
     took = f"{seconds:.1f} s, engine {html.escape(engine)}"
-    notices = [*prompt.notices, *(one.error for one in seen if one.error)]
+    notices = [*prompt.notices, *(one.error for one in saved if one.error)]
     rest = "".join(f'<br><span class="aside">{html.escape(notice)}</span>' for notice in notices)
-    lead = _of_several(seen, which)
+    lead = _of_several(saved, which)
     kind = result.status.value.replace("_", "-")
     return (
         f'<div class="{kind}" role="status">{lead}<b>{result.status.words.capitalize()}.</b> {_meaning(result)} '
@@ -39,7 +39,7 @@ def verdict(
 
 
 def _meaning(result: Result) -> str:
-    """What the status says of the mask, in a message or two."""
+    """What the status means for the mask, as text."""
     if not result.mask.any():
         return "The mask is empty."
     if result.status is Status.NOT_DETECTED:
@@ -68,10 +68,10 @@ def _scale(result: Result) -> str:
     return f'<div class="scale" aria-hidden="true" style="--low: {low}; --high: {high}; --at: {at}"><i></i></div>'
 
 
-def _of_several(seen: Sequence[SavedResult], which: int) -> str:
-    if len(seen) < 2:
+def _of_several(saved: Sequence[SavedResult], which: int) -> str:
+    if len(saved) < 2:
         return ""
-    return f"{counted(one.status for one in seen if not one.error)} Shown, {html.escape(seen[which].name)}: "
+    return f"{counted(one.status for one in saved if not one.error)} Shown, {html.escape(saved[which].name)}: "
 
 
 def counted(statuses: Iterable[Status]) -> str:
@@ -88,14 +88,14 @@ def before_and_after(result: Result) -> tuple[ImageArray, ImageArray]:
 
 
 def marked(result: Result, clicks: Clicks = ()) -> ImageArray:
-    """The result with the points of the method and, larger, the visitor's own."""
+    """The result with the points of the method and, larger, the clicks."""
     own = as_points(clicks)
     overlay = result.overlay()
     return shown(overlay if own is None else viz.draw_points(overlay, own, size=1.5))
 
 
 def prompt_views(prompt: Prompt) -> list[tuple[ImageArray, str]]:
-    """Each prompt image with what counted as the object left bright."""
+    """Each prompt image, bright where it was taken as the object."""
     source = {True: "your mask", False: "saliency"}
     return [(shown(viz.spotlight(view.image, view.saliency)), source[view.given]) for view in prompt.views]
 
@@ -107,16 +107,16 @@ def downloads(result: Result, stem: str, mask_file: gr.DownloadButton, cut_file:
     return gr.DownloadButton(value=mask, interactive=True), gr.DownloadButton(value=cut, interactive=True)
 
 
-def numbered(result: Result, asked: bool) -> Any:
-    """Every instance with its number, where the question was for all."""
-    if not asked:
+def numbered(result: Result, all_instances: bool) -> Any:
+    """Every instance with its number, if all instances were requested."""
+    if not all_instances:
         return gr.Image(visible=False)
     count = len(result.instances)
-    return gr.Image(value=shown(result.overlay_instances()), label=f"All of them: {count or 'none'}", visible=True)
+    return gr.Image(value=shown(result.overlay_instances()), label=f"Instances: {count or 'none'}", visible=True)
 
 
 def save(name: str, result: Result, clicks: Clicks, all_instances: bool, gallery: gr.Gallery) -> SavedResult:
-    """What a session holds of an answer: an overlay to look at, and the files of the ZIP."""
+    """What a session saves of a result: an overlay and the mask files of the ZIP."""
     masks = {f"{name}.png": result.answer_mask.astype(np.uint8) * 255}
     if all_instances:
         masks |= {
@@ -125,18 +125,18 @@ def save(name: str, result: Result, clicks: Clicks, all_instances: bool, gallery
         }
     files = tuple((place, as_file(gallery, pixels, place)) for place, pixels in masks.items())
     drawn = result.overlay_instances() if all_instances and result.instances else result.overlay(points=False)
-    said = f"{result.status.words}, score {result.score:.2f}"
+    status = f"{result.status.words}, score {result.score:.2f}"
     overlay = as_jpeg(gallery, drawn, f"{name}.jpg")
-    return SavedResult(name, result.image.shape[:2], f"{name}: {said}", overlay, files, result.status, clicks=clicks)
+    return SavedResult(name, result.image.shape[:2], f"{name}: {status}", overlay, files, result.status, clicks=clicks)
 
 
 def together(
-    seen: Sequence[SavedResult], which: int, all_instances: bool, archive: gr.DownloadButton
+    saved: Sequence[SavedResult], which: int, all_instances: bool, archive: gr.DownloadButton
 ) -> tuple[Any, Any]:
-    """All answers in a gallery, and their masks in a ZIP, where there is more than one mask."""
-    good = [one for one in seen if not one.error]
-    several = len(seen) > 1
-    place = sum(not one.error for one in seen[:which])
+    """All results in a gallery, and their masks in a ZIP, where there is more than one mask."""
+    good = [one for one in saved if not one.error]
+    several = len(saved) > 1
+    place = sum(not one.error for one in saved[:which])
     gallery = gr.Gallery(
         value=[(one.overlay, one.caption) for one in good], selected_index=place if several else None, visible=several
     )
@@ -145,15 +145,15 @@ def together(
     return gallery, gr.DownloadButton(value=packed(good, archive), interactive=True, visible=True)
 
 
-def packed(seen: Sequence[SavedResult], component: gr.components.Component) -> str:
+def packed(saved: Sequence[SavedResult], component: gr.components.Component) -> str:
     """The masks of all images in one ZIP."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        for name, file in (pair for one in seen for pair in one.files):
+        for name, file in (pair for one in saved for pair in one.files):
             archive.writestr(name, Path(file).read_bytes())
     return save_bytes_to_cache(buffer.getvalue(), "masks.zip", component.GRADIO_CACHE)
 
 
 def step_times(seconds: Mapping[str, float]) -> str:
-    """The seconds of each step in one line of Markdown; steps whose result was kept are not in it."""
+    """The seconds of each step in one line of Markdown; steps whose result was cached are not in it."""
     return " · ".join(f"{STEPS.get(name, name)} **{value:.2f} s**" for name, value in seconds.items())

@@ -55,7 +55,7 @@ def images_job(
             for outcome in image_set.run(predictor, items):
                 tally.done = outcome.number
                 yield tally.bar(outcome.item.name), _added(archive, tally, outcome), *[gr.skip()] * 4
-        tally.kept = tally.done - len(tally.errors) - predictor.computed
+        tally.cached = tally.done - len(tally.errors) - predictor.computed
         _unless_all_failed(tally)
         yield _verdict(tally, watch, given), list(tally.overlays), gr.skip(), *_files(page, archive, tally), gr.skip()
 

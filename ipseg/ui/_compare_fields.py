@@ -1,4 +1,4 @@
-"""What the tab "Compare" is made of: its fields, from the question to the record."""
+"""The components of the tab "Compare"."""
 
 from __future__ import annotations
 
@@ -44,23 +44,23 @@ class Layout:
 
 def layout() -> Layout:
     """Lay the fields out inside the tab that is open."""
-    prompt, images, methods = _question_fields()
+    prompt, images, methods = _input_fields()
     mask, mask_value, paint, onto, truths, truth_value = _masks()
     run = gr.Button("Compare", variant="primary", size="lg", elem_id="compare-run")
     table = gr.HTML(WAITING, elem_id="compare-table", container=False)
-    asked = (prompt, images, methods, mask, mask_value, paint, onto, truths, truth_value, run)
-    return Layout(*asked, table, *_pair(), *_answer_fields())
+    inputs = (prompt, images, methods, mask, mask_value, paint, onto, truths, truth_value, run)
+    return Layout(*inputs, table, *_pair(), *_result_fields())
 
 
-def _question_fields() -> tuple[gr.Image, gr.Gallery, gr.CheckboxGroup]:
+def _input_fields() -> tuple[gr.Image, gr.Gallery, gr.CheckboxGroup]:
     with gr.Row():
         with gr.Column(min_width=300):
             prompt = image_input(
-                label="1. The object", height=260, elem_id="compare-prompt", alt_text="The image of the object"
+                label="Object", height=260, elem_id="compare-prompt", alt_text="The image of the object"
             )
         with gr.Column(min_width=300):
             images = gallery_input(
-                label="2. The images to search",
+                label="Search in",
                 columns=3,
                 height=260,
                 elem_id="compare-images",
@@ -68,14 +68,14 @@ def _question_fields() -> tuple[gr.Image, gr.Gallery, gr.CheckboxGroup]:
     methods = gr.CheckboxGroup(
         [(plugins.module("baselines", name).TITLE, name) for name in _by_usual(plugins.names("baselines"))],
         value=list(comparison.USUAL),
-        label="3. Who answers",
+        label="Methods",
         elem_id="compare-methods",
     )
     return prompt, images, methods
 
 
 def _pair() -> tuple[Any, ...]:
-    """Which image, and which two answers stand on the slider."""
+    """Which image, and which two results are on the slider."""
     with gr.Row():
         return tuple(
             gr.Dropdown([], label=label, visible=visible, elem_id=name, min_width=160)
@@ -87,14 +87,14 @@ def _pair() -> tuple[Any, ...]:
         )
 
 
-def _answer_fields() -> tuple[Any, ...]:
-    """The slider, all answers, where they differ, and what can be taken away."""
+def _result_fields() -> tuple[Any, ...]:
+    """The slider, all results, their differences, and the downloads."""
     with gr.Row():
         with gr.Column(scale=3, min_width=300):
             slider = gr.ImageSlider(label="Left | right", elem_id="compare-slider", max_height=520, interactive=False)
         with gr.Column(scale=2, min_width=280):
             difference = gr.Image(
-                label="Where they differ: white is where all agree",
+                label="Differences: white where all methods agree",
                 alt_text="The pixels in which the masks differ, each method in its colour",
                 elem_id="compare-difference",
                 height=380,
@@ -102,7 +102,7 @@ def _answer_fields() -> tuple[Any, ...]:
                 buttons=["download", "fullscreen"],
             )
     answers = gr.Gallery(
-        label="Every answer, with the points that it used",
+        label="All results, with their points",
         columns=3,
         object_fit="contain",
         height="auto",
@@ -118,8 +118,8 @@ def _answer_fields() -> tuple[Any, ...]:
 
 
 def _masks() -> tuple[gr.Image, gr.Number, gr.ImageEditor, gr.Button, gr.File, gr.Number]:
-    with gr.Accordion("A mask for the object: paint it or upload it; without one, what stands out counts", open=False):
-        onto = gr.Button("Paint on my image", size="sm", elem_id="compare-onto")
+    with gr.Accordion("Mask of the object (optional): paint or upload it; without one, saliency is used", open=False):
+        onto = gr.Button("Paint on the image", size="sm", elem_id="compare-onto")
         with gr.Row():
             paint = gr.ImageEditor(
                 label="Paint over the object",
@@ -140,7 +140,7 @@ def _masks() -> tuple[gr.Image, gr.Number, gr.ImageEditor, gr.Button, gr.File, g
                 min_width=240,
             )
         mask_value = mask_value_input(elem_id="compare-mask-value")
-    # Set on the instance, as in image_input: the layer's own file, which images.py opens.
+    # Set on the instance, as in image_input: the file of the layer, unopened.
     paint.preprocess = lambda payload: payload.layers[0].path if payload and payload.layers else None
     with gr.Accordion("True masks, to measure against", open=False):
         truths = gr.File(

@@ -1,4 +1,4 @@
-"""The sidebar: which engine answers, its parts, and the numbers of the method, for all tabs alike."""
+"""The sidebar: the engine, its parts and the parameters of the method, for all tabs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ipseg.ui import _download
 from ipseg.ui._inputs import optional_number, whole
 from ipseg.ui._pool import EnginePool
 
-AS_PRESET = "as the preset"
+AS_PRESET = "default of the preset"
 
 
 @dataclass(frozen=True)
@@ -28,12 +28,12 @@ class Controls:
     clusters: gr.Slider
     threshold: gr.Slider
     reject_threshold: gr.Slider
-    sidebar: gr.Sidebar  # where what concerns all tabs may be added
-    told: tuple[gr.HTML, gr.Button]  # the line that says which engine answers, and the button that fetches it
+    sidebar: gr.Sidebar  # shared by all tabs
+    engine_state: tuple[gr.HTML, gr.Button]  # the text about the engine, and the button that fetches its weights
 
     @property
     def inputs(self) -> list[gr.components.Component]:
-        """What every question takes beside its images."""
+        """What every request takes beside its images."""
         return [*self.numbers, *self.engine]
 
     @property
@@ -43,7 +43,7 @@ class Controls:
 
 
 def chosen(values: Sequence[Any]) -> EngineSpec:
-    """The values of ``Controls.engine`` as a specification; what is empty stays as the preset has it."""
+    """The values of ``Controls.engine`` as a specification; what is empty is the default of the preset."""
     named = dict(zip(FIELDS, values, strict=True))
     features = named["features"] or []
     timestep = named["timestep"]
@@ -57,7 +57,7 @@ def chosen(values: Sequence[Any]) -> EngineSpec:
 
 
 def build(pool: EnginePool) -> Controls:
-    """Lay out the line that says which engine answers, and the sidebar; wire what concerns them alone."""
+    """Lay out the text about the engine and the sidebar, and wire their own events."""
     with gr.Row(elem_id="engine", equal_height=True):
         state = gr.HTML(_download.describe(pool, pool.first), elem_id="engine-state", container=False, scale=5)
         with gr.Column(scale=1, min_width=150):
@@ -68,21 +68,21 @@ def build(pool: EnginePool) -> Controls:
         preset = gr.Dropdown(list(PRESETS), value=pool.first.preset, label="Preset", elem_id="preset")
         with gr.Accordion("Parts", open=False, elem_id="parts"):
             parts = _parts(pool.first)
-        gr.Markdown("## Numbers")
+        gr.Markdown("## Parameters")
         controls = Controls((preset, *parts), *_numbers(pool), sidebar, (state, fetch))
-        back = gr.Button("Back to the preset's own", size="sm", elem_id="reset")
+        reset = gr.Button("Reset", size="sm", elem_id="reset")
     numbers = controls.numbers
     quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
     def refreshed(request: gr.Request, *values: Any) -> tuple[Any, ...]:
         return _download.refreshed(pool.for_request(request), chosen(values))
 
-    # What sets these from code tells of it in the same answer; two requests might come back in the other order.
+    # Code that sets these returns the new text in the same response; two responses might arrive in the other order.
     gr.on(
         [component.input for component in controls.engine],
         refreshed,
         list(controls.engine),
-        list(controls.told),
+        list(controls.engine_state),
         trigger_mode="always_last",
         **quiet,
     )
@@ -91,11 +91,11 @@ def build(pool: EnginePool) -> Controls:
     controls.threshold.input(None, limits, limits[1], js="(high, low) => Math.min(high, low)", **quiet)
     controls.reject_threshold.input(None, limits, limits[0], js="(high, low) => Math.max(high, low)", **quiet)
 
-    def as_the_preset(name: str, request: gr.Request) -> tuple[Any, ...]:
-        told = _download.refreshed(pool.for_request(request), EngineSpec(name))
-        return ([], None, None, "", "", "", *own_numbers(name), *told)
+    def defaults(name: str, request: gr.Request) -> tuple[Any, ...]:
+        refreshed_state = _download.refreshed(pool.for_request(request), EngineSpec(name))
+        return ([], None, None, "", "", "", *own_numbers(name), *refreshed_state)
 
-    back.click(as_the_preset, preset, [*parts, *numbers, *controls.told], **quiet)
+    reset.click(defaults, preset, [*parts, *numbers, *controls.engine_state], **quiet)
     _download.wire(pool, fetch, stop, state, controls.engine, numbers, chosen, taken_over)
     return controls
 
@@ -139,16 +139,18 @@ def _parts(first: EngineSpec) -> tuple[gr.components.Component, ...]:
 def _numbers(pool: EnginePool) -> tuple[gr.Slider, gr.Slider, gr.Slider, gr.Slider]:
     k, clusters, threshold, reject_threshold = own_numbers(pool.first.preset)
     return (
-        gr.Slider(1, MAX_K, k, step=1, label="K: most and least similar cells", elem_id="k"),
-        gr.Slider(1, MAX_CLUSTERS, clusters, step=1, label="c: points of each kind", elem_id="c"),
-        gr.Slider(0, 1, threshold, step=0.01, label="Threshold: detected from this score on", elem_id="score"),
+        gr.Slider(1, MAX_K, k, step=1, label="K: number of most and least similar cells", elem_id="k"),
+        gr.Slider(1, MAX_CLUSTERS, clusters, step=1, label="c: positive and negative points, each", elem_id="c"),
+        gr.Slider(
+            0, 1, threshold, step=0.01, label="Detection threshold", info="Detected from this score on", elem_id="score"
+        ),
         gr.Slider(
             0,
             1,
             reject_threshold,
             step=0.01,
-            label="Reject threshold: not detected below this score",
-            info="Between the two: uncertain",
+            label="Reject threshold",
+            info="Not detected below this score; uncertain between the two",
             elem_id="reject-score",
         ),
     )
@@ -161,6 +163,6 @@ def values_of(now: EngineSpec) -> tuple[Any, ...]:
 
 
 def taken_over(now: EngineSpec, wanted: EngineSpec) -> tuple[Any, ...]:
-    """The values of the sidebar when ``wanted`` answers instead of ``now``: engine, then numbers."""
+    """The values of the sidebar when ``wanted`` replaces ``now``: engine, then numbers."""
     numbers = own_numbers(wanted.preset)
     return *values_of(wanted), *(numbers if wanted.preset != now.preset else [gr.skip()] * len(numbers))

@@ -32,19 +32,19 @@ def overlay(answer: GalleryResult) -> ImageArray:
     return shown(viz.overlay(answer.image, answer.mask, colour=viz.colour_of(answer.status)))
 
 
-def seen(prompt: GalleryImage | Any, answer: GalleryResult) -> ImageArray:
-    """The prompt, bright where it counted as the object."""
-    picture = open_image(prompt.image if isinstance(prompt, GalleryImage) else prompt)
-    return shown(viz.spotlight(picture, (answer.saliency / 255).astype(np.float32)))
+def spotlight(prompt: GalleryImage | Any, answer: GalleryResult) -> ImageArray:
+    """The prompt, bright where it was taken as the object."""
+    image = open_image(prompt.image if isinstance(prompt, GalleryImage) else prompt)
+    return shown(viz.spotlight(image, (answer.saliency / 255).astype(np.float32)))
 
 
 def matrix(found: Mapping[str, Sequence[GalleryResult]], inputs: Sequence[GalleryImage]) -> str:
     """IoU of every set on every input with the truth, and of every two sets with each other, as HTML."""
     heads = [*(f"input {number + 1}" for number in range(len(inputs))), "mean"]
     rows = {name: [*(each.iou for each in each_set), galleries.mean_iou(each_set)] for name, each_set in found.items()}
-    alike = galleries.agreement(found)
+    agreement = galleries.agreement(found)
     pairs = {
-        one: [1.0 if one == other else alike.get((one, other), alike.get((other, one), 0.0)) for other in found]
+        one: [1.0 if one == other else agreement.get((one, other), agreement.get((other, one), 0.0)) for other in found]
         for one in found
     }
     return (
@@ -65,5 +65,5 @@ def _table(title: str, heads: Sequence[str], rows: Mapping[str, Sequence[float]]
 
 
 def _cell(value: float) -> str:
-    """The more amber, the higher."""
+    """A cell with a stronger amber for a higher value."""
     return f'<td style="background: rgb(255 176 0 / {0.08 + 0.72 * value:.2f})">{value:.2f}</td>'

@@ -28,7 +28,7 @@ NAMES = (*FIELDS, *NUMBERS)  # in the order in which the sidebar has them
 OTHERS = re.compile(r"_.*|utm_.*|view|deep_link|logs|footer")  # what Gradio, the Hub and newsletters put into links
 SHOWN = 60  # characters of a wrong value that are repeated
 
-# The panel that is open, whatever the tabs look like; then what the page was asked for stays as it is.
+# Prepends the name of the open tab to the values.
 OPEN_TAB = """(_, ...values) => {
   const panels = [...document.querySelectorAll('[role=tabpanel][id^=tab-]')];
   const open = panels.find((panel) => panel.offsetParent !== null);
@@ -51,24 +51,24 @@ def build(page: gr.Blocks, pool: EnginePool, controls: Controls, tabs: gr.Tabs, 
     """The button in the sidebar, and what a link does when the page is opened. ``names``: of the tabs, in order."""
     with controls.sidebar:
         copy = gr.Button("Copy link", size="sm", elem_id="copy-link")
-        said = gr.HTML(elem_id="link-said", container=False)
+        message = gr.HTML(elem_id="link-message", container=False)
         link = gr.Textbox(label="Link to this tab and these settings", visible=False, elem_id="link", lines=1)
     quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     settings = [*controls.engine, *controls.numbers]
     start = {TAB: names[0], **dict(zip(NAMES, values_of(pool.first), strict=False))}
 
-    def asked(tab: str, *values: Any) -> Any:
+    def shown(tab: str, *values: Any) -> Any:
         now = {TAB: tab or names[0], **dict(zip(NAMES, values, strict=True))}
         return gr.Textbox(write(now, start), visible=True)
 
-    copy.click(asked, [link, *settings], link, js=OPEN_TAB, **quiet).then(None, link, [link, said], js=COPY, **quiet)
-    amiss = gr.Textbox(visible="hidden", elem_id="link-amiss")
+    copy.click(shown, [link, *settings], link, js=OPEN_TAB, **quiet).then(None, link, [link, message], js=COPY, **quiet)
+    warning = gr.Textbox(visible="hidden", elem_id="link-warning")
 
-    def told(engine: Sequence[Any], request: gr.Request) -> tuple[Any, ...]:
+    def engine_state(engine: Sequence[Any], request: gr.Request) -> tuple[Any, ...]:
         return _download.refreshed(pool.for_request(request), chosen(engine))
 
-    page.load(_opened(names, start, told), None, [tabs, *settings, *controls.told, amiss], **quiet)
-    amiss.change(_warned, amiss, show_progress="hidden", api_visibility="private")  # queued: only so it can warn
+    page.load(_opened(names, start, engine_state), None, [tabs, *settings, *controls.engine_state, warning], **quiet)
+    warning.change(_warned, warning, show_progress="hidden", api_visibility="private")  # queued, to warn
 
 
 def write(now: Mapping[str, Any], start: Mapping[str, Any]) -> str:
@@ -96,27 +96,27 @@ def read(query: Mapping[str, str], tabs: Sequence[str]) -> tuple[dict[str, Any],
 
 
 def _opened(
-    tabs: Sequence[str], start: Mapping[str, Any], told: Callable[[Sequence[Any], gr.Request], tuple[Any, ...]]
+    tabs: Sequence[str], start: Mapping[str, Any], engine_state: Callable[[Sequence[Any], gr.Request], tuple[Any, ...]]
 ) -> Callable[..., tuple[Any, ...]]:
-    """What the page does with its query string when it is opened. It sets components, and asks nothing of an engine.
+    """What the page does with its query string when it is opened. It sets components and runs no engine.
 
-    ``told``: what ``Controls.told`` shows for the values of the engine.
+    ``engine_state``: what ``Controls.engine_state`` shows for the values of the engine.
     """
 
     def opened(request: gr.Request) -> tuple[Any, ...]:
-        values, sentence = read(dict(request.query_params), tabs)
+        values, message = read(dict(request.query_params), tabs)
         if "preset" in values:
             values = {**dict(zip(NUMBERS, own_numbers(values["preset"]), strict=True)), **values}
         tab = gr.Tabs(selected=values[TAB]) if TAB in values else gr.skip()
         stays = {name: None if start.get(name, "") is None else gr.skip() for name in NAMES}  # Gradio makes None a 0
-        state = told([values.get(name, start[name]) for name in FIELDS], request)
-        return tab, *({**stays, **values}[name] for name in NAMES), *state, sentence
+        state = engine_state([values.get(name, start[name]) for name in FIELDS], request)
+        return tab, *({**stays, **values}[name] for name in NAMES), *state, message
 
     return opened
 
 
-def _warned(sentence: str) -> None:
-    gr.Warning(html.escape(sentence, quote=False))
+def _warned(message: str) -> None:
+    gr.Warning(html.escape(message, quote=False))
 
 
 def _text(value: Any) -> str:

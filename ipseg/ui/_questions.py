@@ -71,21 +71,21 @@ class SavedResult:
 class Session:
     """The results of one visitor, and which of them is shown."""
 
-    seen: tuple[SavedResult, ...] = ()
+    saved: tuple[SavedResult, ...] = ()
     which: int = 0
 
     @property
     def shown(self) -> SavedResult | None:
         """The image whose result is shown."""
-        return self.seen[self.which] if self.which < len(self.seen) else None
+        return self.saved[self.which] if self.which < len(self.saved) else None
 
     def put(self, one: SavedResult) -> Session:
         """With another result for the image that is shown."""
-        return replace(self, seen=(*self.seen[: self.which], one, *self.seen[self.which + 1 :]))
+        return replace(self, saved=(*self.saved[: self.which], one, *self.saved[self.which + 1 :]))
 
     def clicked(self, clicks: Clicks) -> Session:
         """With other clicks on the image that is shown."""
-        return self.put(replace(self.seen[self.which], clicks=clicks[-MOST_CLICKS:]))
+        return self.put(replace(self.saved[self.which], clicks=clicks[-MOST_CLICKS:]))
 
 
 def check_numbers(numbers: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""From a comparison to what the page shows and saves: a table, files, the row of images."""
+"""The outputs of a comparison: a table, files, the row of images."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from ipseg.ui._redaction import without_folders
 
 @dataclass(frozen=True)
 class SavedRow:
-    """Of one image, the files that a visitor's own session shows; nothing of it is held in memory."""
+    """The files of one image that a session shows; no pixels are held in memory."""
 
     name: str
     plain: str  # the image itself
@@ -43,7 +43,7 @@ class SavedRow:
 
 
 def painted(path: str | None, size: tuple[int, int]) -> GivenMask | None:
-    """What was painted, at the image's own size; None where the canvas is empty."""
+    """The painted mask, at the size of the image; None where the canvas is empty."""
     if not path:
         return None
     mask = read_mask(path, size, empty=True, name="The painted mask")
@@ -51,7 +51,7 @@ def painted(path: str | None, size: tuple[int, int]) -> GivenMask | None:
 
 
 def distinct(paths: Sequence[str]) -> list[str]:
-    """The images' own names, with a number where two are alike."""
+    """The images' own names, with a number where two are the same."""
     names: list[str] = []
     for path in paths:
         stem = re.sub(r"[^\w .-]+", "_", Path(path).stem)[:60] or "image"
@@ -124,7 +124,7 @@ def _save(found: Comparison, name: str, page: Any) -> SavedRow:
 
 
 def pair(saved: list[SavedRow] | None, which: str | None, left: str, right: str) -> Any:
-    """Two answers on the slider."""
+    """Two results on the slider."""
     if not saved:
         return gr.skip()
     row = next((row for row in saved if row.name == which), saved[0])
@@ -151,7 +151,7 @@ def downloads(saved: Sequence[SavedRow], page: Any) -> tuple[Any, Any]:
 
 
 def table(found: Sequence[Comparison], names: Sequence[str], engine: str) -> str:
-    """Who answered what, as an HTML table; what could not answer takes its message there."""
+    """The results of all methods as an HTML table, with the error message of a method that failed."""
     scored = any(one.truth is not None for one in found)
     several = len(found) > 1
     heads = ["image"] * several + ["method", "prompt mask", "status", "of the image", "seconds"] + ["IoU"] * scored
@@ -199,8 +199,8 @@ def _line(entry: Entry, swatch: str, name: str | None, scored: bool, width: int)
     if entry.result is None:
         rest, error = width - len(cells), html.escape(without_folders(entry.error))
         return f'<tr>{_cells(cells)}<td colspan="{rest}" class="aside">{error}</td></tr>'
-    area = f"{entry.result.mask.mean():.1%}" if entry.result.mask.any() else "nothing"
-    source = {"given": "yours", "saliency": "saliency"}.get(entry.mask_source, "none")
+    area = f"{entry.result.mask.mean():.1%}" if entry.result.mask.any() else "empty"
+    source = {"given": "given", "saliency": "saliency"}.get(entry.mask_source, "none")
     cells += [source, entry.result.status.words, area, f"{entry.prompt_seconds + entry.seconds:.2f}"]
     cells += ["absent" if entry.absent else "" if entry.iou is None else f"{entry.iou:.3f}"] * scored
     return f"<tr>{_cells(cells)}</tr>"

@@ -68,13 +68,13 @@ def _one(pool: EnginePool, page: Layout) -> Callable[..., tuple[Any, ...]]:
         mask_value: float | None = None,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio finds its progress in the default
     ) -> tuple[Any, ...]:
-        """Cut the object that the prompt images show out of another image.
+        """Segment the object that the prompt images show in another image.
 
         Args:
             prompts: images of the object
             image: the image to search
             mask: where the object is in the first prompt image: white on black, same size; may be left out
-            negative_prompt: images of what is not meant, such as a look-alike
+            negative_prompt: images of similar objects that are not meant
             all_instances: whether to find all instances beside the single mask
             mask_value: which value of the mask is the object, where it has several; 0xRRGGBB of a colour, as a number
             clicks: corrections, [[x, y, 1], [x, y, 0]]: pixels of the upright image, 1 on the object, 0 beside it
@@ -119,13 +119,13 @@ def _several(pool: EnginePool, page: Layout) -> Callable[..., tuple[Any, ...]]:
         mask_value: float | None = None,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio finds its progress in the default
     ) -> tuple[Any, ...]:
-        """Cut the object that the prompt images show out of several other images.
+        """Segment the object that the prompt images show in several other images.
 
         Args:
             prompts: images of the object
             images: the images to search, at most 50
             mask: where the object is in the first prompt image: white on black, same size; may be left out
-            negative_prompt: images of what is not meant, such as a look-alike
+            negative_prompt: images of similar objects that are not meant
             all_instances: whether to find all instances beside the single mask
             mask_value: which value of the mask is the object, where it has several; 0xRRGGBB of a colour, as a number
         """
@@ -135,17 +135,17 @@ def _several(pool: EnginePool, page: Layout) -> Callable[..., tuple[Any, ...]]:
             )
             report = reporter(progress, pool.limits.many)
             ready = questions.ready(pool, spec, question, report)
-            seen, facts = [], []
+            saved, facts = [], []
             for number, (path, name) in enumerate(zip(question.images, distinct(question.images), strict=True)):
                 try:
                     result = ready.segment(path, (), questions.of_many(report, number, len(question.images)))
                 except InputError as error:
                     facts.append({"image": name, "error": without_folders(str(error))})
                     continue
-                seen.append(answers.save(name, result, (), all_instances, page.answers))
+                saved.append(answers.save(name, result, (), all_instances, page.answers))
                 facts.append({"image": name, **result.record()})
-            if not seen:
+            if not saved:
                 raise InputError(facts[0]["error"])
-        return [(one.overlay, one.caption) for one in seen], answers.packed(seen, page.archive), facts
+        return [(one.overlay, one.caption) for one in saved], answers.packed(saved, page.archive), facts
 
     return segment_all

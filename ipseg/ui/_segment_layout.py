@@ -12,9 +12,9 @@ from ipseg.ui._inputs import gallery_input, mask_value_input
 from ipseg.ui._pool import examples_folder, image_input
 from ipseg.ui._questions import Session
 
-IS_IT, IS_NOT = "+ the object", "− not the object"
+OBJECT, BACKGROUND = "+ object", "− background"
 
-# Prompt, input, what is not meant, all of them?, and what the example shows: images below examples_media.
+# Prompt, input, negative prompt, all instances, label; images below examples_media.
 EXAMPLES = (
     ("Images/yellow_duck/00", "Images/yellow_duck/03", "", False, "A duck and its pink twin"),
     ("Images/red_mug/01", "Images/red_mug/03", "", False, "The red mug, not the green"),
@@ -57,13 +57,13 @@ class Layout:
 
 
 def build() -> Layout:
-    """Questions above, the answer on the left, the reasons for it on the right."""
-    prompts, mask, mask_value, negative_prompt, images, all_instances = _questions()
+    """Inputs at the top, the result on the left, the evidence for it on the right."""
+    prompts, mask, mask_value, negative_prompt, images, all_instances = _input_fields()
     examples = _examples(prompts, images, negative_prompt, all_instances)
-    run = gr.Button("Cut it out", variant="primary", size="lg", elem_id="run")
+    run = gr.Button("Segment", variant="primary", size="lg", elem_id="run")
     verdict = gr.HTML(answers.WAITING, elem_id="verdict", container=False)
     several = gr.Gallery(
-        label="All answers: choose one to see why",
+        label="Results: choose one",
         columns=5,
         height=230,
         object_fit="contain",
@@ -76,7 +76,7 @@ def build() -> Layout:
     with gr.Row():
         with gr.Column(scale=3, min_width=300):
             slider = gr.ImageSlider(label="Original | result", elem_id="slider", max_height=560, interactive=False)
-            numbered = _seen("numbered", "All of them", "Every instance with its number", height=400, visible=False)
+            numbered = _output("numbered", "Instances", "Every instance with its number", height=400, visible=False)
             with gr.Row():
                 mask_file, cut_file = _file("Mask (PNG)", "mask"), _file("Cut-out (PNG)", "cut")
                 archive = gr.DownloadButton("All masks (ZIP)", visible=False, elem_id="archive", min_width=120)
@@ -91,11 +91,11 @@ def build() -> Layout:
     )  # fmt: skip
 
 
-def _questions() -> tuple[gr.Gallery, gr.Image, gr.Number, gr.Gallery, gr.Gallery, gr.Checkbox]:
+def _input_fields() -> tuple[gr.Gallery, gr.Image, gr.Number, gr.Gallery, gr.Gallery, gr.Checkbox]:
     with gr.Row():
         with gr.Column(min_width=300):
-            prompts = _pictures("1. The object, in one image or more", "prompts")
-            with gr.Accordion("I have a mask for my first image", open=False):
+            prompts = _gallery("Object: one image or several", "prompts")
+            with gr.Accordion("Mask of the first image (optional)", open=False):
                 mask = image_input(
                     label="White on black, the size of the image",
                     height=160,
@@ -103,24 +103,24 @@ def _questions() -> tuple[gr.Gallery, gr.Image, gr.Number, gr.Gallery, gr.Galler
                     alt_text="Mask of the first prompt image",
                 )
                 mask_value = mask_value_input(elem_id="prompt-mask-value")
-            with gr.Accordion("Not this: images of what is not meant", open=False):
-                negative_prompt = _pictures(
-                    "A look-alike, or what was cut out by mistake", "negative_prompt", height=160
+            with gr.Accordion("Exclude (negative prompt)", open=False):
+                negative_prompt = _gallery(
+                    "Images of similar objects that are not meant", "negative_prompt", height=160
                 )
         with gr.Column(min_width=300):
-            images = _pictures("2. What to search, one image or more", "image")
-            all_instances = gr.Checkbox(label="All of them, not only the best", elem_id="all_instances")
+            images = _gallery("Search in: one image or several", "images")
+            all_instances = gr.Checkbox(label="Find every instance", elem_id="all_instances")
     return prompts, mask, mask_value, negative_prompt, images, all_instances
 
 
-def _pictures(label: str, name: str, height: int = 260) -> gr.Gallery:
+def _gallery(label: str, name: str, height: int = 260) -> gr.Gallery:
     return gallery_input(label=label, columns=2, height=height, fit_columns=False, elem_id=name)
 
 
 def _corrections() -> tuple[gr.Image, gr.Radio, gr.Button, gr.Button]:
-    """The image with its points, and what a click on it says."""
-    marked = _seen("marked", "Points: click to correct", "The result with its positive and negative points", 270)
-    sign = gr.Radio([IS_IT, IS_NOT], value=IS_IT, label="My click says that it is", elem_id="sign")
+    """The image with its points, and the meaning of a click on it."""
+    marked = _output("marked", "Points: click to correct", "The result with its positive and negative points", 270)
+    sign = gr.Radio([OBJECT, BACKGROUND], value=OBJECT, label="A click marks", elem_id="sign")
     with gr.Row():
         undo = gr.Button("Undo click", size="sm", interactive=False, elem_id="undo", min_width=100)
         clear = gr.Button("Clear clicks", size="sm", interactive=False, elem_id="clear", min_width=100)
@@ -128,10 +128,10 @@ def _corrections() -> tuple[gr.Image, gr.Radio, gr.Button, gr.Button]:
 
 
 def _evidence() -> tuple[gr.Image, gr.Gallery]:
-    """Why the answer is what it is: the similarity, and what of the prompt counted."""
-    heat = _seen("heat", "Similarity: red is alike", "Heat map of the similarity to the prompt", 200)
+    """The evidence for the result: the similarity, and what was taken as the object."""
+    heat = _output("heat", "Similarity: red is high", "Heat map of the similarity to the prompt", 200)
     saliency = gr.Gallery(
-        label="The prompt: bright counts",
+        label="What was taken as the object",
         columns=1,
         object_fit="contain",
         height=200,
@@ -142,7 +142,7 @@ def _evidence() -> tuple[gr.Image, gr.Gallery]:
     return heat, saliency
 
 
-def _seen(name: str, label: str, alt: str, height: int, visible: bool = True) -> gr.Image:
+def _output(name: str, label: str, alt: str, height: int, visible: bool = True) -> gr.Image:
     buttons: Any = ["download", "fullscreen"]
     return gr.Image(
         label=label, alt_text=alt, elem_id=name, height=height, interactive=False, buttons=buttons, visible=visible
@@ -156,7 +156,7 @@ def _file(label: str, name: str) -> gr.DownloadButton:
 def _examples(
     prompts: gr.Gallery, images: gr.Gallery, negative_prompt: gr.Gallery, all_instances: gr.Checkbox
 ) -> gr.Examples | None:
-    """A row of examples; a click fills in the question."""
+    """A row of examples; a click fills in the inputs."""
     folder = examples_folder()
     if folder is None:
         return None
@@ -169,7 +169,7 @@ def _examples(
     return gr.Examples(
         rows,
         [prompts, images, negative_prompt, all_instances],
-        label="Or try",
+        label="Examples",
         example_labels=labels,
         elem_id="examples",
     )

@@ -1,4 +1,4 @@
-"""What every handler takes beside its images: the engine, and often the numbers of the method.
+"""The arguments of every handler beside its images: the engine, and often the numbers of the method.
 
 Gradio reads an endpoint's arguments, and what they mean, from the signature and docstring of its handler. Here they
 are written once::
@@ -23,21 +23,25 @@ from ipseg.ui._controls import chosen
 from ipseg.ui._questions import numbers_of
 
 ENGINE = {  # the arguments, in the order of the sidebar: their types, defaults and meanings
-    "preset": (str, DEFAULT, "which engine answers"),
-    "features": (list[str] | None, None, "feature extractors instead of the preset's own"),
-    "sd_weight": (float | None, None, "weight of Stable Diffusion, the others being 1; empty: the preset's own"),
-    "timestep": (float | None, None, "of Stable Diffusion, 0 to 999; empty: the preset's own"),
-    "saliency": (str | None, None, "saliency method instead of the preset's own"),
-    "segmenter": (str | None, None, "segmenter instead of the preset's own"),
+    "preset": (str, DEFAULT, "which engine runs"),
+    "features": (list[str] | None, None, "feature extractors instead of the default of the preset"),
+    "sd_weight": (
+        float | None,
+        None,
+        "weight of Stable Diffusion, the others being 1; empty: default of the preset",
+    ),
+    "timestep": (float | None, None, "of Stable Diffusion, 0 to 999; empty: default of the preset"),
+    "saliency": (str | None, None, "saliency method instead of the default of the preset"),
+    "segmenter": (str | None, None, "segmenter instead of the default of the preset"),
     "refinement": (str | None, None, "how points become a mask, if not as in the preset"),
 }
 NUMBERS = {
-    "k": (float, 32, "most and least similar cells, 1 to 256"),
-    "clusters": (float, 4, "points of each kind, 1 to 32, at most k"),
+    "k": (float, 32, "number of most and least similar cells, 1 to 256"),
+    "clusters": (float, 4, "positive and negative points, each 1 to 32, at most k"),
     "threshold": (float, 0.0, "detected from this score on, 0 to 1"),
     "reject_threshold": (float, 0.0, "not detected below this score, 0 to 1; above the threshold it counts as that"),
 }
-MADE = ("spec", "numbers")  # what a handler gets of them
+MADE = ("spec", "numbers")  # what a handler gets instead
 
 
 def with_engine(*, numbers: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -65,8 +69,8 @@ def with_engine(*, numbers: bool = False) -> Callable[[Callable[..., Any]], Call
         shown.__signature__ = signature
         hints = {one.name: one.annotation for one in signature.parameters.values()}
         shown.__annotations__ = {**hints, "return": signature.return_annotation}
-        told = "".join(f"\n    {name}: {meaning}" for name, (_, _, meaning) in added.items())
-        shown.__doc__ = f"{inspect.getdoc(handler)}{told}"
+        described = "".join(f"\n    {name}: {meaning}" for name, (_, _, meaning) in added.items())
+        shown.__doc__ = f"{inspect.getdoc(handler)}{described}"
         return shown
 
     return decorate
@@ -83,7 +87,7 @@ def _signature(handler: Callable[..., Any], added: dict[str, tuple[Any, Any, str
 
 
 def _wrapped(handler: Callable[..., Any], own: Callable[..., dict[str, Any]]) -> Callable[..., Any]:
-    """The handler with its own arguments made of all; one that yields stays one that yields, as Gradio looks."""
+    """The handler with its own arguments made of all; one that yields stays one that yields, as Gradio checks it."""
     if inspect.isgeneratorfunction(handler):
 
         @wraps(handler)

@@ -60,11 +60,11 @@ CSS = """
 #engine-state progress::-webkit-progress-bar { background: rgb(168 162 158 / .3); }
 #engine-state progress::-webkit-progress-value { background: #d97706; transition: width .25s; }
 #engine-state progress::-moz-progress-bar { background: #d97706; }
-#prompts .thumbnail-lg, #image .thumbnail-lg, #saliency .thumbnail-lg { height: 210px; aspect-ratio: auto; }
+#prompts .thumbnail-lg, #images .thumbnail-lg, #saliency .thumbnail-lg { height: 210px; aspect-ratio: auto; }
 #saliency .thumbnail-lg { height: 165px; }
 #negative_prompt .thumbnail-lg { height: 115px; aspect-ratio: auto; }
 #marked img { cursor: crosshair; }
-#prompts img, #image img, #negative_prompt img, #answers img, #saliency img { object-fit: contain !important; }
+#prompts img, #images img, #negative_prompt img, #answers img, #saliency img { object-fit: contain !important; }
 #compare-table table { width: 100%; border-collapse: collapse; }
 #compare-table th, #compare-table td {
   padding: .3rem .6rem; text-align: left; border-bottom: 1px solid rgb(168 162 158 / .35);

@@ -146,13 +146,13 @@ def _handler(pool: EnginePool) -> Callable[..., tuple[Any, ...]]:
 
 
 def _opened(
-    pictures: tuple[str | None, str | None],
+    paths: tuple[str | None, str | None],
     masks: tuple[str | None, str | None],
     mask_value: float | None,
     on_open: Callable[[], None],
 ) -> Pair:
     """The pair, opened; ``on_open`` is called before each file and may raise."""
-    prompt, image = pictures
+    prompt, image = paths
     if not prompt:
         raise ImageError("There is no image of the object yet; add one first.")
     if not image:

@@ -110,7 +110,7 @@ def _batch(pool: EnginePool, jobs: Jobs, page: _Layout) -> Callable[..., Any]:
         mask_value: float | None = None,
         request: gr.Request = None,  # Gradio fills it in
     ) -> Iterator[tuple[Any, ...]]:
-        """Cut the object that the prompt images show out of many images.
+        """Segment the object that the prompt images show in many images.
 
         Yields the progress; the last output holds the zip of masks and the COCO file.
 
@@ -144,7 +144,7 @@ def _video(pool: EnginePool, jobs: Jobs, page: _Layout) -> Callable[..., Any]:
         mask_value: float | None = None,
         request: gr.Request = None,  # Gradio fills it in
     ) -> Iterator[tuple[Any, ...]]:
-        """Cut the object that the prompt images show out of every frame of a clip.
+        """Segment the object that the prompt images show in every frame of a clip.
 
         Yields the progress; the last output holds the clip with its overlay, the zip of masks and the COCO file.
 

@@ -1,4 +1,4 @@
-"""The second tab: IPSeg and its rivals on one prompt, side by side."""
+"""The tab "Compare": IPSeg and the baselines on one prompt, side by side."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def build(pool: EnginePool, controls: Controls) -> None:
     outputs = [page.table, page.record, page.row, page.masks, page.saved, page.which, *shown]
     page.run.click(_handler(pool, page), inputs, outputs, api_name="compare", show_progress_on=[page.answers], **JOBS)
     quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-    page.which.input(_another, [page.saved, page.which], shown, **quiet)
+    page.which.input(_selected, [page.saved, page.which], shown, **quiet)
     gr.on(
         [page.left.input, page.right.input],
         rows.pair,
@@ -53,7 +53,7 @@ def build(pool: EnginePool, controls: Controls) -> None:
 
 
 def _handler(pool: EnginePool, page: Layout) -> Callable[..., tuple[Any, ...]]:
-    """What answers; Gradio reads its arguments for the API."""
+    """The handler; Gradio reads its arguments for the API."""
 
     @with_engine()
     def compare(
@@ -69,12 +69,12 @@ def _handler(pool: EnginePool, page: Layout) -> Callable[..., tuple[Any, ...]]:
         truth_value: float | None = None,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio finds its progress in the default
     ) -> tuple[Any, ...]:
-        """Cut the object that the prompt shows out of images, by several methods.
+        """Segment the object that the prompt shows in images, by several methods.
 
         Args:
             prompt: image of the object
             images: the images to search
-            methods: two or more of ipseg and its rivals
+            methods: two or more of ipseg and the baselines
             mask: where the object is in the prompt: white on black, same size; the saliency mask where left out
             paint: the same, painted on the page
             mask_value: which value of the mask is the object, where it has several; 0xRRGGBB of a colour, as a number
@@ -96,7 +96,7 @@ def _handler(pool: EnginePool, page: Layout) -> Callable[..., tuple[Any, ...]]:
             *rows.downloads(saved, page),
             saved,
             gr.Dropdown(choices=inputs.names, value=inputs.names[0], visible=len(inputs.names) > 1),
-            *_another(saved, inputs.names[0]),
+            *_selected(saved, inputs.names[0]),
         )
 
     return compare
@@ -164,8 +164,8 @@ def _answers(pool: EnginePool, engine: Any, inputs: _Inputs, report: Any) -> lis
     return list(compared)
 
 
-def _another(saved: list[rows.SavedRow] | None, which: str | None) -> tuple[Any, ...]:
-    """One of the images: its answers, the first two of them on the slider, and where all differ."""
+def _selected(saved: list[rows.SavedRow] | None, which: str | None) -> tuple[Any, ...]:
+    """The results of one image, the first two of them on the slider, and the differences."""
     if not saved:
         return tuple(gr.skip() for _ in range(5))
     row = next((row for row in saved if row.name == which), saved[0])
@@ -181,7 +181,7 @@ def _another(saved: list[rows.SavedRow] | None, which: str | None) -> tuple[Any,
 
 
 def _canvas(editor: gr.ImageEditor) -> Callable[[str | None], Any]:
-    """The prompt, upright and at its own size, as what is painted on."""
+    """The prompt image, upright and at its own size, as the canvas for painting."""
 
     def onto(prompt: str | None) -> Any:
         with error_messages():

@@ -1,4 +1,4 @@
-"""Failure cases (Fig. 10): prompts that break the rule "one single, complete thing", and what mends them."""
+"""Failure cases (Fig. 10): prompts that break the rule "one single, complete object", each with a corrected prompt."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from ipseg.ui._signature import with_engine
 TITLE, ORDER = "Failure cases", 3
 
 INTRO = (
-    "The method works from **one image of one single, complete, clearly seen thing**. Here are prompts that break "
-    "that rule, what counted as the object in them, and a prompt that keeps it, asked about the same image."
+    "The method works from **one image of one single, complete, clearly seen object**. Here are prompts that break "
+    "that rule, what was taken as the object in them, and a corrected prompt, tried on the same image."
 )
 BECAUSE = {
-    "single": "The rule wants a single thing.",
-    "complete": "The rule wants the complete thing.",
-    "clear": "The rule wants the object clearly seen.",
+    "single": "The rule: a single object.",
+    "complete": "The rule: the complete object.",
+    "clear": "The rule: the object clearly seen.",
 }
 
 
@@ -39,7 +39,7 @@ def build(pool: EnginePool, controls: Controls) -> None:
     names = list(cases)
     which = gr.Gallery(
         [(str(case.prompt.image), case.title) for case in cases.values()],
-        label="Press a prompt",
+        label="Choose a prompt",
         columns=7,
         object_fit="cover",
         height="auto",
@@ -50,10 +50,10 @@ def build(pool: EnginePool, controls: Controls) -> None:
     case = gr.Dropdown(
         [(each.title, name) for name, each in cases.items()], value=names[0], label="Case", elem_id="case"
     )
-    run = gr.Button("Ask with both prompts", variant="primary", size="lg", elem_id="case-run")
+    run = gr.Button("Segment with both prompts", variant="primary", size="lg", elem_id="case-run")
     verdict = gr.HTML(elem_id="case-verdict", container=False)
     with gr.Row():
-        pictures = [
+        outputs = [
             gr.Image(
                 label=label,
                 alt_text=label,
@@ -64,10 +64,10 @@ def build(pool: EnginePool, controls: Controls) -> None:
                 buttons=["download", "fullscreen"],
             )
             for name, label in (
-                ("case-broken", "Broken: bright counts"),
-                ("case-broken-answer", "Its answer"),
-                ("case-mended", "Mended: bright counts"),
-                ("case-mended-answer", "Its answer"),
+                ("case-broken", "Prompt that breaks the rule"),
+                ("case-broken-answer", "Its result"),
+                ("case-mended", "Corrected prompt"),
+                ("case-mended-answer", "Its result"),
             )
         ]
 
@@ -77,8 +77,8 @@ def build(pool: EnginePool, controls: Controls) -> None:
     handler = _handler(pool, cases)
     common: dict[str, Any] = {
         "inputs": [case, *controls.engine],
-        "outputs": [verdict, *pictures],
-        "show_progress_on": [pictures[1], pictures[3]],
+        "outputs": [verdict, *outputs],
+        "show_progress_on": [outputs[1], outputs[3]],
         **JOBS,
     }
     run.click(handler, api_name="failure_cases", **common)
@@ -87,7 +87,7 @@ def build(pool: EnginePool, controls: Controls) -> None:
 
 
 def _handler(pool: EnginePool, cases: Mapping[str, FailureCase]) -> Callable[..., tuple[Any, ...]]:
-    """What answers; Gradio reads its arguments for the API."""
+    """The handler; Gradio reads its arguments for the API."""
 
     @with_engine()
     def failure_cases(
@@ -96,7 +96,7 @@ def _handler(pool: EnginePool, cases: Mapping[str, FailureCase]) -> Callable[...
         spec: EngineSpec,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio finds its progress in the default
     ) -> tuple[Any, ...]:
-        """Ask about an image with a prompt that breaks the rule, and with the one that mends it.
+        """Segment an image with a prompt that breaks the rule, and with the corrected one.
 
         Args:
             case: the case, as the gallery names it
@@ -109,9 +109,9 @@ def _handler(pool: EnginePool, cases: Mapping[str, FailureCase]) -> Callable[...
         (broken,), (mended,) = found["broken"], found["mended"]
         return (
             _verdict(this, broken, mended, spec.name),
-            _gallery.seen(this.prompt, broken),
+            _gallery.spotlight(this.prompt, broken),
             _gallery.overlay(broken),
-            _gallery.seen(this.mended, mended),
+            _gallery.spotlight(this.mended, mended),
             _gallery.overlay(mended),
         )
 
@@ -119,12 +119,12 @@ def _handler(pool: EnginePool, cases: Mapping[str, FailureCase]) -> Callable[...
 
 
 def _verdict(case: FailureCase, broken: GalleryResult, mended: GalleryResult, engine: str) -> str:
-    """What is wrong with the prompt, and whether mending it helped: both are said as they are."""
+    """What is wrong with the prompt, and how correcting it changes the IoU."""
     gain = mended.iou - broken.iou
     helped = "helps" if gain > 0.02 else ("changes little" if gain > -0.02 else "hurts")
     text = (
         f"<b>{html.escape(case.title)}.</b> {html.escape(case.broken)} {BECAUSE.get(case.rule, '')} "
-        f"Mending it {helped} here: IoU {broken.iou:.2f} before, {mended.iou:.2f} after. "
+        f"Correcting it {helped} here: IoU {broken.iou:.2f} before, {mended.iou:.2f} after. "
         f'<span class="aside">Engine {html.escape(engine)}.</span>'
     )
     return f'<div class="waiting" role="status">{text}</div>'

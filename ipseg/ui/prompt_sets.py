@@ -1,4 +1,4 @@
-"""Prompt sets (Fig. 9, Table 5): the same inputs under different prompts of one kind of thing."""
+"""Prompt sets (Fig. 9, Table 5): the same inputs under different prompts of one kind of object."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ TITLE, ORDER = "Prompt sets", 2
 
 MOST = 4  # prompts of a visitor's own
 INTRO = (
-    "How much does the answer depend on the prompt? Three prompts of the same kind of thing, in other colours, poses "
-    "and lights, are asked about the same images. (The offline engine knows colours and textures, not kinds.)"
+    "How much does the result depend on the prompt? Three prompts of the same kind of object, in other colours, poses "
+    "and lights, are tried on the same images. (The offline engine knows colours and textures, not kinds.)"
 )
 
 
@@ -41,26 +41,26 @@ def build(pool: EnginePool, controls: Controls) -> None:
         kind = gr.Dropdown(
             [(each.title, name) for name, each in kinds.items()],
             value=next(iter(kinds)),
-            label="Kind of thing",
+            label="Kind of object",
             elem_id="sets-kind",
         )
         own = gallery_input(
-            label="Prompts of your own (may be left out)",
+            label="Your own prompts (optional)",
             columns=4,
             height=150,
-            elem_id="sets-own",
+            elem_id="sets-prompts-own",
         )
-    run = gr.Button("Ask with every prompt", variant="primary", size="lg", elem_id="sets-run")
+    run = gr.Button("Segment with every prompt", variant="primary", size="lg", elem_id="sets-run")
     verdict = gr.HTML(elem_id="sets-verdict", container=False)
-    prompts = _pictures("The prompts: bright counts as the object", "sets-prompts", 3)
-    answers = _pictures("The answers, a row for each image", "sets-answers", 3)
+    prompts = _image_gallery("The prompts: bright was taken as the object", "sets-prompts", 3)
+    answers = _image_gallery("Results: one row for each image", "sets-answers", 3)
     inputs = [kind, own, *controls.engine]
     outputs = [verdict, prompts, answers]
     run.click(_handler(pool, kinds), inputs, outputs, api_name="prompt_sets", show_progress_on=[answers], **JOBS)
 
 
 def _handler(pool: EnginePool, kinds: Mapping[str, ObjectKind]) -> Callable[..., tuple[Any, ...]]:
-    """What answers; Gradio reads its arguments for the API."""
+    """The handler; Gradio reads its arguments for the API."""
 
     @with_engine()
     def prompt_sets(
@@ -70,10 +70,10 @@ def _handler(pool: EnginePool, kinds: Mapping[str, ObjectKind]) -> Callable[...,
         spec: EngineSpec,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio finds its progress in the default
     ) -> tuple[Any, ...]:
-        """Ask about the same images with three prompts of one kind of thing, and with prompts of your own.
+        """Segment the same images with three prompts of one kind of object, and with prompts of your own.
 
         Args:
-            kind: the kind of thing, as the gallery names it
+            kind: the kind of object, as the gallery names it
             prompts: further prompts, each used alone
         """
         report = reporter(progress, pool.limits.many)
@@ -82,7 +82,7 @@ def _handler(pool: EnginePool, kinds: Mapping[str, ObjectKind]) -> Callable[...,
             if len(added) > MOST:
                 raise ImageError(f"There are {len(added)} prompts of your own; give at most {MOST} at once.")
             bounds.check(added)
-            for path in added:  # what cannot be used is said before any work is done
+            for path in added:  # errors come before any computation
                 report(0.0, "prompt")
                 images.open_image(path)
             engine = pool.engine(spec)
@@ -108,7 +108,7 @@ def _verdict(found: Mapping[str, Sequence[GalleryResult]], kind: ObjectKind, eng
 
 
 def _prompts(sets: Mapping[str, Sequence[Path]], found: Mapping[str, Sequence[GalleryResult]]) -> list[tuple[Any, str]]:
-    return [(_gallery.seen(paths[0], found[name][0]), name) for name, paths in sets.items()]
+    return [(_gallery.spotlight(paths[0], found[name][0]), name) for name, paths in sets.items()]
 
 
 def _answers(found: Mapping[str, Sequence[GalleryResult]]) -> list[tuple[Any, str]]:
@@ -120,7 +120,7 @@ def _answers(found: Mapping[str, Sequence[GalleryResult]]) -> list[tuple[Any, st
     ]
 
 
-def _pictures(label: str, name: str, columns: int) -> gr.Gallery:
+def _image_gallery(label: str, name: str, columns: int) -> gr.Gallery:
     return gr.Gallery(
         label=label, columns=columns, object_fit="contain", height="auto", interactive=False, elem_id=name
     )

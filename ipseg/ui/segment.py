@@ -22,7 +22,7 @@ from ipseg.ui._pool import JOBS, EnginePool, error_messages, reporter, shown
 from ipseg.ui._questions import Clicks, Question, Ready, SavedResult, Session
 from ipseg.ui._redaction import without_folders
 from ipseg.ui._rows import distinct
-from ipseg.ui._segment_layout import IS_IT, Layout
+from ipseg.ui._segment_layout import OBJECT, Layout
 
 TITLE, ORDER = "Segment", 0
 
@@ -76,7 +76,7 @@ class SegmentHandlers:
     def pick(self, values: Values, chosen: gr.SelectData, progress: gr.Progress = gr.Progress()) -> Any:  # noqa: B008
         """Show the result for another image, from cached encodings."""
         session: Session = values[self.page.session]
-        good = [number for number, one in enumerate(session.seen) if not one.error]
+        good = [number for number, one in enumerate(session.saved) if not one.error]
         if chosen.index >= len(good) or good[chosen.index] == session.which:
             return gr.skip()
         return self._one(values, replace(session, which=good[chosen.index]), progress)
@@ -86,7 +86,7 @@ class SegmentHandlers:
         session: Session = values[self.page.session]
         if session.shown is None:
             return gr.skip()
-        click = (*questions.to_image(place.index, session.shown.size), values[self.page.sign] == IS_IT)
+        click = (*questions.to_image(place.index, session.shown.size), values[self.page.sign] == OBJECT)
         return self._one(values, session.clicked((*session.shown.clicks, click)), progress)
 
     def undo(self, values: Values, progress: gr.Progress = gr.Progress()) -> Any:  # noqa: B008
@@ -124,7 +124,7 @@ class SegmentHandlers:
         with error_messages():
             question = self._question(values)
             names = distinct(question.images)
-            if [one.name for one in session.seen] != names:  # clicks stay with the images on which they were made
+            if [one.name for one in session.saved] != names:  # clicks stay with the images on which they were made
                 session = Session(tuple(SavedResult(name) for name in names))
             several = len(names) > 1
             limits = self.pool.limits
@@ -136,23 +136,23 @@ class SegmentHandlers:
     def _searched(self, ready: Ready, session: Session, report: Progress) -> tuple[Session, Result]:
         """Segment every image; one that cannot be used is saved with its error message, unless it is the only one."""
         paths = ready.question.images
-        seen: list[SavedResult] = []
+        saved: list[SavedResult] = []
         results: dict[int, Result] = {}  # the one that is shown
-        for number, (path, one) in enumerate(zip(paths, session.seen, strict=True)):
+        for number, (path, one) in enumerate(zip(paths, session.saved, strict=True)):
             try:
                 result = ready.segment(path, one.clicks, questions.of_many(report, number, len(paths)))
             except InputError as error:
                 if len(paths) == 1:
                     raise
-                seen.append(SavedResult(one.name, error=without_folders(str(error))))
+                saved.append(SavedResult(one.name, error=without_folders(str(error))))
                 continue
             if number == session.which or not results:
                 results = {number: result}
-            seen.append(answers.save(one.name, result, one.clicks, ready.question.all_instances, self.page.answers))
+            saved.append(answers.save(one.name, result, one.clicks, ready.question.all_instances, self.page.answers))
         if not results:
-            raise InputError(seen[0].error)
+            raise InputError(saved[0].error)
         ((which, result),) = results.items()
-        return Session(tuple(seen), which), result
+        return Session(tuple(saved), which), result
 
     def _one(self, values: Values, session: Session, progress: gr.Progress) -> tuple[Any, ...]:
         """Segment the image that is shown anew."""
@@ -161,7 +161,7 @@ class SegmentHandlers:
             question = self._question(values)
             report = reporter(progress, self.pool.limits.one)
             ready = questions.ready(self.pool, self._spec(values), question, report)
-            old = session.seen[session.which]
+            old = session.saved[session.which]
             if distinct(question.images)[session.which : session.which + 1] != [old.name]:
                 raise InputError("The images have changed since the result; press Segment first.")
             result = ready.segment(question.images[session.which], old.clicks, report)
@@ -171,9 +171,9 @@ class SegmentHandlers:
     def _shown(
         self, ready: Ready, spec: EngineSpec, session: Session, result: Result, seconds: float
     ) -> tuple[Any, ...]:
-        page, question, one = self.page, ready.question, session.seen[session.which]
+        page, question, one = self.page, ready.question, session.saved[session.which]
         return (
-            answers.verdict(ready.prompt, result, spec.name, seconds, session.seen, session.which),
+            answers.verdict(ready.prompt, result, spec.name, seconds, session.saved, session.which),
             answers.before_and_after(result),
             answers.marked(result, one.clicks),
             shown(result.heat_map()),
@@ -181,7 +181,7 @@ class SegmentHandlers:
             *answers.downloads(result, Path(one.name).name, page.mask_file, page.cut_file),
             answers.step_times(result.seconds),
             answers.numbered(result, question.all_instances),
-            *answers.together(session.seen, session.which, question.all_instances, page.archive),
+            *answers.together(session.saved, session.which, question.all_instances, page.archive),
             gr.Button(interactive=bool(one.clicks)),
             gr.Button(interactive=bool(one.clicks)),
             session,

@@ -128,14 +128,14 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(page, desk):
     page.click("#batch-stop")
     page.wait_for_selector(DONE, timeout=20_000)
     told = page.inner_text("#batch-status")
-    assert "Run it again, and it goes on from there." in told
+    assert "Run it again to resume." in told
     stopped_at = int(told.split("Stopped after ")[1].split()[0])
     assert stopped_at < 10
     page.wait_for_selector("#batch-stop[disabled]")
     page.click("#batch-run")
     page.get_by_text("Done.").wait_for(timeout=60_000)
     told = page.inner_text("#batch-status")
-    assert f" {stopped_at} of them were answered by an earlier run." in told
+    assert f" {stopped_at} of them are from an earlier run." in told
     with zipfile.ZipFile(io.BytesIO(download(page, "#batch-masks"))) as masks:
         assert len(masks.namelist()) == 10
     assert page.complaints == []

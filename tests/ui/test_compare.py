@@ -70,7 +70,7 @@ def test_two_methods_side_by_side(page):
 @pytest.mark.browser
 @wide_only
 def test_a_mask_can_be_painted(page):
-    opened(page).get_by_text("A mask for the object").click()
+    opened(page).get_by_text("Mask of the object (optional)").click()
     page.click("#compare-onto")
     page.wait_for_selector("#compare-paint canvas")
     page.wait_for_timeout(1500)  # the canvas draws the image

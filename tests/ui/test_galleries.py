@@ -10,11 +10,11 @@ from tests.ui.conftest import EXAMPLES, open_tab
 
 
 @pytest.mark.browser
-def test_the_same_pictures_under_three_prompts(page):
+def test_the_same_images_under_three_prompts(page):
     open_tab(page, "Prompt sets")
     page.wait_for_selector("#sets-run")
-    page.set_input_files("#sets-own input[type=file]", str(EXAMPLES / "red_mug" / "00.jpg"))
-    page.wait_for_selector("#sets-own img")
+    page.set_input_files("#sets-prompts-own input[type=file]", str(EXAMPLES / "red_mug" / "00.jpg"))
+    page.wait_for_selector("#sets-prompts-own img")
     page.click("#sets-run")
     page.wait_for_selector("#sets-verdict table", timeout=90_000)
     text = page.inner_text("#sets-verdict")
@@ -37,9 +37,9 @@ def test_a_broken_prompt_beside_the_one_that_mends_it(page):
     text = page.inner_text("#case-verdict")
     assert "Half hidden." in text
     assert "before" in text
-    for picture in ("#case-broken img", "#case-broken-answer img", "#case-mended img", "#case-mended-answer img"):
-        page.wait_for_selector(picture, state="attached")
-        assert page.get_attribute(picture, "alt")
+    for image in ("#case-broken img", "#case-broken-answer img", "#case-mended img", "#case-mended-answer img"):
+        page.wait_for_selector(image, state="attached")
+        assert page.get_attribute(image, "alt")
     overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert overflow <= 0
     assert page.complaints == []
@@ -54,7 +54,7 @@ def test_both_are_endpoints(client, tmp_path):
     verdict, prompts, answers = client.predict(kind="duck", prompts=None, api_name="/prompt_sets")
     assert "With each other: IoU" in verdict
     assert (len(prompts), len(answers)) == (3, 6)
-    assert "Mending it" in client.predict(case="hidden", api_name="/failure_cases")[0]
+    assert "Correcting it" in client.predict(case="hidden", api_name="/failure_cases")[0]
     (tmp_path / "words.jpg").write_text("words")
     bad = [{"image": handle_file(tmp_path / "words.jpg"), "caption": None}]
     with pytest.raises(AppError, match=r"words\.jpg is not an image"):

@@ -22,7 +22,7 @@ def upload(page, field: str, path) -> None:
 
 def ask(page, prompt=PROMPT, query=QUERY) -> str:
     upload(page, "#prompts", prompt)
-    upload(page, "#image", query)
+    upload(page, "#images", query)
     page.click("#run")
     page.wait_for_selector(ANSWER, timeout=60_000)
     return page.inner_text("#verdict")
@@ -82,8 +82,8 @@ def test_bad_files_get_a_sentence_and_the_page_goes_on(page, tmp_path):
     text = tmp_path / "letter.jpg"
     text.write_text("not an image")
     upload(page, "#prompts", PROMPT)
-    page.set_input_files("#image input[type=file]", str(text))
-    page.wait_for_selector("#image img", state="attached")
+    page.set_input_files("#images input[type=file]", str(text))
+    page.wait_for_selector("#images img", state="attached")
     page.click("#run")
     page.wait_for_selector(".toast-body")
     assert "letter.jpg is not an image" in page.inner_text(".toast-body")
@@ -109,7 +109,7 @@ def test_the_page_fits_its_window(page):
 @wide_only
 def test_the_page_can_be_used_by_keyboard(page):
     upload(page, "#prompts", PROMPT)
-    upload(page, "#image", QUERY)
+    upload(page, "#images", QUERY)
     page.locator("#run").focus()
     page.keyboard.press("Enter")
     page.wait_for_selector(ANSWER, timeout=60_000)

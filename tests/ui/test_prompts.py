@@ -15,7 +15,7 @@ from ipseg.ui._limits import Ended, Watch
 from ipseg.ui._pool import EnginePool
 from ipseg.ui._questions import Question
 
-NUMBERS = {"k": 32, "clusters": 4, "threshold": 0.0}
+NUMBERS = {"k": 32, "clusters": 4, "threshold": 0.0, "reject_threshold": 0.0}
 
 
 @pytest.fixture

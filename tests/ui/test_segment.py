@@ -62,14 +62,14 @@ def test_clicks_that_cannot_be_read_get_their_message(given):
         questions.as_clicks(given)
 
 
-def test_a_click_is_in_the_pixels_of_the_picture_however_it_is_shown():
+def test_a_click_is_in_the_pixels_of_the_image_however_it_is_shown():
     assert questions.to_image((10, 20), (480, 640)) == (10.5, 20.5)
     assert questions.to_image((799, 0), (1600, 3200)) == (1599.0, 1.0)  # shown at half its size
 
 
-def test_a_session_keeps_clicks_with_their_picture():
+def test_a_session_saves_clicks_with_their_image():
     session = Session((SavedResult("a"), SavedResult("b")), which=1).clicked(((1.0, 2.0, True),))
-    assert session.seen[0].clicks == ()
+    assert session.saved[0].clicks == ()
     assert session.shown.clicks == ((1.0, 2.0, True),)
     assert len(session.clicked(((0.0, 0.0, True),) * 99).shown.clicks) == questions.MOST_CLICKS
 
@@ -110,9 +110,9 @@ def test_a_click_off_the_picture_gets_its_sentence(client):
 def test_several_pictures_at_once_and_a_bad_one_among_them(client, tmp_path):
     bad = tmp_path / "words.jpg"
     bad.write_text("not an image")
-    pictures = [EXAMPLES / "yellow_duck" / "01.jpg", bad, EXAMPLES / "robot" / "01.jpg"]
+    images = [EXAMPLES / "yellow_duck" / "01.jpg", bad, EXAMPLES / "robot" / "01.jpg"]
     shown, archive, facts = client.predict(
-        prompts=gallery(DUCK), images=gallery(*pictures), mask=None, k=32, clusters=4, threshold=0.16,
+        prompts=gallery(DUCK), images=gallery(*images), mask=None, k=32, clusters=4, threshold=0.16,
         api_name="/segment_all",
     )  # fmt: skip
     assert [fact["image"] for fact in facts] == ["01", "words", "01 (2)"]
@@ -122,19 +122,19 @@ def test_several_pictures_at_once_and_a_bad_one_among_them(client, tmp_path):
     with zipfile.ZipFile(archive) as packed:
         assert sorted(packed.namelist()) == ["01 (2).png", "01.png"]
         with Image.open(io.BytesIO(packed.read("01.png"))) as mask:
-            assert mask.size == open_image(pictures[0]).shape[1::-1]
-    alone = ask(client, DUCK, pictures[0])
+            assert mask.size == open_image(images[0]).shape[1::-1]
+    alone = ask(client, DUCK, images[0])
     assert json.loads(json.dumps(alone[-1]))["score"] == facts[0]["score"]
 
 
 # In the page.
 
 
-def fill(page, *pictures: Path) -> None:
+def fill(page, *images: Path) -> None:
     page.set_input_files("#prompts input[type=file]", str(DUCK))
     page.wait_for_selector("#prompts img")
-    page.set_input_files("#image input[type=file]", [str(picture) for picture in pictures])
-    page.wait_for_selector("#image img")
+    page.set_input_files("#images input[type=file]", [str(image) for image in images])
+    page.wait_for_selector("#images img")
 
 
 def changed(page, selector: str, act) -> None:
