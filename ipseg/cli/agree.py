@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ipseg.cli import _engine
 from ipseg.core.types import InputError, Points, SettingError
 from ipseg.datasets import perseg
+from ipseg.method import stages
 
 EXACT = "float32"
 
@@ -60,7 +61,8 @@ def _points(
     with _engine.built(own) as engine:
         for number, episode in enumerate(episodes):
             _report(dtype, number, len(episodes))
-            points, similarity = engine.choose_points(engine.prompt(episode.prompt.image), episode.query.image)
+            prompt, parts = engine.prompt(episode.prompt.image), (engine.encodings, engine.scorer, engine.config)
+            points, similarity = stages.choose_points(*parts, prompt, episode.query.image)
             found.append(points)
             cells.append(similarity.frame.cell)
     return found, cells

@@ -19,11 +19,9 @@ from numpy.typing import NDArray
 
 from ipseg.core import plugins
 from ipseg.core.images import Source
-from ipseg.core.masks import GivenMask, with_masks
 from ipseg.core.result import Result, SegmentationMethod
 from ipseg.core.types import (
     FeatureExtractor,
-    ImageArray,
     InputFeatures,
     Points,
     Progress,
@@ -32,10 +30,9 @@ from ipseg.core.types import (
     SaliencyMethod,
     Scorer,
     Segmenter,
-    Similarity,
     View,
 )
-from ipseg.method import instances, points, presence, prototype, refinement
+from ipseg.method import instances, points, presence, prototype, refinement, stages
 from ipseg.method.config import EngineInfo, IPSegConfig
 from ipseg.method.encodings import Encodings, Named, named
 from ipseg.method.steps import Steps
@@ -77,38 +74,30 @@ class IPSeg:
         mask_value: int | None = None,
         progress: Progress | None = None,
     ) -> Prompt:
-        """Make a prompt of one image of the object, or of several; each may carry a mask of its own.
+        """Make a prompt of one image of the object, or of several; each may have a mask.
 
-        ``prompt_images``: anything that :func:`ipseg.core.images.open_image` opens, or a list of such. ``masks``:
-        what :func:`ipseg.core.masks.read_mask` opens, one for one image, or a list of that length with None where
-        the saliency method decides. ``mask_value`` chooses one of several values of the masks. Raises
-        :class:`~ipseg.core.types.ImageError` and :class:`~ipseg.core.types.MaskError`. ``progress`` is called before
-        each image is opened, and before its saliency map and its features are computed; what it raises ends the work.
+        ``prompt_images``: what :func:`ipseg.core.images.open_image` opens, or a list of such. ``masks``: what
+        :func:`ipseg.core.masks.read_mask` opens, or a list as long as the images with None where the saliency method
+        decides. ``mask_value`` chooses one of several values of the masks. ``progress`` is called before each image is
+        opened, and before its saliency map and its features are computed; what it raises ends the work. Raises
+        :class:`~ipseg.core.types.ImageError` and :class:`~ipseg.core.types.MaskError`.
         """
-
-        def report() -> None:
-            if progress:
-                progress(0.0, "prompt")
-
-        pairs = with_masks(prompt_images, masks, mask_value=mask_value, report=report)
-        views = []
-        for image, mask in pairs:
-            report()
-            views.append(self._view(image, mask))
+        report = partial(progress, 0.0, "prompt") if progress else lambda: None
+        # MS, given or from the saliency method: section 3.3.2
+        views, notices = stages.open_views(self.encodings, self.config, prompt_images, masks, mask_value, report)
         prompt = self.prompt_of(views, progress=progress)
-        assumed = tuple(notice for _, mask in pairs if mask for notice in mask.notices)
-        return replace(prompt, notices=(*assumed, *prompt.notices))
+        return replace(prompt, notices=(*notices, *prompt.notices))
 
     def prompt_of(self, views: Sequence[View], *, progress: Progress | None = None) -> Prompt:
-        """Make a prompt of views, each an image with its saliency map."""
+        """Make a prompt of views, each an image with its saliency map; at least one."""
         features = []
-        for each in views:
+        for view in views:
             if progress:
                 progress(0.0, "prompt")
-            features.append(self.encodings.features(named(each.image)))
-        cells = [partial(prototype.view_cells, each, self.config) for each in views]
+            features.append(self.encodings.features(named(view.image)))  # F of the prompt image, section 3.3.1
+        cells = [partial(prototype.view_cells, view, self.config) for view in views]
         model = self.scorer.model(tuple(map(PromptFeatures, features, cells)))  # F_IP = Avgpool(F_IP * MS), Eq. 5
-        return Prompt(tuple(views), model, tuple(notice for each in views for notice in prototype.notices(each)))
+        return Prompt(tuple(views), model, tuple(notice for view in views for notice in prototype.notices(view)))
 
     def segment(
         self,
@@ -134,41 +123,34 @@ class IPSeg:
         with the instances that score the reject threshold or more, each with its own status.
         Raises :class:`~ipseg.core.types.SettingError` for numbers out of range.
         """
-        config, seen, step = self.config, self.encodings, Steps(progress)
+        config, cached, step = self.config, self.encodings, Steps(progress)
         k, clusters = config.k if k is None else k, config.clusters if clusters is None else clusters
         points.check(k, clusters)
         limits = config.thresholds(threshold, reject_threshold)
         input_image = named(image)
         points.check_inside(clicks, input_image.pixels.shape[:2])
-        with step("features", 0.05, seen.has("features", input_image)):  # F_I, section 3.3
-            searched = InputFeatures(seen.features(input_image), partial(self._foreground, input_image, step))
-        with step("encoding", 0.2, seen.has("encoding", input_image)):  # Enc_I(I), Eq. 1
-            encoding = seen.encoding(input_image)
-        compared = (prompt.model, searched, negative_prompt and negative_prompt.model)
+        with step("features", 0.05, cached.has("features", input_image)):  # F_I, section 3.3.1
+            features = InputFeatures(cached.features(input_image), partial(self._foreground, input_image, step))
+        with step("encoding", 0.2, cached.has("encoding", input_image)):  # Enc_I(I), Eq. 1
+            encoding = cached.encoding(input_image)
+        compared = (prompt.model, features, negative_prompt and negative_prompt.model)
         similarity = self.scorer.similarity(*compared)  # S = F_IP (x) F_I, Eq. 6
         choose = partial(points.choose, k=k, clusters=clusters, seed=config.seed)
-        with step("points", 0.8):  # P_coord = TopK(S), then k-means
+        with step("points", 0.8):  # P_coord = TopK(S), then k-means: section 3.4
             chosen = choose(similarity)
         run, mask_scores = refinement.named(config.refinement).run, partial(self.scorer.mask_scores, *compared)
         refine = partial(run, self.segmenter, encoding, mask_scores=mask_scores)
         with step("mask", 0.85):  # M = Dec_M(F_I, Concat(T_M, T_P)), Eq. 2
-            answer = refine(chosen, similarity.values)
-            answer = refinement.corrected(self.segmenter, encoding, answer, chosen, clicks)
-        mask, measured = answer.masks[0], partial(self.scorer.presence, *compared)
-        score, clicked = measured(mask), clicks is not None and len(clicks.positive) > 0
+            refined = refine(chosen, similarity.values)
+            mask = refinement.corrected(self.segmenter, encoding, refined, chosen, clicks).masks[0]
+        score_of, clicked = partial(self.scorer.presence, *compared), clicks is not None and len(clicks.positive) > 0
+        score = score_of(mask)  # not in the paper, nor are the instances
         status = presence.status(score, mask, *limits, clicked=clicked)
         result = Result(input_image.pixels, mask, status, score, *limits, chosen, similarity, step.seconds)
         if not all_instances:
             return result
         with step("instances", 0.9):
-            return replace(result, instances=instances.find(similarity, k, choose, refine, measured, *limits))
-
-    def choose_points(self, prompt: Prompt, image: Source) -> tuple[Points, Similarity]:
-        """The points and the similarity alone, without the segmenter; (x, y) in pixels of the upright image."""
-        config, input_image = self.config, named(image)
-        searched = InputFeatures(self.encodings.features(input_image), partial(self.encodings.foreground, input_image))
-        similarity = self.scorer.similarity(prompt.model, searched, None)
-        return points.choose(similarity, k=config.k, clusters=config.clusters, seed=config.seed), similarity
+            return replace(result, instances=instances.find(similarity, k, choose, refine, score_of, *limits))
 
     def apply(
         self, images: Sequence[Named], step: Callable[..., Any], *arguments: Any, progress: Progress | None = None
@@ -179,17 +161,6 @@ class IPSeg:
     def baseline(self, name: str, settings: Any) -> SegmentationMethod:
         """The method of that name from :mod:`ipseg.baselines`, on the parts of this engine."""
         return plugins.module("baselines", name).build(settings, self)
-
-    def view(self, image: Named, saliency: NDArray[np.float32], given: bool = False) -> View:
-        """An image of the object whose saliency map (H, W) in [0, 1], or given mask as 0 and 1, is known."""
-        frame = self.encodings.features(image)[0].frame
-        return View(image.pixels, saliency, given, prototype.prompt_cells(saliency, frame, self.config), frame)
-
-    def _view(self, opened: ImageArray, mask: GivenMask | None) -> View:
-        image = named(opened)
-        if mask is None:
-            return self.view(image, self.encodings.foreground(image))
-        return self.view(image, mask.mask.astype(np.float32), given=True)
 
     def _foreground(self, image: Named, step: Steps) -> NDArray[np.float32]:
         with step("saliency", 0.5, self.encodings.has("foreground", image)):

@@ -10,6 +10,7 @@ from PIL import Image
 
 from ipseg.core import geometry
 from ipseg.core.types import Candidates, FeatureMap, ImageError, MaskError, Points, SettingError, Similarity
+from ipseg.method import stages
 from ipseg.method.config import EngineInfo, IPSegConfig
 from ipseg.method.pipeline import IPSeg
 
@@ -165,7 +166,7 @@ def test_points_come_from_both_ends_of_the_similarity():
     points = made.segment(made.prompt(IMAGE), OTHER).points
     assert set(points.positive[:, 0]) == {55}  # centres of the last column
     assert set(points.negative[:, 0]) == {5}
-    chosen, _ = made.choose_points(made.prompt(IMAGE), OTHER)
+    chosen, _ = stages.choose_points(made.encodings, made.scorer, made.config, made.prompt(IMAGE), OTHER)
     np.testing.assert_array_equal(chosen.positive, points.positive)
 
 

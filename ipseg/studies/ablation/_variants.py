@@ -13,7 +13,7 @@ from ipseg.core import geometry, plugins
 from ipseg.core.status import Status
 from ipseg.core.store import Arrays
 from ipseg.core.types import ImageArray, Mask, Progress, Prompt, SaliencyMethod
-from ipseg.method import refinement
+from ipseg.method import refinement, stages
 from ipseg.method.config import IPSegConfig
 from ipseg.method.encodings import Named, named
 from ipseg.method.pipeline import IPSeg
@@ -65,7 +65,7 @@ def _halved(engine: IPSeg, prompt: Prompt, image: ImageArray) -> AblationResult:
     """A similarity that the engine's refinement cannot take, cut by Otsu's threshold."""
     from skimage.filters import threshold_otsu
 
-    points, similarity = engine.choose_points(prompt, image)
+    points, similarity = stages.choose_points(engine.encodings, engine.scorer, engine.config, prompt, image)
     shown = geometry.to_image(similarity.values, similarity.frame)
     mask = shown > threshold_otsu(shown) if np.ptp(shown) > 0 else np.zeros(shown.shape, bool)
     return AblationResult(mask, Status.DETECTED if mask.any() else Status.NOT_DETECTED, points, shown)
@@ -88,7 +88,7 @@ def hidden(engine: IPSeg, pair: Pair, name: str, progress: Progress | None = Non
         shown = pair.prompt_mask.astype(np.float32)
     else:
         shown = engine.encodings.compute_once(f"saliency {name}", seen, lambda: _saliency_map(engine, name, seen))
-    prompt = engine.prompt_of([engine.view(seen, shown)])
+    prompt = engine.prompt_of([stages.view(engine.encodings, engine.config, seen, shown)])
     return packed({name: summarise(engine.segment(prompt, pair.image), shown)})
 
 
