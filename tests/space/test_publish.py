@@ -118,8 +118,8 @@ def test_exactly_what_is_needed_is_sent(publish):
     assert tops == {"README.md", "requirements.txt", "app.py", "LICENSE", "examples_media", "ipseg"}
     package = {path.relative_to(ROOT).as_posix() for path in (ROOT / "ipseg").rglob("*.py")}
     assert {place for place in files if place.startswith("ipseg/")} == package
-    pictures = {path.relative_to(ROOT).as_posix() for path in (ROOT / "examples_media/Images").rglob("*.jpg")}
-    assert pictures <= set(files)
+    images = {path.relative_to(ROOT).as_posix() for path in (ROOT / "examples_media/Images").rglob("*.jpg")}
+    assert images <= set(files)
     assert files["README.md"] == ROOT / "space" / "README.md"
     for place in files:
         assert not re.search(r"(^|/)(tests|studio|\.[^/]*|__pycache__)(/|$)|\.pyc$|secret|\.pem$", place), place
@@ -129,15 +129,15 @@ def test_what_lies_about_is_not_sent(publish, tmp_path):
     for place in publish.NAMED.values():
         (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / place).write_text("x")
-    kept = ["ipseg/a.py", "examples_media/Images/mug/00.jpg"]
+    sent = ["ipseg/a.py", "examples_media/Images/mug/00.jpg"]
     lost = [".env", ".git/config", "ipseg/.env", "ipseg/__pycache__/a.cpython-312.pyc", "ipseg/__pycache__/a.py"]
     lost += ["ipseg/.hidden/a.py", "ipseg/key.pem", "tests/a.py", "examples_media/studio/a.py", "runs/mask.png"]
     lost += ["examples_media/Images/.cache/x.jpg", "ipseg.egg-info/SOURCES.txt", "examples_media/render.py"]
-    for place in kept + lost:
+    for place in sent + lost:
         (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / place).write_text("x")
     (tmp_path / "ipseg/link.py").symlink_to(tmp_path / ".env")
-    assert set(publish.listed(tmp_path)) == {*publish.NAMED, *kept}
+    assert set(publish.listed(tmp_path)) == {*publish.NAMED, *sent}
 
 
 def test_the_dry_run_lists_it_all_and_sends_nothing(publish, capsys, monkeypatch):
@@ -168,12 +168,12 @@ def test_a_folder_with_something_in_it_is_left_alone(publish, tmp_path, capsys, 
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
-def test_without_a_token_one_sentence(publish, capsys):
+def test_without_a_token_one_message(publish, capsys):
     assert publish.main(["--repo", "owner/name"]) == 1
-    said = capsys.readouterr()
-    assert said.err.startswith("HF_TOKEN is not set;")
-    assert len(said.err.splitlines()) == 1
-    assert not said.out
+    captured = capsys.readouterr()
+    assert captured.err.startswith("HF_TOKEN is not set;")
+    assert len(captured.err.splitlines()) == 1
+    assert not captured.out
 
 
 @pytest.mark.parametrize(
@@ -188,18 +188,18 @@ def test_wrong_usage(publish, arguments):
 class Api:
     """Stands for huggingface_hub's."""
 
-    said: list  # one list for each test
+    calls: list  # one list for each test
 
     def __init__(self, **settings):
-        self.said.append(("api", settings))
+        self.calls.append(("api", settings))
 
     def create_repo(self, repo, **settings):
-        self.said.append((repo, settings))
+        self.calls.append((repo, settings))
 
     def upload_folder(self, *, folder_path, **settings):
         found = {path.relative_to(folder_path).as_posix() for path in Path(folder_path).rglob("*") if path.is_file()}
         assert not any(SECRET in path.read_text(errors="ignore") for path in Path(folder_path).rglob("*.py"))
-        self.said.append((found, settings))
+        self.calls.append((found, settings))
 
 
 @pytest.fixture
@@ -207,8 +207,8 @@ def api(monkeypatch):
     hub = pytest.importorskip("huggingface_hub")
     monkeypatch.setattr(hub, "HfApi", Api)
     monkeypatch.setenv("HF_TOKEN", SECRET)
-    Api.said = []
-    return Api.said
+    Api.calls = []
+    return Api.calls
 
 
 def test_an_upload_sends_what_the_dry_run_lists(publish, api, capsys):
@@ -221,11 +221,11 @@ def test_an_upload_sends_what_the_dry_run_lists(publish, api, capsys):
     assert SECRET not in "".join(capsys.readouterr())
 
 
-def test_a_failure_is_one_sentence_without_the_token(publish, api, capsys, monkeypatch):
+def test_a_failure_is_one_message_without_the_token(publish, api, capsys, monkeypatch):
     def fail(*_, **__):
         raise ConnectionError(f"no way there with {SECRET}\nand more")
 
     monkeypatch.setattr(Api, "create_repo", fail)
     assert publish.main(["--repo", "owner/name"]) == 1
-    said = capsys.readouterr().err
-    assert said == "owner/name could not be sent (no way there with ***); see to that and try again.\n"
+    captured = capsys.readouterr().err
+    assert captured == "owner/name could not be sent (no way there with ***); see to that and try again.\n"

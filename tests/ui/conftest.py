@@ -47,13 +47,13 @@ def serve(folder: Path, *arguments: str, program: Sequence[str] = ("app.py",), *
         "GRADIO_TEMP_DIR": str(folder / "cache"),
         "HF_HOME": str(folder / "hf"),
     }
-    kept = {name: value for name, value in os.environ.items() if name not in ("IPSEG_WEIGHTS_DIR", "HF_HUB_CACHE")}
+    inherited = {name: value for name, value in os.environ.items() if name not in ("IPSEG_WEIGHTS_DIR", "HF_HUB_CACHE")}
     log = folder / "log.txt"
     with log.open("w") as output:
         process = subprocess.Popen(
             [sys.executable, *program, *arguments],
             cwd=ROOT,
-            env={**kept, **own, "PYTHONUNBUFFERED": "1", **environment},
+            env={**inherited, **own, "PYTHONUNBUFFERED": "1", **environment},
             stdout=output,
             stderr=output,
         )
@@ -78,24 +78,24 @@ def _wait(url: str, process: subprocess.Popen, log: Path) -> None:
     pytest.fail("the demo did not answer within a minute")
 
 
-LOOKS = {"wide-light": (1280, 900, "light"), "phone-dark": (390, 844, "dark")}
+VARIANTS = {"wide-light": (1280, 900, "light"), "phone-dark": (390, 844, "dark")}
 wide_only = pytest.mark.parametrize("page", ["wide-light"], indirect=True)
 """For what is the same in every window."""
 
 
 @pytest.fixture(scope="session")
 def windows(chromium) -> Iterator[dict]:
-    """One browser window for each look; its pages share what was fetched and compiled."""
+    """One browser window for each size and theme; its pages share what was fetched and compiled."""
     opened = {
-        look: chromium.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
-        for look, (width, height, scheme) in LOOKS.items()
+        name: chromium.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+        for name, (width, height, scheme) in VARIANTS.items()
     }
     yield opened
     for window in opened.values():
         window.close()
 
 
-@pytest.fixture(params=LOOKS)
+@pytest.fixture(params=VARIANTS)
 def page(windows, demo: Demo, request: pytest.FixtureRequest) -> Iterator:
     """The open page, at two widths, in both colour schemes; what the console complains of is in `page.complaints`."""
     opened = windows[request.param].new_page()

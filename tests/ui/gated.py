@@ -29,10 +29,10 @@ def say(word: str) -> None:
 def waiting(self, *arguments):
     """The similarity, once the gate is open."""
     say("arrived")
-    events, name, told = LocalContext.blocks.get()._queue.event_ids_to_events, LocalContext.event_id.get(), False
+    events, name, logged = LocalContext.blocks.get()._queue.event_ids_to_events, LocalContext.event_id.get(), False
     while not (FOLDER / "open").exists():
-        if not told and not getattr(events.get(name), "alive", False):
-            told = True
+        if not logged and not getattr(events.get(name), "alive", False):
+            logged = True
             say("deserted")
         time.sleep(0.01)
     return similarity(self, *arguments)

@@ -71,10 +71,10 @@ def ask(client: Client, **given):
 
 def test_the_endpoint_answers_with_numbers(client):
     truths = {name: handle_file(TRUTHS / f"robot/{file}.png") for name, file in (("mask", "01"), ("truth", "02"))}
-    *said, record = ask(client, **truths)
+    *outputs, record = ask(client, **truths)
     record = json.loads(record) if isinstance(record, str) else record
-    assert len(said) == 6
-    assert all(said)
+    assert len(outputs) == 6
+    assert all(outputs)
     assert record["iou_with"] == "truth"
     assert {(one["k"], one["clusters"]) for one in record["grid"]} >= {(32, 4), (8, 2), (64, 16)}
     own = next(one["iou"] for one in record["grid"] if {**record["setting"], "iou": one["iou"]} == one)
@@ -95,12 +95,12 @@ def test_what_cannot_be_used_gets_its_message(client, tmp_path):
     (tmp_path / "words.jpg").write_text("words")
     Image.new("L", (20, 10), 255).save(tmp_path / "small.png")
     small, words = handle_file(tmp_path / "small.png"), handle_file(tmp_path / "words.jpg")
-    for given, sentence in (
+    for given, text in (
         ({"image": None}, "no image to search yet"),
         ({"prompt": words}, r"words\.jpg is not an image"),
         ({"truth": small}, "small"),
         ({"preset": "paper"}, "weights"),
         ({"saliency": "nonsense"}, "nonsense"),
     ):
-        with pytest.raises((AppError, ValueError), match=sentence):
+        with pytest.raises((AppError, ValueError), match=text):
             ask(client, **given)

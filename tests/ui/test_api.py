@@ -22,8 +22,8 @@ def client(demo, tmp_path_factory) -> Client:
 
 def ask(client: Client, prompt: Path, query: Path, **settings):
     values = {"k": 32, "clusters": 4, "threshold": 0.0, "mask": None, **settings}
-    pictures = [{"image": handle_file(prompt), "caption": None}]
-    return client.predict(prompts=pictures, image=handle_file(query), api_name="/segment", **values)
+    images = [{"image": handle_file(prompt), "caption": None}]
+    return client.predict(prompts=images, image=handle_file(query), api_name="/segment", **values)
 
 
 def mask_of(answer) -> np.ndarray:
@@ -39,7 +39,7 @@ def test_the_endpoint_has_a_name_and_documented_arguments(client):
     ]  # fmt: skip
 
 
-def test_a_mask_at_the_size_of_the_picture(client):
+def test_a_mask_at_the_size_of_the_image(client):
     query = EXAMPLES / "robot" / "02.jpg"
     mask = mask_of(ask(client, EXAMPLES / "robot" / "00.jpg", query))
     assert mask.shape == open_image(query).shape[:2]
@@ -47,7 +47,7 @@ def test_a_mask_at_the_size_of_the_picture(client):
 
 
 @pytest.mark.parametrize(
-    ("settings", "sentence"),
+    ("settings", "message"),
     [
         ({"k": 4, "clusters": 9}, "at most K clusters"),
         ({"k": 999}, "maximum value 256"),
@@ -58,8 +58,8 @@ def test_a_mask_at_the_size_of_the_picture(client):
         ({"timestep": 50.5}, "timestep is 50.5; give a whole number"),
     ],
 )
-def test_a_setting_out_of_range_gets_its_sentence(client, settings, sentence):
-    with pytest.raises((AppError, ValueError), match=sentence):
+def test_a_setting_out_of_range_gets_its_message(client, settings, message):
+    with pytest.raises((AppError, ValueError), match=message):
         ask(client, EXAMPLES / "robot" / "00.jpg", EXAMPLES / "robot" / "02.jpg", **settings)
 
 
@@ -88,7 +88,7 @@ def test_one_of_several_values_of_a_mask(client, tmp_path, save):
     assert mask_of(ask(client, prompt, query, mask=mask, mask_value=9)).any()
 
 
-def test_a_bad_file_gets_its_sentence_and_no_path_leaks(client, tmp_path):
+def test_a_bad_file_gets_its_message_and_no_path_leaks(client, tmp_path):
     bad = tmp_path / "letter.jpg"
     bad.write_bytes((EXAMPLES / "robot" / "00.jpg").read_bytes()[:5000])
     with pytest.raises(AppError, match=r"letter\.jpg is damaged or cut short") as caught:

@@ -28,9 +28,9 @@ def client(demo, tmp_path_factory) -> Client:
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory) -> Path:
+def inputs(tmp_path_factory) -> Path:
     """Every file of the table, by field."""
-    folder = tmp_path_factory.mktemp("desk")
+    folder = tmp_path_factory.mktemp("inputs")
     for field, files in bad_files.FIELDS.items():
         (folder / field).mkdir()
         for file in files:
@@ -52,52 +52,52 @@ def file_of(answer) -> Path:
     return Path(answer["value"] if isinstance(answer, dict) else answer)
 
 
-def gets_its_message(file: File, ask, one_message, desk: Path) -> None:
+def gets_its_message(file: File, ask, one_message, inputs: Path) -> None:
     """Its one message and nothing else, without a folder of this or the server's."""
     with pytest.raises(AppError) as caught:
         ask()
     message = html.unescape(str(caught.value))
     assert message == file.message
-    one_message(message, names=file.name, folder=desk)
+    one_message(message, names=file.name, folder=inputs)
     assert not re.search(r"/\w+/", message)
 
 
 @pytest.mark.parametrize("file", GOOD, ids=lambda file: file.name)
-def test_a_picture_of_an_unusual_kind_gets_an_answer(client, desk, file):
-    answer = segment(client, desk / "good.png", desk / "an image" / file.name)
+def test_an_image_of_an_unusual_kind_gets_an_answer(client, inputs, file):
+    answer = segment(client, inputs / "good.png", inputs / "an image" / file.name)
     assert ipseg.open_image(file_of(answer[5])).shape[:2] == (HEIGHT, WIDTH)  # upright
 
 
 @pytest.mark.parametrize("file", BAD, ids=lambda file: file.name)
-def test_a_picture_that_cannot_be_used(client, desk, one_message, file):
-    path = desk / "an image" / file.name
-    gets_its_message(file, lambda: segment(client, desk / "good.png", path), one_message, desk)
-    gets_its_message(file, lambda: segment(client, path, desk / "good.png"), one_message, desk)
+def test_an_image_that_cannot_be_used(client, inputs, one_message, file):
+    path = inputs / "an image" / file.name
+    gets_its_message(file, lambda: segment(client, inputs / "good.png", path), one_message, inputs)
+    gets_its_message(file, lambda: segment(client, path, inputs / "good.png"), one_message, inputs)
 
 
 @pytest.mark.parametrize("file", MASKS, ids=lambda file: file.name)
-def test_a_mask_that_cannot_be_used(client, desk, one_message, file):
-    good = desk / "good.png"
-    gets_its_message(file, lambda: segment(client, good, good, desk / "a mask" / file.name), one_message, desk)
+def test_a_mask_that_cannot_be_used(client, inputs, one_message, file):
+    good = inputs / "good.png"
+    gets_its_message(file, lambda: segment(client, good, good, inputs / "a mask" / file.name), one_message, inputs)
 
 
 @pytest.mark.parametrize("file", BATCHES, ids=lambda file: file.name)
-def test_a_batch_that_cannot_be_used(client, desk, one_message, file):
-    given = {"prompts": prompts(desk / "good.png"), "images": [handle_file(desk / "images of a batch" / file.name)]}
-    gets_its_message(file, lambda: client.predict(**given, mask=None, api_name="/batch"), one_message, desk)
+def test_a_batch_that_cannot_be_used(client, inputs, one_message, file):
+    given = {"prompts": prompts(inputs / "good.png"), "images": [handle_file(inputs / "images of a batch" / file.name)]}
+    gets_its_message(file, lambda: client.predict(**given, mask=None, api_name="/batch"), one_message, inputs)
 
 
 @pytest.mark.parametrize("file", CLIPS, ids=lambda file: file.name)
-def test_a_clip_that_cannot_be_used(client, desk, one_message, file):
-    given = {"prompts": prompts(desk / "good.png"), "clip": handle_file(desk / "a clip" / file.name)}
-    gets_its_message(file, lambda: client.predict(**given, mask=None, api_name="/video"), one_message, desk)
+def test_a_clip_that_cannot_be_used(client, inputs, one_message, file):
+    given = {"prompts": prompts(inputs / "good.png"), "clip": handle_file(inputs / "a clip" / file.name)}
+    gets_its_message(file, lambda: client.predict(**given, mask=None, api_name="/video"), one_message, inputs)
 
 
-def test_in_a_zip_the_good_are_answered_and_the_others_get_messages(client, desk, tmp_path):
+def test_in_a_zip_the_good_are_answered_and_the_others_get_messages(client, inputs, tmp_path):
     with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
         for file in IMAGES:
-            archive.write(desk / "an image" / file.name, file.name)
-    given = {"prompts": prompts(desk / "good.png"), "images": [handle_file(tmp_path / "all.zip")]}
+            archive.write(inputs / "an image" / file.name, file.name)
+    given = {"prompts": prompts(inputs / "good.png"), "images": [handle_file(tmp_path / "all.zip")]}
     status, _, _, masks, coco, _ = client.predict(**given, mask=None, api_name="/batch")
     message = {html.unescape(line) for line in re.findall("<li>(.*?)</li>", status)}
     assert message == {file.message for file in BAD}

@@ -25,9 +25,9 @@ DONE = "#batch-status :is(.detected, .uncertain, .not-detected, .stopped)"
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory):
+def inputs(tmp_path_factory):
     """Two images and one file of words in a zip, a longer zip, and a short clip of an image that moves."""
-    folder = tmp_path_factory.mktemp("desk")
+    folder = tmp_path_factory.mktemp("inputs")
     small = {number: cv2.resize(cv2.imread(str(_picture(number))), None, fx=0.4, fy=0.4) for number in (1, 2, 3, 4)}
     with zipfile.ZipFile(folder / "ducks.zip", "w") as archive:
         for number in (1, 2):
@@ -45,20 +45,20 @@ def desk(tmp_path_factory):
 def _pack(path: Path, small, numbers) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         for number in numbers:
-            picture = cv2.GaussianBlur(small[1 + number % 4], (0, 0), 0.3 + number / 50)
-            archive.writestr(f"{number:02}.png", cv2.imencode(".png", picture)[1].tobytes())
+            image = cv2.GaussianBlur(small[1 + number % 4], (0, 0), 0.3 + number / 50)
+            archive.writestr(f"{number:02}.png", cv2.imencode(".png", image)[1].tobytes())
 
 
 def _picture(number: int):
     return EXAMPLES / "yellow_duck" / f"{number:02}.jpg"
 
 
-def _film(path, picture) -> None:
-    height, width = picture.shape[:2]
+def _film(path, image) -> None:
+    height, width = image.shape[:2]
     writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"mp4v"), 10, (width, height))
     for number in range(10):
         moved = np.array([[1, 0, number], [0, 1, number / 2]], np.float32)
-        writer.write(cv2.warpAffine(picture, moved, (width, height), borderMode=cv2.BORDER_REFLECT))
+        writer.write(cv2.warpAffine(image, moved, (width, height), borderMode=cv2.BORDER_REFLECT))
     writer.release()
 
 
@@ -86,12 +86,12 @@ def download(page, button: str) -> bytes:
 
 
 @pytest.mark.browser
-def test_a_zip_in_masks_out(page, desk):
-    opened(page, "#batch-files", desk / "ducks.zip").click("#batch-run")
+def test_a_zip_in_masks_out(page, inputs):
+    opened(page, "#batch-files", inputs / "ducks.zip").click("#batch-run")
     page.wait_for_selector(DONE, timeout=60_000)
-    told = page.inner_text("#batch-status")
-    assert "Done. Detected in 2 of 2 images." in told
-    assert "ducks/words.jpg is not an image" in told
+    status = page.inner_text("#batch-status")
+    assert "Done. Detected in 2 of 2 images." in status
+    assert "ducks/words.jpg is not an image" in status
     page.wait_for_selector("#batch-gallery img")
     with zipfile.ZipFile(io.BytesIO(download(page, "#batch-masks"))) as masks:
         assert masks.namelist() == ["ducks/1.png", "ducks/2.png"]
@@ -104,15 +104,15 @@ def test_a_zip_in_masks_out(page, desk):
 
 @pytest.mark.browser
 @wide_only
-def test_stop_really_stops_and_the_next_run_goes_on(page, desk):
-    opened(page, "#batch-files", desk / "many.zip").click("#batch-run")
+def test_stop_really_stops_and_the_next_run_goes_on(page, inputs):
+    opened(page, "#batch-files", inputs / "many.zip").click("#batch-run")
     page.wait_for_function("document.querySelector('#batch-status progress')?.value >= 2", timeout=60_000)
     assert "of 40 images" in page.inner_text("#batch-status")
     page.click("#batch-stop")
     page.wait_for_selector(DONE, timeout=20_000)
-    told = page.inner_text("#batch-status")
-    assert "Stopped after" in told
-    stopped_at = int(told.split("Stopped after ")[1].split()[0])
+    status = page.inner_text("#batch-status")
+    assert "Stopped after" in status
+    stopped_at = int(status.split("Stopped after ")[1].split()[0])
     assert 2 <= stopped_at < 40
     with zipfile.ZipFile(io.BytesIO(download(page, "#batch-masks"))) as masks:
         assert len(masks.namelist()) == stopped_at
@@ -122,20 +122,20 @@ def test_stop_really_stops_and_the_next_run_goes_on(page, desk):
 
 @pytest.mark.browser
 @wide_only
-def test_a_run_that_was_stopped_goes_on_where_it_was(page, desk):
-    opened(page, "#batch-files", desk / "again.zip").click("#batch-run")
+def test_a_run_that_was_stopped_goes_on_where_it_was(page, inputs):
+    opened(page, "#batch-files", inputs / "again.zip").click("#batch-run")
     page.wait_for_function("document.querySelector('#batch-status progress')?.value >= 2", timeout=60_000)
     page.click("#batch-stop")
     page.wait_for_selector(DONE, timeout=20_000)
-    told = page.inner_text("#batch-status")
-    assert "Run it again to resume." in told
-    stopped_at = int(told.split("Stopped after ")[1].split()[0])
+    status = page.inner_text("#batch-status")
+    assert "Run it again to resume." in status
+    stopped_at = int(status.split("Stopped after ")[1].split()[0])
     assert stopped_at < 10
     page.wait_for_selector("#batch-stop[disabled]")
     page.click("#batch-run")
     page.get_by_text("Done.").wait_for(timeout=60_000)
-    told = page.inner_text("#batch-status")
-    assert f" {stopped_at} of them are from an earlier run." in told
+    status = page.inner_text("#batch-status")
+    assert f" {stopped_at} of them are from an earlier run." in status
     with zipfile.ZipFile(io.BytesIO(download(page, "#batch-masks"))) as masks:
         assert len(masks.namelist()) == 10
     assert page.complaints == []
@@ -143,13 +143,13 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(page, desk):
 
 @pytest.mark.browser
 @wide_only
-def test_a_folder_in_masks_out(page, desk):
+def test_a_folder_in_masks_out(page, inputs):
     tab(page)
     page.set_input_files("#batch-prompts input[type=file]", str(PROMPT))
     page.wait_for_selector("#batch-prompts img")
     with page.expect_file_chooser() as chooser:
         page.click("#batch-folder")
-    chooser.value.set_files(desk / "folder")
+    chooser.value.set_files(inputs / "folder")
     page.wait_for_selector("#batch-files .file-preview")
     page.click("#batch-run")
     page.wait_for_selector(DONE, timeout=60_000)
@@ -161,8 +161,8 @@ def test_a_folder_in_masks_out(page, desk):
 
 @pytest.mark.browser
 @wide_only
-def test_a_clip_plays(page, desk):
-    opened(page, "#batch-clip", desk / "duck.mp4").click("#batch-run-clip")
+def test_a_clip_plays(page, inputs):
+    opened(page, "#batch-clip", inputs / "duck.mp4").click("#batch-run-clip")
     page.wait_for_selector(DONE, timeout=60_000)
     assert "Done. Detected in 10 of 10 frames." in page.inner_text("#batch-status")
     page.wait_for_selector("#batch-video video")
@@ -174,7 +174,7 @@ def test_a_clip_plays(page, desk):
 
 @pytest.mark.browser
 @wide_only
-def test_what_is_missing_gets_its_sentence_and_the_page_goes_on(page, desk):
+def test_what_is_missing_gets_its_message_and_the_page_goes_on(page, inputs):
     tab(page)
     page.click("#batch-run")
     page.wait_for_selector(".toast-body")
@@ -210,7 +210,7 @@ def test_the_endpoints_have_names_and_documented_arguments(client):
     assert named["/stop"]["parameters"] == []
 
 
-def test_masks_and_coco_agree(client, desk):
+def test_masks_and_coco_agree(client, inputs):
     files = [handle_file(_picture(number)) for number in (1, 2)]
     _, gallery, _, masks, coco, _ = client.predict(**question(images=files), api_name="/batch")
     assert len(file_of(gallery)) == 2
@@ -224,8 +224,10 @@ def test_masks_and_coco_agree(client, desk):
             assert mask.shape == open_image(_picture(int(name[:2]))).shape[:2]
 
 
-def test_a_clip_through_the_api(client, desk):
-    answer = client.predict(**question(clip=handle_file(desk / "duck.mp4"), keyframes_per_second=2), api_name="/video")
+def test_a_clip_through_the_api(client, inputs):
+    answer = client.predict(
+        **question(clip=handle_file(inputs / "duck.mp4"), keyframes_per_second=2), api_name="/video"
+    )
     made = clips.open_clip(_path(file_of(answer[5])))
     assert sum(1 for _ in clips.frames(made)) == 10
     with zipfile.ZipFile(file_of(answer[3])) as masks:
@@ -236,8 +238,8 @@ def _path(text) -> Path:
     return Path(text["video"] if isinstance(text, dict) else text)
 
 
-def test_a_client_that_stops_gets_what_is_done(client, desk):
-    job = client.submit(**question(images=[handle_file(desk / "many.zip")], k=31), api_name="/batch")
+def test_a_client_that_stops_gets_what_is_done(client, inputs):
+    job = client.submit(**question(images=[handle_file(inputs / "many.zip")], k=31), api_name="/batch")
     deadline = time.monotonic() + 60
     while len(job.outputs()) < 3 and time.monotonic() < deadline:
         time.sleep(0.05)

@@ -88,7 +88,7 @@ def test_a_mask_can_be_painted(page):
 
 @pytest.mark.browser
 @wide_only
-def test_what_is_missing_gets_its_sentence(page):
+def test_what_is_missing_gets_its_message(page):
     open_tab(page, "Compare")
     page.click("#compare-run")
     page.wait_for_selector(".toast-body")
@@ -124,19 +124,19 @@ def test_the_api_gives_a_record(client):
 
 
 @pytest.mark.parametrize(
-    ("given", "sentence"),
+    ("given", "message"),
     [
         ({"methods": ["ipseg"]}, "two or more different methods"),
         ({"images": []}, "no image to search"),
         ({"methods": ["persam_f", "groupvit"]}, "PerSAM-F weighs the three masks"),
     ],
 )
-def test_what_cannot_be_compared_is_one_sentence(client, given, sentence):
-    with pytest.raises(AppError, match=sentence):
+def test_what_cannot_be_compared_is_one_message(client, given, message):
+    with pytest.raises(AppError, match=message):
         ask(client, **given)
 
 
-def test_a_mask_of_another_size_is_one_sentence(client, tmp_path):
+def test_a_mask_of_another_size_is_one_message(client, tmp_path):
     Image.fromarray(np.full((40, 40), 255, np.uint8)).save(tmp_path / "small.png")
     with pytest.raises(AppError, match=r"small\.png is 40x40 pixels but its image is 640x480"):
         ask(client, mask=handle_file(tmp_path / "small.png"))

@@ -154,7 +154,7 @@ def test_a_large_request_is_refused(demo):
     body = {"data": ["x" * (MAX_BODY + 1)], "fn_index": 0}
     answer = httpx.post(f"{demo.url}/gradio_api/run/stop", json=body)
     assert answer.status_code == 413
-    pieces = (b"x" * 2**16 for _ in range(2 * MAX_BODY // 2**16))  # no length is said
+    pieces = (b"x" * 2**16 for _ in range(2 * MAX_BODY // 2**16))  # no length is given
     assert httpx.post(f"{demo.url}/gradio_api/run/stop", content=pieces).status_code == 413
     assert status(demo.url, "/gradio_api/run/stop", "POST", Content_Length="-1") in (400, 413)
 

@@ -31,7 +31,7 @@ class Gated:
         self._read = 0
 
     def begin(self) -> None:
-        """The gate closes, and what was said so far is forgotten."""
+        """The gate closes, and the earlier output is dropped."""
         (self.folder / "open").unlink(missing_ok=True)
         (self.folder / "limit").unlink(missing_ok=True)
         self._read = len(self.log.read_text())
@@ -41,15 +41,15 @@ class Gated:
         (self.folder / "open").touch()
 
     @property
-    def said(self) -> str:
-        """What the server has said since the beginning of the test."""
+    def output(self) -> str:
+        """The output of the server since the beginning of the test."""
         return self.log.read_text()[self._read :]
 
     def wait(self, words: str) -> None:
         """Until the server says so."""
         deadline = time.monotonic() + PATIENCE
-        while words not in self.said:
-            assert time.monotonic() < deadline, f"{words!r} is not in {self.said!r}"
+        while words not in self.output:
+            assert time.monotonic() < deadline, f"{words!r} is not in {self.output!r}"
             time.sleep(0.01)
 
     def file(self, path: Path) -> dict:
@@ -62,11 +62,11 @@ class Gated:
     def given(self, endpoint: str) -> dict:
         """What an endpoint is asked with."""
         prompts = [{"image": self.file(PROMPT), "caption": None}]
-        pictures = [{"image": self.file(QUERY), "caption": None}]
+        images = [{"image": self.file(QUERY), "caption": None}]
         return {
             "segment": {"prompts": prompts, "image": self.file(QUERY), "mask": None},
-            "segment_all": {"prompts": prompts, "images": pictures, "mask": None},
-            "compare": {"prompt": self.file(PROMPT), "images": pictures, "methods": ["ipseg", "persam"]},
+            "segment_all": {"prompts": prompts, "images": images, "mask": None},
+            "compare": {"prompt": self.file(PROMPT), "images": images, "methods": ["ipseg", "persam"]},
             "batch": {"prompts": prompts, "images": [self.file(QUERY), self.file(OTHER)]},
             "prompt_sets": {"kind": "mug"},
             "failure_cases": {"case": "tiny"},
@@ -108,42 +108,42 @@ def test_a_client_that_leaves_stops_its_job(gate, endpoint):
     gate.wait("deserted")
     gate.open()
     gate.wait("A visitor left")
-    assert "passed" not in gate.said  # it went no step further
+    assert "passed" not in gate.output  # it went no step further
 
 
 def test_a_client_that_cancels_stops_its_job(gate):
     client = Client(gate.url, verbose=False)
-    pictures = [{"image": handle_file(PROMPT), "caption": None}]
-    job = client.submit(prompts=pictures, image=handle_file(QUERY), mask=None, api_name="/segment")
+    images = [{"image": handle_file(PROMPT), "caption": None}]
+    job = client.submit(prompts=images, image=handle_file(QUERY), mask=None, api_name="/segment")
     gate.wait("arrived")
     job.cancel()
     gate.wait("deserted")
     gate.open()
     gate.wait("A visitor left")
-    assert "passed" not in gate.said
+    assert "passed" not in gate.output
 
 
 def test_who_stays_gets_an_answer(gate):
     gate.open()
     assert "engine offline" in gate.answer("segment", gate.ask("segment"))
-    assert gate.said.count("passed") == 1
-    assert "A visitor left" not in gate.said
+    assert gate.output.count("passed") == 1
+    assert "A visitor left" not in gate.output
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 def test_a_job_that_takes_too_long_is_stopped_and_says_so(gate, endpoint):
     (gate.folder / "limit").write_text("0.0001")
     gate.open()
-    told = gate.answer(endpoint, gate.ask(endpoint))
-    assert "took longer than 0 seconds" in told
-    assert "passed" not in gate.said
+    text = gate.answer(endpoint, gate.ask(endpoint))
+    assert "took longer than 0 seconds" in text
+    assert "passed" not in gate.output
     if endpoint == "batch":  # what is done is handed out
-        assert "Stopped after 0 of 2" in told
+        assert "Stopped after 0 of 2" in text
     else:
-        assert "event: error" in told
+        assert "event: error" in text
 
 
-def test_the_sentence_says_what_to_do(one_message):
+def test_the_message_says_what_to_do(one_message):
     with pytest.raises(Ended) as ended:
         Watch(-1).check()
     one_message(ended.value)
@@ -163,7 +163,7 @@ def test_on_a_gpu_one_at_a_time_one_waits_and_the_next_gets_a_message(gate):
     assert (program.status_code, browser.status_code) == (503, 429)
     assert program.json() == browser.json()
     assert program.json()["detail"].startswith("The page is busy: others are waiting already;")
-    assert gate.said.count("arrived") == 1
+    assert gate.output.count("arrived") == 1
     gate.open()
     assert "engine offline" in gate.answer("segment", first)
     assert "event: complete" in gate.answer("compare", second)
@@ -171,8 +171,8 @@ def test_on_a_gpu_one_at_a_time_one_waits_and_the_next_gets_a_message(gate):
 
 @pytest.mark.browser
 def test_the_page_shows_the_place_in_the_queue_that_it_is_full_and_may_be_closed(gate, chromium):
-    looks = ((1280, "dark"), (390, "dark"), (1280, "light"))
-    contexts = [chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=s) for width, s in looks]
+    variants = ((1280, "dark"), (390, "dark"), (1280, "light"))
+    contexts = [chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=s) for width, s in variants]
     first, second, third = (context.new_page() for context in contexts)
     press_an_example(first, gate.url)
     gate.wait("arrived")
@@ -189,7 +189,7 @@ def test_the_page_shows_the_place_in_the_queue_that_it_is_full_and_may_be_closed
     gate.open()
     gate.wait("A visitor left")
     second.wait_for_selector("#verdict .detected, #verdict .uncertain, #verdict .not-detected")
-    assert gate.said.count("passed") == 1
+    assert gate.output.count("passed") == 1
     for context in contexts[1:]:
         context.close()
 

@@ -43,8 +43,8 @@ def test_the_start_needs_no_query():
 )
 def test_what_differs_is_written_and_read_again(changed, link):
     assert _link.write({**HERE, **changed}, START) == link
-    values, sentence = _link.read(query(link), TABS)
-    assert sentence == ""
+    values, message = _link.read(query(link), TABS)
+    assert message == ""
     numbers = dict(zip(_link.NUMBERS, own_numbers(values.get("preset", "offline")), strict=True))
     assert {**START, **numbers, **values} == {**HERE, **changed}
 
@@ -81,18 +81,18 @@ def test_features_may_be_joined_by_a_plus(text):
         {"k": "9" * 5000},
     ],
 )
-def test_what_cannot_be_used_is_left_out_with_a_sentence(wrong, one_message):
-    values, sentence = _link.read({"tab": "batch", **wrong} if "tab" not in wrong else wrong, TABS)
+def test_what_cannot_be_used_is_left_out_with_a_message(wrong, one_message):
+    values, message = _link.read({"tab": "batch", **wrong} if "tab" not in wrong else wrong, TABS)
     assert values == ({} if "tab" in wrong else {"tab": "batch"})
-    one_message(sentence, names=next(iter(wrong)))
-    assert len(sentence) < 200
+    one_message(message, names=next(iter(wrong)))
+    assert len(message) < 200
 
 
-def test_much_nonsense_stays_one_short_sentence(one_message):
-    values, sentence = _link.read({f"name{number}": "x" * 500 for number in range(500)}, TABS)
+def test_much_nonsense_stays_one_short_message(one_message):
+    values, message = _link.read({f"name{number}": "x" * 500 for number in range(500)}, TABS)
     assert values == {}
-    assert len(sentence) < 400
-    one_message(sentence)
+    assert len(message) < 400
+    one_message(message)
 
 
 def test_what_others_put_into_links_is_no_matter():
@@ -101,9 +101,9 @@ def test_what_others_put_into_links_is_no_matter():
 
 def test_a_preset_brings_its_numbers_and_the_link_its_own():
     opened = _link._opened(TABS, START, lambda engine, request: (engine[0],))
-    tab, *values, told, sentence = opened(SimpleNamespace(query_params={"tab": "batch", "preset": "light", "k": "5"}))
+    tab, *values, state, message = opened(SimpleNamespace(query_params={"tab": "batch", "preset": "light", "k": "5"}))
     named = dict(zip(_link.NAMES, values, strict=True))
-    assert (tab.selected, told, sentence) == ("batch", "light", "")
+    assert (tab.selected, state, message) == ("batch", "light", "")
     assert named["preset"] == "light"
     assert [named[name] for name in _link.NUMBERS] == [5, *own_numbers("light")[1:]]
     assert named["timestep"] is None  # else Gradio shows a 0 where nothing is chosen
@@ -140,7 +140,7 @@ def test_a_link_opens_its_tab_and_settings_and_the_button_writes_it(page, demo):
 
 @pytest.mark.browser
 @wide_only
-def test_a_bad_link_gets_a_sentence_and_the_page_opens_as_ever(page, demo):
+def test_a_bad_link_gets_a_message_and_the_page_opens_as_ever(page, demo):
     opened(page, f"{demo.url}/?tab=attic&k=999&colour=<b>red</b>&timestep=50")
     page.wait_for_selector(".toast-body")
     assert '"tab=attic, k=999, colour=<b>red</b>" of the link' in page.inner_text(".toast-body")

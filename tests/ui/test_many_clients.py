@@ -1,4 +1,4 @@
-"""Forty clients at once: each gets its own right answer, or is told that the page is busy; memory comes back."""
+"""Forty clients at once: each gets its own right answer or the message that the page is busy; memory comes back."""
 
 from __future__ import annotations
 
@@ -17,53 +17,53 @@ from tests.ui.conftest import serve
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]  # of the client's event loop
 
-CLIENTS, THINGS = 40, 8
-WAITING = 24  # and two are answered at once: the others are told
+CLIENTS, TARGETS = 40, 8
+WAITING = 24  # and two are answered at once: the others get a message
 PATIENCE = 120  # seconds for one request, on a busy machine
-BACK = 80  # MB by which the server may stay larger than when it has seen every image once: two a client
+BACK = 80  # MB by which the server may stay larger than when it has seen each image once: two a client
 
 
 @pytest.fixture(scope="module")
 def questions(tmp_path_factory, save):
-    """Eight things in five images, all pairs different, and the mask that the engine gives in this process."""
+    """Eight targets in five images, all pairs different, and the mask that the engine gives in this process."""
     folder, engine = tmp_path_factory.mktemp("questions"), ipseg.load("offline")
-    shown = [save(folder / f"thing-{thing}.png", square(thing)) for thing in range(THINGS)]
+    shown = [save(folder / f"target-{target}.png", square(target)) for target in range(TARGETS)]
     prompts = [engine.prompt(path) for path in shown]
     made = []
-    for number in range(CLIENTS // THINGS):
+    for number in range(CLIENTS // TARGETS):
         asked = save(folder / f"all-{number}.png", everything(number))
         made += [(path, asked, engine.segment(prompt, asked).mask) for path, prompt in zip(shown, prompts, strict=True)]
     assert len({(*mask.shape, mask.tobytes()) for *_, mask in made}) == CLIENTS
     return made
 
 
-def colour(thing: int) -> list[int]:
-    return [int(255 * part) for part in colorsys.hsv_to_rgb(thing / THINGS, 0.95, 0.85)]
+def colour(target: int) -> list[int]:
+    return [int(255 * part) for part in colorsys.hsv_to_rgb(target / TARGETS, 0.95, 0.85)]
 
 
-def ground(height: int, width: int) -> np.ndarray:
+def background(height: int, width: int) -> np.ndarray:
     return np.random.default_rng(height).integers(110, 130, (height, width, 3), dtype=np.uint8)
 
 
-def square(thing: int) -> np.ndarray:
+def square(target: int) -> np.ndarray:
     """One object alone."""
-    picture = ground(96, 96)
-    picture[28:68, 28:68] = colour(thing)
-    return picture
+    image = background(96, 96)
+    image[28:68, 28:68] = colour(target)
+    return image
 
 
 def everything(number: int) -> np.ndarray:
     """All of them, in two rows."""
-    picture = ground(96 + 8 * number, 192)
-    for thing in range(THINGS):
-        top, left = 12 + 44 * (thing // 4), 12 + 44 * ((thing + number) % 4)
-        picture[top : top + 28, left : left + 28] = colour(thing)
-    return picture
+    image = background(96 + 8 * number, 192)
+    for target in range(TARGETS):
+        top, left = 12 + 44 * (target // 4), 12 + 44 * ((target + number) % 4)
+        image[top : top + 28, left : left + 28] = colour(target)
+    return image
 
 
 def ask(client: Client, prompt: Path, query: Path) -> np.ndarray:
-    pictures = [{"image": handle_file(prompt), "caption": None}]
-    answer = client.predict(prompts=pictures, image=handle_file(query), mask=None, api_name="/segment")
+    images = [{"image": handle_file(prompt), "caption": None}]
+    answer = client.predict(prompts=images, image=handle_file(query), mask=None, api_name="/segment")
     file = answer[5]["value"] if isinstance(answer[5], dict) else answer[5]
     return ipseg.open_image(file)[..., 0] == 255
 
@@ -80,7 +80,7 @@ def test_each_of_forty_gets_its_own_answer_or_a_word(questions, tmp_path):
     with serve(tmp_path, "--max-queue", str(WAITING), HF_HUB_OFFLINE="1") as served:
         with ThreadPoolExecutor(CLIENTS) as pool:
             clients = list(pool.map(lambda number: connect(served.url, tmp_path / str(number)), range(CLIENTS)))
-            for number in (0, 9, 18, 27, 36, 5, 6, 7):  # every image once: what is kept of them is there now
+            for number in (0, 9, 18, 27, 36, 5, 6, 7):  # each image once: what is cached of them is there now
                 np.testing.assert_array_equal(ask(clients[number], *questions[number][:2]), questions[number][2])
             before, together = megabytes(served.pid), Barrier(CLIENTS)
 
@@ -92,15 +92,17 @@ def test_each_of_forty_gets_its_own_answer_or_a_word(questions, tmp_path):
                 except QueueError:
                     return "busy"
 
-            told = list(pool.map(one, range(CLIENTS)))
-            assert "wrong" not in told
-            assert told.count("right") >= WAITING
-            busy = [number for number in range(CLIENTS) if told[number] == "busy"]
+            outcomes = list(pool.map(one, range(CLIENTS)))
+            assert "wrong" not in outcomes
+            assert outcomes.count("right") >= WAITING
+            busy = [number for number in range(CLIENTS) if outcomes[number] == "busy"]
             assert busy  # more came than there was room for
             for number in busy:  # and each gets its answer when it comes again
                 np.testing.assert_array_equal(ask(clients[number], *questions[number][:2]), questions[number][2])
         assert megabytes(served.pid) < before + BACK
-        print(f"\n{told.count('right')} right, {len(busy)} busy; {before:.0f} MB, then {megabytes(served.pid):.0f} MB")
+        print(
+            f"\n{outcomes.count('right')} right, {len(busy)} busy; {before:.0f} MB, then {megabytes(served.pid):.0f} MB"
+        )
 
 
 def connect(url: str, folder: Path) -> Client:

@@ -41,7 +41,7 @@ def marked_source(page) -> str:
     return page.get_attribute("#marked img", "src")
 
 
-def test_two_pictures_in_a_mask_out(page):
+def test_two_images_in_a_mask_out(page):
     assert "Detected" in ask(page)
     mask, cut = download(page, "#mask-file"), download(page, "#cut-file")
     height, width = open_image(QUERY).shape[:2]
@@ -78,7 +78,7 @@ def test_sliders_answer_anew_without_encoding_again(page):
 
 
 @wide_only
-def test_bad_files_get_a_sentence_and_the_page_goes_on(page, tmp_path):
+def test_bad_files_get_a_message_and_the_page_goes_on(page, tmp_path):
     text = tmp_path / "letter.jpg"
     text.write_text("not an image")
     upload(page, "#prompts", PROMPT)
@@ -116,7 +116,7 @@ def test_the_page_can_be_used_by_keyboard(page):
 
 
 @wide_only
-def test_every_picture_says_what_it_shows(page):
+def test_every_image_says_what_it_shows(page):
     ask(page)
     silent = page.eval_on_selector_all("#marked img, #heat img", "images => images.filter(i => !i.alt).length")
     assert silent == 0

@@ -44,7 +44,7 @@ def test_an_engine_is_built_once_however_many_ask(built):
     assert pool.loaded(slow)
 
 
-def test_few_engines_are_kept(built):
+def test_few_engines_are_saved(built):
     made, _ = built
     pool = EnginePool(EngineSpec())
     for refinement in ("", "single", "cascade"):

@@ -135,16 +135,16 @@ def asked(error: BaseException, path: str, started: bool = False) -> list:
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
 @pytest.mark.parametrize("path", ["/gradio_api/upload", "/gradio_api/upload/", "/somewhere"])
-def test_a_full_disk_is_said(number, path, one_message):
+def test_a_full_disk_is_reported(number, path, one_message):
     start, body = asked(OSError(number, "no"), path)
     assert start["status"] == 507
     text = body["body"].decode()
-    said = text if "upload" in path else json.loads(text)["detail"]
-    assert said == resources.NO_ROOM
-    one_message(said)
+    detail = text if "upload" in path else json.loads(text)["detail"]
+    assert detail == resources.NO_ROOM
+    one_message(detail)
 
 
-def test_a_full_disk_under_an_upload_is_said(tmp_path):
+def test_a_full_disk_under_an_upload_is_reported(tmp_path):
     """Over real HTTP: the limit on the size of files of the process stands for a disk without room."""
     from tests.ui.conftest import serve
 
@@ -170,7 +170,7 @@ runpy.run_path("app.py", run_name="__main__")
 """
 
 
-def test_a_lack_of_memory_is_said():
+def test_a_lack_of_memory_is_reported():
     start, _ = asked(MemoryError(), "/gradio_api/upload")
     assert start["status"] == 503
 

@@ -94,20 +94,20 @@ def test_clicks_and_negative_prompts_change_the_mask(client):
     clicked = mask_of(ask(client, DUCK, TWIN, clicks=[[*place, 0]]))
     assert plain[int(place[1]), int(place[0])]
     assert not clicked[int(place[1]), int(place[0])]
-    thing, other = EXAMPLES / "robot" / "00.jpg", EXAMPLES / "toy_car"
-    without = mask_of(ask(client, thing, other / "03.jpg"))
-    with_it = mask_of(ask(client, thing, other / "03.jpg", negative_prompt=gallery(other / "00.jpg")))
+    target, other = EXAMPLES / "robot" / "00.jpg", EXAMPLES / "toy_car"
+    without = mask_of(ask(client, target, other / "03.jpg"))
+    with_it = mask_of(ask(client, target, other / "03.jpg", negative_prompt=gallery(other / "00.jpg")))
     car = open_image(EXAMPLES.parent / "Annotations" / "toy_car" / "03.png")[..., 0] > 127
     assert (without & car).sum() > 0.5 * car.sum()
     assert (with_it & car).sum() < 0.1 * car.sum()
 
 
-def test_a_click_off_the_picture_gets_its_sentence(client):
+def test_a_click_off_the_image_gets_its_message(client):
     with pytest.raises(AppError, match=r"a click at \(9000, 1\); the image is"):
         ask(client, DUCK, TWIN, clicks=[[9000, 1, 1]])
 
 
-def test_several_pictures_at_once_and_a_bad_one_among_them(client, tmp_path):
+def test_several_images_at_once_and_a_bad_one_among_them(client, tmp_path):
     bad = tmp_path / "words.jpg"
     bad.write_text("not an image")
     images = [EXAMPLES / "yellow_duck" / "01.jpg", bad, EXAMPLES / "robot" / "01.jpg"]
@@ -167,7 +167,7 @@ def on_screen(page, x: float, y: float, size: tuple[int, ...]) -> tuple[float, f
 
 
 @pytest.mark.browser
-def test_a_click_corrects_the_picture_and_can_be_undone(page):
+def test_a_click_corrects_the_image_and_can_be_undone(page):
     fill(page, TWIN)
     page.click("#run")
     page.wait_for_selector("#marked img")
@@ -187,7 +187,7 @@ def test_a_click_corrects_the_picture_and_can_be_undone(page):
 
 
 @pytest.mark.browser
-def test_several_pictures_are_shown_one_by_one(page):
+def test_several_images_are_shown_one_by_one(page):
     fill(page, EXAMPLES / "yellow_duck" / "01.jpg", EXAMPLES / "yellow_duck" / "02.jpg")
     page.click("#run")
     page.wait_for_selector("#answers img", timeout=60_000)

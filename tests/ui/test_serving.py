@@ -1,4 +1,4 @@
-"""What `python app.py` can be told: who may come in, how many may wait, tools for assistants."""
+"""The options of `python app.py`: login, queue size, MCP tools."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ PROMPT, QUERY = EXAMPLES / "robot" / "00.jpg", EXAMPLES / "robot" / "02.jpg"
 
 
 def ask(client: Client, **settings):
-    pictures = [{"image": handle_file(PROMPT), "caption": None}]
-    return client.predict(prompts=pictures, image=handle_file(QUERY), mask=None, api_name="/segment", **settings)
+    images = [{"image": handle_file(PROMPT), "caption": None}]
+    return client.predict(prompts=images, image=handle_file(QUERY), mask=None, api_name="/segment", **settings)
 
 
 def get(url: str) -> bytes:
@@ -87,7 +87,7 @@ def test_a_password_is_asked_for(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "sentence"),
+    ("arguments", "message"),
     [
         (("--auth", "ada"), "a user and a password"),
         (("--auth", "ada:secret", "--mcp"), "do not go together"),
@@ -96,11 +96,11 @@ def test_a_password_is_asked_for(tmp_path):
         (("--preset", "magic"), "invalid choice"),
     ],
 )
-def test_wrong_usage_is_refused(arguments, sentence, capsys):
+def test_wrong_usage_is_refused(arguments, message, capsys):
     with pytest.raises(SystemExit) as stopped:
         _serve.arguments(arguments)
     assert stopped.value.code == 2
-    assert sentence in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 def test_importing_the_app_builds_a_demo_from_the_environment(tmp_path):

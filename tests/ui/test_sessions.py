@@ -17,7 +17,7 @@ from tests.ui.conftest import EXAMPLES
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the client's own event loop
 
-THINGS = {"robot": ("mug", "tiny"), "yellow_duck": ("duck", "hidden")}  # and what the visitor asks of the galleries
+TARGETS = {"robot": ("mug", "tiny"), "yellow_duck": ("duck", "hidden")}  # and what the visitor asks of the galleries
 ASKED = ("segment", "segment_all", "compare", "ablation", "batch", "video", "prompt_sets", "failure_cases")
 
 
@@ -29,22 +29,22 @@ def visitors(demo, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory):
-    """For each thing a prompt, two small images to search, and a clip of four frames."""
-    folder = tmp_path_factory.mktemp("pictures")
-    return {thing: made(folder / thing, thing) for thing in THINGS}
+def images(tmp_path_factory):
+    """For each target a prompt, two small images to search, and a clip of four frames."""
+    folder = tmp_path_factory.mktemp("images")
+    return {target: made(folder / target, target) for target in TARGETS}
 
 
-def made(folder: Path, thing: str) -> dict[str, Path]:
+def made(folder: Path, target: str) -> dict[str, Path]:
     folder.mkdir()
     paths = {"clip": folder / "clip.mp4"}
     for number in ("00", "02", "03"):
-        picture = cv2.resize(cv2.imread(str(EXAMPLES / thing / f"{number}.jpg")), (240, 180))
+        image = cv2.resize(cv2.imread(str(EXAMPLES / target / f"{number}.jpg")), (240, 180))
         paths[number] = folder / f"{number}.png"
-        cv2.imwrite(str(paths[number]), picture)
+        cv2.imwrite(str(paths[number]), image)
     writer = cv2.VideoWriter(str(paths["clip"]), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"mp4v"), 4, (240, 180))
     for shift in range(4):
-        writer.write(np.roll(picture, shift, axis=1))
+        writer.write(np.roll(image, shift, axis=1))
     writer.release()
     return paths
 
@@ -69,7 +69,7 @@ def given(endpoint: str, paths: dict[str, Path], kind: str, case: str) -> dict:
 
 
 def shown(answer) -> list[str]:
-    """The images and masks of an answer, by their content; its words tell of seconds and of what was kept."""
+    """The images and masks of an answer, by their content; its text has seconds and what was cached."""
     if isinstance(answer, dict):
         return [digest for each in answer.values() for digest in shown(each)]
     if isinstance(answer, list | tuple):
@@ -93,8 +93,8 @@ def test_no_endpoint_is_left_out(visitors):
 
 
 @pytest.mark.parametrize("endpoint", ASKED)
-def test_two_visitors_at_once_get_their_own_answers(visitors, pictures, endpoint):
-    asked = [given(endpoint, pictures[thing], *names) for thing, names in THINGS.items()]
+def test_two_visitors_at_once_get_their_own_answers(visitors, images, endpoint):
+    asked = [given(endpoint, images[target], *names) for target, names in TARGETS.items()]
 
     def ask(number: int) -> list[str]:
         return shown(visitors[number].predict(**asked[number], api_name=f"/{endpoint}"))

@@ -59,8 +59,8 @@ def test_the_page_says_uncertain_in_words_and_on_a_scale(page, demo):
         page.wait_for_selector(f"{field} img")
     page.click("#run")
     page.wait_for_selector("#verdict .uncertain", timeout=60_000)
-    said = page.inner_text("#verdict")
-    assert "Uncertain." in said
-    assert "detected from 1.00 on, not detected below 0.00" in said
+    text = page.inner_text("#verdict")
+    assert "Uncertain." in text
+    assert "detected from 1.00 on, not detected below 0.00" in text
     assert page.locator("#verdict .scale i").count() == 1
     assert page.complaints == []

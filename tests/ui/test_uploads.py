@@ -1,4 +1,4 @@
-"""Files that were not uploaded: no endpoint opens them, whatever the value looks like, and the error tells nothing."""
+"""Files that were not uploaded: no endpoint opens them, whatever the form of the value; the error discloses nothing."""
 
 from __future__ import annotations
 
@@ -104,14 +104,14 @@ def forged(secret: Path) -> list[dict]:
 
 def values(component, file: dict) -> list:
     """A file as each value that the model of a component takes, and bare."""
-    kept = [file]
+    shaped = [file]
     for shape in SHAPES.values():
         try:
             component.data_model.model_validate(shape({"path": "/x", **META}))
         except ValueError:
             continue
-        kept.append(shape(file))
-    return kept
+        shaped.append(shape(file))
+    return shaped
 
 
 def usual(component) -> object:
@@ -253,7 +253,7 @@ def test_a_folder_whose_name_begins_alike_is_another_one(folder):
         _uploads.uploaded(str(other))
 
 
-def test_what_lies_elsewhere_is_not_looked_at(folder, monkeypatch):
+def test_what_lies_elsewhere_is_not_opened(folder, monkeypatch):
     seen = []
 
     def recorded(call):
