@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+import numpy as np
 
 from ipseg.core.types import InputError
 from ipseg.engine.spec import EngineSpec
 from ipseg.ui import _answers as answers
 from ipseg.ui import _questions as questions
 from ipseg.ui._controls import Controls
-from ipseg.ui._pool import JOBS, EnginePool, error_messages, image_input, reporter, shown
+from ipseg.ui._pool import JOBS, EnginePool, as_file, error_messages, image_input, reporter, shown
 from ipseg.ui._questions import Question, paths
 from ipseg.ui._redaction import without_folders
 from ipseg.ui._rows import distinct
@@ -27,21 +28,23 @@ def build(pool: EnginePool, controls: Controls, page: Layout) -> None:
     image = image_input(label="The image to search", visible=False)
     clicks = gr.JSON(label="Clicks: [[x, y, 1 or 0], ...]", visible=False)
     facts = gr.JSON(label="The result as data", visible=False)
+    mask, cut_out, overlay, heat = (
+        gr.Image(label=label, type="filepath", format=kind, visible=False)
+        for label, kind in (("Mask", "png"), ("Cut-out", "png"), ("Overlay", "jpeg"), ("Similarity", "jpeg"))
+    )
+    saliency = gr.Gallery(label="What counts as the object in each prompt image", visible=False)
     many = gr.Gallery(label="Results", visible=False)
     archive = gr.File(label="Masks (ZIP)", visible=False)
     one, several = gr.Button(visible=False), gr.Button(visible=False)
     tail = [*controls.inputs, page.negative_prompt, page.all_instances]
     value = page.mask_value
     one.click(
-        _one(pool, page),
+        _one(pool, mask, cut_out),
         [page.prompts, image, page.mask, *tail, clicks, value],
-        [
-            page.verdict, page.slider, page.marked, page.heat, page.saliency, page.mask_file, page.cut_file, page.steps,
-            facts,
-        ],
+        [facts, mask, cut_out, overlay, heat, saliency],
         api_name="segment",
         **JOBS,
-    )  # fmt: skip
+    )
     several.click(
         _several(pool, page),
         [page.prompts, page.images, page.mask, *tail, value],
@@ -51,14 +54,14 @@ def build(pool: EnginePool, controls: Controls, page: Layout) -> None:
     )
 
 
-def _one(pool: EnginePool, page: Layout) -> Callable[..., tuple[Any, ...]]:
+def _one(pool: EnginePool, mask_image: gr.Image, cut_image: gr.Image) -> Callable[..., tuple[Any, ...]]:
     """The handler for one image; Gradio reads its arguments for the API."""
 
     @with_engine(numbers=True)
     def segment(
         prompts: list[Any] | None,
         image: str | None,
-        mask: str | None,
+        mask: str | None = None,
         *,
         spec: EngineSpec,
         numbers: dict[str, Any],
@@ -69,6 +72,10 @@ def _one(pool: EnginePool, page: Layout) -> Callable[..., tuple[Any, ...]]:
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio finds its progress in the default
     ) -> tuple[Any, ...]:
         """Segment the object that the prompt images show in another image.
+
+        The first output is the result as data (status, score, thresholds, points, width and height in pixels), the
+        second the mask as a PNG, 255 on the object and 0 elsewhere; it is only the best guess where the status is
+        not_detected.
 
         Args:
             prompts: images of the object
@@ -89,15 +96,22 @@ def _one(pool: EnginePool, page: Layout) -> Callable[..., tuple[Any, ...]]:
             report = reporter(progress, pool.limits.one)
             ready = questions.ready(pool, spec, question, report)
             result = ready.segment(question.images[0], made, report)
+        stem = Path(question.images[0]).stem
         return (
-            answers.verdict(ready.prompt, result, spec.name, time.perf_counter() - start),
-            answers.before_and_after(result),
+            {
+                **result.record(),
+                "width": result.mask.shape[1],
+                "height": result.mask.shape[0],
+                "mask_pixels": int(result.mask.sum()),
+                "engine": spec.name,
+                "notices": list(ready.prompt.notices),
+                "total_seconds": round(time.perf_counter() - start, 4),
+            },
+            as_file(mask_image, result.mask.astype(np.uint8) * 255, f"{stem}_mask.png"),
+            as_file(cut_image, result.cut_out(), f"{stem}_cut_out.png"),
             answers.marked(result, made),
             shown(result.heat_map()),
             answers.prompt_views(ready.prompt),
-            *answers.downloads(result, Path(question.images[0]).stem, page.mask_file, page.cut_file),
-            answers.step_times(result.seconds),
-            result.record(),
         )
 
     return segment
@@ -110,7 +124,7 @@ def _several(pool: EnginePool, page: Layout) -> Callable[..., tuple[Any, ...]]:
     def segment_all(
         prompts: list[Any] | None,
         images: list[Any] | None,
-        mask: str | None,
+        mask: str | None = None,
         *,
         spec: EngineSpec,
         numbers: dict[str, Any],

@@ -19,7 +19,7 @@ from ipseg.engine import hardware, zerogpu
 from ipseg.engine.placement import DTYPES, MODES, Placement
 from ipseg.engine.presets import BEST, BEST_ORDER, DEFAULT, PRESETS
 from ipseg.engine.spec import PRESET_CHOICES, EngineSpec
-from ipseg.ui import _folder, build
+from ipseg.ui import _folder, _tools, build
 from ipseg.ui._busy import Busy
 from ipseg.ui._gate import Gate, hosts_of, is_loopback
 from ipseg.ui._limits import ONE, Limits
@@ -115,6 +115,8 @@ def page(pool: EnginePool, chosen: argparse.Namespace) -> gr.Blocks:
     def run_startup_events() -> None:
         if not guarded.is_set():
             raise RuntimeError("This page is served with its own launch(); other ways leave out its checks.")
+        if demo.mcp_server_obj is not None:
+            _tools.mend(demo.mcp_server_obj)
         start()
 
     def launch(**given: Any) -> Any:

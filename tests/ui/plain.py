@@ -13,7 +13,21 @@ from ipseg.ui._pool import EnginePool
 from tests.conftest import ColourEngine
 
 how, sys.argv = sys.argv[1:], ["plain.py"]
-engine = ColourEngine()
+
+
+class PageEngine(ColourEngine):
+    """The stub, called as the page does it."""
+
+    def prompt(self, images, masks=None, *, mask_value=None, progress=None):
+        made = super().prompt(images, masks, mask_value=mask_value)
+        made.views = ()
+        return made
+
+    def segment(self, prompt, image, *, progress=None, **settings):
+        return super().segment(prompt, image, **settings)
+
+
+engine = PageEngine()
 EnginePool.engine = lambda pool, spec: engine
 
 import app

@@ -27,7 +27,7 @@ def ask(client: Client, prompt: Path, query: Path, **settings):
 
 
 def mask_of(answer) -> np.ndarray:
-    return open_image(answer[5]["value"] if isinstance(answer[5], dict) else answer[5])[..., 0]
+    return open_image(answer[1])[..., 0]
 
 
 def test_the_endpoint_has_a_name_and_documented_arguments(client):
@@ -41,9 +41,16 @@ def test_the_endpoint_has_a_name_and_documented_arguments(client):
 
 def test_a_mask_at_the_size_of_the_image(client):
     query = EXAMPLES / "robot" / "02.jpg"
-    mask = mask_of(ask(client, EXAMPLES / "robot" / "00.jpg", query))
+    answer = ask(client, EXAMPLES / "robot" / "00.jpg", query)
+    mask = mask_of(answer)
     assert mask.shape == open_image(query).shape[:2]
     assert set(np.unique(mask)) == {0, 255}
+    result = answer[0]
+    assert result["status"] == "detected"
+    assert 0 <= result["score"] <= 1
+    assert (result["height"], result["width"]) == mask.shape
+    assert result["mask_pixels"] == (mask == 255).sum()
+    assert len(result["positive_points"]) == 4
 
 
 @pytest.mark.parametrize(
@@ -102,3 +109,17 @@ def test_the_demo_never_loads_torch(client, demo):
     if not maps.is_file():
         pytest.skip("reads /proc")
     assert "libtorch" not in maps.read_text()
+
+
+def test_the_lines_of_the_readme_end_with_data_and_a_mask(demo, root, tmp_path, monkeypatch):
+    text = (root / "README.md").read_text()
+    (code,) = [block.split("```")[0] for block in text.split("```python\n") if "gradio_client" in block.split("```")[0]]
+    for name, number in (("mug.jpg", "00"), ("table.jpg", "02")):
+        (tmp_path / name).write_bytes((EXAMPLES / "red_mug" / f"{number}.jpg").read_bytes())
+    monkeypatch.chdir(tmp_path)
+    names: dict = {}
+    address = f'"{demo.url}", download_files="{tmp_path}"'
+    exec(code.replace('"http://127.0.0.1:7860"', address), names)  # noqa: S102 - it is ours
+    assert names["mask"].dtype == bool
+    assert names["mask"].shape == (names["result"]["height"], names["result"]["width"])
+    assert names["result"]["status"] in ("detected", "uncertain", "not_detected")

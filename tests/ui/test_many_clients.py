@@ -64,7 +64,7 @@ def everything(number: int) -> np.ndarray:
 def ask(client: Client, prompt: Path, query: Path) -> np.ndarray:
     images = [{"image": handle_file(prompt), "caption": None}]
     answer = client.predict(prompts=images, image=handle_file(query), mask=None, api_name="/segment")
-    file = answer[5]["value"] if isinstance(answer[5], dict) else answer[5]
+    file = answer[1]
     return ipseg.open_image(file)[..., 0] == 255
 
 

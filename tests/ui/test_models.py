@@ -113,8 +113,8 @@ def test_the_api_takes_every_choice(with_models, tmp_path):
         "mask": None,
         "api_name": "/segment",
     }
-    verdict = client.predict(**question, saliency="none")[0]
-    assert "engine offline, saliency=none" in verdict
+    result = client.predict(**question, saliency="none")[0]
+    assert result["engine"] == "offline, saliency=none"
     with pytest.raises(AppError, match=r"weights of CLIP ViT-B/16 \(599 MB, MIT\) are not on this machine"):
         client.predict(**question, features=["clip"])
     with pytest.raises(AppError, match="cannot be joined"):

@@ -83,7 +83,7 @@ def test_a_password_is_asked_for(tmp_path):
             get(f"{served.url}/config")
         assert refused.value.code == 401
         client = Client(served.url, auth=("ada", "secret"), verbose=False, download_files=tmp_path)
-        assert "engine offline" in ask(client)[0]
+        assert ask(client)[0]["engine"] == "offline"
 
 
 @pytest.mark.parametrize(
