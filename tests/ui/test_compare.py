@@ -83,7 +83,7 @@ def test_a_mask_can_be_painted(page):
         page.mouse.move(x - 20 + 5 * step, y - 30 + step % 3 * 30, steps=3)
     page.mouse.up()
     page.wait_for_timeout(500)
-    assert table(page).count("yours") == 4
+    assert table(page).count("given") == 4
 
 
 @pytest.mark.browser
