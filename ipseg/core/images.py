@@ -20,7 +20,7 @@ from ipseg.core.types import ImageArray, ImageError
 
 MAX_BYTES = 64 * 2**20  # of one file
 MAX_PIXELS = 50_000_000  # of one image: 150 MB once opened
-"""While an image of that size is opened it takes less than 400 MB; a progressive JPEG without subsampling takes 530."""
+MAX_DECODING = 400_000_000  # bytes while an image is opened
 MAX_ANIMATED_PIXELS = 20_000_000  # of one frame of a WebP animation, whose decoder holds four copies of the frame
 MAX_SIDE = 16_384  # pixels
 MIN_SIDE = 16  # pixels: below, no grid of cells says anything
@@ -212,12 +212,38 @@ def _decode(source: Any, label: str) -> tuple[Image.Image | NDArray[np.uint8], i
     image = _header(source, label)
     if image.format == "WEBP" and image is not source:
         return _decode_webp(image, label)
-    image.load()  # it rotates a TIFF itself, and says so: its orientation is 1 afterwards
     orientation = _orientation(image, label)
+    if image is not source:
+        _check_progressive(image, label)
+        _leave_unrotated(image)
+    image.load()
+    vars(image).pop("load_end", None)  # it refers to the image, whose memory would stay
     file: Any = getattr(image, "fp", None)
     if image is not source and isinstance(file, io.BytesIO):
         file.close()  # the bytes of the file are done with
     return image, orientation
+
+
+def _check_progressive(image: Any, label: str) -> None:
+    """Raise :class:`ImageError` for a progressive JPEG whose coefficients, all held at once, need too much memory.
+
+    libjpeg holds two bytes for each sample of each channel, and Pillow four for each pixel.
+    """
+    if image.format != "JPEG" or not image.info.get("progressive"):
+        return
+    factors = [horizontal * vertical for _, horizontal, vertical, _ in image.layer]
+    each = 4.5 + 2 * sum(factors) / max(factors)
+    if image.width * image.height * each > MAX_DECODING:
+        raise ImageError(
+            f"{label} is a progressive JPEG of more than {MAX_DECODING / each / 1e6:.0f} megapixels; save it as a "
+            "baseline JPEG, or smaller."
+        )
+
+
+def _leave_unrotated(image: Any) -> None:
+    """Have Pillow leave the pixels of a TIFF as they are stored; it would rotate a second copy of them."""
+    if image.format == "TIFF":
+        image.load_end = lambda: setattr(image, "_size", image.im.size)
 
 
 def _decode_webp(image: Image.Image, label: str) -> tuple[Image.Image | NDArray[np.uint8], int]:

@@ -20,7 +20,8 @@ from ipseg.core.types import ImageError
 
 MEGAPIXELS = 12.5
 ALLOWED = 8 * MEGAPIXELS + 20  # MB: 400 MB for 50 megapixels, and what a band of rows takes
-KINDS = ("RGB.png", "RGBA.png", "LA.png", "I;16.png", "P.png", "CMYK.jpg", "F.tif", "RGB.webp", "rotated.jpg", "array")
+KINDS = ("RGB.png", "RGBA.png", "LA.png", "I;16.png", "P.png", "CMYK.jpg", "F.tif", "RGB.webp", "rotated.jpg", "array",
+         "rotated.tif", "rotatedF.tif", "progressive.jpg")  # fmt: skip
 
 # Forked for each kind, so that each has its own peak; the file is made in a fork too.
 MEASURE = """
@@ -36,8 +37,8 @@ FORMATS = {"png": "PNG", "jpg": "JPEG", "tif": "TIFF", "webp": "WEBP"}
 def made(kind):
     mode, _, ending = kind.partition(".")
     row = np.arange(WIDTH) // 20 % 256
-    deep = {"I;16": np.uint16, "F": np.float32}
-    channels = {"RGB": 3, "RGBA": 4, "LA": 2, "CMYK": 4, "rotated": 3}.get(mode, 1)
+    deep = {"I;16": np.uint16, "F": np.float32, "rotatedF": np.float32}
+    channels = {"RGB": 3, "RGBA": 4, "LA": 2, "CMYK": 4, "rotated": 3, "progressive": 3}.get(mode, 1)
     grey = np.broadcast_to(row.astype(deep.get(mode, np.uint8)), (HEIGHT, WIDTH))
     pixels = grey if channels == 1 else np.repeat(grey[..., None], channels, axis=2)
     image = Image.fromarray(np.ascontiguousarray(pixels), mode if mode in ("CMYK", "LA") else None)
@@ -45,7 +46,9 @@ def made(kind):
     options = dict(options.get(ending, {}))
     if mode == "P":
         image, options["transparency"] = image.convert("P"), bytes(range(256))
-    if mode == "rotated":
+    if mode == "progressive":
+        options |= {"progressive": True, "subsampling": "4:2:0"}
+    if mode.startswith("rotated"):
         exif = Image.Exif()
         exif[274] = 6
         options["exif"] = exif
@@ -216,3 +219,19 @@ def test_bands_join_without_a_seam(kind, encode, monkeypatch):
     monkeypatch.setattr(images, "BAND", 40 * 7)
     np.testing.assert_array_equal(images.open_image(data), whole)
     np.testing.assert_array_equal(images.open_image(pixels), whole)
+
+
+@pytest.mark.parametrize(("subsampling", "megapixels"), [("4:4:4", 38), ("4:2:2", 47)])
+def test_a_progressive_jpeg_whose_coefficients_do_not_fit_is_refused(subsampling, megapixels, encode, monkeypatch,
+                                                                     one_message):  # fmt: skip
+    """At 50 megapixels it would take up to 530 MB."""
+    pixels = np.zeros((20, 100, 3), np.uint8)
+    progressive = encode(pixels, "JPEG", progressive=True, subsampling=subsampling)
+    monkeypatch.setattr(images, "MAX_DECODING", 400 * 2000 / megapixels)
+    images.open_image(progressive)
+    monkeypatch.setattr(images, "MAX_DECODING", 400 * 2000 / (megapixels + 1.5))
+    with pytest.raises(ImageError, match="progressive") as caught:
+        images.open_image(progressive, name="photo.jpg")
+    one_message(caught.value)
+    images.open_image(encode(pixels, "JPEG", subsampling=subsampling))
+    images.open_image(encode(pixels[..., 0], "JPEG", progressive=True))

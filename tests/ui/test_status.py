@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from gradio_client import Client, handle_file
 
 from ipseg.core.images import open_image
+from ipseg.core.status import Status
+from ipseg.ui import _answers as answers
 from tests.ui.conftest import EXAMPLES, wide_only
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the client's own event loop
@@ -20,33 +23,39 @@ def client(demo, tmp_path_factory) -> Client:
     return Client(demo.url, verbose=False, download_files=tmp_path_factory.mktemp("downloads"))
 
 
-def ask(client: Client, threshold: float, reject_threshold: float) -> tuple[str, dict, np.ndarray]:
-    """The verdict, the record, and the mask of the best guess."""
+def ask(client: Client, threshold: float, reject_threshold: float) -> tuple[dict, np.ndarray]:
+    """The record and the mask of the best guess."""
     prompts = [{"image": handle_file(PROMPT), "caption": None}]
     limits = {"k": 32, "clusters": 4, "threshold": threshold, "reject_threshold": reject_threshold}
     answer = client.predict(prompts=prompts, image=handle_file(INPUT), mask=None, api_name="/segment", **limits)
-    return answer[0], answer[-1], open_image(answer[5]["value"] if isinstance(answer[5], dict) else answer[5])
+    return answer[0], open_image(answer[1])
 
 
 def test_the_api_takes_both_thresholds_and_says_the_status(client):
-    verdict, always, mask = ask(client, 0, 0.9)  # a threshold of 0 makes the other 0 too
+    always, mask = ask(client, 0, 0.9)  # a threshold of 0 makes the other 0 too
     assert (always["status"], always["reject_threshold"]) == ("detected", 0)
     assert mask.any()
-    assert 'class="detected"' in verdict
     score = always["score"]
-    for high, low, status, words in (
-        (score - 0.001, 0.0, "detected", "<b>Detected.</b>"),
-        (score + 0.001, score - 0.001, "uncertain", "<b>Uncertain.</b>"),
-        (score + 0.002, score + 0.001, "not_detected", "<b>Not detected.</b>"),
-        (score + 0.001, 0.9, "not_detected", "<b>Not detected.</b>"),  # above the threshold it counts as that
+    for high, low, status in (
+        (score - 0.001, 0.0, "detected"),
+        (score + 0.001, score - 0.001, "uncertain"),
+        (score + 0.002, score + 0.001, "not_detected"),
+        (score + 0.001, 0.9, "not_detected"),  # above the threshold it counts as that
     ):
-        verdict, record, _ = ask(client, high, low)
+        record, _ = ask(client, high, low)
         assert record["status"] == status
         assert record["reject_threshold"] == pytest.approx(min(high, low))
-        assert f'class="{status.replace("_", "-")}"' in verdict
-        assert words in verdict
-        assert "--at:" in verdict
         json.dumps(record)
+
+
+@pytest.mark.parametrize(("status", "words"), [(one, one.replace("_", " ").capitalize()) for one in Status])
+def test_the_verdict_names_the_status_and_has_a_scale(engine, scene, status, words):
+    prompt = engine.prompt(scene[0])
+    result = replace(engine.segment(prompt, scene[0]), status=status)
+    verdict = answers.verdict(prompt, result, "offline", 1.0)
+    assert f'class="{status.replace("_", "-")}"' in verdict
+    assert f"<b>{words}.</b>" in verdict
+    assert "--at:" in verdict
 
 
 @wide_only
