@@ -1,4 +1,4 @@
-"""What all baselines share: how a prompt gets its mask, how an image is named and timed, what comes back."""
+"""What all baselines share: the mask of a prompt, the names of images, the times of steps, and the result."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Reference:
     mask: Mask  # (H, W) bool in the image's pixels, never empty
     given: bool  # whether the mask is the user's own; else the saliency mask that IPSeg itself uses
     learnt: Any = None  # what the method makes of the two, once
-    notices: tuple[str, ...] = ()  # what a person should know, one message each
+    notices: tuple[str, ...] = ()  # notices for the user, one message each
 
     @property
     def source(self) -> str:
@@ -40,18 +40,18 @@ class Reference:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a method says of one image."""
+    """The prediction of a method for one image."""
 
     mask: Mask  # (H, W) bool in the image's pixels
     points: Points = field(default_factory=lambda: Points(np.empty((0, 2), np.float32), np.empty((0, 2), np.float32)))
     similarity: Similarity | None = None  # where the method has one
-    score: float = 1.0  # the method's own opinion, in [0, 1]; it decides nothing
+    score: float = 1.0  # the method's own score, in [0, 1]; it decides nothing
 
 
 class Baseline:
-    """A method beside IPSeg. A subclass says what it learns from a reference and how it answers for an image.
+    """A method other than IPSeg. A subclass defines what it learns from a reference and how it predicts a mask.
 
-    It keeps nothing between two calls but what the perception keeps, so threads may share it.
+    It stores nothing between two calls but what the encodings cache, so threads may share it.
     """
 
     title: str = ""
@@ -71,7 +71,7 @@ class Baseline:
         return None
 
     def answer(self, reference: Reference, image: Named, step: Steps) -> Answer:
-        """The method's answer for one image."""
+        """The method's prediction for one image."""
         raise NotImplementedError
 
     def prompt(

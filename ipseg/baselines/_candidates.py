@@ -1,6 +1,6 @@
-"""Masks for many groups of points: asked of a segmenter batch by batch, filtered, and kept small.
+"""Masks for many groups of points: predicted batch by batch, filtered, and stored in little memory.
 
-A mask is kept as bits on the segmenter's own low resolution, cut to the part of it that the image covers; whoever
+A mask is stored as bits on the segmenter's own low resolution, cut to the part of it that the image covers; whoever
 needs one in the pixels of the image asks the segmenter for its group once more.
 """
 
@@ -94,14 +94,14 @@ def collect(answers: Answers, *, first: int = 0, iou: float = 0.0, stability: fl
     Stability is the intersection over union of the mask at logits above 1 and above -1.
     """
     bits, scores, group, layer, shape = [], [], [], [], (0, 0)
-    for number, logits, opinions in answers:
+    for number, logits, layer_scores in answers:
         shape = logits.shape[1:]
-        for which, (values, opinion) in enumerate(zip(logits, opinions, strict=True)):
+        for which, (values, score) in enumerate(zip(logits, layer_scores, strict=True)):
             steady = stability <= 0 or (values > 1).sum() >= stability * max(1, (values > -1).sum())
-            if (iou > 0 and opinion <= iou) or not steady or not (values > 0).any():
+            if (iou > 0 and score <= iou) or not steady or not (values > 0).any():
                 continue
             bits.append(np.packbits(values > 0))
-            scores.append(opinion)
+            scores.append(score)
             group.append(first + number)
             layer.append(which)
     if not bits:
@@ -119,13 +119,13 @@ def together(pools: Sequence[Pool | None]) -> Pool | None:
 
 
 def suppress(pool: Pool, limit: float) -> Pool:
-    """Non-maximum suppression: of masks whose boxes overlap more than ``limit``, the segmenter's favourite stays."""
+    """Non-maximum suppression: of masks whose boxes overlap more than ``limit``, that with the higher score stays."""
     if limit >= 1:
         return pool
     boxes = [cv2.boundingRect(pool.mask(number).astype(np.uint8)) for number in range(len(pool))]
     positive = pool.scores - pool.scores.min() + 1  # OpenCV drops scores of 0 and below
-    kept = cv2.dnn.NMSBoxes(boxes, positive.tolist(), 0.0, limit)
-    return pool.take(np.asarray(kept, dtype=np.intp).ravel())
+    selected = cv2.dnn.NMSBoxes(boxes, positive.tolist(), 0.0, limit)
+    return pool.take(np.asarray(selected, dtype=np.intp).ravel())
 
 
 def only(positive: NDArray[np.float32]) -> Points:

@@ -18,7 +18,7 @@ def guided_decoder(decoder: Any, guidance: Tensor, target: Tensor) -> Any:
     """The mask decoder of a segment-anything model, guided (Zhang et al., 2024, section 3.1).
 
     ``guidance`` (h w,), in [0, 1]: how likely each cell of the image embedding is the object (target-guided attention).
-    ``target`` (256,): what the object looks like, added to every query (target-semantic prompting).
+    ``target`` (256,): the embedding of the object, added to every query (target-semantic prompting).
     """
     guided = _shell(decoder)
     guided.transformer = _transformer(decoder.transformer, guidance, target)
@@ -58,7 +58,7 @@ class WithTarget(nn.Module):
         self.module, self.target, self.name = module, target, name
 
     def forward(self, **arguments: Tensor) -> Any:
-        """The module's own answer."""
+        """The module's output."""
         return self.module(**{**arguments, self.name: arguments[self.name] + self.target})
 
 
@@ -83,7 +83,7 @@ class GuidedAttention(nn.Module):
 
 
 def _shell(module: nn.Module) -> Any:
-    """A copy that shares every parameter and every submodule, whose submodules may be replaced without a trace."""
+    """A copy that shares all parameters and submodules; to replace a submodule of it leaves the original unchanged."""
     shell = copy.copy(module)
     shell.__dict__["_modules"] = dict(module._modules)
     return shell.eval()

@@ -43,12 +43,12 @@ class Settings:
 
 
 class Batch(NamedTuple):
-    """Groups that are asked for alike."""
+    """Groups of points with the same request to the segmenter."""
 
     groups: NDArray[np.float32]  # (b, k, 2) of (x, y) in image pixels
     box: Box | None
     several: bool
-    iou: float  # least quality, as the segmenter sees it
+    iou: float  # least score of the segmenter
     stability: float  # least stability
 
 
@@ -74,11 +74,11 @@ class Matcher(Baseline):
 
     def answer(self, reference: Reference, image: Named, step: Steps) -> Answer:
         """Match, prompt, score, merge. The points are all matched cells."""
-        known, thing = reference.learnt
+        known, object_cells = reference.learnt
         with step("features", 0.1):
             patches = self.patches(image)
         with step("matching", 0.2):
-            matches = _matching.match(known.values, thing, patches.values)
+            matches = _matching.match(known.values, object_cells, patches.values)
             places = _patches.centres(matches.cells, patches.frame)
         with step("encoding", 0.3, self.encodings.has("encoding", image)):
             encoding = self.encodings.encoding(image)
@@ -179,7 +179,7 @@ def make(kind: type[Matcher], settings: Settings, engine: IPSeg) -> Matcher:
 
 
 def _likeness(matches: Matches, patches: Patches) -> Similarity:
-    """How alike each cell is to the cell of the object that it is most alike."""
+    """The highest similarity of each cell to a cell of the object."""
     values = (1 - 2 * matches.cost.min(axis=0)).reshape(patches.frame.grid)
     return Similarity(values.astype(np.float32), geometry.cells_inside(patches.frame), patches.frame)
 

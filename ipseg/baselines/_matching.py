@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-MANY = 40  # with more matches than this, only the better half is kept
+MANY = 40  # with more matches than this, only the better half remains
 LITTLE = 1e-6  # added to purity and coverage, so that neither is ever nothing
 
 
 @dataclass(frozen=True)
 class Matches:
-    """Which cells of the target answer to the object, and how far each of them is from each cell of the object."""
+    """The cells of the target that match the object, and how far each of them is from each cell of the object."""
 
     cells: NDArray[np.intp]  # (k,) flat indices of target cells in reading order, none twice
     cost: NDArray[np.float32]  # (cells of the object, cells of the target) in [0, 1]: (1 - cosine) / 2
@@ -27,8 +27,8 @@ class Matches:
 def match(reference: NDArray[np.float32], inside: NDArray[np.bool_], target: NDArray[np.float32]) -> Matches:
     """Bidirectional patch matching (Liu et al., section 3.1).
 
-    ``reference`` (n, C) and ``target`` (m, C); ``inside`` (n,) says which reference cells are the object, at least one.
-    Each cell of the object is assigned a target cell of its own so that the whole is most alike (Hungarian assignment);
+    ``reference`` (n, C) and ``target`` (m, C); ``inside`` (n,) marks the reference cells of the object, at least one.
+    Each cell of the object is assigned its own target cell, for the largest total similarity (Hungarian assignment);
     those target cells are assigned back among all reference cells, and a match that does not come back into the object
     is dropped, unless all would be.
     """

@@ -22,7 +22,7 @@ def need(title: str, *packages: str) -> None:
 
 
 def lazily(engine: IPSeg, name: str, read: Callable[[], Any], *settings: Any) -> Callable[[], Any]:
-    """``read()`` on first use, kept by the engine under ``settings`` and ``name``, which is that of its weights.
+    """``read()`` on first use, cached by the engine under ``settings`` and ``name``, which is that of its weights.
 
     They are looked for at once, and later in the same place. Raises :class:`~ipseg.weights.WeightError` with what it
     takes when they are not here, :class:`~ipseg.core.types.SettingError` when the packages of the models are not.

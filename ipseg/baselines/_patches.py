@@ -16,7 +16,7 @@ from ipseg.method.encodings import Named
 from ipseg.method.pipeline import IPSeg
 from ipseg.method.similarity import to_numpy
 
-WEIGHTS, SIZE = "dinov2_large", 518  # what Matcher sees with, and the pixels of the square that it sees
+WEIGHTS, SIZE = "dinov2_large", 518  # Matcher's feature extractor, and the pixels along a side of its square input
 PATCH = 14  # pixels of that square along a side of a cell
 CELLS = 37  # cells along the longer side of the engine's own features, at most: as many as Matcher has
 
@@ -34,7 +34,7 @@ Source = Callable[[Named], Patches]
 
 
 def of_dinov2(engine: IPSeg) -> Source:
-    """DINOv2 ViT-L/14's cells of the squashed image, kept by the engine; the network is read on first use.
+    """DINOv2 ViT-L/14's cells of the squashed image, cached by the engine; the network is read on first use.
 
     Raises :class:`~ipseg.weights.WeightError` when its weights are missing.
     """

@@ -26,7 +26,9 @@ class Protocol:
     box: bool = False  # whether the box of all matched points goes with each group
     dense: int = 0  # points along a side of a grid over the whole image, each a prompt of its own
     several: bool = False  # whether the segmenter is asked for three masks for each group, or for one
-    nms: float = 1.0  # of two masks whose boxes overlap more than this, the segmenter's favourite stays
+    nms: float = (
+        1.0  # of two masks whose boxes overlap more than this, the one with the higher score of the segmenter stays
+    )
     iou: float = 0.0  # masks whose quality SAM itself puts at this or below are dropped
     stability: float = 0.0  # and masks less stable than this
     dense_iou: float = 0.88  # the same two for the masks of the grid
@@ -41,7 +43,7 @@ class Protocol:
     merged: int = 10  # masks that are merged, at most
 
 
-_MANY_THINGS = Protocol(
+_SEVERAL_OBJECTS = Protocol(
     sizes=(1, 6),
     draws=64,
     dense=64,
@@ -56,8 +58,8 @@ _MANY_THINGS = Protocol(
 _PARTS = Protocol(sizes=(3, 6), draws=128, box=True, alpha=0.5, beta=0.5, coverage=0.3, merged=5)
 
 PROTOCOLS: Mapping[str, Protocol] = {
-    "coco20i": _MANY_THINGS,
-    "lvis92i": _MANY_THINGS,
+    "coco20i": _SEVERAL_OBJECTS,
+    "lvis92i": _SEVERAL_OBJECTS,
     "fss1000": Protocol(sizes=(4, 6), draws=30, centres=8, alpha=0.8, beta=0.2, exponent=1.0, merged=10),
     "paco_part": _PARTS,
     "pascal_part": _PARTS,
@@ -100,8 +102,8 @@ def select(
     local = purity[chosen] * coverage[chosen] ** protocol.exponent
     scores = protocol.alpha * np.array([emd(int(each)) for each in chosen]) + protocol.beta * local
     order = np.argsort(-scores, kind="stable")
-    kept = _near_the_best(scores[order]) if protocol.near else _above_a_share(scores[order], protocol)
-    return chosen[order][kept][: protocol.merged], float(scores[order[0]])
+    selected = _near_the_best(scores[order]) if protocol.near else _above_a_share(scores[order], protocol)
+    return chosen[order][selected][: protocol.merged], float(scores[order[0]])
 
 
 def _near_the_best(scores: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -113,6 +115,6 @@ def _near_the_best(scores: NDArray[np.float64]) -> NDArray[np.bool_]:
 
 
 def _above_a_share(scores: NDArray[np.float64], protocol: Protocol) -> NDArray[np.bool_]:
-    kept = scores > protocol.share * scores[0]
-    kept[0] = True
-    return kept
+    selected = scores > protocol.share * scores[0]
+    selected[0] = True
+    return selected

@@ -37,7 +37,7 @@ class SAMEncodings:
         return self.encodings.compute_once("unsquashed", image, lambda: self.segmenter.encode(image.pixels))
 
     def has(self, image: Named) -> bool:
-        """Whether that is kept already."""
+        """Whether it is cached already."""
         return self.encodings.has("unsquashed" if self.own else "encoding", image)
 
     def cells(self, mask: Mask, encoding: Any) -> NDArray[np.bool_]:

@@ -11,7 +11,7 @@ from torch.nn import functional
 from ipseg.core.types import Mask, Progress
 
 ALPHA, GAMMA = 0.25, 2.0  # of the focal loss
-REPORTS = 50  # times that progress is told
+REPORTS = 50  # times that progress is reported
 
 
 def learn(

@@ -1,9 +1,9 @@
 """GroupViT (Xu et al., 2022a), trained on images with captions: it finds what text names, without a prompt image.
 
 For Table 2, zero-shot segmentation, where the names come from the dataset. The image is squashed to 448 x 448 pixels
-(the released evaluation scales its shorter side to 448); each pixel belongs to the group that looks at it most, each
-group to the names it is like, of the five that the whole image is most like. The answer goes back to the image's
-own size, nearest.
+(the released evaluation scales its shorter side to 448); each pixel belongs to the group with the highest
+attention to it, each group to the names nearest to it, of the five nearest to the whole image. The mask is resized to
+the image's own size, nearest.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ipseg.method.steps import Steps
 TITLE = "GroupViT"
 PAPER = "Xu et al., GroupViT: Semantic Segmentation Emerges from Text Supervision, CVPR 2022"
 MEAN, STD = np.array((0.485, 0.456, 0.406), np.float32), np.array((0.229, 0.224, 0.225), np.float32)  # of ImageNet
-SENTENCE = "a photo of a {}."
+TEMPLATE = "a photo of a {}."
 LIKELY = 5  # names that an image may hold
 UNUSED = "GroupViT goes by the name of the object, so the prompt image and its mask were not used."
 
@@ -56,7 +56,7 @@ class Settings:
     names: tuple[str, ...] = ()  # of all classes, as a dataset has them
     target: str = ""  # the one of them that is wanted
     background: float = 0.0  # a pixel whose best name is less likely than this is none of them; 0.95 where released
-    size: int = 448  # pixels of the square that the network sees, a multiple of 16
+    size: int = 448  # pixels along a side of the network's square input, a multiple of 16
 
 
 class GroupViT(Baseline):
@@ -107,9 +107,9 @@ def affinities(groups: Any, whole: Any) -> Any:
     """
     import torch
 
-    kept = torch.zeros_like(whole, dtype=torch.bool)
-    kept[whole.topk(min(LIKELY, len(whole))).indices] = True
-    return groups.masked_fill(~kept, float("-inf")).softmax(dim=-1) * groups.softmax(dim=-1)
+    likely = torch.zeros_like(whole, dtype=torch.bool)
+    likely[whole.topk(min(LIKELY, len(whole))).indices] = True
+    return groups.masked_fill(~likely, float("-inf")).softmax(dim=-1) * groups.softmax(dim=-1)
 
 
 def build(settings: Settings, engine: IPSeg) -> GroupViT:
@@ -134,12 +134,12 @@ def build(settings: Settings, engine: IPSeg) -> GroupViT:
             tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
         return _networks.placed(engine, network), tokenizer
 
-    kept = _networks.lazily(engine, "groupvit", read, settings.size)
+    loaded = _networks.lazily(engine, "groupvit", read, settings.size)
 
     def with_names() -> tuple[Any, Any]:
-        network, tokenizer = kept()
-        error_messages = [SENTENCE.format(name) for name in settings.names]
-        return network, tokenizer(error_messages, return_tensors="pt", padding=True)
+        network, tokenizer = loaded()
+        texts = [TEMPLATE.format(name) for name in settings.names]
+        return network, tokenizer(texts, return_tensors="pt", padding=True)
 
     return GroupViT(engine, with_names, settings)
 

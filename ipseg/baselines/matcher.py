@@ -1,7 +1,7 @@
 """Matcher (Liu et al., 2024), training-free: one image with a mask, features of DINOv2, masks of SAM.
 
 Its features are DINOv2 ViT-L/14's, whatever features the engine has; where the engine's segmenter is not a SAM, the
-same matching runs on the engine's own features and segmenter, and its label says so. See
+same matching runs on the engine's own features and segmenter, and its label states it. See
 :mod:`ipseg.baselines._matcher` for the steps and :mod:`ipseg.baselines._protocols` for the numbers.
 """
 

@@ -1,7 +1,7 @@
 """PerSAM (Zhang et al., 2024), training-free: one positive and one negative point, and two guides inside SAM.
 
-It looks with the eyes of SAM alone. Where the engine's segmenter is not a SAM of the segment-anything package, its
-similarity and its two points go to the engine's own parts, and its label says so.
+Its features are the image embeddings of SAM. Where the segmenter is not a SAM of the segment-anything package, its
+similarity and its two points go to the engine's own parts, and its label states it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Settings:
 
 
 class PerSAM(Baseline):
-    """PerSAM inside the SAM of an engine, which it shares, weights and encodings, with whoever uses the engine."""
+    """PerSAM inside the SAM of an engine, whose weights and encodings it shares with the other users of the engine."""
 
     title = TITLE
 

@@ -40,7 +40,7 @@ class Learnt:
 
 
 class PerSAMF(Baseline):
-    """PerSAM-F on the SAM of an engine, which it shares with whoever uses the engine."""
+    """PerSAM-F on the SAM of an engine, which it shares with the other users of the engine."""
 
     title = TITLE
 

@@ -24,7 +24,7 @@ class Graph:
     regions: Regions
     weights: NDArray[np.float64]  # (m,): cost of parting each touching pair
     edges: NDArray[np.float64]  # (m,) in [0, 1]: contrast across each shared outline
-    kernel: NDArray[np.float32]  # (n, n) in [0, 1]: how alike two regions are in colour, texture and place
+    kernel: NDArray[np.float32]  # (n, n) in [0, 1]: similarity of two regions in colour, texture and position
 
 
 def build(regions: Regions, texture: NDArray, smoothness: float = 1.0, width: float = 12.0) -> Graph:
@@ -110,7 +110,7 @@ def _distinct(masks) -> list[NDArray[np.bool_]]:
 
 
 def agreement(regions: Regions, mask: NDArray[np.bool_], unary: NDArray) -> float:
-    """Soft intersection over union of a mask with what ``unary`` (n,) log odds say, in [0, 1]."""
+    """Soft intersection over union of a mask with the foreground of ``unary`` (n,) log odds, in [0, 1]."""
     mass = regions.area * sigmoid(2 * unary)
     return float(mass[mask].sum() / (regions.area[mask].sum() + mass[~mask].sum()))
 

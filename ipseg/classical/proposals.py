@@ -1,7 +1,7 @@
-"""What might be an object in an image, before anybody asks: cuts from several starts (GrabCut, Rother et al., 2004).
+"""Object proposals of an image, independent of a prompt: cuts from several starts (GrabCut, Rother et al., 2004).
 
-Each start says only where an object might lie: anywhere but at the border, or around the middle. What the colours of
-the image make of it differs enough that one of the answers is often close, and a prompt can choose among them.
+Each start is a region in which an object may lie: all but the border, or an ellipse around the middle. The cuts differ
+enough that one of them is often close to the object, and a prompt can choose among them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ ELLIPSES = ((0.6, 0.95, 3), (0.4, 0.95, 3))  # (radius of the start, half extent
 
 
 def propose(image: ImageArray) -> NDArray[np.bool_]:
-    """Masks from starts that know nothing of the image: (n, h, w) bool, n = 4."""
+    """Masks from starts that are the same for every image: (n, h, w) bool, n = 4."""
     height, width = image.shape[:2]
     x = np.abs((np.arange(width) + 0.5) / width * 2 - 1)[None, :]
     y = np.abs((np.arange(height) + 0.5) / height * 2 - 1)[:, None]

@@ -1,1 +1,1 @@
-"""Value objects, images, geometry and storage: what every other package stands on."""
+"""Value objects, images, masks, geometry and storage, used by every other package."""

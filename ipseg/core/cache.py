@@ -1,4 +1,4 @@
-"""Keeps what was computed from an image, within a bound in bytes, and computes each thing once at a time."""
+"""A cache of values computed from images, bounded in bytes, in which a value is computed by one thread at a time."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from typing import Any
 
 
 class Cache:
-    """Least recently used goes first. Safe to share between threads: who asks for a key being computed waits for it.
+    """Evicts the least recently used value first. Threads may share it: a thread waits for a key that another computes.
 
-    The keys must name everything that the values depend on; then sharing one cache between visitors is sound.
+    A key must name everything that its value depends on; then users may share one cache. ``max_bytes`` bounds the
+    memory of the arrays; a value that is larger is returned and not cached.
     """
 
     def __init__(self, max_bytes: int) -> None:
@@ -24,12 +25,12 @@ class Cache:
 
     @property
     def bytes(self) -> int:
-        """Bytes of array memory that are kept now."""
+        """Bytes of the arrays that are cached."""
         with self._lock:
             return sum(size for _, size in self._values.values())
 
     def get(self, key: Hashable, compute: Callable[[], Any]) -> Any:
-        """The kept value of ``key``, or ``compute()``, which is then kept. An error is raised, never kept."""
+        """The cached value of ``key``, or ``compute()``, which is then cached. What it raises is raised, not cached."""
         with self._lock:
             if key in self._values:
                 self._values.move_to_end(key)
@@ -53,24 +54,24 @@ class Cache:
         return value
 
     def has(self, key: Hashable) -> bool:
-        """Whether ``key`` is kept now."""
+        """Whether ``key`` is cached."""
         with self._lock:
             return key in self._values
 
     def select(self, wanted: Callable[[Any], bool]) -> dict[Any, Any]:
-        """What is kept now under the keys that ``wanted`` accepts, without using it."""
+        """The cached values, by key, whose keys ``wanted`` accepts; their order of eviction stays."""
         with self._lock:
             return {key: value for key, (value, _) in self._values.items() if wanted(key)}
 
     def put(self, key: Hashable, value: Any) -> None:
-        """Keep what was computed elsewhere, unless ``key`` is kept already."""
+        """Cache a value that was computed elsewhere, unless ``key`` is cached already."""
         size = nbytes(value)
         with self._lock:
             if key not in self._values:
                 self._store(key, value, size)
 
     def clear(self) -> None:
-        """Forget all that is kept now; what is being computed is kept when it is done."""
+        """Remove all cached values; a value that is being computed is cached when it is complete."""
         with self._lock:
             self._values.clear()
 

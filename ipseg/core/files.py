@@ -11,7 +11,7 @@ import stat
 def open_regular(path: str | os.PathLike[str]) -> io.FileIO:
     """Open a regular file for reading, unbuffered.
 
-    The kind is asked for first: to open a device or a pipe may block for good, or do something. Raises OSError, for a
+    The kind of the file is checked first: opening a device may block, or have an effect. Raises OSError, for a
     folder :class:`IsADirectoryError`, and for what is neither a folder nor a regular file with the reason as
     ``strerror``.
     """

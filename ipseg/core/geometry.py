@@ -1,7 +1,7 @@
 """The only place that converts between frames: image pixels, letterboxed square, feature cells.
 
-A :class:`~ipseg.core.types.Frame` says where a grid of cells lies on its image, so every conversion is one affine
-step.
+A :class:`~ipseg.core.types.Frame` gives the position of a grid of cells on its image, so every conversion is an affine
+map.
 """
 
 from __future__ import annotations
@@ -121,15 +121,20 @@ def resample(values: NDArray, frame: Frame, target: Frame) -> NDArray[np.float32
 def crop_to_image(values: Array, frame: Frame, grid: tuple[int, int]) -> Array:
     """The cells of a letterboxed (rows, columns, C) map that the image covers, nearest to ``grid``.
 
-    Along each side the kept count of cells is floored and centred, as in the released script; the answer belongs to
-    ``squash_frame(frame.image, grid)``. Works on arrays and tensors alike.
+    Along each side the number of cells that remain is rounded down and centred, as in the released script. ``values``
+    (rows, columns, C), an array or a tensor, becomes (*grid, C) on ``squash_frame(frame.image_size, grid)``.
     """
-    kept = [_kept(n, extent, max(frame.image_size)) for n, extent in zip(frame.grid, frame.image_size, strict=True)]
-    rows, columns = (start + (np.arange(n) * (stop - start)) // n for (start, stop), n in zip(kept, grid, strict=True))
+    ranges = [
+        _covered(n, extent, max(frame.image_size)) for n, extent in zip(frame.grid, frame.image_size, strict=True)
+    ]
+    rows, columns = (
+        start + (np.arange(n) * (stop - start)) // n for (start, stop), n in zip(ranges, grid, strict=True)
+    )
     return values[rows][:, columns]
 
 
-def _kept(cells: int, extent: int, longest: int) -> tuple[int, int]:
+def _covered(cells: int, extent: int, longest: int) -> tuple[int, int]:
+    """The first cell that the image covers, and the one after the last, along one axis."""
     count = max(1, int(extent / (longest / cells)))
     return (cells - count) // 2, cells - (cells - count) // 2
 

@@ -23,7 +23,7 @@ MAX_PIXELS = 50_000_000  # of one image: 150 MB once opened
 MAX_DECODING = 400_000_000  # bytes while an image is opened
 MAX_ANIMATED_PIXELS = 20_000_000  # of one frame of a WebP animation, whose decoder holds four copies of the frame
 MAX_SIDE = 16_384  # pixels
-MIN_SIDE = 16  # pixels: below, no grid of cells says anything
+MIN_SIDE = 16  # pixels: below, a grid of cells has no meaning
 MAX_ASPECT = 400  # longer side to shorter side
 BAND = 2**20  # pixels that are converted at a time
 
@@ -41,7 +41,7 @@ def open_image(source: Source, *, name: str | None = None) -> ImageArray:
     [0, 1], and their channels may be first.
 
     Returns (H, W, 3) uint8 RGB, read-only; an array that was returned before is returned as it is. Raises
-    :class:`ImageError` with one message that says what to do.
+    :class:`ImageError` with one message that states the remedy.
     """
     label = name or label_of(source)
     source = _channels_last(source, label)
@@ -97,7 +97,7 @@ def orientation(source: Any) -> int:
         found = _orientation(_header(source, ""), "")
         source.seek(place)
         return found
-    except Exception:  # whatever is wrong with the file is for open_image to say
+    except Exception:  # open_image reports what is wrong with the file
         return 1
 
 
@@ -159,7 +159,7 @@ def _check_type(source: Any, label: str) -> None:
 
 
 def _is_opened(source: Any, label: str) -> TypeGuard[ImageArray]:
-    """Whether it is what :func:`open_image` returns: nobody else holds its memory, and nobody writes to it."""
+    """Whether it is what :func:`open_image` returns: an array that owns its memory and is read-only."""
     return (
         isinstance(source, np.ndarray)
         and source.dtype == np.uint8

@@ -1,6 +1,6 @@
 """The only way a mask enters: prompt masks, ground truth, painted masks, and exported masks that are read again.
 
-A file does not say what its values mean, so the rules are fixed here, in this order:
+A mask file does not define its values, so these rules apply, in this order:
 
 1. Transparency that varies is the mask (a cut-out, also of a dark object): opaque is the object.
 2. A palette image is read by its indices, not by its colours; 255 is a border that is ignored. A palette of greys from
@@ -87,9 +87,9 @@ def read_mask(
 
     ``size`` is the (height, width) of the upright image it belongs to, ``orientation`` the EXIF orientation of that
     image's file (:func:`ipseg.core.images.orientation`): a mask drawn on the pixels as they are stored is turned with
-    the image where the sizes tell; where they do not, it is taken as upright, and a notice says so. ``mask_value``
+    the image where the sizes decide it; where they do not, it is taken as upright, with a notice. ``mask_value``
     chooses one of several values: of a grey or palette image the value, of a colour image 0xRRGGBB. ``empty``: whether
-    a mask without any object is allowed, as a truth that says "absent".
+    a mask without any object is allowed, as a ground truth without the object.
 
     Arrays and tensors are (H, W), (H, W, 1), (1, H, W), or with 3 or 4 channels first or last: bool, whole numbers, or
     floats in [0, 1].
@@ -290,7 +290,7 @@ def _object(pixels: _Pixels, mask_value: int | None, label: str, empty: bool) ->
 
 
 def _opaque(alpha: NDArray[Any]) -> Mask | None:
-    """What is opaque, (H, W) bool; None where transparency says nothing."""
+    """What is opaque, (H, W) bool; None where transparency defines no mask."""
     low, high = int(alpha.min()), int(alpha.max())
     if low >= 128 or low == high != 0:
         return None

@@ -1,4 +1,4 @@
-"""A lack of memory or of room on the disk as one error message."""
+"""A lack of memory or of disk space as one error message."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ NO_ROOM = "There is no room left on the disk; make room and try again."
 
 
 class ResourceError(InputError):
-    """The machine lacks memory or room on the disk; no fault of the input."""
+    """The machine lacks memory or disk space; the input is not at fault."""
 
 
 def message(error: BaseException | None) -> str:
-    """What to say of an error, or of one that it was raised from; "" where it is no lack of memory or room."""
+    """The error message for an error, or for one that it was raised from; "" where it is no lack of memory or space."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         if isinstance(error, MemoryError):
@@ -32,11 +32,11 @@ def message(error: BaseException | None) -> str:
 
 @contextmanager
 def named() -> Iterator[None]:
-    """A block in which a lack of memory or room is raised as :class:`ResourceError`."""
+    """A block in which a lack of memory or disk space is raised as :class:`ResourceError`."""
     try:
         yield
     except (MemoryError, OSError) as error:
-        said = message(error)
-        if not said:
+        text = message(error)
+        if not text:
             raise
-        raise ResourceError(said) from error
+        raise ResourceError(text) from error

@@ -1,4 +1,4 @@
-"""What a segmentation hands back: the mask, the evidence for it, and images of both."""
+"""The result of a segmentation: the mask, the points and similarity that led to it, and images of them."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ class Result:
     reject_threshold: float  # not detected below this score; at most ``threshold``
     points: Points  # (x, y) in image pixels
     similarity: Similarity | None  # Eq. 6, on cells; None from a method that has none
-    seconds: Mapping[str, float]  # wall-clock seconds of each step; a step whose result was kept is not in it
-    instances: tuple[Instance, ...] = ()  # all of them, the best first, where the question was for every instance
+    seconds: Mapping[str, float]  # wall-clock seconds of each step; a step whose result was cached is absent
+    instances: tuple[Instance, ...] = ()  # all of them, the best first, where ``all_instances`` was requested
 
     def overlay(self, *, points: bool = True) -> ImageArray:
         """The image with the mask and, unless ``points=False``, the point prompts: (H, W, 3) uint8.
@@ -86,7 +86,7 @@ class Result:
         }
 
     def cut_out(self) -> NDArray[np.uint8]:
-        """The object alone on a transparent ground: (H, W, 4) uint8 RGBA."""
+        """The object alone on a transparent background: (H, W, 4) uint8 RGBA."""
         return viz.cut_out(self.image, self.mask)
 
     def similarity_map(self) -> NDArray[np.float32]:

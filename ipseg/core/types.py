@@ -135,7 +135,7 @@ class Prompt:
 
 @dataclass(frozen=True)
 class Similarity:
-    """How alike each cell of the input is to the prototype (Eq. 6).
+    """The similarity of each cell of the input image to the prototype (S of Eq. 6).
 
     ``values`` is (rows, columns) float32 numpy, ``inside`` (rows, columns) bool: the cells whose centre lies on the
     image. Only those may become points.
@@ -165,9 +165,9 @@ class Points:
 
 @dataclass(frozen=True)
 class Candidates:
-    """What a segmenter answers: ``n`` masks for one set of prompts, best guess first or not, as the segmenter has them.
+    """The ``n`` masks that a segmenter predicts for one set of prompts, in the order of the segmenter.
 
-    ``masks`` (n, H, W) bool in image pixels; ``scores`` (n,) float32, the segmenter's own opinion, higher is better;
+    ``masks`` (n, H, W) bool in image pixels; ``scores`` (n,) float32, the segmenter's own scores, higher is better;
     ``logits`` (n, h, w) float32 in the segmenter's own low resolution, which it takes back as a mask prompt.
     """
 
@@ -188,7 +188,7 @@ LazyFeatures = Callable[[], tuple[FeatureMap, ...]]
 
 @dataclass(frozen=True)
 class PromptFeatures:
-    """One prompt image as a scorer sees it."""
+    """What a scorer gets of one prompt image."""
 
     features: tuple[FeatureMap, ...]  # every layer; the first is the coarsest that a scorer needs
     cells: Callable[[Frame], NDArray[np.bool_]]  # the object's cells on a grid, (rows, columns), at least one
@@ -199,7 +199,7 @@ class PromptFeatures:
 
 @dataclass(frozen=True)
 class InputFeatures:
-    """The input image as a scorer sees it."""
+    """What a scorer gets of the input image."""
 
     features: tuple[FeatureMap, ...]
     foreground: Callable[[], NDArray[np.float32]]  # foreground probability, (H, W) in [0, 1]; computed when called
@@ -226,7 +226,7 @@ class SaliencyMethod(Protocol):
 
 
 class Segmenter(Protocol):
-    """A promptable segmenter: encodes an image once, then answers any number of prompts about it."""
+    """A promptable segmenter: encodes an image once, then predicts masks for any number of prompts."""
 
     @property
     def accepts_prior(self) -> bool:
@@ -255,7 +255,7 @@ class Segmenter(Protocol):
     ) -> Candidates:
         """Masks for ``points``.
 
-        ``mask_logits`` (h, w): logits of an earlier answer, as in :class:`Candidates`, to go on from. ``prior``
+        ``mask_logits`` (h, w): logits of an earlier prediction, as in :class:`Candidates`, to go on from. ``prior``
         (rows, columns): log odds of the foreground over the whole image, from evidence outside the segmenter; not
         together with ``mask_logits``. ``box`` (left, top, right, bottom) in image pixels. ``several``: several
         candidates instead of one mask.
@@ -268,7 +268,7 @@ class SAMSegmenter(Segmenter, Protocol):
 
     sam: Any  # the module
     device: Any  # torch.device of its inputs
-    squash: bool  # whether it sees images squashed to its square instead of scaled and padded
+    squash: bool  # whether its input images are squashed to its square instead of scaled and padded
 
     def unsquashed(self) -> SAMSegmenter:
         """The same network on images that are scaled and padded."""
@@ -331,7 +331,7 @@ class Scorer(Protocol):
         ...
 
     def presence(self, model: Any, image: InputFeatures, negative: Any, mask: Mask, /) -> float:
-        """How sure it is that the mask (H, W) shows the prompt's object, in [0, 1]; 0 for an empty mask."""
+        """The presence score of a mask (H, W) bool for the prompt's object, in [0, 1]; 0 for an empty mask."""
         ...
 
     def layer_weights(self, layers: Sequence[str], /) -> Mapping[str, float]:

@@ -14,13 +14,13 @@ from ipseg.core.types import ImageArray, Mask, Points
 
 POSITIVE = (46, 204, 64)  # green, as in Fig. 3
 NEGATIVE = (235, 51, 61)  # red
-MASK = (255, 176, 0)  # amber: seen on grass, sky and skin, and told apart from both kinds of point by colour-blind eyes
+MASK = (255, 176, 0)  # amber: seen on grass, sky and skin, and distinct from both kinds of point for the colour-blind
 UNCERTAIN = (86, 180, 233)  # sky blue: a mask whose object is uncertain
 GUESS = (150, 150, 150)  # grey: a mask that is no more than the best guess, its object not detected
 WHITE = (255, 255, 255)
 WIDEST = 3  # width of an image in a row, in heights of the row
 METHOD_COLOURS = (MASK, (0, 114, 178), (204, 121, 167), (0, 158, 115), (213, 94, 0), (86, 180, 233), (240, 228, 66))
-"""Colours of methods side by side, told apart by colour-blind eyes (Okabe and Ito, 2008)."""
+"""Colours of methods side by side, distinct for the colour-blind (Okabe and Ito, 2008)."""
 
 
 def colour_of(status: Status) -> tuple[int, int, int]:
@@ -64,13 +64,13 @@ def heat_map(image: ImageArray, values: NDArray[np.float32], *, opacity: float =
 
 
 def spotlight(image: ImageArray, values: NDArray[np.float32]) -> ImageArray:
-    """The image where (H, W) ``values`` in [0, 1] are high, fading to dark where they are low: what saliency saw."""
+    """The image where (H, W) ``values`` in [0, 1] are high, dark where they are low: a saliency map on its image."""
     weight = np.clip(values, 0, 1)[..., None]
     return np.rint(image * (0.15 + 0.85 * weight)).astype(np.uint8)
 
 
 def cut_out(image: ImageArray, mask: Mask) -> NDArray[np.uint8]:
-    """(H, W, 4) RGBA: the object on a transparent ground, at the image's own size."""
+    """(H, W, 4) RGBA: the object on a transparent background, at the image's own size."""
     return np.dstack([image, mask.astype(np.uint8) * 255])
 
 
@@ -150,7 +150,7 @@ def _fitting(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, widt
 
 
 def _unit(image: ImageArray) -> float:
-    """One two-hundredth of the longer side, in pixels: marks look alike on small and large images."""
+    """One two-hundredth of the longer side, in pixels: marks have the same relative size on small and large images."""
     return max(image.shape[:2]) / 200
 
 

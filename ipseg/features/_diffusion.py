@@ -1,7 +1,7 @@
 """The parts of Stable Diffusion 1.5 that its features need, and nothing of the rest.
 
 The encoder of the VAE makes the latent; the UNet runs until the last layer that is read. What comes after (the rest of
-the UNet, the decoder of the VAE) is neither read from disk nor kept.
+the UNet, the decoder of the VAE) is neither read from disk nor held in memory.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def load_layers() -> Layers:
 
 
 def load_context() -> Tensor:
-    """What the text encoder says to the empty text: (1, 77, 768) float32. The encoder itself is let go."""
+    """The text encoder's output for the empty text: (1, 77, 768) float32. The encoder itself is released."""
     from transformers import CLIPTextModel, CLIPTokenizer
 
     with weights.checked("sd15", "tokenizer") as folder:

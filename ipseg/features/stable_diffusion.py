@@ -93,8 +93,8 @@ class StableDiffusion:
         self._latent = vae if isinstance(vae, Latent) else Latent(vae).eval()
         self._context = context.to(self.device)
         scheduler: Any = DDIMScheduler(**schedule)
-        self._kept: Tensor = scheduler.alphas_cumprod  # a_t: the share of the image that is left
-        _check(self.settings, len(self._kept))
+        self._signal: Tensor = scheduler.alphas_cumprod  # a_t: the share of the image that is left
+        _check(self.settings, len(self._signal))
 
     def __call__(self, image: ImageArray) -> tuple[FeatureMap, ...]:
         """s5, s4 and s3, each (grid, grid, C) float32 over exactly the image."""
@@ -131,8 +131,8 @@ class StableDiffusion:
     @torch.no_grad()
     def layers(self, latent: Tensor, timestep: int) -> dict[str, Tensor]:
         """F_S of Eq. 3 for ``latent`` x_0 (n, 4, h, w): {name: (n, C, h', w')}, in the UNet's dtype."""
-        kept = self._kept[timestep]
-        noised = kept.sqrt() * latent + (1 - kept).sqrt() * self.noise((latent.shape[-2], latent.shape[-1]))
+        signal = self._signal[timestep]
+        noised = signal.sqrt() * latent + (1 - signal).sqrt() * self.noise((latent.shape[-2], latent.shape[-1]))
         dtype = _dtype(self._layers)
         return self._layers(noised.to(dtype), timestep, self._context.to(dtype))
 

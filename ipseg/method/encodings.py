@@ -1,6 +1,6 @@
 """What is computed once per image and cached under the name of the image's content.
 
-One instance serves the method and the baselines, so an image is encoded once whoever asks.
+The method and the baselines share one instance, so an image is encoded once for all of them.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Encodings:
         return self.compute_once("features", image, lambda: self.extractor(image.pixels))
 
     def encoding(self, image: Named) -> Any:
-        """Enc_I(I) of Eq. 1: the segmenter's own."""
+        """Enc_I(I) of Eq. 1: what :meth:`ipseg.core.types.Segmenter.encode` returns."""
         return self.compute_once("encoding", image, lambda: self.segmenter.encode(image.pixels))
 
     def saliency(self, image: Named) -> NDArray[np.float32]:
@@ -79,7 +79,9 @@ class Encodings:
         return self.cache.has((part, image.name))
 
     def compute_once(self, part: str, image: Named, compute: Callable[[], Any]) -> Any:
-        """What is cached of an image under ``part``, which names all that it depends on beside the image."""
+        """The value cached for an image under ``part``, or ``compute()``, which is then cached.
+
+        ``part`` names everything that the value depends on beside the image."""
         return self.cache.get((part, image.name), compute)
 
     def _consensus(self, image: Named) -> NDArray[np.float32]:

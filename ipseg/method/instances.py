@@ -46,13 +46,13 @@ def find(
     Each has its own status: detected from ``threshold`` on, else uncertain.
 
     The steps of the method come in: ``choose`` makes points of a similarity, ``refined`` a mask of points and the
-    similarity's values, and ``score`` says how sure it is that a mask shows the object.
+    similarity's values, and ``score`` is the presence score of a mask.
     """
     seen = []
     for alone in groups(similarity, k):
         points = choose(alone)
         seen.append(_unscored(refined(points, alone.values).masks[0], points))
-    return tuple(_kept(_merged(seen), score, threshold, reject_threshold))
+    return tuple(_above_threshold(_merged(seen), score, threshold, reject_threshold))
 
 
 def groups(similarity: Similarity, k: int) -> Iterator[Similarity]:
@@ -81,7 +81,7 @@ def hills_of(similarity: Similarity, k: int) -> NDArray[np.int32]:
 
 
 def _merged(seen: list[Instance]) -> list[Instance]:
-    """Masks of one object together, in one; of two objects that overlap, the smaller keeps what both claim."""
+    """Masks of one object together, in one; of two objects that overlap, the smaller gets the pixels of both."""
     merged: list[Instance] = []
     for one in sorted(seen, key=lambda one: -one.mask.sum()):
         for place, other in enumerate(merged):
@@ -100,7 +100,7 @@ def _unscored(mask: Mask, points: Points) -> Instance:
     return Instance(mask, points, 0.0, Status.NOT_DETECTED)
 
 
-def _kept(
+def _above_threshold(
     seen: list[Instance], score: Callable[[Mask], float], threshold: float, reject_threshold: float
 ) -> Iterator[Instance]:
     scored = sorted((replace(one, score=score(one.mask)) for one in seen), key=lambda one: -one.score)

@@ -36,7 +36,7 @@ def choose(similarity: Similarity, *, k: int = 32, clusters: int = 4, seed: int 
     """The K most and the K least similar cells, each gathered into at most ``clusters`` points (K = 32, c = 4).
 
     Only cells on the image take part. With fewer than 2 K of them the two sets are cut to half each, so that no cell
-    is both; a flat similarity says nothing, so it gives no points at all. Ties go to the cell that comes first in
+    is both; a constant similarity gives no points. Ties go to the cell that comes first in
     reading order. Fewer distinct cells than ``clusters`` give one point each.
 
     Returns points in image pixels, each set sorted by (y, x). Raises :class:`SettingError` as :func:`check` does.

@@ -1,4 +1,4 @@
-"""Step 5: is the object in the image at all? The paper does not ask; a search through many images needs the answer."""
+"""Step 5, not in the paper: the presence score, by which a search finds the images that show the object."""
 
 from __future__ import annotations
 

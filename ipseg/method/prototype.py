@@ -73,7 +73,7 @@ def view_cells(view: View, config: IPSegConfig, frame: Frame) -> NDArray[np.bool
 
 
 def notices(view: View) -> Iterator[str]:
-    """What a person should know about a prompt image, one message each."""
+    """Notices about a prompt image for the user, one message each."""
     if view.cells.sum() == geometry.cells_inside(view.frame).sum():
         yield NOTHING_STANDS_OUT
 

@@ -79,7 +79,7 @@ def ranked(
 ) -> Candidates:
     """Two passes: candidates for the points and the similarity as a prior, then the best of them anew.
 
-    ``similarity`` (rows, columns) are log odds over the image. The segmenter's scores say how well the inside of a
+    ``similarity`` (rows, columns) are log odds over the image. The segmenter's scores state how well the inside of a
     candidate matches them and how little its outside does; ``mask_scores`` adds how similar each candidate is, as a
     whole, to the prompt. The second pass draws the outline of the best.
     """
@@ -100,20 +100,20 @@ def named(name: str) -> Refinement:
 
 
 def corrected(
-    segmenter: Segmenter, encoding: Any, answer: Candidates, points: Points, clicks: Points | None
+    segmenter: Segmenter, encoding: Any, refined: Candidates, points: Points, clicks: Points | None
 ) -> Candidates:
-    """One more pass that goes on from ``answer``, a refinement's, with what a person has clicked.
+    """One more pass that goes on from ``refined``, the result of a refinement, with a user's clicks.
 
-    Of the ``points`` that led to the answer those take part that it agrees with; close to a click of the other kind
-    they are left out. Without a click it is the ``answer``.
+    Of the ``points`` that led to ``refined``, those take part that agree with its mask and are not close to a click of
+    the other kind. Without a click it is ``refined``.
     """
     if clicks is None or not len(clicks.positive) + len(clicks.negative):
-        return answer
-    mask = answer.masks[0]
+        return refined
+    mask = refined.masks[0]
     positive = _apart(points.positive[_on(mask, points.positive)], clicks.negative, mask.shape)
     negative = _apart(points.negative[~_on(mask, points.negative)], clicks.positive, mask.shape)
     both = Points(np.concatenate([positive, clicks.positive]), np.concatenate([negative, clicks.negative]))
-    return only_best(segmenter.predict(encoding, both, mask_logits=answer.logits[0]))
+    return only_best(segmenter.predict(encoding, both, mask_logits=refined.logits[0]))
 
 
 def _on(mask: Mask, points: NDArray[np.float32]) -> NDArray[np.bool_]:

@@ -1,7 +1,7 @@
 """TSDN: the unsupervised saliency network of the paper (its 2023b), trained without any label.
 
 The network is the one of the released checkpoint, key for key: a ResNet-50 encoder and a decoder of 64 channels that
-multiplies a map of the regions by a map of the edges. The image is seen at 320x320, whatever its aspect.
+multiplies a map of the regions by a map of the edges. The image is resized to 320x320, whatever its aspect.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ WEIGHTS = (
 class Settings:
     """What can be chosen."""
 
-    size: int = 320  # pixels of the square that the network sees
+    size: int = 320  # pixels along a side of the network's square input
 
 
 class TSDN:
@@ -56,7 +56,7 @@ class TSDN:
         return back[0, 0].cpu().numpy()
 
     def logits(self, image: ImageArray) -> Tensor:
-        """What the network says before the sigmoid: (1, 1, size, size), on the network's device."""
+        """The network's output before the sigmoid: (1, 1, size, size), on the network's device."""
         square = Image.fromarray(image).resize((self.size, self.size))  # Pillow's default filter, as in training
         values = (np.asarray(square, dtype=np.float32) / 255 - MEAN) / STD
         pixels = torch.from_numpy(values.astype(np.float32)).permute(2, 0, 1)[None]
@@ -127,7 +127,7 @@ def _load(placement: Device) -> Network:
     with torch.device("meta"):  # no work on weights that are about to be replaced
         network = Network()
     network = weights.fill(network, weights.load_state(weights.locate("tsdn")), "tsdn")
-    return placement.place(network, dtype=torch.float32)  # small, and what it says is cut at a threshold
+    return placement.place(network, dtype=torch.float32)  # small, and its output is compared with a threshold
 
 
 def _unit(channels: int, width: int, groups: int) -> tuple[nn.Module, ...]:
