@@ -13,7 +13,8 @@ from ipseg.method.similarity import to_numpy
 SIZES = [(301, 77), (64, 200), (16, 16)]
 OPTIONAL = {"accelerate", "diffusers", "segment_anything", "torch", "torchvision", "transformers"}
 OFFLINE = presets.PRESETS["offline"]
-SMALL = {("features", "efficientnet"), ("saliency", "u2net")}  # in the base install; `make test` fetches their weights
+COMPACT = presets.PRESETS["compact"]
+SMALL = {(kind, name) for kind, (name, _) in COMPACT.parts}  # `make test` fetches their weights
 ALWAYS = {("features", OFFLINE.features[0]), ("saliency", OFFLINE.saliency[0]), ("segmenters", OFFLINE.segmenter[0])}
 NOWHERE = np.zeros((0, 2), np.float32)
 

@@ -29,7 +29,7 @@ def corrected(
     labels = cv2.resize(graph.regions.labels, mask.shape[::-1], interpolation=cv2.INTER_NEAREST)
     pixels = np.bincount(labels.ravel(), minlength=graph.regions.n)
     share = np.bincount(labels.ravel(), mask.ravel(), minlength=graph.regions.n) / np.maximum(pixels, 1)
-    pull = _power(graph, labels, positive) - _power(graph, labels, negative)
+    pull = power(graph, labels, positive) - power(graph, labels, negative)
     area = graph.regions.area / graph.regions.area.mean()
     wanted = cuts.minimum_cut(graph, (np.where(share > 0.5, SURE, -SURE) + POWER * pull) * area)
     changed = (wanted != (share > 0.5)) & (np.abs(pull) > 0.01)
@@ -38,16 +38,19 @@ def corrected(
 
 def drawn(mask: NDArray[np.bool_], positive: NDArray, negative: NDArray, radius: float) -> NDArray[np.bool_]:
     """The mask with a disc about each point that obeys it; where discs meet, the nearest point rules."""
-    if not len(positive) + len(negative):
-        return mask
-    points = np.concatenate([positive, negative])
-    rows, columns = np.indices(mask.shape) + 0.5
-    away = (columns[..., None] - points[:, 0]) ** 2 + (rows[..., None] - points[:, 1]) ** 2
-    near = away.min(axis=-1) <= max(radius, 1.0) ** 2
-    return np.where(near, away.argmin(axis=-1) < len(positive), mask)
+    result, nearest = mask.copy(), np.full(mask.shape, np.inf, np.float32)
+    reach = max(radius, 1.0)
+    for x, y, value in [(*each, True) for each in positive] + [(*each, False) for each in negative]:
+        rows = slice(max(0, int(y - reach)), int(y + reach) + 1)  # about the disc alone: images may be large
+        columns = slice(max(0, int(x - reach)), int(x + reach) + 1)
+        down, across = (np.arange(n)[each] + 0.5 for n, each in zip(mask.shape, (rows, columns), strict=True))
+        away = ((down[:, None] - y) ** 2 + (across[None] - x) ** 2).astype(np.float32)
+        closer = (away <= reach**2) & (away < nearest[rows, columns])
+        nearest[rows, columns][closer], result[rows, columns][closer] = away[closer], value
+    return result
 
 
-def _power(graph: cuts.Graph, labels: NDArray[np.int32], points: NDArray) -> NDArray[np.float64]:
+def power(graph: cuts.Graph, labels: NDArray[np.int32], points: NDArray) -> NDArray[np.float64]:
     """How much of the nearest of the points' power reaches each region: (n,) in [0, 1]."""
     if not len(points):
         return np.zeros(graph.regions.n)

@@ -75,3 +75,21 @@ def outline_contrast(masks: NDArray[np.bool_], image: ImageArray) -> NDArray[np.
     sharp = sum((outline * (1 - np.exp(-steps / usual))).sum((1, 2)) for outline, steps in parted)
     length = sum(outline.sum((1, 2)) for outline, _ in parted)
     return (sharp / (length + 1e-6)).astype(np.float32)
+
+
+def without_holes(mask: NDArray[np.bool_], share: float = 0.05) -> NDArray[np.bool_]:
+    """The mask with every hole filled that has less than ``share`` of the mask's pixels."""
+    around = np.pad(~mask, 1, constant_values=True).astype(np.uint8)
+    _, part, measures, _ = cv2.connectedComponentsWithStats(around, connectivity=4)
+    hole = (around > 0) & (part != part[0, 0]) & (measures[:, cv2.CC_STAT_AREA] < share * mask.sum())[part]
+    return mask | hole[1:-1, 1:-1]
+
+
+def separate_parts(mask: NDArray[np.bool_], share: float = 0.08, most: int = 4) -> list[NDArray[np.bool_]]:
+    """Connected parts of a mask that falls apart, the largest first: those with ``share`` of the largest; else none."""
+    count, part, measures, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
+    if count <= 2:
+        return []
+    areas = measures[1:, cv2.CC_STAT_AREA]
+    order = np.argsort(-areas, kind="stable")[:most]
+    return [part == each + 1 for each in order if areas[each] >= share * areas.max()]

@@ -56,7 +56,8 @@ class Preset:
     def weights(self) -> tuple[str, ...]:
         """The names of what it needs of :mod:`ipseg.weights`."""
         parts = (part for _, part in self.parts)
-        return tuple(one for name, settings in parts for one in weights.serving(name, settings.get("model", "")))
+        needed = (one for name, settings in parts for one in weights.serving(name, settings.get("model", "")))
+        return tuple(dict.fromkeys(needed))
 
 
 # Weights of the layers' cosines: the released script's, dino + 0.1 (0.3 s3 + 0.2 s4 + 0.1 s5). The paper names none.
@@ -69,12 +70,15 @@ SOURCES: Mapping[str, Mapping[str, Any]] = {
     "stable_diffusion": {"timestep": 50, "size": 960, "window": 0},
     "clip": {"size": 960},
     "mae": {"size": 960},
+    "efficientnet": {},
 }
+JOINED = ("efficientnet",)  # extractors that in a fusion have these settings, whatever the preset
 GRID = 60  # cells along each side of an image on which layers are fused
 # The numbers that go with a scorer, whatever the preset.
 SCORERS: Mapping[str, IPSegConfig] = {
     "cosine": IPSegConfig(),
     "density": IPSegConfig(refinement="ranked", erosion=0, consensus=True, threshold=0.16, reject_threshold=0.12),
+    "nearest": IPSegConfig(refinement="ranked", erosion=0, threshold=0.5, reject_threshold=0.2),
 }
 
 PRESETS: Mapping[str, Preset] = {
@@ -135,6 +139,17 @@ PRESETS: Mapping[str, Preset] = {
         segmenter=("sam2", {"model": "tiny"}),
         scorer=("cosine", {"weights": {"dinov2": 1.0}}),
         memory=3,
+    ),
+    "compact": Preset(
+        summary="Two small networks trained with labels, 23 MB: EfficientNet-Lite0 and U2-Net-p; any CPU, no torch.",
+        features=(
+            "efficientnet",
+            {"scales": (), "side": 960, "also": (480,), "own_cells": True, "unit": False},
+        ),
+        saliency=("u2net", {"brightness": 0.45}),
+        segmenter=("candidates", {"brightness": 0.45}),
+        scorer=("nearest", {}),
+        config=SCORERS["nearest"],
     ),
     "offline": Preset(
         summary="No weights, no GPU, no network: colour and texture, boundary saliency, a graph cut.",

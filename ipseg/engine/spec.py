@@ -13,7 +13,19 @@ from typing import Any
 from ipseg import weights
 from ipseg.core import plugins
 from ipseg.core.types import SettingError
-from ipseg.engine.presets import BEST, DEFAULT, GRID, PRESETS, SCORERS, SD_LAYERS, SD_WEIGHT, SOURCES, Part, Preset
+from ipseg.engine.presets import (
+    BEST,
+    DEFAULT,
+    GRID,
+    JOINED,
+    PRESETS,
+    SCORERS,
+    SD_LAYERS,
+    SD_WEIGHT,
+    SOURCES,
+    Part,
+    Preset,
+)
 from ipseg.method.refinement import REFINEMENTS
 from ipseg.method.refinement import named as refinement_named
 
@@ -97,6 +109,8 @@ def _features(spec: EngineSpec, base: Preset) -> Part:
         name, chosen = _part("features", text.strip()) or ("", {})
         own = base.sources.get(name, SOURCES.get(name, {}))
         asked[name] = {**own, **(chosen if "/" in text else {})}
+    if len(asked) > 1:  # each extractor then gives layers of the names that weights go by
+        asked = {name: SOURCES[name] if name in JOINED else settings for name, settings in asked.items()}
     sources = _with_diffusion(spec, asked or dict(base.sources))
     alone = [name for name in plugins.declaring("features", "density") if name in sources]
     if alone and len(sources) > 1:
@@ -150,7 +164,8 @@ def _with_scorer(spec: EngineSpec, base: Preset, made: Preset) -> Preset:
             f'"{chosen}" needs {" or ".join(plugins.declaring("features", "density"))} features and the segmenter '
             f"{' or '.join(accepting)}; choose single or cascade."
         )
-    return replace(made, scorer=scorer, config=replace(config, refinement=chosen, consensus=prior))
+    config = replace(config, refinement=chosen, consensus=prior and SCORERS[scorer[0]].consensus)
+    return replace(made, scorer=scorer, config=config)
 
 
 def _layer_weights(spec: EngineSpec, made: Preset) -> dict[str, float]:

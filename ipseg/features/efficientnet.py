@@ -11,7 +11,7 @@ such an input in one step, so that those centres are the centres of the cells of
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -54,6 +54,8 @@ class Settings:
     blocks: tuple[int, ...] = (10, 14, 15)  # whose outputs are taken, 0 to 15; 4 is one of stride 8
     scales: tuple[float, ...] = (0.5, 0.8, 1.0)  # of the blocks' cells, joined to one layer; (): a layer for each block
     side: int = 640  # longer side of the scaled image, in pixels: a multiple of the finest block's stride
+    also: tuple[int, ...] = ()  # more such sides, without ``scales``: their layers are named "block10@480" and so on
+    own_cells: bool = False  # without ``scales``: each layer on the block's own cells, not on those of the finest block
     unit: bool = True  # whether each cell of each block is scaled to unit length first
     threads: int = 0  # that compute each operator; 0: as many as this process may use, at most four
 
@@ -72,6 +74,24 @@ class Placement(NamedTuple):
         across, down = (right - left) / self.size[1], (bottom - top) / self.size[0]  # image pixels per input pixel
         x, y = left + (0.5 - stride / 2) * across, top + (0.5 - stride / 2) * down
         return Frame(self.frame.image_size, grid, (x, y, x + grid[1] * stride * across, y + grid[0] * stride * down))
+
+    def own(self, values: NDArray[np.float32], stride: int) -> tuple[NDArray[np.float32], Frame]:
+        """The output (h, w, C) of a stride without the cells whose centre is off the image, and the frame of the rest.
+
+        An image too thin for the centre of any such cell gets the values interpolated at the cells of :attr:`frame`.
+        """
+        whole = self.of(stride)
+        if np.allclose(whole.cell, self.frame.cell):  # cells of the finest block begin and end with the image
+            return np.ascontiguousarray(values[1 : 1 + self.frame.grid[0], 1 : 1 + self.frame.grid[1]]), self.frame
+        inside = geometry.cells_inside(whole)
+        if not inside.any():
+            return geometry.resample(values, whole, self.frame), self.frame
+        rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
+        (left, top), (across, down) = whole.box[:2], whole.cell
+        edges = (columns[0] * across, rows[0] * down, (columns[-1] + 1) * across, (rows[-1] + 1) * down)
+        box = (left + edges[0], top + edges[1], left + edges[2], top + edges[3])
+        kept = values[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        return np.ascontiguousarray(kept), Frame(self.frame.image_size, kept.shape[:2], tuple(map(float, box)))  # type: ignore[arg-type]
 
 
 def place(size: tuple[int, int], side: int, stride: int) -> Placement:
@@ -115,29 +135,36 @@ class EfficientNet:
         *,
         scales: Sequence[float] = (),
         side: int = 640,
+        also: Sequence[int] = (),
+        own_cells: bool = False,
         unit: bool = True,
         threads: int = 0,
     ) -> None:
         self.blocks, self.scales, self.side, self.unit = tuple(blocks), tuple(scales), side, unit
+        self.also, self.own_cells = tuple(also), own_cells
         self.stride = min(_lite0.BLOCKS[block].total for block in blocks)
         self.network = weights.OnnxNetwork(model, threads=threads)
 
     def __call__(self, image: ImageArray) -> tuple[FeatureMap, ...]:
         """(H, W, 3) uint8 RGB to the layer "efficientnet", or "block10" and so on: (rows, columns, C) float32.
 
-        All layers lie on the cells of the finest block, about square, over exactly the image; a coarser block's values
-        are interpolated between its own cells. Joined, the channels of each block follow those of the one before, times
-        the block's scale: of cells of unit length, the cosine is the sum of the blocks' cosines, each times the square
-        of its scale, over the sum of the squares.
+        Joined, or with ``own_cells=False``, all layers of a side lie on the cells of the finest block, about square,
+        over exactly the image; a coarser block's values are interpolated between its own cells. Joined, the channels of
+        each block follow those of the one before, times the block's scale: of cells of unit length, the cosine is the
+        sum of the blocks' cosines, each times the square of its scale, over the sum of the squares.
         """
-        placement = place(image.shape[:2], self.side, self.stride)
-        outputs = self.outputs(draw(image, placement))
-        cells = [self._cells(block, values, placement) for block, values in zip(self.blocks, outputs, strict=True)]
         if not self.scales:
-            names = map(_lite0.output, self.blocks)
-            return tuple(FeatureMap(name, each, placement.frame) for name, each in zip(names, cells, strict=True))
-        scaled = [np.float32(scale) * each for scale, each in zip(self.scales, cells, strict=True)]
-        return (FeatureMap("efficientnet", np.concatenate(scaled, axis=2), placement.frame),)
+            sides = {"": self.side, **{f"@{side}": side for side in self.also}}
+            return tuple(layer for suffix, side in sides.items() for layer in self._layers(image, side, suffix))
+        cells = list(self._layers(image, self.side))
+        scaled = [np.float32(scale) * layer.values for scale, layer in zip(self.scales, cells, strict=True)]
+        return (FeatureMap("efficientnet", np.concatenate(scaled, axis=2), cells[0].frame),)
+
+    def _layers(self, image: ImageArray, side: int, suffix: str = "") -> Iterator[FeatureMap]:
+        placement = place(image.shape[:2], side, self.stride)
+        for block, output in zip(self.blocks, self.outputs(draw(image, placement)), strict=True):
+            values, frame = self._cells(block, output, placement)
+            yield FeatureMap(_lite0.output(block) + suffix, values, frame)
 
     def outputs(self, pixels: ImageArray) -> list[NDArray[np.float32]]:
         """The network on (h, w, 3) uint8 pixels as they are: for each block (ceil(h / stride), ceil(w / stride), C)."""
@@ -145,11 +172,17 @@ class EfficientNet:
         answers = self.network(values.transpose(2, 0, 1)[None], *map(_lite0.output, self.blocks))
         return [answer[0].transpose(1, 2, 0) for answer in answers]
 
-    def _cells(self, block: int, values: NDArray[np.float32], placement: Placement) -> NDArray[np.float32]:
-        cells = geometry.resample(values, placement.of(_lite0.BLOCKS[block].total), placement.frame)
-        if not self.unit:
-            return cells
-        return cells / np.maximum(np.linalg.norm(cells, axis=2, keepdims=True), np.float32(1e-12))
+    def _cells(
+        self, block: int, values: NDArray[np.float32], placement: Placement
+    ) -> tuple[NDArray[np.float32], Frame]:
+        stride = _lite0.BLOCKS[block].total
+        if self.own_cells:
+            cells, frame = placement.own(values, stride)
+        else:
+            cells, frame = geometry.resample(values, placement.of(stride), placement.frame), placement.frame
+        if self.unit:
+            cells = cells / np.maximum(np.linalg.norm(cells, axis=2, keepdims=True), np.float32(1e-12))
+        return cells, frame
 
 
 def build(settings: Settings) -> EfficientNet:
@@ -166,6 +199,8 @@ def build(settings: Settings) -> EfficientNet:
         blocks,
         scales=settings.scales,
         side=settings.side,
+        also=settings.also,
+        own_cells=settings.own_cells,
         unit=settings.unit,
         threads=settings.threads,
     )
@@ -176,9 +211,14 @@ def _checked(settings: Settings) -> tuple[int, ...]:
     if not blocks or len(set(blocks)) < len(blocks) or not set(blocks) <= set(range(last + 1)):
         raise SettingError(f"blocks are {list(blocks)}; give different whole numbers from 0 to {last}.")
     stride = min(_lite0.BLOCKS[block].total for block in blocks)
-    if isinstance(settings.side, bool) or settings.side < stride or settings.side % stride:
-        raise SettingError(f"side is {settings.side}; give a multiple of {stride} pixels.")
+    for side in (settings.side, *settings.also):
+        if isinstance(side, bool) or side < stride or side % stride:
+            raise SettingError(f"side is {side}; give a multiple of {stride} pixels.")
+    if len({settings.side, *settings.also}) <= len(settings.also):
+        raise SettingError(f"side is {settings.side} and also {list(settings.also)}; give different numbers.")
     scales = tuple(settings.scales)
+    if scales and (settings.also or settings.own_cells):
+        raise SettingError("also and own_cells need scales=(): a joined layer lies on one grid.")
     if scales and (len(scales) != len(blocks) or not all(0 < scale < math.inf for scale in scales)):
         raise SettingError(
             f"scales are {list(scales)}; give a positive number for each of {len(blocks)} blocks, or none."

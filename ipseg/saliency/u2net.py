@@ -7,7 +7,10 @@ without any label: a result with it is not one of the paper's method. The image 
 
 from __future__ import annotations
 
+import hashlib
+import threading
 from dataclasses import dataclass
+from weakref import WeakValueDictionary
 
 import cv2
 import numpy as np
@@ -15,10 +18,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ipseg import weights
-from ipseg.core.types import ImageArray, LazyFeatures
+from ipseg.core import images
+from ipseg.core.cache import Cache
+from ipseg.core.types import ImageArray, LazyFeatures, SettingError
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, as it was trained
-SIZE = 320  # pixels of the square that the network sees
+SIZE = 320  # pixels of the square that the network was trained on
+RECENT = 4 * 2**20  # bytes of the cache of maps: ten of them
 
 Box = tuple[float, float, float, float]
 
@@ -46,6 +52,7 @@ WEIGHTS = (
 class Settings:
     """What can be chosen."""
 
+    brightness: float = 0.0  # mean, in [0, 1], to which darker images are brightened first; 0: they stay as they are
     threads: int = 0  # that compute each operator; 0: as many as this process may use, at most four
 
 
@@ -55,16 +62,46 @@ class U2Net:
     ``model`` is an ONNX model of one input (1, 3, 320, 320) whose first output is the saliency, (1, 1, 320, 320).
     """
 
-    def __init__(self, model: bytes, *, threads: int = 0) -> None:
+    def __init__(self, model: bytes, *, brightness: float = 0.0, threads: int = 0) -> None:
+        self.brightness = brightness
         self.network = weights.OnnxNetwork(model, threads=threads)
+        self._recent = Cache(RECENT)
 
     def __call__(self, image: ImageArray, features: LazyFeatures | None = None) -> NDArray[np.float32]:
         """(H, W, 3) uint8 RGB to (H, W) float32 in [0, 1], in image pixels: :meth:`probability`, stretched to [0, 1].
 
-        A map without any contrast stays as it is.
+        A dark image is brightened first, where the settings say so. A map without any contrast stays as it is.
         """
-        low = self.square(image)
-        return _enlarged(stretched(low), image.shape[:2])
+        return _enlarged(self.low(image), image.shape[:2])
+
+    def low(self, image: ImageArray) -> NDArray[np.float32]:
+        """The map of :meth:`__call__` in the network's own square: (320, 320) float32 in [0, 1], read-only.
+
+        The maps of the last few images are cached, so that two parts of an engine that ask for one compute it once.
+        """
+        return self._recent.get(images.fingerprint(image), lambda: self._low(image))
+
+    def _low(self, image: ImageArray) -> NDArray[np.float32]:
+        values = stretched(self.square(brightened(image, self.gamma(image))))
+        values.flags.writeable = False
+        return values
+
+    def crop(self, image: ImageArray, box: tuple[int, int, int, int], side: int, gamma: float) -> NDArray[np.float32]:
+        """The map of a part of an image alone, stretched to [0, 1]: (side, side) float32.
+
+        ``box`` is (left, top, right, bottom) in whole pixels; ``gamma`` is :meth:`gamma` of the whole image, a darker
+        part is brightened more.
+        """
+        left, top, right, bottom = box
+        part = np.ascontiguousarray(image[top:bottom, left:right])
+        return stretched(self.square(brightened(part, min(gamma, self.gamma(part))), side))
+
+    def gamma(self, image: ImageArray) -> float:
+        """The exponent, 0.4 to 1, that brings the mean of a dark image to about the ``brightness`` of the settings."""
+        if not self.brightness:
+            return 1.0
+        mean = np.clip(float(image.mean()) / 255, 0.02, 0.98)
+        return float(np.clip(np.log(self.brightness) / np.log(mean), 0.4, 1.0))
 
     def probability(self, image: ImageArray) -> NDArray[np.float32]:
         """The network's own probability that a pixel is of a salient object: (H, W) float32 in [0, 1].
@@ -89,9 +126,12 @@ class U2Net:
         found[top:bottom, left:right] = self.probability(np.ascontiguousarray(image[top:bottom, left:right]))
         return found
 
-    def square(self, image: ImageArray) -> NDArray[np.float32]:
-        """The first output for an image squashed to the network's square: (320, 320) float32 in [0, 1]."""
-        pixels = np.asarray(Image.fromarray(image).resize((SIZE, SIZE), Image.Resampling.LANCZOS))
+    def square(self, image: ImageArray, side: int = SIZE) -> NDArray[np.float32]:
+        """The first output for an image squashed to a square, by default that of the training: (side, side) in [0, 1].
+
+        Other sides, multiples of 32, need a model that takes them, as :func:`of_any_size` makes one.
+        """
+        pixels = np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.LANCZOS))
         return self.network(normalised(pixels), self.network.outputs[0])[0][0, 0]
 
 
@@ -112,6 +152,42 @@ def _enlarged(values: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.
     return np.clip(cv2.resize(values, size[::-1], interpolation=cv2.INTER_LINEAR), 0, 1)
 
 
+def brightened(image: ImageArray, gamma: float) -> ImageArray:
+    """The image with each value, as a share of 255, to the power of ``gamma``; the image itself where that is 1."""
+    if gamma == 1:
+        return image
+    table = (255 * (np.arange(256) / 255) ** gamma).astype(np.uint8)
+    return table[image]
+
+
+def of_any_size(model: bytes) -> bytes:
+    """The ONNX model with an input and outputs of any height and width: its operators ask for sizes as they run."""
+    import onnx
+
+    made = onnx.load_from_string(model)
+    for value in (*made.graph.input, *made.graph.output):
+        for axis, dimension in enumerate(value.type.tensor_type.shape.dim):
+            if axis >= 2:
+                dimension.dim_param = f"{value.name}_{axis}"
+    return made.SerializeToString()
+
+
+_BUILT: WeakValueDictionary[tuple[str, Settings], U2Net] = WeakValueDictionary()
+_BUILDING = threading.Lock()
+
+
 def build(settings: Settings) -> U2Net:
-    """The published weights. Raises :class:`ipseg.weights.WeightError` when they are missing or wrong."""
-    return U2Net(weights.read("u2netp"), threads=settings.threads)
+    """The published weights. Raises :class:`ipseg.weights.WeightError` when they are missing or wrong.
+
+    The file is read and checked each time; while a network of the same bytes and settings is in use, it is shared: a
+    saliency method and a segmenter of one engine, and two engines, have one copy in memory.
+    """
+    if not 0 <= settings.brightness < 1:
+        raise SettingError(f"brightness is {settings.brightness}; give a number from 0 to below 1.")
+    data = weights.read("u2netp")
+    key = (hashlib.sha256(data).hexdigest(), settings)
+    with _BUILDING:
+        built = _BUILT.get(key)
+        if built is None:
+            built = _BUILT[key] = U2Net(of_any_size(data), brightness=settings.brightness, threads=settings.threads)
+        return built

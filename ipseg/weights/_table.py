@@ -103,10 +103,19 @@ def declared(folder: Path) -> Iterator[Weight]:
             yield entry(each, file.stem)
 
 
+def used(folder: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Each plug-in in a folder that reads other plug-ins' weights, and their names: the tuple ``USES`` of its file."""
+    for file in sorted(folder.glob("[!_]*.py")):
+        found = re.search(r"^USES = (\(.*?\))", file.read_text(encoding="utf-8"), re.M)
+        if found:
+            yield file.stem, ast.literal_eval(found[1])
+
+
 KINDS = ("segmenters", "features", "saliency", "baselines")  # of plug-ins that may have weights
 _PACKAGE = Path(__file__).parents[1]
 
 WEIGHTS: Mapping[str, Weight] = {weight.name: weight for kind in KINDS for weight in declared(_PACKAGE / kind)}
+USES: Mapping[str, tuple[str, ...]] = {part: names for kind in KINDS for part, names in used(_PACKAGE / kind)}
 
 
 def get(name: str) -> Weight:
@@ -118,7 +127,8 @@ def get(name: str) -> Weight:
 
 def serving(part: str, model: str = "") -> tuple[str, ...]:
     """The names of what a plug-in reads, for one of its models where it has several; () when it reads nothing."""
-    return tuple(weight.name for weight in WEIGHTS.values() if weight.part == part and weight.model in ("", model))
+    own = tuple(weight.name for weight in WEIGHTS.values() if weight.part == part and weight.model in ("", model))
+    return own + tuple(name for other in USES.get(part, ()) for name in serving(other))
 
 
 def models(part: str) -> tuple[str, ...]:

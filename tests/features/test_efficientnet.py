@@ -150,6 +150,57 @@ def test_each_cell_is_centred_where_its_frame_says(centres, size, axis, blocks):
 
 
 @every_size
+@pytest.mark.parametrize("axis", [0, 1])
+def test_own_cells_are_the_networks_own(centres, size, axis):
+    """Each block keeps its own cells, those centred on the image; the finest block's span exactly the image."""
+    blocks = (4, 10, 15)
+    model = _lite0.build(centres, blocks)
+    extract = EfficientNet(model, blocks, side=640, unit=False, own_cells=True, threads=1)
+    image, value = ramp(size, axis)
+    layers, placement = extract(image), place(size, 640, 8)
+    assert layers[0].frame == geometry.aspect_frame(size, 80)
+    outputs = extract.outputs(draw(image, placement))
+    for layer, output in zip(layers, outputs, strict=True):
+        assert layer.values.shape[:2] == layer.frame.grid
+        if min(size) > 5:
+            assert {cell.tobytes() for cell in layer.values.reshape(-1, layer.values.shape[-1])} <= {
+                cell.tobytes() for cell in np.ascontiguousarray(output).reshape(-1, output.shape[-1])
+            }
+            assert geometry.cells_inside(layer.frame).all()
+        columns, rows = np.meshgrid(*(np.arange(n) for n in layer.frame.grid[::-1]))
+        position = geometry.cells_to_image(np.stack([columns.ravel(), rows.ravel()], axis=1), layer.frame)
+        position = position[:, 1 - axis].reshape(layer.frame.grid)
+        middle = np.abs(position / size[axis] - 0.5) < 0.4
+        if size[axis] > 16:
+            np.testing.assert_allclose(layer.values[..., 0][middle], value(position)[middle], atol=1.5 / 128)
+
+
+def test_more_sides_give_more_layers(made_up, scene):
+    model, blocks = _lite0.build(made_up, (10, 15)), (10, 15)
+    layers = EfficientNet(model, blocks, side=320, also=(160,), own_cells=True, threads=1)(scene[0])
+    assert [layer.name for layer in layers] == ["block10", "block15", "block10@160", "block15@160"]
+    for first, side in ((0, 320), (2, 160)):
+        alone = EfficientNet(model, blocks, side=side, own_cells=True, threads=1)(scene[0])
+        for layer, own in zip(layers[first : first + 2], alone, strict=True):
+            assert layer.frame == own.frame
+            np.testing.assert_array_equal(layer.values, own.values)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"scales": (), "also": (481,)}, "side is 481"),
+        ({"scales": (), "also": (640,)}, "different numbers"),
+        ({"also": (480,)}, "one grid"),
+        ({"own_cells": True}, "one grid"),
+    ],
+)
+def test_sides_and_cells_that_do_not_fit(settings, message):
+    with pytest.raises(SettingError, match=message):
+        plugins.build("features", "efficientnet", **settings)
+
+
+@every_size
 def test_the_frame_is_exactly_the_image(centres, size):
     blocks = (4, 10, 15)
     layers = EfficientNet(_lite0.build(centres, blocks), blocks, side=320, threads=1)(

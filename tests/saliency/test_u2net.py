@@ -8,7 +8,8 @@ from onnx import TensorProto, helper
 
 from ipseg import weights
 from ipseg.core import plugins
-from ipseg.saliency.u2net import MEAN, SIZE, STD, U2Net, normalised, stretched
+from ipseg.core.types import SettingError
+from ipseg.saliency.u2net import MEAN, SIZE, STD, U2Net, brightened, normalised, stretched
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +76,54 @@ def test_inside_a_box_alone(red, image):
     for box in ((90, 0, 95, 10), (-5, 0, 0, 10), (10, 10, 10, 20)):
         with pytest.raises(ValueError, match="expected a box"):
             red.in_box(image, box)
+
+
+def test_dark_images_are_brightened():
+    dark, bright = np.full((4, 4, 3), 51, np.uint8), np.full((4, 4, 3), 180, np.uint8)
+    network = U2Net.__new__(U2Net)
+    network.brightness = 0.45
+    assert network.gamma(dark) == pytest.approx(np.log(0.45) / np.log(0.2), abs=1e-6)  # 0.496
+    assert network.gamma(bright) == 1
+    assert network.gamma(np.zeros((4, 4, 3), np.uint8)) == pytest.approx(0.4)
+    network.brightness = 0.0
+    assert network.gamma(dark) == 1
+    found = brightened(dark, 0.5)
+    assert (found.dtype, found[0, 0, 0]) == (np.uint8, int(255 * 0.2**0.5))
+    assert brightened(dark, 1.0) is dark
+
+
+def test_a_map_is_computed_once_for_an_image(red, image, monkeypatch):
+    image, passes = 255 - image, []  # that no test has seen
+    monkeypatch.setattr(red, "square", lambda picture, side=SIZE: passes.append(side) or np.eye(side, dtype=np.float32))
+    first, again = red.low(image), red.low(image.copy())
+    assert first is again
+    assert not first.flags.writeable
+    assert passes == [SIZE]
+    red.low(image[::-1].copy())
+    assert passes == [SIZE, SIZE]
+    assert red.crop(image, (10, 20, 40, 50), 32, 1.0).shape == (32, 32)
+
+
+def test_one_network_in_memory():
+    """Needs the weights: `make test` fetches them."""
+    network = plugins.build("saliency", "u2net")
+    assert plugins.build("saliency", "u2net") is network
+    assert plugins.build("saliency", "u2net", brightness=0.45) is not network
+    segmenter = plugins.build("segmenters", "candidates")
+    assert segmenter.network is plugins.build("saliency", "u2net", brightness=segmenter.settings.brightness)
+    with pytest.raises(SettingError, match="brightness is 1"):
+        plugins.build("saliency", "u2net", brightness=1)
+
+
+def test_crops_may_have_another_side():
+    """Needs the weights: `make test` fetches them."""
+    method = plugins.build("saliency", "u2net")
+    picture = np.full((200, 300, 3), 60, np.uint8)
+    picture[60:140, 100:200] = (220, 40, 30)
+    found = method.crop(picture, (50, 30, 250, 170), 224, 1.0)
+    assert found.shape == (224, 224)
+    assert found[112, 112] > 0.9
+    assert found[5, 5] < 0.1
 
 
 def test_stretching():

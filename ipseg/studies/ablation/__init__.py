@@ -92,13 +92,13 @@ def _segmented(engine: Engine, pair: Pair) -> Arrays:
 
 def _colours(engine: Engine, pair: Pair, found: Mask) -> Arrays:
     one, other = (engine.encodings.features(named(image)) for image in (pair.prompt, pair.image))
-    seen = list(zip(one, other, strict=True))
+    shares = engine.scorer.layer_weights([layer.name for layer in one])
+    seen = [both for both in zip(one, other, strict=True) if both[0].name in shares]
     if len(seen) > 1:
-        shares = engine.scorer.layer_weights([layer.name for layer in one])
         seen.insert(0, (_layers.fused(one, shares), _layers.fused(other, shares)))
-    cells = engine.prompt(pair.prompt, pair.prompt_mask).views[0].cells
+    view = engine.prompt(pair.prompt, pair.prompt_mask).views[0]
     where = found if pair.truth is None else pair.truth
-    return _layers.packed([_layers.coloured(*both, cells, where) for both in seen])
+    return _layers.packed([_layers.coloured(*both, _layers.cells_of(view, both[0].frame), where) for both in seen])
 
 
 def _apply(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ipseg.core import geometry
 from ipseg.core.store import Arrays
-from ipseg.core.types import FeatureMap, ImageArray, Mask
+from ipseg.core.types import FeatureMap, Frame, ImageArray, Mask, View
 from ipseg.method import similarity
 
 FUSED = "fused"
@@ -47,6 +47,13 @@ def coloured(prompt: FeatureMap, image: FeatureMap, object_cells: NDArray[np.boo
     return Colours(prompt.name, images[0], images[1], held, same, background)
 
 
+def cells_of(view: View, frame: Frame) -> NDArray[np.bool_]:
+    """The object's cells of a prompt image on any grid: (rows, columns) bool."""
+    if frame == view.frame:
+        return view.cells
+    return geometry.resample(view.cells[..., None].astype(np.float32), view.frame, frame)[..., 0] > 0.5
+
+
 def _components(
     cells: NDArray[np.float32], values: Sequence[NDArray[np.float32]]
 ) -> tuple[list[NDArray[np.float32]], float]:
@@ -70,11 +77,16 @@ def _components(
 
 
 def fused(features: Sequence[FeatureMap], weights: Mapping[str, float]) -> FeatureMap:
-    """Eq. 4: the layers of unit length side by side, so that a product of two cells is the weighted sum of cosines."""
+    """Eq. 4: the layers of unit length side by side, so that a product of two cells is the weighted sum of cosines.
+
+    A layer of another grid is brought to that of the first.
+    """
     used = [layer for layer in features if weights.get(layer.name)]
     parts = []
     for layer in used:
         values = similarity.to_numpy(layer.values)
+        if layer.frame != used[0].frame:
+            values = geometry.resample(values, layer.frame, used[0].frame)
         length = np.linalg.norm(values, axis=-1, keepdims=True)
         parts.append(values / np.where(length > 0, length, 1) * np.float32(weights[layer.name] ** 0.5))
     return FeatureMap(FUSED, np.concatenate(parts, axis=-1), used[0].frame)

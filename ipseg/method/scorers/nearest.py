@@ -1,0 +1,249 @@
+"""The comparison by nearest neighbours, for features of a network that was trained with labels.
+
+A cell of the input scores the mean of its best cosines with the object's cells of the prompt, less a share of its best
+cosine with a few centres of the prompt's background; averaged over the layers and over the scales of the prompt image.
+Features are centred first: the mean feature of an image, which is much the same in all its cells, is subtracted.
+
+Layers are named ``layer`` or ``layer@scale``. Those without a scale are compared; with a scale, they are the same layer
+of the image seen at another size, and serve the prompt alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ipseg.classical.crops import normalised
+from ipseg.core import geometry
+from ipseg.core.types import FeatureMap, Frame, InputFeatures, Mask, PromptFeatures, Similarity
+from ipseg.method.similarity import lowered, to_numpy
+
+Rows = NDArray[np.float32]
+"""(n, C) float32, each row of unit length."""
+
+FINER = 4  # cells of the mask along each side of a feature cell, from which the object's share of it is counted
+FEWEST = 4  # cells of the prompt's object that are taken in any case
+FEW_BACKGROUND = 8  # with no more cells of pure background than this, all cells beside the object count
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What can be chosen."""
+
+    layers: tuple[str, ...] = ()  # that are compared, with equal weights; (): all without a scale
+    neighbours: int = 5  # object cells whose cosines are averaged
+    background: float = 0.5  # weight of the best cosine with the background's centres, which is subtracted
+    centres: int = 6  # of the background's cells
+    most: int = 300  # object cells of one layer, scale and prompt image, evenly spread
+    most_background: int = 800  # background cells likewise
+    background_share: float = 0.2  # a prompt cell of which less than this is object is background
+    middle: float = 0.45  # similarity (median 0, peak 1) at which object and background are equally likely
+    gain: float = 8.0  # log odds for one unit of it
+    presence_neighbours: int = 3  # object cells whose cosines are averaged for the presence
+    presence_middle: float = 0.42  # cosine at which same and different objects are equally likely
+    presence_slope: float = 25.0  # of the logistic function around it
+    negative: float = 4.0  # weight of the excess by which a negative prompt explains a cell better
+
+
+@dataclass(frozen=True)
+class Cells:
+    """What a prompt shows: unit rows for each compared layer, and of the last of them uncentred ones.
+
+    ``foreground`` {layer: one (n, C) array per scale}; ``background`` {layer: (centres, C)}, perhaps without a row;
+    ``semantic`` (n, C): the object's uncentred cells of the last layer at all scales, which decide the presence.
+    """
+
+    foreground: Mapping[str, tuple[Rows, ...]]
+    background: Mapping[str, Rows]
+    semantic: Rows
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """Nearest cells as an :class:`ipseg.core.types.Scorer`."""
+
+    settings: Settings = field(default_factory=Settings)
+    log_odds = True
+    needs_density = False
+
+    def model(self, images: Sequence[PromptFeatures]) -> Cells:
+        """The object's cells and the background's centres of each layer and scale, of all prompt images together."""
+        foreground, background = {}, {}
+        for name in self._compared([layer.name for layer in images[0].features]):
+            scales = _scales(images, name)
+            cells = [[object_cells(layer, share, self.settings) for layer, share in views] for views in scales]
+            foreground[name] = tuple(np.concatenate([inside for inside, _ in views]) for views in cells)
+            rest = np.concatenate([outside for _, outside in cells[0]])
+            background[name] = unit(centres(rest, self.settings.centres))
+        semantic = [self._semantic(layer, share) for views in _scales(images, name) for layer, share in views]
+        return Cells(foreground, background, np.concatenate(semantic))
+
+    def similarity(self, model: Cells, image: InputFeatures, negative: Cells | None) -> Similarity:
+        """Log odds of the object on the cells of the first compared layer: (rows, columns) float32.
+
+        The similarity with its median at 0 and its peak at 1 is taken as linear in them.
+        """
+        layers = [layer for layer in image.features if layer.name in model.foreground]
+        frame = layers[0].frame
+        inside = geometry.cells_inside(frame)
+        values = self._scores(model, layers, frame)
+        if negative is not None:
+            values = lowered(values, self._scores(negative, layers, frame) - values, self.settings.negative)
+        odds = self.settings.gain * (normalised(values) - self.settings.middle)
+        return Similarity(odds.astype(np.float32), inside, frame)
+
+    def mask_scores(self, model: Cells, image: InputFeatures, negative: Cells | None, masks: NDArray[np.bool_]) -> None:
+        """The segmenter's own scores, which the similarity has part in, decide."""
+
+    def presence(self, model: Cells, image: InputFeatures, negative: Cells | None, mask: Mask) -> float:
+        """Logistic function of the mean over the mask's cells of the best uncentred cosines of the last layer.
+
+        0.5 where a pair of the same and a pair of different objects are equally likely. What a negative prompt explains
+        better is subtracted first. An empty mask scores 0.
+        """
+        layer = [each for each in image.features if each.name in model.foreground][-1]
+        share = geometry.to_cells(mask.astype(np.float32), layer.frame)
+        if not share.any():
+            return 0.0
+        cells = unit(to_numpy(layer.values))[share >= min(0.5, 0.9 * float(share.max()))]
+        values = top(cells, model.semantic, self.settings.presence_neighbours)
+        if negative is not None:
+            other = top(cells, negative.semantic, self.settings.presence_neighbours)
+            values = lowered(values, other - values, self.settings.negative)
+        return logistic(float(values.mean()), self.settings.presence_middle, self.settings.presence_slope)
+
+    def layer_weights(self, layers: Sequence[str]) -> Mapping[str, float]:
+        """Equal weights of the compared layers, together 1."""
+        names = self._compared(layers)
+        return dict.fromkeys(names, 1 / len(names))
+
+    def variants(self, layers: Sequence[str]) -> Mapping[str, Nearest]:
+        """All layers, without the background, with one neighbour instead of several, and each layer alone."""
+        names = self._compared(layers)
+        found = {
+            "fused": self,
+            "without background": Nearest(replace(self.settings, background=0.0)),
+            "one neighbour": Nearest(replace(self.settings, neighbours=1)),
+        }
+        alone = names if len(names) > 1 else ()
+        return found | {name: Nearest(replace(self.settings, layers=(name,))) for name in alone}
+
+    def _compared(self, layers: Sequence[str]) -> tuple[str, ...]:
+        return tuple(name for name in layers if "@" not in name and name in (self.settings.layers or layers))
+
+    def _semantic(self, layer: FeatureMap, share: NDArray[np.float32]) -> Rows:
+        return spread(unit(to_numpy(layer.values))[inside_cells(share)], self.settings.most)
+
+    def _scores(self, model: Cells, layers: Sequence[FeatureMap], frame: Frame) -> NDArray[np.float32]:
+        maps = [
+            geometry.resample(
+                similarity_map(layer, model.foreground[layer.name], model.background[layer.name], self.settings),
+                layer.frame,
+                frame,
+            )
+            for layer in layers
+        ]
+        return np.mean(maps, axis=0)[..., 0]
+
+
+def similarity_map(
+    layer: FeatureMap, foreground: Sequence[Rows], background: Rows, settings: Settings
+) -> NDArray[np.float32]:
+    """(rows, columns, 1): the mean over scales of the best cosines, less the weighted best one with the background."""
+    rows = centred(layer).reshape(-1, layer.values.shape[-1])
+    values = np.mean([top(rows, cells, settings.neighbours) for cells in foreground], axis=0)
+    if settings.background and len(background):
+        values = values - settings.background * top(rows, background, 1)
+    return values.reshape(*layer.frame.grid, 1).astype(np.float32)
+
+
+def object_cells(layer: FeatureMap, share: NDArray[np.float32], settings: Settings) -> tuple[Rows, Rows]:
+    """Centred unit rows of the object's and of the background's cells, evenly spread over the image.
+
+    ``share`` (rows, columns) in [0, 1]: how much of each cell is the object.
+    """
+    inside = inside_cells(share)
+    outside = share < settings.background_share
+    if outside.sum() <= FEW_BACKGROUND:
+        outside = ~inside
+    values = centred(layer)
+    return spread(values[inside], settings.most), spread(values[outside], settings.most_background)
+
+
+def inside_cells(share: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Cells of which more than half is the object, or the ``FEWEST`` with the largest share: (rows, columns) bool."""
+    inside = share > 0.5
+    if inside.sum() >= min(FEWEST, share.size):
+        return inside
+    return share >= np.sort(share, axis=None)[-min(FEWEST, share.size)]
+
+
+def object_share(image: PromptFeatures, frame: Frame) -> NDArray[np.float32]:
+    """How much of each cell of ``frame`` is the object, counted on cells ``FINER`` times as fine: (rows, columns)."""
+    rows, columns = frame.grid
+    fine = image.cells(replace(frame, grid=(FINER * rows, FINER * columns)))
+    return fine.reshape(rows, FINER, columns, FINER).mean(axis=(1, 3), dtype=np.float32)
+
+
+def logistic(value: float, middle: float, slope: float) -> float:
+    """0.5 at ``middle``, and rising with a quarter of ``slope`` there."""
+    return float(1 / (1 + np.exp(-slope * (value - middle))))
+
+
+def top(rows: Rows, others: Rows, k: int) -> NDArray[np.float32]:
+    """The mean of the ``k`` best products of each of (n, C) rows with (m, C) ``others``, of all where m < k: (n,)."""
+    cosines = rows @ others.T
+    k = min(k, cosines.shape[1])
+    return np.partition(cosines, -k, axis=1)[:, -k:].mean(axis=1)
+
+
+def centred(layer: FeatureMap) -> NDArray[np.float32]:
+    """Unit vectors after the mean over the image's cells is subtracted: (rows, columns, C)."""
+    values = to_numpy(layer.values)
+    return unit(values - values.mean(axis=(0, 1)))
+
+
+def unit(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Vectors along the last axis scaled to unit length; zero ones stay."""
+    return values / (np.linalg.norm(values, axis=-1, keepdims=True) + np.float32(1e-9))
+
+
+def spread(rows: Rows, most: int) -> Rows:
+    """At most ``most`` of the rows, evenly spread."""
+    return rows[np.linspace(0, len(rows) - 1, min(len(rows), most)).astype(np.intp)] if len(rows) else rows
+
+
+def centres(rows: Rows, count: int) -> Rows:
+    """Centres of k-means clusters of (n, C) rows, or the rows where there are no more than ``count``.
+
+    OpenCV's k-means, whose sums have one order however many threads compute them: scikit-learn's have not, beyond 256
+    rows. The random numbers of OpenCV belong to the thread and are seeded here: the same rows, the same centres.
+    """
+    if len(rows) <= count:
+        return rows
+    cv2.setRNGSeed(0)
+    criteria = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 10, 1e-3)
+    return cv2.kmeans(np.ascontiguousarray(rows), count, None, criteria, 1, cv2.KMEANS_PP_CENTERS)[2]
+
+
+def _scales(images: Sequence[PromptFeatures], name: str) -> list[list[tuple[FeatureMap, NDArray[np.float32]]]]:
+    """For each scale of a layer, the unscaled one first: (layer, the object's share of its cells) of each image."""
+    names = [layer.name for layer in images[0].features if layer.name.split("@")[0] == name]
+    return [
+        [
+            (layer, object_share(image, layer.frame))
+            for image in images
+            for layer in image.features
+            if layer.name == each
+        ]
+        for each in names
+    ]
+
+
+def build(settings: Settings) -> Nearest:
+    """The plug-in."""
+    return Nearest(settings)

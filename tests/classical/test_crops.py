@@ -1,0 +1,93 @@
+"""Where the object is by a similarity, and what a crop cuts off, by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ipseg.classical import crops, proposals
+
+
+def mask(shape, *boxes):
+    made = np.zeros(shape, np.float32)
+    for left, top, right, bottom in boxes:
+        made[top:bottom, left:right] = 1
+    return made
+
+
+def test_the_median_is_0_and_the_mean_of_the_ten_highest_1():
+    values = np.concatenate([np.full(20, 3), np.full(5, 5), np.full(5, 7)]).astype(np.float32).reshape(5, 6)
+    found = crops.normalised(values).ravel()
+    np.testing.assert_allclose(found, [0] * 20 + [2 / 3] * 5 + [4 / 3] * 5, rtol=1e-6)
+    np.testing.assert_allclose(crops.normalised(9 * values - 4).ravel(), found, atol=1e-5)
+    assert not crops.normalised(np.full((4, 4), 2, np.float32)).any()
+
+
+def test_regions_are_ordered_by_the_squares_of_what_exceeds_the_level():
+    values = np.zeros((20, 30), np.float32)
+    values[2:12, 2:12] = 0.6  # 100 cells: mass 10, squares 1
+    values[14:18, 20:24] = 1.0  # 16 cells: mass 8, squares 4
+    assert crops.regions(values, 0.5)[0][:2] == (20, 14)
+    assert [crops.area(box) > 40 for box in crops.regions(values, 0.5)] == [False, True]
+    assert crops.regions(values, 1.5) == []
+
+
+def test_a_box_grows_around_its_centre():
+    assert crops.grown((4, 4, 6, 6), (10, 10), (100, 100), 1.5) == (35, 35, 65, 65)
+    assert crops.grown((0, 0, 4, 4), (10, 10), (100, 100), 2.0) == (0, 0, 60, 60)  # cut at the image
+    assert crops.grown((5, 5, 6, 6), (100, 100), (100, 200), 1.0) == (0, 0, 26, 21)  # 0.15 of 200
+    left, top, right, bottom = crops.grown((50, 10, 51, 90), (100, 100), (100, 100), 1.0)
+    assert (right - left, bottom - top) == (41, 80)  # half as wide as high
+
+
+def test_boxes():
+    assert crops.area((1, 2, 4, 6)) == 12
+    assert crops.overlap((0, 0, 2, 2), (1, 0, 3, 2)) == pytest.approx(1 / 3)
+    assert crops.overlap((0, 0, 2, 2), (5, 5, 6, 6)) == 0
+    assert crops.low_box((50, 20, 100, 40), (100, 200), (50, 100)) == (25, 10, 50, 20)
+    assert crops.low_box((199, 99, 200, 100), (100, 200), (50, 100)) == (98, 48, 100, 50)
+    assert crops.bounds(mask((9, 9), (2, 3, 5, 4)) > 0) == (2, 3, 5, 4)
+    assert crops.low_size((600, 1200), 320) == (160, 320)
+    assert crops.low_size((1, 400), 320) == (8, 320)
+
+
+def test_a_crop_is_placed_and_enlarged():
+    found = crops.placed(np.ones((4, 4), np.float32), (2, 1, 5, 3), (6, 8))
+    np.testing.assert_array_equal(found, mask((6, 8), (2, 1, 5, 3)))
+
+
+def test_only_borders_inside_of_the_image_are_touched():
+    whole = mask((20, 20), (5, 5, 15, 15))
+    assert crops.touching(whole, (5, 5, 15, 15)) == 1
+    assert crops.touching(mask((20, 20), (8, 8, 12, 12)), (5, 5, 15, 15)) == 0
+    half = mask((20, 20), (5, 5, 15, 10))  # all of the top, half of two sides, nothing of the bottom
+    assert crops.touching(half, (5, 5, 15, 15)) == pytest.approx(20 / 40)
+    assert crops.touching(mask((20, 20), (0, 0, 20, 20)), (0, 0, 20, 20)) == 0
+    corner = mask((20, 20), (0, 0, 6, 10))
+    assert crops.touching(corner, (0, 0, 10, 10)) == pytest.approx(6 / 20)  # of the bottom; the right side is free
+
+
+def test_what_touches_the_object_and_is_similar_is_joined():
+    crop, saliency = mask((40, 40), (10, 10, 20, 20)), mask((40, 40), (10, 10, 20, 34), (30, 0, 40, 8))
+    similarity = mask((40, 40), (0, 20, 40, 40)) * 0.3
+    joined = crops.join(crop, saliency, similarity, 0.25)
+    np.testing.assert_array_equal(joined, mask((40, 40), (10, 10, 20, 34)))  # not the part that is far away
+    np.testing.assert_array_equal(crops.join(crop, saliency, similarity, 0.35), crop)
+    dot = mask((40, 40), (10, 10, 20, 20), (20, 12, 22, 13))  # too thin to be a part
+    np.testing.assert_array_equal(crops.join(crop, dot, np.ones_like(crop), 0.25), crop)
+
+
+def test_small_holes_are_filled_and_parts_are_separated():
+    ring = mask((20, 20), (2, 2, 12, 12)) > 0
+    ring[6:8, 6:8] = False  # 4 of 96 pixels
+    assert proposals.without_holes(ring)[2:12, 2:12].all()
+    large = ring.copy()
+    large[4:10, 4:10] = False  # 36 of 64
+    np.testing.assert_array_equal(proposals.without_holes(large), large)
+    bay = ring.copy()
+    bay[2:8, 6:8] = False  # open to the outside
+    np.testing.assert_array_equal(proposals.without_holes(bay), bay)
+    three = mask((20, 30), (0, 0, 10, 10), (15, 0, 20, 10), (25, 0, 27, 2)) > 0
+    assert [part.sum() for part in proposals.separate_parts(three)] == [100, 50]  # 4 are less than 0.08 of 100
+    assert [part.sum() for part in proposals.separate_parts(three, most=1)] == [100]
+    assert proposals.separate_parts(ring) == []

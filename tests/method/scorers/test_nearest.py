@@ -1,0 +1,192 @@
+"""The comparison by nearest neighbours, by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ipseg.core import geometry, plugins, serialize
+from ipseg.core.types import FeatureMap, InputFeatures, PromptFeatures
+from ipseg.method.scorers import nearest
+from ipseg.method.scorers.nearest import Cells, Nearest, Settings
+
+SIZE = (40, 40)
+FRAME = geometry.squash_frame(SIZE, (1, 4))
+RIGHT, UP, LEFT, DOWN = np.float32([[1, 0], [0, 1], [-1, 0], [0, -1]])
+CROSS = FeatureMap("block10", np.float32([[RIGHT, UP, LEFT, DOWN]]) * 3, FRAME)  # its mean is 0
+NOBODY = Cells({}, {}, np.empty((0, 2), np.float32))
+
+
+def asked(*layers) -> InputFeatures:
+    return InputFeatures(layers, lambda: np.zeros(SIZE, np.float32))
+
+
+def cells(foreground, background=(), semantic=((1, 0),)) -> Cells:
+    rows = np.float32(background).reshape(-1, 2)
+    return Cells({"block10": tuple(map(np.float32, foreground))}, {"block10": rows}, np.float32(semantic))
+
+
+def test_the_mean_of_the_best_cosines():
+    rows, others = np.float32([[1, 0], [0, 1]]), np.float32([[1, 0], [0.8, 0.6], [0, 1], [-1, 0]])
+    np.testing.assert_allclose(nearest.top(rows, others, 1), [1, 1])
+    np.testing.assert_allclose(nearest.top(rows, others, 2), [0.9, 0.8], rtol=1e-6)
+    np.testing.assert_allclose(nearest.top(rows, others, 9), [0.2, 0.4], rtol=1e-6)  # of all four
+
+
+def test_features_are_centred_and_of_unit_length():
+    shifted = replace(CROSS, values=CROSS.values + np.float32([5, -7]))
+    np.testing.assert_allclose(nearest.centred(shifted), np.float32([[RIGHT, UP, LEFT, DOWN]]), atol=1e-6)
+    np.testing.assert_allclose(nearest.unit(np.float32([[3, 4], [0, 0]])), [[0.6, 0.8], [0, 0]], rtol=1e-6)
+
+
+def test_the_background_is_subtracted_from_the_mean_over_scales():
+    # scale 1: the best is RIGHT: 1, 0, -1, 0; scale 2: UP: 0, 1, 0, -1; half of the best background (LEFT): -1, 0, 1, 0
+    settings = Settings(neighbours=1)
+    scales, rest = (np.float32([RIGHT]), np.float32([UP])), np.float32([LEFT])
+    found = nearest.similarity_map(CROSS, scales, rest, settings)
+    assert found.shape == (1, 4, 1)
+    np.testing.assert_allclose(found.ravel(), [0.5 + 0.5, 0.5, -0.5 - 0.5, -0.5], atol=1e-6)
+    plain = nearest.similarity_map(CROSS, scales, rest, replace(settings, background=0.0))
+    np.testing.assert_allclose(plain.ravel(), [0.5, 0.5, -0.5, -0.5], atol=1e-6)
+    np.testing.assert_array_equal(nearest.similarity_map(CROSS, scales, rest[:0], settings), plain)
+
+
+def test_five_neighbours_are_the_default():
+    many = np.float32([[1, 0]] + [[0, 1]] * 4 + [[-1, 0]] * 9)
+    found = nearest.similarity_map(CROSS, (many,), many[:0], Settings())
+    np.testing.assert_allclose(found.ravel()[:2], [1 / 5, 4 / 5], atol=1e-6)
+
+
+def test_similarity_is_log_odds_of_the_normalised_map():
+    frame = geometry.squash_frame(SIZE, (5, 8))
+    values = np.tile(np.float32([-1, 0]), (5, 8, 1))
+    values[:2, :5] = (1, 0)  # ten cells of the object
+    layer = FeatureMap("block10", values, frame)
+    found = Nearest(Settings()).similarity(cells([[RIGHT]]), asked(layer), None)
+    np.testing.assert_allclose(found.values[:2, :5], 8 * (1 - 0.45), rtol=1e-5)
+    np.testing.assert_allclose(found.values[3], 8 * -0.45, rtol=1e-5)
+    assert found.inside.all()
+    assert found.frame == frame
+
+
+def test_a_negative_prompt_lowers_what_it_explains_better():
+    frame = geometry.squash_frame(SIZE, (1, 40))
+    values = np.tile(np.float32([-1, -1]), (1, 40, 1))
+    values[0, :10], values[0, 10:20] = (1, 0.2), (0.9, 0.5)
+    layer, scorer = FeatureMap("block10", values - values.mean((0, 1)), frame), Nearest(Settings(neighbours=1))
+    prompt = cells([[RIGHT]])
+    alone = scorer.similarity(prompt, asked(layer), None).values[0]
+    other = scorer.similarity(prompt, asked(layer), cells([[nearest.centred(layer)[0, 15]]])).values[0]
+    assert alone[15] > 0
+    assert other[15] < 0 < other[5]
+    same = scorer.similarity(prompt, asked(layer), cells([[LEFT]])).values[0]
+    np.testing.assert_allclose(same[:10], alone[:10], atol=1e-5)  # what shows something else does no harm there
+
+
+def test_presence_is_a_logistic_function_of_the_best_cosines_inside_the_mask():
+    scorer = Nearest(Settings(presence_neighbours=1))
+    left = np.zeros(SIZE, bool)
+    left[:, :10] = True
+    values = {}
+    for degree in (0.42, 0.52, 1.0):
+        prompt = cells([[RIGHT]], semantic=[[degree, (1 - degree**2) ** 0.5]])
+        values[degree] = scorer.presence(prompt, asked(CROSS), None, left)
+    assert values[0.42] == pytest.approx(0.5, abs=1e-5)
+    assert values[0.52] == pytest.approx(1 / (1 + np.exp(-2.5)), abs=1e-5)
+    assert values[1.0] == pytest.approx(1, abs=1e-5)
+    assert scorer.presence(cells([[RIGHT]]), asked(CROSS), None, ~left) < 1e-4  # the mean of 0, -1 and 0
+    assert scorer.presence(cells([[RIGHT]]), asked(CROSS), None, np.zeros(SIZE, bool)) == 0
+    negative = cells([[RIGHT]], semantic=[[1, 0]])
+    weak = cells([[RIGHT]], semantic=[[0.6, 0.8]])
+    assert scorer.presence(weak, asked(CROSS), None, left) > 0.9
+    assert scorer.presence(weak, asked(CROSS), negative, left) < 0.01  # 0.6 - 4 x 0.4
+    assert scorer.presence(negative, asked(CROSS), weak, left) == pytest.approx(values[1.0])
+
+
+def test_presence_takes_three_neighbours():
+    prompt = cells([[RIGHT]], semantic=[[0.42 * 3, 0], [0, 1], [0, 1], [-1, 0]])
+    left = np.zeros(SIZE, bool)
+    left[:, :10] = True
+    assert Nearest().presence(prompt, asked(CROSS), None, left) == pytest.approx(0.5, abs=1e-5)
+
+
+def test_a_prompts_model():
+    """Object cells of two scales, centres of the background of the first, and uncentred cells of the last layer."""
+    frame, half = geometry.squash_frame(SIZE, (4, 8)), geometry.squash_frame(SIZE, (2, 4))
+    values = np.tile(np.float32([0, 1]), (4, 8, 1))
+    values[:, :4] = (3, 1)
+    layers = [
+        FeatureMap("block10", values, frame),
+        FeatureMap("block15", values * 2, frame),
+        FeatureMap("block10@480", values[::2, ::2], half),
+        FeatureMap("block15@480", values[::2, ::2], half),
+    ]
+
+    def inside(asked_frame):
+        columns = np.arange(asked_frame.grid[1]) < asked_frame.grid[1] // 2
+        return np.tile(columns, (asked_frame.grid[0], 1))
+
+    model = Nearest().model([PromptFeatures(tuple(layers), inside)])
+    assert list(model.foreground) == ["block10", "block15"]
+    assert [rows.shape for rows in model.foreground["block10"]] == [(16, 2), (4, 2)]
+    np.testing.assert_allclose(np.concatenate(model.foreground["block10"]), [(1, 0)] * 20, atol=1e-6)
+    np.testing.assert_allclose(model.background["block15"], [(-1, 0)] * 6, atol=1e-6)
+    np.testing.assert_allclose(model.semantic, np.tile(np.float32([3, 1]) / 10**0.5, (20, 1)), rtol=1e-5)
+    two = Nearest().model([PromptFeatures(tuple(layers), inside)] * 2)
+    assert [rows.shape for rows in two.foreground["block10"]] == [(32, 2), (8, 2)]
+    again = serialize.unpack(serialize.pack(model))
+    np.testing.assert_array_equal(again.semantic, model.semantic)
+
+
+def test_cells_of_the_object_and_of_the_background():
+    share = np.float32([[0.6, 0.4, 0.3, 0.1, 0.1, 0]])
+    assert nearest.inside_cells(share).tolist() == [[True, True, True, True, True, False]]  # four, and a tie
+    assert nearest.inside_cells(np.float32([[0.9, 0.8, 0.7, 0.6, 0.5, 0]])).sum() == 4
+    layer = FeatureMap(
+        "block10", np.arange(24, dtype=np.float32).reshape(1, 12, 2), geometry.squash_frame(SIZE, (1, 12))
+    )
+    share = np.float32([[1, 1, 1, 1, 0.3, 0.1, 0, 0, 0, 0, 0, 0]])
+    inside, outside = nearest.object_cells(layer, share, Settings())
+    assert (len(inside), len(outside)) == (4, 8)  # with eight of pure background all beside the object count
+    share[0, 4] = 0.19
+    assert len(nearest.object_cells(layer, share, Settings())[1]) == 8
+    wide = FeatureMap("block10", np.zeros((1, 16, 2), np.float32), geometry.squash_frame(SIZE, (1, 16)))
+    share = np.float32([[1] * 4 + [0.3] * 3 + [0] * 9])
+    assert len(nearest.object_cells(wide, share, Settings())[1]) == 9
+
+
+def test_the_share_of_a_cell_is_counted_on_finer_cells():
+    def inside(frame):
+        assert frame.grid == (4, 8)
+        found = np.zeros(frame.grid, bool)
+        found[:, :3] = True
+        return found
+
+    image = PromptFeatures((CROSS,), inside)
+    np.testing.assert_allclose(nearest.object_share(image, geometry.squash_frame(SIZE, (1, 2))), [[0.75, 0]])
+
+
+def test_rows_are_spread_and_centres_are_the_same_each_time():
+    rows = np.arange(10, dtype=np.float32)[:, None]
+    assert nearest.spread(rows, 4).ravel().tolist() == [0, 3, 6, 9]
+    assert len(nearest.spread(rows, 40)) == 10
+    assert len(nearest.spread(rows[:0], 4)) == 0
+    groups = np.repeat(np.float32([[0, 0], [9, 0], [0, 9]]), 5, axis=0)
+    found = nearest.centres(groups, 3)
+    assert sorted(map(tuple, found.tolist())) == [(0, 0), (0, 9), (9, 0)]
+    np.testing.assert_array_equal(found, nearest.centres(groups, 3))
+    np.testing.assert_array_equal(nearest.centres(groups[:2], 3), groups[:2])
+
+
+def test_layers_with_a_scale_serve_the_prompt_alone():
+    scorer, names = Nearest(), ["block10", "block15", "block10@480", "block15@480"]
+    assert scorer.layer_weights(names) == {"block10": 0.5, "block15": 0.5}
+    found = scorer.variants(names)
+    assert list(found) == ["fused", "without background", "one neighbour", "block10", "block15"]
+    assert found["fused"] is scorer
+    assert found["block15"].layer_weights(names) == {"block15": 1.0}
+    assert scorer.mask_scores(NOBODY, asked(CROSS), None, np.zeros((1, 4, 4), bool)) is None
+    assert plugins.declares("scorers", "nearest", "log_odds")
+    assert isinstance(plugins.build("scorers", "nearest", neighbours=3), Nearest)
