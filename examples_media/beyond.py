@@ -1,6 +1,6 @@
 """Measure on the examples what goes beyond the paper: all instances, negative prompts, clicks.
 
-python examples_media/beyond.py [PRESET]    # two minutes with the offline engine
+python examples_media/beyond.py [PRESET]    # minutes
 """
 
 import itertools
@@ -94,6 +94,7 @@ def _course(engine, target, number):
 
 
 if __name__ == "__main__":
-    chosen = ipseg.load(sys.argv[1] if len(sys.argv) > 1 else "offline")
+    chosen = ipseg.load(sys.argv[1] if len(sys.argv) > 1 else None)
+    print(chosen.info.name, chosen.info.reason)
     for measure in (instances, negatives, clicks):
         measure(chosen)

@@ -17,6 +17,9 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
+from ipseg import weights
+from ipseg.engine.presets import DEFAULT, PRESETS
+
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ROOT / "examples_media" / "Images"
 MASKS = ROOT / "examples_media" / "Annotations"
@@ -104,8 +107,11 @@ def main(folder: Path) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    with tempfile.TemporaryDirectory() as home:  # no weights but none are asked for: every machine shows the same
+    with tempfile.TemporaryDirectory() as home:  # the default's weights and no others: every machine shows the same
+        for name in PRESETS[DEFAULT].weights:
+            (Path(home) / weights.locate(name).name).symlink_to(weights.locate(name))
         environment = {**os.environ, "HF_HOME": home, "HF_HUB_OFFLINE": "1", "XDG_CACHE_HOME": home}
+        environment["IPSEG_WEIGHTS_DIR"] = home
         command = [sys.executable, "app.py", "--port", str(port), "--no-fetch"]
         demo = subprocess.Popen(command, cwd=ROOT, env=environment)  # noqa: S603 - our own server
         try:

@@ -77,7 +77,7 @@ def serve(home: Path) -> Iterator[tuple[str, int]]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     own = {"HF_HOME": str(home), "XDG_CACHE_HOME": str(home), "GRADIO_TEMP_DIR": str(home / "uploads")}
-    command = [sys.executable, "app.py", "--port", str(port), "--no-fetch"]
+    command = [sys.executable, "app.py", "--port", str(port), "--no-fetch", "--preset", "offline"]
     demo = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **own, "HF_HUB_OFFLINE": "1"})  # noqa: S603 - ours
     try:
         for _ in range(300):

@@ -4,8 +4,10 @@
     python space/publish.py --output folder          # the folder of the Space, to inspect or run
     HF_TOKEN=... python space/publish.py --repo owner/name
 
-There is no second copy of the demo: the folder is assembled from this repository each time. The token comes from the
-environment variable HF_TOKEN alone. Needs huggingface_hub for the upload, and nothing beside Python for the rest.
+There is no second copy of the demo: the folder is assembled from this repository each time, and from the two small
+weights of the engine "compact", which the repository does not contain: `python -m ipseg weights fetch compact` brings
+them. They are sent unmodified, with their licence and origin (space/weights). The token comes from the environment
+variable HF_TOKEN alone. Needs the package's base install, and huggingface_hub for the upload.
 """
 
 from __future__ import annotations
@@ -26,6 +28,8 @@ NAMED = {  # the place in the Space, and in the repository
     "requirements.txt": "space/requirements.txt",
     "app.py": "app.py",
     "LICENSE": "LICENSE",
+    "weights/LICENSE.txt": "space/weights/LICENSE.txt",
+    "weights/README.md": "space/weights/README.md",
     "examples_media/README.md": "examples_media/README.md",
     "examples_media/contact_sheet.jpg": "examples_media/contact_sheet.jpg",
     "examples_media/page.jpg": "examples_media/page.jpg",
@@ -36,13 +40,17 @@ FOLDERS = {  # all files of these kinds below
     "examples_media/Annotations": (".png",),
     "examples_media/galleries": (".jpg", ".png", ".json"),
 }
+PRESET = "compact"  # whose weights are sent: they are small, and a Space's build can preload from the Hub alone
 REPOSITORY = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns 0 on success, 1 with one error message, 2 for wrong usage."""
     chosen = _parsed(arguments)
-    files = listed(ROOT)
+    try:
+        files = dict(sorted({**listed(ROOT), **weight_files()}.items()))
+    except UnusableWeightsError as error:
+        return _fail(str(error))
     if chosen.output:
         if chosen.output.exists() and (not chosen.output.is_dir() or any(chosen.output.iterdir())):
             return _fail(f"{chosen.output} is not an empty folder; give another one.")
@@ -55,8 +63,29 @@ def main(arguments: list[str] | None = None) -> int:
     return upload(files, chosen.repo)
 
 
+class UnusableWeightsError(Exception):
+    """Weights that are to be sent are not here, or are not what their makers published."""
+
+
+def weight_files() -> dict[str, Path]:
+    """The weights that are sent, as :func:`listed`, checked by sha256. Raises :class:`UnusableWeightsError`."""
+    sys.path.insert(0, str(ROOT))  # this repository's package, whichever is installed
+    from ipseg import weights
+    from ipseg.engine.presets import PRESETS
+
+    found = {}
+    for name in PRESETS[PRESET].weights:
+        try:
+            path = weights.locate(name)
+            weights.check(path, weights.get(name).sha256, name)
+        except weights.WeightError as error:
+            raise UnusableWeightsError(str(error)) from None
+        found[f"weights/{path.name}"] = path
+    return found
+
+
 def listed(root: Path) -> dict[str, Path]:
-    """What a Space is made of: {its place there: the file here}, sorted. Nothing hidden, nothing linked."""
+    """What a Space takes from the repository: {its place there: the file here}, sorted. Nothing hidden or linked."""
     found = {place: root / path for place, path in NAMED.items()}
     for folder, kinds in FOLDERS.items():
         for path in (root / folder).rglob("*"):

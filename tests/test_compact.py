@@ -42,6 +42,12 @@ def iou(one, other):
     return (one & other).sum() / (one | other).sum()
 
 
+def test_it_is_the_default_and_says_nothing():
+    engine = ipseg.load()
+    assert (engine.info.name, engine.info.reason) == ("compact", "")
+    assert ipseg.load(saliency="none").info.name == "compact, saliency=none"
+
+
 @pytest.mark.parametrize(("name", "first", "second", "least"), PAIRS)
 def test_pairs_of_the_examples(engine, media, name, first, second, least):
     found = engine.segment(engine.prompt(image(media, name, first)), image(media, name, second))

@@ -17,6 +17,7 @@ from packaging.version import Version
 
 import ipseg
 from ipseg import weights
+from ipseg.engine.presets import DEFAULT, PRESETS
 
 FOLDERS = {".ci", ".github", "examples_media", "ipseg", "space", "tests"}
 NAMES = {
@@ -134,13 +135,11 @@ def test_what_a_document_points_at_exists(root, file):
             assert (root / target).exists(), f"{file} points at {target}"
 
 
-def test_the_makefile_fetches_weights_that_there_are(root):
+def test_the_makefile_fetches_the_weights_of_the_default(root):
     text = (root / "Makefile").read_text()
-    named = re.search(r"^SMALL := ([^#\n]+)#", text, flags=re.MULTILINE)[1].split()
-    assert named == ["efficientnet_lite0", "u2netp"]
-    assert set(named) <= set(weights.WEIGHTS)
     recipes = dict(re.findall(r"^(demo|test):[^\n]*\n((?:\t[^\n]*\n)+)", text, flags=re.MULTILINE))
-    assert all("ipseg weights fetch $(SMALL)" in recipes[target] for target in ("demo", "test"))
+    assert all(f"ipseg weights fetch {DEFAULT}" in recipes[target] for target in ("demo", "test"))
+    assert PRESETS[DEFAULT].weights == ("efficientnet_lite0", "u2netp")
 
 
 @pytest.mark.parametrize("file", ["README.md", "SECURITY.md"])
@@ -160,7 +159,6 @@ def test_what_an_operator_is_told_to_set_exists(root, file, capsys):
 
 
 def test_the_security_policy_tells_the_truth_about_the_table_of_weights(root):
-    from ipseg import weights
 
     text = (root / "SECURITY.md").read_text()
     hub = [weight for weight in weights.WEIGHTS.values() if weight.on_hub]

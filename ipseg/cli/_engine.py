@@ -11,7 +11,7 @@ from pathlib import Path
 from ipseg import weights
 from ipseg.engine.build import load
 from ipseg.engine.placement import DTYPES, MODES, Placement
-from ipseg.engine.presets import DEFAULT
+from ipseg.engine.presets import DEFAULT, FALLBACK
 from ipseg.engine.spec import FIELDS, PRESET_CHOICES, choices
 from ipseg.method.pipeline import IPSeg
 from ipseg.method.refinement import REFINEMENTS
@@ -23,8 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--preset",
         choices=PRESET_CHOICES,
-        default=DEFAULT,
-        help="which engine answers; best: the best that this machine can run with the weights it has",
+        help=f"which engine answers (default: {DEFAULT}, and {FALLBACK} where its weights are absent); best: the best "
+        "that this machine can run with the weights it has",
     )
     group.add_argument("--features", metavar="F", default="", help=_listed("features", "or several, joined by +"))
     group.add_argument(

@@ -20,7 +20,10 @@ from ipseg.method.pipeline import IPSeg
 
 
 def load(name: str | None = None, *, placement: Device | None = None, **changes: Any) -> IPSeg:
-    """Build the engine of a preset; without a name, or with "best", of the best that can run here.
+    """Build the engine of a preset; without a name, of the default one, and with "best", of the best that can run here.
+
+    Where the weights of the default preset are absent, the engine without weights takes its place, and
+    ``engine.info.reason`` says so.
 
     ``changes`` are fields of :class:`ipseg.engine.spec.EngineSpec`: ``load("paper", segmenter="sam/vit_b")``.
     ``placement`` is an :class:`ipseg.engine.placement.Placement`; without one, a GPU where there is one, else the CPU.
@@ -29,10 +32,10 @@ def load(name: str | None = None, *, placement: Device | None = None, **changes:
     conflict, or packages that are not installed, and :class:`~ipseg.weights.WeightError` for weights that are missing
     or damaged.
     """
-    if name is None or name == BEST:
+    if name == BEST:
         return _load_best(placement, changes)
-    spec = spec_of(name, changes)
-    return build(spec, placement)
+    preset, reason = hardware.default() if name is None else (name, "")
+    return build(spec_of(preset, changes), placement, reason=reason)
 
 
 def build(spec: EngineSpec, placement: Device | None = None, *, reason: str = "") -> IPSeg:
@@ -48,7 +51,7 @@ def assemble(preset: Preset, name: str = "custom", placement: Device | None = No
     try:
         placed = any(plugins.wants_placement(kind, plugin) for kind, (plugin, _) in preset.parts)
         where = (placement or Placement()) if placed else None
-        info = EngineInfo(name, reason, record(preset, name, where), where)
+        info = EngineInfo(name, reason, record(preset, name, where), where, stand_ins(preset))
         features, saliency, segmenter, scorer = (
             plugins.build(kind, plugin, placement=where, **settings)
             for kind, (plugin, settings) in (
@@ -78,12 +81,18 @@ def _load_best(placement: Device | None, changes: Mapping[str, Any]) -> IPSeg:
             failed[preset] = str(error)
 
 
+def stand_ins(preset: Preset) -> str:
+    """Which of its networks stand in for the paper's, and what they were trained on; "" when none does."""
+    needed = [weights.get(name) for name in preset.weights]
+    return "".join(f"{one.title}: {one.note}. " for one in needed if "stands in for" in one.note).rstrip()
+
+
 def build_remote(spec: EngineSpec, worker: Worker) -> ZeroGPUEngine:
     """The engine whose networks are in a worker. Raises as :func:`load` does."""
     preset = spec.resolve()
     for needed in preset.weights:
         weights.locate(needed)
-    info = EngineInfo(spec.name, record=record(preset, spec.name))
+    info = EngineInfo(spec.name, record=record(preset, spec.name), about=stand_ins(preset))
     remote = Remote(spec, worker, Cache(preset.cache))
     segmenter = preset.segmenter[0]
     parts = (

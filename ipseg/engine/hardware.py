@@ -11,12 +11,22 @@ from types import MappingProxyType
 from ipseg import weights
 from ipseg.core.types import Device, SettingError
 from ipseg.engine.placement import Placement
-from ipseg.engine.presets import BEST_ORDER, PRESETS, Preset
+from ipseg.engine.presets import BEST_ORDER, DEFAULT, FALLBACK, PRESETS, Preset
 
 GPU_SIGNS = [path for path in ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg") if os.path.exists(path)]
 GPU_SIGNS += [name for name in ("SPACES_ZERO_GPU",) if os.environ.get(name)]
 """Devices of the drivers of CUDA and ROCm, or the variable of a Space whose GPU is lent for each call. Where there is
 none, torch need not be imported to find no GPU."""
+
+
+def default() -> tuple[str, str]:
+    """The preset where none is named, and why where it is not :data:`~ipseg.engine.presets.DEFAULT`.
+
+    That one needs weights; where they are absent, :data:`~ipseg.engine.presets.FALLBACK` is taken, and the reason says
+    which command fetches them. Nothing is downloaded.
+    """
+    lacking = lacks(PRESETS[DEFAULT], DEFAULT)
+    return (FALLBACK, f'"{FALLBACK}" answers instead of "{DEFAULT}": {lacking}.') if lacking else (DEFAULT, "")
 
 
 def best(placement: Device | None = None, failed: Mapping[str, str] = MappingProxyType({})) -> tuple[str, str]:
@@ -76,10 +86,12 @@ def weights_missing(preset: Preset) -> list[weights.Weight]:
 def could_run(better_than: str, placement: Device | None = None) -> str:
     """The best preset, of those better than a named one, that lacks nothing but weights; "" when there is none.
 
-    Where the named one is not of :data:`~ipseg.engine.presets.BEST_ORDER`, none is better.
+    The default one comes before all others: its weights are small. Where the named one is not of
+    :data:`~ipseg.engine.presets.BEST_ORDER`, none is better.
     """
     better = BEST_ORDER[: BEST_ORDER.index(better_than)] if better_than in BEST_ORDER else ()
-    fit = (name for name in better if not packages_missing(PRESETS[name]) and weights_missing(PRESETS[name]))
+    order = sorted(better, key=lambda name: name != DEFAULT)  # stable: the others stay in their order
+    fit = (name for name in order if not packages_missing(PRESETS[name]) and weights_missing(PRESETS[name]))
     return next((name for name in fit if not too_large(PRESETS[name], placement)), "")
 
 

@@ -12,13 +12,16 @@ from typing import Any
 from ipseg import weights
 from ipseg.method.config import IPSegConfig
 
-DEFAULT = "offline"
-"""The preset of the command line, the page and the API where none is named."""
+DEFAULT = "compact"
+"""The preset of the command line, the page, the API and :func:`ipseg.load` where none is named."""
+
+FALLBACK = "offline"
+"""Takes its place where its weights are absent; it needs none."""
 
 BEST = "best"
 """Stands for the first preset of :data:`BEST_ORDER` that this machine can run with the weights it has."""
 
-BEST_ORDER = ("paper", "light", "offline")
+BEST_ORDER = ("paper", "light", "compact", "offline")
 """Best first. ``released`` is not among them: it repeats a script, for those who ask for it."""
 
 Part = tuple[str, Mapping[str, Any]]
@@ -141,7 +144,8 @@ PRESETS: Mapping[str, Preset] = {
         memory=3,
     ),
     "compact": Preset(
-        summary="Two small networks trained with labels, 23 MB: EfficientNet-Lite0 and U2-Net-p; any CPU, no torch.",
+        summary="Two small supervised networks, 23 MB, any CPU: features of EfficientNet-Lite0 (ImageNet) stand in for "
+        "DINOv2, U2-Net-p (salient objects, DUTS) for TSDN. You train nothing.",
         features=(
             "efficientnet",
             {"scales": (), "side": 960, "also": (480,), "own_cells": True, "unit": False},

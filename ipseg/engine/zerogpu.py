@@ -151,7 +151,7 @@ class ZeroGPUEngine:
     the GPU; everything else is one call of the worker. :func:`ipseg.engine.build.build_remote` builds it.
     """
 
-    label, about = IPSeg.label, IPSeg.about
+    label = IPSeg.label
 
     def __init__(self, remote: Remote, local: IPSeg) -> None:
         self._remote, self._local = remote, local
@@ -160,6 +160,11 @@ class ZeroGPUEngine:
     def config(self) -> IPSegConfig:
         """The numbers of the method."""
         return self._local.config
+
+    @property
+    def about(self) -> str:
+        """Which networks stand in for the paper's, in a message; "" when none does."""
+        return self._local.about
 
     @property
     def info(self) -> EngineInfo:

@@ -57,6 +57,7 @@ class EngineInfo:
     reason: str = ""  # why this engine was chosen, where the caller named none
     record: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))  # parts, weights and placement
     placement: Device | None = None  # where its models run; None without any
+    about: str = ""  # which networks stand in for the paper's, in a message; "" when none does
 
 
 def check_threshold(threshold: object, name: str = "threshold") -> None:

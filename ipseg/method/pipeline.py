@@ -57,7 +57,12 @@ class IPSeg:
     encodings: Encodings = None  # type: ignore[assignment]  # by default made of the parts
     cache_bytes: InitVar[int] = 128 * 2**20  # of the cache that is made then
 
-    label, about = "IPSeg", ""
+    label = "IPSeg"
+
+    @property
+    def about(self) -> str:
+        """Which networks stand in for the paper's, in a message; "" when none does."""
+        return self.info.about
 
     def __post_init__(self, cache_bytes: int) -> None:
         made = Encodings(

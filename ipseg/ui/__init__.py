@@ -10,7 +10,8 @@ import gradio as gr
 
 from ipseg.core import plugins
 from ipseg.engine.spec import EngineSpec
-from ipseg.ui import _controls, _link, _uploads
+from ipseg.ui import _controls, _link, _signature, _uploads
+from ipseg.ui._inputs import left_out_by_default
 from ipseg.ui._pool import JOBS, EnginePool, name_shortages
 
 HEADING = """# ipseg
@@ -37,6 +38,7 @@ def build(pool: EnginePool | None = None, *, max_queue: int = 32) -> gr.Blocks:
         if event.concurrency_id == JOBS["concurrency_id"]:
             event.concurrency_limit = pool.at_once
     name_shortages(page)
+    left_out_by_default(page, _signature.NUMBERS)
     page.queue(max_size=max_queue)
     _uploads.guard(page)
     return page

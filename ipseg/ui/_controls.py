@@ -13,7 +13,7 @@ from ipseg.engine.presets import PRESETS
 from ipseg.engine.spec import FIELDS, EngineSpec, choices
 from ipseg.method.refinement import REFINEMENTS
 from ipseg.ui import _download
-from ipseg.ui._inputs import optional_number, whole
+from ipseg.ui._inputs import may_be_left_out, optional_number, whole
 from ipseg.ui._pool import EnginePool
 
 AS_PRESET = "default of the preset"
@@ -138,7 +138,7 @@ def _parts(first: EngineSpec) -> tuple[gr.components.Component, ...]:
 
 def _numbers(pool: EnginePool) -> tuple[gr.Slider, gr.Slider, gr.Slider, gr.Slider]:
     k, clusters, threshold, reject_threshold = own_numbers(pool.first.preset)
-    return (
+    sliders = (
         gr.Slider(1, MAX_K, k, step=1, label="K: number of most and least similar cells", elem_id="k"),
         gr.Slider(1, MAX_CLUSTERS, clusters, step=1, label="c: positive and negative points, each", elem_id="c"),
         gr.Slider(
@@ -154,6 +154,9 @@ def _numbers(pool: EnginePool) -> tuple[gr.Slider, gr.Slider, gr.Slider, gr.Slid
             elem_id="reject-score",
         ),
     )
+    for slider in sliders:
+        may_be_left_out(slider)
+    return sliders
 
 
 def values_of(now: EngineSpec) -> tuple[Any, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import gradio as gr
@@ -53,6 +54,31 @@ def optional_number(value: float | None = None, **layout: Any) -> gr.Number:
     number.postprocess = lambda given: "" if given is None else shown(given)
     number.value = number.postprocess(value)
     return number
+
+
+def may_be_left_out(component: gr.components.Component) -> None:
+    """Let the argument of a component be null over the API, which is None, whatever its value on the page."""
+    read: Any = component.preprocess
+    component.preprocess = lambda payload: None if payload is None else read(payload)
+
+
+def left_out_by_default(page: gr.Blocks, names: Collection[str]) -> None:
+    """Over the API and for tools, the default of the arguments of these names is null, on every endpoint.
+
+    Gradio takes the value with which the page starts. On the instance, as Gradio writes a file beside the source of
+    every subclass.
+    """
+    inner: Any = page.get_api_info
+
+    def get_api_info(*given: Any, **named: Any) -> Any:
+        info = inner(*given, **named)
+        for endpoint in (*info["named_endpoints"].values(), *info["unnamed_endpoints"].values()):
+            for parameter in endpoint["parameters"]:
+                if parameter["parameter_name"] in names:
+                    parameter |= {"parameter_has_default": True, "parameter_default": None}
+        return info
+
+    page.get_api_info = get_api_info
 
 
 def _captioned(given: Any) -> Any:

@@ -89,16 +89,22 @@ class Session:
 
 
 def check_numbers(numbers: Mapping[str, Any]) -> None:
-    """Raise SettingError for K, c or a threshold out of range."""
-    points.check(numbers["k"], numbers["clusters"])
+    """Raise SettingError for K, c or a threshold out of range; None stands for the engine's own."""
+    k, clusters = numbers["k"], numbers["clusters"]
+    points.check(points.MAX_K if k is None else k, 1 if clusters is None else clusters)
     for name in ("threshold", "reject_threshold"):
         if numbers[name] is not None:
             check_threshold(numbers[name], name.replace("_", " "))
 
 
-def numbers_of(k: float, clusters: float, threshold: float, reject_threshold: float) -> dict[str, Any]:
-    """The numbers of the sidebar as the engine takes them. A reject threshold above the threshold counts as that."""
-    if None not in (threshold, reject_threshold) and reject_threshold > threshold:
+def numbers_of(
+    k: float | None, clusters: float | None, threshold: float | None, reject_threshold: float | None
+) -> dict[str, Any]:
+    """The numbers of the sidebar as the engine takes them: None is its own.
+
+    A reject threshold above the threshold counts as that.
+    """
+    if threshold is not None and reject_threshold is not None and reject_threshold > threshold:
         reject_threshold = threshold
     return {
         "k": whole(k),

@@ -17,7 +17,7 @@ import gradio as gr
 from ipseg import weights
 from ipseg.engine import hardware, zerogpu
 from ipseg.engine.placement import DTYPES, MODES, Placement
-from ipseg.engine.presets import BEST, BEST_ORDER, DEFAULT, PRESETS
+from ipseg.engine.presets import BEST, BEST_ORDER, DEFAULT, FALLBACK, PRESETS
 from ipseg.engine.spec import PRESET_CHOICES, EngineSpec
 from ipseg.ui import _folder, _tools, build
 from ipseg.ui._busy import Busy
@@ -37,17 +37,19 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     Exits with code 2 and an error message for wrong usage.
     """
     on_space = is_space()
-    preset = _setting("PRESET", default=BEST if on_space else DEFAULT)
     host = _setting("HOST", "GRADIO_SERVER_NAME", default="0.0.0.0" if on_space else "127.0.0.1")  # noqa: S104
     port = _setting("PORT", "GRADIO_SERVER_PORT", default="7860")
     parser = argparse.ArgumentParser(description="The ipseg demo: two images in, a mask out.")
     parser.add_argument(
         "--preset",
         choices=PRESET_CHOICES,
-        default=preset,
-        help="the engine of the first page load; best: the best that can run here",
+        default=_setting("PRESET", default="") or None,
+        help=f"the engine of the first page load (default: {DEFAULT}, and {FALLBACK} where its weights are absent; "
+        "best on a Space with a GPU); best: the best that can run here",
     )
-    parser.add_argument("--weights-dir", metavar="DIR", type=Path, help="a folder of weights brought by hand")
+    parser.add_argument(
+        "--weights-dir", metavar="DIR", type=Path, default=_own_weights(), help="a folder of weights brought by hand"
+    )
     parser.add_argument("--placement", choices=MODES, default="auto", help="where models run")
     parser.add_argument("--dtype", choices=DTYPES, default="auto", help="of the models' heavy parts")
     parser.add_argument("--host", default=host, help="address to listen on")
@@ -86,9 +88,10 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
 def engine_pool(chosen: argparse.Namespace) -> EnginePool:
     """The engines as the arguments describe them; none is loaded yet."""
     with weights.using(chosen.weights_dir):
+        wanted = chosen.preset or (BEST if is_space() and (zerogpu.lent() or hardware.gpu_memory() > 0) else None)
         if zerogpu.lent():
-            _fetch_weights(BEST_ORDER[0] if chosen.preset == BEST else chosen.preset)
-        preset, reason = hardware.best() if chosen.preset == BEST else (chosen.preset, "")
+            _fetch_weights(BEST_ORDER[0] if wanted == BEST else wanted or DEFAULT)
+        preset, reason = _preset(wanted)
     local = _is_local(chosen.host, chosen.share)
     return EnginePool(
         EngineSpec(preset),
@@ -98,6 +101,13 @@ def engine_pool(chosen: argparse.Namespace) -> EnginePool:
         fetches=local if chosen.fetch is None else chosen.fetch,
         limits=Limits(chosen.max_seconds),
     )
+
+
+def _preset(wanted: str | None) -> tuple[str, str]:
+    """The preset of the first page load, and why it is that one where it is not named."""
+    if wanted is None:
+        return hardware.default()
+    return hardware.best() if wanted == BEST else (wanted, "")
 
 
 def page(pool: EnginePool, chosen: argparse.Namespace) -> gr.Blocks:
@@ -238,6 +248,12 @@ def _is_served(demo: gr.Blocks) -> bool:
 def is_space() -> bool:
     """Whether this is a Hugging Face Space; the Hub sets SPACE_ID there."""
     return bool(os.environ.get("SPACE_ID"))
+
+
+def _own_weights() -> Path | None:
+    """The folder of weights that is part of a Space, unless IPSEG_WEIGHTS_DIR names another one."""
+    folder = Path(__file__).resolve().parents[2] / "weights"
+    return folder if is_space() and folder.is_dir() and not os.environ.get("IPSEG_WEIGHTS_DIR") else None
 
 
 def _setting(*names: str, default: str) -> str:

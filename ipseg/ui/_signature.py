@@ -36,10 +36,18 @@ ENGINE = {  # the arguments, in the order of the sidebar: their types, defaults 
     "refinement": (str | None, None, "how points become a mask, if not as in the preset"),
 }
 NUMBERS = {
-    "k": (float, 32, "number of most and least similar cells, 1 to 256"),
-    "clusters": (float, 4, "positive and negative points, each 1 to 32, at most k"),
-    "threshold": (float, 0.0, "detected from this score on, 0 to 1"),
-    "reject_threshold": (float, 0.0, "not detected below this score, 0 to 1; above the threshold it counts as that"),
+    "k": (
+        float | None,
+        None,
+        "most and least similar cells, each 1 to 256; empty: the preset's, as the next three",
+    ),
+    "clusters": (float | None, None, "positive and negative points, each 1 to 32, at most k"),
+    "threshold": (float | None, None, "detected from this score on, 0 to 1"),
+    "reject_threshold": (
+        float | None,
+        None,
+        "not detected below this score, 0 to 1; above the threshold it counts as that",
+    ),
 }
 MADE = ("spec", "numbers")  # what a handler gets instead
 

@@ -26,7 +26,7 @@ TITLE, ORDER = "Prompt sets", 2
 MOST = 4  # prompts of a visitor's own
 INTRO = (
     "How much does the result depend on the prompt? Three prompts of the same kind of object, in other colours, poses "
-    "and lights, are tried on the same images. (The offline engine knows colours and textures, not kinds.)"
+    "and lights, are tried on the same images. (The engine “offline” knows colours and textures, not kinds.)"
 )
 
 

@@ -35,7 +35,7 @@ def files(tmp_path, save, make_scene, monkeypatch):
 
 
 def run(*arguments: object) -> int:
-    return main(["batch", *(str(argument) for argument in arguments)])
+    return main(["batch", "--preset", "offline", *(str(argument) for argument in arguments)])
 
 
 def refused(capsys, *arguments: object) -> str:

@@ -24,7 +24,7 @@ def files(tmp_path, save, make_scene, monkeypatch):
 
 
 def run(*arguments: object) -> int:
-    return main(["compare", *(str(argument) for argument in arguments)])
+    return main(["compare", "--preset", "offline", *(str(argument) for argument in arguments)])
 
 
 def test_masks_images_and_a_record(files, capsys):

@@ -251,13 +251,29 @@ def test_help_reads_well(capsys):
         assert noise not in printed
 
 
+def test_without_weights_one_line_says_which_engine_answers(tmp_path, save, make_scene, monkeypatch, capsys):
+    for name in ("HF_HUB_CACHE", "IPSEG_WEIGHTS_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
+    prompt, image = save(tmp_path / "prompt.png", make_scene()[0]), save(tmp_path / "input.png", make_scene(seed=1)[0])
+    assert run(prompt, image, "--output", tmp_path / "m.png") == 0
+    assert capsys.readouterr().err.splitlines() == [
+        'ipseg: "offline" answers instead of "compact": weights of EfficientNet-Lite0, U2-Net-p missing (23 MB); '
+        "run `python -m ipseg weights fetch compact`."
+    ]
+    assert not (tmp_path / "home").exists()  # nothing was downloaded
+    assert run(prompt, image, "--output", tmp_path / "n.png", "--preset", "compact") == 2
+    assert "run `python -m ipseg weights fetch efficientnet_lite0`" in capsys.readouterr().err
+
+
 def test_the_offline_engine_end_to_end(tmp_path, save, make_scene):
     prompt, _ = make_scene(120, 160, RED)
     image, mask = make_scene(131, 175, RED, seed=5)
     save(tmp_path / "prompt.png", prompt)
     save(tmp_path / "input.png", image)
     code = run(
-        tmp_path / "prompt.png", tmp_path / "input.png", "--output", tmp_path / "m.png", "--json", tmp_path / "m.json"
+        *(tmp_path / "prompt.png", tmp_path / "input.png", "--preset", "offline"),
+        *("--output", tmp_path / "m.png", "--json", tmp_path / "m.json"),
     )
     assert code == 0
     found = images.open_image(tmp_path / "m.png")[..., 0] > 127

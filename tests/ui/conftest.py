@@ -31,7 +31,7 @@ class Demo:
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """The page with the offline engine, without a network, in a temporary folder of its own."""
-    with serve(tmp_path_factory.mktemp("demo"), HF_HUB_OFFLINE="1") as served:
+    with serve(tmp_path_factory.mktemp("demo"), "--preset", "offline", HF_HUB_OFFLINE="1") as served:
         yield served
 
 

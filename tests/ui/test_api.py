@@ -9,7 +9,8 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
-from ipseg import open_image
+from ipseg import PRESETS, open_image
+from ipseg.ui._signature import NUMBERS
 from tests.ui.conftest import EXAMPLES
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the client's own event loop
@@ -37,6 +38,28 @@ def test_the_endpoint_has_a_name_and_documented_arguments(client):
         "preset", "features", "sd_weight", "timestep", "saliency", "segmenter", "refinement",
         "negative_prompt", "all_instances", "clicks", "mask_value",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("endpoint", ["/segment", "/segment_all", "/batch", "/video"])
+def test_numbers_may_be_left_out_over_the_api(client, endpoint):
+    parameters = client.view_api(return_format="dict")["named_endpoints"][endpoint]["parameters"]
+    numbers = {one["parameter_name"]: one for one in parameters if one["parameter_name"] in NUMBERS}
+    assert list(numbers) == list(NUMBERS)
+    assert all(one["parameter_has_default"] and one["parameter_default"] is None for one in numbers.values())
+
+
+def test_numbers_that_are_left_out_are_those_of_the_engine_that_answers(client):
+    """The page starts with the numbers of its preset, but a request may ask another engine."""
+    given = {
+        "prompts": [handle_file(EXAMPLES / "robot" / "00.jpg")],
+        "image": handle_file(EXAMPLES / "robot" / "02.jpg"),
+    }
+    for changed in ({}, {"features": ["texture"]}):
+        facts, *_ = client.predict(mask=None, api_name="/segment", **given, **changed)
+        config = PRESETS["offline"].config  # the page of this test has no weights
+        assert (facts["threshold"], facts["reject_threshold"]) == (config.threshold, config.reject_threshold)
+    facts, *_ = client.predict(mask=None, threshold=0.05, api_name="/segment", **given)
+    assert (facts["threshold"], facts["reject_threshold"]) == (0.05, 0.05)
 
 
 def test_a_mask_at_the_size_of_the_image(client):

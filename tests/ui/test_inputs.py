@@ -59,7 +59,8 @@ def test_a_whole_number(given, number):
     [
         ((32.7, 4, 0.2), "K is 32.7; give a whole number"),
         ((32.0, 4.5, 0.2), "c is 4.5; give a whole number"),
-        ((None, 4, 0.2), "K is None; give a whole number"),
+        ((None, 33, 0.2), "c is 33; give a whole number"),
+        ((257, None, 0.2), "K is 257; give a whole number"),
         ((32, 4, float("nan")), "threshold is nan; give a number from 0 to 1"),
         ((32, 4, 0.5, float("nan")), "reject threshold is nan; give a number from 0 to 1"),
         ((32, 4, float("inf")), "threshold is inf; give a number from 0 to 1"),
@@ -71,4 +72,5 @@ def test_numbers_out_of_range_are_never_rounded(changed, words, one_message):
         _questions.check_numbers(_questions.numbers_of(*changed, *[None] * (4 - len(changed))))
     one_message(caught.value, names=words)
     _questions.check_numbers(_questions.numbers_of(32.0, 4.0, None, None))
+    _questions.check_numbers(_questions.numbers_of(None, None, None, None))
     assert _questions.numbers_of(32, 4, 0.2, 0.3)["reject_threshold"] == 0.2

@@ -46,7 +46,7 @@ def several(
 def test_the_arguments_are_those_of_the_sidebar():
     assert (*ENGINE, *NUMBERS) == (*FIELDS, *NUMBERS) == _link.NAMES
     assert tuple(NUMBERS) == _link.NUMBERS
-    assert chosen([default for _, default, _ in ENGINE.values()]) == EngineSpec("offline")
+    assert chosen([default for _, default, _ in ENGINE.values()]) == EngineSpec("compact")
 
 
 def test_gradio_sees_all_arguments_with_types_and_meanings():
@@ -54,7 +54,7 @@ def test_gradio_sees_all_arguments_with_types_and_meanings():
     assert names == ["image", "mask", *ENGINE, "progress"]
     assert list(inspect.signature(several).parameters) == ["images", *NUMBERS, *ENGINE, "request"]
     hints = typing.get_type_hints(several)
-    assert (hints["features"], hints["k"], hints["request"]) == (list[str] | None, float, gr.Request)
+    assert (hints["features"], hints["k"], hints["request"]) == (list[str] | None, float | None, gr.Request)
     described, meanings, _ = gr.utils.get_function_description(answer)
     assert described == "Answer."
     assert meanings["mask"] == "its mask"
@@ -64,7 +64,7 @@ def test_gradio_sees_all_arguments_with_types_and_meanings():
 def test_the_handler_gets_options_and_numbers():
     now = EngineSpec("light", features="dinov2/large", timestep=5)
     assert answer("a", "b", *values_of(now)) == ("a", "b", now, PROGRESS)
-    assert answer("a") == ("a", None, EngineSpec("offline"), PROGRESS)
+    assert answer("a") == ("a", None, EngineSpec("compact"), PROGRESS)
     (first, second) = several(["a", "b"], 5.0, 2.0, 0.5, 0.25, *values_of(now), "request")
     assert first == ("a", now, {"k": 5, "clusters": 2, "threshold": 0.5, "reject_threshold": 0.25}, "request")
     assert second[0] == "b"
