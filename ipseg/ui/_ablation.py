@@ -176,7 +176,8 @@ def saliency(view: View) -> str:
 
 
 def _of_saliency(view: View, scores: Mapping[str, float]) -> str:
-    parts = [f"With the engine's own ({html.escape(view.results.detector)}) the IoU is <b>{scores['own']:.2f}</b>"]
+    name = METHODS.get(view.results.detector, view.results.detector)
+    parts = [f"With the engine's own ({html.escape(name)}) the IoU is <b>{scores['own']:.2f}</b>"]
     if "none" in scores:
         parts.append(f"without a saliency mask <b>{scores['none']:.2f}</b>")
     if "true" in scores:
