@@ -27,7 +27,7 @@ def load(name: str | None = None, *, placement: Device | None = None, **changes:
 
     ``changes`` are fields of :class:`ipseg.engine.spec.EngineSpec`: ``load("paper", segmenter="sam/vit_b")``.
     ``placement`` is an :class:`ipseg.engine.placement.Placement`; without one, a GPU where there is one, else the CPU.
-    Nothing is ever downloaded: ``python -m ipseg weights fetch PRESET`` does that. ``engine.info.reason`` says why an
+    Nothing is ever downloaded: ``python -m ipseg weights fetch PRESET`` does that. ``engine.info.reason`` states why an
     engine was taken. Raises :class:`~ipseg.core.types.SettingError` for a name or change that is not known, parts that
     conflict, or packages that are not installed, and :class:`~ipseg.weights.WeightError` for weights that are missing
     or damaged.

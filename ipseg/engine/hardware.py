@@ -111,7 +111,7 @@ def fitting(preset: Preset) -> Placement:
 
 
 def memory() -> float:
-    """GB of main memory; 0 where the system does not say."""
+    """GB of main memory; 0 where the system does not report it."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
     except (AttributeError, ValueError, OSError):

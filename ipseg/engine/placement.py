@@ -31,8 +31,8 @@ class Placement:
 
     ``mode``: ``"resident"`` keeps every model on the device; in ``"sequential"`` the heavy parts take turns there and
     wait in the computer's memory; ``"cpu"``; ``"auto"`` is resident where torch finds a GPU, else cpu. ``dtype`` is
-    that of the heavy parts: ``"auto"`` is float16 on a GPU (it keeps three bits more of a value than bfloat16 does) and
-    float32 on the CPU. ``notify`` is called with each notice, one message; ``notices`` keeps them.
+    that of the heavy parts: ``"auto"`` is float16 on a GPU (three bits more precise than bfloat16) and
+    float32 on the CPU. ``notify`` is called with each notice, one message; ``notices`` lists them.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Placement:
             if value not in known:
                 raise SettingError(f'There is no {label} "{value}"; choose one of: {", ".join(known)}.')
         self._asked, self._device, self._dtype, self._notify = mode, device, dtype, notify
-        self._placed: list[tuple[weakref.ref, tuple[weakref.ref, ...]]] = []  # it keeps no model alive
+        self._placed: list[tuple[weakref.ref, tuple[weakref.ref, ...]]] = []  # weak: a model is released with its engine
         self._waiting: list[weakref.ref] = []
         self._made: weakref.WeakValueDictionary[Hashable, Any] = weakref.WeakValueDictionary()
         self._lock = threading.RLock()

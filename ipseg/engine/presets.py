@@ -1,6 +1,6 @@
 """The presets: the only place with the numbers of an engine. A preset names its parts and their settings.
 
-A new preset is one entry of :data:`PRESETS`; :data:`DEFAULT` and :data:`BEST_ORDER` say where it is taken unasked.
+A new preset is one entry of :data:`PRESETS`; :data:`DEFAULT` and :data:`BEST_ORDER` state where it is the default.
 """
 
 from __future__ import annotations

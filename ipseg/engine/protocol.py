@@ -47,7 +47,7 @@ class Engine(Protocol):
 
     def prompt(
         self,
-        pictures: Source | Sequence[Source],
+        prompt_images: Source | Sequence[Source],
         masks: Any = None,
         *,
         mask_value: int | None = None,
@@ -74,7 +74,7 @@ class Engine(Protocol):
         ...
 
     def apply(
-        self, pictures: Sequence[Named], step: Callable[..., Any], *arguments: Any, progress: Progress | None = None
+        self, images: Sequence[Named], step: Callable[..., Any], *arguments: Any, progress: Progress | None = None
     ) -> Any:
         """``step(engine, *arguments, progress)`` in the process that has the networks, with what is cached of images.
 

@@ -134,9 +134,9 @@ class Remote:
     worker: Worker
     cache: Cache
 
-    def call(self, pictures: Sequence[Named], step: Callable[..., Any], *arguments: Any, long: bool = False) -> Any:
-        """``step(engine, *arguments)`` with the GPU; what it computes from ``pictures`` is cached here."""
-        names = [picture.name for picture in pictures]
+    def call(self, used_images: Sequence[Named], step: Callable[..., Any], *arguments: Any, long: bool = False) -> Any:
+        """``step(engine, *arguments)`` with the GPU; what it computes from ``used_images`` is cached here."""
+        names = [image.name for image in used_images]
         known = self.cache.select(lambda key: key[1] in names)
         answer, computed = self.worker.call(self.spec, known, names, step, arguments, long)
         for key, value in computed.items():
@@ -183,17 +183,17 @@ class ZeroGPUEngine:
 
     def prompt(
         self,
-        pictures: Source | Sequence[Source],
+        prompt_images: Source | Sequence[Source],
         masks: Any = None,
         *,
         mask_value: int | None = None,
         progress: Progress | None = None,
     ) -> Prompt:
         """As :meth:`ipseg.method.pipeline.IPSeg.prompt`."""
-        pairs = with_masks(pictures, masks, mask_value=mask_value)
-        opened, given = [picture for picture, _ in pairs], [mask for _, mask in pairs]
-        seen = [named(picture) for picture in opened]
-        if all(self._cached(picture, mask) for picture, mask in zip(seen, given, strict=True)):
+        pairs = with_masks(prompt_images, masks, mask_value=mask_value)
+        opened, given = [image for image, _ in pairs], [mask for _, mask in pairs]
+        seen = [named(image) for image in opened]
+        if all(self._cached(image, mask) for image, mask in zip(seen, given, strict=True)):
             return self._local.prompt(opened, given, progress=progress)
         if progress:
             progress(0.0, "prompt")
@@ -214,9 +214,9 @@ class ZeroGPUEngine:
         progress: Progress | None = None,
     ) -> Result:
         """As :meth:`ipseg.method.pipeline.IPSeg.segment`."""
-        picture = named(image)
+        input_image = named(image)
         points.check(self.config.k if k is None else k, self.config.clusters if clusters is None else clusters)
-        points.check_inside(clicks, picture.pixels.shape[:2])
+        points.check_inside(clicks, input_image.pixels.shape[:2])
         self.config.thresholds(threshold, reject_threshold)
         if progress:
             progress(0.05, "features")
@@ -229,23 +229,21 @@ class ZeroGPUEngine:
             "clicks": clicks,
             "all_instances": all_instances,
         }
-        return self._remote.call([picture], _segment, prompt, picture.pixels, request)
+        return self._remote.call([input_image], _segment, prompt, input_image.pixels, request)
 
     def apply(
-        self, pictures: Sequence[Named], step: Callable[..., Any], *arguments: Any, progress: Progress | None = None
+        self, used_images: Sequence[Named], step: Callable[..., Any], *arguments: Any, progress: Progress | None = None
     ) -> Any:
         """As :meth:`ipseg.engine.protocol.Engine.apply`; no progress comes from the worker."""
-        return self._remote.call(pictures, step, *arguments, None)
+        return self._remote.call(used_images, step, *arguments, None)
 
     def baseline(self, name: str, settings: Any) -> SegmentationMethod:
         """As :meth:`ipseg.engine.protocol.Engine.baseline`."""
         return self if name == OWN else RemoteBaseline(self._remote, name, settings)
 
-    def _cached(self, picture: Named, mask: GivenMask | None) -> bool:
+    def _cached(self, image: Named, mask: GivenMask | None) -> bool:
         """Whether a prompt can be made of an image without encoding it."""
-        return self.encodings.has("features", picture) and (
-            mask is not None or self.encodings.has("foreground", picture)
-        )
+        return self.encodings.has("features", image) and (mask is not None or self.encodings.has("foreground", image))
 
 
 class RemoteBaseline:
@@ -260,20 +258,20 @@ class RemoteBaseline:
         self.label, self.about = plugins.module("baselines", name).TITLE, ""
 
     def prompt(
-        self, pictures: Any, masks: Any = None, *, mask_value: int | None = None, progress: Progress | None = None
+        self, prompt_images: Any, masks: Any = None, *, mask_value: int | None = None, progress: Progress | None = None
     ) -> Any:
         """As the baseline's own."""
-        pairs = with_masks(pictures, masks, mask_value=mask_value)
-        opened = [picture for picture, _ in pairs]
+        pairs = with_masks(prompt_images, masks, mask_value=mask_value)
+        opened = [image for image, _ in pairs]
         return self._call(_prompt_of_baseline, opened, opened, [mask for _, mask in pairs])
 
     def segment(self, prompt: Any, image: Source, *, progress: Progress | None = None) -> Result:
         """As the baseline's own."""
-        picture = images.open_image(image)
-        return self._call(_segment_by_baseline, [picture], prompt, picture)
+        input_image = images.open_image(image)
+        return self._call(_segment_by_baseline, [input_image], prompt, input_image)
 
-    def _call(self, step: Callable[..., Any], pictures: Sequence[ImageArray], *arguments: Any) -> Any:
-        seen = [named(picture) for picture in pictures]
+    def _call(self, step: Callable[..., Any], used_images: Sequence[ImageArray], *arguments: Any) -> Any:
+        seen = [named(image) for image in used_images]
         answer, self.label, self.about = self._remote.call(
             seen, step, self._name, self._settings, *arguments, long=True
         )
@@ -287,9 +285,9 @@ class RemoteFeatures:
     remote: Remote
     density: bool
 
-    def __call__(self, picture: ImageArray) -> tuple[FeatureMap, ...]:
+    def __call__(self, image: ImageArray) -> tuple[FeatureMap, ...]:
         """As the extractor's own."""
-        seen = named(picture)
+        seen = named(image)
         return self.remote.call([seen], _features, seen)
 
 
@@ -299,9 +297,9 @@ class RemoteSaliency:
 
     remote: Remote
 
-    def __call__(self, picture: ImageArray, features: LazyFeatures) -> NDArray[np.float32]:
+    def __call__(self, image: ImageArray, features: LazyFeatures) -> NDArray[np.float32]:
         """As the method's own, on the features of the worker."""
-        seen = named(picture)
+        seen = named(image)
         return self.remote.call([seen], _saliency, seen)
 
 
@@ -313,9 +311,9 @@ class RemoteSegmenter:
     accepts_prior: bool
     is_sam: bool
 
-    def encode(self, picture: ImageArray) -> Any:
+    def encode(self, image: ImageArray) -> Any:
         """As the segmenter's own."""
-        seen = named(picture)
+        seen = named(image)
         return self.remote.call([seen], _encoding, seen)
 
     def predict(
@@ -335,24 +333,24 @@ class RemoteSegmenter:
 # What is called in the worker, on the engine that is there.
 
 
-def _prompt(engine: IPSeg, pictures: Sequence[ImageArray], masks: Sequence[GivenMask | None]) -> Prompt:
-    return engine.prompt(pictures, masks)
+def _prompt(engine: IPSeg, prompt_images: Sequence[ImageArray], masks: Sequence[GivenMask | None]) -> Prompt:
+    return engine.prompt(prompt_images, masks)
 
 
-def _segment(engine: IPSeg, prompt: Prompt, picture: ImageArray, request: Mapping[str, Any]) -> Result:
-    return engine.segment(prompt, picture, **request)
+def _segment(engine: IPSeg, prompt: Prompt, image: ImageArray, request: Mapping[str, Any]) -> Result:
+    return engine.segment(prompt, image, **request)
 
 
-def _features(engine: IPSeg, picture: Named) -> tuple[FeatureMap, ...]:
-    return engine.encodings.features(picture)
+def _features(engine: IPSeg, image: Named) -> tuple[FeatureMap, ...]:
+    return engine.encodings.features(image)
 
 
-def _saliency(engine: IPSeg, picture: Named) -> NDArray[np.float32]:
-    return engine.encodings.saliency(picture)
+def _saliency(engine: IPSeg, image: Named) -> NDArray[np.float32]:
+    return engine.encodings.saliency(image)
 
 
-def _encoding(engine: IPSeg, picture: Named) -> Any:
-    return engine.encodings.encoding(picture)
+def _encoding(engine: IPSeg, image: Named) -> Any:
+    return engine.encodings.encoding(image)
 
 
 def _predict(
@@ -361,11 +359,13 @@ def _predict(
     return engine.segmenter.predict(encoding, points, mask_logits=mask_logits, prior=prior, box=box, several=several)
 
 
-def _prompt_of_baseline(engine: IPSeg, name: str, settings: Any, pictures: Any, masks: Any) -> tuple[Any, str, str]:
+def _prompt_of_baseline(
+    engine: IPSeg, name: str, settings: Any, prompt_images: Any, masks: Any
+) -> tuple[Any, str, str]:
     method = engine.baseline(name, settings)
-    return method.prompt(pictures, masks), method.label, method.about
+    return method.prompt(prompt_images, masks), method.label, method.about
 
 
-def _segment_by_baseline(engine: IPSeg, name: str, settings: Any, prompt: Any, picture: Any) -> tuple[Any, str, str]:
+def _segment_by_baseline(engine: IPSeg, name: str, settings: Any, prompt: Any, image: Any) -> tuple[Any, str, str]:
     method = engine.baseline(name, settings)
-    return method.segment(prompt, picture), method.label, method.about
+    return method.segment(prompt, image), method.label, method.about
