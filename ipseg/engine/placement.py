@@ -46,7 +46,7 @@ class Placement:
             if value not in known:
                 raise SettingError(f'There is no {label} "{value}"; choose one of: {", ".join(known)}.')
         self._asked, self._device, self._dtype, self._notify = mode, device, dtype, notify
-        self._placed: list[tuple[weakref.ref, tuple[weakref.ref, ...]]] = []  # weak: a model is released with its engine
+        self._placed: list[tuple[weakref.ref, tuple[weakref.ref, ...]]] = []  # no model is held by it
         self._waiting: list[weakref.ref] = []
         self._made: weakref.WeakValueDictionary[Hashable, Any] = weakref.WeakValueDictionary()
         self._lock = threading.RLock()
@@ -203,7 +203,7 @@ def out_of_memory(error: BaseException) -> bool:
 
 
 class _Guarded:
-    """Stands before a plug-in; everything else of it shows through."""
+    """A plug-in whose public calls go through :meth:`Placement.run`; its attributes are those of the plug-in."""
 
     def __init__(self, part: Any, placement: Placement) -> None:
         self._part, self._placement = part, placement

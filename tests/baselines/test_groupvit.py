@@ -16,7 +16,7 @@ from ipseg.baselines import groupvit
 from ipseg.core import plugins
 from ipseg.core.types import SettingError
 
-PICTURE, _ = scene("input", 120, 83)
+IMAGE, _ = scene("input", 120, 83)
 NAMES = ("cow", "motorbike", "sofa", "cat")
 
 
@@ -61,21 +61,21 @@ def test_every_pixel_has_one_name(engine, folder):
     masks = []
     for name in NAMES:
         method = build(engine, folder, target=name)
-        prompt = method.prompt(PICTURE)
+        prompt = method.prompt(IMAGE)
         assert prompt.notices == (groupvit.UNUSED,)
-        masks.append(method.segment(prompt, PICTURE).mask)
+        masks.append(method.segment(prompt, IMAGE).mask)
     assert {mask.shape for mask in masks} == {(120, 83)}
     assert (np.sum(masks, axis=0) == 1).all()
 
 
 def test_what_is_like_no_name_is_ground(engine, folder):
     sure = [build(engine, folder, target=name, background=0.95) for name in NAMES]
-    covered = np.sum([method.segment(method.prompt(PICTURE), PICTURE).mask for method in sure], axis=0)
+    covered = np.sum([method.segment(method.prompt(IMAGE), IMAGE).mask for method in sure], axis=0)
     assert covered.max() <= 1
     assert covered.any()  # the best group is never ground
 
 
-def test_only_what_the_picture_is_like_may_be_in_it():
+def test_only_what_the_image_is_like_may_be_in_it():
     whole = torch.tensor([6.0, 5, 4, 3, 2, 1])
     groups = torch.tensor([[0.0, 0, 0, 0, 0, 9]])
     chances = groupvit.affinities(groups, whole)

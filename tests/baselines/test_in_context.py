@@ -18,7 +18,7 @@ from ipseg.baselines import _in_context, painter
 from ipseg.core import plugins
 from ipseg.core.types import SettingError
 
-PROMPT, THING = scene("prompt", 75, 101)
+PROMPT, OBJECT = scene("prompt", 75, 101)
 INPUT, _ = scene("input", 120, 83)
 THEIRS = (  # SegGPT's names, and Painter's for the same
     ("model.embeddings.patch_embeddings.projection.", "patch_embed.proj."),
@@ -90,16 +90,16 @@ def test_without_its_weights_it_says_what_it_takes(engine, tmp_path, monkeypatch
 
 
 @pytest.mark.parametrize("name", ["seggpt", "painter"])
-def test_from_two_pictures_to_a_mask(build, name):
+def test_from_two_images_to_a_mask(build, name):
     method = build(name)
-    result = method.segment(method.prompt(PROMPT, THING), INPUT)
+    result = method.segment(method.prompt(PROMPT, OBJECT), INPUT)
     assert result.mask.shape == (120, 83)
     assert 0 <= result.score <= 1
     assert result.status.has_mask == result.mask.any()
-    again = method.segment(method.prompt(PROMPT, THING), INPUT)
+    again = method.segment(method.prompt(PROMPT, OBJECT), INPUT)
     np.testing.assert_array_equal(result.mask, again.mask)
     other = method.prompt(PROMPT)
-    assert (method.prompt(PROMPT, THING).source, other.source) == ("given", "saliency")
+    assert (method.prompt(PROMPT, OBJECT).source, other.source) == ("given", "saliency")
 
 
 @pytest.mark.parametrize("embedding", ["instance", "semantic"])
@@ -111,7 +111,7 @@ def test_it_agrees_with_the_package_s_own_processing(build, small, embedding):
     asked = processor(
         images=tall,
         prompt_images=PROMPT,
-        prompt_masks=THING.astype(np.uint8),
+        prompt_masks=OBJECT.astype(np.uint8),
         num_labels=1,
         return_tensors="pt",
     )
@@ -119,7 +119,7 @@ def test_it_agrees_with_the_package_s_own_processing(build, small, embedding):
         answer = small(**asked, embedding_type=embedding)
     (theirs,) = processor.post_process_semantic_segmentation(answer, [(120, 83)], num_labels=1)
     method = build("seggpt", embedding=embedding)
-    ours = method.segment(method.prompt(PROMPT, THING), INPUT).mask
+    ours = method.segment(method.prompt(PROMPT, OBJECT), INPUT).mask
     assert ours.any()
     assert not ours.all()
     assert (ours == theirs.numpy().astype(bool)).mean() > 0.99  # Pillow's and torchvision's bicubic differ a little
@@ -165,17 +165,17 @@ def test_a_damaged_checkpoint_is_refused(tmp_path):
 
 def test_a_black_canvas_is_an_empty_answer(build, small, monkeypatch):
     method = build("seggpt")
-    prompt = method.prompt(PROMPT, THING)
+    prompt = method.prompt(PROMPT, OBJECT)
     monkeypatch.setattr(method, "_paint", lambda *_: np.zeros((120, 83), np.float32))
     result = method.segment(prompt, INPUT)
     assert (result.status, result.score) == ("not_detected", 0)
 
 
 def test_the_mask_goes_in_white_on_black():
-    shown = _in_context.painted_mask(THING, 64)
+    shown = _in_context.painted_mask(OBJECT, 64)
     assert shown.shape == (64, 64, 3)
     assert set(np.unique(shown)) == {0, 255}
-    assert abs((shown > 0).mean() - THING.mean()) < 0.02
+    assert abs((shown > 0).mean() - OBJECT.mean()) < 0.02
 
 
 def test_an_unknown_embedding_is_refused(build):

@@ -16,8 +16,8 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples_media"
 
 def example(name: str) -> tuple[np.ndarray, np.ndarray]:
     folder, number = name.split("/")
-    picture = ipseg.open_image(EXAMPLES / "Images" / folder / f"{number}.jpg")
-    return picture, ipseg.open_mask(EXAMPLES / "Annotations" / folder / f"{number}.png")
+    image = ipseg.open_image(EXAMPLES / "Images" / folder / f"{number}.jpg")
+    return image, ipseg.open_mask(EXAMPLES / "Annotations" / folder / f"{number}.png")
 
 
 @pytest.fixture(scope="module")
@@ -26,15 +26,15 @@ def offline():
 
 
 @pytest.mark.slow
-def test_on_the_offline_engine_it_finds_the_thing_and_says_what_it_is(offline):
+def test_on_the_offline_engine_it_finds_the_object_and_says_what_it_is(offline):
     matcher = plugins.method("matcher", offline)
     assert matcher.label == "Matcher (on the engine's parts)"
     ious = []
     for name in ("red_mug", "cactus", "toy_car"):
         prompt = matcher.prompt(*example(f"{name}/00"))
         assert prompt.source == "given"
-        picture, truth = example(f"{name}/01")
-        result = matcher.segment(prompt, picture)
+        image, truth = example(f"{name}/01")
+        result = matcher.segment(prompt, image)
         assert result.mask.shape == truth.shape
         assert len(result.points.positive) > 8
         ious.append(iou(result.mask, truth))
@@ -45,10 +45,10 @@ def small(make_scene, height=60, width=80, seed=0):
     return make_scene(height, width, seed=seed)
 
 
-def test_the_same_twice_and_with_steps_that_were_kept_left_out(offline, make_scene):
+def test_the_same_twice_and_with_steps_that_were_cached_left_out(offline, make_scene):
     matcher = plugins.method("matcher", offline, draws=2, protocol="fss1000")
-    (picture, mask), (other, _) = small(make_scene), small(make_scene, 72, 50, seed=1)
-    prompt = matcher.prompt(picture, mask)
+    (image, mask), (other, _) = small(make_scene), small(make_scene, 72, 50, seed=1)
+    prompt = matcher.prompt(image, mask)
     heard: list[float] = []
     first = matcher.segment(prompt, other, progress=lambda share, name: heard.append(share))
     again = matcher.segment(prompt, other)
@@ -65,8 +65,8 @@ def test_the_same_twice_and_with_steps_that_were_kept_left_out(offline, make_sce
 @pytest.mark.parametrize("protocol", ["coco20i", "lvis92i", "fss1000", "paco_part", "pascal_part"])
 def test_every_protocol_answers(offline, make_scene, protocol):
     matcher = plugins.method("matcher", offline, draws=2, protocol=protocol)
-    picture, mask = small(make_scene)
-    assert matcher.segment(matcher.prompt(picture, mask), picture).mask.shape == mask.shape
+    image, mask = small(make_scene)
+    assert matcher.segment(matcher.prompt(image, mask), image).mask.shape == mask.shape
 
 
 def test_without_a_mask_it_takes_the_saliency(offline, make_scene):
@@ -76,10 +76,10 @@ def test_without_a_mask_it_takes_the_saliency(offline, make_scene):
 
 
 def test_matcher_z_takes_the_saliency_whatever_is_given(offline, make_scene):
-    picture, mask = small(make_scene)
+    image, mask = small(make_scene)
     matcher = plugins.method("matcher_z", offline, draws=2)
     assert matcher.label.startswith("Matcher-Z (with the saliency mask that IPSeg uses, on the engine's parts")
-    free, given = matcher.prompt(picture), matcher.prompt(picture, ~mask)
+    free, given = matcher.prompt(image), matcher.prompt(image, ~mask)
     np.testing.assert_array_equal(free.mask, given.mask)
     assert not given.given
     assert not free.notices
@@ -87,17 +87,17 @@ def test_matcher_z_takes_the_saliency_whatever_is_given(offline, make_scene):
 
 
 def test_what_cannot_be_used_is_said(offline, make_scene):
-    picture, mask = small(make_scene)
+    image, mask = small(make_scene)
     matcher = plugins.method("matcher", offline)
     with pytest.raises(MaskError):
-        matcher.prompt(picture, np.zeros_like(mask))
+        matcher.prompt(image, np.zeros_like(mask))
     with pytest.raises(ImageError, match="one prompt image"):
-        matcher.prompt([picture, picture])
+        matcher.prompt([image, image])
     with pytest.raises(SettingError, match="choose one of"):
         plugins.method("matcher", offline, protocol="voc")
 
 
-def test_a_flat_picture_breaks_nothing(offline, make_scene):
+def test_a_flat_image_breaks_nothing(offline, make_scene):
     matcher = plugins.method("matcher", offline, draws=1)
     flat = np.full((40, 60, 3), 127, np.uint8)
     assert matcher.segment(matcher.prompt(*small(make_scene)), flat).mask.shape == (40, 60)

@@ -23,7 +23,7 @@ from ipseg.saliency.none import Everything
 from ipseg.segmenters.sam import SegmentAnything
 from ipseg.segmenters.sam2 import SegmentAnything2
 
-PROMPT, THING = scene("prompt", 75, 101)
+PROMPT, OBJECT = scene("prompt", 75, 101)
 INPUT, _ = scene("input", 120, 83)
 
 
@@ -71,10 +71,10 @@ def test_without_its_weights_it_says_what_it_takes(engine, tmp_path, monkeypatch
 
 
 @pytest.mark.parametrize("protocol", ["coco20i", "paco_part", pytest.param("fss1000", marks=pytest.mark.slow)])
-def test_from_two_pictures_to_a_mask(build, protocol):
+def test_from_two_images_to_a_mask(build, protocol):
     matcher = build(protocol=protocol)
     assert matcher.label == "Matcher"
-    result = matcher.segment(matcher.prompt(PROMPT, THING), INPUT)
+    result = matcher.segment(matcher.prompt(PROMPT, OBJECT), INPUT)
     assert result.mask.shape == (120, 83)
     assert result.similarity.frame.grid == (37, 37)
     assert result.mask.any()
@@ -82,9 +82,9 @@ def test_from_two_pictures_to_a_mask(build, protocol):
     assert inside.all()
 
 
-def test_the_network_is_read_once_and_its_cells_are_kept(build, engine, monkeypatch):
+def test_the_network_is_read_once_and_its_cells_are_cached(build, engine, monkeypatch):
     matcher, other = build(), build("matcher_z")
-    prompt = matcher.prompt(PROMPT, THING)
+    prompt = matcher.prompt(PROMPT, OBJECT)
     monkeypatch.setattr(plugins, "build", None)
     assert other.prompt(PROMPT).learnt[0] is prompt.learnt[0]
     assert prompt.learnt[0].values.shape == (1369, 32)
@@ -94,9 +94,9 @@ def test_the_network_is_read_once_and_its_cells_are_kept(build, engine, monkeypa
 def test_a_mask_enters_the_cells_as_released(build):
     patches = build().patches(named(PROMPT))
     pixels = np.arange(518)
-    fine = THING[(pixels * 75 // 518)[:, None], pixels * 101 // 518]
+    fine = OBJECT[(pixels * 75 // 518)[:, None], pixels * 101 // 518]
     expected = fine.reshape(37, 14, 37, 14).any(axis=(1, 3)).ravel()
-    np.testing.assert_array_equal(_patches.inside(THING, patches), expected)
+    np.testing.assert_array_equal(_patches.inside(OBJECT, patches), expected)
     thin = np.zeros((4000, 4000), bool)
     thin[1, 1] = True  # between the pixels that nearest takes
     big = _patches.Patches(patches.values, _patches.geometry.squash_frame(thin.shape, (37, 37)), 14)
@@ -123,7 +123,7 @@ def test_when_nothing_passes_the_filters_nothing_is_found(engine, folder):
     with weights.using(folder):
         matcher = plugins.method("matcher", engine, draws=2, dense=0)
     matcher.protocol = _protocols.Protocol(sizes=(1, 2), draws=2, iou=1e6)
-    result = matcher.segment(matcher.prompt(PROMPT, THING), INPUT)
+    result = matcher.segment(matcher.prompt(PROMPT, OBJECT), INPUT)
     assert result.status == "not_detected"
     assert not result.mask.any()
     assert result.score == 0
@@ -136,4 +136,4 @@ def test_on_another_promptable_network_it_says_so():
     assert "without DINOv2-L and SAM" in matcher.about
     patches = matcher.patches(named(INPUT))
     assert patches.frame.grid == (8, 6)  # the cells of the letterboxed square that lie on the image
-    assert matcher.segment(matcher.prompt(PROMPT, THING), INPUT).mask.shape == (120, 83)
+    assert matcher.segment(matcher.prompt(PROMPT, OBJECT), INPUT).mask.shape == (120, 83)

@@ -28,7 +28,7 @@ def test_cells_that_moved_are_found_where_they_went():
     assert matches.cost.min() == pytest.approx(0, abs=1e-6)
 
 
-def test_of_many_matches_the_better_half_is_kept():
+def test_of_many_matches_the_better_half_is_cached():
     features, inside = unit(100), np.zeros(100, bool)
     inside[:60] = True
     noise = np.random.default_rng(2).standard_normal(features.shape).astype(np.float32)
@@ -44,7 +44,7 @@ def test_a_match_that_does_not_come_back_is_dropped():
     np.testing.assert_array_equal(matches.cells, [0])
 
 
-def test_when_no_match_comes_back_all_are_kept():
+def test_when_no_match_comes_back_all_are_cached():
     reference = np.array([[1, 0], [0, 1]], np.float32)
     matches = _matching.match(reference, np.array([True, False]), np.array([[0, 1]], np.float32))
     np.testing.assert_array_equal(matches.cells, [0])
@@ -66,7 +66,7 @@ def test_purity_and_coverage_count_points():
     assert coverage == pytest.approx(2 / 5, abs=1e-5)
 
 
-def test_emd_of_the_thing_with_itself_is_perfect_and_of_two_cells_is_their_likeness():
+def test_emd_of_the_object_with_itself_is_perfect_and_of_two_cells_is_their_likeness():
     features = unit(10)
     cost = (1 - features @ features.T) / 2
     assert _matching.emd_score(cost, np.ones(10, bool)) == pytest.approx(1, abs=1e-6)

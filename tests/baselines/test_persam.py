@@ -12,7 +12,7 @@ import ipseg
 from ipseg.core import plugins
 from ipseg.core.types import ImageError, MaskError
 
-PROMPT, THING = scene("prompt", 90, 120)
+PROMPT, OBJECT = scene("prompt", 90, 120)
 INPUT, _ = scene("input", 110, 70)
 
 
@@ -35,9 +35,9 @@ def offline():
     return ipseg.load("offline")
 
 
-def test_two_pictures_in_a_mask_out(engine):
+def test_two_images_in_a_mask_out(engine):
     baseline = plugins.method("persam", engine)
-    prompt = baseline.prompt(PROMPT, THING)
+    prompt = baseline.prompt(PROMPT, OBJECT)
     first, again = baseline.segment(prompt, INPUT), baseline.segment(prompt, INPUT)
     assert (baseline.label, prompt.source) == ("PerSAM", "given")
     assert first.mask.shape == INPUT.shape[:2]
@@ -47,9 +47,9 @@ def test_two_pictures_in_a_mask_out(engine):
     np.testing.assert_array_equal(first.mask, again.mask)
 
 
-def test_it_shares_the_encoding_of_a_picture(engine, monkeypatch):
+def test_it_shares_the_encoding_of_a_image(engine, monkeypatch):
     baseline = plugins.method("persam", engine)
-    prompt = baseline.prompt(PROMPT, THING)
+    prompt = baseline.prompt(PROMPT, OBJECT)
     baseline.segment(prompt, INPUT)
     monkeypatch.setattr(engine.encodings.segmenter, "encode", None)
     assert baseline.segment(prompt, INPUT).mask.shape == INPUT.shape[:2]
@@ -60,7 +60,7 @@ def test_it_leaves_no_trace_in_sam(engine):
     before = {name: id(module) for name, module in sam.named_modules()}
     parameters = {name: value.data_ptr() for name, value in sam.state_dict().items()}
     baseline = plugins.method("persam", engine)
-    baseline.segment(baseline.prompt(PROMPT, THING), INPUT)
+    baseline.segment(baseline.prompt(PROMPT, OBJECT), INPUT)
     assert {name: id(module) for name, module in sam.named_modules()} == before
     assert {name: value.data_ptr() for name, value in sam.state_dict().items()} == parameters
 
@@ -83,7 +83,7 @@ def test_both_guides_matter(engine):
 
     segmenter, decoder = engine.encodings.segmenter, engine.encodings.segmenter.sam.mask_decoder
     encoding = segmenter.encode(INPUT)
-    points = plugins.method("persam", engine).segment(plugins.method("persam", engine).prompt(PROMPT, THING), INPUT)
+    points = plugins.method("persam", engine).segment(plugins.method("persam", engine).prompt(PROMPT, OBJECT), INPUT)
     generator = torch.Generator().manual_seed(0)
     target, guidance = torch.randn(256, generator=generator), 20 * torch.rand(4096, generator=generator)
     answers = [
@@ -97,7 +97,7 @@ def test_both_guides_matter(engine):
 
 def test_others_use_the_same_sam_at_the_same_moment(engine):
     baseline, segmenter = plugins.method("persam", engine), engine.encodings.segmenter
-    prompt = baseline.prompt(PROMPT, THING)
+    prompt = baseline.prompt(PROMPT, OBJECT)
     expected = baseline.segment(prompt, INPUT)
     encoding = engine.encodings.segmenter.encode(INPUT)
     plain = segmenter.predict(encoding, expected.points, several=True).logits
@@ -138,7 +138,7 @@ def test_an_empty_mask_on_the_way_breaks_nothing(engine, monkeypatch):
 
     monkeypatch.setattr(type(segmenter), "predict", nothing)
     baseline = plugins.method("persam", engine)
-    result = baseline.segment(baseline.prompt(PROMPT, THING), INPUT)
+    result = baseline.segment(baseline.prompt(PROMPT, OBJECT), INPUT)
     assert result.status == "not_detected"
     assert not result.mask.any()
     assert asked[-1]["box"] is None
@@ -154,7 +154,7 @@ def test_a_squashed_engine_is_asked_unsquashed(engine):
     results = []
     for each in (engine, squashed):
         baseline = plugins.method("persam", each)
-        results.append(baseline.segment(baseline.prompt(PROMPT, THING), INPUT))
+        results.append(baseline.segment(baseline.prompt(PROMPT, OBJECT), INPUT))
     np.testing.assert_array_equal(results[0].mask, results[1].mask)
 
 

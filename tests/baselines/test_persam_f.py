@@ -10,7 +10,7 @@ import ipseg
 from ipseg.core import plugins
 from ipseg.core.types import SettingError
 
-PROMPT, THING = scene("prompt", 90, 120)
+PROMPT, OBJECT = scene("prompt", 90, 120)
 INPUT, _ = scene("input", 110, 70)
 
 
@@ -28,11 +28,11 @@ def engine():
     return IPSeg(None, Everything(), SegmentAnything(small_sam()), Cosine())
 
 
-def test_two_pictures_in_a_mask_out_with_progress(engine):
-    told = []
+def test_two_images_in_a_mask_out_with_progress(engine):
+    reported = []
     baseline = plugins.method("persam_f", engine, epochs=60)
-    prompt = baseline.prompt(PROMPT, THING, progress=lambda share, step: told.append((share, step)))
-    shares = [share for share, step in told if step == "weights"]
+    prompt = baseline.prompt(PROMPT, OBJECT, progress=lambda share, step: reported.append((share, step)))
+    shares = [share for share, step in reported if step == "weights"]
     assert len(shares) >= 50
     assert shares == sorted(shares)
     assert 0 <= shares[0] < shares[-1] <= 1
@@ -42,7 +42,7 @@ def test_two_pictures_in_a_mask_out_with_progress(engine):
     result = baseline.segment(prompt, INPUT)
     assert result.mask.shape == INPUT.shape[:2]
     assert (len(result.points.positive), len(result.points.negative)) == (1, 0)
-    again = baseline.segment(baseline.prompt(PROMPT, THING), INPUT)
+    again = baseline.segment(baseline.prompt(PROMPT, OBJECT), INPUT)
     np.testing.assert_array_equal(result.mask, again.mask)
 
 
@@ -51,11 +51,11 @@ def test_the_weights_find_the_mask_that_is_right():
     from ipseg.baselines import _weights
 
     generator = torch.Generator().manual_seed(0)
-    noise = torch.randn((3, *THING.shape), generator=generator).numpy()
+    noise = torch.randn((3, *OBJECT.shape), generator=generator).numpy()
     for right in range(3):
         logits = noise.copy()
-        logits[right] = np.where(THING, 6, -6)
-        weights, losses = _weights.learn(logits, THING, epochs=300, lr=1e-2)
+        logits[right] = np.where(OBJECT, 6, -6)
+        weights, losses = _weights.learn(logits, OBJECT, epochs=300, lr=1e-2)
         assert weights.argmax() == right
         assert losses[-1] < losses[0]
 

@@ -15,10 +15,10 @@ SIZE = (90, 120)
 @pytest.fixture(scope="module")
 def graph():
     """Two discs, red and blue, on grey."""
-    picture = np.full((*SIZE, 3), 128, np.uint8)
+    image = np.full((*SIZE, 3), 128, np.uint8)
     for (x, y), colour in (((30, 45), (200, 40, 40)), ((88, 45), (40, 60, 200))):
-        picture[disc(x, y)] = colour
-    lab = to_lab(picture)
+        image[disc(x, y)] = colour
+    lab = to_lab(image)
     return cuts.build(superpixels(lab, 150), np.zeros((superpixels(lab, 150).n, 1)))
 
 

@@ -8,19 +8,19 @@ from parity_rules import scene
 from ipseg.classical.proposals import outline_contrast
 
 
-def test_an_outline_on_the_edges_of_a_picture_is_the_sharpest():
-    picture = np.full((60, 80, 3), 90, np.uint8)
+def test_an_outline_on_the_edges_of_a_image_is_the_sharpest():
+    image = np.full((60, 80, 3), 90, np.uint8)
     masks = np.zeros((4, 60, 80), bool)
     masks[0, 20:40, 30:50] = True
-    picture[masks[0]] = (200, 40, 40)
+    image[masks[0]] = (200, 40, 40)
     masks[1] = np.roll(masks[0], 6, axis=1)
     masks[2, 2:12, 2:12] = True  # on flat ground
-    sharp = outline_contrast(masks, picture)
+    sharp = outline_contrast(masks, image)
     assert sharp[0] > 0.9
     assert sharp[0] > sharp[1] > sharp[2]
     assert sharp[2] == sharp[3] == 0  # an empty mask has no outline
 
 
 def test_it_says_nothing_of_how_large_a_mask_is():
-    picture, inside = scene("contrast", 60, 80)
-    assert 0 <= float(outline_contrast(inside[None], picture)[0]) <= 1
+    image, inside = scene("contrast", 60, 80)
+    assert 0 <= float(outline_contrast(inside[None], image)[0]) <= 1

@@ -72,8 +72,8 @@ def test_the_kernel_by_hand():
 
 @pytest.mark.parametrize(("size", "expected"), [((100, 50), (40, 20)), ((10, 20), (20, 40)), ((1000, 10), (40, 8))])
 def test_a_working_image_has_its_longer_side(size, expected):
-    picture = np.random.default_rng(0).integers(0, 255, (*size, 3), dtype=np.uint8)
-    assert regions.working_image(picture, 40).shape[:2] == expected
+    image = np.random.default_rng(0).integers(0, 255, (*size, 3), dtype=np.uint8)
+    assert regions.working_image(image, 40).shape[:2] == expected
 
 
 def test_lab_of_white_and_black():

@@ -52,7 +52,7 @@ def test_the_bound_in_bytes_holds():
     assert cache.bytes > 500
 
 
-def test_what_is_larger_than_the_cache_is_handed_over_and_not_kept():
+def test_what_is_larger_than_the_cache_is_handed_over_and_not_cached():
     cache = Cache(100)
     cache.get("small", lambda: array(60))
     assert cache.get("large", lambda: array(101)).nbytes == 101
@@ -100,7 +100,7 @@ def test_different_keys_do_not_wait_for_each_other():
     assert answers == [0, 1]
 
 
-def test_an_error_reaches_all_who_wait_and_is_not_kept():
+def test_an_error_reaches_all_who_wait_and_is_not_cached():
     cache, calls = Cache(100), []
 
     def fail():

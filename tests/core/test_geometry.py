@@ -70,7 +70,7 @@ def test_frames_by_hand():
 
 @pytest.mark.parametrize("size", [size for size in SIZES if min(size) >= 16], ids=lambda size: f"{size[1]}x{size[0]}")
 @pytest.mark.parametrize("side", [224, 518])
-def test_the_letterboxed_picture_agrees_with_its_frame(size, side):
+def test_the_letterboxed_image_agrees_with_its_frame(size, side):
     height, width = size
     scale = side / max(size)
     radius = max(1, 3 / scale)
@@ -85,7 +85,7 @@ def test_the_letterboxed_picture_agrees_with_its_frame(size, side):
     np.testing.assert_allclose(found, expected, atol=0.8)
 
 
-def test_the_ground_of_a_letterboxed_picture_is_black():
+def test_the_ground_of_a_letterboxed_image_is_black():
     square = geometry.letterbox(np.full((20, 80, 3), 200, np.uint8), 40)
     assert (square[15:25] == 200).all()
     assert not square[:15].any()
@@ -115,7 +115,7 @@ def test_to_cells_is_exact_on_whole_ratios():
     np.testing.assert_allclose(finer, values.repeat(2, axis=0).repeat(2, axis=1), atol=1e-6)
 
 
-def test_to_cells_averages_over_the_part_on_the_picture():
+def test_to_cells_averages_over_the_part_on_the_image():
     frame = geometry.letterbox_frame((3, 4), 2)  # two rows of cells of 2x2 pixels; the image covers 1.5 of each
     values = np.arange(12, dtype=np.float32).reshape(3, 4)
     np.testing.assert_allclose(geometry.to_cells(values, frame), [[11 / 6, 23 / 6], [43 / 6, 55 / 6]], atol=1e-5)
@@ -129,10 +129,10 @@ def test_to_cells_averages_over_the_part_on_the_picture():
 def test_a_constant_stays_constant(make, size, smooth):
     frame = make(size)
     cells = np.full(frame.grid, 0.3, np.float32)
-    picture = geometry.to_image(cells, frame, smooth=smooth)
-    assert (picture.shape, picture.dtype) == (size, np.float32)
-    np.testing.assert_allclose(picture, 0.3, atol=1e-6)
-    seen = geometry.to_cells(picture, frame)
+    image = geometry.to_image(cells, frame, smooth=smooth)
+    assert (image.shape, image.dtype) == (size, np.float32)
+    np.testing.assert_allclose(image, 0.3, atol=1e-6)
+    seen = geometry.to_cells(image, frame)
     np.testing.assert_allclose(seen[shares(frame) > 1e-6], 0.3, atol=1e-5)
 
 

@@ -80,7 +80,7 @@ def test_a_path_that_cannot_be_opened(name, tmp_path: Path, one_message):
     one_message(caught.value, names=name[:3], folder=tmp_path)
 
 
-def test_a_folder_is_no_picture(tmp_path: Path, one_message):
+def test_a_folder_is_no_image(tmp_path: Path, one_message):
     (tmp_path / "holiday").mkdir()
     with pytest.raises(ImageError, match="holiday is a folder") as caught:
         images.open_image(tmp_path / "holiday")
@@ -109,18 +109,18 @@ def test_a_file_over_the_limit_in_bytes(tmp_path: Path, monkeypatch, encode, one
         one_message(caught.value, folder=tmp_path)
 
 
-def test_every_way_in_gives_the_same_picture(tmp_path: Path, encode, save):
+def test_every_way_in_gives_the_same_image(tmp_path: Path, encode, save):
     pixels = noise(20, 30)
     path, data = save(tmp_path / "a.png", pixels), encode(pixels, "PNG")
     for source in (path, str(path), data, io.BytesIO(data), Image.open(io.BytesIO(data)), pixels):
-        picture = images.open_image(source)
-        assert picture.dtype == np.uint8
-        assert not picture.flags.writeable
-        np.testing.assert_array_equal(picture, pixels)
+        image = images.open_image(source)
+        assert image.dtype == np.uint8
+        assert not image.flags.writeable
+        np.testing.assert_array_equal(image, pixels)
     assert pixels.flags.writeable
 
 
-def test_a_cut_picture_inside_a_pil_image_is_called_cut(encode):
+def test_a_cut_image_inside_a_pil_image_is_called_cut(encode):
     with pytest.raises(ImageError, match="damaged or cut short"):
         images.open_image(Image.open(io.BytesIO(encode(noise(), "JPEG")[:-2000])))
 
@@ -155,9 +155,9 @@ def test_exif_orientation(orientation, kind, encode):
     exif[274] = orientation
     stored = np.ascontiguousarray(STORED[orientation](upright))
     options = {"quality": 100, "subsampling": 0} if kind == "JPEG" else {}
-    picture = images.open_image(encode(stored, kind, exif=exif, **options))
-    assert picture.shape == upright.shape
-    np.testing.assert_allclose(picture.astype(int), upright, atol=0 if kind == "PNG" else 12)
+    image = images.open_image(encode(stored, kind, exif=exif, **options))
+    assert image.shape == upright.shape
+    np.testing.assert_allclose(image.astype(int), upright, atol=0 if kind == "PNG" else 12)
 
 
 def test_a_damaged_exif_block_is_a_sentence_or_ignored(encode, one_message):
@@ -172,8 +172,8 @@ def test_a_damaged_exif_block_is_a_sentence_or_ignored(encode, one_message):
 
 def test_cmyk_and_grey(encode):
     red = Image.new("RGB", (20, 20), (255, 0, 0))
-    picture = images.open_image(encode(red.convert("CMYK"), "JPEG", quality=100))
-    np.testing.assert_allclose(picture[10, 10].astype(int), (255, 0, 0), atol=6)
+    image = images.open_image(encode(red.convert("CMYK"), "JPEG", quality=100))
+    np.testing.assert_allclose(image[10, 10].astype(int), (255, 0, 0), atol=6)
     grey = images.open_image(np.full((20, 20), 77, np.uint8))
     assert grey.shape == (20, 20, 3)
     assert (grey == 77).all()
@@ -181,8 +181,8 @@ def test_cmyk_and_grey(encode):
 
 def test_sixteen_bits_keep_their_brightness(encode):
     ramp = np.linspace(0, 65535, 20 * 20).reshape(20, 20).astype(np.uint16)
-    picture = images.open_image(encode(ramp, "PNG"))
-    np.testing.assert_allclose(picture[..., 0], ramp / 257, atol=0.51)
+    image = images.open_image(encode(ramp, "PNG"))
+    np.testing.assert_allclose(image[..., 0], ramp / 257, atol=0.51)
     rgb = np.stack([ramp, ramp[::-1], ramp.T], axis=-1)
     np.testing.assert_allclose(images.open_image(rgb_png(rgb)), rgb / 257, atol=1)
 
@@ -197,9 +197,9 @@ def rgb_png(rgb: np.ndarray) -> bytes:
 def test_float_tiff(top, encode):
     ramp = np.linspace(0, top, 400, dtype=np.float32).reshape(20, 20)
     ramp[0, 1] = np.nan
-    picture = images.open_image(encode(ramp, "TIFF"))
-    assert picture[0, 1, 0] == 0
-    np.testing.assert_allclose(picture[1:, :, 0], ramp[1:] / top * 255, atol=0.51)
+    image = images.open_image(encode(ramp, "TIFF"))
+    assert image[0, 1, 0] == 0
+    np.testing.assert_allclose(image[1:, :, 0], ramp[1:] / top * 255, atol=0.51)
 
 
 def transparent() -> dict[str, Image.Image]:
@@ -219,9 +219,9 @@ def transparent() -> dict[str, Image.Image]:
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
 def test_transparent_means_white(mode, encode):
     options = {"transparency": 0} if mode == "P" else {}
-    picture = images.open_image(encode(transparent()[mode], "PNG", **options))
-    assert (picture[:, :10] == 255).all()
-    assert (picture[:, 10:] == 40).all()
+    image = images.open_image(encode(transparent()[mode], "PNG", **options))
+    assert (image[:, :10] == 255).all()
+    assert (image[:, 10:] == 40).all()
 
 
 def test_half_transparent_is_mixed_with_white():
@@ -234,9 +234,9 @@ def test_the_first_frame_of_an_animation(encode):
     for kind in ("GIF", "WEBP", "PNG"):
         options = {"lossless": True} if kind == "WEBP" else {}
         data = encode(frames[0], kind, save_all=True, append_images=frames[1:], duration=50, **options)
-        picture = images.open_image(data)
-        assert picture.shape == (20, 24, 3)
-        assert (picture == (255, 0, 0)).all()
+        image = images.open_image(data)
+        assert image.shape == (20, 24, 3)
+        assert (image == (255, 0, 0)).all()
 
 
 @pytest.mark.parametrize(
@@ -270,9 +270,9 @@ def test_tensors(one_message):
     tensor = torch.from_numpy(pixels)
     whole = (tensor, tensor.permute(2, 0, 1), tensor / 255, (tensor / 255).permute(2, 0, 1))
     for source in whole:
-        picture = images.open_image(source)
-        assert (picture.dtype, picture.flags.writeable) == (np.uint8, False)
-        np.testing.assert_array_equal(picture, pixels)
+        image = images.open_image(source)
+        assert (image.dtype, image.flags.writeable) == (np.uint8, False)
+        np.testing.assert_array_equal(image, pixels)
     for grey in (tensor[..., 0], tensor[..., 0][None], tensor[..., :1]):
         np.testing.assert_array_equal(images.open_image(grey)[..., 1], pixels[..., 0])
     for source, words in (

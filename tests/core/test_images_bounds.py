@@ -76,11 +76,11 @@ def measured(kind):
     return [peak() - before, shape]
 
 warm = images.open_image(np.zeros((20, 20, 4), np.uint8))
-told = {}
+reported = {}
 for kind in sys.argv[2:]:
     kind == "array" or apart(lambda: made(kind))
-    told[kind] = apart(lambda: measured(kind))
-print(json.dumps(told))
+    reported[kind] = apart(lambda: measured(kind))
+print(json.dumps(reported))
 """
 
 

@@ -41,8 +41,8 @@ def test_the_command_line_says_so_and_ends_with_1(error, monkeypatch, capsys, sc
     monkeypatch.setattr(_engine, "built", built)
     image = save(tmp_path / "a.png", scene[0])
     assert command_line.main(["segment", str(image), str(image), "--output", str(tmp_path / "mask.png")]) == 1
-    told = capsys.readouterr().err.strip().removeprefix("ipseg: ")
-    one_message(told)
+    reported = capsys.readouterr().err.strip().removeprefix("ipseg: ")
+    one_message(reported)
 
 
 def test_an_image_without_memory_does_not_end_a_run(monkeypatch, engine, scene, save, tmp_path, capsys):

@@ -13,7 +13,7 @@ from ipseg.core.types import Points, Similarity
 SIZE = (6, 8)
 FRAME = geometry.squash_frame(SIZE, (3, 4))
 POINTS = Points(np.array([[1.25, 2.126]], np.float32), np.array([[7, 5]], np.float32))
-PICTURE = np.full((*SIZE, 3), 100, np.uint8)
+IMAGE = np.full((*SIZE, 3), 100, np.uint8)
 
 
 def box(left: int, top: int, right: int, bottom: int) -> np.ndarray:
@@ -23,7 +23,7 @@ def box(left: int, top: int, right: int, bottom: int) -> np.ndarray:
 
 
 def result(status: Status = Status.DETECTED, instances=(), similarity=None, score: float = 0.71236) -> Result:
-    return Result(PICTURE, box(1, 1, 4, 4), status, score, 0.5, 0.25, POINTS, similarity, {"mask": 0.123456}, instances)
+    return Result(IMAGE, box(1, 1, 4, 4), status, score, 0.5, 0.25, POINTS, similarity, {"mask": 0.123456}, instances)
 
 
 PAIR = (
@@ -74,12 +74,12 @@ def test_only_a_detected_or_uncertain_object_has_a_mask_to_write():
 def test_the_overlay_shows_each_state_in_its_colour():
     sure, uncertain, guess = (result(status).overlay(points=False) for status in Status)
     for shown, colour in ((sure, viz.MASK), (uncertain, viz.UNCERTAIN), (guess, viz.GUESS)):
-        np.testing.assert_array_equal(shown, viz.overlay(PICTURE, box(1, 1, 4, 4), colour=colour))
+        np.testing.assert_array_equal(shown, viz.overlay(IMAGE, box(1, 1, 4, 4), colour=colour))
     assert len({viz.MASK, viz.UNCERTAIN, viz.GUESS}) == 3
     assert np.ptp(sure[5, 7]) == 0  # outside it is grey, and darker
-    assert sure[5, 7, 0] < PICTURE[5, 7, 0]
+    assert sure[5, 7, 0] < IMAGE[5, 7, 0]
     assert (result().overlay() != sure).any()  # the points
-    assert result(instances=PAIR).overlay_instances().shape == PICTURE.shape
+    assert result(instances=PAIR).overlay_instances().shape == IMAGE.shape
 
 
 def test_the_cut_out_is_transparent_outside_the_mask():
@@ -97,4 +97,4 @@ def test_the_similarity_is_brought_to_the_pixels():
     assert shown[0, 0] == 0
     assert shown[-1, -1] == 11
     np.testing.assert_allclose(shown[0, 1:3], [0.25, 0.75])  # bilinear between the centres of two cells
-    assert made.heat_map().shape == PICTURE.shape
+    assert made.heat_map().shape == IMAGE.shape

@@ -14,43 +14,43 @@ NONE = np.zeros((0, 2), np.float32)
 @pytest.fixture
 def still(scene):
     """A read-only image, as ``open_image`` gives it, and its mask."""
-    picture, mask = scene
-    picture.setflags(write=False)
-    return picture, mask
+    image, mask = scene
+    image.setflags(write=False)
+    return image, mask
 
 
 @pytest.mark.parametrize("size", [(16, 16), (301, 77), (48, 640)])
-def test_every_picture_keeps_its_size(size, make_scene):
-    picture, mask = make_scene(*size)
-    picture.setflags(write=False)
+def test_every_image_keeps_its_size(size, make_scene):
+    image, mask = make_scene(*size)
+    image.setflags(write=False)
     points = Points(np.array([[0, 0], [size[1] - 1, size[0] - 1]], np.float32), np.array([[3.5, 3.5]], np.float32))
     values = np.linspace(0, 1, mask.size, dtype=np.float32).reshape(size)
     for shown in (
-        viz.overlay(picture, mask, points),
-        viz.draw_points(picture, points),
-        viz.heat_map(picture, values),
-        viz.spotlight(picture, values),
+        viz.overlay(image, mask, points),
+        viz.draw_points(image, points),
+        viz.heat_map(image, values),
+        viz.spotlight(image, values),
     ):
         assert (shown.shape, shown.dtype) == ((*size, 3), np.uint8)
-    assert viz.cut_out(picture, mask).shape == (*size, 4)
+    assert viz.cut_out(image, mask).shape == (*size, 4)
 
 
 def test_the_overlay_tints_the_mask_and_dims_the_rest():
-    picture = np.full((100, 100, 3), 100, np.uint8)
+    image = np.full((100, 100, 3), 100, np.uint8)
     mask = np.zeros((100, 100), bool)
     mask[20:60, 20:60] = True
-    shown = viz.overlay(picture, mask)
+    shown = viz.overlay(image, mask)
     np.testing.assert_allclose(shown[40, 40], (np.array(viz.MASK) + 100) / 2, atol=1)
     assert (shown[90, 90] == 72).all()
     assert shown[20, 40].min() > 180  # the outline
-    np.testing.assert_allclose(viz.overlay(picture, mask, opacity=0)[40, 40], 100)
-    np.testing.assert_allclose(viz.overlay(picture, mask, colour=(0, 0, 0), opacity=1)[40, 40], 0)
-    assert (viz.overlay(picture, np.zeros_like(mask)) == 72).all()
+    np.testing.assert_allclose(viz.overlay(image, mask, opacity=0)[40, 40], 100)
+    np.testing.assert_allclose(viz.overlay(image, mask, colour=(0, 0, 0), opacity=1)[40, 40], 0)
+    assert (viz.overlay(image, np.zeros_like(mask)) == 72).all()
 
 
 def test_points_are_drawn_where_they_are():
-    picture = np.zeros((200, 300, 3), np.uint8)
-    shown = viz.draw_points(picture, Points(np.array([[60.5, 40.5]]), np.array([[200.5, 120.5]])))
+    image = np.zeros((200, 300, 3), np.uint8)
+    shown = viz.draw_points(image, Points(np.array([[60.5, 40.5]]), np.array([[200.5, 120.5]])))
     green = np.argwhere((shown == viz.POSITIVE).all(axis=-1))
     red = np.argwhere((shown == viz.NEGATIVE).all(axis=-1))
     np.testing.assert_allclose(green.mean(axis=0), (40, 60), atol=0.5)
@@ -58,8 +58,8 @@ def test_points_are_drawn_where_they_are():
     assert (shown[40 - 2, 60] == 255).all()  # the upright of the plus
     assert (shown[120 - 2, 200] == viz.NEGATIVE).all()  # a minus has none
     assert (shown[120, 200] == 255).all()
-    assert not picture.any()
-    np.testing.assert_array_equal(viz.draw_points(picture, Points(NONE, NONE)), picture)
+    assert not image.any()
+    np.testing.assert_array_equal(viz.draw_points(image, Points(NONE, NONE)), image)
 
 
 def test_positive_points_lie_on_top():
@@ -70,35 +70,35 @@ def test_positive_points_lie_on_top():
 
 
 def test_the_heat_map_is_red_where_it_is_high(still):
-    picture, mask = still
+    image, mask = still
     values = mask.astype(np.float32) * 0.2 + 0.3  # stretched over its own range
-    shown = viz.heat_map(picture, values, opacity=1).astype(int)
+    shown = viz.heat_map(image, values, opacity=1).astype(int)
     assert (shown[mask][:, 0] > shown[mask][:, 2]).all()
     assert shown[~mask][:, 0].max() < 60
-    flat = viz.heat_map(picture, np.full(mask.shape, 0.5, np.float32), opacity=1)
+    flat = viz.heat_map(image, np.full(mask.shape, 0.5, np.float32), opacity=1)
     assert len(np.unique(flat.reshape(-1, 3), axis=0)) == 1
     assert flat.max() < 80
 
 
 def test_the_spotlight_keeps_what_is_salient(still):
-    picture, mask = still
-    shown = viz.spotlight(picture, mask.astype(np.float32))
-    np.testing.assert_array_equal(shown[mask], picture[mask])
-    np.testing.assert_allclose(shown[~mask], picture[~mask] * 0.15, atol=0.51)
+    image, mask = still
+    shown = viz.spotlight(image, mask.astype(np.float32))
+    np.testing.assert_array_equal(shown[mask], image[mask])
+    np.testing.assert_allclose(shown[~mask], image[~mask] * 0.15, atol=0.51)
 
 
-def test_the_cut_out_is_the_picture_with_the_mask_as_alpha(still):
-    picture, mask = still
-    cut = viz.cut_out(picture, mask)
-    np.testing.assert_array_equal(cut[..., :3], picture)
+def test_the_cut_out_is_the_image_with_the_mask_as_alpha(still):
+    image, mask = still
+    cut = viz.cut_out(image, mask)
+    np.testing.assert_array_equal(cut[..., :3], image)
     np.testing.assert_array_equal(cut[..., 3], mask * 255)
 
 
 def test_where_masks_differ_each_has_its_colour():
-    picture = np.full((4, 4, 3), 100, np.uint8)
+    image = np.full((4, 4, 3), 100, np.uint8)
     left, right = np.zeros((4, 4), bool), np.zeros((4, 4), bool)
     left[:, :2], right[:, 1:3] = True, True
-    shown = viz.difference(picture, [left, right], [(255, 0, 0), (0, 0, 255)])
+    shown = viz.difference(image, [left, right], [(255, 0, 0), (0, 0, 255)])
     alone, both, other, none = (shown[0, column].astype(int) for column in range(4))
     assert alone[0] > alone[2]
     assert other[2] > other[0]
@@ -106,7 +106,7 @@ def test_where_masks_differ_each_has_its_colour():
     assert both[0] > none[0]
 
 
-def test_a_row_holds_every_picture_and_cuts_long_captions():
+def test_a_row_holds_every_image_and_cuts_long_captions():
     tiles = [(np.full((30, 40, 3), 200, np.uint8), "short"), (np.zeros((60, 40, 3), np.uint8), "a long caption " * 9)]
     row = viz.strip(tiles, height=90, gap=6)
     assert row.shape == (90 + 10 + 12, 120 + 60 + 18, 3)
@@ -124,14 +124,14 @@ def test_a_row_of_thin_images_is_bounded(size):
 
 @pytest.mark.parametrize("size", [(40, 16_000), (6400, 16)])
 def test_thin_images_are_drawn_at_their_own_size(size):
-    picture, mask = np.zeros((*size, 3), np.uint8), np.zeros(size, bool)
+    image, mask = np.zeros((*size, 3), np.uint8), np.zeros(size, bool)
     mask[:20, :20] = True
     drawn = [
-        viz.overlay(picture, mask, Points(np.array([[3.0, 3.0]], np.float32), np.zeros((0, 2), np.float32))),
-        viz.heat_map(picture, mask.astype(np.float32)),
-        viz.spotlight(picture, mask.astype(np.float32)),
-        viz.numbered(picture, [mask]),
-        viz.difference(picture, [mask, ~mask]),
-        viz.cut_out(picture, mask)[..., :3],
+        viz.overlay(image, mask, Points(np.array([[3.0, 3.0]], np.float32), np.zeros((0, 2), np.float32))),
+        viz.heat_map(image, mask.astype(np.float32)),
+        viz.spotlight(image, mask.astype(np.float32)),
+        viz.numbered(image, [mask]),
+        viz.difference(image, [mask, ~mask]),
+        viz.cut_out(image, mask)[..., :3],
     ]
     assert {each.shape for each in drawn} == {(*size, 3)}

@@ -220,8 +220,8 @@ print(json.dumps([
 
 
 PARTS = {
-    "features": "class Part:\n    density = True\n    def __call__(self, picture):\n        return texture(picture)\n",
-    "saliency": "class Part:\n    def __call__(self, picture, features):\n        return colourful(picture)\n",
+    "features": "class Part:\n    density = True\n    def __call__(self, image):\n        return texture(image)\n",
+    "saliency": "class Part:\n    def __call__(self, image, features):\n        return colourful(image)\n",
 }
 
 
@@ -268,10 +268,10 @@ from ipseg.core import plugins
 @dataclass(frozen=True)
 class Settings:
     '''None.'''
-def texture(picture):
-    return plugins.build("features", "texture")(picture)
-def colourful(picture):
-    return (np.ptp(picture.astype(np.float32), axis=-1) / 255).astype(np.float32)
+def texture(image):
+    return plugins.build("features", "texture")(image)
+def colourful(image):
+    return (np.ptp(image.astype(np.float32), axis=-1) / 255).astype(np.float32)
 # PART
 def build(settings):
     return Part()

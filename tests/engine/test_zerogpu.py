@@ -20,7 +20,7 @@ from ipseg.engine.spec import EngineSpec
 from ipseg.method.encodings import named
 from ipseg.method.pipeline import IPSeg
 
-PROMPT, THING = scene("prompt", 75, 101)
+PROMPT, OBJECT = scene("prompt", 75, 101)
 INPUT, _ = scene("input", 120, 83)
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="ZeroGPU forks")
 
@@ -74,7 +74,7 @@ def test_the_same_answer_as_without(pair, spaces):
     assert len(spaces.calls) == 2  # a prompt and an image
 
 
-def test_what_was_seen_is_kept_in_the_page(pair, spaces):
+def test_what_was_seen_is_cached_in_the_page(pair, spaces):
     _, lent = pair
     prompt, seen = lent.prompt(PROMPT), lent.encodings
     assert seen.has("features", named(PROMPT))
@@ -85,7 +85,7 @@ def test_what_was_seen_is_kept_in_the_page(pair, spaces):
     assert seen.cache.bytes > 0
 
 
-def test_the_worker_gets_what_is_kept(pair):
+def test_the_worker_gets_what_is_cached(pair):
     _, lent = pair
     prompt = lent.prompt(PROMPT)
     first = lent.segment(prompt, INPUT)
@@ -99,22 +99,22 @@ def test_a_known_prompt_takes_no_gpu(pair, spaces):
     plain, lent = pair
     lent.prompt(PROMPT)
     before = len(spaces.calls)
-    prompt = lent.prompt([PROMPT, PROMPT], [None, THING])
+    prompt = lent.prompt([PROMPT, PROMPT], [None, OBJECT])
     assert len(spaces.calls) == before
-    same(plain.segment(plain.prompt([PROMPT, PROMPT], [None, THING]), INPUT), lent.segment(prompt, INPUT))
+    same(plain.segment(plain.prompt([PROMPT, PROMPT], [None, OBJECT]), INPUT), lent.segment(prompt, INPUT))
 
 
 @pytest.mark.parametrize("pair", ["paper"], indirect=True)
 def test_each_part_can_be_asked_alone(pair):
     plain, lent = pair
-    picture = named(INPUT)
-    for one, other in zip(plain.encodings.features(picture), lent.encodings.features(picture), strict=True):
+    image = named(INPUT)
+    for one, other in zip(plain.encodings.features(image), lent.encodings.features(image), strict=True):
         np.testing.assert_allclose(one.values, other.values, rtol=1e-5)
-    np.testing.assert_allclose(plain.encodings.foreground(picture), lent.encodings.foreground(picture), rtol=1e-5)
-    np.testing.assert_allclose(plain.encodings.saliency(picture), lent.encodings.saliency(picture), rtol=1e-5)
+    np.testing.assert_allclose(plain.encodings.foreground(image), lent.encodings.foreground(image), rtol=1e-5)
+    np.testing.assert_allclose(plain.encodings.saliency(image), lent.encodings.saliency(image), rtol=1e-5)
     points = plain.segment(plain.prompt(PROMPT), INPUT).points
     one, other = (
-        each.encodings.segmenter.predict(each.encodings.encoding(picture), points, several=True) for each in pair
+        each.encodings.segmenter.predict(each.encodings.encoding(image), points, several=True) for each in pair
     )
     np.testing.assert_array_equal(one.masks, other.masks)
     assert len(other.masks) == 3
@@ -127,7 +127,7 @@ def test_a_baseline_answers_as_without(name, pair, spaces):
     chosen = {"matcher": {"dense": 0, "draws": 2}, "persam_f": {"steps": 2}}.get(name, {})
     chosen = {key: value for key, value in chosen.items() if key in _settings(name)}
     plain, lent = (plugins.method(name, each, **chosen) for each in pair)
-    one, other = (maker.segment(maker.prompt(PROMPT, THING), INPUT) for maker in (plain, lent))
+    one, other = (maker.segment(maker.prompt(PROMPT, OBJECT), INPUT) for maker in (plain, lent))
     np.testing.assert_array_equal(one.mask, other.mask)
     assert lent.label == plain.label
     assert lent.about == plain.about

@@ -11,7 +11,7 @@ from ipseg.core import (
 )
 from ipseg.core.types import SettingError
 
-PICTURE, _ = scene("clip", 61, 40)
+IMAGE, _ = scene("clip", 61, 40)
 
 
 def test_dense_features_at_any_grid(tmp_path):
@@ -19,11 +19,11 @@ def test_dense_features_at_any_grid(tmp_path):
     with weights.using(tmp_path):
         for size, cells in ((64, 4), (112, 7)):
             extract = plugins.build("features", "clip", size=size)
-            (layer,) = extract(PICTURE)
+            (layer,) = extract(IMAGE)
             assert layer.name == "clip"
             assert layer.frame == geometry.letterbox_frame((61, 40), cells)
             assert layer.values.shape == (cells, cells, 32)
-            assert torch.equal(layer.values, extract(PICTURE)[0].values)
+            assert torch.equal(layer.values, extract(IMAGE)[0].values)
     held = whole.vision_model.state_dict()
     assert all(torch.equal(value, held[name]) for name, value in extract.model.state_dict().items())
 

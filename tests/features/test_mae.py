@@ -11,14 +11,14 @@ from ipseg.core import (
     plugins,
 )
 
-PICTURE, _ = scene("mae", 61, 40)
+IMAGE, _ = scene("mae", 61, 40)
 
 
 def test_dense_features_at_any_grid(tmp_path):
     published.mae(tmp_path)
     with weights.using(tmp_path):
         for size, cells in ((64, 4), (112, 7)):
-            (layer,) = plugins.build("features", "mae", size=size)(PICTURE)
+            (layer,) = plugins.build("features", "mae", size=size)(IMAGE)
             assert layer.name == "mae"
             assert layer.frame == geometry.letterbox_frame((61, 40), cells)
             assert layer.values.shape == (cells, cells, 32)
@@ -30,11 +30,11 @@ def test_nothing_is_masked_and_nothing_is_shuffled(tmp_path):
     with weights.using(tmp_path):
         extract = plugins.build("features", "mae", size=64)
     torch.manual_seed(1)
-    first = extract(PICTURE)[0].values
+    first = extract(IMAGE)[0].values
     torch.manual_seed(2)
-    assert torch.equal(first, extract(PICTURE)[0].values)
+    assert torch.equal(first, extract(IMAGE)[0].values)
     mean, std = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
-    square = (geometry.letterbox(PICTURE, 64) / 255 - mean) / std
+    square = (geometry.letterbox(IMAGE, 64) / 255 - mean) / std
     pixels = torch.from_numpy(square.astype(np.float32)).permute(2, 0, 1)[None]
     places = model.embeddings.position_embeddings
     with torch.no_grad():

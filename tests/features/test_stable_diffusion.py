@@ -17,7 +17,7 @@ from ipseg.core.types import SettingError
 from ipseg.features import _diffusion, stable_diffusion
 from ipseg.features.stable_diffusion import Settings, StableDiffusion, corners, together
 
-PICTURE, _ = scene("diffusion", 50, 77)
+IMAGE, _ = scene("diffusion", 50, 77)
 CHANNELS = {"s5": 32, "s4": 32, "s3": 32}
 SMALL = {"size": 192, "window": 128, "grid": 12}
 
@@ -39,15 +39,15 @@ def make():
 @pytest.mark.parametrize("window", [0, 128, 192])
 def test_three_layers_on_one_grid(make, window):
     extract = make(window=window)
-    layers = extract(PICTURE)
+    layers = extract(IMAGE)
     assert [layer.name for layer in layers] == ["s5", "s4", "s3"]
     for layer in layers:
         assert layer.frame == geometry.squash_frame((50, 77), (12, 12))
         assert layer.values.shape == (12, 12, CHANNELS[layer.name])
         assert layer.values.dtype == torch.float32
-    native = extract.native(PICTURE)
+    native = extract.native(IMAGE)
     assert [layer.frame for layer in native] == [geometry.letterbox_frame((50, 77), n) for n in (3, 6, 12)]
-    assert all(torch.equal(a.values, b.values) for a, b in zip(layers, extract(PICTURE), strict=True))
+    assert all(torch.equal(a.values, b.values) for a, b in zip(layers, extract(IMAGE), strict=True))
 
 
 def test_the_shortened_unet_says_what_the_whole_one_says(make):
@@ -70,7 +70,7 @@ def test_the_shortened_unet_says_what_the_whole_one_says(make):
         np.testing.assert_allclose(values, seen[name][0] if isinstance(seen[name], tuple) else seen[name], atol=1e-5)
 
 
-def test_nothing_behind_the_last_layer_is_kept(make):
+def test_nothing_behind_the_last_layer_is_cached(make):
     extract = make()
     kept = set(extract._layers.state_dict())
     whole = {f"unet.{name}" for name in published.unet().state_dict()}
@@ -94,7 +94,7 @@ def test_nothing_behind_the_last_layer_is_kept(make):
 
 def test_the_latent_is_the_posterior_s_mean(make):
     extract, vae = make(), published.vae()
-    pixels = extract.pixels(geometry.letterbox(PICTURE, 64))
+    pixels = extract.pixels(geometry.letterbox(IMAGE, 64))
     assert -1 <= pixels.min() < pixels.max() <= 1
     with torch.no_grad():
         expected = vae.encode(pixels).latent_dist.mean * 0.18215
@@ -106,7 +106,7 @@ def test_the_noise_is_fixed_and_the_timestep_says_how_much(make):
     assert torch.equal(extract.noise((16, 16)), extract.noise((16, 16)))
     assert torch.equal(extract.noise((64, 64)), torch.randn(1, 4, 64, 64, generator=torch.Generator().manual_seed(42)))
     assert not torch.equal(extract.noise((16, 16)), make(seed=1).noise((16, 16)))
-    latent = extract.latent(extract.pixels(geometry.letterbox(PICTURE, 128)))
+    latent = extract.latent(extract.pixels(geometry.letterbox(IMAGE, 128)))
     at = {t: extract.layers(latent, t)["s3"] for t in (0, 50, 100)}
     assert (at[50] - at[0]).norm() < (at[100] - at[0]).norm()
 
@@ -148,7 +148,7 @@ def test_settings_out_of_range_are_refused(make, wrong, sentence):
 def test_half_precision_comes_back_as_float32(make):
     whole, half = make(), make()
     half._layers.bfloat16()
-    for a, b in zip(whole(PICTURE), half(PICTURE), strict=True):
+    for a, b in zip(whole(IMAGE), half(IMAGE), strict=True):
         assert b.values.dtype == torch.float32
         assert torch.nn.functional.cosine_similarity(a.values, b.values, dim=-1).median() > 0.98
 
@@ -171,7 +171,7 @@ def test_loads_the_published_folder(folder):
     assert any("mid_block.attentions.0.to_q" in name for name in own)
     assert all(torch.equal(value, held[name].float()) for name, value in own.items())
     assert loaded._context.shape == (1, 77, 32)
-    assert len(loaded(PICTURE)) == 3
+    assert len(loaded(IMAGE)) == 3
 
 
 def test_the_text_encoder_sees_the_empty_text_and_is_let_go(folder, monkeypatch):

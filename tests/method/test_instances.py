@@ -19,7 +19,7 @@ FRAME = geometry.squash_frame(SIZE, (20, 30))
 
 
 def bumps(*centres, height=None, width=2.0) -> Similarity:
-    """Hills about (row, column) cells, 1 high unless told."""
+    """Hills about (row, column) cells, 1 high unless reported."""
     rows, columns = np.indices((20, 30))
     values = np.zeros((20, 30))
     for number, (y, x) in enumerate(centres):
@@ -93,7 +93,7 @@ def test_each_instance_has_the_status_of_its_score():
     assert len(find(pair, score=lambda mask: 0.25, threshold=0.5, reject_threshold=0.26)) == 0
 
 
-def test_masks_of_one_thing_are_merged_and_of_two_are_parted():
+def test_masks_of_one_object_are_merged_and_of_two_are_parted():
     whole = np.zeros(SIZE, bool)
     whole[10:50, 10:70] = True
     part = np.zeros(SIZE, bool)
@@ -122,7 +122,7 @@ def test_the_offline_engine_counts_most_of_the_examples():
     assert np.mean(right) > 0.5
 
 
-def test_a_question_for_one_thing_has_no_instances():
+def test_a_question_for_one_object_has_no_instances():
     engine, pair = ipseg.load("offline"), index()[1]
     prompt = engine.prompt(GALLERIES / pair["prompt"]["image"])
     one = engine.segment(prompt, GALLERIES / pair["input"]["image"])

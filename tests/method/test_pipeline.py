@@ -27,7 +27,7 @@ class Features:
     def __init__(self):
         self.calls = 0
 
-    def __call__(self, picture):
+    def __call__(self, image):
         self.calls += 1
         return (FeatureMap("a", np.ones((*GRID, 2), np.float32), FRAME),)
 
@@ -38,7 +38,7 @@ class Saliency:
     def __init__(self):
         self.calls = 0
 
-    def __call__(self, picture, features):
+    def __call__(self, image, features):
         self.calls += 1
         assert features()[0].name == "a"
         shown = np.zeros(SIZE, np.float32)
@@ -54,7 +54,7 @@ class Cutter:
     def __init__(self):
         self.asked = []
 
-    def encode(self, picture):
+    def encode(self, image):
         return "encoding"
 
     def predict(self, encoding, points, *, mask_logits=None, prior=None, box=None, several=False):
@@ -68,7 +68,7 @@ class Cutter:
 
 
 class Scorer:
-    """A similarity that rises to the right; masks and presence as told."""
+    """A similarity that rises to the right; masks and presence as reported."""
 
     log_odds, needs_density = True, True
 
@@ -182,7 +182,7 @@ def test_a_prompts_cells_are_where_its_mask_or_its_saliency_is():
 
 
 def test_where_nothing_stands_out_all_of_it_is_used():
-    made = replace(engine(), saliency=lambda picture, features: np.zeros(SIZE, np.float32))
+    made = replace(engine(), saliency=lambda image, features: np.zeros(SIZE, np.float32))
     prompt = made.prompt(IMAGE)
     assert prompt.views[0].cells.all()
     assert prompt.notices == (

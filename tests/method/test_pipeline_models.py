@@ -19,7 +19,7 @@ from ipseg.saliency.tsdn import TSDN
 from ipseg.segmenters.sam import SegmentAnything
 from ipseg.segmenters.sam2 import SegmentAnything2
 
-PROMPT, THING = scene("prompt", 75, 101)
+PROMPT, OBJECT = scene("prompt", 75, 101)
 INPUT, _ = scene("input", 120, 83)
 
 
@@ -44,7 +44,7 @@ def engine(saliency: str, segmenter: str, method: IPSegConfig = METHOD, features
     ("features", "saliency", "segmenter"),
     [("dinov2", "tsdn", "sam"), ("fusion", "none", "sam squashed"), ("dinov2", "tokencut", "sam2")],
 )
-def test_two_pictures_in_a_mask_out(features, saliency, segmenter):
+def test_two_images_in_a_mask_out(features, saliency, segmenter):
     results = []
     for _ in range(2):  # two engines, so that nothing is kept between them
         made = engine(saliency, segmenter, features=features)
@@ -62,12 +62,12 @@ def test_two_pictures_in_a_mask_out(features, saliency, segmenter):
 @pytest.mark.parametrize("refinement", ["single", "cascade"])
 def test_a_prompt_with_its_own_mask(refinement):
     made = engine("none", "sam2", IPSegConfig(k=8, clusters=2, refinement=refinement))
-    prompt = made.prompt(PROMPT, THING)
+    prompt = made.prompt(PROMPT, OBJECT)
     assert prompt.views[0].given
     assert made.segment(prompt, INPUT).mask.shape == (120, 83)
 
 
-def test_a_second_question_about_a_picture_encodes_nothing_again(monkeypatch):
+def test_a_second_question_about_a_image_encodes_nothing_again(monkeypatch):
     made = engine("none", "sam2")
     prompt = made.prompt(PROMPT)
     made.segment(prompt, INPUT)

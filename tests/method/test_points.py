@@ -123,7 +123,7 @@ def test_few_cells_are_split_in_halves_that_do_not_meet(shape):
     assert all(values[int(row), int(column)] <= lowest for column, row in least)
 
 
-def test_only_cells_on_the_picture():
+def test_only_cells_on_the_image():
     frame = geometry.letterbox_frame((20, 60), 12)
     values = np.zeros(frame.grid)
     values[0], values[-1] = 9, -9  # off the image

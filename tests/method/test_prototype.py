@@ -79,7 +79,7 @@ def test_a_full_mask_keeps_every_cell_that_is_not_at_the_letterbox_edge():
     )
 
 
-def test_smallest_counts_only_cells_on_the_picture():
+def test_smallest_counts_only_cells_on_the_image():
     frame = geometry.letterbox_frame((52, 80), 8)  # cells of 10x10; the outermost rows lie by 6 of 10 on the image
     frame_thin = geometry.letterbox_frame((44, 80), 8)  # here by 2 of 10: their centres lie outside
     for each in (frame, frame_thin):

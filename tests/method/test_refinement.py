@@ -15,7 +15,7 @@ def square(left, top, right, bottom):
 
 
 class Script:
-    """A segmenter that answers what it is told to, and keeps what it was asked."""
+    """A segmenter that answers what it is reported to, and keeps what it was asked."""
 
     def __init__(self, *answers):
         self.answers, self.asked = list(answers), []
@@ -34,24 +34,24 @@ A, B, C = square(0, 0, 3, 3), square(4, 2, 9, 7), square(8, 8, 15, 11)
 
 def test_single_is_the_best_of_several():
     segmenter = Script(([A, B, C], [0.2, 0.1, 0.3]))
-    assert (refinement.single(segmenter, "picture", POINTS).masks[0] == C).all()
-    assert segmenter.asked == [("picture", POINTS, None, None, True)]
+    assert (refinement.single(segmenter, "image", POINTS).masks[0] == C).all()
+    assert segmenter.asked == [("image", POINTS, None, None, True)]
 
 
 def test_cascade_hands_logits_and_box_on():
     segmenter = Script(([A], [0.9]), ([A, B, C], [0.1, 0.3, 0.2]), ([C, B, A], [0.1, 0.2, 0.3]))
-    assert (refinement.cascade(segmenter, "picture", POINTS).masks[0] == A).all()
+    assert (refinement.cascade(segmenter, "image", POINTS).masks[0] == A).all()
     assert segmenter.asked == [
-        ("picture", POINTS, None, None, False),
-        ("picture", POINTS, 10.0, None, True),
-        ("picture", POINTS, 21.0, (4.0, 2.0, 9.0, 7.0), True),
+        ("image", POINTS, None, None, False),
+        ("image", POINTS, 10.0, None, True),
+        ("image", POINTS, 21.0, (4.0, 2.0, 9.0, 7.0), True),
     ]
 
 
 def test_cascade_has_no_box_when_the_second_pass_found_nothing():
     empty = np.zeros(SIZE, dtype=bool)
     segmenter = Script(([A], [0.9]), ([empty, B], [0.3, 0.1]), ([B, C], [0.1, 0.2]))
-    assert (refinement.cascade(segmenter, "picture", POINTS).masks[0] == C).all()
+    assert (refinement.cascade(segmenter, "image", POINTS).masks[0] == C).all()
     assert segmenter.asked[2][2:4] == (20.0, None)
 
 
@@ -74,7 +74,7 @@ def test_a_correction_goes_on_from_the_answer_with_what_agrees():
     answer = refinement.Candidates(B[None], np.ones(1, np.float32), np.full((1, 4, 4), 7, np.float32))
     clicks = Points(np.array([[15, 1]], np.float32), np.empty((0, 2), np.float32))
     segmenter = Script(([A], [0.5]))
-    assert (refinement.corrected(segmenter, "picture", answer, points, clicks).masks[0] == A).all()
+    assert (refinement.corrected(segmenter, "image", answer, points, clicks).masks[0] == A).all()
     ((_, asked, logits, box, several),) = segmenter.asked
     assert (logits, box, several) == (7.0, None, False)
     assert asked.positive.tolist() == [*inside, [15, 1]]  # what the answer contradicts takes no part
@@ -86,7 +86,7 @@ def test_a_chosen_point_gives_way_to_a_click_beside_it():
     nothing = np.empty((0, 2), np.float32)
     answer = refinement.Candidates(B[None], np.ones(1, np.float32), np.zeros((1, 4, 4), np.float32))
     segmenter = Script(([A], [0.5]))
-    refinement.corrected(segmenter, "picture", answer, Points(near, nothing), Points(nothing, near + 0.5))
+    refinement.corrected(segmenter, "image", answer, Points(near, nothing), Points(nothing, near + 0.5))
     assert segmenter.asked[0][1].positive.tolist() == []
 
 
@@ -109,7 +109,7 @@ def test_ranked_draws_the_candidate_of_the_highest_sum(extra, best):
         asked.append(masks)
         return None if extra is None else np.float32(extra)
 
-    answer = refinement.ranked(segmenter, "picture", POINTS, odds, mask_scores)
+    answer = refinement.ranked(segmenter, "image", POINTS, odds, mask_scores)
     (first, second) = segmenter.asked
     assert (first[0], first[1], first[3]) == (POINTS, None, True)
     np.testing.assert_array_equal(first[2], odds)
@@ -122,7 +122,7 @@ def test_ranked_draws_the_candidate_of_the_highest_sum(extra, best):
 
 def test_consensus_is_the_share_of_the_candidates_that_hold_a_pixel():
     segmenter, odds = Priors(), np.float32([[2, -2]])
-    np.testing.assert_allclose(refinement.consensus(segmenter, "picture", odds), [[2 / 3, 2 / 3]])
+    np.testing.assert_allclose(refinement.consensus(segmenter, "image", odds), [[2 / 3, 2 / 3]])
     ((points, logits, prior, several),) = segmenter.asked
     assert (len(points.positive), logits, several) == (0, None, True)
     np.testing.assert_array_equal(prior, odds)

@@ -19,7 +19,7 @@ def test_sampling_is_torch_s_nearest(height):
     np.testing.assert_array_equal(ours, theirs.numpy())
 
 
-def test_cells_off_the_picture_are_empty():
+def test_cells_off_the_image_are_empty():
     sampled = geometry.sample_cells(np.ones(SIZE), geometry.letterbox_frame(SIZE, 10))  # cells of 9.7 from -18 on
     np.testing.assert_array_equal(sampled.all(axis=1), [False] * 2 + [True] * 7 + [False])
     assert not sampled[[0, 1, 9]].any()

@@ -15,21 +15,21 @@ def method():
     return plugins.build("saliency", "boundary")
 
 
-def regions(picture):
-    return superpixels(to_lab(picture), 60)
+def regions(image):
+    return superpixels(to_lab(image), 60)
 
 
 def test_an_object_away_from_the_border_stands_out(method, make_scene):
-    picture, mask = make_scene(60, 80)
-    shown = method(picture)
+    image, mask = make_scene(60, 80)
+    shown = method(image)
     assert ((shown > 0.5) & mask).sum() / ((shown > 0.5) | mask).sum() > 0.8
     assert shown.dtype == np.float32
     assert 0 <= shown.min() <= shown.max() <= 1
 
 
 def test_what_touches_the_border_everywhere_is_background(make_scene):
-    picture, mask = make_scene(60, 80)
-    found = regions(picture)
+    image, mask = make_scene(60, 80)
+    found = regions(image)
     salient, background = boundary.robust_background(found, found.colour)
     inside = found.mean(mask) > 0.5
     assert salient[inside].min() > salient[~inside].max()

@@ -12,7 +12,7 @@ def test_every_pixel_counts():
     assert (shown == 1).all()
 
 
-def test_every_cell_on_the_picture_counts():
+def test_every_cell_on_the_image_counts():
     shown = plugins.build("saliency", "none")(np.zeros((37, 53, 3), dtype=np.uint8))
     frame = letterbox_frame((37, 53), 20)
     assert (object_cells(shown, frame, erosion=0) == cells_inside(frame)).all()

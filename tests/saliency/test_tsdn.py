@@ -17,20 +17,20 @@ def network():
 
 
 @pytest.mark.parametrize("size", [(61, 97), (97, 61), (16, 16), (400, 32)])
-def test_answers_in_the_picture_s_pixels(network, size):
-    picture, _ = scene("tsdn", *size)
-    picture.setflags(write=False)
-    shown = TSDN(network, size=64)(picture)
+def test_answers_in_the_image_s_pixels(network, size):
+    image, _ = scene("tsdn", *size)
+    image.setflags(write=False)
+    shown = TSDN(network, size=64)(image)
     assert shown.shape == size
     assert shown.dtype == np.float32
     assert shown.min() >= 0
     assert shown.max() <= 1
 
 
-def test_same_picture_same_answer(network):
-    picture, _ = scene("tsdn", 50, 70)
+def test_same_image_same_answer(network):
+    image, _ = scene("tsdn", 50, 70)
     method = TSDN(network, size=64)
-    assert (method(picture) == method(picture)).all()
+    assert (method(image) == method(image)).all()
 
 
 def test_logits_are_at_the_network_s_own_size(network):
@@ -40,10 +40,10 @@ def test_logits_are_at_the_network_s_own_size(network):
 @pytest.mark.slow
 def test_loads_from_a_checkpoint_and_runs_at_its_size(network, tmp_path):
     torch.save(network.state_dict(), tmp_path / "cornet_rgb_duts_tr.pth")
-    picture, _ = scene("tsdn", 120, 90)
+    image, _ = scene("tsdn", 120, 90)
     with weights.using(tmp_path):
         loaded = plugins.build("saliency", "tsdn")
-    assert (loaded(picture) == TSDN(network)(picture)).all()
+    assert (loaded(image) == TSDN(network)(image)).all()
 
 
 def test_another_network_is_refused(network, tmp_path):

@@ -141,9 +141,9 @@ def test_the_published_weights_are_at_parity(root):
     """Needs the weights: `make test` fetches them."""
     method = plugins.build("saliency", "u2net")
     with np.load(root / "tests" / "golden" / "compact_networks.npz") as golden:
-        picture, square, wanted = golden["picture"], golden["u2netp_input_square"], golden["u2netp"]
-    rows, columns = (np.arange(SIZE) * n // SIZE for n in picture.shape[:2])
-    nearest = picture[rows][:, columns]
+        image, square, wanted = golden["picture"], golden["u2netp_input_square"], golden["u2netp"]
+    rows, columns = (np.arange(SIZE) * n // SIZE for n in image.shape[:2])
+    nearest = image[rows][:, columns]
     np.testing.assert_allclose(nearest / nearest.max(), square, atol=1e-3)  # the golden input is in half precision
     found = method.network(normalised(nearest), method.network.outputs[0])[0][0, 0]
     np.testing.assert_allclose(found[::4, ::4], wanted, atol=1e-3)

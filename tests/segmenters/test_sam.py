@@ -21,7 +21,7 @@ from ipseg.method import refinement
 from ipseg.segmenters.sam import SegmentAnything
 
 SIZE = (91, 133)
-PICTURE, _ = scene("sam", *SIZE)
+IMAGE, _ = scene("sam", *SIZE)
 POINTS = Points(
     np.array([[60.5, 40.25], [70, 50]], dtype=np.float32), np.array([[5, 8.5], [120, 80]], dtype=np.float32)
 )
@@ -40,14 +40,14 @@ def segmenter(sam):
 
 @pytest.fixture(scope="module")
 def encoding(segmenter):
-    return segmenter.encode(PICTURE)
+    return segmenter.encode(IMAGE)
 
 
 @pytest.mark.parametrize("several", [False, True])
 @pytest.mark.parametrize("box", [None, (10.0, 12.0, 100.0, 80.0)])
 def test_agrees_with_the_package_s_own_predictor(sam, segmenter, encoding, several, box):
     predictor = SamPredictor(sam)
-    predictor.set_image(PICTURE)
+    predictor.set_image(IMAGE)
     xy, labels = np.concatenate([POINTS.positive, POINTS.negative]), np.array([1, 1, 0, 0])
     mask = np.sin(np.arange(256 * 256, dtype=np.float32)).reshape(256, 256)
     theirs = predictor.predict(xy, labels, None if box is None else np.array(box), mask[None], several)
@@ -58,9 +58,9 @@ def test_agrees_with_the_package_s_own_predictor(sam, segmenter, encoding, sever
 
 
 @pytest.mark.parametrize("squash", [False, True])
-def test_masks_have_the_picture_s_size(sam, squash):
+def test_masks_have_the_image_s_size(sam, squash):
     segmenter = SegmentAnything(sam, squash=squash)
-    encoding = segmenter.encode(PICTURE)
+    encoding = segmenter.encode(IMAGE)
     assert encoding.input_size == ((SAM_SIDE, SAM_SIDE) if squash else (701, SAM_SIDE))
     answer = segmenter.predict(encoding, POINTS, several=True)
     assert answer.masks.shape == (3, *SIZE)
@@ -72,7 +72,7 @@ def test_an_encoder_in_half_precision_answers_much_the_same(segmenter, encoding)
     half = small_sam()
     half.image_encoder.bfloat16()
     segmenter_in_half = SegmentAnything(half)
-    theirs = segmenter_in_half.encode(PICTURE)
+    theirs = segmenter_in_half.encode(IMAGE)
     assert theirs.embedding.dtype == torch.float32
     asked = [each.predict(kept, POINTS) for each, kept in ((segmenter, encoding), (segmenter_in_half, theirs))]
     assert np.corrcoef(*(answer.logits.ravel() for answer in asked))[0, 1] > 0.99
@@ -85,7 +85,7 @@ def test_the_encoding_is_frozen_and_the_cache_knows_its_size(encoding):
 
 
 def test_threads_share_one_model(segmenter, encoding):
-    other = segmenter.encode(np.ascontiguousarray(PICTURE[::-1, ::-1]))
+    other = segmenter.encode(np.ascontiguousarray(IMAGE[::-1, ::-1]))
     alone = [segmenter.predict(each, POINTS).logits for each in (encoding, other)]
     with ThreadPoolExecutor(4) as pool:
         together = list(pool.map(lambda i: segmenter.predict((encoding, other)[i % 2], POINTS).logits, range(8)))

@@ -19,7 +19,7 @@ from ipseg.method import refinement
 from ipseg.segmenters.sam2 import SegmentAnything2
 
 SIZE = (91, 133)
-PICTURE, _ = scene("sam2", *SIZE)
+IMAGE, _ = scene("sam2", *SIZE)
 POINTS = Points(np.array([[60.5, 40.25], [70, 50]], dtype=np.float32), np.array([[5, 8.5]], dtype=np.float32))
 NONE = Points(np.empty((0, 2), dtype=np.float32), np.empty((0, 2), dtype=np.float32))
 
@@ -36,7 +36,7 @@ def segmenter(model):
 
 @pytest.fixture(scope="module")
 def encoding(segmenter):
-    return segmenter.encode(PICTURE)
+    return segmenter.encode(IMAGE)
 
 
 @pytest.mark.parametrize("several", [False, True])
@@ -44,7 +44,7 @@ def encoding(segmenter):
 def test_agrees_with_the_published_use(model, segmenter, encoding, several, box):
     processor = Sam2Processor(small_sam2_processor())
     inputs = processor(
-        images=PICTURE,
+        images=IMAGE,
         input_points=[[[*POINTS.positive.tolist(), *POINTS.negative.tolist()]]],
         input_labels=[[[1, 1, 0]]],
         input_boxes=None if box is None else [[box]],
@@ -61,7 +61,7 @@ def test_agrees_with_the_published_use(model, segmenter, encoding, several, box)
     np.testing.assert_allclose(ours.logits, theirs.pred_masks[0, 0].numpy(), atol=1e-4)
 
 
-def test_masks_have_the_picture_s_size(segmenter, encoding):
+def test_masks_have_the_image_s_size(segmenter, encoding):
     answer = segmenter.predict(encoding, POINTS, several=True)
     assert answer.masks.shape == (3, *SIZE)
     assert answer.logits.shape == (3, 32, 32)
@@ -73,7 +73,7 @@ def test_an_encoder_in_half_precision_answers_much_the_same(segmenter, encoding)
     half = small_sam2()
     half.vision_encoder.bfloat16()
     segmenter_in_half = SegmentAnything2(half, small_sam2_processor())
-    theirs = segmenter_in_half.encode(PICTURE)
+    theirs = segmenter_in_half.encode(IMAGE)
     assert all(values.dtype == torch.float32 for values in theirs.embeddings)
     asked = [each.predict(kept, POINTS) for each, kept in ((segmenter, encoding), (segmenter_in_half, theirs))]
     assert np.corrcoef(*(answer.logits.ravel() for answer in asked))[0, 1] > 0.99
@@ -84,7 +84,7 @@ def test_the_cache_knows_the_size_of_an_encoding(encoding):
 
 
 def test_threads_share_one_model(segmenter, encoding):
-    other = segmenter.encode(np.ascontiguousarray(PICTURE[::-1, ::-1]))
+    other = segmenter.encode(np.ascontiguousarray(IMAGE[::-1, ::-1]))
     alone = [segmenter.predict(each, POINTS).logits for each in (encoding, other)]
     with ThreadPoolExecutor(4) as pool:
         together = list(pool.map(lambda i: segmenter.predict((encoding, other)[i % 2], POINTS).logits, range(8)))
@@ -106,7 +106,7 @@ def test_loads_the_published_folder(tmp_path):
         loaded = plugins.build("segmenters", "sam2", model="small")
     held = published.state_dict()
     assert all(torch.equal(value, held[name]) for name, value in loaded.model.state_dict().items())
-    assert loaded.predict(loaded.encode(PICTURE), POINTS).masks.shape == (1, *SIZE)
+    assert loaded.predict(loaded.encode(IMAGE), POINTS).masks.shape == (1, *SIZE)
 
 
 def test_missing_weights_say_how_to_get_them(tmp_path, monkeypatch):
