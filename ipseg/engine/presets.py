@@ -81,8 +81,8 @@ GRID = 60  # cells along each side of an image on which layers are fused
 SCORERS: Mapping[str, IPSegConfig] = {
     "cosine": IPSegConfig(),
     "density": IPSegConfig(refinement="ranked", erosion=0, consensus=True, threshold=0.16, reject_threshold=0.12),
-    # The score is a probability (see Settings.middle of the scorer): refused where another object is more likely,
-    # detected where the prompt's object is four times as likely.
+    # The score is a probability: refused where another object is more likely than the prompt's, detected where the
+    # prompt's is four times as likely.
     "nearest": IPSegConfig(refinement="ranked", erosion=0, threshold=0.8, reject_threshold=0.5),
 }
 
