@@ -23,6 +23,7 @@ FOLDERS = {".ci", ".github", "examples_media", "ipseg", "space", "tests"}
 NAMES = {
     "PIL": "pillow",
     "cv2": "opencv-python-headless",
+    "gradio_client": "gradio",  # released with it, in the version that it pins
     "ot": "pot",
     "skimage": "scikit-image",
     "sklearn": "scikit-learn",

@@ -6,6 +6,7 @@ and several outputs become one text; here these parts of its server are replaced
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import mimetypes
@@ -14,7 +15,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import anyio.to_thread
 import gradio as gr
 from gradio.processing_utils import add_root_url, save_bytes_to_cache
 from gradio.utils import get_function_description, get_upload_folder
@@ -58,7 +58,7 @@ def mend(server: Any) -> None:
 
     async def last(job: Any) -> list[Any]:
         """The outputs of a job, the last ones where it yields several times."""
-        result = await anyio.to_thread.run_sync(job.result)
+        result = await asyncio.to_thread(job.result)
         several = job.outputs()
         return [several[-1] if several else result]
 

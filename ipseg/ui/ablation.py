@@ -108,7 +108,7 @@ def _handler(pool: EnginePool) -> Callable[..., tuple[Any, ...]]:
     """The handler; Gradio reads its arguments for the API."""
 
     @with_engine()
-    def ablate(
+    def ablation(
         prompt: str | None,
         image: str | None,
         mask: str | None = None,
@@ -142,7 +142,7 @@ def _handler(pool: EnginePool) -> Callable[..., tuple[Any, ...]]:
             sections.record(view, spec.name),
         )
 
-    return ablate
+    return ablation
 
 
 def _opened(

@@ -5,6 +5,7 @@ Its engine is the stub of the tests. HOW: "mount" serves it as a part of another
 
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parents[2])]
@@ -42,5 +43,6 @@ if how == ["mount"]:
     uvicorn.run(gr.mount_gradio_app(fastapi.FastAPI(), app.demo, "/"), port=int(os.environ["PORT"]))
 else:
     app.demo.launch(prevent_thread_lock=True, max_file_size="2gb", mcp_server="mcp" in how)
-    while True:
-        time.sleep(0.1)
+    with suppress(KeyboardInterrupt):  # the server's own answer to SIGTERM
+        while True:
+            time.sleep(0.1)

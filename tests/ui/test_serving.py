@@ -54,8 +54,8 @@ def test_every_action_is_a_tool_for_assistants(tmp_path):
     with serve(tmp_path, "--mcp", HF_HUB_OFFLINE="1") as served:
         tools = {tool["name"]: tool for tool in json.loads(get(f"{served.url}/gradio_api/mcp/schema"))}
         stopped = call(served.url, "stop")
-        fetched = call(served.url, "look_inside", prompt="http://127.0.0.1:1/x.png", image="https://example.com/x.png")
-        answered = call(served.url, "look_inside", **given(served.url))
+        fetched = call(served.url, "ablation", prompt="http://127.0.0.1:1/x.png", image="https://example.com/x.png")
+        answered = call(served.url, "ablation", **given(served.url))
         foreign = call(served.url, "stop", {"Origin": "https://evil.example"})
         rebound = call(served.url, "stop", {"Host": "evil.example"})
     assert "Nothing was stopped" in stopped.text
