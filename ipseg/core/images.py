@@ -21,6 +21,7 @@ from ipseg.core.types import ImageArray, ImageError
 MAX_BYTES = 64 * 2**20  # of one file
 MAX_PIXELS = 50_000_000  # of one image: 150 MB once opened
 MAX_DECODING = 400_000_000  # bytes while an image is opened
+WEBP_ALPHA_BYTES = 8.6  # a pixel, at the peak of decoding a WebP with alpha, as measured at 50 megapixels
 MAX_ANIMATED_PIXELS = 20_000_000  # of one frame of a WebP animation, whose decoder holds four copies of the frame
 MAX_SIDE = 16_384  # pixels
 MIN_SIDE = 16  # pixels: below, a grid of cells has no meaning
@@ -255,6 +256,11 @@ def _decode_webp(image: Image.Image, label: str) -> tuple[Image.Image | NDArray[
             raise ImageError(f"{label} is an animation of more than {limit} megapixels a frame; save one frame of it.")
         image.load()
         return image, orientation
+    if image.mode == "RGBA" and image.width * image.height * WEBP_ALPHA_BYTES > MAX_DECODING:
+        raise ImageError(
+            f"{label} is a WebP with alpha of more than {MAX_DECODING / WEBP_ALPHA_BYTES / 1e6:.0f} megapixels; save it "
+            "without alpha, or smaller."
+        )
     file: Any = image  # Pillow's type does not show its file
     data = file.fp.getvalue()
     decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)

@@ -235,3 +235,17 @@ def test_a_progressive_jpeg_whose_coefficients_do_not_fit_is_refused(subsampling
     one_message(caught.value)
     images.open_image(encode(pixels, "JPEG", subsampling=subsampling))
     images.open_image(encode(pixels[..., 0], "JPEG", progressive=True))
+
+
+def test_a_webp_with_alpha_whose_decoding_does_not_fit_is_refused(encode, monkeypatch, one_message):
+    """At 50 megapixels it would take 430 MB."""
+    pixels = np.zeros((20, 100, 4), np.uint8)
+    pixels[:10, :, 3] = 255
+    transparent = encode(pixels, "WEBP", lossless=True)
+    monkeypatch.setattr(images, "MAX_DECODING", 400 * 2000 / 46)
+    images.open_image(transparent)
+    monkeypatch.setattr(images, "MAX_DECODING", 400 * 2000 / 47)
+    with pytest.raises(ImageError, match="alpha") as caught:
+        images.open_image(transparent, name="cut_out.webp")
+    one_message(caught.value)
+    images.open_image(encode(pixels[..., :3], "WEBP", lossless=True))
