@@ -99,12 +99,12 @@ def test_two_threads_answer_as_one(media):
 
 def test_one_network_serves_saliency_and_segmenter(engine, media, monkeypatch):
     assert engine.segmenter.network is engine.saliency
-    picture = images.open_image(image(media, "yellow_duck", 3))
+    shown = images.open_image(image(media, "yellow_duck", 3))
     passes = []
     square = engine.saliency.square
     monkeypatch.setattr(engine.saliency, "square", lambda *args: passes.append(args[0].shape) or square(*args))
-    engine.saliency(picture)
-    engine.segmenter.encode(picture)
+    engine.saliency(shown)
+    engine.segmenter.encode(shown)
     assert len(passes) == 1
 
 

@@ -59,7 +59,7 @@ class Settings:
     middle: float = 0.45  # similarity at which object and background are equally likely
     gain: float = 8.0  # log odds for one unit of it
     outline: float = 0.35  # foreground probability at the outline
-    most: int = 6  # candidates that are returned
+    most: int = 4  # candidates that are returned
     regions: int = 400  # superpixels, over which a click spreads
     click: float = 0.008  # radius of the disc that obeys a click in any case, the longer side of the image being 1
     cache: int = 24 * 2**20  # bytes of the cache of crops and targets

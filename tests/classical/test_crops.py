@@ -25,9 +25,9 @@ def test_the_median_is_0_and_the_mean_of_the_ten_highest_1():
 
 def test_regions_are_ordered_by_the_squares_of_what_exceeds_the_level():
     values = np.zeros((20, 30), np.float32)
-    values[2:12, 2:12] = 0.6  # 100 cells: mass 10, squares 1
-    values[14:18, 20:24] = 1.0  # 16 cells: mass 8, squares 4
-    assert crops.regions(values, 0.5)[0][:2] == (20, 14)
+    values[2:14, 2:14] = 0.6  # at least 100 cells, with the edge that blurring takes: mass 10, squares 1
+    values[15:19, 20:24] = 1.0  # 16 cells: mass 8, squares 4
+    assert crops.regions(values, 0.5)[0][:2] == (20, 15)
     assert [crops.area(box) > 40 for box in crops.regions(values, 0.5)] == [False, True]
     assert crops.regions(values, 1.5) == []
 

@@ -25,16 +25,16 @@ class Red:
     def __init__(self):
         self.boxes = []
 
-    def gamma(self, picture):
+    def gamma(self, image):
         return 1.0
 
-    def low(self, picture):
-        return crops.resize((picture[..., 0] > 150).astype(np.float32), (320, 320))
+    def low(self, image):
+        return crops.resize((image[..., 0] > 150).astype(np.float32), (320, 320))
 
-    def crop(self, picture, box, side, gamma):
+    def crop(self, image, box, side, gamma):
         self.boxes.append(box)
         left, top, right, bottom = box
-        return crops.resize((picture[top:bottom, left:right, 0] > 150).astype(np.float32), (side, side))
+        return crops.resize((image[top:bottom, left:right, 0] > 150).astype(np.float32), (side, side))
 
 
 def square(box, size=SIZE):
@@ -51,9 +51,9 @@ def segmenter():
 
 @pytest.fixture
 def encoding(segmenter):
-    picture = np.full((*SIZE, 3), 60, np.uint8)
-    picture[square(FIRST) | square(SECOND)] = (220, 40, 30)
-    return segmenter.encode(picture)
+    image = np.full((*SIZE, 3), 60, np.uint8)
+    image[square(FIRST) | square(SECOND)] = (220, 40, 30)
+    return segmenter.encode(image)
 
 
 def prior(box, grid=(24, 40), strength=3.0):
@@ -229,8 +229,8 @@ def test_the_chosen_mask_as_a_probability_and_its_outline():
     assert found[40, 40] == np.float32(0.6)
     assert found[38, 38] == np.float32(0.4)  # two pixels around it
     assert found[37, 40] == 0
-    for level, box in ((0.35, (38, 38, 82, 82)), (0.5, (40, 40, 80, 80))):
-        segmenter = CandidateSegmenter(Red(), Settings(outline=level))
+    for settings, box in ((Settings(), (38, 38, 82, 82)), (Settings(outline=0.5), (40, 40, 80, 80))):
+        segmenter = CandidateSegmenter(Red(), settings)
         encoding = segmenter.encode(np.zeros((*size, 3), np.uint8))
         mask = segmenter.predict(encoding, NOWHERE, mask_logits=candidates.logits(found)).masks[0]
         np.testing.assert_array_equal(mask, square(box, size))

@@ -14,7 +14,7 @@ from parity_rules import scene
 import ipseg
 from ipseg import weights
 from ipseg.core import geometry, plugins, store
-from ipseg.core.types import FeatureMap
+from ipseg.core.types import FeatureMap, View
 from ipseg.engine import build, presets, zerogpu
 from ipseg.engine.spec import EngineSpec
 from ipseg.evaluation.metrics import iou
@@ -176,6 +176,20 @@ def test_fused_products_are_the_sum_of_cosines():
     fused = layers.fused((one, other), shares).values
     cell = {layer.name: layer.values[1, 2] for layer in (one, other)}
     np.testing.assert_allclose(fused @ fused[1, 2], similarity.fuse(cell, (one, other), shares), atol=1e-5)
+
+
+def test_layers_of_other_grids_are_brought_to_the_first():
+    coarse = geometry.squash_frame(FRAME.image_size, (2, 2))
+    quarters = FeatureMap("b", np.float32([[[1, 0], [0, 1]], [[0, 1], [1, 0]]]), coarse)
+    made = layers.fused((FeatureMap("a", np.ones((*FRAME.grid, 1), np.float32), FRAME), quarters), {"a": 1.0, "b": 1.0})
+    assert made.frame == FRAME
+    np.testing.assert_allclose(made.values[0, 0], [1, 1, 0], atol=1e-6)
+    np.testing.assert_allclose(made.values[0, -1], [1, 0, 1], atol=1e-6)
+    cells = np.zeros(FRAME.grid, bool)
+    cells[:, : FRAME.grid[1] // 2] = True
+    view = View(np.zeros((*FRAME.image_size, 3), np.uint8), np.zeros(FRAME.image_size, np.float32), True, cells, FRAME)
+    assert layers.cells_of(view, FRAME) is cells
+    assert layers.cells_of(view, coarse).tolist() == [[True, False]] * 2
 
 
 def test_cells_alike_have_like_colours_in_both_images():
