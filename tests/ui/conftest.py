@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -116,3 +119,9 @@ def open_tab(page, name: str) -> None:
         return
     page.locator(".overflow-menu > button").click()
     page.locator(".overflow-dropdown button", has_text=name).click()
+
+
+def finished(coroutine: Coroutine) -> Any:
+    """The result of a coroutine, run in a thread of its own: Playwright has a loop in the thread of the tests."""
+    with ThreadPoolExecutor(1) as executor:
+        return executor.submit(asyncio.run, coroutine).result()

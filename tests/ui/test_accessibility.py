@@ -72,8 +72,8 @@ def test_the_keyboard_goes_everywhere_and_one_sees_where_it_is(page):
     assert "Toggle Sidebar" in names[:3]
     assert "tab-segment-button" in names[:4]
     assert "tab-batch-button" in names or "More tabs" in names
-    uploads = [stop["in"] for stop in order if stop["in"] in ("prompts", "image")]
-    assert list(dict.fromkeys(uploads)) == ["prompts", "image"]
+    uploads = [stop["in"] for stop in order if stop["in"] in ("prompts", "images")]
+    assert list(dict.fromkeys(uploads)) == ["prompts", "images"]
     assert names[-1] == "run"
     page.keyboard.press("Enter")
     page.wait_for_selector(".toast-body")

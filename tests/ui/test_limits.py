@@ -162,7 +162,7 @@ def test_on_a_gpu_one_at_a_time_one_waits_and_the_next_gets_a_message(gate):
     assert program.json()["detail"].startswith("The page is busy: others are waiting already;")
     assert gate.output.count("arrived") == 1
     gate.open()
-    assert "engine offline" in gate.answer("segment", first)
+    assert '"engine": "offline"' in gate.answer("segment", first)
     assert "event: complete" in gate.answer("compare", second)
 
 

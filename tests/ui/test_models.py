@@ -35,7 +35,7 @@ def hub(tmp_path_factory):
 @pytest.fixture(scope="module")
 def with_models(hub, tmp_path_factory):
     """The page beside a Hub of its own."""
-    with serve(tmp_path_factory.mktemp("demo"), HF_ENDPOINT=hub.url) as served:
+    with serve(tmp_path_factory.mktemp("demo"), "--preset", "offline", HF_ENDPOINT=hub.url) as served:
         yield served
 
 
@@ -63,12 +63,15 @@ def test_better_models_are_offered_fetched_and_answer(chromium, with_models, hub
     page = opened(chromium, with_models.url)
     offer = state(page, "could run")
     assert "Engine: offline" in offer
-    assert "DINOv2 ViT-S/14 (88 MB, Apache-2.0)" in offer
+    assert "U2-Net-p (5 MB, Apache-2.0" in offer  # compact, which comes from a package index
+    page.click("#settings .toggle-button")
+    choose(page, "preset", "light")
+    assert "DINOv2 ViT-S/14 (88 MB, Apache-2.0)" in state(page, "not downloaded yet")
     hub.pause = 0.1  # a bar takes seconds to fill
     page.click("#fetch")
     page.wait_for_selector("#engine-state progress")
     page.click("#stop-fetch")
-    state(page, "could run")  # stopped: the offer is there again
+    state(page, "not downloaded yet")  # stopped: the offer is there again
     assert page.is_visible("#fetch")
     hub.pause = 0.08
     page.click("#fetch")

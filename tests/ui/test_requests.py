@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import json
 
@@ -11,6 +10,7 @@ import pytest
 
 from ipseg.core import resources
 from ipseg.ui._requests import Requests
+from tests.ui.conftest import finished
 
 ROUTES = ("run/stop", "run/predict", "api/segment", "queue/join", "call/stop", "call/v2/segment", "cancel", "reset")
 NO_NUMBERS = (-1, 10**6, 10**30, 1.5, "0", "x", True, [], {}, [0], "")
@@ -125,11 +125,7 @@ def asked(error: BaseException, path: str, started: bool = False) -> list:
         sent.append(message)
 
     scope = {"type": "http", "method": "POST", "path": path, "headers": []}
-    loop = asyncio.new_event_loop()
-    try:
-        loop.run_until_complete(Requests(app, None)(scope, None, send))
-    finally:
-        loop.close()
+    finished(Requests(app, None)(scope, None, send))
     return sent
 
 

@@ -64,7 +64,7 @@ def test_every_action_is_a_tool_for_assistants(tmp_path):
     assert foreign.status_code == rebound.status_code == 403
     assert {"segment", "compare"} <= set(tools)
     described = tools["segment"]
-    assert described["description"].startswith("Cut the object that the prompt images show")
+    assert described["description"].startswith("Segment the object that the prompt images show")
     properties = described["inputSchema"]["properties"]
     assert "1 to 256" in properties["k"]["description"]
     assert not any("private" in name or "refreshed" in name for name in tools)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime
 import json
 import threading
@@ -11,15 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from ipseg.ui._sessions import MAX_BODY, MAX_SECONDS, Sessions
-
-
-def run(coroutine):
-    """In a loop of its own, which leaves the thread's own loop to Gradio."""
-    loop = asyncio.new_event_loop()
-    try:
-        return loop.run_until_complete(coroutine)
-    finally:
-        loop.close()
+from tests.ui.conftest import finished
 
 
 class Holder:
@@ -72,7 +63,7 @@ def ask(sessions: Sessions | None = None, *, path="/gradio_api/queue/join", meth
         "query_string": query,
         "headers": [(b"content-type", kind)],
     }
-    run(sessions(scope, receive, send))
+    finished(sessions(scope, receive, send))
     return sent[0]["status"], b"".join(passed)
 
 

@@ -63,7 +63,7 @@ def test_the_verdict_names_the_status_and_has_a_scale(engine, scene, status, wor
 def test_the_page_says_uncertain_in_words_and_on_a_scale(page, demo):
     page.goto(f"{demo.url}?threshold=1&reject_threshold=0")
     page.wait_for_selector("#run")
-    for field, path in (("#prompts", PROMPT), ("#image", INPUT)):
+    for field, path in (("#prompts", PROMPT), ("#images", INPUT)):
         page.set_input_files(f"{field} input[type=file]", str(path))
         page.wait_for_selector(f"{field} img")
     page.click("#run")

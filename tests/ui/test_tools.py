@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import io
 import json
@@ -19,7 +18,7 @@ from PIL import Image
 
 from ipseg.ui import _tools
 from tests.conftest import draw_scene
-from tests.ui.conftest import EXAMPLES, serve
+from tests.ui.conftest import EXAMPLES, finished, serve
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the client
 PNG = {"path": "/srv/secret.png", "meta": {"_type": "gradio.FileData"}}
@@ -52,11 +51,7 @@ def run(url: str, work):
             await session.initialize()
             return await work(session)
 
-    loop = asyncio.new_event_loop()
-    try:
-        return loop.run_until_complete(connected())
-    finally:
-        loop.close()
+    return finished(connected())
 
 
 @pytest.fixture(scope="module")
