@@ -36,9 +36,9 @@ def match(reference: NDArray[np.float32], inside: NDArray[np.bool_], target: NDA
     forward = similarities[inside]
     rows, columns = linear_sum_assignment(forward, maximize=True)
     back = linear_sum_assignment(similarities.T[columns], maximize=True)[1]
-    kept = inside[back]
-    if kept.any():
-        rows, columns = rows[kept], columns[kept]
+    valid = inside[back]
+    if valid.any():
+        rows, columns = rows[valid], columns[valid]
     if len(columns) > MANY:
         order = np.argsort(-forward[rows, columns], kind="stable")
         columns = columns[order[: len(columns) // 2]]

@@ -257,8 +257,8 @@ def _decode_webp(image: Image.Image, label: str) -> tuple[Image.Image | NDArray[
         image.load()
         return image, orientation
     if image.mode == "RGBA" and image.width * image.height * WEBP_ALPHA_BYTES > MAX_DECODING:
-        limit = MAX_DECODING / WEBP_ALPHA_BYTES / 1e6
-        raise ImageError(f"{label} is a WebP with alpha of more than {limit:.0f} megapixels; save it without alpha.")
+        largest = MAX_DECODING / WEBP_ALPHA_BYTES / 1e6
+        raise ImageError(f"{label} is a WebP with alpha of more than {largest:.0f} megapixels; save it without alpha.")
     file: Any = image  # Pillow's type does not show its file
     data = file.fp.getvalue()
     decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)

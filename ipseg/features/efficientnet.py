@@ -90,8 +90,8 @@ class Placement(NamedTuple):
         (left, top), (across, down) = whole.box[:2], whole.cell
         edges = (columns[0] * across, rows[0] * down, (columns[-1] + 1) * across, (rows[-1] + 1) * down)
         box = (left + edges[0], top + edges[1], left + edges[2], top + edges[3])
-        kept = values[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-        return np.ascontiguousarray(kept), Frame(self.frame.image_size, kept.shape[:2], tuple(map(float, box)))  # type: ignore[arg-type]
+        cropped = values[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        return np.ascontiguousarray(cropped), Frame(self.frame.image_size, cropped.shape[:2], tuple(map(float, box)))  # type: ignore[arg-type]
 
 
 def place(size: tuple[int, int], side: int, stride: int) -> Placement:

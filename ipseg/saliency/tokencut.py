@@ -87,7 +87,7 @@ def second_eigenvector(alike: NDArray[np.bool_]) -> NDArray[np.float32]:
     """y of the second smallest eigenvalue of (D - W) y = lambda D y, with W = 1 where alike and WEAK elsewhere: (n,).
 
     In z = D^(1/2) y it is the second largest of D^(-1/2) W D^(-1/2). The largest is known, D^(1/2) 1, and taken out, so
-    that Lanczos looks for one vector alone. Its sign means nothing.
+    that Lanczos computes one vector alone. Its sign means nothing.
     """
     weights = np.where(alike, np.float32(1), np.float32(WEAK))
     degrees = weights.sum(axis=1, dtype=np.float64)

@@ -1,6 +1,6 @@
 """A promptable segmenter around a small salient-object network: it chooses among the network's masks and a cut.
 
-The similarity says where the network looks, the network what belongs to the object there. Of the most similar region
+The similarity says where the network is run, the network what belongs to the object there. Of the most similar region
 the network sees a crop; where the object in it goes on outside, a second crop, and salient parts of the whole image are
 joined to it. Candidates are thresholds and parts of the saliency maps and a cut (GrabCut, Rother et al., 2004); the one
 that agrees best with the crops and, a little, with the similarity is the mask.
@@ -196,8 +196,8 @@ class CandidateSegmenter:
         found.append(cut(encoding.low, foreground, self.settings.cut_side))
         found.append((crop > 0.5) & (encoding.saliency > 0.5))
         tidy = [without_holes(largest_parts(each)) for each in found]
-        kept = {each.tobytes(): each for each in tidy if FEWEST <= each.sum() < FULLEST * each.size}
-        return np.stack(list(kept.values()) or [foreground >= np.quantile(foreground, 0.9)])
+        unique = {each.tobytes(): each for each in tidy if FEWEST <= each.sum() < FULLEST * each.size}
+        return np.stack(list(unique.values()) or [foreground >= np.quantile(foreground, 0.9)])
 
     def _drawn(self, encoding: Encoding, points: Points, soft: Map) -> Candidates:
         """A foreground probability (h, w) as one mask with its outline, corrected where a point contradicts it."""
@@ -261,7 +261,7 @@ def region(near: Map, size: tuple[int, int], settings: Settings) -> Box | None:
 
 
 def too_large(box: Box, size: tuple[int, int], settings: Settings) -> bool:
-    """Whether a crop covers so much of the image that it is not worth a pass."""
+    """Whether a crop covers so much of the image that a pass over it adds nothing."""
     return crops.area(box) > settings.largest * size[0] * size[1]
 
 
