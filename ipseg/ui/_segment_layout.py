@@ -17,7 +17,7 @@ OBJECT, BACKGROUND = "+ object", "− background"
 # Prompt, input, negative prompt, all instances, label; images below examples_media.
 EXAMPLES = (
     ("Images/yellow_duck/00", "Images/yellow_duck/03", "", False, "A duck and its pink twin"),
-    ("Images/red_mug/01", "Images/red_mug/03", "", False, "The red mug, not the green"),
+    ("Images/red_mug/01", "Images/red_mug/03", "Images/green_mug/00", False, "The red mug, not the green"),
     ("Images/robot/01", "Images/robot/02", "", False, "The robot behind the car"),
     ("Images/cactus/01", "Images/cactus/02", "", False, "The cactus beside the pot"),
     ("Images/blue_teapot/00", "Images/red_mug/02", "", False, "A teapot that is not there"),
