@@ -37,6 +37,7 @@ CORE = (
     "types",
     "resources",
     "files",
+    "rle",
     "images",
     "masks",
     "geometry",

@@ -7,29 +7,13 @@ reader of any language takes them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from ipseg.core.rle import encode
 from ipseg.core.status import Status
 from ipseg.core.types import Mask
-
-
-def encode(mask: Mask) -> list[int]:
-    """(H, W) bool to counts of outside, inside, outside, ... pixels in column order; their sum is H * W."""
-    pixels = np.asarray(mask, dtype=bool).ravel(order="F")
-    turns = np.flatnonzero(pixels[1:] != pixels[:-1]) + 1
-    counts = np.diff(np.concatenate([[0], turns, [pixels.size]])).tolist()
-    return [0, *counts] if pixels.size and pixels[0] else counts
-
-
-def decode(counts: Sequence[int], size: tuple[int, int]) -> Mask:
-    """The (H, W) bool mask of ``counts``. Raises ValueError when they do not sum to H * W."""
-    if sum(counts) != size[0] * size[1] or min(counts, default=0) < 0:
-        raise ValueError(f"expected counts that sum to {size[0]} * {size[1]}, got {sum(counts)}")
-    inside = np.arange(len(counts)) % 2 == 1
-    return np.repeat(inside, counts).reshape(size, order="F")
 
 
 class Record:

@@ -20,8 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from ipseg.annotations import rle
-from ipseg.core import images
+from ipseg.core import images, rle
 from ipseg.core.masks import GivenMask, with_masks
 from ipseg.core.serialize import to_json
 from ipseg.core.status import Status

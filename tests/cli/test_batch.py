@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 
 from ipseg.__main__ import main
-from ipseg.annotations import rle
 from ipseg.batch import clips, predictions
-from ipseg.core import images
+from ipseg.core import images, rle
 from tests.batch.conftest import film  # noqa: F401 - a fixture
 
 RED = (200, 30, 40)

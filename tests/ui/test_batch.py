@@ -14,8 +14,8 @@ import pytest
 from gradio_client import Client, handle_file
 
 from ipseg import open_image
-from ipseg.annotations import rle
 from ipseg.batch import clips
+from ipseg.core import rle
 from tests.ui.conftest import EXAMPLES, open_tab, wide_only
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the client's own event loop
