@@ -12,7 +12,7 @@ TUNED := OMP_WAIT_POLICY=PASSIVE THP_MEM_ALLOC_ENABLE=1
 export HOST PORT
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo demo-models test lint format evaluate examples clean
+.PHONY: help demo demo-models test lint docs evaluate clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -37,6 +37,9 @@ lint: $(VENV)/everything ## format and lint in place
 	$(BIN)/ruff format .
 	$(BIN)/mypy
 
+docs: $(VENV)/everything ## the documentation, in build/docs
+	$(BIN)/sphinx-build -W --keep-going docs build/docs
+
 evaluate: $(VENV)/base ## the table of a folder in PerSeg's layout: make evaluate DATA=folder
 	$(BIN)/python -m ipseg evaluate $(DATA) --absent 60
 
@@ -53,5 +56,5 @@ $(VENV)/base: pyproject.toml | $(VENV)/bin/python
 	touch $@
 
 $(VENV)/everything: pyproject.toml requirements.txt | $(VENV)/bin/python
-	$(BIN)/pip install --quiet --requirement requirements.txt --editable '.[dev]'
+	$(BIN)/pip install --quiet --requirement requirements.txt --editable '.[dev,docs]'
 	touch $@ $(VENV)/base

@@ -20,8 +20,13 @@ EPILOG = """examples:
 """
 
 
-def parser(command: str = "") -> argparse.ArgumentParser:
-    """The parser with the name and summary of every command; only ``command`` is imported and gets its arguments."""
+def complete_parser() -> argparse.ArgumentParser:
+    """The parser with the arguments of every command, for the reference."""
+    return parser(*plugins.names("cli"))
+
+
+def parser(*imported: str) -> argparse.ArgumentParser:
+    """The parser with the name and summary of every command; only those of ``imported`` get their arguments."""
     top = argparse.ArgumentParser(
         prog="ipseg",
         description="Show it one image of an object; get that object cut out of other images.",
@@ -33,7 +38,7 @@ def parser(command: str = "") -> argparse.ArgumentParser:
     for name in plugins.names("cli"):
         text = plugins.docstring("cli", name)
         sub = commands.add_parser(name, help=text.partition("\n")[0], description=text, formatter_class=_Formatter)
-        if name == command:
+        if name in imported:
             module = plugins.module("cli", name)
             module.add_arguments(sub)
             sub.set_defaults(run=module.run)

@@ -19,7 +19,7 @@ import ipseg
 from ipseg import weights
 from ipseg.engine.presets import DEFAULT, PRESETS
 
-FOLDERS = {".ci", ".github", "examples_media", "ipseg", "space", "tests"}
+FOLDERS = {".ci", ".github", "docs", "examples_media", "ipseg", "space", "tests"}
 NAMES = {
     "PIL": "pillow",
     "cv2": "opencv-python-headless",
@@ -127,13 +127,17 @@ def test_only_the_folders_that_belong(root):
     assert {Path(line).parts[0] for line in listed.stdout.splitlines() if "/" in line} <= FOLDERS
 
 
-@pytest.mark.parametrize("file", ["README.md", "SECURITY.md"])
+ROOT = Path(__file__).parents[1]
+PAGES = ["README.md", "SECURITY.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))]
+
+
+@pytest.mark.parametrize("file", PAGES)
 def test_what_a_document_points_at_exists(root, file):
-    text = (root / file).read_text()
+    text = re.sub(r"^```.*?^```", "", (root / file).read_text(), flags=re.MULTILINE | re.DOTALL)
     targets = re.findall(r"\]\(([^)#\s]+)[^)]*\)", text) + re.findall(r'(?:src|href)="([^"#]+)"', text)
     for target in targets:
         if not re.match(r"[a-z]+:", target):
-            assert (root / target).exists(), f"{file} points at {target}"
+            assert ((root / file).parent / target).exists(), f"{file} points at {target}"
 
 
 def test_the_makefile_fetches_the_weights_of_the_default(root):
@@ -143,15 +147,16 @@ def test_the_makefile_fetches_the_weights_of_the_default(root):
     assert PRESETS[DEFAULT].weights == ("efficientnet_lite0", "u2netp")
 
 
-@pytest.mark.parametrize("file", ["README.md", "SECURITY.md"])
-def test_what_an_operator_is_told_to_set_exists(root, file, capsys):
+@pytest.mark.parametrize(
+    ("file", "heading"),
+    [("docs/page.md", "## For whoever serves others"), ("SECURITY.md", "## What an operator must set")],
+)
+def test_what_an_operator_is_told_to_set_exists(root, file, heading, capsys):
     from ipseg.ui import _serve
 
     text = (root / file).read_text()
-    section = text[
-        text.index({"README.md": "### For whoever serves", "SECURITY.md": "## What an operator must set"}[file]) :
-    ]
-    flags = set(re.findall(r"--[a-z][a-z-]+", section.split("\n## ")[0] if file == "README.md" else section))
+    section = text[text.index(heading) + len(heading) :].split("\n## ")[0]
+    flags = set(re.findall(r"--[a-z][a-z-]+", section))
     assert {"--auth", "--allowed-host", "--no-fetch", "--max-seconds", "--max-queue"} <= flags
     with pytest.raises(SystemExit):
         _serve.arguments(["--help"])

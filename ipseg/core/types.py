@@ -292,7 +292,7 @@ class SAMSegmenter(Segmenter, Protocol):
     def enlarge(
         self, encoding: Any, logits: NDArray[np.float32], size: tuple[int, int] | None = None, /
     ) -> NDArray[np.float32]:
-        """(n, h, w) logits brought to the image, bilinear: (n, H, W) float32, or (n, *size) of a reduced one."""
+        """(n, h, w) logits brought to the image, bilinear: (n, H, W) float32, or ``(n, *size)`` of a reduced one."""
         ...
 
 

@@ -174,7 +174,7 @@ CAVEAT = (
 
 
 def markdown() -> str:
-    """Every method of both tables, its figures, and what it takes to run it here: one table, for the README.
+    """Every method of both tables, its figures, and what it takes to run it here: one table, for ``docs/rivals.md``.
 
     Of the four folds of COCO-20i the mean is shown; :data:`FEW_SHOT` has them all.
     """

@@ -9,6 +9,7 @@ from ipseg import weights
 from ipseg.core import plugins
 from ipseg.evaluation import published
 
+ROOT = Path(__file__).resolve().parents[2]
 ROWS = [(title, columns, row) for title, (columns, rows) in published.TABLES.items() for row in rows]
 NAMED = {
     "Table 1, few-shot": ["Painter", "SegGPT", "DeLVM", "PerSAM", "Matcher", "Matcher-Z", "IPSeg"],
@@ -52,7 +53,7 @@ def test_the_gains_that_the_paper_names_come_out():
         assert 100 * (ours[column] / vilseg[column] - 1) == pytest.approx(gain, abs=0.06)
 
 
-def test_the_readme_holds_every_row_and_says_whose_figures_they_are():
+def test_the_page_of_the_rivals_holds_every_row_and_says_whose_figures_they_are():
     text = published.markdown()
     assert text.startswith("The paper's own figures")
     for _, _, row in ROWS:
@@ -60,5 +61,11 @@ def test_the_readme_holds_every_row_and_says_whose_figures_they_are():
         assert f"| {row.takes} |" in text
     widths = {line.count("|") for line in text.splitlines() if line.startswith("|")}
     assert len(widths) == 1
-    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text()
-    assert text in readme
+    assert text in (ROOT / "docs" / "rivals.md").read_text()
+
+
+@pytest.mark.parametrize("method", ["IPSeg", "PerSAM"])
+def test_the_readme_has_the_same_figures(method):
+    (line,) = [line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith(f"| {method} |")]
+    figures = of("Table 1, few-shot", method)
+    assert [float(cell) for cell in line.split("|")[4:-1]] == [figures[name] for name in ("Mean", "FSS", "PerSeg")]

@@ -134,8 +134,8 @@ def test_the_demo_never_loads_torch(client, demo):
     assert "libtorch" not in maps.read_text()
 
 
-def test_the_lines_of_the_readme_end_with_data_and_a_mask(demo, root, tmp_path, monkeypatch):
-    text = (root / "README.md").read_text()
+def test_the_lines_of_the_documentation_end_with_data_and_a_mask(demo, root, tmp_path, monkeypatch):
+    text = (root / "docs" / "page.md").read_text()
     (code,) = [block.split("```")[0] for block in text.split("```python\n") if "gradio_client" in block.split("```")[0]]
     for name, number in (("mug.jpg", "00"), ("table.jpg", "02")):
         (tmp_path / name).write_bytes((EXAMPLES / "red_mug" / f"{number}.jpg").read_bytes())
