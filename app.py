@@ -11,11 +11,11 @@ from __future__ import annotations
 import sys
 
 from ipseg.engine import zerogpu  # noqa: F401 - on ZeroGPU it has to be imported before torch
-from ipseg.ui import _serve
+from ipseg.ui import serving
 
-chosen = _serve.arguments(sys.argv[1:] if __name__ == "__main__" else [])
-pool = _serve.engine_pool(chosen)
-demo = _serve.page(pool, chosen)
+chosen = serving.arguments(sys.argv[1:] if __name__ == "__main__" else [])
+pool = serving.engine_pool(chosen)
+demo = serving.page(pool, chosen)
 
 if __name__ == "__main__":
     demo.launch()

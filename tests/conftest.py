@@ -30,7 +30,7 @@ COLOURS = {"apple": (200, 30, 40), "leaf": (40, 170, 60), "sky": (50, 90, 210)}
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long files first, those with a slow test and those of the page: else one process ends up alone with them."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: (item.path not in slow, item.path.parent.name not in ("ui", "space")))
+    items.sort(key=lambda item: (item.path not in slow, not {"ui", "space"} & {*item.path.parts}))
 
 
 def draw_scene(height: int = 48, width: int = 64, colour: tuple[int, int, int] = (200, 30, 40), seed: int = 0):

@@ -49,6 +49,7 @@ CORE = (
     "plugins",
     "result",
 )  # likewise inside core
+UI = ("server", "widgets", "tabs", "", "serving")  # likewise inside ui; "": the package itself
 
 
 def above(order: tuple, unit: str) -> set[str]:
@@ -92,11 +93,20 @@ def faults(name: str, source: str) -> list[str]:
         other, _, module = target.partition(".")
         neighbour = unit in PLUGINS and not module.rpartition(".")[2].startswith("_")
         lower = unit == "core" and module and module not in above(CORE, inner)
+        lower = lower or (unit == other == "ui" and not _inside_the_page(inner, module))
         if other == unit and (neighbour or lower):
             wrong.append(f"{name} imports its neighbour {target}")
         if other != unit and other not in above(ORDER, unit):
             wrong.append(f"{name} imports {target}")
     return wrong
+
+
+def _inside_the_page(name: str, target: str) -> bool:
+    """Whether a module of the page may import another one; both are dotted names below ``ipseg.ui``."""
+    (row, own, *_), (other, tab, *_) = [*name.split("."), ""], [*target.split("."), ""]
+    if row == other:
+        return row != "tabs" or own == tab
+    return other in above(UI, row)
 
 
 def files() -> list[tuple[str, Path]]:
@@ -123,7 +133,17 @@ def test_a_package_imports_only_packages_above_it(name, path):
         ),
         ("features.new", "from ipseg.features import texture", "features.new imports its neighbour features.texture"),
         ("features.new", "import ipseg.saliency.boundary as b", "features.new imports saliency.boundary"),
-        ("ui.tab", "from ipseg.cli import batch", "ui.tab imports cli.batch"),
+        ("ui.tabs.tab", "from ipseg.cli import batch", "ui.tabs.tab imports cli.batch"),
+        (
+            "ui.tabs.segment.render",
+            "from ipseg.ui.tabs.compare import render",
+            "ui.tabs.segment.render imports its neighbour ui.tabs.compare.render",
+        ),
+        (
+            "ui.server.pool",
+            "from ipseg.ui.widgets import images",
+            "ui.server.pool imports its neighbour ui.widgets.images",
+        ),
         ("cli.new", "from ipseg.__main__ import main", "cli.new imports __main__"),
         ("attic", "", "attic stands in no row of the table"),
     ],
@@ -136,7 +156,7 @@ def test_an_import_down_the_table_is_fine():
     for name, line in (
         ("features.new", "from ipseg.core.types import Frame\nfrom ipseg.core import geometry\nimport numpy"),
         ("features.new", "from ipseg.features import _helper"),
-        ("ui.tab", "import ipseg\nfrom ipseg.ui._pool import EnginePool"),
+        ("ui.tabs.tab", "import ipseg\nfrom ipseg.ui.server.pool import EnginePool"),
         ("cli.new", "from ipseg import ui, load"),
     ):
         assert faults(name, line) == []

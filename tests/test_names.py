@@ -60,7 +60,7 @@ def test_every_command_with_an_engine_takes_the_preset(command):
 
 
 def test_the_tabs_have_them():
-    tabs = plugins.names("ui")
+    tabs = plugins.names("tabs")
     assert "ablation" in tabs
     assert "inside" not in tabs
-    assert plugins.module("ui", "ablation").TITLE == "Ablation"
+    assert plugins.module("tabs", "ablation").TITLE == "Ablation"

@@ -152,14 +152,14 @@ def test_the_makefile_fetches_the_weights_of_the_default(root):
     [("docs/page.md", "## For whoever serves others"), ("SECURITY.md", "## What an operator must set")],
 )
 def test_what_an_operator_is_told_to_set_exists(root, file, heading, capsys):
-    from ipseg.ui import _serve
+    from ipseg.ui import serving
 
     text = (root / file).read_text()
     section = text[text.index(heading) + len(heading) :].split("\n## ")[0]
     flags = set(re.findall(r"--[a-z][a-z-]+", section))
     assert {"--auth", "--allowed-host", "--no-fetch", "--max-seconds", "--max-queue"} <= flags
     with pytest.raises(SystemExit):
-        _serve.arguments(["--help"])
+        serving.arguments(["--help"])
     known = capsys.readouterr().out
     assert [flag for flag in flags if flag not in known] == []
 

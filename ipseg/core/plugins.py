@@ -21,8 +21,8 @@ from typing import Any
 from ipseg.core.device import CPU
 from ipseg.core.types import Device, SettingError
 
-KINDS = ("features", "saliency", "segmenters", "scorers", "baselines", "datasets", "cli", "ui")
-PACKAGES = {"scorers": "ipseg.method.scorers"}
+KINDS = ("features", "saliency", "segmenters", "scorers", "baselines", "datasets", "cli", "tabs")
+PACKAGES = {"scorers": "ipseg.method.scorers", "tabs": "ipseg.ui.tabs"}
 """Where a kind lies when not in the package of its own name."""
 
 

@@ -1,7 +1,7 @@
-"""The page: one file per tab, found by its name. No method code lives here.
+"""The page: one package per tab in ``tabs``, found by its name; no method code lives here.
 
-A tab is a module with ``TITLE``, ``ORDER`` (tabs stand in this order) and ``build(pool, controls)``, which lays out
-its components inside the tab that is open and wires them; ``controls`` are those of the sidebar, which all tabs share.
+``server`` has what stands between a request and an engine, ``widgets`` what tabs share, ``serving`` the launch. Imports
+inside run from ``server`` to ``widgets`` to ``tabs`` to this module to ``serving``.
 """
 
 from __future__ import annotations
@@ -10,9 +10,12 @@ import gradio as gr
 
 from ipseg.core import plugins
 from ipseg.engine.spec import EngineSpec
-from ipseg.ui import _controls, _link, _signature, _uploads
-from ipseg.ui._inputs import left_out_by_default
-from ipseg.ui._pool import JOBS, EnginePool, name_shortages
+from ipseg.ui.server import uploads
+from ipseg.ui.server.errors import name_shortages
+from ipseg.ui.server.pool import JOBS, EnginePool
+from ipseg.ui.widgets import controls as sidebar
+from ipseg.ui.widgets import link, signature
+from ipseg.ui.widgets.inputs import left_out_by_default
 
 HEADING = """# ipseg
 Show it **one image of an object**; get masks of that object in **other images**. No training, no text, no mask."""
@@ -24,21 +27,21 @@ def build(pool: EnginePool | None = None, *, max_queue: int = 32) -> gr.Blocks:
     ``max_queue``: requests that may wait; later ones get an error message.
     """
     pool = pool or EnginePool(EngineSpec())
-    tabs = {name: plugins.module("ui", name) for name in plugins.names("ui")}
+    tabs = {name: plugins.module("tabs", name) for name in plugins.names("tabs")}
     names = sorted(tabs, key=lambda name: tabs[name].ORDER)
     with gr.Blocks(title="ipseg", analytics_enabled=False, delete_cache=(600, 3600)) as page:
         gr.Markdown(HEADING, elem_id="title")
-        controls = _controls.build(pool)
+        controls = sidebar.build(pool)
         with gr.Tabs(elem_id="tabs") as row:
             for name in names:
                 with gr.Tab(tabs[name].TITLE, id=name, elem_id=f"tab-{name}"):
                     tabs[name].build(pool, controls)
-        _link.build(page, pool, controls, row, names)
+        link.build(page, pool, controls, row, names)
     for event in page.fns.values():
         if event.concurrency_id == JOBS["concurrency_id"]:
             event.concurrency_limit = pool.at_once
     name_shortages(page)
-    left_out_by_default(page, _signature.NUMBERS)
+    left_out_by_default(page, signature.NUMBERS)
     page.queue(max_size=max_queue)
-    _uploads.guard(page)
+    uploads.guard(page)
     return page

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import FrozenInstanceError, fields
 from pathlib import Path
 
@@ -35,8 +36,9 @@ def made(tmp_path: Path, monkeypatch):
 
 @pytest.mark.parametrize("kind", plugins.KINDS)
 def test_names_are_the_files(kind):
-    folder = Path(ipseg.__file__).parent / ("method/scorers" if kind == "scorers" else kind)
-    files = {path.stem for path in folder.glob("*.py") if not path.stem.startswith("_")}
+    folder = Path(importlib.import_module(plugins.PACKAGES.get(kind, f"ipseg.{kind}")).__path__[0])
+    files = {path.stem for path in folder.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()}
+    files = {name for name in files if not name.startswith("_")}
     assert plugins.names(kind) == sorted(files)
 
 

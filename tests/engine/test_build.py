@@ -200,12 +200,13 @@ presets.DEFAULT = "light"
 from ipseg import EngineSpec
 from ipseg.cli import _engine
 from ipseg.engine import hardware
-from ipseg.ui import _serve, _signature
+from ipseg.ui import serving
+from ipseg.ui.widgets import signature
 parser = argparse.ArgumentParser()
 _engine.add_arguments(parser)
 print(json.dumps([
-    EngineSpec().preset, _signature.ENGINE["preset"][1], parser.parse_args([]).preset, _serve.arguments([]).preset,
-    hardware.default()[1], _serve.engine_pool(_serve.arguments([])).reason
+    EngineSpec().preset, signature.ENGINE["preset"][1], parser.parse_args([]).preset, serving.arguments([]).preset,
+    hardware.default()[1], serving.engine_pool(serving.arguments([])).reason
 ]))
 """
     clean = {**clean_environment(), "HF_HOME": str(tmp_path)}

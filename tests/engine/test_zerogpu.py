@@ -205,7 +205,7 @@ def test_without_a_lent_gpu_nothing_changes(monkeypatch):
 
 @pytest.mark.parametrize("preset", ["light", "offline"])
 def test_the_pool_builds_remotely_what_needs_weights(preset, spaces, small_models, monkeypatch):
-    from ipseg.ui._pool import EnginePool
+    from ipseg.ui.server.pool import EnginePool
 
     monkeypatch.setattr(zerogpu, "lent", lambda: True)
     pool = EnginePool(EngineSpec(preset), weights_dir=small_models)

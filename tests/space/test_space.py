@@ -20,7 +20,7 @@ import pytest
 
 from ipseg.engine import hardware
 from ipseg.engine.presets import PRESETS
-from ipseg.ui import _serve
+from ipseg.ui import serving
 
 ROOT = Path(__file__).resolve().parents[2]
 WITHIN = 120  # seconds until a page is there
@@ -193,9 +193,9 @@ def test_the_environment_decides_where_it_listens(space, host, monkeypatch, tmp_
     for name in ("HF_HOME", "XDG_CACHE_HOME"):
         monkeypatch.setenv(name, str(tmp_path))
     monkeypatch.setenv("SPACE_ID", space)
-    chosen = _serve.arguments([])
+    chosen = serving.arguments([])
     assert (chosen.host, chosen.preset, chosen.port) == (host, None, 7860)
-    pool = _serve.engine_pool(chosen)
+    pool = serving.engine_pool(chosen)
     assert pool.fetches == (not space)
     assert pool.first.preset == "offline"  # no weights are here
     assert "run `python -m ipseg weights fetch compact`" in pool.reason
@@ -210,6 +210,6 @@ def test_a_space_with_a_gpu_takes_the_best(monkeypatch, small_models):
     for gigabytes, preset in ((24.0, "paper"), (0.0, "offline")):
         monkeypatch.setattr(hardware, "gpu_memory", lambda placement=None, found=gigabytes: found)
         monkeypatch.setenv("HF_HOME", "nowhere")
-        assert _serve.engine_pool(_serve.arguments([])).first.preset == preset
+        assert serving.engine_pool(serving.arguments([])).first.preset == preset
     monkeypatch.setenv("PRESET", "light")
-    assert _serve.engine_pool(_serve.arguments([])).first.preset == "light"
+    assert serving.engine_pool(serving.arguments([])).first.preset == "light"

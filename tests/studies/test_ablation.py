@@ -25,7 +25,7 @@ from ipseg.method.scorers.cosine import Cosine, Settings
 from ipseg.studies import ablation
 from ipseg.studies.ablation import OWN, TRUE, Pair
 from ipseg.studies.ablation import _layers as layers
-from ipseg.ui import _ablation
+from ipseg.ui.tabs.ablation import render
 
 FRAME = geometry.squash_frame((20, 30), (4, 6))
 
@@ -306,10 +306,10 @@ def test_stable_diffusion_and_an_engine_in_a_worker(networked):
     np.testing.assert_array_equal(one.grid[one.setting].mask, one.own.mask)
     assert type(other.similarities["sd"].map) is np.ndarray
     assert len(spaces.calls) <= 9
-    view = _ablation.View(other, pair)
-    text = _ablation.similarity(view, [each.name for each in other.colours])
+    view = render.View(other, pair)
+    text = render.similarity(view, [each.name for each in other.colours])
     assert "“With SD”, which the engine uses, answers" in text
     assert "than “Without SD”" in text or "as “Without SD”" in text
     assert "no “with and without Stable Diffusion”" not in text
-    assert _ablation.features(view).count("<figure>") == 2 * (1 + len(other.colours))
+    assert render.features(view).count("<figure>") == 2 * (1 + len(other.colours))
     assert len(ablation.compute(lent, pair).grid) == len(one.grid)

@@ -14,8 +14,8 @@ from gradio.context import LocalContext
 
 from ipseg.method import pipeline
 from ipseg.method.scorers.density import Density
-from ipseg.ui._limits import Limits
-from ipseg.ui._pool import EnginePool
+from ipseg.ui.server.limits import Limits
+from ipseg.ui.server.pool import EnginePool
 
 FOLDER = Path(sys.argv.pop(1))
 similarity, choose = Density.similarity, pipeline.points.choose

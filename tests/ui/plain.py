@@ -10,7 +10,7 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parents[2])]
 
-from ipseg.ui._pool import EnginePool
+from ipseg.ui.server.pool import EnginePool
 from tests.conftest import ColourEngine
 
 how, sys.argv = sys.argv[1:], ["plain.py"]

@@ -9,7 +9,7 @@ from tests.ui.conftest import open_tab, wide_only
 
 pytestmark = pytest.mark.browser
 
-TITLES = {module.TITLE: name for name in plugins.names("ui") for module in [plugins.module("ui", name)]}
+TITLES = {module.TITLE: name for name in plugins.names("tabs") for module in [plugins.module("tabs", name)]}
 GRADIO = {  # what Gradio's own components break; nothing on the page can reach into them
     "aria-prohibited-attr": ".empty[aria-label='Empty value']",  # an empty image: a named div without a role
     "nested-interactive": "button[aria-label='Click to Upload']",  # of a gallery: a button around the file input

@@ -14,8 +14,8 @@ import gradio as gr
 import httpx
 import pytest
 
-from ipseg.ui import _serve
-from ipseg.ui._gate import Gate
+from ipseg.ui import serving
+from ipseg.ui.server.gate import Gate
 from tests.ui.conftest import ROOT, serve
 
 PLAIN = ("tests/ui/plain.py",)
@@ -72,8 +72,8 @@ class TestArguments:
     def arguments(self, monkeypatch):
         for name in ("HOST", "PORT", "AUTH", "SPACE_ID", "GRADIO_SERVER_NAME", "GRADIO_SERVER_PORT"):
             monkeypatch.delenv(name, raising=False)
-        return lambda *chosen, **given: _serve.launch_arguments(
-            SimpleNamespace(), _serve.arguments(list(chosen)), given
+        return lambda *chosen, **given: serving.launch_arguments(
+            SimpleNamespace(), serving.arguments(list(chosen)), given
         )
 
     def test_a_plain_call_has_what_was_chosen(self, arguments):
@@ -114,4 +114,4 @@ class TestArguments:
 
     def test_every_bound_is_an_argument_of_gradio(self):
         source = Path(gr.blocks.__file__).read_text()
-        assert all(re.search(rf"^        {name}: ", source, re.MULTILINE) for name in _serve.LIMITS)
+        assert all(re.search(rf"^        {name}: ", source, re.MULTILINE) for name in serving.LIMITS)

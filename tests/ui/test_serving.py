@@ -16,8 +16,8 @@ import pytest
 from gradio_client import Client, handle_file
 from PIL import Image
 
-from ipseg.ui import _serve
-from ipseg.ui._uploads import MESSAGE
+from ipseg.ui import serving
+from ipseg.ui.server.uploads import MESSAGE
 from tests.conftest import draw_scene
 from tests.ui.conftest import EXAMPLES, ROOT, serve
 
@@ -98,7 +98,7 @@ def test_a_password_is_asked_for(tmp_path):
 )
 def test_wrong_usage_is_refused(arguments, message, capsys):
     with pytest.raises(SystemExit) as stopped:
-        _serve.arguments(arguments)
+        serving.arguments(arguments)
     assert stopped.value.code == 2
     assert message in capsys.readouterr().err
 

@@ -1,0 +1,156 @@
+"""The engine pool that all tabs share; engines load on first use."""
+
+from __future__ import annotations
+
+import copy
+import html
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from ipseg import weights
+from ipseg.engine import build, hardware, zerogpu
+from ipseg.engine.placement import Placement
+from ipseg.engine.protocol import Engine
+from ipseg.engine.spec import EngineSpec
+from ipseg.method.pipeline import IPSeg
+from ipseg.ui.server.gate import is_forwarded
+from ipseg.ui.server.limits import Limits
+from ipseg.ui.server.redaction import without_folders
+
+JOBS: dict[str, Any] = {"concurrency_id": "engine", "concurrency_limit": 2}  # over all tabs; one on a GPU
+ENGINES = 2  # in memory at once; networks that another engine uses are not released with one
+
+
+@dataclass
+class _Slot:
+    """One entry of the pool; its engine is built on first use."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    engine: Engine | None = None
+
+
+class EnginePool:
+    """The engines for all tabs and visitors; they cache encodings by image content, nothing by visitor.
+
+    ``first`` is the initial engine, ``reason`` why it was chosen. ``weights_dir`` is a folder of manually
+    downloaded weights. ``fetches``: whether a visitor may have this machine download weights. ``limits``: how long
+    the jobs of visitors may take.
+    """
+
+    def __init__(
+        self,
+        first: EngineSpec,
+        *,
+        reason: str = "",
+        weights_dir: Path | None = None,
+        placement: Placement | None = None,
+        fetches: bool = False,
+        limits: Limits | None = None,
+    ) -> None:
+        self.first, self.reason, self.fetches = first, reason, fetches
+        self.limits = limits or Limits()
+        self.placement = placement or Placement(notify=lambda message: gr.Warning(html.escape(message)))
+        self._weights_dir = weights_dir
+        self.downloading = threading.Lock()  # one download at a time, over all visitors
+        self._lock = threading.Lock()
+        self._engines: OrderedDict[EngineSpec, _Slot] = OrderedDict()
+        self._worker = zerogpu.Worker(self._build_here) if zerogpu.lent() else None
+
+    def ready(self) -> None:
+        """On ZeroGPU, build the first engine; call it before the page is launched."""
+        if self._worker and self.first.resolve().weights:
+            self._worker.ready(self.first)
+
+    def engine(self, spec: EngineSpec) -> Engine:
+        """The engine of a specification, built on first use. Raises InputError when it cannot be built here."""
+        with self._lock:
+            slot = self._engines.setdefault(spec, _Slot())
+            self._engines.move_to_end(spec)
+            while len(self._engines) > ENGINES:
+                self._engines.popitem(last=False)
+        with slot.lock:  # one build at a time; engines that are built stay usable
+            if slot.engine is None:
+                slot.engine = self._build(spec)
+            return slot.engine
+
+    def _build(self, spec: EngineSpec) -> Engine:
+        """In the ZeroGPU worker where the engine has networks, else in this process."""
+        with self.using_weights():
+            if self._worker and spec.resolve().weights:
+                return build.build_remote(spec, self._worker)
+            return build.build(spec, self.placement)
+
+    def _build_here(self, spec: EngineSpec) -> IPSeg:
+        with self.using_weights():
+            return build.build(spec, self.placement)
+
+    @property
+    def quick(self) -> bool:
+        """Whether models run on a GPU here."""
+        return hardware.gpu_memory(self.placement) > 0
+
+    @property
+    def at_once(self) -> int:
+        """How many requests run at once: one on a GPU, whose memory they would share.
+
+        On ZeroGPU each call gets a GPU of its own.
+        """
+        return 1 if self._worker is None and self.quick else JOBS["concurrency_limit"]
+
+    def loaded(self, spec: EngineSpec) -> bool:
+        """Whether that engine is built already."""
+        with self._lock:
+            slot = self._engines.get(spec)
+        return slot is not None and slot.engine is not None
+
+    @contextmanager
+    def using_weights(self) -> Iterator[None]:
+        """A context in which weights are found in the folder of this pool.
+
+        Errors are printed in full; visitors get them without the folders of this machine.
+        """
+        with weights.using(self._weights_dir):
+            try:
+                yield
+            except weights.WeightError as error:
+                print(f"ipseg: {error}", flush=True)
+                folders = (self._weights_dir, *weights.folders())
+                raise weights.WeightError(without_folders(str(error), folders)) from error
+
+    def for_request(self, request: gr.Request | None) -> EnginePool:
+        """This pool for one visitor: no weights are downloaded for requests through a proxy.
+
+        A page that listens to loopback only assumes local visitors, but a proxy forwards requests from elsewhere.
+        """
+        if not self.fetches or not is_forwarded(getattr(request, "headers", {}).keys()):
+            return self
+        restricted = copy.copy(self)  # with the same engines and locks
+        restricted.fetches = False
+        return restricted
+
+    def lacks(self, spec: EngineSpec) -> str:
+        """What an engine needs and is missing here; "" when it can run. Raises InputError for an invalid one."""
+        with self.using_weights():
+            return hardware.lacks(spec.resolve())
+
+    def absent(self, spec: EngineSpec) -> list[weights.Weight]:
+        """The weights that an engine needs and that are missing here, where this page may fetch them."""
+        preset = spec.resolve()
+        if not self.fetches or hardware.packages_missing(preset):
+            return []
+        with self.using_weights():
+            return hardware.weights_missing(preset)
+
+    def offer(self, now: EngineSpec) -> str:
+        """The best preset, better than the chosen one, that this machine could run with its weights, or ""."""
+        if not self.fetches or now.changes:
+            return ""
+        with self.using_weights():
+            return hardware.could_run(better_than=now.preset, placement=self.placement)

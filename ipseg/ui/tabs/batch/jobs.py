@@ -1,0 +1,154 @@
+"""The two jobs of "Batch and video": each yields outputs for the page, one image or keyframe after another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.processing_utils import save_file_to_cache
+
+from ipseg.batch import clips, image_set, inputs, video
+from ipseg.batch.archive import Archive
+from ipseg.batch.predictions import Predictor
+from ipseg.core.types import ImageError
+from ipseg.engine.spec import EngineSpec
+from ipseg.ui.server.jobs import Jobs
+from ipseg.ui.server.limits import Watch
+from ipseg.ui.server.pool import EnginePool
+from ipseg.ui.server.prompts import Prompts, open_prompts
+from ipseg.ui.server.redaction import without_folders
+from ipseg.ui.tabs.batch.render import Tally
+from ipseg.ui.widgets.inputs import check_numbers, whole
+
+LOADING = '<div class="waiting" role="status">Reading the prompt.</div>'
+
+
+@dataclass(frozen=True)
+class Given:
+    """The inputs of both jobs."""
+
+    prompts: list[Any] | None
+    mask: str | None
+    numbers: dict[str, Any]  # k, clusters, threshold, reject_threshold
+    spec: EngineSpec
+    mask_value: float | None = None  # the value of the object, for a mask with several values
+
+
+def images_job(
+    pool: EnginePool, jobs: Jobs, page: Any, given: Given, files: Sequence[str], watch: Watch
+) -> Iterator[tuple[Any, ...]]:
+    """Every image of the files. Raises InputError when none can be used."""
+    clip = next((Path(file).name for file in files if clips.is_clip(Path(file))), "")
+    if clip:
+        raise ImageError(f"{clip} is a clip; give it in the field for a clip.")
+    items = inputs.gather(files)
+    prompts = _opened(given, watch)
+    yield _cleared(LOADING)
+    predictor, tally = _predictor(pool, jobs, given, prompts, watch), Tally("image", page.gallery)
+    tally.total = len(items)
+    with jobs.workplace() as folder:
+        with Archive(folder, f"ipseg, engine {given.spec.name}") as archive:
+            for outcome in image_set.run(predictor, items):
+                tally.done = outcome.number
+                yield tally.bar(outcome.item.name), _added(archive, tally, outcome), *[gr.skip()] * 4
+        tally.cached = tally.done - len(tally.errors) - predictor.computed
+        _unless_all_failed(tally)
+        yield _verdict(tally, watch, given), list(tally.overlays), gr.skip(), *_files(page, archive, tally), gr.skip()
+
+
+def clip_job(
+    pool: EnginePool, jobs: Jobs, page: Any, given: Given, path: Path, keyframes_per_second: float, watch: Watch
+) -> Iterator[tuple[Any, ...]]:
+    """Every frame of a clip."""
+    clip = clips.open_clip(path)
+    video.frame_step(clip, keyframes_per_second)
+    prompts = _opened(given, watch)
+    yield _cleared(LOADING)
+    predictor, tally = _predictor(pool, jobs, given, prompts, watch), Tally("frame", page.gallery)
+    tally.total = clip.frames
+    with jobs.workplace() as folder:
+        with (
+            Archive(folder, f"ipseg, engine {given.spec.name}") as archive,
+            clips.Writer(folder, f"{path.stem}_overlay", clip.fps, clip.size) as writer,
+        ):
+            for frame in video.run(predictor, clip, per_second=keyframes_per_second):
+                drawn = _drawn(archive, tally, frame, writer)
+                if frame.is_keyframe:
+                    at = f"{frame.number / clip.fps:.1f} s into the clip"
+                    yield tally.bar(at), tally.show(drawn, at), *[gr.skip()] * 4
+        made = save_file_to_cache(writer.path, page.video.GRADIO_CACHE) if tally.done else None
+        yield (
+            _verdict(tally, watch, given),
+            list(tally.overlays),
+            gr.Video(made, visible=made is not None),
+            *_files(page, archive, tally),
+            gr.DownloadButton(value=made, interactive=made is not None),
+        )
+
+
+def _opened(given: Given, watch: Watch) -> Prompts:
+    """The prompts, checked and opened before any computation; the time limit is checked before each file."""
+    if not given.prompts:
+        raise ImageError("There is no image of the object yet; add one first.")
+    check_numbers(given.numbers)
+    paths = [path for path, _ in given.prompts]
+    return open_prompts(paths, mask=given.mask, mask_value=whole(given.mask_value), on_open=watch.check)
+
+
+def _predictor(pool: EnginePool, jobs: Jobs, given: Given, prompts: Prompts, watch: Watch) -> Predictor:
+    engine = pool.engine(given.spec)
+    stop: dict[str, Any] = {"stop": lambda: watch.ended, "progress": lambda *_: watch.check()}
+    return Predictor(engine, prompts.images, prompts.masks, folder=jobs.answers, **stop, **given.numbers)
+
+
+def _verdict(tally: Tally, watch: Watch, given: Given) -> str:
+    stopped = watch.ended and tally.done < tally.total
+    return tally.verdict(stopped, given.spec.name, watch.seconds if stopped and watch.late else None)
+
+
+def _added(archive: Archive, tally: Tally, outcome: image_set.Outcome) -> Any:
+    """One outcome into the archive and the counts; returns what the gallery takes."""
+    prediction, item = outcome.prediction, outcome.item
+    if prediction is None or outcome.image is None:
+        tally.errors.append(without_folders(outcome.error))
+        return gr.skip()
+    tally.states[prediction.status] += 1
+    archive.add(item.name, item.stem, prediction.guess, status=prediction.status, score=prediction.score)
+    caption = f"{item.name}: {prediction.status.words}"
+    return tally.show(image_set.overlay(outcome.image, prediction), caption)
+
+
+def _drawn(archive: Archive, tally: Tally, frame: video.VideoFrame, writer: clips.Writer) -> Any:
+    """One frame into the archive, the clip and the counts; returns its overlay."""
+    prediction = frame.prediction
+    tally.done, tally.total = frame.number, frame.total
+    tally.states[prediction.status] += 1
+    name = f"{frame.number:05}"
+    archive.add(f"{name}.png", name, frame.mask, status=prediction.status, score=prediction.score)
+    drawn = image_set.overlay(frame.image, prediction, frame.mask)
+    writer.write(drawn)
+    return drawn
+
+
+def _files(page: Any, archive: Archive, tally: Tally) -> tuple[Any, Any]:
+    """The two files, where the page serves and later deletes them."""
+    if tally.done == len(tally.errors):
+        return gr.skip(), gr.skip()
+    masks = save_file_to_cache(archive.masks, page.masks_file.GRADIO_CACHE)
+    coco = save_file_to_cache(archive.coco, page.coco_file.GRADIO_CACHE)
+    return gr.DownloadButton(value=masks, interactive=True), gr.DownloadButton(value=coco, interactive=True)
+
+
+def _cleared(status: str) -> tuple[Any, ...]:
+    """Outputs that remove the results of an earlier run."""
+    off = [gr.DownloadButton(value=None, interactive=False)] * 3
+    return status, [], gr.Video(None, visible=False), *off
+
+
+def _unless_all_failed(tally: Tally) -> None:
+    if tally.errors and len(tally.errors) == tally.done == tally.total:
+        first = tally.errors[0]
+        raise ImageError(first if tally.total == 1 else f"None of the {tally.total} files can be used: {first}")

@@ -1,0 +1,86 @@
+"""The progress and the summary of a long job, as HTML."""
+
+from __future__ import annotations
+
+import html
+import io
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import gradio as gr
+from gradio.processing_utils import save_bytes_to_cache
+from PIL import Image
+
+from ipseg.core.status import Status
+from ipseg.core.types import ImageArray
+from ipseg.ui.widgets.images import shown
+
+GALLERY = 12  # overlays that are shown; all masks are in the zip
+LISTED = 20  # messages about files that could not be used
+WAITING = '<div class="waiting">Give an image of the object, and images or a clip to search in.</div>'
+QUEUED = '<div class="waiting">Waiting in the queue.</div>'
+STOPPING = '<div class="waiting">Stopping after this image.</div>'
+
+
+@dataclass
+class Tally:
+    """Counts, messages and the first overlays of one job."""
+
+    unit: str  # "image" or "frame"
+    gallery: gr.Gallery
+    start: float = field(default_factory=time.perf_counter)
+    done: int = 0
+    total: int = 0
+    states: Counter[Status] = field(default_factory=Counter)
+    cached: int = 0  # results of an earlier run
+    errors: list[str] = field(default_factory=list)
+    overlays: list[tuple[str, str]] = field(default_factory=list)
+
+    def show(self, overlay: ImageArray, caption: str) -> Any:
+        """Add an overlay; returns the value of the gallery, or a skip when it is full."""
+        if len(self.overlays) >= GALLERY:
+            return gr.skip()
+        buffer = io.BytesIO()
+        Image.fromarray(shown(overlay)).save(buffer, format="JPEG", quality=88)
+        name = f"{self.unit}_{len(self.overlays) + 1}.jpg"
+        path = save_bytes_to_cache(buffer.getvalue(), name, self.gallery.GRADIO_CACHE)
+        self.overlays.append((path, caption))
+        return list(self.overlays)
+
+    def bar(self, now: str) -> str:
+        """The progress bar, the current item and the estimated time left."""
+        seconds = time.perf_counter() - self.start
+        left = seconds / max(1, self.done) * max(0, self.total - self.done)
+        rest = f", about {left:.0f} s left" if self.done and left >= 1 else ""
+        return (
+            f'<div class="waiting" role="status"><progress max="{max(1, self.total)}" value="{self.done}" '
+            f'aria-label="Progress"></progress><b>{self.done}</b> of {self.total} {self.unit}s{rest}. '
+            f'<span class="aside">{html.escape(now)}</span></div>'
+        )
+
+    def verdict(self, stopped: bool, engine: str, limit: float | None = None) -> str:
+        """The summary. ``limit``: the time limit in seconds, where the job reached it."""
+        good = self.done - len(self.errors)
+        end = f"Stopped after {self.done} of {self.total}" if stopped else "Done"
+        parts = f"<b>{end}.</b> {self._counts(good)}. "
+        more = " Run it again to resume." if stopped else ""
+        more = f" {self.cached} of them are from an earlier run.{more}" if self.cached else more
+        more = f" It took longer than {limit:.0f} seconds.{more}" if limit else more
+        seconds = time.perf_counter() - self.start
+        lines = "".join(f"<li>{html.escape(error)}</li>" for error in self.errors[:LISTED])
+        rest = len(self.errors) - LISTED
+        lines += f"<li>and {rest} more</li>" if rest > 0 else ""
+        best = next((one for one in Status if self.states[one]), Status.NOT_DETECTED)
+        kind = "stopped" if stopped else best.value.replace("_", "-")
+        return (
+            f'<div class="{kind}" role="status">{parts}<span class="aside">{seconds:.1f} s, engine '
+            f"{html.escape(engine)}.{more}</span>{f'<ul>{lines}</ul>' if lines else ''}</div>"
+        )
+
+    def _counts(self, good: int) -> str:
+        """In how many images or frames the object is in each state."""
+        uncertain = self.states[Status.UNCERTAIN]
+        more = f", uncertain in {uncertain}" if uncertain else ""
+        return f"Detected in {self.states[Status.DETECTED]} of {good} {self.unit}{'s' * (good != 1)}{more}"

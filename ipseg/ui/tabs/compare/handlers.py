@@ -1,0 +1,194 @@
+"""The tab "Compare": IPSeg and the baselines on one prompt, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import gradio as gr
+
+from ipseg.core.images import open_image, orientation
+from ipseg.core.masks import GivenMask, with_masks
+from ipseg.core.types import ImageArray, ImageError, InputError
+from ipseg.engine.spec import EngineSpec
+from ipseg.studies import comparison
+from ipseg.ui.server import prompts
+from ipseg.ui.server.errors import error_messages
+from ipseg.ui.server.pool import JOBS, EnginePool
+from ipseg.ui.server.progress import reporter
+from ipseg.ui.tabs.compare import render as rows
+from ipseg.ui.tabs.compare.layout import Layout, layout
+from ipseg.ui.widgets.controls import Controls
+from ipseg.ui.widgets.images import as_png, distinct
+from ipseg.ui.widgets.inputs import whole
+from ipseg.ui.widgets.signature import with_engine
+
+MOST = 16  # images in one comparison
+MAX_PIXELS = 200_000_000  # of all of them together: 600 MB once opened
+
+
+def build(pool: EnginePool, controls: Controls) -> None:
+    """Lay out the tab and wire it."""
+    page = layout()
+    inputs = [page.prompt, page.images, page.methods, page.mask, page.paint, page.truths, *controls.engine]
+    inputs += [page.mask_value, page.truth_value]
+    shown = [page.left, page.right, page.slider, page.answers, page.difference]
+    outputs = [page.table, page.record, page.row, page.masks, page.saved, page.which, *shown]
+    page.run.click(_handler(pool, page), inputs, outputs, api_name="compare", show_progress_on=[page.answers], **JOBS)
+    quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    page.which.input(_selected, [page.saved, page.which], shown, **quiet)
+    gr.on(
+        [page.left.input, page.right.input],
+        rows.pair,
+        [page.saved, page.which, page.left, page.right],
+        page.slider,
+        **quiet,
+    )
+    # In the queue, as everything that decodes an image
+    page.onto.click(
+        _canvas(page.paint), page.prompt, page.paint, show_progress="hidden", api_visibility="private", **JOBS
+    )
+    page.prompt.change(lambda: None, None, page.paint, **quiet)
+
+
+def _handler(pool: EnginePool, page: Layout) -> Callable[..., tuple[Any, ...]]:
+    """The handler; Gradio reads its arguments for the API."""
+
+    @with_engine()
+    def compare(
+        prompt: str | None,
+        images: list[Any] | None,
+        methods: list[str],
+        mask: str | None = None,
+        paint: Any = None,
+        truths: list[str] | None = None,
+        *,
+        spec: EngineSpec,
+        mask_value: float | None = None,
+        truth_value: float | None = None,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio finds its progress in the default
+    ) -> tuple[Any, ...]:
+        """Segment the object that the prompt shows in images, by several methods.
+
+        Args:
+            prompt: image of the object
+            images: the images to search
+            methods: two or more of ipseg and the baselines
+            mask: where the object is in the prompt: white on black, same size; the saliency mask where left out
+            paint: the same, painted on the page
+            mask_value: which value of the mask is the object, where it has several; 0xRRGGBB of a colour, as a number
+            truth_value: the same for the true masks
+            truths: true masks of the images, by the images' names or in their order; may be left out
+        """
+        report = reporter(progress, pool.limits.many)
+        with error_messages():
+            values = (mask_value, truth_value)
+            on_open = partial(report, 0.0, "prompt")
+            inputs = _opened(prompt, images, methods, mask, paint, truths, values, on_open)
+            if not pool.loaded(spec):
+                report(0.0, "models")
+            found = _answers(pool, pool.engine(spec), inputs, report)
+        saved = rows.save(found, inputs.names, page)
+        return (
+            rows.table(found, inputs.names, spec.name),
+            rows.record(found, inputs.names, spec.name),
+            *rows.downloads(saved, page),
+            saved,
+            gr.Dropdown(choices=inputs.names, value=inputs.names[0], visible=len(inputs.names) > 1),
+            *_selected(saved, inputs.names[0]),
+        )
+
+    return compare
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    """The inputs of one comparison, opened and checked."""
+
+    prompt: ImageArray
+    mask: GivenMask | None
+    images: list[ImageArray]
+    names: list[str]  # of the images, each once
+    methods: list[str]
+    truths: list[GivenMask | None]
+
+
+def _opened(
+    prompt: str | None,
+    images: list[Any] | None,
+    methods: list[str],
+    mask: str | None,
+    paint: str | None,
+    truths: list[str] | None,
+    values: tuple[float | None, float | None],
+    on_open: Callable[[], None],
+) -> _Inputs:
+    """Open and check all inputs before any computation; ``on_open`` is called before a file is opened."""
+    if not prompt:
+        raise ImageError("There is no image of the object yet; add one first.")
+    if not images:
+        raise ImageError("There is no image to search yet; add one first.")
+    if len(images) > MOST:
+        raise ImageError(f"There are {len(images)} images; give at most {MOST} at once.")
+    comparison.check(methods)
+    paths = [path for path, _ in images]
+    prompts.check_pixels(paths, MAX_PIXELS, "The images to search")
+    opened, names = prompts.opened(paths, on_open), distinct(paths)
+    mask_value, truth_value = map(whole, values)
+    ((shown, given),) = with_masks(prompt, mask or None, mask_value=mask_value, report=on_open)
+    given = given or rows.painted(paint, shown.shape[:2])
+    turns = [orientation(path) for path in paths] if truths else []
+    known = rows.matched(truths or [], names, opened, turns, on_open, truth_value)
+    return _Inputs(shown, given, opened, names, methods, known)
+
+
+def _answers(pool: EnginePool, engine: Any, inputs: _Inputs, report: Any) -> list[comparison.Comparison]:
+    settings = {name: {"dense": 0} for name in ("matcher", "matcher_z")} if not pool.quick else {}
+    prepared = comparison.prepare(
+        engine,
+        inputs.methods,
+        inputs.prompt,
+        inputs.mask,
+        settings=settings,
+        progress=lambda share, step: report(0.4 * share, step),
+    )
+    if all(one.error for one in prepared):
+        raise InputError(prepared[0].error)
+    compared = comparison.compare(
+        prepared,
+        inputs.images,
+        inputs.truths,
+        progress=lambda share, step: report(0.4 + 0.6 * share, step),
+    )
+    return list(compared)
+
+
+def _selected(saved: list[rows.SavedRow] | None, which: str | None) -> tuple[Any, ...]:
+    """The results of one image, the first two of them on the slider, and the differences."""
+    if not saved:
+        return tuple(gr.skip() for _ in range(5))
+    row = next((row for row in saved if row.name == which), saved[0])
+    labels = ["the image", *(label for label, _ in row.answers)]
+    left, right = (labels[1], labels[2]) if len(labels) > 2 else (labels[0], labels[-1])
+    return (
+        gr.Dropdown(choices=labels, value=left),
+        gr.Dropdown(choices=labels, value=right),
+        (row.overlay(left), row.overlay(right)),
+        [(path, caption) for path, caption in zip(row.images, row.captions, strict=True)],
+        row.difference,
+    )
+
+
+def _canvas(editor: gr.ImageEditor) -> Callable[[str | None], Any]:
+    """The prompt image, upright and at its own size, as the canvas for painting."""
+
+    def onto(prompt: str | None) -> Any:
+        with error_messages():
+            if not prompt:
+                raise ImageError("There is no image of the object yet; add one first.")
+            image = open_image(prompt)
+        return {"background": as_png(editor, image, "prompt.png"), "layers": [], "composite": None}
+
+    return onto

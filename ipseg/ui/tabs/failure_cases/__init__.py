@@ -1,0 +1,9 @@
+"""The tab "Failure cases": prompts that break the rule "one single, complete object", each with a corrected prompt."""
+
+from __future__ import annotations
+
+from ipseg.ui.tabs.failure_cases.handlers import build
+
+__all__ = ["ORDER", "TITLE", "build"]
+
+TITLE, ORDER = "Failure cases", 3

@@ -1,0 +1,167 @@
+"""The endpoints /segment and /segment_all: one image or several, with the results as data and files."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+
+from ipseg.core.types import InputError
+from ipseg.engine.spec import EngineSpec
+from ipseg.ui.server.errors import error_messages
+from ipseg.ui.server.pool import JOBS, EnginePool
+from ipseg.ui.server.progress import reporter
+from ipseg.ui.server.redaction import without_folders
+from ipseg.ui.tabs.segment import questions
+from ipseg.ui.tabs.segment import render as answers
+from ipseg.ui.tabs.segment.layout import Layout
+from ipseg.ui.tabs.segment.questions import Question, paths
+from ipseg.ui.widgets.controls import Controls
+from ipseg.ui.widgets.images import as_file, distinct, image_input, shown
+from ipseg.ui.widgets.signature import with_engine
+
+
+def build(pool: EnginePool, controls: Controls, page: Layout) -> None:
+    """Two endpoints, with the page's components and a few hidden ones."""
+    image = image_input(label="The image to search", visible=False)
+    clicks = gr.JSON(label="Clicks: [[x, y, 1 or 0], ...]", visible=False)
+    facts = gr.JSON(label="The result as data", visible=False)
+    mask, cut_out, overlay, heat = (
+        gr.Image(label=label, type="filepath", format=kind, visible=False)
+        for label, kind in (("Mask", "png"), ("Cut-out", "png"), ("Overlay", "jpeg"), ("Similarity", "jpeg"))
+    )
+    saliency = gr.Gallery(label="What counts as the object in each prompt image", visible=False)
+    many = gr.Gallery(label="Results", visible=False)
+    archive = gr.File(label="Masks (ZIP)", visible=False)
+    one, several = gr.Button(visible=False), gr.Button(visible=False)
+    tail = [*controls.inputs, page.negative_prompt, page.all_instances]
+    value = page.mask_value
+    one.click(
+        _one(pool, mask, cut_out),
+        [page.prompts, image, page.mask, *tail, clicks, value],
+        [facts, mask, cut_out, overlay, heat, saliency],
+        api_name="segment",
+        **JOBS,
+    )
+    several.click(
+        _several(pool, page),
+        [page.prompts, page.images, page.mask, *tail, value],
+        [many, archive, facts],
+        api_name="segment_all",
+        **JOBS,
+    )
+
+
+def _one(pool: EnginePool, mask_image: gr.Image, cut_image: gr.Image) -> Callable[..., tuple[Any, ...]]:
+    """The handler for one image; Gradio reads its arguments for the API."""
+
+    @with_engine(numbers=True)
+    def segment(
+        prompts: list[Any] | None,
+        image: str | None,
+        mask: str | None = None,
+        *,
+        spec: EngineSpec,
+        numbers: dict[str, Any],
+        negative_prompt: list[Any] | None = None,
+        all_instances: bool = False,
+        clicks: list[list[float]] | None = None,
+        mask_value: float | None = None,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio finds its progress in the default
+    ) -> tuple[Any, ...]:
+        """Segment the object that the prompt images show in another image.
+
+        The first output is the result as data (status, score, thresholds, points, width and height in pixels), the
+        second the mask as a PNG, 255 on the object and 0 elsewhere; it is only the best guess where the status is
+        not_detected.
+
+        Args:
+            prompts: images of the object
+            image: the image to search
+            mask: where the object is in the first prompt image: white on black, same size; may be left out
+            negative_prompt: images of similar objects that are not meant
+            all_instances: whether to find all instances beside the single mask
+            mask_value: which value of the mask is the object, where it has several; 0xRRGGBB of a colour, as a number
+            clicks: corrections, [[x, y, 1], [x, y, 0]]: pixels of the upright image, 1 on the object, 0 beside it
+        """
+        start = time.perf_counter()
+        with error_messages():
+            searched = (image,) if image else ()
+            question = Question(
+                paths(prompts), searched, mask, paths(negative_prompt), all_instances, numbers, mask_value
+            )
+            made = questions.as_clicks(clicks)
+            report = reporter(progress, pool.limits.one)
+            ready = questions.ready(pool, spec, question, report)
+            result = ready.segment(question.images[0], made, report)
+        stem = Path(question.images[0]).stem
+        return (
+            {
+                **result.record(),
+                "width": result.mask.shape[1],
+                "height": result.mask.shape[0],
+                "mask_pixels": int(result.mask.sum()),
+                "engine": spec.name,
+                "notices": list(ready.prompt.notices),
+                "total_seconds": round(time.perf_counter() - start, 4),
+            },
+            as_file(mask_image, result.mask.astype(np.uint8) * 255, f"{stem}_mask.png"),
+            as_file(cut_image, result.cut_out(), f"{stem}_cut_out.png"),
+            answers.marked(result, made),
+            shown(result.heat_map()),
+            answers.prompt_views(ready.prompt),
+        )
+
+    return segment
+
+
+def _several(pool: EnginePool, page: Layout) -> Callable[..., tuple[Any, ...]]:
+    """The handler for several images."""
+
+    @with_engine(numbers=True)
+    def segment_all(
+        prompts: list[Any] | None,
+        images: list[Any] | None,
+        mask: str | None = None,
+        *,
+        spec: EngineSpec,
+        numbers: dict[str, Any],
+        negative_prompt: list[Any] | None = None,
+        all_instances: bool = False,
+        mask_value: float | None = None,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio finds its progress in the default
+    ) -> tuple[Any, ...]:
+        """Segment the object that the prompt images show in several other images.
+
+        Args:
+            prompts: images of the object
+            images: the images to search, at most 50
+            mask: where the object is in the first prompt image: white on black, same size; may be left out
+            negative_prompt: images of similar objects that are not meant
+            all_instances: whether to find all instances beside the single mask
+            mask_value: which value of the mask is the object, where it has several; 0xRRGGBB of a colour, as a number
+        """
+        with error_messages():
+            question = Question(
+                paths(prompts), paths(images), mask, paths(negative_prompt), all_instances, numbers, mask_value
+            )
+            report = reporter(progress, pool.limits.many)
+            ready = questions.ready(pool, spec, question, report)
+            saved, facts = [], []
+            for number, (path, name) in enumerate(zip(question.images, distinct(question.images), strict=True)):
+                try:
+                    result = ready.segment(path, (), questions.of_many(report, number, len(question.images)))
+                except InputError as error:
+                    facts.append({"image": name, "error": without_folders(str(error))})
+                    continue
+                saved.append(answers.save(name, result, (), all_instances, page.answers))
+                facts.append({"image": name, **result.record()})
+            if not saved:
+                raise InputError(facts[0]["error"])
+        return [(one.overlay, one.caption) for one in saved], answers.packed(saved, page.archive), facts
+
+    return segment_all

@@ -1,0 +1,1 @@
+"""What tabs share: the sidebar, input components, links, images as the page shows them, the theme."""

@@ -1,0 +1,69 @@
+"""What the gallery tabs share: images with captions, and IoU as coloured cells."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ipseg.core import viz
+from ipseg.core.images import open_image
+from ipseg.core.types import ImageArray, InputError
+from ipseg.studies import galleries
+from ipseg.studies.galleries import FailureCase, GalleryImage, GalleryResult, ObjectKind
+from ipseg.ui.widgets.images import examples_folder, shown
+
+
+def contents() -> tuple[dict[str, ObjectKind], dict[str, FailureCase]]:
+    """The galleries of the examples beside the package; empty in an installed package."""
+    folder = examples_folder()
+    if folder is None:
+        return {}, {}
+    try:
+        return galleries.read(folder)
+    except InputError:
+        return {}, {}
+
+
+def overlay(answer: GalleryResult) -> ImageArray:
+    """The input with its mask, in the colour of its status."""
+    return shown(viz.overlay(answer.image, answer.mask, colour=viz.colour_of(answer.status)))
+
+
+def spotlight(prompt: GalleryImage | Any, answer: GalleryResult) -> ImageArray:
+    """The prompt, bright where it was taken as the object."""
+    image = open_image(prompt.image if isinstance(prompt, GalleryImage) else prompt)
+    return shown(viz.spotlight(image, (answer.saliency / 255).astype(np.float32)))
+
+
+def matrix(found: Mapping[str, Sequence[GalleryResult]], inputs: Sequence[GalleryImage]) -> str:
+    """IoU of every set on every input with the truth, and of every two sets with each other, as HTML."""
+    heads = [*(f"input {number + 1}" for number in range(len(inputs))), "mean"]
+    rows = {name: [*(each.iou for each in each_set), galleries.mean_iou(each_set)] for name, each_set in found.items()}
+    agreement = galleries.agreement(found)
+    pairs = {
+        one: [1.0 if one == other else agreement.get((one, other), agreement.get((other, one), 0.0)) for other in found]
+        for one in found
+    }
+    return (
+        '<div class="wide"><div class="side">'
+        + _table("With the truth", heads, rows)
+        + _table("With each other", list(found), pairs)
+        + "</div></div>"
+    )
+
+
+def _table(title: str, heads: Sequence[str], rows: Mapping[str, Sequence[float]]) -> str:
+    head = "".join(f'<th scope="col">{html.escape(each)}</th>' for each in ["", *heads])
+    body = "".join(
+        f'<tr><th scope="row">{html.escape(name)}</th>{"".join(_cell(value) for value in values)}</tr>'
+        for name, values in rows.items()
+    )
+    return f"<table><caption>{title}: IoU</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _cell(value: float) -> str:
+    """A cell with a stronger amber for a higher value."""
+    return f'<td style="background: rgb(255 176 0 / {0.08 + 0.72 * value:.2f})">{value:.2f}</td>'

@@ -1,0 +1,202 @@
+"""Who waits, who is refused, and which jobs end early: on a page whose questions stop at a gate (`gated.py`)."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+from gradio_client import Client, handle_file
+
+from ipseg.core.types import InputError
+from ipseg.engine.spec import EngineSpec
+from ipseg.ui.server.limits import Ended, Watch
+from ipseg.ui.server.pool import EnginePool
+from tests.ui.conftest import EXAMPLES, ROOT, serve
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the client's own event loop
+
+PROMPT, QUERY, OTHER = (EXAMPLES / "robot" / f"0{number}.jpg" for number in (0, 2, 3))
+PATIENCE = 20  # seconds until a test gives up
+ENDPOINTS = ("segment", "segment_all", "compare", "batch", "prompt_sets", "failure_cases")
+
+
+class Gated:
+    """The page with its gate: one question at a time, and one may wait."""
+
+    def __init__(self, url: str, log: Path, folder: Path) -> None:
+        self.url, self.log, self.folder = url, log, folder
+        self._files: dict[Path, dict] = {}
+        self._read = 0
+
+    def begin(self) -> None:
+        """The gate closes, and the earlier output is dropped."""
+        (self.folder / "open").unlink(missing_ok=True)
+        (self.folder / "limit").unlink(missing_ok=True)
+        self._read = len(self.log.read_text())
+
+    def open(self) -> None:
+        """Questions go on."""
+        (self.folder / "open").touch()
+
+    @property
+    def output(self) -> str:
+        """The output of the server since the beginning of the test."""
+        return self.log.read_text()[self._read :]
+
+    def wait(self, words: str) -> None:
+        """Until the server says so."""
+        deadline = time.monotonic() + PATIENCE
+        while words not in self.output:
+            assert time.monotonic() < deadline, f"{words!r} is not in {self.output!r}"
+            time.sleep(0.01)
+
+    def file(self, path: Path) -> dict:
+        """An image, uploaded once."""
+        if path not in self._files:
+            answer = httpx.post(f"{self.url}/gradio_api/upload", files={"files": (path.name, path.read_bytes())})
+            self._files[path] = {"path": answer.json()[0], "meta": {"_type": "gradio.FileData"}}
+        return self._files[path]
+
+    def given(self, endpoint: str) -> dict:
+        """What an endpoint is asked with."""
+        prompts = [{"image": self.file(PROMPT), "caption": None}]
+        images = [{"image": self.file(QUERY), "caption": None}]
+        return {
+            "segment": {"prompts": prompts, "image": self.file(QUERY), "mask": None},
+            "segment_all": {"prompts": prompts, "images": images, "mask": None},
+            "compare": {"prompt": self.file(PROMPT), "images": images, "methods": ["ipseg", "persam"]},
+            "batch": {"prompts": prompts, "images": [self.file(QUERY), self.file(OTHER)]},
+            "prompt_sets": {"kind": "mug"},
+            "failure_cases": {"case": "tiny"},
+        }[endpoint]
+
+    def ask(self, endpoint: str, agent: str = "python") -> httpx.Response:
+        """Put a question into the queue."""
+        call, headers = f"{self.url}/gradio_api/call/v2/{endpoint}", {"user-agent": agent}
+        return httpx.post(call, json=self.given(endpoint), headers=headers, timeout=PATIENCE)
+
+    def stream(self, endpoint: str, asked: httpx.Response) -> str:
+        """Where its answer comes."""
+        return f"{self.url}/gradio_api/call/{endpoint}/{asked.json()['event_id']}"
+
+    def answer(self, endpoint: str, asked: httpx.Response) -> str:
+        """Wait for the answer: its stream of events as text."""
+        return httpx.get(self.stream(endpoint, asked), timeout=PATIENCE).text
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("gate")
+    program = (str(ROOT / "tests" / "ui" / "gated.py"), str(folder))
+    with serve(folder, "--max-queue", "1", program=program, HF_HUB_OFFLINE="1", PYTHONPATH=str(ROOT)) as demo:
+        yield Gated(demo.url, demo.log, folder)
+
+
+@pytest.fixture
+def gate(served):
+    served.begin()
+    yield served
+    served.open()
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+def test_a_client_that_leaves_stops_its_job(gate, endpoint):
+    with httpx.stream("GET", gate.stream(endpoint, gate.ask(endpoint)), timeout=PATIENCE):
+        gate.wait("arrived")
+    gate.wait("deserted")
+    gate.open()
+    gate.wait("A visitor left")
+    assert "passed" not in gate.output  # it went no step further
+
+
+def test_a_client_that_cancels_stops_its_job(gate):
+    client = Client(gate.url, verbose=False)
+    images = [{"image": handle_file(PROMPT), "caption": None}]
+    job = client.submit(prompts=images, image=handle_file(QUERY), mask=None, api_name="/segment")
+    gate.wait("arrived")
+    job.cancel()
+    gate.wait("deserted")
+    gate.open()
+    gate.wait("A visitor left")
+    assert "passed" not in gate.output
+
+
+def test_who_stays_gets_an_answer(gate):
+    gate.open()
+    assert '"engine":"offline"' in gate.answer("segment", gate.ask("segment")).replace(" ", "")
+    assert gate.output.count("passed") == 1
+    assert "A visitor left" not in gate.output
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+def test_a_job_that_takes_too_long_is_stopped_and_says_so(gate, endpoint):
+    (gate.folder / "limit").write_text("0.0001")
+    gate.open()
+    text = gate.answer(endpoint, gate.ask(endpoint))
+    assert "took longer than 0 seconds" in text
+    assert "passed" not in gate.output
+    assert "event: error" in text  # the prompt alone took too long, so nothing is done that could be handed out
+
+
+def test_the_message_says_what_to_do(one_message):
+    with pytest.raises(Ended) as ended:
+        Watch(-1).check()
+    one_message(ended.value)
+    assert not isinstance(ended.value, InputError)  # those are one image's, and the others go on
+    watch = Watch(60)
+    watch.check()
+    assert not watch.ended
+    watch.stop()
+    assert watch.ended
+
+
+def test_on_a_gpu_one_at_a_time_one_waits_and_the_next_gets_a_message(gate):
+    first = gate.ask("segment")
+    gate.wait("arrived")
+    second = gate.ask("compare")
+    program, browser = gate.ask("batch"), gate.ask("batch", agent="Mozilla/5.0")
+    assert (program.status_code, browser.status_code) == (503, 429)
+    assert program.json() == browser.json()
+    assert program.json()["detail"].startswith("The page is busy: others are waiting already;")
+    assert gate.output.count("arrived") == 1
+    gate.open()
+    assert '"engine": "offline"' in gate.answer("segment", first)
+    assert "event: complete" in gate.answer("compare", second)
+
+
+@pytest.mark.browser
+def test_the_page_shows_the_place_in_the_queue_that_it_is_full_and_may_be_closed(gate, chromium):
+    variants = ((1280, "dark"), (390, "dark"), (1280, "light"))
+    contexts = [chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=s) for width, s in variants]
+    first, second, third = (context.new_page() for context in contexts)
+    press_an_example(first, gate.url)
+    gate.wait("arrived")
+    press_an_example(second, gate.url)
+    place = second.locator("#slider .meta-text", has_text="queue: 1/1")
+    place.wait_for(state="visible")
+    assert place.evaluate("element => parseFloat(getComputedStyle(element).fontSize)") >= 14
+    press_an_example(third, gate.url)
+    third.wait_for_selector(".toast-body")
+    busy = "The page is busy: others are waiting already; please try again in a minute."
+    assert busy in third.inner_text(".toast-body")
+    contexts[0].close()
+    gate.wait("deserted")
+    gate.open()
+    gate.wait("A visitor left")
+    second.wait_for_selector("#verdict .detected, #verdict .uncertain, #verdict .not-detected")
+    assert gate.output.count("passed") == 1
+    for context in contexts[1:]:
+        context.close()
+
+
+def press_an_example(page, url: str) -> None:
+    page.goto(url)
+    page.get_by_text("The robot behind the car").first.click()
+
+
+@pytest.mark.parametrize(("quick", "at_once"), [(False, 2), (True, 1)])
+def test_at_once_over_all_tabs(monkeypatch, quick, at_once):
+    monkeypatch.setattr(EnginePool, "quick", quick)
+    assert EnginePool(EngineSpec()).at_once == at_once

@@ -1,0 +1,212 @@
+"""The first tab beyond one question: several images, all instances, "not this", and clicks that correct."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+from PIL import Image
+
+from ipseg import InputError, open_image
+from ipseg.ui.tabs.segment import questions
+from ipseg.ui.tabs.segment.questions import SavedResult, Session
+from tests.ui.conftest import EXAMPLES, wide_only
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the client's own event loop
+
+SEVERAL = EXAMPLES.parent / "galleries" / "several"
+DUCK, TWIN = EXAMPLES / "yellow_duck" / "00.jpg", EXAMPLES / "yellow_duck" / "03.jpg"
+ANSWER = "#verdict .detected, #verdict .uncertain, #verdict .not-detected"
+
+
+def gallery(*paths):
+    return [{"image": handle_file(path), "caption": None} for path in paths]
+
+
+@pytest.fixture(scope="module")
+def client(demo, tmp_path_factory) -> Client:
+    return Client(demo.url, verbose=False, download_files=tmp_path_factory.mktemp("downloads"))
+
+
+def ask(client, prompt, image, **more):
+    return client.predict(
+        prompts=gallery(prompt), image=handle_file(image), mask=None, k=32, clusters=4, threshold=0.16,
+        api_name="/segment", **more,
+    )  # fmt: skip
+
+
+def mask_of(answer) -> np.ndarray:
+    return open_image(answer[1])[..., 0] > 0
+
+
+# What is asked, and what a session holds.
+
+
+def test_clicks_become_points_of_both_kinds():
+    made = questions.as_points(((3.0, 4.0, True), (5.0, 6.0, False), (7.0, 8.0, True)))
+    assert made.positive.tolist() == [[3, 4], [7, 8]]
+    assert made.negative.tolist() == [[5, 6]]
+    assert questions.as_points(()) is None
+
+
+@pytest.mark.parametrize("given", [[[1, 2]], [[1, 2, 5]], ["x"], [[1, "y", 0]], 3])
+def test_clicks_that_cannot_be_read_get_their_message(given):
+    with pytest.raises(InputError, match=r"clicks are not readable; give \[\[x, y, 1\]"):
+        questions.as_clicks(given)
+
+
+def test_a_click_is_in_the_pixels_of_the_image_however_it_is_shown():
+    assert questions.to_image((10, 20), (480, 640)) == (10.5, 20.5)
+    assert questions.to_image((799, 0), (1600, 3200)) == (1599.0, 1.0)  # shown at half its size
+
+
+def test_a_session_saves_clicks_with_their_image():
+    session = Session((SavedResult("a"), SavedResult("b")), which=1).clicked(((1.0, 2.0, True),))
+    assert session.saved[0].clicks == ()
+    assert session.shown.clicks == ((1.0, 2.0, True),)
+    assert len(session.clicked(((0.0, 0.0, True),) * 99).shown.clicks) == questions.MOST_CLICKS
+
+
+# Through the API.
+
+
+def test_every_instance_comes_as_data(client):
+    answer = ask(client, EXAMPLES / "red_mug" / "00.jpg", SEVERAL / "mugs.jpg", all_instances=True)
+    facts = answer[0]
+    assert len(facts["instances"]) == 2
+    left, right = sorted(one["box"][0] for one in facts["instances"])
+    assert left < 240 < right
+    assert "instances" not in ask(client, EXAMPLES / "red_mug" / "00.jpg", SEVERAL / "mugs.jpg")[0]
+
+
+def test_clicks_and_negative_prompts_change_the_mask(client):
+    plain = mask_of(ask(client, DUCK, TWIN))
+    rows, columns = np.nonzero(plain)
+    place = [float(columns[len(columns) // 2]) + 0.5, float(rows[len(rows) // 2]) + 0.5]
+    clicked = mask_of(ask(client, DUCK, TWIN, clicks=[[*place, 0]]))
+    assert plain[int(place[1]), int(place[0])]
+    assert not clicked[int(place[1]), int(place[0])]
+    target, other = EXAMPLES / "robot" / "00.jpg", EXAMPLES / "toy_car"
+    without = mask_of(ask(client, target, other / "03.jpg"))
+    with_it = mask_of(ask(client, target, other / "03.jpg", negative_prompt=gallery(other / "00.jpg")))
+    car = open_image(EXAMPLES.parent / "Annotations" / "toy_car" / "03.png")[..., 0] > 127
+    assert (without & car).sum() > 0.5 * car.sum()
+    assert (with_it & car).sum() < 0.1 * car.sum()
+
+
+def test_a_click_off_the_image_gets_its_message(client):
+    with pytest.raises(AppError, match=r"a click at \(9000, 1\); the image is"):
+        ask(client, DUCK, TWIN, clicks=[[9000, 1, 1]])
+
+
+def test_several_images_at_once_and_a_bad_one_among_them(client, tmp_path):
+    bad = tmp_path / "words.jpg"
+    bad.write_text("not an image")
+    images = [EXAMPLES / "yellow_duck" / "01.jpg", bad, EXAMPLES / "robot" / "01.jpg"]
+    shown, archive, facts = client.predict(
+        prompts=gallery(DUCK), images=gallery(*images), mask=None, k=32, clusters=4, threshold=0.16,
+        api_name="/segment_all",
+    )  # fmt: skip
+    assert [fact["image"] for fact in facts] == ["01", "words", "01 (2)"]
+    assert "words.jpg is not an image" in facts[1]["error"]
+    assert facts[0]["status"] == "detected"
+    assert len(shown) == 2
+    with zipfile.ZipFile(archive) as packed:
+        assert sorted(packed.namelist()) == ["01 (2).png", "01.png"]
+        with Image.open(io.BytesIO(packed.read("01.png"))) as mask:
+            assert mask.size == open_image(images[0]).shape[1::-1]
+    alone = ask(client, DUCK, images[0])
+    assert json.loads(json.dumps(alone[0]))["score"] == facts[0]["score"]
+
+
+# In the page.
+
+
+def fill(page, *images: Path) -> None:
+    page.set_input_files("#prompts input[type=file]", str(DUCK))
+    page.wait_for_selector("#prompts img")
+    page.set_input_files("#images input[type=file]", [str(image) for image in images])
+    page.wait_for_selector("#images img")
+
+
+def changed(page, selector: str, act) -> None:
+    """Do something, and wait until the image is another one."""
+    before = page.get_attribute(selector, "src")
+    act()
+    page.wait_for_function(
+        "([selector, before]) => { const found = document.querySelector(selector); "
+        "return found && found.src !== before; }",
+        arg=[selector, before],
+        timeout=60_000,
+    )
+
+
+def mask_in(page) -> np.ndarray:
+    page.wait_for_selector("#mask-file:not([disabled])")
+    with page.expect_download() as waiting:
+        page.click("#mask-file")
+    with Image.open(waiting.value.path()) as mask:
+        return np.asarray(mask) > 0
+
+
+def on_screen(page, x: float, y: float, size: tuple[int, ...]) -> tuple[float, float]:
+    """Where a pixel of the image is on the screen; the image is fitted into its element."""
+    page.locator("#marked img").scroll_into_view_if_needed()
+    box = page.locator("#marked img").bounding_box()
+    scale = min(box["width"] / size[1], box["height"] / size[0])
+    left, top = (box["width"] - size[1] * scale) / 2, (box["height"] - size[0] * scale) / 2
+    return box["x"] + left + (x + 0.5) * scale, box["y"] + top + (y + 0.5) * scale
+
+
+@pytest.mark.browser
+def test_a_click_corrects_the_image_and_can_be_undone(page):
+    fill(page, TWIN)
+    page.click("#run")
+    page.wait_for_selector("#marked img")
+    assert page.is_disabled("#undo")
+    first = mask_in(page)
+    rows, columns = np.nonzero(first)
+    here = np.argmax(rows)  # a place on the mask
+    page.locator("#sign input").nth(1).check()
+    at = on_screen(page, columns[here], rows[here] - 6, first.shape)
+    changed(page, "#marked img", lambda: page.mouse.click(*at))
+    assert page.is_enabled("#undo")
+    second = mask_in(page)
+    assert not second[rows[here] - 6, columns[here]]
+    changed(page, "#marked img", lambda: page.click("#undo"))
+    assert np.array_equal(mask_in(page), first)
+    assert page.complaints == []
+
+
+@pytest.mark.browser
+def test_several_images_are_shown_one_by_one(page):
+    fill(page, EXAMPLES / "yellow_duck" / "01.jpg", EXAMPLES / "yellow_duck" / "02.jpg")
+    page.click("#run")
+    page.wait_for_selector("#answers img", timeout=60_000)
+    assert "Detected in 2 of 2 images. Shown, 01" in page.inner_text("#verdict")
+    changed(page, "#marked img", lambda: page.locator("#answers .thumbnail-lg").nth(1).click())
+    assert "Shown, 02" in page.inner_text("#verdict")
+    with page.expect_download() as waiting:
+        page.click("#archive")
+    with zipfile.ZipFile(waiting.value.path()) as packed:
+        assert sorted(packed.namelist()) == ["01.png", "02.png"]
+    assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
+    assert page.complaints == []
+
+
+@pytest.mark.browser
+@wide_only
+def test_all_of_them_is_one_click_away(page):
+    page.get_by_text("Both red mugs").first.click()
+    page.wait_for_selector("#numbered img", timeout=60_000)
+    assert "instances: 2" in page.inner_text("#verdict")
+    page.get_by_text("The robot, and not this car").first.click()
+    page.wait_for_selector("#negative_prompt img", state="attached")
+    page.wait_for_selector("#numbered img", state="detached", timeout=60_000)
+    assert page.complaints == []
