@@ -135,4 +135,4 @@ def test_the_ablation_saves_results_for_examples_alone(own, saved, monkeypatch):
     folders = []
     monkeypatch.setattr(handlers.ablation, "compute", lambda *_, folder, progress: folders.append(folder))
     handlers._ablation(EnginePool(EngineSpec()), EngineSpec(), Pair(*parts.values()), lambda *_: None)
-    assert folders == [store.folder("handlers") if saved else None]
+    assert folders == [store.folder("ablation") if saved else None]
