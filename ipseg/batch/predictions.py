@@ -7,13 +7,8 @@ of different prompts or settings are never mixed.
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import json
-import os
-import threading
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +19,7 @@ from ipseg.core import images, rle
 from ipseg.core.masks import GivenMask, with_masks
 from ipseg.core.serialize import to_json
 from ipseg.core.status import Status
+from ipseg.core.store import Codec, ResultStore, run_key
 from ipseg.core.types import ImageArray, Mask, Progress, Stopped
 from ipseg.engine.protocol import Engine
 
@@ -77,7 +73,9 @@ class Predictor:
         shown = with_masks(list(prompt_images), list(masks) if masks else None)
         given = [mask for _, mask in shown]
         self.engine, self.stop, self.settings = engine, stop, settings
-        self.folder = folder / _key(engine, shown, settings) if folder else None
+        content = [images.fingerprint(image, mask.mask if mask else None) for image, mask in shown]
+        self.folder = folder / run_key(engine, content, settings) if folder else None
+        self._saved = ResultStore(self.folder, PREDICTION, max_bytes=None)
         report: dict[str, Any] = {"progress": progress} if progress else {}
         self.prompt = engine.prompt(list(prompt_images), given, **report)
         self.computed = 0  # predictions that the engine computed; the others were read from the cache
@@ -87,69 +85,32 @@ class Predictor:
 
         Raises :class:`~ipseg.core.types.Stopped` when :attr:`stop` returns True, and what ``engine.segment`` raises.
         """
-        path = self.folder / f"{images.fingerprint(image)}.json" if self.folder else None
-        cached = _read(path)
-        if cached is not None:
-            return cached
+        return self._saved.get_or_compute(images.fingerprint(image), lambda: self._compute(image))
+
+    def _compute(self, image: ImageArray) -> Prediction:
         self._check()
         result = self.engine.segment(self.prompt, image, progress=lambda *_: self._check(), **self.settings)
         self.computed += 1
         height, width = result.mask.shape
         scores = float(result.score), float(result.threshold), float(result.reject_threshold)
-        prediction = Prediction((height, width), rle.encode(result.mask), result.status, *scores)
-        _write(path, prediction)
-        return prediction
+        return Prediction((height, width), rle.encode(result.mask), result.status, *scores)
 
     def _check(self) -> None:
         if self.stop():
             raise Stopped
 
 
-def _key(engine: Engine, shown: Sequence[tuple[ImageArray, GivenMask | None]], settings: dict[str, Any]) -> str:
-    content = [images.fingerprint(image, mask.mask if mask else None) for image, mask in shown]
-    parts = [
-        engine.info.name,
-        dict(engine.info.record),
-        repr(engine.config),
-        repr(engine.scorer),
-        content,
-        settings,
-        _code(),
-    ]
-    text = json.dumps(parts, sort_keys=True, default=str)
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+def _encode(prediction: Prediction) -> bytes:
+    return to_json(asdict(prediction)).encode()
 
 
-@functools.cache
-def _code() -> str:
-    """A hash of the source of the whole package, in hexadecimal."""
-    digest, package = hashlib.blake2b(digest_size=16), Path(__file__).resolve().parents[1]
-    for file in sorted(package.rglob("*.py")):
-        digest.update(file.relative_to(package).as_posix().encode() + file.read_bytes())
-    return digest.hexdigest()
+def _decode(data: bytes) -> Prediction:
+    """Raises an error for what is incomplete or damaged."""
+    fields = json.loads(data)
+    prediction = Prediction(**{**fields, "size": tuple(fields["size"]), "status": Status(fields["status"])})
+    if sum(prediction.counts) != prediction.size[0] * prediction.size[1]:
+        raise ValueError("the run lengths do not have the size of the mask")
+    return prediction
 
 
-def _read(path: Path | None) -> Prediction | None:
-    """The saved prediction; None when there is none, or it is incomplete or damaged."""
-    try:
-        fields = json.loads(path.read_bytes()) if path else None
-        if not fields:
-            return None
-        prediction = Prediction(**{**fields, "size": tuple(fields["size"]), "status": Status(fields["status"])})
-        return prediction if sum(prediction.counts) == prediction.size[0] * prediction.size[1] else None
-    except (OSError, ValueError, TypeError, KeyError):
-        return None
-
-
-def _write(path: Path | None, prediction: Prediction) -> None:
-    """Whole or not at all; without room, nothing is saved. Two that ask the same write the same."""
-    if path is None:
-        return
-    partial = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(to_json(asdict(prediction)))
-        os.replace(partial, path)
-    except OSError:
-        with suppress(OSError):
-            partial.unlink()
+PREDICTION: Codec[Prediction] = Codec(".json", _encode, _decode)

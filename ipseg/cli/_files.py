@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,19 +9,22 @@ from pathlib import Path
 import numpy as np
 
 from ipseg.core.images import encode_png
+from ipseg.core.store import atomic_write, check_writable, remove_partials, writing
 from ipseg.core.types import SettingError
+
+OTHER = "choose another --output"
 
 
 def write_png(path: Path, pixels: np.ndarray) -> None:
-    """(H, W) or (H, W, 3|4) uint8 as a PNG."""
+    """(H, W) or (H, W, 3|4) uint8 as a PNG; its folder is made."""
     write(path, encode_png(pixels))
 
 
-def write(path: Path, data: bytes) -> None:
-    """Write atomically: a run that is killed leaves no partial file."""
-    partial = path.with_name(f".{path.name}.part")
-    partial.write_bytes(data)
-    os.replace(partial, path)
+def write(path: Path, data: bytes | str) -> None:
+    """Write a whole file or nothing; its folder is made. Raises :class:`~ipseg.core.store.OutputError`."""
+    with writing(path, OTHER):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        atomic_write(path, data)
 
 
 def distinct_stems(images: Iterable[Path]) -> None:
@@ -42,11 +44,12 @@ def refuse_to_overwrite(given: Iterable[Path | None], made: Iterable[Path]) -> N
 
 
 def make_folder(folder: Path) -> None:
-    """Raise SettingError when it cannot be made."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SettingError(f"The folder {folder} cannot be made ({error.strerror}); choose another --output.") from None
+    """Make a folder for results, and remove what killed runs left there half written.
+
+    Raises :class:`~ipseg.core.store.OutputError` when it cannot be made or written.
+    """
+    check_writable(folder, OTHER)
+    remove_partials(folder)
 
 
 def check_json(path: Path | None) -> None:

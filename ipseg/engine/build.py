@@ -51,7 +51,6 @@ def assemble(preset: Preset, name: str = "custom", placement: Device | None = No
     try:
         placed = any(plugins.wants_placement(kind, plugin) for kind, (plugin, _) in preset.parts)
         where = (placement or Placement()) if placed else None
-        info = EngineInfo(name, reason, record(preset, name, where), where, stand_ins(preset))
         features, saliency, segmenter, scorer = (
             plugins.build(kind, plugin, placement=where, **settings)
             for kind, (plugin, settings) in (
@@ -65,6 +64,8 @@ def assemble(preset: Preset, name: str = "custom", placement: Device | None = No
         raise SettingError(
             f'"{name}" needs {error.name}, which is missing; run pip install "ipseg[models]".'
         ) from error
+    # After the parts have read their weights: at a first use their hashes are recorded only then
+    info = EngineInfo(name, reason, record(preset, name, where), where, stand_ins(preset))
     return IPSeg(features, saliency, segmenter, scorer, preset.config, info=info, cache_bytes=preset.cache)
 
 

@@ -6,7 +6,6 @@ under a hash of all that decides them: code, settings, images.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,10 +19,10 @@ from numpy.typing import NDArray
 from ipseg.core import images, store
 from ipseg.core.masks import open_mask
 from ipseg.core.status import Status
+from ipseg.core.store import ARRAYS, Arrays, ResultStore, run_key
 from ipseg.core.types import ImageArray, InputError, Mask, Progress
 from ipseg.engine.protocol import Engine
 from ipseg.evaluation.metrics import iou
-from ipseg.evaluation.predict import decides
 
 
 @dataclass(frozen=True)
@@ -125,19 +124,24 @@ def compute(
 
     ``saved``: whether it is read and saved there; a visitor's own prompts are not.
     """
-    path = (folder or cache_folder()) / f"{_key(engine, [*prompts, asked.image])}.npz"
+    shown = [images.open_image(prompt) for prompt in prompts]
     image = images.open_image(asked.image)
-    known = store.load(path) if saved else None
-    if known is None or not {"mask", "status", "saliency"} <= set(known) or known["mask"].shape != image.shape[:2]:
+
+    def computed() -> Arrays:
         report: dict[str, Any] = {"progress": progress} if progress else {}
-        prompt = engine.prompt(list(prompts), **report)
+        prompt = engine.prompt(shown, **report)
         result = engine.segment(prompt, image, **report)
         saliency = np.rint(prompt.views[0].saliency * 255).astype(np.uint8)
-        known = {"mask": result.mask, "status": np.array(result.status.value), "saliency": saliency}
-        if saved:
-            store.save(path, known)
-    mask = known["mask"]
-    return GalleryResult(image, mask, Status(str(known["status"])), iou(mask, asked.truth), known["saliency"])
+        return {"mask": result.mask, "status": np.array(result.status.value), "saliency": saliency}
+
+    def fits(arrays: Arrays) -> bool:
+        return {"mask", "status", "saliency"} <= set(arrays) and arrays["mask"].shape == image.shape[:2]
+
+    results = ResultStore((folder or cache_folder()) if saved else None, ARRAYS)
+    key = run_key(engine, [images.fingerprint(each) for each in (*shown, image)])
+    found = results.get_or_compute(key, computed, fits)
+    mask = found["mask"]
+    return GalleryResult(image, mask, Status(str(found["status"])), iou(mask, asked.truth), found["saliency"])
 
 
 def compute_all(
@@ -177,10 +181,3 @@ def agreement(found: Mapping[str, Sequence[GalleryResult]]) -> dict[tuple[str, s
 def mean_iou(found: Sequence[GalleryResult]) -> float:
     """The mean over the inputs of the IoU with the ground truth, in [0, 1]."""
     return float(np.mean([each.iou for each in found]))
-
-
-def _key(engine: Engine, files: Sequence[Path]) -> str:
-    digest = hashlib.blake2b(decides(engine), digest_size=16)
-    for file in files:
-        digest.update(hashlib.blake2b(file.read_bytes(), digest_size=16).digest())
-    return digest.hexdigest()

@@ -68,11 +68,15 @@ def find(name: str) -> Path | None:
 
 
 def describe(names: Iterable[str]) -> dict[str, dict[str, str]]:
-    """For the record of a run: source, revision, commit where it is known, sha256 where it is known, and the path."""
+    """For the record of a run: source, revision, commit where it is known, sha256 where it is known, and the path.
+
+    The sha256 is that of the makers, else those of the files at their first use, in the order of the table.
+    """
     record = {}
     for name in names:
         weight, path = get(name), find(name)
-        entry = {"source": weight.source, "sha256": weight.sha256, "path": str(path or "")}
+        sha256 = weight.sha256 or (_recorded_sha256(weight, path) if path else "")
+        entry = {"source": weight.source, "sha256": sha256, "path": str(path or "")}
         if weight.on_hub:
             entry |= {"revision": revision(weight), "commit": commit_of(weight, path) if path else ""}
         if weight.wheel:
@@ -95,6 +99,13 @@ def asked_revision(weight: Weight) -> str:
 def recorded_commit(weight: Weight) -> str:
     """The commit that the chosen revision had when it was first used; "" when it was not used yet."""
     return _record.read().get(commit_key(weight), {}).get("commit", "")
+
+
+def _recorded_sha256(weight: Weight, path: Path) -> str:
+    """What the record of first use holds of every file of ``path``, with spaces between; "" where one is not there."""
+    place, recorded = path.parent if weight.single else path, _record.read()
+    known = [recorded.get(file_key(weight, place, choice), {}).get("sha256", "") for choice in weight.files]
+    return " ".join(known) if all(known) else ""
 
 
 def commit_key(weight: Weight) -> str:

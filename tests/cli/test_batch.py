@@ -78,8 +78,10 @@ def test_a_killed_run_goes_on(files, capsys, monkeypatch):
     monkeypatch.setattr(predictions.Predictor, "predict", killed)
     assert run("prompt.png", "in", "--output", "out") == 130
     monkeypatch.setattr(predictions.Predictor, "predict", predict)
-    computed_now = []
-    monkeypatch.setattr(predictions, "_write", lambda path, made: computed_now.append(path))
+    computed_now, compute = [], predictions.Predictor._compute
+    monkeypatch.setattr(
+        predictions.Predictor, "_compute", lambda self, image: computed_now.append(1) or compute(self, image)
+    )
     assert run("prompt.png", "in", "--output", "out", "--resume") == 0
     assert len(computed_now) == 1
     assert len(json.loads((files / "out/coco.json").read_text())["images"]) == 3

@@ -9,7 +9,8 @@ import os
 import numpy as np
 import pytest
 
-import ipseg
+from ipseg.core import store
+from ipseg.core.store import OutputError
 from ipseg.datasets import perseg
 from ipseg.evaluation import predict
 from ipseg.evaluation.metrics import iou
@@ -28,7 +29,7 @@ def test_each_episode_gets_a_record_and_a_mask(engine, episodes, tmp_path):
     assert [episode for episode, _ in answers] == episodes
     assert seen == [(0, 4), (1, 4), (2, 4), (3, 4)]
     for episode, record in answers:
-        assert set(record) == {"status", "score", "seconds", "mask"}
+        assert set(record) == {"status", "score", "seconds", "mask", "content"}
         assert record["status"] == "detected"
         truth = predict.read_mask(episode.query.truth.parent, {"mask": episode.query.truth.name})
         mask = predict.read_mask(tmp_path / "run", record)
@@ -85,16 +86,37 @@ def test_the_folder_is_named_after_all_that_decides(engine, perseg_folder, tmp_p
     names.append(name())
     engine.info = EngineInfo("colour")
     assert name() == names[0]
-    image = perseg_folder / "Images" / "sky" / "00.png"
-    os.utime(image, ns=(1, 1))
-    names.append(name())
-    image.unlink()
-    names.append(name())
-    (tmp_path / "code").mkdir()
-    (tmp_path / "code" / "__init__.py").write_text("# other code")
-    monkeypatch.setattr(ipseg, "__file__", str(tmp_path / "code" / "__init__.py"))
+    monkeypatch.setattr(store, "code_version", lambda: "other code")
     names.append(name())
     assert len(set(names)) == len(names)
+
+
+def test_only_the_pairs_of_a_changed_image_are_predicted_again(engine, episodes, tmp_path, save, make_scene):
+    """Pixels count, and names and dates of files do not."""
+    list(predict.predict(engine, episodes, tmp_path / "run"))
+    changed = episodes[0].query.image
+    os.utime(changed, ns=(1, 1))
+    list(predict.predict(engine, episodes, tmp_path / "run"))
+    assert engine.calls == 4
+    save(changed, make_scene(40, 56, (200, 30, 40), seed=7)[0])
+    again = list(predict.predict(engine, episodes, tmp_path / "run"))
+    assert engine.calls == 4 + sum(changed in (each.prompt.image, each.query.image) for each in episodes)
+    assert predict.read_mask(tmp_path / "run", again[0][1]).shape == (40, 56)
+
+
+def test_a_mask_that_is_gone_is_predicted_again(engine, episodes, tmp_path):
+    list(predict.predict(engine, episodes, tmp_path / "run"))
+    next((tmp_path / "run").glob("*.png")).unlink()
+    answers = list(predict.predict(engine, episodes, tmp_path / "run"))
+    assert engine.calls == 5
+    assert all((tmp_path / "run" / record["mask"]).is_file() for _, record in answers)
+
+
+def test_a_folder_that_cannot_be_written_is_one_message_before_the_first_prediction(engine, episodes, tmp_path):
+    (tmp_path / "run").write_text("a file")
+    with pytest.raises(OutputError, match=r"^Nothing can be written into the folder .*; choose another --runs\.$"):
+        list(predict.predict(engine, episodes, tmp_path / "run"))
+    assert engine.calls == 0
 
 
 def test_names_that_look_alike_do_not_share_a_record(engine, tmp_path, save, make_scene):

@@ -13,7 +13,7 @@ from parity_rules import scene
 
 import ipseg
 from ipseg import weights
-from ipseg.core import geometry, plugins, store
+from ipseg.core import geometry, plugins
 from ipseg.core.types import FeatureMap, View
 from ipseg.engine import build, presets, zerogpu
 from ipseg.engine.spec import EngineSpec
@@ -152,14 +152,6 @@ def test_other_settings_and_images_are_cached_apart(seen, pair, folder):
     assert len(set(folder.iterdir()) - before) == len(before) - 1
     assert result.setting == (8, 4)
     assert TRUE not in result.saliencies  # there is no ground truth
-
-
-def test_damaged_files_count_as_not_there(tmp_path):
-    store.save(tmp_path / "a.npz", {"one": np.arange(3)})
-    np.testing.assert_array_equal(store.load(tmp_path / "a.npz")["one"], [0, 1, 2])
-    (tmp_path / "a.npz").write_bytes((tmp_path / "a.npz").read_bytes()[:40])
-    assert store.load(tmp_path / "a.npz") is None
-    assert store.load(tmp_path / "b.npz") is None
 
 
 # Algebra of the layers.

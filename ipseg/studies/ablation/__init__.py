@@ -6,19 +6,17 @@ After Fig. 4 (features as colours), Fig. 5 and 8 with Table 3 (similarity with a
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ipseg import weights
-from ipseg.core import images, plugins, store
-from ipseg.core.store import Arrays
+from ipseg.core import images, plugins
+from ipseg.core.store import ARRAYS, Arrays, ResultStore, run_key
 from ipseg.core.types import InputError, Mask, Progress
 from ipseg.engine.protocol import Engine
-from ipseg.evaluation.predict import decides
 from ipseg.method.encodings import named
 from ipseg.studies.ablation import _layers, _variants
 from ipseg.studies.ablation._layers import FUSED, Colours, separation
@@ -42,7 +40,8 @@ __all__ = [
 ]  # fmt: skip
 
 OWN = "own"  # the engine's own saliency
-Cached = Callable[[str, Callable[[], Arrays]], Arrays]
+Cached = Callable[..., Arrays]
+"""``cached(part, compute, weights=())``: a named part, computed with these weights beside the engine's."""
 
 
 @dataclass(frozen=True)
@@ -113,9 +112,10 @@ def _saliencies(engine: Engine, pair: Pair, cached: Cached) -> Iterator[tuple[st
     names = [name for name in plugins.names("saliency") if engine.config.consensus or name != _detector(engine)]
     for name in [*names, *([TRUE] if pair.prompt_mask is not None else [])]:
         try:
-            for needed in weights.serving(name):
-                weights.locate(needed)
-            found = cached(f"saliency-{name}", partial(_apply, engine, pair, _variants.hidden, name))
+            needed = weights.serving(name)
+            for each in needed:
+                weights.locate(each)
+            found = cached(f"saliency-{name}", partial(_apply, engine, pair, _variants.hidden, name), needed)
             yield name, unpacked(found)[name]
         except InputError as error:
             yield name, none(str(error))
@@ -129,17 +129,13 @@ def _detector(engine: Engine) -> str:
 
 def _cached(engine: Engine, pair: Pair, folder: Path | None) -> Cached:
     """A function that computes a named part of the ablation, or reads it from the cache in ``folder``."""
-    if folder is None:
-        return lambda part, compute: compute()
-    digest = hashlib.blake2b(decides(engine), digest_size=16)
-    digest.update(images.fingerprint(pair.prompt, pair.image, pair.prompt_mask, pair.truth).encode())
+    results = ResultStore(folder, ARRAYS)
+    content = [images.fingerprint(pair.prompt, pair.image, pair.prompt_mask, pair.truth)]
 
-    def cached(part: str, compute: Callable[[], Arrays]) -> Arrays:
-        path = folder / f"{digest.hexdigest()}-{part}.npz"
-        found = store.load(path)
-        if not found:
-            found = compute()
-            store.save(path, found)
-        return found
+    def cached(part: str, compute: Callable[[], Arrays], needed: Sequence[str] = ()) -> Arrays:
+        if folder is None:
+            return compute()
+        key = run_key(engine, content, {"weights": weights.describe(needed)})
+        return results.get_or_compute(f"{key}-{part}", compute, bool)
 
     return cached

@@ -104,8 +104,7 @@ def test_other_errors_stay_as_they_are(run):
     assert resources.message(KeyError("name")) == ""
 
 
-def test_answers_for_own_prompts_are_not_saved(tmp_path, make_scene, save, monkeypatch, engine):
-    monkeypatch.setattr(galleries, "decides", lambda _: b"engine")
+def test_answers_for_own_prompts_are_not_saved(tmp_path, make_scene, save, engine):
     engine.prompt = lambda given, prompt=engine.prompt: SimpleNamespace(
         colour=prompt(given).colour, views=[SimpleNamespace(saliency=np.ones((4, 4), np.float32))]
     )
