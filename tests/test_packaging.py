@@ -92,7 +92,8 @@ def test_the_base_needs_no_torch(project):
 
 
 def test_what_is_imported_is_declared(root, project):
-    declared = set(parsed(project["dependencies"] + project["optional-dependencies"]["models"]))
+    extras = project["optional-dependencies"]
+    declared = set(parsed(project["dependencies"] + extras["models"])) | set(parsed(extras["evaluation"]))
     used = set()
     for path in [*(root / "ipseg").rglob("*.py"), root / "app.py"]:
         for node in ast.walk(ast.parse(path.read_text())):

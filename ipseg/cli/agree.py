@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ipseg.cli import _engine
 from ipseg.core.types import InputError, Points, SettingError
-from ipseg.datasets import perseg
+from ipseg.datasets import folder
 from ipseg.method import stages
 
 EXACT = "float32"
@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise SettingError(f"--dtype is {arguments.dtype}; choose float16 or bfloat16, which is compared with {EXACT}.")
     if arguments.pairs < 0:
         raise InputError(f"--pairs is {arguments.pairs}; give 0 or more.")
-    episodes = list(perseg.episodes(perseg.samples(arguments.data)))
+    episodes = list(folder.pairs(folder.samples(arguments.data)))
     if not episodes:
         raise InputError(f"{arguments.data} has no object with two images; add a second one.")
     if arguments.pairs:
@@ -53,7 +53,7 @@ def agree(one: Points, other: Points, cell: tuple[float, float]) -> bool:
 
 
 def _points(
-    arguments: argparse.Namespace, dtype: str, episodes: list[perseg.Episode]
+    arguments: argparse.Namespace, dtype: str, episodes: list[folder.Pair]
 ) -> tuple[list[Points], list[tuple[float, float]]]:
     """The points of every episode and the size of a cell there; the engine is released afterwards."""
     own = argparse.Namespace(**{**vars(arguments), "dtype": dtype})

@@ -118,6 +118,29 @@ def read_mask(
     return _checked(given, size, empty, label)
 
 
+def read_values(
+    source: Source, size: tuple[int, int] | None = None, *, orientation: int = 1, name: str | None = None
+) -> NDArray[Any]:
+    """The values of a label image or a grey image, upright and as they are stored: (H, W) whole numbers.
+
+    For ground truths whose values have a meaning that is known, where the rules of this module decide nothing. Of a
+    palette image the indices, of a colour image its luma (ITU-R BT.601, as Pillow converts to grey). ``size`` and
+    ``orientation`` are those of the image, as in :func:`read_mask`. Raises :class:`MaskError` for floats and for
+    another size, :class:`ImageError` when it cannot be opened.
+    """
+    label = name or images.label_of(source, "The mask")
+    pixels = _decode(source, label)
+    values = pixels.values
+    if values.dtype.kind == "f":
+        raise MaskError(f"{label} has floats, which are no labels; give whole numbers.")
+    if values.ndim == 3:
+        values = np.asarray(Image.fromarray(values.astype(np.uint8)).convert("L"))
+    fitting = [turn for turn in (pixels.orientation, 1, orientation) if size is None or _fits(values, turn, size)]
+    if not fitting:
+        raise MaskError(_other_size(label, values.shape, size or (0, 0)))
+    return np.ascontiguousarray(images.UPRIGHT[fitting[0]](values))
+
+
 def with_masks(
     sources: Any, masks: Any = None, *, mask_value: int | None = None, report: Callable[[], None] = lambda: None
 ) -> list[tuple[ImageArray, GivenMask | None]]:
@@ -152,12 +175,8 @@ def _with_mask(
 
 
 def _checked(given: GivenMask, size: tuple[int, int] | None, empty: bool, label: str) -> GivenMask:
-    (height, width) = given.mask.shape
     if size is not None and given.mask.shape != tuple(size):
-        raise MaskError(
-            f"{label} is {width}x{height} pixels but its image is {size[1]}x{size[0]}; "
-            "give a mask of the same size as the image."
-        )
+        raise MaskError(_other_size(label, given.mask.shape, size))
     if given.empty and not empty and given.ignored is not None:
         raise MaskError(
             f"{label} has nothing but the border value {BORDER} of a label image; choose --mask-value {BORDER} "
@@ -166,6 +185,13 @@ def _checked(given: GivenMask, size: tuple[int, int] | None, empty: bool, label:
     if given.empty and not empty:
         raise MaskError(f"{label} is empty; paint the object white (above 127) on black.")
     return given
+
+
+def _other_size(label: str, shape: tuple[int, ...], size: tuple[int, int]) -> str:
+    return (
+        f"{label} is {shape[1]}x{shape[0]} pixels but its image is {size[1]}x{size[0]}; "
+        "give a mask of the same size as the image."
+    )
 
 
 @dataclass(frozen=True)
@@ -476,7 +502,7 @@ def _orientation(mask: Mask, own: int, image: int, size: tuple[int, int] | None)
     return fitting[0], open_question and not np.array_equal(mask, _turned(mask, image))
 
 
-def _fits(mask: Mask, orientation: int, size: tuple[int, int]) -> bool:
+def _fits(mask: NDArray[Any], orientation: int, size: tuple[int, int]) -> bool:
     shape = mask.shape if orientation < 5 else mask.shape[::-1]
     return shape == tuple(size)
 

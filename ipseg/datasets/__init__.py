@@ -1,1 +1,7 @@
-"""Datasets as episodes (prompt image, query image), one file per layout."""
+"""Datasets as episodes, one file per dataset, found by file name.
+
+A dataset is a module whose docstring states its layout, with ``TITLE`` (its name in a table), ``SOURCE`` (where its
+files are), ``LICENCE``, a frozen dataclass ``Settings`` whose first field is ``data``, the folder, and
+``build(settings)``, which returns a :class:`~ipseg.datasets._episodes.Dataset`. ``build`` checks the folder and raises
+:class:`~ipseg.core.types.InputError` that names what is missing and where it is to be had.
+"""

@@ -1,65 +1,51 @@
-"""PerSeg's layout: ``Images/<object>/NN.jpg`` and ``Annotations/<object>/NN.png`` (0/255)."""
+"""PerSeg (Zhang et al., 2024): 40 objects, the first image of each is the prompt, all others are inputs.
+
+::
+
+    Images/<object>/NN.jpg
+    Annotations/<object>/NN.png    0 and 255
+
+"""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 from ipseg.core.types import InputError
+from ipseg.datasets import _folders, folder
+from ipseg.datasets._episodes import Dataset, Episode, EvaluationProtocol
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One annotated image of one object; ``truth`` is the file of its ground-truth mask, of the image's size."""
-
-    object: str
-    image: Path
-    truth: Path
-
-    @property
-    def name(self) -> str:
-        """``<object>/NN``: unique in the folder."""
-        return f"{self.object}/{self.image.stem}"
+TITLE = "PerSeg"
+SOURCE = "github.com/ZrrSkywalker/Personalize-SAM links to it; in this layout: the Hub dataset xhk/IPSeg-Datasets"
+LICENCE = "none is stated with the data; the code of Personalize-SAM is MIT"
+PROTOCOL = EvaluationProtocol(
+    "each object's image 00 is the prompt, all others are scored at their own size; pixels summed per object, mean "
+    "over objects",
+    accuracy=True,
+    unit="objects",
+)
 
 
 @dataclass(frozen=True)
-class Episode:
-    """The object of ``prompt`` is to be segmented in ``query``; it is present when both are samples of one object."""
+class Settings:
+    """Which prompts."""
 
-    prompt: Sample
-    query: Sample
-
-    @property
-    def present(self) -> bool:
-        """Whether the prompt's object is in the query image."""
-        return self.prompt.object == self.query.object
+    data: Path  # the folder
+    prompt: str = "00"  # the name of the prompt image of each object, without its ending
 
 
-def samples(folder: Path) -> list[Sample]:
-    """Every image that has an annotation, sorted. Raises :class:`InputError` when the layout is not there."""
-    if not (folder / "Images").is_dir() or not (folder / "Annotations").is_dir():
-        raise InputError(f"{folder} has no folders Images and Annotations; give a folder in PerSeg's layout.")
-    found = [
-        Sample(image.parent.name, image, truth)
-        for image in sorted((folder / "Images").glob("*/*"))
-        if image.suffix.lower() in SUFFIXES
-        and (truth := folder / "Annotations" / image.parent.name / f"{image.stem}.png").is_file()
-    ]
-    double = [name for name, count in Counter(sample.name for sample in found).items() if count > 1]
-    if double:
-        raise InputError(f"{folder} has several images {double[0]}; delete all but one.")
-    if not found:
-        raise InputError(f"{folder} has no image Images/<object>/NN.jpg with its Annotations/<object>/NN.png.")
-    return found
-
-
-def episodes(found: list[Sample], *, absent: bool = False) -> Iterator[Episode]:
-    """Every ordered pair of different images of one object; with ``absent``, every pair of different objects."""
-    for prompt in found:
-        for query in found:
-            if prompt is not query and (prompt.object != query.object) == absent:
-                yield Episode(prompt, query)
+def build(settings: Settings) -> Dataset:
+    """One episode for each image but the prompts."""
+    _folders.need(settings.data, ["Images", "Annotations"], SOURCE)
+    found = []
+    for name, group in groupby(folder.samples(settings.data), key=lambda sample: sample.object):
+        samples = list(group)
+        prompts = [sample for sample in samples if sample.image.stem == settings.prompt]
+        if not prompts:
+            raise InputError(f"The object {name} has no image {settings.prompt}; {SOURCE}.")
+        prompt = folder.annotated(prompts[0])
+        rest = [folder.annotated(sample) for sample in samples if sample is not prompts[0]]
+        found += [Episode(f"{name}/{side.image.stem}", prompt, side, name, unit=name) for side in rest]
+    return Dataset("perseg", tuple(found), PROTOCOL, {"prompt": settings.prompt})

@@ -21,7 +21,7 @@ from ipseg.core import images
 from ipseg.core.masks import GivenMask, read_mask
 from ipseg.core.status import Status
 from ipseg.core.types import InputError
-from ipseg.datasets import perseg
+from ipseg.datasets import folder
 from ipseg.engine.protocol import Engine
 from ipseg.evaluation import predict
 from ipseg.evaluation.metrics import area_under_curve, iou
@@ -29,7 +29,7 @@ from ipseg.method.encodings import named
 
 NAMED = 8  # images with an empty truth that are named
 
-Truth = Callable[[perseg.Sample], GivenMask]
+Truth = Callable[[folder.Sample], GivenMask]
 """Reads the truth of an image."""
 
 
@@ -92,7 +92,7 @@ def evaluate(
     are read before the first prediction. Raises :class:`InputError` for data that cannot be evaluated.
     """
     truth = partial(_truth, mask_value=mask_value)
-    found = perseg.samples(data)
+    found = folder.samples(data)
     empty: list[str] = []
     assumed: list[str] = []
     for sample in found:  # read again when it is scored: all masks together may not fit into memory
@@ -100,11 +100,11 @@ def evaluate(
         empty += [sample.name] if known.empty else []
         assumed += known.notices
     shown = [sample for sample in found if sample.name not in empty]
-    present = list(perseg.episodes(shown))
+    present = list(folder.pairs(shown))
     if not present:
         raise InputError(f"{data} has no object with two images that show it; add a second one.")
-    hidden = [episode for episode in perseg.episodes(found) if _query_is_empty(episode, empty)]
-    others = [episode for episode in perseg.episodes(found, absent=True) if episode.prompt.name not in empty]
+    hidden = [episode for episode in folder.pairs(found) if _query_is_empty(episode, empty)]
+    others = [episode for episode in folder.pairs(found, absent=True) if episode.prompt.name not in empty]
     apart = hidden + _spread(others, absent)
     target = predict.folder(runs, engine, data)
     answers = list(predict.predict(engine, present + apart, target, report))
@@ -163,7 +163,7 @@ def _empty_truth_notice(names: list[str]) -> list[str]:
     ]
 
 
-def _query_is_empty(episode: perseg.Episode, empty: list[str]) -> bool:
+def _query_is_empty(episode: folder.Pair, empty: list[str]) -> bool:
     """Whether the query of a pair of one object has an empty truth, and its prompt has not."""
     return episode.query.name in empty and episode.prompt.name not in empty
 
@@ -195,7 +195,7 @@ def _presence(engine: Engine, present: list[dict], absent: list[dict], empty_tru
     )
 
 
-def _saliency_alone(engine: Engine, sample: perseg.Sample, truth: Truth) -> float:
+def _saliency_alone(engine: Engine, sample: folder.Sample, truth: Truth) -> float:
     values = engine.encodings.saliency(named(sample.image))
     flat = values.min() == values.max()
     mask = np.zeros(values.shape, bool) if flat else values > threshold_otsu(values)
@@ -203,7 +203,7 @@ def _saliency_alone(engine: Engine, sample: perseg.Sample, truth: Truth) -> floa
     return iou(mask, known.mask, known.ignored)
 
 
-def _truth(sample: perseg.Sample, mask_value: int | None) -> GivenMask:
+def _truth(sample: folder.Sample, mask_value: int | None) -> GivenMask:
     size = images.open_image(sample.image).shape[:2]
     return read_mask(
         sample.truth,
@@ -215,12 +215,12 @@ def _truth(sample: perseg.Sample, mask_value: int | None) -> GivenMask:
     )
 
 
-def _iou(target: Path, episode: perseg.Episode, record: dict, truth: Truth) -> float:
+def _iou(target: Path, episode: folder.Pair, record: dict, truth: Truth) -> float:
     known = truth(episode.query)
     return iou(predict.read_mask(target, record), known.mask, known.ignored)
 
 
-def _objects(found: list[perseg.Sample]) -> list[str]:
+def _objects(found: list[folder.Sample]) -> list[str]:
     names = [sample.object for sample in found]
     return [name for name in sorted(set(names)) if names.count(name) > 1]
 

@@ -20,7 +20,7 @@ import numpy as np
 from ipseg.core import images, masks
 from ipseg.core.serialize import to_json
 from ipseg.core.store import Codec, ResultStore, atomic_write, check_writable, remove_partials, run_key, writing
-from ipseg.datasets.perseg import Episode
+from ipseg.datasets.folder import Pair
 from ipseg.engine.protocol import Engine
 
 Record = dict[str, Any]
@@ -34,8 +34,8 @@ def folder(root: Path, engine: Engine, data: Path) -> Path:
 
 
 def predict(
-    engine: Engine, episodes: list[Episode], target: Path, report: Callable[[int, int], None] = lambda done, of: None
-) -> Iterator[tuple[Episode, Record]]:
+    engine: Engine, episodes: list[Pair], target: Path, report: Callable[[int, int], None] = lambda done, of: None
+) -> Iterator[tuple[Pair, Record]]:
     """Predict each episode, or read the prediction that is already in ``target``; yields (episode, record) in order.
 
     A record holds ``status``, ``score``, ``seconds`` (of the whole call), the name of the ``mask``'s PNG file, and
@@ -72,7 +72,7 @@ def read_mask(target: Path, record: Record) -> np.ndarray:
     return masks.read_mask(target / record["mask"], empty=True).mask
 
 
-def _predict(engine: Engine, episode: Episode, mask: Path, content: str) -> Record:
+def _predict(engine: Engine, episode: Pair, mask: Path, content: str) -> Record:
     """The record of one prediction, after its mask is written: where a record is saved, so is its mask."""
     prompt = engine.prompt(episode.prompt.image)
     result = engine.segment(prompt, episode.query.image)

@@ -475,3 +475,21 @@ def test_one_mask_is_never_laid_on_two_images(count, given, words, make_scene, o
     with pytest.raises(ImageError) as caught:
         masks.with_masks([make_scene(*SIZE)[0]] * count, given)
     one_message(caught.value, names=words)
+
+
+def test_values_are_read_as_they_are_stored(tmp_path, save):
+    labels = np.array([[0, 1, 255], [7, 7, 0]], np.uint8)
+    file = save(tmp_path / "labels.png", labels)
+    np.testing.assert_array_equal(masks.read_values(file), labels)
+    np.testing.assert_array_equal(masks.read_values(file, (2, 3)), labels)
+    np.testing.assert_array_equal(masks.read_values(file, (3, 2), orientation=6), labels.T[:, ::-1])
+    indexed = Image.fromarray(labels).convert("P")
+    indexed.putdata(labels.ravel().tolist())
+    indexed.putpalette([0, 0, 0, 200, 10, 10] + [9] * 600)
+    np.testing.assert_array_equal(masks.read_values(indexed), labels)
+    grey = Image.fromarray(np.dstack([labels, labels // 2, labels]))
+    np.testing.assert_array_equal(masks.read_values(grey), np.asarray(grey.convert("L")))
+    with pytest.raises(MaskError, match=r"3x2 pixels but its image is 4x4"):
+        masks.read_values(file, (4, 4))
+    with pytest.raises(MaskError, match="no labels"):
+        masks.read_values(np.zeros((20, 20)))

@@ -11,7 +11,7 @@ import pytest
 
 from ipseg.core import store
 from ipseg.core.store import OutputError
-from ipseg.datasets import perseg
+from ipseg.datasets import folder
 from ipseg.evaluation import predict
 from ipseg.evaluation.metrics import iou
 from ipseg.method.config import EngineInfo, IPSegConfig
@@ -20,7 +20,7 @@ from ipseg.method.scorers.cosine import Cosine, Settings
 
 @pytest.fixture
 def episodes(perseg_folder):
-    return list(perseg.episodes(perseg.samples(perseg_folder)))[:4]
+    return list(folder.pairs(folder.samples(perseg_folder)))[:4]
 
 
 def test_each_episode_gets_a_record_and_a_mask(engine, episodes, tmp_path):
@@ -124,7 +124,7 @@ def test_names_that_look_alike_do_not_share_a_record(engine, tmp_path, save, mak
     for path in ("a_b/c", "a_b/d", "a/b_c", "a/b_d"):
         save(tmp_path / "data/Images" / f"{path}.png", image)
         save(tmp_path / "data/Annotations" / f"{path}.png", mask.astype(np.uint8) * 255)
-    asked = list(perseg.episodes(perseg.samples(tmp_path / "data")))
+    asked = list(folder.pairs(folder.samples(tmp_path / "data")))
     answers = list(predict.predict(engine, asked, tmp_path / "run"))
     assert len({record["mask"] for _, record in answers}) == len(asked) == engine.calls
     assert len(list((tmp_path / "run").glob("*.json"))) == len(asked)

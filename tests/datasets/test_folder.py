@@ -1,4 +1,4 @@
-"""PerSeg's layout becomes images and episodes."""
+"""A folder in PerSeg's layout becomes images and pairs."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from ipseg.core.types import InputError
-from ipseg.datasets import perseg
+from ipseg.datasets import folder
 
 
 def test_samples_are_those_with_an_annotation(perseg_folder):
-    found = perseg.samples(perseg_folder)
+    found = folder.samples(perseg_folder)
     names = [f"{name}/0{number}" for name in ("apple", "leaf", "sky") for number in range(3)]
     assert [sample.name for sample in found] == names
     for sample in found:
@@ -22,13 +22,13 @@ def test_other_suffixes_count_too(perseg_folder, save):
     for suffix in ("jpg", "JPG", "webp"):
         save(perseg_folder / "Images" / "pear" / f"{suffix}.{suffix}", np.zeros((20, 20, 3), np.uint8))
         save(perseg_folder / "Annotations" / "pear" / f"{suffix}.png", np.zeros((20, 20), np.uint8))
-    names = [sample.name for sample in perseg.samples(perseg_folder) if sample.object == "pear"]
+    names = [sample.name for sample in folder.samples(perseg_folder) if sample.object == "pear"]
     assert sorted(names) == ["pear/JPG", "pear/jpg", "pear/webp"]
 
 
 def test_three_objects_with_three_images(perseg_folder):
-    found = perseg.samples(perseg_folder)
-    present, absent = list(perseg.episodes(found)), list(perseg.episodes(found, absent=True))
+    found = folder.samples(perseg_folder)
+    present, absent = list(folder.pairs(found)), list(folder.pairs(found, absent=True))
     assert (len(present), len(absent)) == (18, 54)
     assert all(episode.present for episode in present)
     assert not any(episode.present for episode in absent)
@@ -38,9 +38,9 @@ def test_three_objects_with_three_images(perseg_folder):
 
 
 def test_one_image_of_each_object_has_no_pair(perseg_folder):
-    alone = [sample for sample in perseg.samples(perseg_folder) if sample.name.endswith("00")]
-    assert list(perseg.episodes(alone)) == []
-    assert len(list(perseg.episodes(alone, absent=True))) == 6
+    alone = [sample for sample in folder.samples(perseg_folder) if sample.name.endswith("00")]
+    assert list(folder.pairs(alone)) == []
+    assert len(list(folder.pairs(alone, absent=True))) == 6
 
 
 @pytest.mark.parametrize("make", ["nothing", "only Images", "no pairs", "files"])
@@ -54,14 +54,14 @@ def test_another_layout_is_refused(make, tmp_path, save, one_message):
         (tmp_path / "Images").write_text("")
         (tmp_path / "Annotations").write_text("")
     with pytest.raises(InputError) as caught:
-        perseg.samples(tmp_path)
+        folder.samples(tmp_path)
     assert str(caught.value).endswith(".")
     assert "PerSeg's layout" in str(caught.value) or "Images/<object>/NN.jpg" in str(caught.value)
     with pytest.raises(InputError):
-        perseg.samples(tmp_path / "nowhere")
+        folder.samples(tmp_path / "nowhere")
 
 
 def test_two_images_of_one_name_are_refused(perseg_folder, save):
     save(perseg_folder / "Images" / "apple" / "00.jpg", np.zeros((40, 56, 3), np.uint8))
     with pytest.raises(InputError, match="apple/00"):
-        perseg.samples(perseg_folder)
+        folder.samples(perseg_folder)
