@@ -15,6 +15,8 @@ from ipseg.studies import galleries
 from ipseg.studies.galleries import FailureCase, GalleryImage, GalleryResult, ObjectKind
 from ipseg.ui.widgets.images import examples_folder, shown
 
+ABSENT = "The images of the gallery are not here; run the page from a checkout of the project."
+
 
 def contents() -> tuple[dict[str, ObjectKind], dict[str, FailureCase]]:
     """The galleries of the examples beside the package; empty in an installed package."""

@@ -19,7 +19,7 @@ from ipseg.studies.galleries import GalleryImage
 from ipseg.ui import build
 from ipseg.ui.server.errors import error_messages, name_shortages
 from ipseg.ui.server.pool import EnginePool
-from ipseg.ui.tabs.ablation import handlers
+from ipseg.ui.tabs.ablation import handlers, layout
 from ipseg.ui.widgets.images import examples_folder
 
 
@@ -122,12 +122,12 @@ def test_answers_for_own_prompts_are_not_saved(tmp_path, make_scene, save, engin
 @pytest.mark.parametrize(("own", "saved"), [((), True), (("image",), False), (("mask",), False), (("truth",), False)])
 def test_the_ablation_saves_results_for_examples_alone(own, saved, monkeypatch):
     folder = examples_folder()
-    prompt, searched, _ = handlers.EXAMPLES[0]
+    prompt, searched, _ = layout.EXAMPLES[0]
     parts = {
-        "prompt": images.open_image(handlers._file(folder, "Images", prompt)),
-        "image": images.open_image(handlers._file(folder, "Images", searched)),
-        "mask": masks.read_mask(handlers._file(folder, "Annotations", prompt)).mask,
-        "truth": masks.read_mask(handlers._file(folder, "Annotations", searched)).mask,
+        "prompt": images.open_image(layout.example_file(folder, "Images", prompt)),
+        "image": images.open_image(layout.example_file(folder, "Images", searched)),
+        "mask": masks.read_mask(layout.example_file(folder, "Annotations", prompt)).mask,
+        "truth": masks.read_mask(layout.example_file(folder, "Annotations", searched)).mask,
     }
     for part in own:
         parts[part] = np.roll(parts[part], 3, axis=0)

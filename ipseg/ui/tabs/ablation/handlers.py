@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache, partial
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -21,69 +19,16 @@ from ipseg.ui.server.errors import error_messages
 from ipseg.ui.server.pool import JOBS, EnginePool
 from ipseg.ui.server.progress import reporter
 from ipseg.ui.tabs.ablation import render as sections
+from ipseg.ui.tabs.ablation.layout import EXAMPLES, example_file, layout
 from ipseg.ui.widgets.controls import Controls
-from ipseg.ui.widgets.images import examples_folder, image_input
-from ipseg.ui.widgets.inputs import mask_value_input
+from ipseg.ui.widgets.images import examples_folder
 from ipseg.ui.widgets.inputs import whole as whole_number
 from ipseg.ui.widgets.signature import with_engine
-
-INTRO = (
-    "Every step of the method between the prompt and the mask, for one pair of images, and how the mask changes "
-    "when a step is changed. Choose an example, or give two images of your own."
-)
-WAITING = '<div class="waiting">Choose an example, or give an image of the object and an image to search.</div>'
-EXAMPLES = (  # prompt and input below examples_media/Images, and what the pair shows
-    ("robot/01", "robot/02", "The robot behind the car"),
-    ("yellow_duck/00", "yellow_duck/03", "A duck and its pink twin"),
-    ("red_mug/01", "red_mug/03", "The red mug, not the green"),
-    ("cactus/01", "cactus/02", "The cactus beside the pot"),
-)
-SECTIONS = (  # name, heading, the explanation with what it corresponds to in the paper
-    (
-        "features",
-        "Features as colours",
-        "Each cell of an image gets a feature vector; similar colours in the two images are similar features "
-        "(the paper's Fig. 4).",
-    ),
-    (
-        "similarity",
-        "Similarity to the prompt",
-        "The similarity of each pixel of the searched image to the object, from blue to red, with the outline of the "
-        "mask, for each source and for all together (Fig. 5 and 8, Table 3).",
-    ),
-    (
-        "saliency",
-        "Saliency: the object in the prompt",
-        "A saliency method decides which part of the prompt is the object, shown bright; here is each method with "
-        "the IoU of its mask (Table 6).",
-    ),
-    (
-        "grid",
-        "The numbers K and c",
-        "The K most and least similar cells are clustered into c points each, which prompt the segmenter; "
-        "here is the mask of each setting, with its IoU (Table 4).",
-    ),
-)
-
-
-@dataclass(frozen=True)
-class _Layout:
-    """The components of the tab."""
-
-    inputs: list[gr.components.Component]  # prompt, image, mask, truth
-    mask_value: gr.Number
-    run: gr.Button
-    verdict: gr.HTML
-    steps: gr.HTML
-    sections: list[gr.HTML]
-    record: gr.JSON
-    results: gr.Column
-    examples: gr.Examples | None
 
 
 def build(pool: EnginePool, controls: Controls) -> None:
     """Lay out the tab and wire it."""
-    page = _layout()
+    page = layout()
     handler = _handler(pool)
     common: dict[str, Any] = {
         "inputs": [*page.inputs, *controls.engine, page.mask_value],
@@ -180,59 +125,6 @@ def _shipped() -> frozenset[str]:
     """The contents of the example images and of their true masks."""
     folder = examples_folder()
     names = [name for row in EXAMPLES for name in row[:2]] if folder else []
-    shown = [images.open_image(_file(folder, "Images", name)) for name in names]
-    masks = [read_mask(_file(folder, "Annotations", name)).mask for name in names]
+    shown = [images.open_image(example_file(folder, "Images", name)) for name in names]
+    masks = [read_mask(example_file(folder, "Annotations", name)).mask for name in names]
     return frozenset(images.fingerprint(each) for each in [*shown, *masks])
-
-
-def _file(folder: Path | None, kind: str, name: str) -> str:
-    return str((folder or Path()) / kind / f"{name}.{'jpg' if kind == 'Images' else 'png'}")
-
-
-def _layout() -> _Layout:
-    gr.Markdown(INTRO)
-    with gr.Row():
-        prompt, image = (
-            image_input(label=label, height=220, elem_id=name, alt_text=label, min_width=260)
-            for name, label in (("ablation-prompt", "Object"), ("ablation-image", "Search in"))
-        )
-    with gr.Accordion("True masks (optional): every IoU is then with them", open=False):
-        with gr.Row():
-            mask, truth = (
-                image_input(label=label, height=180, elem_id=name, alt_text=label, min_width=240)
-                for name, label in (
-                    ("ablation-mask", "Of the object, white on black"),
-                    ("ablation-truth", "Of the searched image, white on black"),
-                )
-            )
-        mask_value = mask_value_input("a mask", elem_id="ablation-mask-value")
-    inputs: list[gr.components.Component] = [prompt, image, mask, truth]
-    examples = _examples(inputs)
-    run = gr.Button("Compute every step", variant="primary", size="lg", elem_id="ablation-run")
-    verdict = gr.HTML(WAITING, elem_id="ablation-verdict", elem_classes=["ablation"], container=False, padding=False)
-    with gr.Column(visible=False, elem_id="ablation-results") as results:
-        steps = _result("steps")
-        by_section = []
-        for name, heading, explained in SECTIONS:
-            gr.Markdown(f"### {heading}\n{explained}")
-            by_section.append(_result(name))
-        with gr.Accordion("The record, as JSON", open=False):
-            record = gr.JSON(elem_id="ablation-record", show_label=False)
-    return _Layout(inputs, mask_value, run, verdict, steps, by_section, record, results, examples)
-
-
-def _examples(inputs: list[gr.components.Component]) -> gr.Examples | None:
-    """Examples: pairs with their true masks; a click fills in the fields and runs the ablation."""
-    folder = examples_folder()
-    if folder is None:
-        return None
-    rows = [
-        [_file(folder, kind, name) for kind in ("Images", "Annotations") for name in (prompt, image)]
-        for prompt, image, _ in EXAMPLES
-    ]
-    labels = [label for *_, label in EXAMPLES]
-    return gr.Examples(rows, inputs, label="Examples", example_labels=labels, elem_id="ablation-examples")
-
-
-def _result(name: str) -> gr.HTML:
-    return gr.HTML(elem_id=f"ablation-{name}", elem_classes=["ablation"], container=False, padding=False)

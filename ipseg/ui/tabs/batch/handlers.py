@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,43 +16,15 @@ from ipseg.ui.server.jobs import Jobs
 from ipseg.ui.server.pool import JOBS, EnginePool
 from ipseg.ui.tabs.batch import jobs as work
 from ipseg.ui.tabs.batch.jobs import Given
+from ipseg.ui.tabs.batch.layout import Layout, layout
 from ipseg.ui.tabs.batch.render import QUEUED, STOPPING, WAITING
 from ipseg.ui.widgets.controls import Controls
-from ipseg.ui.widgets.images import image_input
-from ipseg.ui.widgets.inputs import gallery_input, mask_value_input
 from ipseg.ui.widgets.signature import with_engine
-
-
-@dataclass(frozen=True)
-class _Layout:
-    """The components of the tab."""
-
-    prompts: gr.Gallery
-    mask: gr.Image
-    mask_value: gr.Number
-    files: gr.File
-    folder: gr.UploadButton
-    run: gr.Button
-    clip: gr.File
-    keyframes_per_second: gr.Slider
-    run_clip: gr.Button
-    stop: gr.Button
-    status: gr.HTML
-    gallery: gr.Gallery
-    video: gr.Video
-    masks_file: gr.DownloadButton
-    coco_file: gr.DownloadButton
-    clip_file: gr.DownloadButton
-
-    @property
-    def outputs(self) -> list[Any]:
-        """What a job fills in, in the order in which it yields."""
-        return [self.status, self.gallery, self.video, self.masks_file, self.coco_file, self.clip_file]
 
 
 def build(pool: EnginePool, controls: Controls) -> None:
     """Lay out the tab and wire it."""
-    page, jobs = _layout(), Jobs()
+    page, jobs = layout(), Jobs()
     batch, video = _batch(pool, jobs, page), _video(pool, jobs, page)
     quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     for button, job, name, given in (
@@ -96,7 +67,7 @@ def _stopped(jobs: Jobs) -> Callable[..., Any]:
     return stop
 
 
-def _batch(pool: EnginePool, jobs: Jobs, page: _Layout) -> Callable[..., Any]:
+def _batch(pool: EnginePool, jobs: Jobs, page: Layout) -> Callable[..., Any]:
     """The handler for images; Gradio reads its arguments for the API."""
 
     @with_engine(numbers=True)
@@ -129,7 +100,7 @@ def _batch(pool: EnginePool, jobs: Jobs, page: _Layout) -> Callable[..., Any]:
     return batch
 
 
-def _video(pool: EnginePool, jobs: Jobs, page: _Layout) -> Callable[..., Any]:
+def _video(pool: EnginePool, jobs: Jobs, page: Layout) -> Callable[..., Any]:
     """The handler for a clip."""
 
     @with_engine(numbers=True)
@@ -162,75 +133,3 @@ def _video(pool: EnginePool, jobs: Jobs, page: _Layout) -> Callable[..., Any]:
             yield from work.clip_job(pool, jobs, page, given, Path(clip), keyframes_per_second, watch)
 
     return video
-
-
-def _layout() -> _Layout:
-    prompts, mask, mask_value = _prompt()
-    with gr.Row():
-        with gr.Column(min_width=300):
-            files = gr.File(label="Search in: images, or a zip of them", file_count="multiple", elem_id="batch-files")
-            folder = gr.UploadButton("Choose a folder", file_count="directory", size="sm", elem_id="batch-folder")
-            run = gr.Button("Segment all", variant="primary", size="lg", elem_id="batch-run")
-        with gr.Column(min_width=300):
-            clip, keyframes_per_second, run_clip = _clip()
-    status = gr.HTML(WAITING, label="Progress", elem_id="batch-status", container=False)
-    stop = gr.Button("Stop", interactive=False, size="sm", elem_id="batch-stop")
-    inputs = (prompts, mask, mask_value, files, folder, run, clip, keyframes_per_second, run_clip)
-    masks_file, coco_file, clip_file = _downloads()
-    return _Layout(*inputs, stop, status, *_results(), masks_file, coco_file, clip_file)
-
-
-def _clip() -> tuple[gr.File, gr.Slider, gr.Button]:
-    clip = gr.File(label="Search in: a clip of up to two minutes", elem_id="batch-clip")
-    keyframes_per_second = gr.Slider(
-        1,
-        30,
-        3,
-        step=1,
-        label="Keyframes per second",
-        info="Between keyframes the mask is propagated",
-        elem_id="batch-keyframes",
-    )
-    run = gr.Button("Segment the clip", variant="primary", size="lg", elem_id="batch-run-clip")
-    return clip, keyframes_per_second, run
-
-
-def _downloads() -> list[gr.DownloadButton]:
-    """Masks, COCO file and clip; disabled until there is a result."""
-    named = {"batch-masks": "All masks (ZIP)", "batch-coco": "COCO (JSON)", "batch-made": "Clip"}
-    with gr.Row():
-        return [
-            gr.DownloadButton(label, interactive=False, elem_id=name, min_width=140) for name, label in named.items()
-        ]
-
-
-def _results() -> tuple[gr.Gallery, gr.Video]:
-    video = gr.Video(label="Clip with overlay", interactive=False, visible=False, elem_id="batch-video", height=420)
-    gallery = gr.Gallery(
-        label="First results",
-        columns=4,
-        object_fit="contain",
-        height="auto",
-        interactive=False,
-        elem_id="batch-gallery",
-    )
-    return gallery, video
-
-
-def _prompt() -> tuple[gr.Gallery, gr.Image, gr.Number]:
-    prompts = gallery_input(
-        label="Object: one image of it, or several",
-        columns=4,
-        height=220,
-        fit_columns=False,
-        elem_id="batch-prompts",
-    )
-    with gr.Accordion("Mask of the first image (optional)", open=False):
-        mask = image_input(
-            label="White on black, the size of the image",
-            height=160,
-            elem_id="batch-mask",
-            alt_text="Mask of the first prompt image",
-        )
-        mask_value = mask_value_input(elem_id="batch-mask-value")
-    return prompts, mask, mask_value

@@ -1,0 +1,56 @@
+"""The components of the tab "Prompt sets"."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import gradio as gr
+
+from ipseg.studies.galleries import ObjectKind
+from ipseg.ui.widgets.inputs import gallery_input
+
+INTRO = (
+    "How much does the result depend on the prompt? Three prompts of the same kind of object, in other colours, poses "
+    "and lights, are tried on the same images. (The engine “offline” knows colours and textures, not kinds.)"
+)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The components of the tab."""
+
+    kind: gr.Dropdown
+    own: gr.Gallery
+    run: gr.Button
+    verdict: gr.HTML
+    prompts: gr.Gallery
+    answers: gr.Gallery
+
+
+def layout(kinds: Mapping[str, ObjectKind]) -> Layout:
+    """Lay the components out inside the tab that is open. ``kinds``: at least one."""
+    with gr.Row():
+        kind = gr.Dropdown(
+            [(each.title, name) for name, each in kinds.items()],
+            value=next(iter(kinds)),
+            label="Kind of object",
+            elem_id="sets-kind",
+        )
+        own = gallery_input(
+            label="Your own prompts (optional)",
+            columns=4,
+            height=150,
+            elem_id="sets-prompts-own",
+        )
+    run = gr.Button("Segment with every prompt", variant="primary", size="lg", elem_id="sets-run")
+    verdict = gr.HTML(elem_id="sets-verdict", container=False)
+    prompts = _image_gallery("The prompts: bright was taken as the object", "sets-prompts", 3)
+    answers = _image_gallery("Results: one row for each image", "sets-answers", 3)
+    return Layout(kind, own, run, verdict, prompts, answers)
+
+
+def _image_gallery(label: str, name: str, columns: int) -> gr.Gallery:
+    return gr.Gallery(
+        label=label, columns=columns, object_fit="contain", height="auto", interactive=False, elem_id=name
+    )
