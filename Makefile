@@ -44,7 +44,7 @@ evaluate: $(VENV)/base ## the table of a folder in PerSeg's layout: make evaluat
 	$(BIN)/python -m ipseg evaluate $(DATA) --absent 60
 
 clean: ## remove the environment and what was made
-	rm -rf $(VENV) runs build *.egg-info .pytest_cache .ruff_cache .mypy_cache
+	rm -rf $(VENV) runs build dist .pytest_cache .ruff_cache .mypy_cache
 
 # The stamps say what an environment holds; they are renewed when the lists of packages change.
 $(VENV)/bin/python:

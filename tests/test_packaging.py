@@ -105,7 +105,7 @@ def test_what_is_imported_is_declared(root, project):
     assert {NAMES.get(name, name).replace("_", "-") for name in foreign} <= declared
 
 
-def test_every_package_is_found_by_setuptools(root):
+def test_every_folder_with_code_is_a_package(root):
     for path in (root / "ipseg").rglob("*.py"):
         assert (path.parent / "__init__.py").is_file(), f"{path.parent} has no __init__.py, so it would be left out"
 

@@ -15,6 +15,7 @@ from typing import Any
 import gradio as gr
 
 from ipseg import weights
+from ipseg.core.types import SettingError
 from ipseg.engine import hardware, zerogpu
 from ipseg.engine.placement import DTYPES, MODES, Placement
 from ipseg.engine.presets import BEST, BEST_ORDER, DEFAULT, FALLBACK, PRESETS
@@ -34,13 +35,26 @@ from ipseg.ui.widgets.theme import CSS, theme
 def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     """Parse ``given``, by default ``sys.argv[1:]``.
 
-    HOST, PORT and PRESET of the environment are the defaults, then Gradio's variables, then those of a Space.
     Exits with code 2 and an error message for wrong usage.
+    """
+    parser = argparse.ArgumentParser(description="The ipseg demo: two images in, a mask out.")
+    add_arguments(parser)
+    chosen = parser.parse_args(given)
+    try:
+        check(chosen)
+    except SettingError as error:
+        parser.error(str(error))
+    return chosen
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """How the page is served.
+
+    HOST, PORT and PRESET of the environment are the defaults, then Gradio's variables, then those of a Space.
     """
     on_space = is_space()
     host = _setting("HOST", "GRADIO_SERVER_NAME", default="0.0.0.0" if on_space else "127.0.0.1")  # noqa: S104
     port = _setting("PORT", "GRADIO_SERVER_PORT", default="7860")
-    parser = argparse.ArgumentParser(description="The ipseg demo: two images in, a mask out.")
     parser.add_argument(
         "--preset",
         choices=PRESET_CHOICES,
@@ -83,7 +97,6 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
         help="time limit of a request; ten times that for a comparison, gallery, batch or clip",
     )
     parser.add_argument("--mcp", action="store_true", help="offer every action as a tool of the Model Context Protocol")
-    return _checked(parser, parser.parse_args(given))
 
 
 def engine_pool(chosen: argparse.Namespace) -> EnginePool:
@@ -262,17 +275,17 @@ def _setting(*names: str, default: str) -> str:
     return next(filter(None, map(os.environ.get, names)), default)
 
 
-def _checked(parser: argparse.ArgumentParser, chosen: argparse.Namespace) -> argparse.Namespace:
+def check(chosen: argparse.Namespace) -> None:
+    """Raise :class:`SettingError` for arguments that are out of range or do not go together."""
     user, _, password = (chosen.auth or "x:x").partition(":")
     if not user or not password:
-        parser.error("--auth wants a user and a password with a colon between them, as in --auth ada:secret.")
+        raise SettingError("--auth wants a user and a password with a colon between them, as in --auth ada:secret.")
     if chosen.auth and chosen.mcp:
-        parser.error("--mcp and --auth do not go together: the protocol's tools know no login; give one of them.")
+        raise SettingError("--mcp and --auth do not go together: the protocol's tools know no login; give one of them.")
     if chosen.max_queue < 1:
-        parser.error(f"--max-queue is {chosen.max_queue}; give 1 or more.")
+        raise SettingError(f"--max-queue is {chosen.max_queue}; give 1 or more.")
     if not 1 <= chosen.max_seconds <= 86_400:
-        parser.error(f"--max-seconds is {chosen.max_seconds:g}; give 1 to 86400, which is a day.")
-    return chosen
+        raise SettingError(f"--max-seconds is {chosen.max_seconds:g}; give 1 to 86400, which is a day.")
 
 
 def _fetch_weights(preset: str) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 from gradio.processing_utils import save_bytes_to_cache
 from PIL import Image
 
+import ipseg
 from ipseg.core import images
 from ipseg.core.types import ImageArray
 
@@ -62,6 +63,7 @@ def distinct(paths: Sequence[str]) -> list[str]:
 
 
 def examples_folder() -> Path | None:
-    """The example images beside the package, where the repository is; None in an installed package."""
-    folder = Path(__file__).resolve().parents[3] / "examples_media"
-    return folder if (folder / "Images").is_dir() else None
+    """The example images: beside the package in the repository, inside it where it is installed; None without."""
+    package = Path(ipseg.__file__).resolve().parent
+    folders = (parent / "examples_media" for parent in (package.parent, package))
+    return next((folder for folder in folders if (folder / "Images").is_dir()), None)
