@@ -68,7 +68,7 @@ class ColourEngine:
     def baseline(self, name, settings):
         return plugins.module("baselines", name).build(settings, self)
 
-    def prompt(self, pictures, masks=None, *, mask_value=None):
+    def prompt(self, pictures, masks=None, *, mask_value=None, progress=None):
         sources = pictures if isinstance(pictures, list) else [pictures]
         given = masks if isinstance(masks, list) else [masks]
         opened = [picture for picture, _ in with_masks(pictures, masks, mask_value=mask_value)]
@@ -87,6 +87,7 @@ class ColourEngine:
         negative_prompt=None,
         clicks=None,
         all_instances=False,
+        progress=None,
     ):
         self.calls += 1
         self.asked = {"negative_prompt": negative_prompt, "clicks": clicks}

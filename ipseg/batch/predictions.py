@@ -11,7 +11,6 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -22,6 +21,8 @@ from ipseg.core.status import Status
 from ipseg.core.store import Codec, ResultStore, run_key
 from ipseg.core.types import ImageArray, Mask, Progress, Stopped
 from ipseg.engine.protocol import Engine
+from ipseg.engine.session import SegmentSession
+from ipseg.method.config import Parameters
 
 Stop = Callable[[], bool]
 """Called repeatedly during a run; True ends it."""
@@ -53,8 +54,7 @@ class Predictor:
     """Segments one prompt in any number of images, with a cache of the predictions on disk.
 
     ``prompt_images`` are (H, W, 3) uint8, RGB, upright; ``masks`` one mask or None for each. ``folder`` is the root of
-    the cache, None for no cache. ``settings``: k, clusters, threshold and reject_threshold, as ``engine.segment``
-    takes them; None or left out for the engine's defaults. ``stop`` is also called between the steps of the engine.
+    the cache, None for no cache. ``stop`` is also called between the steps of the engine.
     ``progress`` is called while the prompt is encoded; an exception that it raises ends the encoding. Raises what
     ``engine.prompt`` raises.
     """
@@ -65,19 +65,18 @@ class Predictor:
         prompt_images: Sequence[ImageArray],
         masks: Sequence[GivenMask | Mask | None] | None = None,
         *,
+        parameters: Parameters = Parameters(),  # noqa: B008 - frozen
         folder: Path | None = None,
         stop: Stop = lambda: False,
         progress: Progress | None = None,
-        **settings: Any,
     ) -> None:
         shown = with_masks(list(prompt_images), list(masks) if masks else None)
         given = [mask for _, mask in shown]
-        self.engine, self.stop, self.settings = engine, stop, settings
+        self.stop = stop
         content = [images.fingerprint(image, mask.mask if mask else None) for image, mask in shown]
-        self.folder = folder / run_key(engine, content, settings) if folder else None
+        self.folder = folder / run_key(engine, content, parameters.arguments()) if folder else None
         self._saved = ResultStore(self.folder, PREDICTION, max_bytes=None)
-        report: dict[str, Any] = {"progress": progress} if progress else {}
-        self.prompt = engine.prompt(list(prompt_images), given, **report)
+        self.session = SegmentSession.of(engine, list(prompt_images), given, parameters=parameters, progress=progress)
         self.computed = 0  # predictions that the engine computed; the others were read from the cache
 
     def predict(self, image: ImageArray) -> Prediction:
@@ -89,7 +88,7 @@ class Predictor:
 
     def _compute(self, image: ImageArray) -> Prediction:
         self._check()
-        result = self.engine.segment(self.prompt, image, progress=lambda *_: self._check(), **self.settings)
+        result = self.session.segment(image, progress=lambda *_: self._check())
         self.computed += 1
         height, width = result.mask.shape
         scores = float(result.score), float(result.threshold), float(result.reject_threshold)

@@ -6,7 +6,7 @@ import argparse
 
 from ipseg.core.status import Status
 from ipseg.core.types import Mask
-from ipseg.method.config import check_threshold
+from ipseg.method.config import Parameters
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,11 +22,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def check(arguments: argparse.Namespace) -> None:
-    """Raise SettingError for what no engine takes; whether one threshold fits the preset's other, the engine checks."""
-    for name in ("threshold", "reject_threshold"):
-        if getattr(arguments, name) is not None:
-            check_threshold(getattr(arguments, name), name.replace("_", " "))
+def parameters(arguments: argparse.Namespace) -> Parameters:
+    """``--k``, ``--clusters`` and the two thresholds.
+
+    Raises SettingError for what no engine takes; whether one threshold fits the preset's other, the engine checks.
+    """
+    return Parameters(arguments.k, arguments.clusters, arguments.threshold, arguments.reject_threshold)
 
 
 def words(status: Status, mask: Mask) -> str:

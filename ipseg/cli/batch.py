@@ -57,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Segment every image or frame; errors are printed on standard error, and the exit code is 1 when there is one."""
-    _status.check(arguments)
+    parameters = _status.parameters(arguments)
     clip = _clip(arguments)
     items = [] if clip else inputs.gather(arguments.input, most=arguments.max_images)
     given = [arguments.prompt_mask, *([None] * len(arguments.also))]
@@ -67,12 +67,11 @@ def run(arguments: argparse.Namespace) -> int:
     _files.make_folder(out)
     if not arguments.resume:
         shutil.rmtree(out / CACHE, ignore_errors=True)
-    settings = {name: getattr(arguments, name) for name in ("k", "clusters", "threshold", "reject_threshold")}
     record = Record(about=f"ipseg, prompt {arguments.prompt.name}")
     with _engine.built(arguments) as engine:
         prompts, masks = zip(*shown, strict=True)
-        predictor = Predictor(engine, prompts, masks, folder=out / CACHE, **settings)
-        for notice in predictor.prompt.notices:
+        predictor = Predictor(engine, prompts, masks, folder=out / CACHE, parameters=parameters)
+        for notice in predictor.session.prompt.notices:
             print(f"ipseg: {notice}", file=sys.stderr)
         failed = _frames(predictor, clip, record, arguments) if clip else _images(predictor, items, record, arguments)
     _files.write(out / "coco.json", to_json(record.data()).encode())

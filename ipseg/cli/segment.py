@@ -21,6 +21,7 @@ from ipseg.core.result import Result
 from ipseg.core.serialize import to_json
 from ipseg.core.status import Status
 from ipseg.core.types import InputError, Points, SettingError
+from ipseg.engine.session import SegmentSession
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,25 +57,31 @@ def run(arguments: argparse.Namespace) -> int:
     """Segment every image; failures are printed on standard error and counted in the exit code."""
     if len(arguments.images) > 1 and (arguments.click or arguments.negative_click):
         raise SettingError(f"There are clicks but {len(arguments.images)} images; give one image, or no clicks.")
-    _status.check(arguments)
+    parameters = _status.parameters(arguments)
     targets = _targets(arguments.images, arguments.output)
     _files.check_json(arguments.json)
     _check_overwriting(arguments, [target for _, target in targets])
     records, failures = _earlier(arguments.json) if arguments.resume else {}, 0
     if arguments.resume:
         targets = [(image, target) for image, target in targets if not target.exists()]
-    settings = {name: getattr(arguments, name) for name in ("k", "clusters", "threshold", "reject_threshold")}
-    request = {**settings, "clicks": _clicks(arguments), "all_instances": arguments.all_instances}
+    clicks = _clicks(arguments)
     with _engine.built(arguments) as engine:
         masks = [arguments.prompt_mask, *([None] * len(arguments.also))]
-        prompt = engine.prompt([arguments.prompt, *arguments.also], masks, mask_value=arguments.mask_value)
-        negative_prompt = engine.prompt(arguments.negative) if arguments.negative else None
-        for notice in prompt.notices:
+        session = SegmentSession.of(
+            engine,
+            [arguments.prompt, *arguments.also],
+            masks,
+            arguments.negative,
+            mask_value=arguments.mask_value,
+            parameters=parameters,
+            all_instances=arguments.all_instances,
+        )
+        for notice in session.prompt.notices:
             print(f"ipseg: {notice}", file=sys.stderr)
         for image, target in targets:
             try:
                 with resources.named():
-                    result = engine.segment(prompt, image, negative_prompt=negative_prompt, **request)
+                    result = session.segment(image, clicks)
                     _write(result, image, target, arguments)
             except SettingError:
                 raise

@@ -1,15 +1,16 @@
-"""The numbers of the method, and what is recorded about an engine. Both are frozen."""
+"""The numbers of the method, those of one call, and what is recorded about an engine. All are frozen."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from ipseg.core.types import Device, SettingError
+from ipseg.method import points
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,30 @@ class IPSegConfig:
             reject_threshold = min(self.reject_threshold, limit)
         check_thresholds(limit, reject_threshold)
         return limit, reject_threshold
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """The numbers of one call that replace those of the engine's :class:`IPSegConfig`; None is the config's own.
+
+    Raises :class:`~ipseg.core.types.SettingError` for one out of range. Whether it fits the config's own numbers,
+    ``engine.segment`` checks.
+    """
+
+    k: int | None = None
+    clusters: int | None = None
+    threshold: float | None = None
+    reject_threshold: float | None = None
+
+    def __post_init__(self) -> None:
+        points.check(points.MAX_K if self.k is None else self.k, 1 if self.clusters is None else self.clusters)
+        for value, name in ((self.threshold, "threshold"), (self.reject_threshold, "reject threshold")):
+            if value is not None:
+                check_threshold(value, name)
+
+    def arguments(self) -> dict[str, Any]:
+        """As the arguments of ``engine.segment``, by name."""
+        return asdict(self)
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import cv2
 import numpy as np
 import pytest
 
 import ipseg
 from ipseg.batch.predictions import Predictor
+from ipseg.method.config import Parameters
 
 RED = (200, 30, 40)
 
@@ -50,6 +53,8 @@ def make_predictor(offline, tmp_path, make_scene):
 
     def make(**options) -> Predictor:
         image, mask = make_scene(60, 80, RED)
-        return Predictor(offline, [image], [mask], folder=tmp_path / "cache", **options)
+        named = {field.name for field in fields(Parameters)} & options.keys()
+        parameters = Parameters(**{name: options.pop(name) for name in named})
+        return Predictor(offline, [image], [mask], parameters=parameters, folder=tmp_path / "cache", **options)
 
     return make

@@ -48,7 +48,7 @@ def test_the_prompt_is_encoded_under_the_clock(engine, scene, monkeypatch):
     class LateError(Exception):
         pass
 
-    def prompt(images, masks, *, progress):
+    def prompt(images, masks, *, mask_value, progress):
         progress(0.0, "prompt")
         pytest.fail("encoded")
 

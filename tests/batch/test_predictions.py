@@ -35,7 +35,7 @@ def test_a_bad_file_is_reported_and_the_rest_go_on(make_predictor, folder, make_
 def test_the_predictions_are_the_engines_own(make_predictor, folder, offline):
     predictor = make_predictor(k=16, clusters=2)
     (first, *_) = image_set.run(predictor, inputs.gather([folder]))
-    direct = offline.segment(predictor.prompt, folder / "0.png", k=16, clusters=2)
+    direct = offline.segment(predictor.session.prompt, folder / "0.png", k=16, clusters=2)
     np.testing.assert_array_equal(first.prediction.guess, direct.mask)
     assert (first.prediction.status, first.prediction.score) == (direct.status, direct.score)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from math import inf, nan
 
 import pytest
 
 from ipseg.core.types import SettingError
-from ipseg.method.config import IPSegConfig
+from ipseg.method.config import IPSegConfig, Parameters
+from ipseg.method.pipeline import IPSeg
 
 
 @pytest.mark.parametrize(("high", "low"), [(0, 0), (1, 0), (1, 1), (0.5, 0.25), (0.5, 0.5)])
@@ -50,3 +52,30 @@ def test_what_is_not_given_is_the_configs_own():
     assert made.thresholds(0, None) == made.thresholds(0, 0.125) == (0, 0)
     with pytest.raises(SettingError, match="the threshold, which is"):
         made.thresholds(None, 0.75)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "wrong"),
+    [
+        ({"k": 0}, "K is 0"),
+        ({"clusters": 33}, "c is 33"),
+        ({"k": 2, "clusters": 3}, "c is 3 but K is 2"),
+        ({"threshold": nan}, "The threshold is nan"),
+        ({"reject_threshold": 2}, "The reject threshold is 2"),
+    ],
+)
+def test_numbers_of_a_call_are_checked(numbers, wrong, one_message):
+    with pytest.raises(SettingError, match=wrong) as raised:
+        Parameters(**numbers)
+    one_message(str(raised.value))
+
+
+def test_numbers_of_a_call_are_the_arguments_of_segment():
+    named = inspect.signature(IPSeg.segment).parameters
+    assert Parameters().arguments() == {name: named[name].default for name in Parameters().arguments()}
+    assert Parameters(k=8, threshold=0.5).arguments() == {
+        "k": 8,
+        "clusters": None,
+        "threshold": 0.5,
+        "reject_threshold": None,
+    }

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from ipseg.core import images
 from ipseg.core.masks import GivenMask, with_masks
-from ipseg.core.types import ImageArray, ImageError, Progress, Prompt
-from ipseg.engine.protocol import Engine
+from ipseg.core.types import ImageArray, ImageError
 
 MOST = 8  # prompt images and negative prompts of one request
 MAX_PIXELS = 100_000_000  # of all of them together: 300 MB once opened
@@ -21,11 +20,6 @@ class Prompts:
     images: list[ImageArray]
     masks: list[GivenMask | None]
     negative: list[ImageArray]
-
-    def encode(self, engine: Engine, report: Progress) -> tuple[Prompt, Prompt | None]:
-        """The prompt and the negative prompt (None without one) of an engine."""
-        prompt = engine.prompt(self.images, self.masks, progress=report)
-        return prompt, engine.prompt(self.negative, progress=report) if self.negative else None
 
 
 def open_prompts(

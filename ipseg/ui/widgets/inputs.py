@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import Any
 
 import gradio as gr
 from gradio.components.gallery import GalleryData
 from pydantic import ValidationError, model_validator
 
-from ipseg.method import points
-from ipseg.method.config import check_threshold
+from ipseg.method.config import Parameters
 
 UNREADABLE = "The images are not readable; give a list of files, each uploaded, as gradio_client.handle_file does it."
 
@@ -101,27 +100,13 @@ def whole(number: Any) -> Any:
     return int(number) if isinstance(number, float) and number.is_integer() else number
 
 
-def check_numbers(numbers: Mapping[str, Any]) -> None:
-    """Raise SettingError for K, c or a threshold out of range; None stands for the engine's own."""
-    k, clusters = numbers["k"], numbers["clusters"]
-    points.check(points.MAX_K if k is None else k, 1 if clusters is None else clusters)
-    for name in ("threshold", "reject_threshold"):
-        if numbers[name] is not None:
-            check_threshold(numbers[name], name.replace("_", " "))
-
-
-def numbers_of(
+def parameters(
     k: float | None, clusters: float | None, threshold: float | None, reject_threshold: float | None
-) -> dict[str, Any]:
-    """The numbers of the sidebar as the engine takes them: None is its own.
+) -> Parameters:
+    """The numbers of the sidebar: None is the engine's own. Raises SettingError for one out of range.
 
     A reject threshold above the threshold counts as that.
     """
     if threshold is not None and reject_threshold is not None and reject_threshold > threshold:
         reject_threshold = threshold
-    return {
-        "k": whole(k),
-        "clusters": whole(clusters),
-        "threshold": threshold,
-        "reject_threshold": reject_threshold,
-    }
+    return Parameters(whole(k), whole(clusters), threshold, reject_threshold)

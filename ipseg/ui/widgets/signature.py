@@ -3,8 +3,8 @@
 Gradio reads an endpoint's arguments, and what they mean, from the signature and docstring of its handler. Here they
 are written once::
 
-    @with_engine(numbers=True)
-    def segment(prompts: list[Any] | None, *, spec: EngineSpec, numbers: dict, progress=gr.Progress()):
+    @with_engine(parameters=True)
+    def segment(prompts: list[Any] | None, *, spec: EngineSpec, parameters: Parameters, progress=gr.Progress()):
 
 is called by Gradio as ``segment(prompts, k, clusters, threshold, reject_threshold, preset, ..., progress)``.
 """
@@ -19,8 +19,9 @@ from typing import Any
 
 from ipseg.engine.presets import DEFAULT
 from ipseg.engine.spec import FIELDS
+from ipseg.ui.server.errors import error_messages
 from ipseg.ui.widgets.controls import chosen
-from ipseg.ui.widgets.inputs import numbers_of
+from ipseg.ui.widgets.inputs import parameters as parameters_of
 
 ENGINE = {  # the arguments, in the order of the sidebar: their types, defaults and meanings
     "preset": (str, DEFAULT, "which engine runs"),
@@ -49,17 +50,17 @@ NUMBERS = {
         "not detected below this score, 0 to 1; above the threshold it counts as that",
     ),
 }
-MADE = ("spec", "numbers")  # what a handler gets instead
+MADE = ("spec", "parameters")  # what a handler gets instead
 
 
-def with_engine(*, numbers: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def with_engine(*, parameters: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """A decorator: Gradio sees a handler's own arguments and then the engine's; the handler gets ``spec``, EngineSpec.
 
-    ``numbers``: whether k, clusters and the two thresholds come before the engine's; the handler gets them as
-    ``numbers``.
+    ``parameters``: whether k, clusters and the two thresholds come before the engine's; the handler gets them as
+    ``parameters``, :class:`ipseg.method.config.Parameters`. One out of range gets an error message.
     What else is behind the star, a request or a progress, stays the last. The docstring ends with the arguments.
     """
-    added = {**(NUMBERS if numbers else {}), **ENGINE}
+    added = {**(NUMBERS if parameters else {}), **ENGINE}
 
     def decorate(handler: Callable[..., Any]) -> Callable[..., Any]:
         signature = _signature(handler, added)
@@ -69,8 +70,9 @@ def with_engine(*, numbers: bool = False) -> Callable[[Callable[..., Any]], Call
             bound.apply_defaults()
             given = dict(bound.arguments)
             made: dict[str, Any] = {"spec": chosen([given.pop(name) for name in FIELDS])}
-            if numbers:
-                made["numbers"] = numbers_of(*(given.pop(name) for name in NUMBERS))
+            if parameters:
+                with error_messages():
+                    made["parameters"] = parameters_of(*(given.pop(name) for name in NUMBERS))
             return given | made
 
         shown: Any = _wrapped(handler, own)

@@ -10,15 +10,15 @@ from PIL import Image, ImageFile
 
 from ipseg.core.types import ImageError
 from ipseg.engine.spec import EngineSpec
+from ipseg.method.config import Parameters
 from ipseg.ui.server import prompts
 from ipseg.ui.server.limits import Ended, Watch
 from ipseg.ui.server.pool import EnginePool
 from ipseg.ui.tabs.batch import jobs
 from ipseg.ui.tabs.compare import handlers
-from ipseg.ui.tabs.segment import questions
-from ipseg.ui.tabs.segment.questions import Question
+from ipseg.ui.tabs.segment.request import SegmentRequest
 
-NUMBERS = {"k": 32, "clusters": 4, "threshold": 0.0, "reject_threshold": 0.0}
+PARAMETERS = Parameters(32, 4, 0.0, 0.0)
 
 
 @pytest.fixture
@@ -26,11 +26,11 @@ def paths(tmp_path: Path, scene, save) -> list[str]:
     return [str(save(tmp_path / f"{number}.png", scene[0])) for number in range(10)]
 
 
-def question(prompts, negative=(), images=None, mask=None) -> Question:
-    return Question(tuple(prompts), tuple(images or prompts[:1]), mask, tuple(negative), False, NUMBERS)
+def question(prompts, negative=(), images=None, mask=None) -> SegmentRequest:
+    return SegmentRequest(tuple(prompts), tuple(images or prompts[:1]), mask, tuple(negative), False, PARAMETERS)
 
 
-def check(given: Question) -> None:
+def check(given: SegmentRequest) -> None:
     prompts.check(given.prompts, given.negative_prompt)
 
 
@@ -67,7 +67,7 @@ def test_a_batch_and_a_clip_have_the_same_bounds(paths, tmp_path, one_message):
     watch = Watch(60)
     for given in (paths[:9], [large(tmp_path / f"{number}.png", 8000, 6000) for number in range(3)]):
         with pytest.raises(ImageError, match=r"at most 8|megapixels together") as caught:
-            jobs._opened(jobs.Given([(path, None) for path in given], None, NUMBERS, EngineSpec()), watch)
+            jobs._opened(jobs.Given([(path, None) for path in given], None, PARAMETERS, EngineSpec()), watch)
         one_message(caught.value)
 
 
@@ -109,7 +109,7 @@ def opened(monkeypatch) -> list:
 def test_the_time_limit_is_checked_before_each_image_is_opened(last, paths, opened):
     asked = question(paths[:4], paths[4:6])
     with pytest.raises(Ended):
-        questions.ready(EnginePool(EngineSpec()), EngineSpec(), asked, Clock(last))
+        asked.session(EnginePool(EngineSpec()), EngineSpec(), Clock(last))
     assert len(opened) == last
 
 
@@ -118,7 +118,7 @@ def test_the_same_in_a_batch(last, paths, opened, monkeypatch):
     watch, clock = Watch(60), Clock(last)
     monkeypatch.setattr(watch, "check", clock)
     with pytest.raises(Ended):
-        jobs._opened(jobs.Given([(path, None) for path in paths[:4]], None, NUMBERS, EngineSpec()), watch)
+        jobs._opened(jobs.Given([(path, None) for path in paths[:4]], None, PARAMETERS, EngineSpec()), watch)
     assert len(opened) == last
 
 

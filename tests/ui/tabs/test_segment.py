@@ -14,8 +14,8 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 
 from ipseg import InputError, open_image
-from ipseg.ui.tabs.segment import questions
-from ipseg.ui.tabs.segment.questions import SavedResult, Session
+from ipseg.ui.tabs.segment import clicks
+from ipseg.ui.tabs.segment.state import SavedResult, SavedResults
 from tests.ui.conftest import EXAMPLES, wide_only
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the client's own event loop
@@ -49,28 +49,28 @@ def mask_of(answer) -> np.ndarray:
 
 
 def test_clicks_become_points_of_both_kinds():
-    made = questions.as_points(((3.0, 4.0, True), (5.0, 6.0, False), (7.0, 8.0, True)))
+    made = clicks.as_points(((3.0, 4.0, True), (5.0, 6.0, False), (7.0, 8.0, True)))
     assert made.positive.tolist() == [[3, 4], [7, 8]]
     assert made.negative.tolist() == [[5, 6]]
-    assert questions.as_points(()) is None
+    assert clicks.as_points(()) is None
 
 
 @pytest.mark.parametrize("given", [[[1, 2]], [[1, 2, 5]], ["x"], [[1, "y", 0]], 3])
 def test_clicks_that_cannot_be_read_get_their_message(given):
     with pytest.raises(InputError, match=r"clicks are not readable; give \[\[x, y, 1\]"):
-        questions.as_clicks(given)
+        clicks.as_clicks(given)
 
 
 def test_a_click_is_in_the_pixels_of_the_image_however_it_is_shown():
-    assert questions.to_image((10, 20), (480, 640)) == (10.5, 20.5)
-    assert questions.to_image((799, 0), (1600, 3200)) == (1599.0, 1.0)  # shown at half its size
+    assert clicks.to_image((10, 20), (480, 640)) == (10.5, 20.5)
+    assert clicks.to_image((799, 0), (1600, 3200)) == (1599.0, 1.0)  # shown at half its size
 
 
 def test_a_session_saves_clicks_with_their_image():
-    session = Session((SavedResult("a"), SavedResult("b")), which=1).clicked(((1.0, 2.0, True),))
-    assert session.saved[0].clicks == ()
+    session = SavedResults((SavedResult("a"), SavedResult("b")), which=1).clicked(((1.0, 2.0, True),))
+    assert session.results[0].clicks == ()
     assert session.shown.clicks == ((1.0, 2.0, True),)
-    assert len(session.clicked(((0.0, 0.0, True),) * 99).shown.clicks) == questions.MOST_CLICKS
+    assert len(session.clicked(((0.0, 0.0, True),) * 99).shown.clicks) == clicks.MOST_CLICKS
 
 
 # Through the API.

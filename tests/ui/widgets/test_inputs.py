@@ -69,8 +69,8 @@ def test_a_whole_number(given, number):
 )
 def test_numbers_out_of_range_are_never_rounded(changed, words, one_message):
     with pytest.raises(SettingError) as caught:
-        inputs.check_numbers(inputs.numbers_of(*changed, *[None] * (4 - len(changed))))
+        inputs.parameters(*changed, *[None] * (4 - len(changed)))
     one_message(caught.value, names=words)
-    inputs.check_numbers(inputs.numbers_of(32.0, 4.0, None, None))
-    inputs.check_numbers(inputs.numbers_of(None, None, None, None))
-    assert inputs.numbers_of(32, 4, 0.2, 0.3)["reject_threshold"] == 0.2
+    inputs.parameters(32.0, 4.0, None, None)
+    inputs.parameters(None, None, None, None)
+    assert inputs.parameters(32, 4, 0.2, 0.3).reject_threshold == 0.2

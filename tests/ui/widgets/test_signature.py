@@ -12,6 +12,7 @@ import pytest
 from gradio.helpers import special_args
 
 from ipseg.engine.spec import FIELDS, EngineSpec
+from ipseg.method.config import Parameters
 from ipseg.ui.widgets import link
 from ipseg.ui.widgets.controls import chosen, values_of
 from ipseg.ui.widgets.signature import ENGINE, NUMBERS, with_engine
@@ -30,9 +31,9 @@ def answer(image: str | None, mask: str | None = None, *, spec: EngineSpec, prog
     return image, mask, spec, progress
 
 
-@with_engine(numbers=True)
+@with_engine(parameters=True)
 def several(
-    images: list[str], *, spec: EngineSpec, numbers: dict[str, Any], request: gr.Request = None
+    images: list[str], *, spec: EngineSpec, parameters: Parameters, request: gr.Request = None
 ) -> Iterator[tuple[Any, ...]]:
     """Answer one after another.
 
@@ -40,7 +41,7 @@ def several(
         images: the images
     """
     for image in images:
-        yield image, spec, numbers, request
+        yield image, spec, parameters, request
 
 
 def test_the_arguments_are_those_of_the_sidebar():
@@ -66,8 +67,13 @@ def test_the_handler_gets_options_and_numbers():
     assert answer("a", "b", *values_of(now)) == ("a", "b", now, PROGRESS)
     assert answer("a") == ("a", None, EngineSpec("compact"), PROGRESS)
     (first, second) = several(["a", "b"], 5.0, 2.0, 0.5, 0.25, *values_of(now), "request")
-    assert first == ("a", now, {"k": 5, "clusters": 2, "threshold": 0.5, "reject_threshold": 0.25}, "request")
+    assert first == ("a", now, Parameters(5, 2, 0.5, 0.25), "request")
     assert second[0] == "b"
+
+
+def test_a_number_out_of_range_is_an_error_message():
+    with pytest.raises(gr.Error, match="K is 999"):
+        list(several(["a"], 999.0))
 
 
 def test_gradio_puts_its_own_where_it_belongs():

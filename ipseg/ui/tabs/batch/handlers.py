@@ -11,6 +11,7 @@ import gradio as gr
 
 from ipseg.core.types import ImageError, InputError
 from ipseg.engine.spec import EngineSpec
+from ipseg.method.config import Parameters
 from ipseg.ui.server.errors import error_messages
 from ipseg.ui.server.jobs import Jobs
 from ipseg.ui.server.pool import JOBS, EnginePool
@@ -70,14 +71,14 @@ def _stopped(jobs: Jobs) -> Callable[..., Any]:
 def _batch(pool: EnginePool, jobs: Jobs, page: Layout) -> Callable[..., Any]:
     """The handler for images; Gradio reads its arguments for the API."""
 
-    @with_engine(numbers=True)
+    @with_engine(parameters=True)
     def batch(
         prompts: list[Any] | None,
         images: list[str] | None,
         mask: str | None = None,
         *,
         spec: EngineSpec,
-        numbers: dict[str, Any],
+        parameters: Parameters,
         mask_value: float | None = None,
         request: gr.Request = None,  # Gradio fills it in
     ) -> Iterator[tuple[Any, ...]]:
@@ -94,7 +95,7 @@ def _batch(pool: EnginePool, jobs: Jobs, page: Layout) -> Callable[..., Any]:
         with error_messages(), jobs.running(request, pool.limits.many) as watch:
             if not images:
                 raise ImageError("There are no images to search yet; add files, a zip or a folder.")
-            given = Given(prompts, mask, numbers, spec, mask_value)
+            given = Given(prompts, mask, parameters, spec, mask_value)
             yield from work.images_job(pool, jobs, page, given, images, watch)
 
     return batch
@@ -103,7 +104,7 @@ def _batch(pool: EnginePool, jobs: Jobs, page: Layout) -> Callable[..., Any]:
 def _video(pool: EnginePool, jobs: Jobs, page: Layout) -> Callable[..., Any]:
     """The handler for a clip."""
 
-    @with_engine(numbers=True)
+    @with_engine(parameters=True)
     def video(
         prompts: list[Any] | None,
         clip: str | None,
@@ -111,7 +112,7 @@ def _video(pool: EnginePool, jobs: Jobs, page: Layout) -> Callable[..., Any]:
         keyframes_per_second: float = 3.0,
         *,
         spec: EngineSpec,
-        numbers: dict[str, Any],
+        parameters: Parameters,
         mask_value: float | None = None,
         request: gr.Request = None,  # Gradio fills it in
     ) -> Iterator[tuple[Any, ...]]:
@@ -129,7 +130,7 @@ def _video(pool: EnginePool, jobs: Jobs, page: Layout) -> Callable[..., Any]:
         with error_messages(), jobs.running(request, pool.limits.many) as watch:
             if not clip:
                 raise ImageError("There is no clip yet; add one.")
-            given = Given(prompts, mask, numbers, spec, mask_value)
+            given = Given(prompts, mask, parameters, spec, mask_value)
             yield from work.clip_job(pool, jobs, page, given, Path(clip), keyframes_per_second, watch)
 
     return video

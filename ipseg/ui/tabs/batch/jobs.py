@@ -15,13 +15,14 @@ from ipseg.batch.archive import Archive
 from ipseg.batch.predictions import Predictor
 from ipseg.core.types import ImageError
 from ipseg.engine.spec import EngineSpec
+from ipseg.method.config import Parameters
 from ipseg.ui.server.jobs import Jobs
 from ipseg.ui.server.limits import Watch
 from ipseg.ui.server.pool import EnginePool
 from ipseg.ui.server.prompts import Prompts, open_prompts
 from ipseg.ui.server.redaction import without_folders
 from ipseg.ui.tabs.batch.render import Tally
-from ipseg.ui.widgets.inputs import check_numbers, whole
+from ipseg.ui.widgets.inputs import whole
 
 LOADING = '<div class="waiting" role="status">Reading the prompt.</div>'
 
@@ -32,7 +33,7 @@ class Given:
 
     prompts: list[Any] | None
     mask: str | None
-    numbers: dict[str, Any]  # k, clusters, threshold, reject_threshold
+    parameters: Parameters
     spec: EngineSpec
     mask_value: float | None = None  # the value of the object, for a mask with several values
 
@@ -93,7 +94,6 @@ def _opened(given: Given, watch: Watch) -> Prompts:
     """The prompts, checked and opened before any computation; the time limit is checked before each file."""
     if not given.prompts:
         raise ImageError("There is no image of the object yet; add one first.")
-    check_numbers(given.numbers)
     paths = [path for path, _ in given.prompts]
     return open_prompts(paths, mask=given.mask, mask_value=whole(given.mask_value), on_open=watch.check)
 
@@ -101,7 +101,7 @@ def _opened(given: Given, watch: Watch) -> Prompts:
 def _predictor(pool: EnginePool, jobs: Jobs, given: Given, prompts: Prompts, watch: Watch) -> Predictor:
     engine = pool.engine(given.spec)
     stop: dict[str, Any] = {"stop": lambda: watch.ended, "progress": lambda *_: watch.check()}
-    return Predictor(engine, prompts.images, prompts.masks, folder=jobs.answers, **stop, **given.numbers)
+    return Predictor(engine, prompts.images, prompts.masks, folder=jobs.answers, parameters=given.parameters, **stop)
 
 
 def _verdict(tally: Tally, watch: Watch, given: Given) -> str:

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import numpy as np
 
-from ipseg.core.types import InputError
 from ipseg.engine.spec import EngineSpec
+from ipseg.method.config import Parameters
 from ipseg.ui.server.errors import error_messages
 from ipseg.ui.server.pool import JOBS, EnginePool
 from ipseg.ui.server.progress import reporter
 from ipseg.ui.server.redaction import without_folders
-from ipseg.ui.tabs.segment import questions
 from ipseg.ui.tabs.segment import render as answers
+from ipseg.ui.tabs.segment.clicks import as_clicks, as_points
 from ipseg.ui.tabs.segment.layout import Layout
-from ipseg.ui.tabs.segment.questions import Question, paths
+from ipseg.ui.tabs.segment.request import SegmentRequest, of_many, paths
 from ipseg.ui.widgets.controls import Controls
 from ipseg.ui.widgets.images import as_file, distinct, image_input, shown
 from ipseg.ui.widgets.signature import with_engine
@@ -59,14 +60,14 @@ def build(pool: EnginePool, controls: Controls, page: Layout) -> None:
 def _one(pool: EnginePool, mask_image: gr.Image, cut_image: gr.Image) -> Callable[..., tuple[Any, ...]]:
     """The handler for one image; Gradio reads its arguments for the API."""
 
-    @with_engine(numbers=True)
+    @with_engine(parameters=True)
     def segment(
         prompts: list[Any] | None,
         image: str | None,
         mask: str | None = None,
         *,
         spec: EngineSpec,
-        numbers: dict[str, Any],
+        parameters: Parameters,
         negative_prompt: list[Any] | None = None,
         all_instances: bool = False,
         clicks: list[list[float]] | None = None,
@@ -91,14 +92,14 @@ def _one(pool: EnginePool, mask_image: gr.Image, cut_image: gr.Image) -> Callabl
         start = time.perf_counter()
         with error_messages():
             searched = (image,) if image else ()
-            question = Question(
-                paths(prompts), searched, mask, paths(negative_prompt), all_instances, numbers, mask_value
+            request = SegmentRequest(
+                paths(prompts), searched, mask, paths(negative_prompt), all_instances, parameters, mask_value
             )
-            made = questions.as_clicks(clicks)
+            made = as_clicks(clicks)
             report = reporter(progress, pool.limits.one)
-            ready = questions.ready(pool, spec, question, report)
-            result = ready.segment(question.images[0], made, report)
-        stem = Path(question.images[0]).stem
+            session = request.session(pool, spec, report)
+            result = session.segment(request.images[0], as_points(made), report)
+        stem = Path(request.images[0]).stem
         return (
             {
                 **result.record(),
@@ -106,14 +107,14 @@ def _one(pool: EnginePool, mask_image: gr.Image, cut_image: gr.Image) -> Callabl
                 "height": result.mask.shape[0],
                 "mask_pixels": int(result.mask.sum()),
                 "engine": spec.name,
-                "notices": list(ready.prompt.notices),
+                "notices": list(session.prompt.notices),
                 "total_seconds": round(time.perf_counter() - start, 4),
             },
             as_file(mask_image, result.mask.astype(np.uint8) * 255, f"{stem}_mask.png"),
             as_file(cut_image, result.cut_out(), f"{stem}_cut_out.png"),
             answers.marked(result, made),
             shown(result.heat_map()),
-            answers.prompt_views(ready.prompt),
+            answers.prompt_views(session.prompt),
         )
 
     return segment
@@ -122,14 +123,14 @@ def _one(pool: EnginePool, mask_image: gr.Image, cut_image: gr.Image) -> Callabl
 def _several(pool: EnginePool, page: Layout) -> Callable[..., tuple[Any, ...]]:
     """The handler for several images."""
 
-    @with_engine(numbers=True)
+    @with_engine(parameters=True)
     def segment_all(
         prompts: list[Any] | None,
         images: list[Any] | None,
         mask: str | None = None,
         *,
         spec: EngineSpec,
-        numbers: dict[str, Any],
+        parameters: Parameters,
         negative_prompt: list[Any] | None = None,
         all_instances: bool = False,
         mask_value: float | None = None,
@@ -146,22 +147,19 @@ def _several(pool: EnginePool, page: Layout) -> Callable[..., tuple[Any, ...]]:
             mask_value: which value of the mask is the object, where it has several; 0xRRGGBB of a colour, as a number
         """
         with error_messages():
-            question = Question(
-                paths(prompts), paths(images), mask, paths(negative_prompt), all_instances, numbers, mask_value
+            request = SegmentRequest(
+                paths(prompts), paths(images), mask, paths(negative_prompt), all_instances, parameters, mask_value
             )
-            report = reporter(progress, pool.limits.many)
-            ready = questions.ready(pool, spec, question, report)
+            report, names = reporter(progress, pool.limits.many), distinct(request.images)
+            session = request.session(pool, spec, report)
             saved, facts = [], []
-            for number, (path, name) in enumerate(zip(question.images, distinct(question.images), strict=True)):
-                try:
-                    result = ready.segment(path, (), questions.of_many(report, number, len(question.images)))
-                except InputError as error:
-                    facts.append({"image": name, "error": without_folders(str(error))})
+            for outcome in session.segment_each(request.images, progress=partial(of_many, report, len(names))):
+                name, result = names[outcome.number], outcome.result
+                if result is None:
+                    facts.append({"image": name, "error": without_folders(str(outcome.error))})
                     continue
                 saved.append(answers.save(name, result, (), all_instances, page.answers))
                 facts.append({"image": name, **result.record()})
-            if not saved:
-                raise InputError(facts[0]["error"])
         return [(one.overlay, one.caption) for one in saved], answers.packed(saved, page.archive), facts
 
     return segment_all

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +13,21 @@ import gradio as gr
 
 from ipseg.core.result import Result
 from ipseg.core.types import InputError, Progress
+from ipseg.engine.session import SegmentSession
 from ipseg.engine.spec import EngineSpec
 from ipseg.ui.server.errors import error_messages
 from ipseg.ui.server.pool import JOBS, EnginePool
 from ipseg.ui.server.progress import reporter
 from ipseg.ui.server.redaction import without_folders
-from ipseg.ui.tabs.segment import api, layout, questions
+from ipseg.ui.tabs.segment import api, layout
 from ipseg.ui.tabs.segment import render as answers
+from ipseg.ui.tabs.segment.clicks import Clicks, as_points, to_image
 from ipseg.ui.tabs.segment.layout import OBJECT, Layout
-from ipseg.ui.tabs.segment.questions import Clicks, Question, Ready, SavedResult, Session
+from ipseg.ui.tabs.segment.request import SegmentRequest, of_many, paths
+from ipseg.ui.tabs.segment.state import SavedResult, SavedResults
 from ipseg.ui.widgets.controls import Controls, chosen
 from ipseg.ui.widgets.images import distinct, shown
-from ipseg.ui.widgets.inputs import numbers_of
+from ipseg.ui.widgets.inputs import parameters
 
 Values = dict[gr.components.Component, Any]
 
@@ -64,7 +68,7 @@ class SegmentHandlers:
 
     def run(self, values: Values, progress: gr.Progress = gr.Progress()) -> tuple[Any, ...]:  # noqa: B008
         """Segment all images anew."""
-        return self._all(values, Session(), progress)
+        return self._all(values, SavedResults(), progress)
 
     def again(self, values: Values, progress: gr.Progress = gr.Progress()) -> Any:  # noqa: B008
         """Segment anew after a number changed; skipped while an input is missing."""
@@ -74,19 +78,19 @@ class SegmentHandlers:
 
     def pick(self, values: Values, chosen: gr.SelectData, progress: gr.Progress = gr.Progress()) -> Any:  # noqa: B008
         """Show the result for another image, from cached encodings."""
-        session: Session = values[self.page.session]
-        good = [number for number, one in enumerate(session.saved) if not one.error]
-        if chosen.index >= len(good) or good[chosen.index] == session.which:
+        saved: SavedResults = values[self.page.session]
+        good = [number for number, one in enumerate(saved.results) if not one.error]
+        if chosen.index >= len(good) or good[chosen.index] == saved.which:
             return gr.skip()
-        return self._one(values, replace(session, which=good[chosen.index]), progress)
+        return self._one(values, replace(saved, which=good[chosen.index]), progress)
 
     def click(self, values: Values, place: gr.SelectData, progress: gr.Progress = gr.Progress()) -> Any:  # noqa: B008
         """A click on the image marks the object or the background."""
-        session: Session = values[self.page.session]
-        if session.shown is None:
+        saved: SavedResults = values[self.page.session]
+        if saved.shown is None:
             return gr.skip()
-        click = (*questions.to_image(place.index, session.shown.size), values[self.page.sign] == OBJECT)
-        return self._one(values, session.clicked((*session.shown.clicks, click)), progress)
+        click = (*to_image(place.index, saved.shown.size), values[self.page.sign] == OBJECT)
+        return self._one(values, saved.clicked((*saved.shown.clicks, click)), progress)
 
     def undo(self, values: Values, progress: gr.Progress = gr.Progress()) -> Any:  # noqa: B008
         """Remove the last click."""
@@ -97,91 +101,86 @@ class SegmentHandlers:
         return self._corrected(values, lambda clicks: (), progress)
 
     def _corrected(self, values: Values, change: Callable[[Clicks], Clicks], progress: gr.Progress) -> Any:
-        session: Session = values[self.page.session]
-        if session.shown is None:
+        saved: SavedResults = values[self.page.session]
+        if saved.shown is None:
             return gr.skip()
-        return self._one(values, session.clicked(change(session.shown.clicks)), progress)
+        return self._one(values, saved.clicked(change(saved.shown.clicks)), progress)
 
     def _spec(self, values: Values) -> EngineSpec:
         return chosen([values[one] for one in self.controls.engine])
 
-    def _question(self, values: Values) -> Question:
+    def _request(self, values: Values) -> SegmentRequest:
         page = self.page
-        numbers = [values[one] for one in self.controls.numbers]
-        return Question(
-            questions.paths(values[page.prompts]),
-            questions.paths(values[page.images]),
+        return SegmentRequest(
+            paths(values[page.prompts]),
+            paths(values[page.images]),
             values[page.mask],
-            questions.paths(values[page.negative_prompt]),
+            paths(values[page.negative_prompt]),
             values[page.all_instances],
-            numbers_of(*numbers),
+            parameters(*(values[one] for one in self.controls.numbers)),
             values[page.mask_value],
         )
 
-    def _all(self, values: Values, session: Session, progress: gr.Progress) -> tuple[Any, ...]:
-        start = time.perf_counter()
+    def _all(self, values: Values, saved: SavedResults, progress: gr.Progress) -> tuple[Any, ...]:
+        start, spec = time.perf_counter(), self._spec(values)
         with error_messages():
-            question = self._question(values)
-            names = distinct(question.images)
-            if [one.name for one in session.saved] != names:  # clicks stay with the images on which they were made
-                session = Session(tuple(SavedResult(name) for name in names))
-            several = len(names) > 1
+            request = self._request(values)
+            names = distinct(request.images)
+            if [one.name for one in saved.results] != names:  # clicks stay with the images on which they were made
+                saved = SavedResults(tuple(SavedResult(name) for name in names))
             limits = self.pool.limits
-            report = reporter(progress, limits.many if several else limits.one)
-            ready = questions.ready(self.pool, self._spec(values), question, report)
-            session, result = self._searched(ready, session, report)
-        return self._shown(ready, self._spec(values), session, result, time.perf_counter() - start)
+            report = reporter(progress, limits.many if len(names) > 1 else limits.one)
+            session = request.session(self.pool, spec, report)
+            saved, result = self._searched(session, request.images, saved, report)
+        return self._shown(session, spec, saved, result, time.perf_counter() - start)
 
-    def _searched(self, ready: Ready, session: Session, report: Progress) -> tuple[Session, Result]:
-        """Segment every image; one that cannot be used is saved with its error message, unless it is the only one."""
-        paths = ready.question.images
+    def _searched(
+        self, session: SegmentSession, images: Sequence[str], old: SavedResults, report: Progress
+    ) -> tuple[SavedResults, Result]:
+        """Segment every image; returns what is saved of them, and the result that is shown."""
         saved: list[SavedResult] = []
-        results: dict[int, Result] = {}  # the one that is shown
-        for number, (path, one) in enumerate(zip(paths, session.saved, strict=True)):
-            try:
-                result = ready.segment(path, one.clicks, questions.of_many(report, number, len(paths)))
-            except InputError as error:
-                if len(paths) == 1:
-                    raise
-                saved.append(SavedResult(one.name, error=without_folders(str(error))))
+        shown: dict[int, Result] = {}
+        clicks = [as_points(one.clicks) for one in old.results]
+        for outcome in session.segment_each(images, clicks, partial(of_many, report, len(images))):
+            one, result = old.results[outcome.number], outcome.result
+            if result is None:
+                saved.append(SavedResult(one.name, error=without_folders(str(outcome.error))))
                 continue
-            if number == session.which or not results:
-                results = {number: result}
-            saved.append(answers.save(one.name, result, one.clicks, ready.question.all_instances, self.page.answers))
-        if not results:
-            raise InputError(saved[0].error)
-        ((which, result),) = results.items()
-        return Session(tuple(saved), which), result
+            if outcome.number == old.which or not shown:
+                shown = {outcome.number: result}
+            saved.append(answers.save(one.name, result, one.clicks, session.all_instances, self.page.answers))
+        ((which, result),) = shown.items()
+        return SavedResults(tuple(saved), which), result
 
-    def _one(self, values: Values, session: Session, progress: gr.Progress) -> tuple[Any, ...]:
+    def _one(self, values: Values, saved: SavedResults, progress: gr.Progress) -> tuple[Any, ...]:
         """Segment the image that is shown anew."""
-        start = time.perf_counter()
+        start, spec = time.perf_counter(), self._spec(values)
         with error_messages():
-            question = self._question(values)
+            request = self._request(values)
             report = reporter(progress, self.pool.limits.one)
-            ready = questions.ready(self.pool, self._spec(values), question, report)
-            old = session.saved[session.which]
-            if distinct(question.images)[session.which : session.which + 1] != [old.name]:
+            session = request.session(self.pool, spec, report)
+            old = saved.results[saved.which]
+            if distinct(request.images)[saved.which : saved.which + 1] != [old.name]:
                 raise InputError("The images have changed since the result; press Segment first.")
-            result = ready.segment(question.images[session.which], old.clicks, report)
-            session = session.put(answers.save(old.name, result, old.clicks, question.all_instances, self.page.answers))
-        return self._shown(ready, self._spec(values), session, result, time.perf_counter() - start)
+            result = session.segment(request.images[saved.which], as_points(old.clicks), report)
+            saved = saved.put(answers.save(old.name, result, old.clicks, session.all_instances, self.page.answers))
+        return self._shown(session, spec, saved, result, time.perf_counter() - start)
 
     def _shown(
-        self, ready: Ready, spec: EngineSpec, session: Session, result: Result, seconds: float
+        self, session: SegmentSession, spec: EngineSpec, saved: SavedResults, result: Result, seconds: float
     ) -> tuple[Any, ...]:
-        page, question, one = self.page, ready.question, session.saved[session.which]
+        page, one = self.page, saved.results[saved.which]
         return (
-            answers.verdict(ready.prompt, result, spec.name, seconds, session.saved, session.which),
+            answers.verdict(session.prompt, result, spec.name, seconds, saved.results, saved.which),
             answers.before_and_after(result),
             answers.marked(result, one.clicks),
             shown(result.heat_map()),
-            answers.prompt_views(ready.prompt),
+            answers.prompt_views(session.prompt),
             *answers.downloads(result, Path(one.name).name, page.mask_file, page.cut_file),
             answers.step_times(result.seconds),
-            answers.numbered(result, question.all_instances),
-            *answers.together(session.saved, session.which, question.all_instances, page.archive),
+            answers.numbered(result, session.all_instances),
+            *answers.together(saved.results, saved.which, session.all_instances, page.archive),
             gr.Button(interactive=bool(one.clicks)),
             gr.Button(interactive=bool(one.clicks)),
-            session,
+            saved,
         )

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from ipseg.ui.tabs.segment import render as answers
-from ipseg.ui.tabs.segment.questions import Session
+from ipseg.ui.tabs.segment.state import SavedResults
 from ipseg.ui.widgets.images import examples_folder, image_input
 from ipseg.ui.widgets.inputs import gallery_input, mask_value_input
 
@@ -87,7 +87,7 @@ def build() -> Layout:
     return Layout(
         prompts, mask, mask_value, negative_prompt, images, all_instances,
         run, verdict, several, slider, numbered, mask_file, cut_file, archive,
-        marked, sign, undo, clear, heat, saliency, steps, gr.State(Session(), time_to_live=3600), examples,
+        marked, sign, undo, clear, heat, saliency, steps, gr.State(SavedResults(), time_to_live=3600), examples,
     )  # fmt: skip
 
 

@@ -18,7 +18,8 @@ from ipseg.core.result import Result
 from ipseg.core.status import Status
 from ipseg.core.types import ImageArray, Prompt
 from ipseg.ui.server.progress import STEPS
-from ipseg.ui.tabs.segment.questions import Clicks, SavedResult, as_points
+from ipseg.ui.tabs.segment.clicks import Clicks, as_points
+from ipseg.ui.tabs.segment.state import SavedResult
 from ipseg.ui.widgets.images import as_file, as_jpeg, shown
 
 WAITING = '<div class="waiting">Give an image of the object and an image to search, or choose an example.</div>'

@@ -1,0 +1,73 @@
+"""One request of the tab "Segment" or of its endpoints, and the session that answers it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from ipseg.core.types import ImageError, Progress
+from ipseg.engine.session import SegmentSession
+from ipseg.engine.spec import EngineSpec
+from ipseg.method.config import Parameters
+from ipseg.ui.server.pool import EnginePool
+from ipseg.ui.server.progress import STEPS
+from ipseg.ui.server.prompts import open_prompts
+from ipseg.ui.widgets.inputs import whole
+
+MOST = 50  # images of one request; Batch takes more
+
+
+@dataclass(frozen=True)
+class SegmentRequest:
+    """One request about one image or several; its files are not opened yet. Raises ImageError for what is missing."""
+
+    prompts: tuple[str, ...]
+    images: tuple[str, ...]
+    mask: str | None
+    negative_prompt: tuple[str, ...]
+    all_instances: bool
+    parameters: Parameters
+    mask_value: float | None = None  # the value of the object, for a mask with several values
+
+    def __post_init__(self) -> None:
+        if not self.prompts:
+            raise ImageError("There is no image of the object yet; add one first.")
+        if not self.images:
+            raise ImageError("There is no image to search yet; add one first.")
+        if len(self.images) > MOST:
+            raise ImageError(f"There are {len(self.images)} images to search; give at most {MOST}, or use Batch.")
+
+    def session(self, pool: EnginePool, spec: EngineSpec, report: Progress) -> SegmentSession:
+        """Open the prompts, build the engine and encode them; raises InputError for what cannot be used."""
+        prompts = open_prompts(
+            self.prompts,
+            self.negative_prompt,
+            mask=self.mask,
+            mask_value=whole(self.mask_value),
+            on_open=partial(report, 0.0, "prompt"),
+        )
+        if not pool.loaded(spec):
+            report(0.0, "models")
+        return SegmentSession.of(
+            pool.engine(spec),
+            prompts.images,
+            prompts.masks,
+            prompts.negative,
+            parameters=self.parameters,
+            all_instances=self.all_instances,
+            progress=report,
+        )
+
+
+def paths(gallery: Sequence[Any] | None) -> tuple[str, ...]:
+    """The files of a gallery."""
+    return tuple(path for path, _ in gallery or ())
+
+
+def of_many(report: Progress, count: int, number: int) -> Progress:
+    """The progress of one image among several."""
+    if count == 1:
+        return report
+    return lambda share, step: report((number + share) / count, f"{number + 1} of {count}: {STEPS.get(step, step)}")

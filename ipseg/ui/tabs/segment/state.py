@@ -1,0 +1,43 @@
+"""What the session of a visitor saves of the results: captions and the paths of files, no pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from ipseg.core.status import Status
+from ipseg.ui.tabs.segment.clicks import MOST_CLICKS, Clicks
+
+
+@dataclass(frozen=True)
+class SavedResult:
+    """What the session saves of one image: captions and the paths of files, no pixels."""
+
+    name: str
+    size: tuple[int, int] = (1, 1)  # (height, width) of the image
+    caption: str = ""
+    overlay: str = ""  # a file of the page's cache, as the next
+    files: tuple[tuple[str, str], ...] = ()  # name in the ZIP, and file
+    status: Status = Status.NOT_DETECTED
+    error: str = ""  # why there is no answer
+    clicks: Clicks = ()
+
+
+@dataclass(frozen=True)
+class SavedResults:
+    """The results of one visitor, and which of them is shown."""
+
+    results: tuple[SavedResult, ...] = ()
+    which: int = 0
+
+    @property
+    def shown(self) -> SavedResult | None:
+        """The image whose result is shown."""
+        return self.results[self.which] if self.which < len(self.results) else None
+
+    def put(self, one: SavedResult) -> SavedResults:
+        """With another result for the image that is shown."""
+        return replace(self, results=(*self.results[: self.which], one, *self.results[self.which + 1 :]))
+
+    def clicked(self, clicks: Clicks) -> SavedResults:
+        """With other clicks on the image that is shown."""
+        return self.put(replace(self.results[self.which], clicks=clicks[-MOST_CLICKS:]))
