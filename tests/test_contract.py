@@ -7,7 +7,7 @@ import pytest
 
 from ipseg.core import images, plugins
 from ipseg.core.types import Candidates, FeatureMap, InputError, Points
-from ipseg.engine import presets
+from ipseg.engine import build, presets
 from ipseg.method.similarity import to_numpy
 
 SIZES = [(301, 77), (64, 200), (16, 16)]
@@ -123,3 +123,18 @@ def test_segmenters(part, size, opened, make_scene):
     for answer in (part.predict(encoding, points), part.predict(part.encode(before), points)):
         np.testing.assert_array_equal(answer.masks, first.masks)
         np.testing.assert_array_equal(answer.scores, first.scores)
+
+
+@pytest.mark.parametrize("preset", ["offline", "compact"])
+@pytest.mark.parametrize("name", ["ipseg", "persam"])
+def test_what_a_user_holds_prints_in_a_short_line(name, preset, scene):
+    """Engine, prompt and result, whichever engine and method: no array is printed."""
+    engine = build.load(preset)
+    method = plugins.method(name, engine)
+    image, mask = scene
+    prompt = method.prompt(image, masks=mask)
+    result = method.segment(prompt, image)
+    for value in (engine, prompt, getattr(prompt, "model", None), result, result.points, result.similarity):
+        assert "array(" not in repr(value)
+        assert " at 0x" not in repr(value)
+        assert len(repr(value)) < 600

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ipseg.core.images import Source
 from ipseg.core.masks import GivenMask, with_masks
 from ipseg.core.result import Result
-from ipseg.core.types import ImageError, Mask, Points, Progress, Similarity
+from ipseg.core.types import Brief, ImageError, Mask, Points, Progress, Similarity
 from ipseg.method import presence
 from ipseg.method.encodings import Encodings, Named, named
 from ipseg.method.prototype import NOTHING_STANDS_OUT
@@ -22,8 +22,8 @@ ON_PARTS = "on the engine's parts"
 """The variant of a baseline that has its models replaced by what the engine has."""
 
 
-@dataclass(frozen=True)
-class Reference:
+@dataclass(frozen=True, repr=False)
+class Reference(Brief):
     """The prompt as a baseline wants it: one image with a mask."""
 
     image: Named
@@ -38,8 +38,8 @@ class Reference:
         return "given" if self.given else "saliency"
 
 
-@dataclass(frozen=True)
-class Answer:
+@dataclass(frozen=True, repr=False)
+class Answer(Brief):
     """The prediction of a method for one image."""
 
     mask: Mask  # (H, W) bool in the image's pixels

@@ -26,7 +26,7 @@ from scipy import ndimage
 
 from ipseg.core import images
 from ipseg.core.images import Source
-from ipseg.core.types import ImageArray, ImageError, Mask, MaskError, SettingError
+from ipseg.core.types import Brief, ImageArray, ImageError, Mask, MaskError, SettingError
 
 BORDER = 255  # the value of a label image that belongs to no label (PASCAL VOC)
 BORDER_COLOUR = 0xE0E0C0  # what VOC's palette makes of it
@@ -38,8 +38,8 @@ NOISE = 16  # how far lossy compression moves values
 LISTED = 8  # values that an error message names
 
 
-@dataclass(frozen=True)
-class GivenMask:
+@dataclass(frozen=True, repr=False)
+class GivenMask(Brief):
     """A mask that came from outside, in the upright pixels of its image.
 
     ``mask`` (H, W) bool, read-only: the object. ``ignored`` (H, W) bool, read-only, or None: the border of a label

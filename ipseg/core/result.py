@@ -9,13 +9,13 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ipseg.core import geometry, viz
+from ipseg.core import geometry, images, viz
 from ipseg.core.status import Status
-from ipseg.core.types import ImageArray, Mask, Points, Progress, Similarity
+from ipseg.core.types import Brief, ImageArray, Mask, Points, Progress, Similarity
 
 
-@dataclass(frozen=True)
-class Instance:
+@dataclass(frozen=True, repr=False)
+class Instance(Brief):
     """One object of those that the prompt shows."""
 
     mask: Mask  # (H, W) bool, in the pixels of the image; those of different instances do not overlap
@@ -24,7 +24,7 @@ class Instance:
     status: Status  # of this instance by its own score
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result:
     """The answer for one input image. Every array is numpy, and every frame is the original image's own."""
 
@@ -38,6 +38,21 @@ class Result:
     similarity: Similarity | None  # Eq. 6, on cells; None from a method that has none
     seconds: Mapping[str, float]  # wall-clock seconds of each step; a step whose result was cached is absent
     instances: tuple[Instance, ...] = ()  # all of them, the best first, where ``all_instances`` was requested
+
+    def __repr__(self) -> str:
+        parts = [
+            f"status={self.status.value!r}",
+            f"score={self.score:.3g}",
+            f"mask={self.mask.shape} bool, {self.mask.mean():.1%} of the image",
+            f"points={len(self.points.positive)} positive and {len(self.points.negative)} negative",
+        ]
+        if self.instances:
+            parts.append(f"instances={len(self.instances)}")
+        return f"Result({', '.join(parts)}, seconds={sum(self.seconds.values()):.2f})"
+
+    def _repr_png_(self) -> bytes:
+        """What a notebook shows: the mask with its points, or all instances where they were requested."""
+        return images.encode_png(self.overlay_instances() if self.instances else self.overlay())
 
     def overlay(self, *, points: bool = True) -> ImageArray:
         """The image with the mask and, unless ``points=False``, the point prompts: (H, W, 3) uint8.

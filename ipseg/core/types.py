@@ -8,7 +8,7 @@ outer corner of the first pixel: the centre of the pixel in column ``i`` and row
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Protocol
 
 import numpy as np
@@ -52,6 +52,24 @@ def _require(condition: bool, message: str) -> None:
         raise ValueError(message)
 
 
+class Brief:
+    """A dataclass (with repr=False) that prints one short entry for each field: of an array its shape and dtype."""
+
+    def __repr__(self) -> str:
+        entries = (f"{one.name}={_brief(getattr(self, one.name))}" for one in fields(self))  # type: ignore[arg-type]
+        return f"{type(self).__name__}({', '.join(entries)})"
+
+
+def _brief(value: Any) -> str:
+    if hasattr(value, "shape") and hasattr(value, "dtype"):
+        return f"{tuple(value.shape)} {str(value.dtype).removeprefix('torch.')}"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key}: {_brief(one)}" for key, one in value.items()) + "}"
+    if isinstance(value, tuple) and any(hasattr(one, "shape") for one in value):
+        return "[" + ", ".join(map(_brief, value)) + "]"
+    return repr(value)
+
+
 @dataclass(frozen=True)
 class Frame:
     """Where a grid of cells lies on an image: ``rows`` x ``columns`` equal cells that span ``box``.
@@ -77,8 +95,8 @@ class Frame:
         return (right - left) / self.grid[1], (bottom - top) / self.grid[0]
 
 
-@dataclass(frozen=True)
-class FeatureMap:
+@dataclass(frozen=True, repr=False)
+class FeatureMap(Brief):
     """One layer of dense features: ``values`` is (rows, columns, C) floating point, on the cells of ``frame``."""
 
     name: str
@@ -91,8 +109,8 @@ class FeatureMap:
         _require(shape[:2] == self.frame.grid, f"expected features on a grid of {self.frame.grid}, got {shape[:2]}")
 
 
-@dataclass(frozen=True)
-class Prototype:
+@dataclass(frozen=True, repr=False)
+class Prototype(Brief):
     """The prompt's object as vectors: one (C,) mean for each feature layer (Eq. 5), and perhaps of its background."""
 
     foreground: Mapping[str, Array]
@@ -100,8 +118,8 @@ class Prototype:
     descriptors: tuple[NDArray[np.float32], ...] = ()  # per prompt image (n, C): object cells of unit length
 
 
-@dataclass(frozen=True)
-class View:
+@dataclass(frozen=True, repr=False)
+class View(Brief):
     """One image of the object, and which part of it is the object."""
 
     image: ImageArray
@@ -116,7 +134,7 @@ class View:
         _require(self.cells.shape == self.frame.grid, f"expected {self.frame.grid} cells, got {self.cells.shape}")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Prompt:
     """One or more images of an object, made ready once and used on any number of input images."""
 
@@ -132,9 +150,14 @@ class Prompt:
         """Where the mask of the first image comes from: ``"given"`` or ``"saliency"``."""
         return "given" if self.views[0].given else "saliency"
 
+    def __repr__(self) -> str:
+        images = ", ".join(str(view.image.shape[:2]) for view in self.views)
+        notices = f", notices={len(self.notices)}" if self.notices else ""
+        return f"Prompt(images=[{images}], source={self.source!r}{notices})"
 
-@dataclass(frozen=True)
-class Similarity:
+
+@dataclass(frozen=True, repr=False)
+class Similarity(Brief):
     """The similarity of each cell of the input image to the prototype (S of Eq. 6).
 
     ``values`` is (rows, columns) float32 numpy, ``inside`` (rows, columns) bool: the cells whose centre lies on the
@@ -150,8 +173,8 @@ class Similarity:
         _require(self.inside.shape == self.frame.grid, f"expected {self.frame.grid} cells, got {self.inside.shape}")
 
 
-@dataclass(frozen=True)
-class Points:
+@dataclass(frozen=True, repr=False)
+class Points(Brief):
     """Positive and negative point prompts: each (n, 2) float32, (x, y) in image pixels."""
 
     positive: NDArray[np.float32]
@@ -163,8 +186,8 @@ class Points:
             _require(len(shape) == 2 and shape[1] == 2, f"expected {name} points of shape (n, 2), got {shape}")
 
 
-@dataclass(frozen=True)
-class Candidates:
+@dataclass(frozen=True, repr=False)
+class Candidates(Brief):
     """The ``n`` masks that a segmenter predicts for one set of prompts, in the order of the segmenter.
 
     ``masks`` (n, H, W) bool in image pixels; ``scores`` (n,) float32, the segmenter's own scores, higher is better;
@@ -186,8 +209,8 @@ LazyFeatures = Callable[[], tuple[FeatureMap, ...]]
 """The features of an image, computed on the first call and cached."""
 
 
-@dataclass(frozen=True)
-class PromptFeatures:
+@dataclass(frozen=True, repr=False)
+class PromptFeatures(Brief):
     """What a scorer gets of one prompt image."""
 
     features: tuple[FeatureMap, ...]  # every layer; the first is the coarsest that a scorer needs
@@ -197,8 +220,8 @@ class PromptFeatures:
         _require(len(self.features) > 0, "expected at least one feature layer, got none")
 
 
-@dataclass(frozen=True)
-class InputFeatures:
+@dataclass(frozen=True, repr=False)
+class InputFeatures(Brief):
     """What a scorer gets of the input image."""
 
     features: tuple[FeatureMap, ...]

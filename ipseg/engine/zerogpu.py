@@ -156,6 +156,9 @@ class ZeroGPUEngine:
     def __init__(self, remote: Remote, local: IPSeg) -> None:
         self._remote, self._local = remote, local
 
+    def __repr__(self) -> str:
+        return f"ZeroGPUEngine({self.info.name!r})"
+
     @property
     def config(self) -> IPSegConfig:
         """The numbers of the method."""

@@ -38,7 +38,7 @@ from ipseg.method.encodings import Encodings, Named, named
 from ipseg.method.steps import Steps
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class IPSeg:
     """Segments what a prompt shows. Its parts come in through the constructor; :func:`ipseg.load` builds presets.
 
@@ -70,6 +70,11 @@ class IPSeg:
         )
         if self.encodings is None or self.encodings.parts != made.parts:
             object.__setattr__(self, "encodings", made)
+
+    def __repr__(self) -> str:
+        parts = {name: getattr(self, name) for name in ("features", "saliency", "segmenter", "scorer")}
+        named = ", ".join(f"{name}={type(part).__name__}" for name, part in parts.items())
+        return f"IPSeg({self.info.name!r}, {named})"
 
     def prompt(
         self,

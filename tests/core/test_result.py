@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from ipseg.core import geometry, viz
 from ipseg.core.result import Instance, Result
@@ -98,3 +101,19 @@ def test_the_similarity_is_brought_to_the_pixels():
     assert shown[-1, -1] == 11
     np.testing.assert_allclose(shown[0, 1:3], [0.25, 0.75])  # bilinear between the centres of two cells
     assert made.heat_map().shape == IMAGE.shape
+
+
+def test_a_result_prints_in_one_short_line():
+    text = repr(result(instances=PAIR))
+    assert text == (
+        "Result(status='detected', score=0.712, mask=(6, 8) bool, 18.8% of the image, "
+        "points=1 positive and 1 negative, instances=2, seconds=0.12)"
+    )
+    assert repr(PAIR[0].points) == "Points(positive=(1, 2) float32, negative=(1, 2) float32)"
+
+
+@pytest.mark.parametrize("instances", [(), PAIR])
+def test_a_notebook_shows_the_mask_or_every_instance(instances):
+    shown = result(instances=instances)
+    decoded = np.asarray(Image.open(io.BytesIO(shown._repr_png_())))
+    np.testing.assert_array_equal(decoded, shown.overlay_instances() if instances else shown.overlay())

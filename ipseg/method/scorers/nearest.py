@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ipseg.classical.crops import normalised
 from ipseg.core import geometry
-from ipseg.core.types import FeatureMap, Frame, InputFeatures, Mask, PromptFeatures, Similarity
+from ipseg.core.types import Brief, FeatureMap, Frame, InputFeatures, Mask, PromptFeatures, Similarity
 from ipseg.method.similarity import lowered, to_numpy
 
 Rows = NDArray[np.float32]
@@ -49,8 +49,8 @@ class Settings:
     negative: float = 4.0  # weight of the excess by which a negative prompt explains a cell better
 
 
-@dataclass(frozen=True)
-class Cells:
+@dataclass(frozen=True, repr=False)
+class Cells(Brief):
     """What a prompt shows: unit rows for each compared layer, and of the last of them uncentred ones.
 
     ``foreground`` {layer: one (n, C) array per scale}; ``background`` {layer: (centres, C)}, perhaps without a row;
