@@ -14,7 +14,7 @@ from ipseg.ui.server import uploads
 from ipseg.ui.server.errors import name_shortages
 from ipseg.ui.server.pool import JOBS, EnginePool
 from ipseg.ui.widgets import controls as sidebar
-from ipseg.ui.widgets import link, signature
+from ipseg.ui.widgets import download, link, signature
 from ipseg.ui.widgets.inputs import left_out_by_default
 
 HEADING = """# ipseg
@@ -32,6 +32,7 @@ def build(pool: EnginePool | None = None, *, max_queue: int = 32) -> gr.Blocks:
     with gr.Blocks(title="ipseg", analytics_enabled=False, delete_cache=(600, 3600)) as page:
         gr.Markdown(HEADING, elem_id="title")
         controls = sidebar.build(pool)
+        download.wire(pool, controls)
         with gr.Tabs(elem_id="tabs") as row:
             for name in names:
                 with gr.Tab(tabs[name].TITLE, id=name, elem_id=f"tab-{name}"):

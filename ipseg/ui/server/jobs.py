@@ -16,6 +16,7 @@ from pathlib import Path
 import gradio as gr
 from gradio.context import LocalContext
 
+from ipseg.ui.server import queue
 from ipseg.ui.server.limits import Watch
 from ipseg.ui.server.storage import ACTIVE
 
@@ -44,7 +45,7 @@ class Jobs:
 
     def stop(self, request: gr.Request) -> None:
         """Stop all jobs of a visitor, also one that is still waiting. It has no effect on a run that comes later."""
-        session, waiting = _session(request), _waiting(request)
+        session, waiting = _session(request), queue.waiting(request, RUNS)
         with self._lock:
             for watch in self._running.get(session, ()):
                 watch.stop()
@@ -112,11 +113,3 @@ def _session(request: gr.Request | None) -> str:
     """A name of fixed length for a session; "" for none."""
     given = str(getattr(request, "session_hash", None) or "")
     return hashlib.blake2b(given.encode("utf-8", "replace"), digest_size=16).hexdigest() if given else ""
-
-
-def _waiting(request: gr.Request) -> list[str]:
-    """The events of a session that are jobs and have not ended: in the queue, or begun."""
-    named = getattr(request, "session_hash", None)
-    queue = getattr(LocalContext.blocks.get(None), "_queue", None)
-    events = list(getattr(queue, "event_ids_to_events", {}).items())
-    return [name for name, event in events if named and event.session_hash == named and event.fn.api_name in RUNS]

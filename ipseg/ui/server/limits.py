@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
-from gradio.context import LocalContext
+from ipseg.ui.server import queue
 
 ONE = 300.0  # seconds of one request: a laptop without a GPU needs minutes for the paper's models
 
@@ -37,7 +36,7 @@ class Watch:
     def __init__(self, seconds: float = ONE) -> None:
         self.seconds, self._start = seconds, time.monotonic()
         self._stopped, self._logged = threading.Event(), False
-        self._left = _leaving()
+        self._left = queue.leaving()
 
     def stop(self) -> None:
         """Set the stop flag: the visitor has pressed Stop."""
@@ -70,16 +69,3 @@ class Watch:
                 f"This took longer than {self.seconds:.0f} seconds and was stopped; give fewer or smaller images, "
                 "or choose a lighter preset."
             )
-
-
-def _leaving() -> Callable[[], bool]:
-    """A function: whether the client of the current event has disconnected, so that Gradio drops the event.
-
-    Gradio's ``unload`` event does not cover clients without a page, nor a single request that is cancelled; its
-    ``time_limit`` is for streams. Outside an event the function returns False.
-    """
-    blocks, name = LocalContext.blocks.get(None), LocalContext.event_id.get(None)
-    events = getattr(getattr(blocks, "_queue", None), "event_ids_to_events", None)
-    if events is None or name not in events:
-        return lambda: False
-    return lambda: not getattr(events.get(name), "alive", False)

@@ -14,6 +14,8 @@ from urllib.parse import parse_qs
 
 import gradio as gr
 
+from ipseg.ui.server import queue
+
 MOST = 300  # sessions at once: some 100 MB
 MAX_SECONDS = 3600.0  # since the last event of a session
 EVERY = 30.0  # seconds between two sweeps of the table
@@ -56,19 +58,17 @@ class Sessions:
 
     def expire(self) -> None:
         """Drop the sessions without a waiting or running event that were not used for ``MAX_SECONDS``."""
-        now, holder, queue = self._clock(), self._page.state_holder, self._page._queue
-        busy = {name for name, events in queue.pending_event_ids_session.items() if events}
+        now, holder = self._clock(), self._page.state_holder
+        busy, waiting = queue.sessions(self._page)
         for name, used in list(holder.time_last_used.items()):
             if name not in busy and now - used.timestamp() > MAX_SECONDS:
                 with holder.lock:
                     holder.session_data.pop(name, None)
                     holder.time_last_used.pop(name, None)
-        waiting = [name for name in queue.pending_messages_per_session if name not in busy]
-        self._idle = {name: self._idle.get(name, now) for name in waiting}
+        self._idle = {name: self._idle.get(name, now) for name in waiting - busy}
         for name, since in list(self._idle.items()):
             if now - since > MAX_SECONDS:
-                queue.pending_messages_per_session.pop(name, None)
-                queue.pending_event_ids_session.pop(name, None)
+                queue.forget(self._page, name)
                 del self._idle[name]
 
 

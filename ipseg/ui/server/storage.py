@@ -20,6 +20,8 @@ from typing import Any
 
 import gradio as gr
 
+from ipseg.ui.server import queue
+
 PREFIX = "ipseg-server-"
 ACTIVE = "active-"  # beginning of the name of a folder in which a job works: its size is no reason to remove it
 MAX_SECONDS = 3600.0  # since a file was written or touched
@@ -176,8 +178,7 @@ def _make_private(folder: Path) -> None:
 
 def of_events(page: gr.Blocks) -> list[str]:
     """The files of every event that waits or runs: their jobs have yet to read them."""
-    events: Any = getattr(getattr(page, "_queue", None), "event_ids_to_events", {})
-    return [path for event in list(events.values()) for path in _paths(getattr(event.data, "data", None))]
+    return [path for value in queue.inputs(page) for path in _paths(value)]
 
 
 def _paths(value: Any) -> Iterator[str]:

@@ -13,7 +13,7 @@ from ipseg.engine.presets import PRESETS
 from ipseg.engine.spec import FIELDS, EngineSpec, choices
 from ipseg.method.refinement import REFINEMENTS
 from ipseg.ui.server.pool import EnginePool
-from ipseg.ui.widgets import download
+from ipseg.ui.widgets import engine_state
 from ipseg.ui.widgets.inputs import may_be_left_out, optional_number, whole
 
 AS_PRESET = "default of the preset"
@@ -29,12 +29,19 @@ class Controls:
     threshold: gr.Slider
     reject_threshold: gr.Slider
     sidebar: gr.Sidebar  # shared by all tabs
-    engine_state: tuple[gr.HTML, gr.Button]  # the text about the engine, and the button that fetches its weights
+    state: gr.HTML  # the text about the engine
+    fetch: gr.Button  # fetches its weights
+    stop: gr.Button  # stops that
 
     @property
     def inputs(self) -> list[gr.components.Component]:
         """What every request takes beside its images."""
         return [*self.numbers, *self.engine]
+
+    @property
+    def engine_state(self) -> list[gr.components.Component]:
+        """What depends on the chosen engine: the text about it, and the button that fetches its weights."""
+        return [self.state, self.fetch]
 
     @property
     def numbers(self) -> list[gr.components.Component]:
@@ -59,9 +66,9 @@ def chosen(values: Sequence[Any]) -> EngineSpec:
 def build(pool: EnginePool) -> Controls:
     """Lay out the text about the engine and the sidebar, and wire their own events."""
     with gr.Row(elem_id="engine", equal_height=True):
-        state = gr.HTML(download.describe(pool, pool.first), elem_id="engine-state", container=False, scale=5)
+        state = gr.HTML(engine_state.describe(pool, pool.first), elem_id="engine-state", container=False, scale=5)
         with gr.Column(scale=1, min_width=150):
-            fetch = download.button(pool, pool.first)
+            fetch = engine_state.button(pool, pool.first)
             stop = gr.Button("Stop", size="sm", visible=False, elem_id="stop-fetch")
     with gr.Sidebar(label="Settings", open=False, position="right", width=340, elem_id="settings") as sidebar:
         gr.Markdown("## Engine")
@@ -69,20 +76,20 @@ def build(pool: EnginePool) -> Controls:
         with gr.Accordion("Parts", open=False, elem_id="parts"):
             parts = _parts(pool.first)
         gr.Markdown("## Parameters")
-        controls = Controls((preset, *parts), *_numbers(pool), sidebar, (state, fetch))
+        controls = Controls((preset, *parts), *_numbers(pool), sidebar, state, fetch, stop)
         reset = gr.Button("Reset", size="sm", elem_id="reset")
     numbers = controls.numbers
     quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
     def refreshed(request: gr.Request, *values: Any) -> tuple[Any, ...]:
-        return download.refreshed(pool.for_request(request), chosen(values))
+        return engine_state.refreshed(pool.for_request(request), chosen(values))
 
     # Code that sets these returns the new text in the same response; two responses might arrive in the other order.
     gr.on(
         [component.input for component in controls.engine],
         refreshed,
         list(controls.engine),
-        list(controls.engine_state),
+        controls.engine_state,
         trigger_mode="always_last",
         **quiet,
     )
@@ -92,11 +99,10 @@ def build(pool: EnginePool) -> Controls:
     controls.reject_threshold.input(None, limits, limits[0], js="(high, low) => Math.max(high, low)", **quiet)
 
     def defaults(name: str, request: gr.Request) -> tuple[Any, ...]:
-        refreshed_state = download.refreshed(pool.for_request(request), EngineSpec(name))
+        refreshed_state = engine_state.refreshed(pool.for_request(request), EngineSpec(name))
         return ([], None, None, "", "", "", *own_numbers(name), *refreshed_state)
 
     reset.click(defaults, preset, [*parts, *numbers, *controls.engine_state], **quiet)
-    download.wire(pool, fetch, stop, state, controls.engine, numbers, chosen, taken_over)
     return controls
 
 

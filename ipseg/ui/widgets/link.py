@@ -19,7 +19,7 @@ from ipseg.engine.presets import PRESETS
 from ipseg.engine.spec import FIELDS, choices
 from ipseg.method.refinement import REFINEMENTS
 from ipseg.ui.server.pool import EnginePool
-from ipseg.ui.widgets import download
+from ipseg.ui.widgets import engine_state
 from ipseg.ui.widgets.controls import Controls, chosen, own_numbers, values_of
 
 TAB = "tab"
@@ -64,10 +64,10 @@ def build(page: gr.Blocks, pool: EnginePool, controls: Controls, tabs: gr.Tabs, 
     copy.click(shown, [link, *settings], link, js=OPEN_TAB, **quiet).then(None, link, [link, message], js=COPY, **quiet)
     warning = gr.Textbox(visible="hidden", elem_id="link-warning")
 
-    def engine_state(engine: Sequence[Any], request: gr.Request) -> tuple[Any, ...]:
-        return download.refreshed(pool.for_request(request), chosen(engine))
+    def state_of(engine: Sequence[Any], request: gr.Request) -> tuple[Any, ...]:
+        return engine_state.refreshed(pool.for_request(request), chosen(engine))
 
-    page.load(_opened(names, start, engine_state), None, [tabs, *settings, *controls.engine_state, warning], **quiet)
+    page.load(_opened(names, start, state_of), None, [tabs, *settings, *controls.engine_state, warning], **quiet)
     warning.change(_warned, warning, show_progress="hidden", api_visibility="private")  # queued, to warn
 
 

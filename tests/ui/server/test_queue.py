@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import re
 import threading
 from types import SimpleNamespace
 
@@ -135,3 +136,8 @@ def test_the_ablation_saves_results_for_examples_alone(own, saved, monkeypatch):
     monkeypatch.setattr(handlers.ablation, "compute", lambda *_, folder, progress: folders.append(folder))
     handlers._ablation(EnginePool(EngineSpec()), EngineSpec(), Pair(*parts.values()), lambda *_: None)
     assert folders == [store.folder("ablation") if saved else None]
+
+
+def test_the_queue_of_gradio_is_read_in_one_module(root):
+    files = (root / "ipseg").rglob("*.py")
+    assert [path.name for path in files if re.search(r"\._queue\b|[\"']_queue[\"']", path.read_text())] == ["queue.py"]

@@ -13,14 +13,15 @@ import pytest
 from ipseg import weights
 from ipseg.core.types import InputError
 from ipseg.engine.spec import EngineSpec
+from ipseg.ui.server import downloads
+from ipseg.ui.server.downloads import progress_of
 from ipseg.ui.server.errors import error_messages
 from ipseg.ui.server.pool import EnginePool
 from ipseg.ui.server.redaction import without_folders
 from ipseg.ui.tabs.ablation import render as ablation
 from ipseg.ui.tabs.batch.handlers import _stopped
 from ipseg.ui.tabs.compare import render as rows
-from ipseg.ui.widgets import download
-from ipseg.ui.widgets.download import progress_of
+from ipseg.ui.widgets import engine_state
 
 ERROR = weights.WeightError("/srv/models/a/x.pth is damaged; fetch it again.")
 SAID = "x.pth is damaged; fetch it again."
@@ -72,7 +73,7 @@ def test_the_line_about_the_engine_names_no_folder(monkeypatch):
         raise InputError("/srv/models/x.pth is damaged.")
 
     monkeypatch.setattr(EnginePool, "lacks", lacks)
-    assert "srv" not in download.describe(EnginePool(EngineSpec()), EngineSpec())
+    assert "srv" not in engine_state.describe(EnginePool(EngineSpec()), EngineSpec())
 
 
 def test_a_download_that_fails_names_no_folder(tmp_path, monkeypatch):
@@ -97,7 +98,7 @@ def test_a_method_that_cannot_answer_names_no_folder():
 
 def test_every_tab_shows_errors_through_the_one_function():
     """A text of an error that is shown as it is would be one that was forgotten."""
-    for module in (ablation, rows, download):
+    for module in (ablation, rows, downloads, engine_state):
         for line in inspect.getsource(module).splitlines():
             if "escape(" in line and "error" in line:
                 assert "without_folders" in line, line
