@@ -35,6 +35,7 @@ ORDER = (  # from the ground up: a package imports only packages above it
 CORE = (
     "status",
     "types",
+    "vectors",
     "resources",
     "files",
     "rle",

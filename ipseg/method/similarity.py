@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipseg.core.types import Array, FeatureMap
+from ipseg.core.vectors import to_numpy
 
 
 def cosine(vector: Array, values: Array) -> Array:
@@ -95,10 +96,3 @@ def _bins(pixels: int, cells: int) -> NDArray[np.float32]:
     start = np.arange(pixels)[None, :]
     overlap = np.minimum(edges[1:, None], start + 1) - np.maximum(edges[:-1, None], start)
     return (np.clip(overlap, 0, None) * (cells / pixels)).astype(np.float32)
-
-
-def to_numpy(values: Array) -> NDArray[np.float32]:
-    """An array or a tensor on any device as float32 numpy: the border where frameworks end."""
-    if hasattr(values, "detach"):
-        values = values.detach().float().cpu().numpy()
-    return np.asarray(values, dtype=np.float32)

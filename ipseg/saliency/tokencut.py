@@ -17,6 +17,7 @@ from scipy.sparse.linalg import LinearOperator, eigsh
 
 from ipseg.core import geometry
 from ipseg.core.types import Array, FeatureMap, ImageArray, LazyFeatures, SettingError
+from ipseg.core.vectors import unit
 
 WEAK = 1e-5  # the weight of the edge between two patches that are not alike; it keeps the graph in one piece
 SMOOTH = 1e-3  # of the guided filter: brightness that varies less than this, squared, counts as flat
@@ -77,9 +78,8 @@ def adjacency(values: Array, tau: float) -> NDArray[np.bool_]:
     """Which of n cells (n, C) are alike, their cosine above ``tau``: (n, n) bool."""
     if hasattr(values, "detach"):
         values = values.detach().float()
-    lengths = (values * values).sum(-1) ** 0.5
-    unit = values / (lengths + (lengths == 0))[:, None]
-    alike = unit @ unit.T > tau
+    rows = unit(values)
+    alike = rows @ rows.T > tau
     return alike.cpu().numpy() if hasattr(alike, "cpu") else alike
 
 
