@@ -36,6 +36,7 @@ CORE = (
     "status",
     "types",
     "vectors",
+    "choices",
     "resources",
     "files",
     "rle",

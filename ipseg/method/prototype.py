@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipseg.core import geometry
-from ipseg.core.types import Array, FeatureMap, Frame, PromptFeatures, Prototype, SettingError, View
+from ipseg.core.choices import check_choice
+from ipseg.core.types import Array, FeatureMap, Frame, PromptFeatures, Prototype, View
 from ipseg.method import presence
 from ipseg.method.config import IPSegConfig
 
@@ -41,8 +42,7 @@ def object_cells(
 
     Returns (rows, columns) bool. Raises :class:`SettingError` when there is no such sampling.
     """
-    if sampling not in SAMPLINGS:
-        raise SettingError(f'There is no sampling "{sampling}"; choose one of: {", ".join(SAMPLINGS)}.')
+    check_choice(sampling, SAMPLINGS, 'There is no sampling "{}"')
     values = SAMPLINGS[sampling](np.asarray(saliency, dtype=np.float32), frame)
     cells = values > threshold
     for _ in range(erosion):
