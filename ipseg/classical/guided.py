@@ -12,8 +12,8 @@ def guided_filter(
 ) -> NDArray[np.float32]:
     """``values`` (H, W) as a locally linear function of ``guide`` (H, W), its lightness in [0, 1]: (H, W) float32.
 
-    ``window`` is the (width, height) of the neighbourhood in pixels; where the variance of the guide in it is well below
-    ``smoothness`` (the paper's epsilon), the values are averaged.
+    ``window`` is the (width, height) of the neighbourhood in pixels; where the variance of the guide in it is well
+    below ``smoothness`` (epsilon of the paper), the values are averaged.
     """
 
     def mean(layer: NDArray) -> NDArray:

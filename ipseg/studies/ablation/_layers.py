@@ -13,6 +13,7 @@ from ipseg.core import geometry
 from ipseg.core.store import Arrays
 from ipseg.core.types import FeatureMap, Frame, ImageArray, Mask, View
 from ipseg.core.vectors import to_numpy, unit
+from ipseg.evaluation.metrics import area_under_curve
 from ipseg.method import similarity
 
 FUSED = "fused"
@@ -97,14 +98,7 @@ def separation(values: NDArray[np.float32], mask: Mask) -> float:
 
     0.5 where the mask is empty or full.
     """
-    from scipy.stats import rankdata
-
-    inside = int(mask.sum())
-    outside = mask.size - inside
-    if not inside or not outside:
-        return 0.5
-    above = rankdata(values, axis=None)[mask.ravel()].sum() - inside * (inside + 1) / 2
-    return float(above / (inside * outside))
+    return 0.5 if mask.all() or not mask.any() else area_under_curve(values[mask], values[~mask])
 
 
 def _as_image(colours: NDArray[np.float32], layer: FeatureMap) -> ImageArray:
