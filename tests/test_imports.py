@@ -35,11 +35,11 @@ ORDER = (  # from the ground up: a package imports only packages above it
 CORE = (
     "status",
     "types",
-    "vectors",
-    "choices",
     "resources",
     "files",
     "rle",
+    "depth",
+    "formats",
     "images",
     "masks",
     "geometry",

@@ -7,16 +7,17 @@ import io
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, TypeGuard
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
-from PIL.PngImagePlugin import PngInfo
 
+from ipseg.core import depth, formats
 from ipseg.core.files import open_regular
+from ipseg.core.formats import Tiff
 from ipseg.core.types import ImageArray, ImageError
 
 MAX_BYTES = 64 * 2**20  # of one file
@@ -28,9 +29,11 @@ MAX_SIDE = 16_384  # pixels
 MIN_SIDE = 16  # pixels: below, a grid of cells has no meaning
 MAX_ASPECT = 400  # longer side to shorter side
 BAND = 2**20  # pixels that are converted at a time
-NOTE = "ipseg"  # the keyword of the text in a PNG file
+RGB_OR_GREY, CMYK = (0, 1, 2), 5  # PhotometricInterpretation of a TIFF
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")  # what Pillow may try; its other readers stay closed
+MAX_AVIF_PIXELS = 25_000_000  # Pillow's decoder holds the planes of the file, and two copies of four bytes a pixel
+
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "AVIF")  # what Pillow may try; the rest stays closed
 
 Source = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | Image.Image | np.ndarray
 
@@ -39,9 +42,10 @@ def open_image(source: Source, *, name: str | None = None) -> ImageArray:
     """Open an image from a path, bytes, a binary file, a PIL image, an array or a torch tensor.
 
     Bounds are checked before anything is decoded: bytes, pixels, sides and their ratio. EXIF rotation is applied, CMYK,
-    palette, grey and 16-bit images become 8-bit RGB, transparent pixels are laid on white, and of an animation the
-    first frame is taken. Arrays are (H, W), (H, W, 3) or (H, W, 4) of uint8. Tensors are of uint8 or of floats in
-    [0, 1], and their channels may be first.
+    palette and grey images become 8-bit RGB, as do those of more than 8 bits and of floats
+    (:func:`ipseg.core.depth.to_8_bit`); transparent pixels are laid on white, and of an animation the first frame is
+    taken. Arrays are (H, W), (H, W, 3) or (H, W, 4) of uint8, or of floats in [0, 1]. Tensors are the same, and their
+    channels may be first.
 
     Returns (H, W, 3) uint8 RGB, read-only; an array that was returned before is returned as it is. Raises
     :class:`ImageError` with one message that states the remedy.
@@ -72,25 +76,11 @@ def size_of(source: Source, *, name: str | None = None) -> tuple[int, int]:
     return height, width
 
 
-def encode_png(pixels: np.ndarray, note: str = "") -> bytes:
-    """(H, W) or (H, W, 3|4) uint8 as the bytes of a PNG file.
-
-    ``note``: Latin-1 text in the file beside the pixels, which :func:`png_note` reads.
-    """
-    buffer, text = io.BytesIO(), PngInfo()
-    if note:
-        text.add_text(NOTE, note)
-    Image.fromarray(pixels).save(buffer, format="PNG", pnginfo=text)
+def encode_png(pixels: np.ndarray) -> bytes:
+    """(H, W) or (H, W, 3|4) uint8 as the bytes of a PNG file."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format="PNG")
     return buffer.getvalue()
-
-
-def png_note(path: str | os.PathLike[str]) -> str:
-    """The note that :func:`encode_png` wrote into a PNG file, without decoding its pixels; "" where there is none."""
-    try:
-        with open_regular(path) as file, Image.open(file, formats=["PNG"]) as image:
-            return str(image.info.get(NOTE, ""))
-    except (OSError, ValueError, SyntaxError):
-        return ""
 
 
 def fingerprint(*arrays: np.ndarray | None) -> str:
@@ -118,11 +108,11 @@ def orientation(source: Any) -> int:
         return 1
 
 
-def decode(source: Source, label: str) -> tuple[Image.Image | NDArray[np.uint8], int]:
+def decode(source: Source, label: str) -> tuple[Image.Image | NDArray, int]:
     """The pixels of a file as they are stored, and the EXIF orientation that makes them upright.
 
-    An image in the mode of the file, loaded, or an array (H, W, 3|4) uint8. Raises :class:`ImageError` for what is no
-    image, is damaged or out of bounds.
+    An image in the mode of the file, loaded, or an array (H, W) or (H, W, 2|3|4) of the numbers in the file, the last
+    of 2 or 4 channels alpha. Raises :class:`ImageError` for what is no image, is damaged or out of bounds.
     """
     with _errors(label):
         return _decode(source, label)
@@ -150,19 +140,25 @@ def _channels_last(source: Any, label: str) -> Any:
     """
     array = as_array(source)
     if array is source or array.ndim != 3:
-        return array
+        return _from_floats(array, label) if array is not source else array
     first, last = (array.shape[place] in (1, 3, 4) for place in (0, 2))
     if first and last:
         raise ImageError(
             f"{label} is a tensor of the shape {array.shape}, whose channels may be first or last; give an array "
             "of shape (H, W, 3)."
         )
-    array = np.moveaxis(array, 0, -1) if first else array
-    if array.dtype.kind == "f":
-        if not (array.size and array.min() >= 0 and array.max() <= 1):  # also where one is NaN
-            raise ImageError(f"{label} is a tensor of floats beyond 0 to 1; give floats from 0 to 1, or uint8.")
-        array = np.rint(array * 255).astype(np.uint8)
+    array = _from_floats(np.moveaxis(array, 0, -1) if first else array, label)
     return np.ascontiguousarray(array[..., 0] if array.shape[2] == 1 else array)
+
+
+def _from_floats(array: NDArray, label: str) -> NDArray:
+    """Floats in [0, 1] as uint8; other arrays as they are."""
+    if array.dtype.kind != "f" or not array.size:
+        return array
+    least, most = float(array.min()), float(array.max())
+    if not (least >= 0 and most <= 1):  # also where one is NaN
+        raise ImageError(f"{label} has floats from {least:g} to {most:g}; give floats from 0 to 1, or uint8.")
+    return np.rint(array * np.float32(255)).astype(np.uint8)
 
 
 def _check_type(source: Any, label: str) -> None:
@@ -195,6 +191,8 @@ def _pixels(source: Source, label: str) -> NDArray[np.uint8]:
         return _to_rgb(_from_array(source, label))
     with _errors(label):
         decoded, orientation = _decode(source, label)
+        if _is_deep(decoded):
+            decoded = depth.to_8_bit(np.asarray(decoded))
         pixels = _to_rgb(decoded)
         del decoded  # before the copy that a rotation takes
         return _upright(pixels, orientation)
@@ -215,30 +213,115 @@ def _errors(label: str) -> Iterator[None]:
         raise ImageError(f"{label} is damaged or cut short; save or download it again.") from error
 
 
-def _header(source: Any, label: str) -> Image.Image:
+def _header(source: Any, label: str) -> Image.Image | _Deep:
     """The image with nothing but its header read, within bounds."""
     _check_type(source, label)
-    opened = isinstance(source, Image.Image)
-    image = source if opened else Image.open(io.BytesIO(_read(source, label)), formats=FORMATS)
+    if isinstance(source, Image.Image):
+        within_bounds(source.size, label)
+        return source
+    data = _read(source, label)
+    tiff = formats.tiff(data)
+    if tiff is not None:
+        _check_tiff(tiff, label)
+        if tiff.deep and tiff.photometric in RGB_OR_GREY:
+            return _Deep(data, tiff)
+    data = formats.plain_png(data) if data.startswith(formats.PNG) else data
+    kind = formats.unreadable(data)
+    try:
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+    except UnidentifiedImageError:
+        if kind:
+            raise ImageError(f"{label} is {kind}, which is not read here; save it as JPEG, PNG or WebP.") from None
+        raise
     within_bounds(image.size, label)
     return image
 
 
-def _decode(source: Any, label: str) -> tuple[Image.Image | NDArray[np.uint8], int]:
-    """The decoded image as stored, (H, W, 3|4) uint8 where it is an array, and its EXIF orientation, 1 to 8."""
+@dataclass(frozen=True)
+class _Deep:
+    """A TIFF of more than 8 bits a channel, of signed numbers or of floats, not decoded."""
+
+    data: bytes
+    about: Tiff
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height."""
+        return self.about.size
+
+
+def _check_tiff(tiff: Tiff, label: str) -> None:
+    within_bounds(tiff.size, label)
+    if tiff.raw:
+        raise ImageError(f"{label} is a camera's raw image; save it as JPEG, PNG or WebP.")
+    if tiff.channels > 4 or (tiff.deep and tiff.photometric not in (*RGB_OR_GREY, CMYK)):
+        raise ImageError(
+            f"{label} has {tiff.channels} channels of {tiff.bits} bits that are no RGB image; save it as RGB or grey."
+        )
+    if tiff.deep and tiff.apart and tiff.packed:
+        raise ImageError(f"{label} is packed in a way that is not read here; save it without compression, or as PNG.")
+
+
+def _decode(source: Any, label: str) -> tuple[Image.Image | NDArray, int]:
+    """The decoded image as stored, (H, W) or (H, W, 2|3|4) where it is an array, and its EXIF orientation, 1 to 8."""
     image = _header(source, label)
+    if isinstance(image, _Deep):
+        _check_deep(image.about.size, image.about.bytes_per_pixel, label)
+        values = formats.decode_tiff(image.data, image.about)
+        if values is None:
+            raise ValueError("cannot be decoded")
+        return values, _orientation(image, label)
     if image.format == "WEBP" and image is not source:
         return _decode_webp(image, label)
     orientation = _orientation(image, label)
     if image is not source:
         _check_progressive(image, label)
         _leave_unrotated(image)
+        if image.format == "AVIF" and image.width * image.height > MAX_AVIF_PIXELS:
+            limit = MAX_AVIF_PIXELS // 1_000_000
+            raise ImageError(f"{label} is an AVIF image of more than {limit} megapixels; save it as JPEG, or smaller.")
+        if _has_16_bits(image):
+            return _decode_16_bits(image, label), orientation
     image.load()
     vars(image).pop("load_end", None)  # it refers to the image, whose memory would stay
     file: Any = getattr(image, "fp", None)
     if image is not source and isinstance(file, io.BytesIO):
         file.close()  # the bytes of the file are done with
     return image, orientation
+
+
+def _is_deep(decoded: Image.Image | NDArray) -> bool:
+    return decoded.mode.startswith(("I", "F")) if isinstance(decoded, Image.Image) else decoded.dtype != np.uint8
+
+
+def _check_deep(size: Sequence[int], bytes_per_pixel: float, label: str) -> None:
+    if size[0] * size[1] * bytes_per_pixel > MAX_DECODING:
+        limit = MAX_DECODING / bytes_per_pixel / 1e6
+        raise ImageError(
+            f"{label} has more than 8 bits a channel and more than {limit:.0f} megapixels; save it with 8 bits, or "
+            "smaller."
+        )
+
+
+def _has_16_bits(image: Any) -> bool:
+    """Whether the file is one of 16 bits a channel of which Pillow would drop the lower 8, or which it copies."""
+    if image.format == "PNG":
+        return formats.png_depth(image.fp.getvalue()) == 16
+    if image.format == "PPM":
+        return image.mode in ("I", "RGB", "F") and image.tile[0].args not in ("RGB", "L")
+    return False
+
+
+def _decode_16_bits(image: Any, label: str) -> NDArray:
+    """A PNG or PPM by OpenCV: (H, W) or (H, W, 3|4)."""
+    _check_deep(image.size, 3 * len(image.getbands()), label)
+    data = image.fp.getvalue()
+    if image.format == "PNG":
+        image.verify()  # OpenCV would print what is wrong with it
+    values = formats.decode_quietly(data)
+    if values is None or values.shape[:2] != (image.height, image.width):
+        raise ValueError("cannot be decoded")
+    return formats.to_rgb_order(values)
 
 
 def _check_progressive(image: Any, label: str) -> None:
@@ -263,7 +346,7 @@ def _leave_unrotated(image: Any) -> None:
         image.load_end = lambda: setattr(image, "_size", image.im.size)
 
 
-def _decode_webp(image: Image.Image, label: str) -> tuple[Image.Image | NDArray[np.uint8], int]:
+def _decode_webp(image: Image.Image, label: str) -> tuple[Image.Image | NDArray, int]:
     """OpenCV decodes a WebP image once, where Pillow holds four copies of it."""
     orientation = _orientation(image, label)
     if getattr(image, "n_frames", 1) > 1:
@@ -277,12 +360,10 @@ def _decode_webp(image: Image.Image, label: str) -> tuple[Image.Image | NDArray[
         raise ImageError(f"{label} is a WebP with alpha of more than {largest:.0f} megapixels; save it without alpha.")
     file: Any = image  # Pillow's type does not show its file
     data = file.fp.getvalue()
-    decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    decoded = formats.decode_quietly(data)
     if decoded is None or decoded.shape[:2] != (image.height, image.width):
         raise ValueError("cannot be decoded")
-    for rows in _row_slices(decoded.shape[1], decoded.shape[0]):
-        decoded[rows] = decoded[rows][..., [2, 1, 0, 3][: decoded.shape[2]]]  # from OpenCV's order
-    return decoded.astype(np.uint8, copy=False), orientation
+    return formats.to_rgb_order(decoded), orientation
 
 
 def _read(source: Any, label: str) -> bytes:
@@ -308,14 +389,16 @@ def _read(source: Any, label: str) -> bytes:
 
 
 def _from_array(array: np.ndarray, label: str) -> NDArray[np.uint8]:
-    """The array, checked; not copied."""
+    """The array of uint8 that it is or, of floats in [0, 1], becomes."""
+    if array.size and (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))):
+        within_bounds((array.shape[1], array.shape[0]), label)
+        array = _from_floats(array, label)
     good = array.dtype == np.uint8 and (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4)))
     if not good or array.size == 0:
         raise ImageError(
             f"{label} is an array of {array.dtype} with the shape {array.shape}; "
-            "give uint8 of shape (H, W), (H, W, 3) or (H, W, 4)."
+            "give uint8, or floats from 0 to 1, of shape (H, W), (H, W, 3) or (H, W, 4)."
         )
-    within_bounds((array.shape[1], array.shape[0]), label)
     return array
 
 
@@ -339,14 +422,18 @@ def _too_large(label: str, size: str = "") -> str:
     )
 
 
-def _orientation(image: Image.Image, label: str) -> int:
-    """The EXIF orientation, 1 to 8; what is none of these is 1."""
+def _orientation(image: Image.Image | _Deep, label: str) -> int:
+    """The EXIF orientation, 1 to 8; what is none of these, or stands in a damaged block, is 1."""
+    if isinstance(image, _Deep):
+        return image.about.orientation if image.about.orientation in UPRIGHT else 1
     try:
-        found = image.getexif().get(ExifTags.Base.Orientation, 1)
+        # of a PNG as of the others: its own method would decode the image to find EXIF after the pixels
+        exif = Image.Image.getexif(image) if image.format == "PNG" else image.getexif()
+        found = exif.get(ExifTags.Base.Orientation, 1)
     except MemoryError:
         raise
-    except Exception as error:  # EXIF blocks are as damaged as their writers
-        raise ImageError(f"{label} has a damaged EXIF block; save it again.") from error
+    except Exception:  # EXIF blocks are as damaged as their writers; the pixels may be sound
+        found = 1
     return found if found in UPRIGHT else 1
 
 
@@ -370,9 +457,8 @@ def _to_rgb(decoded: Image.Image | NDArray[np.uint8]) -> NDArray[np.uint8]:
     """A new (H, W, 3) uint8 array, filled a band of rows at a time: no second copy of the whole is made."""
     size = decoded.size if isinstance(decoded, Image.Image) else decoded.shape[1::-1]
     pixels = np.empty((size[1], size[0], 3), np.uint8)
-    top = _range(decoded) if isinstance(decoded, Image.Image) and decoded.mode.startswith(("I", "F")) else 0.0
     for rows, band in _bands(decoded):
-        pixels[rows] = np.asarray(_flatten(band, top))
+        pixels[rows] = np.asarray(_flatten(band))
     return pixels
 
 
@@ -392,29 +478,10 @@ def _row_slices(width: int, height: int) -> Iterator[slice]:
         yield slice(start, min(start + step, height))
 
 
-def _flatten(image: Image.Image, top: float) -> Image.Image:
-    """8-bit RGB; transparent pixels are laid on white. ``top``: the value of white in a deep image."""
-    if image.mode.startswith(("I", "F")):
-        image = Image.fromarray(_to_8_bit(image, top))
+def _flatten(image: Image.Image) -> Image.Image:
+    """8-bit RGB; transparent pixels are laid on white."""
     if image.mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in image.info:
         image = image.convert("RGBA")
         base = Image.new("RGBA", image.size, "white")
         return Image.alpha_composite(base, image).convert("RGB")
     return image.convert("RGB")
-
-
-def _range(image: Image.Image) -> float:
-    """The value of white: 1 or 255 in an image of floats, 255 or 65535 in one of integers."""
-    most = max(float(_values(band).max(initial=0)) for _, band in _bands(image))
-    if image.mode.startswith("F"):
-        return 1.0 if most <= 1 else 255.0
-    return 65535.0 if most > 255 else 255.0
-
-
-def _values(image: Image.Image) -> NDArray[np.float32]:
-    """(H, W) float32, without what is not a number."""
-    return np.nan_to_num(np.asarray(image, dtype=np.float32))
-
-
-def _to_8_bit(image: Image.Image, top: float) -> NDArray[np.uint8]:
-    return np.rint(np.clip(_values(image) / top, 0, 1) * 255).astype(np.uint8)

@@ -212,11 +212,38 @@ def _decode(source: Any, label: str) -> _Pixels:
         return _from_array(source, label)
     stated = images.orientation(source) != 1
     image, orientation = images.decode(source, label)
-    if isinstance(image, np.ndarray):  # (H, W, 3) or (H, W, 4) uint8, as some files are decoded
-        pixels = _Pixels(image[..., :3], image[..., 3] if image.shape[2] == 4 else None, orientation=orientation)
+    if isinstance(image, np.ndarray):
+        pixels = replace(_from_decoded(image, label), orientation=orientation)
     else:
         pixels = _from_image(image, orientation, label)
     return replace(pixels, stated=stated)
+
+
+def _from_decoded(values: NDArray[Any], label: str) -> _Pixels:
+    """Of an array as some files are decoded: (H, W), or (H, W, 2|3|4) whose last of 2 or 4 channels is alpha."""
+    alpha = None
+    if values.ndim == 3 and values.shape[2] in (2, 4):
+        values, alpha = values[..., :-1], _narrow(values[..., -1])
+        values = values[..., 0] if values.shape[2] == 1 else values
+    values = _of_range(_whole(values), label)
+    if values.ndim == 3 and (values == values[..., :1]).all():
+        values = values[..., 0]
+    if values.ndim == 3 and values.dtype.kind == "f":
+        values = values * 255
+    return _Pixels(_narrow(values) if values.ndim == 3 else values, alpha)
+
+
+def _narrow(values: NDArray[Any]) -> NDArray[np.uint8]:
+    """Whole numbers of more than 8 bits by their upper 8 bits, where they do not fit into the lower."""
+    most = float(values.max(initial=0))
+    return (values if most <= 255 else values / (65535 if most <= 65535 else most) * 255).astype(np.uint8)
+
+
+def _whole(values: NDArray[Any]) -> NDArray[Any]:
+    """Labels that a program saved as floats as whole numbers; other values as they are."""
+    if values.dtype.kind == "f" and np.isfinite(values).all() and (values == np.rint(values)).all():
+        return values.astype(np.int64)
+    return values
 
 
 def _from_image(image: Image.Image, orientation: int, label: str) -> _Pixels:
@@ -235,9 +262,7 @@ def _from_image(image: Image.Image, orientation: int, label: str) -> _Pixels:
     values = np.asarray(image)
     if values.ndim == 3:
         values = values[..., 0] if image.mode == "LA" else values[..., :3]
-    if values.dtype.kind == "f" and np.isfinite(values).all() and (values == np.rint(values)).all():
-        values = values.astype(np.int64)  # labels that a program saved as floats
-    return _Pixels(_of_range(values, label), alpha, False, lossy, orientation)
+    return _Pixels(_of_range(_whole(values), label), alpha, False, lossy, orientation)
 
 
 def _indices(image: Image.Image) -> tuple[NDArray[np.uint8], bool]:

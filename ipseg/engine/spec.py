@@ -12,7 +12,6 @@ from typing import Any
 
 from ipseg import weights
 from ipseg.core import plugins
-from ipseg.core.choices import check_choice
 from ipseg.core.types import SettingError
 from ipseg.engine.presets import (
     BEST,
@@ -60,7 +59,8 @@ class EngineSpec:
 
     def resolve(self) -> Preset:
         """The full description of the engine. Raises SettingError for unknown names and for parts that conflict."""
-        check_choice(self.preset, PRESETS, 'There is no preset "{}"')
+        if self.preset not in PRESETS:
+            raise SettingError(f'There is no preset "{self.preset}"; choose one of: {", ".join(PRESETS)}.')
         base = PRESETS[self.preset]
         if not self.changes:
             return base
@@ -98,7 +98,8 @@ def _part(kind: str, text: str) -> Part | None:
     if not model and (several := weights.models(name)):
         default = SOURCES.get(name, {}).get("model", several[0])
         return _part(kind, f"{name}/{default}")
-    check_choice(text, known, f'There is no "{{}}" among the {kind}')
+    if text not in known:
+        raise SettingError(f'There is no "{text}" among the {kind}; choose one of: {", ".join(known)}.')
     return name, {"model": model} if model else {}
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
-from ipseg.core import images
+from ipseg.core import formats, images
 from ipseg.core.masks import open_mask
 from ipseg.core.types import ImageError
 
@@ -25,10 +25,10 @@ KINDS = ("RGB.png", "RGBA.png", "LA.png", "I;16.png", "P.png", "CMYK.jpg", "F.ti
 
 # Forked for each kind, so that each has its own peak; the file is made in a fork too.
 MEASURE = """
-import io, json, os, resource, sys
+import io, json, os, resource, sys, traceback
 import numpy as np
 from PIL import Image
-from ipseg.core import images
+from ipseg.core import formats, images
 from ipseg.core.masks import open_mask
 
 WIDTH, HEIGHT = 5000, 2500
@@ -60,8 +60,13 @@ def peak():
 def apart(work):
     read, write = os.pipe()
     if not os.fork():
-        os.write(write, json.dumps(work()).encode())
-        os._exit(0)
+        try:
+            os.write(write, json.dumps(work()).encode())
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(0)
+    os.close(write)
     os.wait()
     return json.loads(os.read(read, 1000))
 
@@ -143,7 +148,7 @@ def test_a_bomb_is_refused_before_it_is_decoded(name, way, tmp_path, monkeypatch
         raise AssertionError("decoded")
 
     monkeypatch.setattr(ImageFile.ImageFile, "load", load)
-    monkeypatch.setattr(images.cv2, "imdecode", load)
+    monkeypatch.setattr(formats.cv2, "imdecode", load)
     (tmp_path / name).write_bytes(bombs()[name])
     with pytest.raises(ImageError, match=r"too large|too thin") as caught:
         way(tmp_path / name)
