@@ -7,8 +7,8 @@ import pytest
 
 from ipseg.core import images, plugins
 from ipseg.core.types import Candidates, FeatureMap, InputError, Points
+from ipseg.core.vectors import to_numpy
 from ipseg.engine import build, presets
-from ipseg.method.similarity import to_numpy
 
 SIZES = [(301, 77), (64, 200), (16, 16)]
 OPTIONAL = {"accelerate", "diffusers", "segment_anything", "torch", "torchvision", "transformers"}

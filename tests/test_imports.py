@@ -35,6 +35,8 @@ ORDER = (  # from the ground up: a package imports only packages above it
 CORE = (
     "status",
     "types",
+    "vectors",
+    "choices",
     "resources",
     "files",
     "rle",

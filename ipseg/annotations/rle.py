@@ -7,51 +7,73 @@ reader of any language takes them.
 
 from __future__ import annotations
 
+import json
+from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
 
 from ipseg.core.rle import encode
+from ipseg.core.serialize import to_json
 from ipseg.core.status import Status
 from ipseg.core.types import Mask
 
 
+def frame_name(clip: str, number: int) -> str:
+    """The ``file_name`` of a frame of a clip file, counted from 1.
+
+    ``ffmpeg -i clip.mp4 clip/%05d.png`` writes the frames of clip.mp4 under these names.
+    """
+    return f"{PurePosixPath(clip).stem}/{number:05}.png"
+
+
 class Record:
-    """The COCO file of one run: every image, and an annotation for each whose object is detected or uncertain."""
+    """The COCO file of one run: every image, and an annotation for each whose object is detected or uncertain.
+
+    What was added is held as JSON text, which takes a tenth of the memory of the counts as numbers.
+    """
 
     def __init__(self, category: str = "the object", about: str = "") -> None:
-        self._images: list[dict[str, Any]] = []
-        self._annotations: list[dict[str, Any]] = []
+        self._images: list[str] = []
+        self._annotations: list[str] = []
         self._category, self._about = category, about
 
-    def add(self, name: str, mask: Mask, *, status: Status, score: float) -> None:
-        """One image and its (H, W) mask; boxes are (x, y, width, height) in pixels, as COCO has them."""
+    def add(self, name: str, mask: Mask, *, status: Status, score: float, **more: Any) -> None:
+        """One image and its (H, W) mask; boxes are (x, y, width, height) in pixels, as COCO has them.
+
+        ``more``: further plain fields of the image, such as the file of its mask.
+        """
         number, (height, width) = len(self._images) + 1, mask.shape
         image = {"id": number, "file_name": name, "width": width, "height": height}
-        self._images.append({**image, "status": status.value, "score": round(score, 4)})
+        self._images.append(to_json({**image, "status": status.value, "score": round(score, 4), **more}))
         if not (status.has_mask and mask.any()):
             return
         rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
         box = [columns[0], rows[0], columns[-1] - columns[0] + 1, rows[-1] - rows[0] + 1]
         self._annotations.append(
-            {
-                "id": len(self._annotations) + 1,
-                "image_id": number,
-                "category_id": 1,
-                "segmentation": {"size": [height, width], "counts": encode(mask)},
-                "area": int(mask.sum()),
-                "bbox": [int(side) for side in box],
-                "iscrowd": 0,
-                "status": status.value,
-                "score": round(score, 4),
-            }
+            to_json(
+                {
+                    "id": len(self._annotations) + 1,
+                    "image_id": number,
+                    "category_id": 1,
+                    "segmentation": {"size": [height, width], "counts": encode(mask)},
+                    "area": int(mask.sum()),
+                    "bbox": [int(side) for side in box],
+                    "iscrowd": 0,
+                    "status": status.value,
+                    "score": round(score, 4),
+                }
+            )
+        )
+
+    def text(self) -> str:
+        """The JSON of the file."""
+        about, categories = {"description": self._about}, [{"id": 1, "name": self._category, "supercategory": ""}]
+        return (
+            f'{{"info": {to_json(about)}, "images": [{", ".join(self._images)}], '
+            f'"annotations": [{", ".join(self._annotations)}], "categories": {to_json(categories)}}}'
         )
 
     def data(self) -> dict[str, Any]:
-        """Plain data for a JSON file."""
-        return {
-            "info": {"description": self._about},
-            "images": self._images,
-            "annotations": self._annotations,
-            "categories": [{"id": 1, "name": self._category, "supercategory": ""}],
-        }
+        """Plain data, as the file has them."""
+        return json.loads(self.text())

@@ -12,9 +12,9 @@ from PIL import Image
 from ipseg.baselines import _networks
 from ipseg.core import geometry, plugins
 from ipseg.core.types import FeatureMap, Frame, Mask
+from ipseg.core.vectors import to_numpy, unit
 from ipseg.method.encodings import Named
 from ipseg.method.pipeline import IPSeg
-from ipseg.method.similarity import to_numpy
 
 WEIGHTS, SIZE = "dinov2_large", 518  # Matcher's feature extractor, and the pixels along a side of its square input
 PATCH = 14  # pixels of that square along a side of a cell
@@ -50,7 +50,7 @@ def of_dinov2(engine: IPSeg) -> Source:
         square = Image.fromarray(image.pixels).resize((SIZE, SIZE), Image.Resampling.BILINEAR)
         (layer,) = network()(np.array(square))
         frame = geometry.squash_frame(image.pixels.shape[:2], layer.frame.grid)
-        return Patches(_unit(to_numpy(layer.values)), frame, PATCH)
+        return Patches(_rows(to_numpy(layer.values)), frame, PATCH)
 
     return lambda image: encodings.compute_once(f"{WEIGHTS} {SIZE}", image, lambda: compute(image))
 
@@ -88,10 +88,9 @@ def _laid(layer: FeatureMap) -> Patches:
     frame = geometry.aspect_frame((height, width), min(CELLS, longest))
     here = geometry.image_to_cells(centres(np.arange(frame.grid[0] * frame.grid[1]), frame), layer.frame)
     columns, rows = np.clip(np.rint(here).astype(np.intp), 0, np.array(layer.frame.grid[::-1]) - 1).T
-    return Patches(_unit(to_numpy(layer.values)[rows, columns]), frame)
+    return Patches(_rows(to_numpy(layer.values)[rows, columns]), frame)
 
 
-def _unit(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    rows = values.reshape(-1, values.shape[-1])
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return rows / np.maximum(lengths, 1e-12)
+def _rows(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(..., C) cells as rows of unit length in reading order: (n, C)."""
+    return unit(values.reshape(-1, values.shape[-1]))

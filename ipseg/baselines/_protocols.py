@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ipseg.core.choices import check_choice
 from ipseg.core.types import SettingError
 
 FEWER = 8  # draws of each size, at most, from a segmenter that takes one group at a time
@@ -72,8 +73,7 @@ def protocol_of(name: str, numbers: Mapping[str, int | None], *, published: bool
     Away from SAM (not ``published``) there is no grid, no filter on what SAM thinks of its own masks, and there are
     fewer draws, since the groups are asked for one at a time. Raises :class:`~ipseg.core.types.SettingError`.
     """
-    if name not in PROTOCOLS:
-        raise SettingError(f'There is no protocol "{name}"; choose one of: {", ".join(PROTOCOLS)}.')
+    check_choice(name, PROTOCOLS, 'There is no protocol "{}"')
     protocol = PROTOCOLS[name]
     if not published:
         protocol = replace(protocol, draws=min(FEWER, protocol.draws), dense=0, iou=0.0, stability=0.0)

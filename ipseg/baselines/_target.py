@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from ipseg.core import geometry
 from ipseg.core.types import Mask, Points, SAMSegmenter, Similarity
+from ipseg.core.vectors import to_numpy
 from ipseg.method import similarity
 from ipseg.method.encodings import Named
 from ipseg.method.pipeline import IPSeg
@@ -65,8 +66,7 @@ def features(encoding: Any) -> Tensor:
 
 def cosine(vector: Tensor, encoding: Any) -> Tensor:
     """Cosine of a (C,) vector with every cell: (h, w) in [-1, 1]."""
-    cells = features(encoding)
-    return (cells / cells.norm(dim=-1, keepdim=True)) @ (vector / vector.norm())
+    return similarity.cosine(vector, features(encoding))
 
 
 def onto_image(values: Tensor, encoding: Any, segmenter: Any) -> Tensor:
@@ -86,7 +86,7 @@ def extremes(values: Tensor, *, negative: bool) -> Points:
 
 def to_similarity(cells: Any, encoding: Any) -> Similarity:
     """(h, w) cosines on SAM's square as a similarity over exactly the image: the padding cut away, nearest."""
-    values = similarity.to_numpy(cells)
+    values = to_numpy(cells)
     side = max(encoding.input_size)
     rows, columns = (
         (np.arange(n) * extent // side).astype(int) for n, extent in zip(values.shape, encoding.input_size, strict=True)

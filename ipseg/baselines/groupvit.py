@@ -19,6 +19,7 @@ from ipseg import weights
 from ipseg.baselines import _networks
 from ipseg.baselines._baseline import Answer, Baseline, Reference
 from ipseg.core import geometry
+from ipseg.core.choices import check_choice
 from ipseg.core.types import ImageArray, SettingError
 from ipseg.method.encodings import Named
 from ipseg.method.pipeline import IPSeg
@@ -121,8 +122,7 @@ def build(settings: Settings, engine: IPSeg) -> GroupViT:
     settings = replace(settings, names=tuple(settings.names))
     if not settings.names:
         raise SettingError("GroupViT finds what text names; give it names and a target, as a dataset does.")
-    if settings.target not in settings.names:
-        raise SettingError(f'The target "{settings.target}" is not named; give one of: {", ".join(settings.names)}.')
+    check_choice(settings.target, settings.names, 'There is no target "{}" among the names')
     if settings.size < 16 or settings.size % 16:
         raise SettingError(f"size is {settings.size}; give a multiple of 16 pixels.")
 

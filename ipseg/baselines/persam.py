@@ -15,6 +15,7 @@ from ipseg.baselines._baseline import ON_PARTS, Answer, Baseline, Reference
 from ipseg.core import geometry
 from ipseg.core.geometry import cells_inside
 from ipseg.core.types import Points, Similarity
+from ipseg.core.vectors import to_numpy
 from ipseg.method import prototype, refinement, similarity
 from ipseg.method.encodings import Named
 from ipseg.method.pipeline import IPSeg
@@ -101,7 +102,7 @@ class OnParts(Baseline):
         with step("encoding", 0.3, self.encodings.has("encoding", image)):
             encoding = self.encodings.encoding(image)
         with step("similarity", 0.6):
-            values = similarity.to_numpy(similarity.cosine(reference.learnt, layer.values))
+            values = to_numpy(similarity.cosine(reference.learnt, layer.values))
             found = Similarity(values, cells_inside(layer.frame), layer.frame)
         points = _two(found)
         with step("mask", 0.8):

@@ -8,7 +8,7 @@ from typing import Any
 from ipseg import weights
 from ipseg.baselines import _networks
 from ipseg.baselines._in_context import InContext
-from ipseg.core.types import SettingError
+from ipseg.core.choices import check_choice
 from ipseg.method.pipeline import IPSeg
 
 TITLE = "SegGPT"
@@ -45,8 +45,7 @@ def build(settings: Settings, engine: IPSeg) -> SegGPT:
     Raises :class:`~ipseg.core.types.SettingError` for another embedding, :class:`~ipseg.weights.WeightError` when its
     weights are missing.
     """
-    if settings.embedding not in EMBEDDINGS:
-        raise SettingError(f'There is no embedding "{settings.embedding}"; choose one of: {", ".join(EMBEDDINGS)}.')
+    check_choice(settings.embedding, EMBEDDINGS, 'There is no embedding "{}"')
 
     def read() -> Any:
         from transformers import SegGptForImageSegmentation

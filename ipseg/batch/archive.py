@@ -10,8 +10,8 @@ import numpy as np
 
 from ipseg.annotations.rle import Record
 from ipseg.core import images
-from ipseg.core.serialize import to_json
 from ipseg.core.status import Status
+from ipseg.core.store import atomic_write
 from ipseg.core.types import Mask
 
 MASKS, COCO = "masks.zip", "coco.json"
@@ -30,14 +30,17 @@ class Archive:
         self._record = Record(about=about)
 
     def add(self, name: str, stem: str, mask: Mask, *, status: Status, score: float) -> None:
-        """One (H, W) mask as ``<stem>.png``, 0 and 255; all 0 where the object is not detected."""
-        exported = mask & status.has_mask
-        self._archive.writestr(f"{stem}.png", images.encode_png(exported.astype(np.uint8) * 255))
-        self._record.add(name, exported, status=status, score=score)
+        """One (H, W) mask as ``<stem>.png``, 0 and 255; all 0 where the object is not detected.
+
+        ``name``: the ``file_name`` of the image in the COCO file, whose ``mask_file`` is the file in the zip.
+        """
+        exported, file = mask & status.has_mask, f"{stem}.png"
+        self._archive.writestr(file, images.encode_png(exported.astype(np.uint8) * 255))
+        self._record.add(name, exported, status=status, score=score, mask_file=file)
 
     def __enter__(self) -> Archive:
         return self
 
     def __exit__(self, *_: Any) -> None:
         self._archive.close()
-        self.coco.write_text(to_json(self._record.data()))
+        atomic_write(self.coco, self._record.text())

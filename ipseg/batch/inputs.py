@@ -1,4 +1,4 @@
-"""The input images of a run: from folders, single files, or zips, each with a unique name.
+"""The input images of a run: from folders, single files, or zips, each with a unique name for what is made of it.
 
 A zip is never unpacked onto the disk: its members are read one at a time into memory, within bounds. A suspected
 zip bomb is refused as a whole; a member that is no image, or has no file name, is reported when it is
@@ -11,9 +11,9 @@ import io
 import os
 import struct
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 
@@ -28,6 +28,7 @@ MAX_DIRECTORY = 4 * 2**20  # bytes of a zip's directory: some 40 000 names
 MAX_MEMBERS = 4  # of a zip for each image that a run may have: folders, hidden files, what systems add
 MAX_NAME = 200  # bytes of a file or folder name; file systems take 255
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the others are unpacked without a bound, a block at a time
+MASK = ".png"  # the ending of a mask's file
 NOT_IMAGES = (".zip", ".ds_store", "thumbs.db", "desktop.ini")
 
 
@@ -35,28 +36,42 @@ NOT_IMAGES = (".zip", ".ds_store", "thumbs.db", "desktop.ini")
 class Item:
     """One input file, not opened yet."""
 
-    name: str  # with its folder, "/" between; no two items of a run share it
+    name: str  # for messages: the path in printable text, "/" between folders
     source: Callable[[], bytes | Path]
+    path: str = ""  # the file as it is named where it lies, "/" between folders; the name where it is left out
+    stem: str = ""  # of the files that are made of it; no two items of a run share it. The name without its ending
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", self.path or self.name)
+        object.__setattr__(self, "stem", self.stem or str(PurePosixPath(self.name).with_suffix("")))
 
     def open(self) -> ImageArray:
         """(H, W, 3) uint8 RGB. Raises :class:`ImageError`."""
         return images.open_image(self.source(), name=self.name)
 
-    @property
-    def stem(self) -> str:
-        """The name without its ending."""
-        return str(PurePosixPath(self.name).with_suffix(""))
 
-
-def gather(paths: Sequence[str | os.PathLike[str]], *, most: int = MAX_IMAGES) -> list[Item]:
+def gather(
+    paths: Sequence[str | os.PathLike[str]],
+    *,
+    most: int = MAX_IMAGES,
+    as_given: bool = False,
+    leave_out: Sequence[Path] = (),
+) -> list[Item]:
     """The items of folders, zips and single files, in the order of their names. Nothing is opened but the zips.
+
+    Paths are relative to their folder or zip, and a single file has its name alone. With ``as_given`` this holds for
+    one folder or zip; else each path begins as the caller gave it, so that it names one file. ``leave_out``: files and
+    folders that are no inputs although they lie in a folder that is given.
 
     Raises :class:`ImageError` with one message for a zip that is refused, for more than ``most`` images, and
     where there is nothing at all.
     """
     found: list[Item] = []
+    prefixed = as_given and (len(paths) > 1 or not _is_container(Path(paths[0])))
+    outside = {path.resolve() for path in leave_out}
     for path in map(Path, paths):
-        found += _of(path, most)
+        items = _of(path, most, outside)
+        found += [_prefixed(path, item) for item in items] if prefixed else items
         if len(found) > most:
             raise ImageError(f"There are more than {most} images; give at most {most} at once.")
     if not found:
@@ -65,14 +80,27 @@ def gather(paths: Sequence[str | os.PathLike[str]], *, most: int = MAX_IMAGES) -
     return _distinct(found)
 
 
-def _of(path: Path, most: int) -> list[Item]:
+def _of(path: Path, most: int, outside: Set[Path] = frozenset()) -> list[Item]:
     if path.is_dir():
         files = sorted(file for file in path.rglob("*") if file.is_file())
+        if outside:
+            files = [file for file in files if not outside & {file.resolve(), *file.resolve().parents}]
         named = [(file.relative_to(path).as_posix(), file) for file in files]
-        return [Item(_tidy(name), partial(Path, file)) for name, file in named if _is_input(name)]
-    if path.suffix.lower() == ".zip" or (path.is_file() and zipfile.is_zipfile(path)):
+        return [Item(_tidy(name), partial(Path, file), name) for name, file in named if _is_input(name)]
+    if _is_container(path):
         return list(_members(path, most))
-    return [Item(_tidy(path.name), partial(Path, path))]
+    return [Item(_tidy(path.name), partial(Path, path), path.name)]
+
+
+def _is_container(path: Path) -> bool:
+    """Whether a path is a folder or a zip."""
+    return path.is_dir() or path.suffix.lower() == ".zip" or (path.is_file() and zipfile.is_zipfile(path))
+
+
+def _prefixed(given: Path, item: Item) -> Item:
+    """The item with the path under which its folder, zip or file was given."""
+    path = f"{given.as_posix()}/{item.path}" if _is_container(given) else given.as_posix()
+    return replace(item, name=_tidy(path), path=path)
 
 
 def _members(path: Path, most: int) -> Iterator[Item]:
@@ -86,9 +114,9 @@ def _members(path: Path, most: int) -> Iterator[Item]:
         name = _name(info)
         if not _has_name(name):
             nameless += 1
-            yield Item(f"without a name {nameless}", partial(_leave_out, path, name))
+            yield Item(f"without a name {nameless}", partial(_leave_out, path, name), name)
         elif _is_input(name):
-            yield Item(_tidy(name), partial(_read, path, info))
+            yield Item(_tidy(name), partial(_read, path, info), name)
 
 
 class _Bounded(io.BufferedReader):
@@ -203,17 +231,21 @@ def _is_input(name: str) -> bool:
 
 
 def _distinct(items: list[Item]) -> list[Item]:
-    """Where two would give a mask of one name, the later one gets its ending into its name, and then a number."""
-    taken: set[str] = set()
+    """Where two would give a mask of one name, the later one's has its ending too, and then a number.
+
+    Likewise where the mask would have the name of a folder that holds the masks of others.
+    """
+    taken = {str(folder) for item in items for folder in PurePosixPath(item.stem).parents}
     made = []
     for item in items:
-        stem, name, number = item.stem, item.name, 2
-        if stem in taken:
-            stem = name
-        while stem in taken:
-            stem, number = f"{item.name}-{number}", number + 1
-        taken.add(stem)
-        made.append(item if stem == item.stem else Item(f"{stem}{PurePosixPath(name).suffix}", item.source))
+        ending, number = PurePosixPath(item.name).suffix, 2
+        stem = item.stem
+        if f"{stem}{MASK}" in taken:
+            stem = f"{item.stem}{ending}"
+        while f"{stem}{MASK}" in taken:
+            stem, number = f"{item.stem}{ending}-{number}", number + 1
+        taken.add(f"{stem}{MASK}")
+        made.append(replace(item, stem=stem))
     return made
 
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,13 @@ import numpy as np
 from ipseg.cli import _engine, _files, _masks
 from ipseg.core import images, plugins, resources, viz
 from ipseg.core.masks import GivenMask, read_mask, with_masks
+from ipseg.core.result import Result
 from ipseg.core.serialize import to_json
-from ipseg.core.types import ImageArray, InputError, SettingError
+from ipseg.core.store import OutputError
+from ipseg.core.types import ImageArray, InputError, Mask, SettingError
 from ipseg.method.pipeline import IPSeg
 from ipseg.studies import comparison
-from ipseg.studies.comparison import Comparison, PreparedMethod
+from ipseg.studies.comparison import Comparison, Entry, PreparedMethod
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -67,11 +70,14 @@ def run(arguments: argparse.Namespace) -> int:
         for notice in mask.notices if mask else ():
             print(f"ipseg: {notice}", file=sys.stderr)
         prepared = comparison.prepare(engine, names, prompt, mask, settings=settings)
-        records, failed = _all(prepared, arguments)
-        if arguments.json:
-            record = {**_about(engine, arguments), "images": records}
-            _files.write(arguments.json, to_json(record, indent=2).encode())
-    return 1 if failed else 0
+        records: list[dict[str, Any]] = []
+        about = _about(engine, arguments)
+        listed = _files.Listing(
+            arguments.json, lambda: to_json({**about, "images": records}, indent=2), _files.OTHER_JSON
+        )
+        with listed as listing:
+            failed = _all(prepared, records, listing, arguments)
+    return 1 if failed or listing.failed else 0
 
 
 def _check_overwriting(arguments: argparse.Namespace, names: Sequence[str]) -> None:
@@ -81,8 +87,13 @@ def _check_overwriting(arguments: argparse.Namespace, names: Sequence[str]) -> N
     _files.refuse_to_overwrite(given, [*made, *([arguments.json] if arguments.json else [])])
 
 
-def _all(prepared: list[PreparedMethod], arguments: argparse.Namespace) -> tuple[list[dict[str, Any]], bool]:
-    records: list[dict[str, Any]] = []
+def _all(
+    prepared: list[PreparedMethod],
+    records: list[dict[str, Any]],
+    listing: _files.Listing,
+    arguments: argparse.Namespace,
+) -> bool:
+    """Compare on every image and add its record to ``records``; returns whether anything failed."""
     failed = any(one.error for one in prepared)
     for one in prepared:
         if one.error:
@@ -95,14 +106,19 @@ def _all(prepared: list[PreparedMethod], arguments: argparse.Namespace) -> tuple
         except InputError as error:
             print(f"ipseg: {error}", file=sys.stderr)
             records.append({"image": str(image), "error": str(error)})
+            listing.update()
             failed = True
             continue
         (found,) = comparison.compare(prepared, [pixels], [truth])
         failed |= any(entry.error for entry in found.entries)
         _show(image, found)
-        _write(arguments.output, image.stem, found)
         records.append(_record(image, found))
-    return records, failed
+        for message in _write(arguments.output, image.stem, found):
+            print(f"ipseg: {message}", file=sys.stderr)
+            records[-1].setdefault("error", message)
+            failed = True
+        listing.update()
+    return failed
 
 
 def _truth(file: Path | None, image: Path, pixels: ImageArray, arguments: argparse.Namespace) -> GivenMask | None:
@@ -129,16 +145,32 @@ def _show(image: Path, found: Comparison) -> None:
         print(f"  {entry.label}: {state}, {rest}")
 
 
-def _write(folder: Path, stem: str, found: Comparison) -> None:
+def _write(folder: Path, stem: str, found: Comparison) -> list[str]:
+    """Write the masks and images of one comparison; returns the error message of each that cannot be written."""
     results = [(entry, entry.result) for entry in found.answered if entry.result is not None]
-    for entry, result in results:
-        _files.write_png(folder / f"{stem}.{entry.method}.png", result.mask.astype(np.uint8) * 255)
+    made: dict[str, Callable[[], np.ndarray]] = {
+        f"{stem}.{entry.method}.png": partial(_as_png, result.mask) for entry, result in results
+    }
     if results:
-        tiles = [(found.image, "the image"), *((result.overlay(), entry.label) for entry, result in results)]
-        tiles += [] if found.truth is None else [(viz.overlay(found.image, found.truth.mask), "truth")]
-        _files.write_png(folder / f"{stem}.png", viz.strip(tiles))
-        difference = viz.difference(found.image, [result.mask for _, result in results])
-        _files.write_png(folder / f"{stem}.difference.png", difference)
+        made[f"{stem}.png"] = lambda: viz.strip(_tiles(found, results))
+        made[f"{stem}.difference.png"] = lambda: viz.difference(found.image, [result.mask for _, result in results])
+    failed = []
+    for name, pixels in made.items():
+        try:
+            _files.write_png(folder / name, pixels())
+        except OutputError as error:
+            failed.append(str(error))
+    return failed
+
+
+def _as_png(mask: Mask) -> np.ndarray:
+    return mask.astype(np.uint8) * 255
+
+
+def _tiles(found: Comparison, results: Sequence[tuple[Entry, Result]]) -> list[tuple[ImageArray, str]]:
+    """The image, the overlay of each method, and that of the truth where there is one."""
+    tiles = [(found.image, "the image"), *((result.overlay(), entry.label) for entry, result in results)]
+    return tiles + ([] if found.truth is None else [(viz.overlay(found.image, found.truth.mask), "truth")])
 
 
 def _record(image: Path, found: Comparison) -> dict[str, Any]:

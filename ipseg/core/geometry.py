@@ -69,12 +69,13 @@ def cells_inside(frame: Frame) -> NDArray[np.bool_]:
 
 
 def to_cells(values: NDArray, frame: Frame) -> NDArray[np.float32]:
-    """A (H, W) map in image pixels averaged over each cell: (rows, columns) float32.
+    """A (H, W) map, or several as (..., H, W), averaged over each cell: (..., rows, columns) float32.
 
-    A cell off the image is 0; a cell that lies partly on the image averages over the part that does.
+    A cell off the image is 0; a cell that lies partly on the image averages over the part that does. Raises ValueError
+    when a map is not of the size of the frame's image.
     """
     height, width = frame.image_size
-    if values.shape != (height, width):
+    if values.shape[-2:] != (height, width):
         raise ValueError(f"expected a map of {(height, width)}, got {values.shape}")
     across = _overlaps(frame.box[0], frame.cell[0], frame.grid[1], width)
     down = _overlaps(frame.box[1], frame.cell[1], frame.grid[0], height)

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL.PngImagePlugin import PngInfo
 
 from ipseg.core import depth, formats
 from ipseg.core.files import open_regular
@@ -29,6 +30,7 @@ MAX_SIDE = 16_384  # pixels
 MIN_SIDE = 16  # pixels: below, a grid of cells has no meaning
 MAX_ASPECT = 400  # longer side to shorter side
 BAND = 2**20  # pixels that are converted at a time
+NOTE = "ipseg"  # the keyword of the text in a PNG file
 RGB_OR_GREY, CMYK = (0, 1, 2), 5  # PhotometricInterpretation of a TIFF
 
 MAX_AVIF_PIXELS = 25_000_000  # Pillow's decoder holds the planes of the file, and two copies of four bytes a pixel
@@ -76,11 +78,25 @@ def size_of(source: Source, *, name: str | None = None) -> tuple[int, int]:
     return height, width
 
 
-def encode_png(pixels: np.ndarray) -> bytes:
-    """(H, W) or (H, W, 3|4) uint8 as the bytes of a PNG file."""
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, format="PNG")
+def encode_png(pixels: np.ndarray, note: str = "") -> bytes:
+    """(H, W) or (H, W, 3|4) uint8 as the bytes of a PNG file.
+
+    ``note``: Latin-1 text in the file beside the pixels, which :func:`png_note` reads.
+    """
+    buffer, text = io.BytesIO(), PngInfo()
+    if note:
+        text.add_text(NOTE, note)
+    Image.fromarray(pixels).save(buffer, format="PNG", pnginfo=text)
     return buffer.getvalue()
+
+
+def png_note(path: str | os.PathLike[str]) -> str:
+    """The note that :func:`encode_png` wrote into a PNG file, without decoding its pixels; "" where there is none."""
+    try:
+        with open_regular(path) as file, Image.open(file, formats=["PNG"]) as image:
+            return str(image.info.get(NOTE, ""))
+    except (OSError, ValueError, SyntaxError):
+        return ""
 
 
 def fingerprint(*arrays: np.ndarray | None) -> str:

@@ -18,6 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from ipseg.core.choices import check_choice
 from ipseg.core.device import CPU
 from ipseg.core.types import Device, SettingError
 
@@ -90,9 +91,7 @@ def _package(kind: str) -> str:
 
 
 def _path(kind: str, name: str) -> str:
-    known = names(kind)
-    if name not in known:
-        raise SettingError(f'There is no "{name}" among the {kind}; choose one of: {", ".join(known)}.')
+    check_choice(name, names(kind), f'There is no "{{}}" among the {kind}')
     return f"{_package(kind)}.{name}"
 
 

@@ -145,9 +145,12 @@ def _write_and_rename(target: Path, data: bytes) -> None:
         raise
 
 
-def remove_partials(folder: Path) -> None:
-    """Remove the partial files of killed processes below a folder; those that are being written stay."""
-    for path in folder.rglob(PARTIAL):
+def remove_partials(folder: Path, *, below: bool = False) -> None:
+    """Remove the partial files of killed processes in a folder, with ``below`` also in the folders below it.
+
+    Those that are being written stay.
+    """
+    for path in folder.rglob(PARTIAL) if below else folder.glob(PARTIAL):
         with suppress(OSError):
             if _is_abandoned(path):
                 path.unlink()
@@ -217,7 +220,7 @@ def _folder_message(folder: Path, error: OSError, other: str) -> str:
         return f"The disk of the folder {folder} is full; make room, or {other}."
     is_file = isinstance(error, FileExistsError | NotADirectoryError)
     reason = "it, or a folder above it, is a file" if is_file else error.strerror or type(error).__name__
-    return f"Nothing can be written into the folder {folder} ({reason}); {other}."
+    return f"The folder {folder} cannot be made or written ({reason}); {other}."
 
 
 def _as_bytes(data: bytes | str | Arrays) -> bytes:

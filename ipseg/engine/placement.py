@@ -15,6 +15,7 @@ from functools import cached_property, wraps
 from itertools import chain
 from typing import Any
 
+from ipseg.core.choices import check_choice
 from ipseg.core.types import InputError, SettingError
 
 MODES = ("auto", "resident", "sequential", "cpu")
@@ -43,8 +44,7 @@ class Placement:
         notify: Callable[[str], None] | None = None,
     ) -> None:
         for value, known, label in ((mode, MODES, "placement"), (dtype, DTYPES, "dtype")):
-            if value not in known:
-                raise SettingError(f'There is no {label} "{value}"; choose one of: {", ".join(known)}.')
+            check_choice(value, known, f'There is no {label} "{{}}"')
         self._asked, self._device, self._dtype, self._notify = mode, device, dtype, notify
         self._placed: list[tuple[weakref.ref, tuple[weakref.ref, ...]]] = []  # no model is held by it
         self._waiting: list[weakref.ref] = []

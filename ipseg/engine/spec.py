@@ -12,6 +12,7 @@ from typing import Any
 
 from ipseg import weights
 from ipseg.core import plugins
+from ipseg.core.choices import check_choice
 from ipseg.core.types import SettingError
 from ipseg.engine.presets import (
     BEST,
@@ -59,8 +60,7 @@ class EngineSpec:
 
     def resolve(self) -> Preset:
         """The full description of the engine. Raises SettingError for unknown names and for parts that conflict."""
-        if self.preset not in PRESETS:
-            raise SettingError(f'There is no preset "{self.preset}"; choose one of: {", ".join(PRESETS)}.')
+        check_choice(self.preset, PRESETS, 'There is no preset "{}"')
         base = PRESETS[self.preset]
         if not self.changes:
             return base
@@ -98,8 +98,7 @@ def _part(kind: str, text: str) -> Part | None:
     if not model and (several := weights.models(name)):
         default = SOURCES.get(name, {}).get("model", several[0])
         return _part(kind, f"{name}/{default}")
-    if text not in known:
-        raise SettingError(f'There is no "{text}" among the {kind}; choose one of: {", ".join(known)}.')
+    check_choice(text, known, f'There is no "{{}}" among the {kind}')
     return name, {"model": model} if model else {}
 
 

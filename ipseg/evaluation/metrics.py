@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+from numpy.typing import NDArray
 
 from ipseg.core.types import Mask
 
@@ -21,12 +24,15 @@ def iou(predicted: Mask, truth: Mask, ignored: Mask | None = None) -> float:
     return float(np.count_nonzero(predicted & truth) / union) if union else 1.0
 
 
-def area_under_curve(present: list[float], absent: list[float]) -> float:
+def area_under_curve(
+    present: Sequence[float] | NDArray[np.floating], absent: Sequence[float] | NDArray[np.floating]
+) -> float:
     """The area under the ROC curve: the probability that a score of ``present`` is above one of ``absent``, ties half.
 
-    Raises ValueError when either list is empty.
+    Both are (n,) finite scores, of any range. Raises ValueError when either is empty.
     """
-    if not present or not absent:
+    from sklearn.metrics import roc_auc_score
+
+    if not len(present) or not len(absent):
         raise ValueError("expected at least one score of each kind")
-    higher, lower = np.asarray(present)[:, None], np.asarray(absent)[None, :]
-    return float(((higher > lower) + 0.5 * (higher == lower)).mean())
+    return float(roc_auc_score(np.repeat([1, 0], [len(present), len(absent)]), np.concatenate([present, absent])))

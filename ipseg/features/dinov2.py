@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from ipseg.core import geometry
-from ipseg.core.types import Device, FeatureMap, ImageArray, SettingError
+from ipseg.core.choices import check_choice
+from ipseg.core.types import Device, FeatureMap, ImageArray
 from ipseg.features._dense import check_size, patch_map, to_tensor
 
 MODELS = ("small", "base", "large", "giant")
@@ -91,8 +92,7 @@ def build(settings: Settings, placement: Device) -> DINOv2:
 
     from ipseg import weights
 
-    if settings.model not in MODELS:
-        raise SettingError(f'There is no DINOv2 "{settings.model}"; choose one of: {", ".join(MODELS)}.')
+    check_choice(settings.model, MODELS, 'There is no DINOv2 "{}"')
     name = f"dinov2_{settings.model}"
     model = placement.once(name, lambda: placement.place(weights.pretrained(Dinov2Model, name)))
     return DINOv2(model, size=settings.size, device=placement.device)

@@ -23,6 +23,7 @@ from PIL import Image
 from ipseg import weights
 from ipseg.core import geometry
 from ipseg.core.types import FeatureMap, Frame, ImageArray, SettingError
+from ipseg.core.vectors import unit
 from ipseg.features import _lite0
 
 MEAN, STD = 127.0, 128.0  # of its input, RGB from 0 to 255
@@ -181,7 +182,7 @@ class EfficientNet:
         else:
             cells, frame = geometry.resample(values, placement.of(stride), placement.frame), placement.frame
         if self.unit:
-            cells = cells / np.maximum(np.linalg.norm(cells, axis=2, keepdims=True), np.float32(1e-12))
+            cells = unit(cells)
         return cells, frame
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from ipseg.core import geometry
 from ipseg.core.status import Status
 from ipseg.core.types import FeatureMap, Mask, Prototype
-from ipseg.method.similarity import to_numpy
+from ipseg.core.vectors import to_numpy, unit
 
 SAMPLE = 256  # cells of each side that are compared, at most
 
@@ -54,5 +54,4 @@ def sample(layer: FeatureMap, cells: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Features of at most ``SAMPLE`` of ``cells`` (rows, columns), evenly spread, of unit length: (n, C) float32."""
     rows, columns = np.nonzero(cells)
     chosen = np.unique(np.linspace(0, len(rows) - 1, min(SAMPLE, len(rows))).round().astype(np.intp))
-    values = to_numpy(layer.values[rows[chosen], columns[chosen]])
-    return values / (np.linalg.norm(values, axis=1, keepdims=True) + 1e-12)
+    return unit(to_numpy(layer.values[rows[chosen], columns[chosen]]))

@@ -10,9 +10,11 @@ from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import minimum_filter
 
 from ipseg.core import geometry
-from ipseg.core.types import Array, FeatureMap, Frame, PromptFeatures, Prototype, SettingError, View
+from ipseg.core.choices import check_choice
+from ipseg.core.types import Array, FeatureMap, Frame, PromptFeatures, Prototype, View
 from ipseg.method import presence
 from ipseg.method.config import IPSegConfig
 
@@ -41,12 +43,11 @@ def object_cells(
 
     Returns (rows, columns) bool. Raises :class:`SettingError` when there is no such sampling.
     """
-    if sampling not in SAMPLINGS:
-        raise SettingError(f'There is no sampling "{sampling}"; choose one of: {", ".join(SAMPLINGS)}.')
+    check_choice(sampling, SAMPLINGS, 'There is no sampling "{}"')
     values = SAMPLINGS[sampling](np.asarray(saliency, dtype=np.float32), frame)
     cells = values > threshold
     for _ in range(erosion):
-        values = _minimum_3x3(values)
+        values = minimum_filter(values, size=3, mode="nearest")
         smaller = values > threshold
         if smaller.sum() < smallest:
             break
@@ -114,9 +115,3 @@ def _averages(features: Sequence[FeatureMap], cells: Callable[[Frame], NDArray[n
 
 def _mean(vectors: list[dict[str, Array]]) -> dict[str, Array]:
     return {layer: sum(vector[layer] for vector in vectors) / len(vectors) for layer in vectors[0]}
-
-
-def _minimum_3x3(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    rows, columns = values.shape
-    padded = np.pad(values, 1, mode="edge")
-    return np.min([padded[i : i + rows, j : j + columns] for i in range(3) for j in range(3)], axis=0)

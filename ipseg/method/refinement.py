@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ipseg.core.types import Candidates, Mask, Points, Segmenter, SettingError
+from ipseg.core.choices import check_choice
+from ipseg.core.types import Candidates, Mask, Points, Segmenter
 
 MEET = 0.1  # of the longer side: nearer than this, a click and a chosen point of the other kind contradict each other
 NOWHERE = Points(np.empty((0, 2), dtype=np.float32), np.empty((0, 2), dtype=np.float32))
@@ -94,8 +95,7 @@ REFINEMENTS = {"single": Refinement(single), "cascade": Refinement(cascade), "ra
 
 def named(name: str) -> Refinement:
     """The refinement of that name. Raises :class:`SettingError` that lists what there is."""
-    if name not in REFINEMENTS:
-        raise SettingError(f'There is no refinement "{name}"; choose one of: {", ".join(REFINEMENTS)}.')
+    check_choice(name, REFINEMENTS, 'There is no refinement "{}"')
     return REFINEMENTS[name]
 
 

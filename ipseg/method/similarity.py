@@ -10,7 +10,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from ipseg.core import geometry
 from ipseg.core.types import Array, FeatureMap
+from ipseg.core.vectors import to_numpy
 
 
 def cosine(vector: Array, values: Array) -> Array:
@@ -81,24 +83,8 @@ def of_masks(
     two (n,) float32 arrays in [-1, 1]; an empty side has the cosine 0.
     """
     rows, columns = layer.frame.grid
-    down, across = _bins(masks.shape[1], rows), _bins(masks.shape[2], columns)
-    share = (down @ masks.astype(np.float32) @ across.T).reshape(len(masks), -1)
+    share = geometry.to_cells(masks, geometry.squash_frame(masks.shape[1:], (rows, columns))).reshape(len(masks), -1)
     rest = np.maximum(1 - share - 1e-6, 0)  # so that what is left by rounding is nothing
     cells = to_numpy(layer.values).reshape(rows * columns, -1)
     inside, outside = (to_numpy(cosine(to_numpy(vector), side @ cells)) for side in (share, rest))
     return inside, outside
-
-
-def _bins(pixels: int, cells: int) -> NDArray[np.float32]:
-    """(cells, pixels): the share of each cell that each pixel fills, along one axis."""
-    edges = np.arange(cells + 1) * (pixels / cells)
-    start = np.arange(pixels)[None, :]
-    overlap = np.minimum(edges[1:, None], start + 1) - np.maximum(edges[:-1, None], start)
-    return (np.clip(overlap, 0, None) * (cells / pixels)).astype(np.float32)
-
-
-def to_numpy(values: Array) -> NDArray[np.float32]:
-    """An array or a tensor on any device as float32 numpy: the border where frameworks end."""
-    if hasattr(values, "detach"):
-        values = values.detach().float().cpu().numpy()
-    return np.asarray(values, dtype=np.float32)

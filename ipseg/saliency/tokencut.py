@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from scipy.ndimage import label
 from scipy.sparse.linalg import LinearOperator, eigsh
 
+from ipseg.classical.guided import guided_filter
 from ipseg.core import geometry
 from ipseg.core.types import Array, FeatureMap, ImageArray, LazyFeatures, SettingError
+from ipseg.core.vectors import unit
 
 WEAK = 1e-5  # the weight of the edge between two patches that are not alike; it keeps the graph in one piece
 SMOOTH = 1e-3  # of the guided filter: brightness that varies less than this, squared, counts as flat
@@ -77,9 +79,8 @@ def adjacency(values: Array, tau: float) -> NDArray[np.bool_]:
     """Which of n cells (n, C) are alike, their cosine above ``tau``: (n, n) bool."""
     if hasattr(values, "detach"):
         values = values.detach().float()
-    lengths = (values * values).sum(-1) ** 0.5
-    unit = values / (lengths + (lengths == 0))[:, None]
-    alike = unit @ unit.T > tau
+    rows = unit(values)
+    alike = rows @ rows.T > tau
     return alike.cpu().numpy() if hasattr(alike, "cpu") else alike
 
 
@@ -105,16 +106,10 @@ def second_eigenvector(alike: NDArray[np.bool_]) -> NDArray[np.float32]:
 
 
 def _guided(image: ImageArray, shown: NDArray[np.float32], cell: tuple[float, float]) -> NDArray[np.float32]:
-    """He et al., "Guided Image Filtering": the map as a locally linear function of the image's brightness."""
+    """The map with its edges along those of the image's brightness; the window is about three cells wide."""
     guide = cv2.cvtColor(np.asarray(image), cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
-    window = tuple(2 * max(1, round(side)) + 1 for side in cell)
-
-    def mean(values: NDArray) -> NDArray:
-        return cv2.blur(values, window)
-
-    middle, target = mean(guide), mean(shown)
-    slope = (mean(guide * shown) - middle * target) / (mean(guide * guide) - middle * middle + SMOOTH)
-    return np.clip(mean(slope) * guide + mean(target - slope * middle), 0, 1).astype(np.float32)
+    width, height = (2 * max(1, round(side)) + 1 for side in cell)
+    return np.clip(guided_filter(guide, shown, (width, height), SMOOTH), 0, 1).astype(np.float32)
 
 
 def build(settings: Settings) -> TokenCut:

@@ -9,10 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipseg.classical import clicks, cuts
+from ipseg.classical.guided import guided_filter
 from ipseg.classical.proposals import grab_cut, largest_parts, outline_contrast, parts_with, propose
 from ipseg.classical.regions import superpixels, to_lab, working_image
 from ipseg.classical.texture import texture_energy
 from ipseg.core.types import Candidates, ImageArray, Points
+
+SMOOTHNESS = 1e-4  # of the guided filter: variance of the lightness, in [0, 1], below which an area counts as flat
 
 
 @dataclass(frozen=True)
@@ -175,22 +178,13 @@ def _enlarge(masks: NDArray[np.bool_], size: tuple[int, int]) -> NDArray[np.bool
 
 
 def _draw(low: NDArray[np.bool_], encoding: Encoding) -> NDArray[np.bool_]:
-    """The mask with its outline drawn along the edges of the image by a guided filter (He et al., 2010)."""
+    """The mask with its outline drawn along the edges of the image by a guided filter."""
     guide = encoding.guide.astype(np.float32) / np.float32(255)
     size = guide.shape[::-1]
     soft = cv2.resize(low.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
-    radius = max(2, round(max(size) / 130))
-    soft = _guided(guide, soft, 2 * radius + 1, 1e-4)
+    side = 2 * max(2, round(max(size) / 130)) + 1
+    soft = guided_filter(guide, soft, (side, side), SMOOTHNESS)
     return cv2.resize(soft, encoding.size[::-1], interpolation=cv2.INTER_LINEAR) > 0.5
-
-
-def _guided(guide: NDArray[np.float32], values: NDArray[np.float32], window: int, calm: float) -> NDArray[np.float32]:
-    def mean(layer: NDArray) -> NDArray:
-        return cv2.blur(layer, (window, window))
-
-    centre, level = mean(guide), mean(values)
-    slope = (mean(guide * values) - centre * level) / (mean(guide * guide) - centre * centre + calm)
-    return mean(slope) * guide + mean(level - slope * centre)
 
 
 def build(settings: Settings) -> GraphCut:

@@ -18,7 +18,8 @@ from segment_anything.modeling import Sam
 from torch import Tensor
 
 from ipseg import weights
-from ipseg.core.types import Candidates, Device, ImageArray, Points, SettingError
+from ipseg.core.choices import check_choice
+from ipseg.core.types import Candidates, Device, ImageArray, Points
 from ipseg.segmenters._prompts import labelled, nothing
 
 MODELS = ("vit_b", "vit_l", "vit_h")
@@ -172,8 +173,7 @@ class SegmentAnything:
 
 def build(settings: Settings, placement: Device) -> SegmentAnything:
     """The published weights in the model. Raises :class:`ipseg.weights.WeightError` when they are missing or wrong."""
-    if settings.model not in MODELS:
-        raise SettingError(f'There is no SAM "{settings.model}"; choose one of: {", ".join(MODELS)}.')
+    check_choice(settings.model, MODELS, 'There is no SAM "{}"')
     sam = placement.once(settings.model, lambda: _load(settings.model, placement))
     return SegmentAnything(sam, squash=settings.squash, device=placement.device)
 

@@ -17,7 +17,8 @@ from torch.nn import functional
 from transformers import Sam2ImageProcessor, Sam2Model
 
 from ipseg import weights
-from ipseg.core.types import Candidates, Device, ImageArray, Points, SettingError
+from ipseg.core.choices import check_choice
+from ipseg.core.types import Candidates, Device, ImageArray, Points
 from ipseg.segmenters._prompts import labelled, nothing
 
 MODELS = ("tiny", "small", "base-plus", "large")
@@ -169,8 +170,7 @@ class SegmentAnything2:
 
 def build(settings: Settings, placement: Device) -> SegmentAnything2:
     """The published folder. Raises :class:`ipseg.weights.WeightError` when it is missing or wrong."""
-    if settings.model not in MODELS:
-        raise SettingError(f'There is no SAM 2.1 "{settings.model}"; choose one of: {", ".join(MODELS)}.')
+    check_choice(settings.model, MODELS, 'There is no SAM 2.1 "{}"')
     name = f"sam2.1-hiera-{settings.model}"
 
     def load() -> Sam2Model:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ipseg.core.types import SettingError
+from ipseg.core.choices import check_choice
 
 TORCH = ("torch", "torchvision", "transformers", "diffusers", "segment_anything", "accelerate")
 """The packages of the extra "models", by the names under which they are imported."""
@@ -120,8 +120,7 @@ USES: Mapping[str, tuple[str, ...]] = {part: names for kind in KINDS for part, n
 
 def get(name: str) -> Weight:
     """The entry of ``name``. Raises :class:`~ipseg.core.types.SettingError` that lists what there is."""
-    if name not in WEIGHTS:
-        raise SettingError(f'There are no weights called "{name}"; choose one of: {", ".join(WEIGHTS)}.')
+    check_choice(name, WEIGHTS, 'There are no weights called "{}"')
     return WEIGHTS[name]
 
 

@@ -7,6 +7,7 @@ import os
 import re
 import struct
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -63,6 +64,42 @@ def test_each_mask_has_a_name_of_its_own(tmp_path, pack, jpeg):
     stems = [item.stem for item in inputs.gather([one, two, two])]
     assert stems[0] == "x"
     assert len(set(stems)) == 4
+
+
+def test_only_the_name_of_the_mask_is_made_unique_and_the_path_is_that_of_the_file(tmp_path, save, make_scene):
+    for name in ("in/A/00.png", "in/B/00.png", "in/q.png", "in/q.jpg"):
+        save(tmp_path / name, make_scene()[0])
+    found = inputs.gather([tmp_path / "in"], as_given=True)
+    assert [item.path for item in found] == ["A/00.png", "B/00.png", "q.jpg", "q.png"]
+    assert [item.stem for item in found] == ["A/00", "B/00", "q", "q.png"]
+    assert [item.path for item in inputs.gather([tmp_path / "in/A", tmp_path / "in/B"])] == ["00.png", "00.png"]
+    for paths in (["in/A", "in/B"], ["in/A/00.png", "in/B"], ["in/q.png"]):
+        found = inputs.gather([tmp_path / path for path in paths], as_given=True)
+        assert all(Path(item.path).is_file() for item in found)
+        assert len({item.path for item in found}) == len({item.stem for item in found}) == len(paths)
+
+
+def test_the_path_in_a_zip_is_that_of_the_member(pack, jpeg):
+    (item,) = inputs.gather([pack({"new\nline.jpg": jpeg})], as_given=True)
+    assert (item.path, item.name) == ("new\nline.jpg", "new?line.jpg")
+
+
+def test_no_mask_has_the_name_of_a_folder_of_masks(tmp_path, save, make_scene):
+    for name in ("a.png/x.png", "a.jpg", "a.png/x.png.jpg", "z.png"):
+        save(tmp_path / "in" / name, make_scene()[0])
+    stems = [item.stem for item in inputs.gather([tmp_path / "in"])]
+    for stem in stems:
+        (tmp_path / "out" / f"{stem}.png").parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "out" / f"{stem}.png").write_bytes(b"")
+    assert sum(path.is_file() for path in (tmp_path / "out").rglob("*")) == 4
+
+
+def test_what_is_left_out_is_no_input(tmp_path, jpeg):
+    for name in ("b.jpg", "out/masks/b.jpg", "out.jpg"):
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in" / name).write_bytes(jpeg)
+    found = inputs.gather([tmp_path / "in"], leave_out=[tmp_path / "in" / "out"])
+    assert [item.path for item in found] == ["b.jpg", "out.jpg"]
 
 
 @pytest.mark.parametrize("name", ["../x.jpg", "a/../../x.jpg", "/etc/x.jpg", "C:/x.jpg", "..\\x.jpg", "a\\..\\x.jpg"])

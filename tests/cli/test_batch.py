@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from ipseg.__main__ import main
 from ipseg.batch import clips, predictions
@@ -114,6 +118,131 @@ def test_a_clip(files, film, capsys):  # noqa: F811
     (made,) = [file for file in (files / "out").iterdir() if file.stem == "clip"]
     assert clips.open_clip(made).size == (48, 64)
     assert len(json.loads((files / "out/coco.json").read_text())["images"]) == 6
+
+
+def coco(files) -> dict:
+    return json.loads((files / "out/coco.json").read_text())
+
+
+def test_each_image_is_listed_under_a_path_that_exists_with_its_mask(files, save, make_scene):
+    for name in ("a/00.png", "b/00.png", "b/q.png", "b/q.jpg", "b/z.png/x.png", "b/z.jpg"):
+        save(files / "more" / name, make_scene(48, 64, RED, seed=1)[0])
+    for given, base in ((["more"], "more"), (["more/a", "more/b"], "."), (["more/a/00.png", "more/b"], ".")):
+        assert run("prompt.png", *given, "--output", "out") == 0
+        listed = coco(files)["images"]
+        assert len({image["file_name"] for image in listed}) == len({image["mask_file"] for image in listed}) == 6
+        for image in listed:
+            assert (files / base / image["file_name"]).is_file()
+            assert (files / "out" / image["mask_file"]).is_file()
+
+
+def test_the_frames_of_a_clip_have_one_convention(files, film):  # noqa: F811
+    assert run("prompt.png", film(3, 3), "--output", "out") == 0
+    keys = ("file_name", "mask_file", "clip", "frame")
+    assert [{key: image[key] for key in keys} for image in coco(files)["images"]] == [
+        {"file_name": f"clip/{n:05}.png", "mask_file": f"masks/{n:05}.png", "clip": "clip.avi", "frame": n}
+        for n in (1, 2, 3)
+    ]
+
+
+@pytest.mark.parametrize("out", ["in/out", "in"])
+def test_the_output_may_lie_in_the_input_folder(files, out, capsys):
+    for _ in range(2):  # the second time what the first one made is there
+        assert run("prompt.png", "in", "--output", out, "--overlay") == 0
+        data = json.loads((files / out / "coco.json").read_text())
+        assert [image["file_name"] for image in data["images"]] == [f"some/{number}.png" for number in range(3)]
+    assert capsys.readouterr().err == ""
+
+
+def full_disk(monkeypatch, reaches) -> None:
+    """No room for the files whose name ``reaches`` accepts."""
+    rename = os.replace
+
+    def replace(partial, target):
+        if reaches(Path(target).name):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        rename(partial, target)
+
+    monkeypatch.setattr(os, "replace", replace)
+
+
+def test_a_mask_that_cannot_be_written_is_one_message_and_the_rest_goes_on(files, monkeypatch, capsys):
+    full_disk(monkeypatch, lambda name: name == "1.png")
+    assert run("prompt.png", "in", "--output", "out", "--overlay") == 1
+    assert re.fullmatch(
+        r"ipseg: some/1\.png: 1\.png cannot be written \(No space left on device\); make room [^\n]+\.\n",
+        capsys.readouterr().err,
+    )
+    assert sorted(path.name for path in (files / "out").rglob("*.png")) == ["0.png", "0.png", "2.png", "2.png"]
+    assert len(coco(files)["images"]) == len(coco(files)["annotations"]) == 3
+
+
+def test_a_list_that_cannot_be_written_is_one_message(files, monkeypatch, capsys):
+    full_disk(monkeypatch, lambda name: name == "coco.json")
+    assert run("prompt.png", "in", "--output", "out") == 1
+    assert re.fullmatch(r"ipseg: coco\.json cannot be written \([^\n]+\n", capsys.readouterr().err)
+    assert len(list((files / "out/masks").rglob("*.png"))) == 3
+
+
+def test_masks_of_frames_that_cannot_be_written_are_two_messages(files, film, monkeypatch, capsys):  # noqa: F811
+    full_disk(monkeypatch, lambda name: name.startswith("0000"))
+    assert run("prompt.png", film(3, 3), "--output", "out") == 1
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.startswith("ipseg: 00001.png cannot be written (No space left on device)")
+    assert second == "ipseg: The masks of 3 of 3 frames are not written."
+    assert len(coco(files)["images"]) == 3
+    assert [path.stem for path in (files / "out").iterdir() if path.suffix in (".mp4", ".webm")] == ["clip"]
+
+
+@pytest.mark.parametrize("where", ["__init__", "write", "__exit__"])
+def test_an_overlay_clip_that_cannot_be_written_is_one_message(files, film, monkeypatch, capsys, where):  # noqa: F811
+    work = getattr(clips.Writer, where)
+
+    def fail(self, *given):
+        if where == "__exit__":  # at the end of its work
+            work(self, *given)
+        raise clips.ClipError("There is no room; make some.")
+
+    monkeypatch.setattr(clips.Writer, where, fail)
+    assert run("prompt.png", film(3, 3), "--output", "out") == 1
+    assert capsys.readouterr().err == (
+        "ipseg: The clip with the masks over it is not written: There is no room; make some.\n"
+    )
+    assert len(list((files / "out/masks").iterdir())) == len(coco(files)["images"]) == 3
+
+
+def test_masks_of_an_earlier_run_are_named(files, film, capsys):  # noqa: F811
+    assert run("prompt.png", "in", "--output", "out") == 0
+    assert run("prompt.png", "in/some/0.png", "in/some/1.png", "--output", "out") == 0
+    printed = capsys.readouterr().err
+    assert re.fullmatch(
+        r"ipseg: out/masks also holds masks of earlier runs that coco\.json does not list: "
+        r"some/0\.png, some/1\.png, some/2\.png; delete them, or choose another --output\.\n",
+        printed,
+    )
+    assert run("prompt.png", film(6, 6), "--output", "clip") == 0
+    assert run("prompt.png", film(3, 6), "--output", "clip") == 0
+    assert "00004.png, 00005.png, 00006.png;" in capsys.readouterr().err
+
+
+def test_two_runs_into_one_folder_are_refused(files, capsys):
+    (files / "out/.ipseg").mkdir(parents=True)
+    with FileLock(files / "out/.ipseg/lock"):
+        assert "Another run is writing into out" in refused(capsys, "prompt.png", "in", "--output", "out")
+    assert run("prompt.png", "in", "--output", "out") == 0
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_the_work(files, capsys):
+    (files / "file").write_text("")
+    for out in ("file", "file/below"):
+        assert "cannot be made or written" in refused(capsys, "prompt.png", "in", "--output", out)
+
+
+def test_the_output_may_be_a_link_to_another_folder(files):
+    (files / "elsewhere").mkdir()
+    (files / "out").symlink_to(files / "elsewhere")
+    assert run("prompt.png", "in", "--output", "out") == 0
+    assert len(list((files / "elsewhere/masks").rglob("*.png"))) == 3
 
 
 WRONG = {

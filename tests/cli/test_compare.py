@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -145,3 +149,22 @@ def test_a_mask_value_that_is_no_number(value, files, capsys):
         run("prompt.png", "one.png", "--output", "o", f"--mask-value={value}")
     assert caught.value.code == 2
     assert "is no value of a mask" in capsys.readouterr().err
+
+
+def test_a_mask_that_cannot_be_written_is_one_message_and_the_rest_goes_on(files, monkeypatch, capsys):
+    rename = os.replace
+
+    def replace(partial, target):
+        if Path(target).name == "one.persam.png":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        rename(partial, target)
+
+    monkeypatch.setattr(os, "replace", replace)
+    assert run("prompt.png", "one.png", "two.png", "--methods", "ipseg,persam", "--output", "o", "--json", "j") == 1
+    assert re.fullmatch(r"ipseg: one\.persam\.png cannot be written \(No space [^\n]+\n", capsys.readouterr().err)
+    ends = (".ipseg.png", ".persam.png", ".png", ".difference.png")
+    made = {f"{stem}{end}" for stem in ("one", "two") for end in ends} - {"one.persam.png"}
+    assert {path.name for path in (files / "o").iterdir()} == made
+    records = json.loads((files / "j").read_text())["images"]
+    assert ["error" in record for record in records] == [True, False]
+    assert all(record["methods"] for record in records)

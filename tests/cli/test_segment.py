@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
 from pathlib import Path
 
@@ -160,9 +162,11 @@ def test_a_bad_prompt_stops_the_run(files, capsys, name):
 def test_a_prompt_of_several_pictures_with_a_mask(files, engine):
     extra = ("--prompt-mask", "prompt_mask.png", "--also", "0.v1.png", "--also", "2.v1.png")
     assert run("prompt.png", "1.v1.png", "--output", "mask.png", *extra) == 0
-    assert engine.prompts == [
-        ([Path("prompt.png"), Path("0.v1.png"), Path("2.v1.png")], [Path("prompt_mask.png"), None, None])
-    ]
+    ((shown, masks),) = engine.prompts
+    for pixels, name in zip(shown, ("prompt.png", "0.v1.png", "2.v1.png"), strict=True):
+        np.testing.assert_array_equal(pixels, images.open_image(files / name))
+    np.testing.assert_array_equal(masks[0].mask, images.open_image(files / "prompt_mask.png")[..., 0] == 255)
+    assert masks[1:] == [None, None]
 
 
 def test_a_mask_of_the_wrong_size(files, capsys, save):
@@ -227,14 +231,198 @@ def test_usage_that_argparse_refuses(arguments, files, capsys):
 
 
 def test_resume_leaves_out_what_is_there(files, engine):
-    given = ("prompt.png", "0.v1.png", "1.v1.png", "2.v1.png", "--output", "out", "--json", "out.json", "--resume")
+    given = ("prompt.png", "0.v1.png", "1.v1.png", "2.v1.png", "--output", "out", "--resume")
     assert run(*given[:3], *given[4:]) == 0
     assert engine.calls == 2
     (files / "out/1.v1.png").unlink()
-    (files / "out/.0.v1.png.part").write_bytes(b"half")
     assert run(*given) == 0
     assert engine.calls == 4
+    for _ in range(2):  # their records are asked for now, and then they are there
+        assert run(*given, "--json", "out.json") == 0
+        assert engine.calls == 7
     assert [record["image"] for record in json.loads((files / "out.json").read_text())] == list(given[1:4])
+
+
+IMAGES = ("0.v1.png", "1.v1.png", "2.v1.png")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [("--k", "16"), ("--threshold", "0.3"), ("--also", "0.v1.png"), ("--negative", "other.png"), ("--overlay",)],
+    ids=lambda change: change[0],
+)
+def test_resume_takes_no_mask_of_other_settings(files, engine, change):
+    given = ("prompt.png", *IMAGES, "--output", "out")
+    assert run(*given) == 0
+    assert run(*given, "--resume", *change) == 0
+    assert engine.calls == 6
+    assert run(*given, "--resume", *change) == 0
+    assert engine.calls == 6
+
+
+def test_resume_takes_no_mask_of_another_prompt_or_of_a_changed_image(files, engine, save, make_scene):
+    given = ("prompt.png", *IMAGES, "--output", "out", "--resume")
+    assert run(*given) == 0
+    save(files / "1.v1.png", make_scene(20, 30, RED)[0])
+    assert run(*given) == 0
+    assert engine.calls == 4
+    assert images.open_image(files / "out/1.v1.png").shape == (20, 30, 3)
+    assert run("other.png", *given[1:]) == 0
+    assert engine.calls == 7
+    assert not images.open_image(files / "out/0.v1.png").any()
+
+
+def stop_at(number: int, engine, monkeypatch, error: BaseException) -> None:
+    """Let ``segment`` raise ``error`` at a call."""
+    segment, calls = engine.segment, []
+
+    def stopping(*arguments, **options):
+        calls.append(1)
+        if len(calls) == number:
+            raise error
+        return segment(*arguments, **options)
+
+    monkeypatch.setattr(engine, "segment", stopping)
+
+
+def without_seconds(path: Path) -> list[dict]:
+    records = json.loads(path.read_text())
+    for record in records:
+        record.pop("seconds", None)
+    return records
+
+
+def test_a_run_that_is_stopped_lists_what_is_done_and_a_resumed_one_gives_the_same(files, engine, monkeypatch, capsys):
+    given = ("prompt.png", *IMAGES, "--json", "out.json", "--output", "out")
+    assert run(*given) == 0
+    once = without_seconds(files / "out.json"), {path.name: path.read_bytes() for path in (files / "out").iterdir()}
+    for path in [files / "out.json", *(files / "out").iterdir()]:
+        path.unlink()
+    with monkeypatch.context() as patch:
+        stop_at(3, engine, patch, KeyboardInterrupt())
+        assert run(*given) == 130
+    assert [record["image"] for record in without_seconds(files / "out.json")] == list(IMAGES[:2])
+    calls = engine.calls
+    assert run(*given, "--resume") == 0
+    assert engine.calls == calls + 1
+    assert without_seconds(files / "out.json") == once[0]
+    assert {path.name: path.read_bytes() for path in (files / "out").iterdir()} == once[1]
+
+
+def test_a_mask_without_its_record_is_done_again(files, engine):
+    """A process was killed after it wrote a mask, and before its list."""
+    given = ("prompt.png", *IMAGES, "--json", "out.json", "--output", "out")
+    assert run(*given) == 0
+    (files / "out.json").write_text(json.dumps(json.loads((files / "out.json").read_text())[:1]))
+    assert run(*given, "--resume") == 0
+    assert engine.calls == 5
+    assert [record["image"] for record in without_seconds(files / "out.json")] == list(IMAGES)
+
+
+def test_a_resumed_run_with_other_images_saves_the_records_of_the_earlier_ones(files):
+    assert run("prompt.png", *IMAGES[:2], "broken.jpg", "--json", "out.json", "--output", "out") == 1
+    (files / "out/1.v1.png").unlink()
+    assert run("prompt.png", IMAGES[2], "other.png", "--json", "out.json", "--output", "out", "--resume") == 0
+    assert [record["image"] for record in without_seconds(files / "out.json")] == [IMAGES[2], "other.png", IMAGES[0]]
+
+
+def test_a_wrong_setting_leaves_the_list_of_an_earlier_run(files, capsys):
+    given = ("prompt.png", *IMAGES, "--json", "out.json", "--output", "out")
+    assert run(*given) == 0
+    before = (files / "out.json").read_text()
+    capsys.readouterr()
+    refused(capsys, *given, "--k", "999")
+    assert (files / "out.json").read_text() == before
+
+
+def full_disk(monkeypatch, reaches) -> None:
+    """No room for the files whose name ``reaches`` accepts."""
+    rename = os.replace
+
+    def replace(partial, target):
+        if reaches(Path(target).name):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        rename(partial, target)
+
+    monkeypatch.setattr(os, "replace", replace)
+
+
+@pytest.mark.parametrize("name", ["1.v1.png", "1.v1.overlay.png"])
+def test_a_file_that_cannot_be_written_is_one_message_and_the_rest_goes_on(files, monkeypatch, capsys, name, engine):
+    given = ("prompt.png", *IMAGES, "--json", "out.json", "--output", "out", "--overlay")
+    with monkeypatch.context() as patch:
+        full_disk(patch, lambda each: each == name)
+        assert run(*given) == 1
+    printed = capsys.readouterr()
+    assert printed.err == (
+        f"ipseg: {name} cannot be written (No space left on device); make room on the disk and run it again.\n"
+    )
+    made = {path.name for path in (files / "out").iterdir()}
+    assert made == {f"{Path(image).stem}{end}" for image in IMAGES for end in (".png", ".overlay.png")} - {name}
+    records = json.loads((files / "out.json").read_text())
+    assert ["error" in record for record in records] == [False, True, False]
+    assert records[1]["positive_points"]  # what was computed is not lost
+    assert run(*given, "--resume") == 0
+    assert engine.calls == 4
+    assert not any("error" in record for record in json.loads((files / "out.json").read_text()))
+
+
+def test_a_list_that_cannot_be_written_is_one_message(files, monkeypatch, capsys):
+    full_disk(monkeypatch, lambda name: name == "out.json")
+    assert run("prompt.png", *IMAGES, "--json", "out.json", "--output", "out") == 1
+    assert re.fullmatch(r"ipseg: out\.json cannot be written \(No space[^\n]+\n", capsys.readouterr().err)
+    assert len(list((files / "out").iterdir())) == 3
+
+
+@pytest.mark.parametrize("stem", ["x" * 251, "写" * 83])
+def test_a_name_near_the_limit_of_the_file_system(files, save, make_scene, capsys, stem):
+    save(files / f"{stem}.png", make_scene(40, 50, RED)[0])
+    assert run("prompt.png", f"{stem}.png", "0.v1.png", "--output", "out") == 0
+    assert (files / "out" / f"{stem}.png").is_file()
+    assert run("prompt.png", f"{stem}.png", "0.v1.png", "--output", "out", "--overlay", "--json", "out.json") == 1
+    assert re.fullmatch(
+        r"ipseg: [^\n]{,80} cannot be written \(File name too long\); give its image a shorter name\.\n",
+        capsys.readouterr().err,
+    )
+    assert (files / "out/0.v1.overlay.png").is_file()
+    assert len(json.loads((files / "out.json").read_text())) == 2
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_the_work(files, monkeypatch, capsys, engine):
+    create = os.open
+
+    def refuse(path, flags, *mode, **options):
+        if flags & os.O_CREAT and Path(path).parent.name == "locked":
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), path)
+        return create(path, flags, *mode, **options)
+
+    monkeypatch.setattr(os, "open", refuse)
+    (files / "locked").mkdir()
+    for given in (
+        ("--output", "locked"),
+        ("--output", "locked/m.png"),
+        ("--output", "m.png", "--json", "locked/r.json"),
+    ):
+        assert "cannot be made or written (Read-only file system)" in refused(capsys, "prompt.png", "0.v1.png", *given)
+    assert engine.prompts == []
+
+
+def test_masks_of_earlier_runs_that_the_list_lacks_are_named(files, save, scene, capsys):
+    save(files / "out" / "photograph.png", scene[0])  # not made by this program
+    given = ("--json", "out.json", "--output", "out")
+    assert run("prompt.png", *IMAGES, *given) == 0
+    assert capsys.readouterr().err == ""
+    assert run("prompt.png", *IMAGES[:2], *given) == 0
+    printed = capsys.readouterr().err
+    assert re.fullmatch(
+        r"ipseg: out also holds masks of earlier runs [^\n]*: 2\.v1\.png; delete them, [^\n]*\n", printed
+    )
+
+
+def test_the_json_may_be_a_pipe(files):
+    """/dev/stdout, or a device: it is written to, and stays what it is."""
+    assert run("prompt.png", "0.v1.png", "--output", "m.png", "--json", os.devnull) == 0
+    assert not Path(os.devnull).is_file()
 
 
 def test_help_reads_well(capsys):
@@ -303,7 +491,7 @@ def test_clicks_and_negative_prompts_reach_the_engine(files, engine):
     assert engine.asked["clicks"].positive.tolist() == [[3.5, 4.5], [7.5, 8.5]]
     assert engine.asked["clicks"].negative.tolist() == [[5.5, 6.5]]
     assert engine.asked["negative_prompt"] is not None
-    assert engine.prompts[-1][0] == [Path("other.png")]
+    np.testing.assert_array_equal(engine.prompts[-1][0][0], images.open_image(files / "other.png"))
 
 
 def test_clicks_are_for_one_picture(files, capsys):

@@ -115,6 +115,14 @@ def test_to_cells_is_exact_on_whole_ratios():
     np.testing.assert_allclose(finer, values.repeat(2, axis=0).repeat(2, axis=1), atol=1e-6)
 
 
+def test_several_maps_are_averaged_as_each_of_them_is():
+    frame, values = geometry.letterbox_frame((9, 14), 4), np.random.default_rng(0).random((2, 3, 9, 14)) > 0.5
+    found = geometry.to_cells(values, frame)
+    assert found.shape == (2, 3, 4, 4)
+    for i, j in np.ndindex(2, 3):
+        np.testing.assert_array_equal(found[i, j], geometry.to_cells(values[i, j], frame))
+
+
 def test_to_cells_averages_over_the_part_on_the_image():
     frame = geometry.letterbox_frame((3, 4), 2)  # two rows of cells of 2x2 pixels; the image covers 1.5 of each
     values = np.arange(12, dtype=np.float32).reshape(3, 4)

@@ -114,7 +114,7 @@ def test_a_mask_that_is_gone_is_predicted_again(engine, episodes, tmp_path):
 
 def test_a_folder_that_cannot_be_written_is_one_message_before_the_first_prediction(engine, episodes, tmp_path):
     (tmp_path / "run").write_text("a file")
-    with pytest.raises(OutputError, match=r"^Nothing can be written into the folder .*; choose another --runs\.$"):
+    with pytest.raises(OutputError, match=r"^The folder .* cannot be made or written .*; choose another --runs\.$"):
         list(predict.predict(engine, episodes, tmp_path / "run"))
     assert engine.calls == 0
 

@@ -11,6 +11,7 @@ from ipseg.core import (
     plugins,
 )
 from ipseg.core.types import FeatureMap, SettingError
+from ipseg.core.vectors import to_numpy
 from ipseg.features.fusion import Fusion
 from ipseg.method import prototype, similarity
 
@@ -74,7 +75,7 @@ def test_dinov2_and_stable_diffusion_as_the_preset_has_them(fused):
     vectors = prototype.average(layers, cells)
     weighed = {"dinov2": 1.0, "s3": 0.03, "s4": 0.02, "s5": 0.01}
     values = similarity.fuse(vectors, layers, weighed)
-    parts = {one.name: similarity.to_numpy(similarity.cosine(vectors[one.name], one.values)) for one in layers}
+    parts = {one.name: to_numpy(similarity.cosine(vectors[one.name], one.values)) for one in layers}
     assert values.shape == (12, 12)
     np.testing.assert_allclose(values, sum(weighed[name] * part for name, part in parts.items()), atol=1e-6)
     alone = similarity.fuse(vectors, layers, {"dinov2": 1.0})  # Table 3: each source without the other

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ipseg.core import geometry, plugins
 from ipseg.core.types import Array, FeatureMap, InputFeatures, Mask, PromptFeatures, Prototype, Scorer, Similarity
+from ipseg.core.vectors import to_numpy
 from ipseg.method import presence, prototype, similarity
 
 
@@ -92,16 +93,16 @@ def log_odds(
         (weights.prompt_background, prompt.background[layer.name]),
         (weights.input_background, own[layer.name]),
     )
-    maps = [(share, similarity.to_numpy(layer.values @ vector)) for share, vector in shares]
+    maps = [(share, to_numpy(layer.values @ vector)) for share, vector in shares]
     typical = float((target * target).sum())
-    ratio = similarity.log_ratio(similarity.to_numpy(layer.values @ target), maps, typical)
+    ratio = similarity.log_ratio(to_numpy(layer.values @ target), maps, typical)
     return (weights.gain * ratio + weights.prior * similarity.log_odds(foreground)).astype(np.float32)
 
 
 def excess(other: Prototype, target: Prototype, layer: FeatureMap) -> NDArray[np.float32]:
     """The log ratio of two objects for every cell, positive where it is rather the ``other``: (rows, columns)."""
     first, second = (each.foreground[layer.name] for each in (other, target))
-    maps = [similarity.to_numpy(layer.values @ vector) for vector in (first, second)]
+    maps = [to_numpy(layer.values @ vector) for vector in (first, second)]
     return similarity.log_ratio(maps[0], [(1.0, maps[1])], float((second * second).sum()))
 
 

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from ipseg.classical.crops import normalised
 from ipseg.core import geometry
 from ipseg.core.types import Brief, FeatureMap, Frame, InputFeatures, Mask, PromptFeatures, Similarity
-from ipseg.method.similarity import lowered, to_numpy
+from ipseg.core.vectors import to_numpy, unit
+from ipseg.method.similarity import lowered
 
 Rows = NDArray[np.float32]
 """(n, C) float32, each row of unit length."""
@@ -205,11 +206,6 @@ def centred(layer: FeatureMap) -> NDArray[np.float32]:
     """Unit vectors after the mean over the image's cells is subtracted: (rows, columns, C)."""
     values = to_numpy(layer.values)
     return unit(values - values.mean(axis=(0, 1)))
-
-
-def unit(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Vectors along the last axis scaled to unit length; zero ones stay."""
-    return values / (np.linalg.norm(values, axis=-1, keepdims=True) + np.float32(1e-9))
 
 
 def spread(rows: Rows, most: int) -> Rows:

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from ipseg.core import geometry
 from ipseg.core.store import Arrays
 from ipseg.core.types import FeatureMap, Frame, ImageArray, Mask, View
+from ipseg.core.vectors import to_numpy, unit
+from ipseg.evaluation.metrics import area_under_curve
 from ipseg.method import similarity
 
 FUSED = "fused"
@@ -36,7 +38,7 @@ def coloured(prompt: FeatureMap, image: FeatureMap, object_cells: NDArray[np.boo
     the image.
     """
     maps = (prompt, image)
-    values = [similarity.to_numpy(layer.values) for layer in maps]
+    values = [to_numpy(layer.values) for layer in maps]
     insides = [each[geometry.cells_inside(layer.frame)] for each, layer in zip(values, maps, strict=True)]
     planes, held = _components(np.concatenate(insides), values)
     images = [_as_image(each, layer) for each, layer in zip(planes, maps, strict=True)]
@@ -72,7 +74,7 @@ def _components(
     units = [
         (fitted.transform(each.reshape(-1, each.shape[2])) - low) / np.maximum(high - low, 1e-9) for each in values
     ]
-    planes = [np.clip(unit, 0, 1).reshape(*each.shape[:2], count) for unit, each in zip(units, values, strict=True)]
+    planes = [np.clip(share, 0, 1).reshape(*each.shape[:2], count) for share, each in zip(units, values, strict=True)]
     return planes, min(1.0, float(fitted.explained_variance_.sum()) / total)
 
 
@@ -84,11 +86,10 @@ def fused(features: Sequence[FeatureMap], weights: Mapping[str, float]) -> Featu
     used = [layer for layer in features if weights.get(layer.name)]
     parts = []
     for layer in used:
-        values = similarity.to_numpy(layer.values)
+        values = to_numpy(layer.values)
         if layer.frame != used[0].frame:
             values = geometry.resample(values, layer.frame, used[0].frame)
-        length = np.linalg.norm(values, axis=-1, keepdims=True)
-        parts.append(values / np.where(length > 0, length, 1) * np.float32(weights[layer.name] ** 0.5))
+        parts.append(unit(values) * np.float32(weights[layer.name] ** 0.5))
     return FeatureMap(FUSED, np.concatenate(parts, axis=-1), used[0].frame)
 
 
@@ -97,14 +98,7 @@ def separation(values: NDArray[np.float32], mask: Mask) -> float:
 
     0.5 where the mask is empty or full.
     """
-    from scipy.stats import rankdata
-
-    inside = int(mask.sum())
-    outside = mask.size - inside
-    if not inside or not outside:
-        return 0.5
-    above = rankdata(values, axis=None)[mask.ravel()].sum() - inside * (inside + 1) / 2
-    return float(above / (inside * outside))
+    return 0.5 if mask.all() or not mask.any() else area_under_curve(values[mask], values[~mask])
 
 
 def _as_image(colours: NDArray[np.float32], layer: FeatureMap) -> ImageArray:

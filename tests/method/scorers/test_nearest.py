@@ -38,7 +38,6 @@ def test_the_mean_of_the_best_cosines():
 def test_features_are_centred_and_of_unit_length():
     shifted = replace(CROSS, values=CROSS.values + np.float32([5, -7]))
     np.testing.assert_allclose(nearest.centred(shifted), np.float32([[RIGHT, UP, LEFT, DOWN]]), atol=1e-6)
-    np.testing.assert_allclose(nearest.unit(np.float32([[3, 4], [0, 0]])), [[0.6, 0.8], [0, 0]], rtol=1e-6)
 
 
 def test_the_background_is_subtracted_from_the_mean_over_scales():

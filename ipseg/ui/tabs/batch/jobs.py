@@ -10,6 +10,7 @@ from typing import Any
 import gradio as gr
 from gradio.processing_utils import save_file_to_cache
 
+from ipseg.annotations.rle import frame_name
 from ipseg.batch import clips, image_set, inputs, video
 from ipseg.batch.archive import Archive
 from ipseg.batch.predictions import Predictor
@@ -76,7 +77,7 @@ def clip_job(
             clips.Writer(folder, f"{path.stem}_overlay", clip.fps, clip.size) as writer,
         ):
             for frame in video.run(predictor, clip, per_second=keyframes_per_second):
-                drawn = _drawn(archive, tally, frame, writer)
+                drawn = _drawn(archive, tally, frame, writer, clip.name)
                 if frame.is_keyframe:
                     at = f"{frame.number / clip.fps:.1f} s into the clip"
                     yield tally.bar(at), tally.show(drawn, at), *[gr.skip()] * 4
@@ -116,18 +117,18 @@ def _added(archive: Archive, tally: Tally, outcome: image_set.Outcome) -> Any:
         tally.errors.append(without_folders(outcome.error))
         return gr.skip()
     tally.states[prediction.status] += 1
-    archive.add(item.name, item.stem, prediction.guess, status=prediction.status, score=prediction.score)
+    archive.add(item.path, item.stem, prediction.guess, status=prediction.status, score=prediction.score)
     caption = f"{item.name}: {prediction.status.words}"
     return tally.show(image_set.overlay(outcome.image, prediction), caption)
 
 
-def _drawn(archive: Archive, tally: Tally, frame: video.VideoFrame, writer: clips.Writer) -> Any:
+def _drawn(archive: Archive, tally: Tally, frame: video.VideoFrame, writer: clips.Writer, clip: str) -> Any:
     """One frame into the archive, the clip and the counts; returns its overlay."""
     prediction = frame.prediction
     tally.done, tally.total = frame.number, frame.total
     tally.states[prediction.status] += 1
-    name = f"{frame.number:05}"
-    archive.add(f"{name}.png", name, frame.mask, status=prediction.status, score=prediction.score)
+    name = frame_name(clip, frame.number)
+    archive.add(name, f"{frame.number:05}", frame.mask, status=prediction.status, score=prediction.score)
     drawn = image_set.overlay(frame.image, prediction, frame.mask)
     writer.write(drawn)
     return drawn
