@@ -169,8 +169,10 @@ class EfficientNet:
 
     def outputs(self, pixels: ImageArray) -> list[NDArray[np.float32]]:
         """The network on (h, w, 3) uint8 pixels as they are: for each block (ceil(h / stride), ceil(w / stride), C)."""
-        values = (np.asarray(pixels, dtype=np.float32) - np.float32(MEAN)) / np.float32(STD)
-        answers = self.network(values.transpose(2, 0, 1)[None], *map(_lite0.output, self.blocks))
+        values = np.asarray(pixels).transpose(2, 0, 1)[None].astype(np.float32, order="C")
+        values -= np.float32(MEAN)
+        values /= np.float32(STD)
+        answers = self.network(values, *map(_lite0.output, self.blocks))
         return [answer[0].transpose(1, 2, 0) for answer in answers]
 
     def _cells(

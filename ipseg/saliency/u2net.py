@@ -21,6 +21,7 @@ from ipseg import weights
 from ipseg.core import images
 from ipseg.core.cache import Cache
 from ipseg.core.types import ImageArray, LazyFeatures, SettingError
+from ipseg.saliency._u2net_graph import of_any_size
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, as it was trained
 SIZE = 320  # pixels of the square that the network was trained on
@@ -137,9 +138,12 @@ class U2Net:
 
 def normalised(pixels: ImageArray) -> NDArray[np.float32]:
     """(h, w, 3) uint8 RGB over its largest value, less ImageNet's mean, over its std: (1, 3, h, w) float32."""
-    share = np.asarray(pixels, dtype=np.float32) / np.float32(max(int(pixels.max()), 1))
-    mean, std = (np.array(three, dtype=np.float32) for three in (MEAN, STD))
-    return ((share - mean) / std).transpose(2, 0, 1)[None]
+    values = pixels.transpose(2, 0, 1)[None].astype(np.float32, order="C")
+    mean, std = (np.array(three, dtype=np.float32)[:, None, None] for three in (MEAN, STD))
+    values /= np.float32(max(int(pixels.max()), 1))
+    values -= mean
+    values /= std
+    return values
 
 
 def stretched(values: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -156,20 +160,7 @@ def brightened(image: ImageArray, gamma: float) -> ImageArray:
     """The image with each value, as a share of 255, to the power of ``gamma``; the image itself where that is 1."""
     if gamma == 1:
         return image
-    table = (255 * (np.arange(256) / 255) ** gamma).astype(np.uint8)
-    return table[image]
-
-
-def of_any_size(model: bytes) -> bytes:
-    """The ONNX model with an input and outputs of any height and width: its operators ask for sizes as they run."""
-    import onnx
-
-    made = onnx.load_from_string(model)
-    for value in (*made.graph.input, *made.graph.output):
-        for axis, dimension in enumerate(value.type.tensor_type.shape.dim):
-            if axis >= 2:
-                dimension.dim_param = f"{value.name}_{axis}"
-    return made.SerializeToString()
+    return cv2.LUT(image, (255 * (np.arange(256) / 255) ** gamma).astype(np.uint8))
 
 
 _BUILT: WeakValueDictionary[tuple[str, Settings], U2Net] = WeakValueDictionary()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -12,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from ipseg import weights
 from ipseg.core.types import SettingError
-from ipseg.weights import OnnxNetwork, WeightError, _table
+from ipseg.weights import OnnxNetwork, WeightError, _onnx, _table
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +53,25 @@ def test_the_answer_is_the_same_alone_and_beside_others(model):
     with ThreadPoolExecutor(4) as pool:
         for found in pool.map(lambda _: network(IMAGE, "second")[0], range(12)):
             np.testing.assert_array_equal(found, alone)
+
+
+def test_networks_beyond_the_cpus_wait(model, monkeypatch):
+    """As many run at once as there are CPUs for, so that neither their threads nor their memory add up."""
+    network, running, most = OnnxNetwork(model, threads=1), [], []
+
+    class Session:
+        def run(self, *_):
+            running.append(1)
+            most.append(len(running))
+            time.sleep(0.002)
+            running.pop()
+            return [IMAGE]
+
+    monkeypatch.setattr(network, "_session", Session())
+    monkeypatch.setattr(_onnx, "_TURNS", threading.BoundedSemaphore(2))
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(lambda _: network(IMAGE), range(24)))
+    assert max(most) == 2
 
 
 @pytest.mark.parametrize("threads", [-1, True, 1.5])
