@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from scipy.sparse import csr_array
 
 from ipseg.core.types import Array, Frame, ImageArray
 
@@ -77,9 +78,9 @@ def to_cells(values: NDArray, frame: Frame) -> NDArray[np.float32]:
     height, width = frame.image_size
     if values.shape[-2:] != (height, width):
         raise ValueError(f"expected a map of {(height, width)}, got {values.shape}")
-    across = _overlaps(frame.box[0], frame.cell[0], frame.grid[1], width)
-    down = _overlaps(frame.box[1], frame.cell[1], frame.grid[0], height)
-    return (down @ values.astype(np.float32) @ across.T).astype(np.float32)
+    across = csr_array(_overlaps(frame.box[0], frame.cell[0], frame.grid[1], width))
+    down = csr_array(_overlaps(frame.box[1], frame.cell[1], frame.grid[0], height))
+    return np.ascontiguousarray((across @ (down @ values.astype(np.float32)).T).T)
 
 
 def sample_cells(values: NDArray, frame: Frame) -> NDArray[np.float32]:

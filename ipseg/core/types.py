@@ -232,7 +232,10 @@ class InputFeatures(Brief):
 
 
 class FeatureExtractor(Protocol):
-    """Dense features of an image. The first layer returned is the one on which cells of the prompt are chosen."""
+    """Dense features of an image. The first layer returned is the one on which cells of the prompt are chosen.
+
+    One that has a method ``prompt_layers``, of the same arguments, has layers that only a prompt image needs.
+    """
 
     @property
     def density(self) -> bool:

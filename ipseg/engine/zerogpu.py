@@ -246,7 +246,8 @@ class ZeroGPUEngine:
 
     def _cached(self, image: Named, mask: GivenMask | None) -> bool:
         """Whether a prompt can be made of an image without encoding it."""
-        return self.encodings.has("features", image) and (mask is not None or self.encodings.has("foreground", image))
+        needed = ("features", "prompt layers") if mask is not None else ("features", "prompt layers", "foreground")
+        return all(self.encodings.has(part, image) for part in needed)
 
 
 class RemoteBaseline:
@@ -292,6 +293,11 @@ class RemoteFeatures:
         """As the extractor's own."""
         seen = named(image)
         return self.remote.call([seen], _features, seen)
+
+    def prompt_layers(self, image: ImageArray) -> tuple[FeatureMap, ...]:
+        """The extractor's own layers for prompt images alone."""
+        seen = named(image)
+        return self.remote.call([seen], _prompt_layers, seen)
 
 
 @dataclass(frozen=True)
@@ -346,6 +352,10 @@ def _segment(engine: IPSeg, prompt: Prompt, image: ImageArray, request: Mapping[
 
 def _features(engine: IPSeg, image: Named) -> tuple[FeatureMap, ...]:
     return engine.encodings.features(image)
+
+
+def _prompt_layers(engine: IPSeg, image: Named) -> tuple[FeatureMap, ...]:
+    return engine.encodings.prompt_layers(image)
 
 
 def _saliency(engine: IPSeg, image: Named) -> NDArray[np.float32]:

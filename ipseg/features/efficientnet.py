@@ -55,7 +55,7 @@ class Settings:
     blocks: tuple[int, ...] = (10, 14, 15)  # whose outputs are taken, 0 to 15; 4 is one of stride 8
     scales: tuple[float, ...] = (0.5, 0.8, 1.0)  # of the blocks' cells, joined to one layer; (): a layer for each block
     side: int = 640  # longer side of the scaled image, in pixels: a multiple of the finest block's stride
-    also: tuple[int, ...] = ()  # more such sides, without ``scales``: their layers are named "block10@480" and so on
+    also: tuple[int, ...] = ()  # more such sides, without ``scales``, of prompt images alone: "block10@480" and so on
     own_cells: bool = False  # without ``scales``: each layer on the block's own cells, not on those of the finest block
     unit: bool = True  # whether each cell of each block is scaled to unit length first
     threads: int = 0  # that compute each operator; 0: as many as this process may use, at most four
@@ -155,11 +155,14 @@ class EfficientNet:
         sum of the blocks' cosines, each times the square of its scale, over the sum of the squares.
         """
         if not self.scales:
-            sides = {"": self.side, **{f"@{side}": side for side in self.also}}
-            return tuple(layer for suffix, side in sides.items() for layer in self._layers(image, side, suffix))
+            return tuple(self._layers(image, self.side))
         cells = list(self._layers(image, self.side))
         scaled = [np.float32(scale) * layer.values for scale, layer in zip(self.scales, cells, strict=True)]
         return (FeatureMap("efficientnet", np.concatenate(scaled, axis=2), cells[0].frame),)
+
+    def prompt_layers(self, image: ImageArray) -> tuple[FeatureMap, ...]:
+        """The layers of the sides in ``also``, which serve prompt images alone: "block10@480" and so on."""
+        return tuple(layer for side in self.also for layer in self._layers(image, side, f"@{side}"))
 
     def _layers(self, image: ImageArray, side: int, suffix: str = "") -> Iterator[FeatureMap]:
         placement = place(image.shape[:2], side, self.stride)

@@ -61,6 +61,15 @@ class Encodings:
         """F of section 3.3.1: dense features, every layer of them."""
         return self.compute_once("features", image, lambda: self.extractor(image.pixels))
 
+    def prompt_features(self, image: Named) -> tuple[FeatureMap, ...]:
+        """:meth:`features`, then the layers that the extractor has for prompt images alone."""
+        return *self.features(image), *self.prompt_layers(image)
+
+    def prompt_layers(self, image: Named) -> tuple[FeatureMap, ...]:
+        """The layers that the extractor has for prompt images alone; () where it has none."""
+        compute = getattr(self.extractor, "prompt_layers", lambda _: ())
+        return self.compute_once("prompt layers", image, lambda: compute(image.pixels))
+
     def encoding(self, image: Named) -> Any:
         """Enc_I(I) of Eq. 1: what :meth:`ipseg.core.types.Segmenter.encode` returns."""
         return self.compute_once("encoding", image, lambda: self.segmenter.encode(image.pixels))

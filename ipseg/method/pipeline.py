@@ -104,7 +104,7 @@ class IPSeg:
         for view in views:
             if progress:
                 progress(0.0, "prompt")
-            features.append(self.encodings.features(named(view.image)))  # F of the prompt image, section 3.3.1
+            features.append(self.encodings.prompt_features(named(view.image)))  # F of the prompt image, section 3.3.1
         cells = [partial(prototype.view_cells, view, self.config) for view in views]
         model = self.scorer.model(tuple(map(PromptFeatures, features, cells)))  # F_IP = Avgpool(F_IP * MS), Eq. 5
         return Prompt(tuple(views), model, tuple(notice for view in views for notice in prototype.notices(view)))

@@ -175,9 +175,11 @@ def test_own_cells_are_the_networks_own(centres, size, axis):
             np.testing.assert_allclose(layer.values[..., 0][middle], value(position)[middle], atol=1.5 / 128)
 
 
-def test_more_sides_give_more_layers(made_up, scene):
+def test_more_sides_give_more_layers_of_a_prompt_image(made_up, scene):
     model, blocks = _lite0.build(made_up, (10, 15)), (10, 15)
-    layers = EfficientNet(model, blocks, side=320, also=(160,), own_cells=True, threads=1)(scene[0])
+    extractor = EfficientNet(model, blocks, side=320, also=(160,), own_cells=True, threads=1)
+    assert [layer.name for layer in extractor(scene[0])] == ["block10", "block15"]
+    layers = extractor(scene[0]) + extractor.prompt_layers(scene[0])
     assert [layer.name for layer in layers] == ["block10", "block15", "block10@160", "block15@160"]
     for first, side in ((0, 320), (2, 160)):
         alone = EfficientNet(model, blocks, side=side, own_cells=True, threads=1)(scene[0])

@@ -294,3 +294,24 @@ def test_what_was_assumed_of_a_mask_is_a_notice_of_the_prompt(encode):
     assert any("taken as drawn on the upright image" in notice for notice in prompt.notices)
     np.testing.assert_array_equal(prompt.views[0].saliency, mask)
     assert engine().prompt(IMAGE, mask).notices == ()
+
+
+def test_layers_for_prompt_images_alone_are_computed_of_no_input():
+    seen = []
+
+    class Extractor(Features):
+        def prompt_layers(self, image):
+            seen.append(image.shape)
+            return (replace(self(image)[0], name="finer"),)
+
+    names = []
+
+    class Reading(Scorer):
+        def model(self, images):
+            names.extend(layer.name for layer in images[0].features)
+            return super().model(images)
+
+    made = replace(engine(Reading()), features=Extractor())
+    made.segment(made.prompt([IMAGE, IMAGE]), OTHER)
+    assert seen == [IMAGE.shape]
+    assert names[-1] == "finer"

@@ -26,7 +26,9 @@ def test_memory_between_the_operators_of_a_network_is_returned():
     kernels = {"first": (16, 3, 3, 3), "second": (1, 16, 3, 3)}
     constants = [numpy_helper.from_array(np.full(shape, 0.1, np.float32), name) for name, shape in kernels.items()]
     nodes = [helper.make_node("Conv", ["image", "first"], ["c"]), helper.make_node("Conv", ["c", "second"], ["d"])]
-    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, (1, n, "h", "w")) for name, n in (("image", 3), ("d", 1))]
+    ends = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, (1, n, "h", "w")) for name, n in (("image", 3), ("d", 1))
+    ]
     graph = helper.make_graph(nodes, "test", ends[:1], ends[1:], constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
     network = weights.OnnxNetwork(model.SerializeToString(), threads=1)

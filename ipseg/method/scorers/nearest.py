@@ -10,7 +10,8 @@ of the image seen at another size, and serve the prompt alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import cv2
@@ -73,14 +74,15 @@ class Nearest:
 
     def model(self, images: Sequence[PromptFeatures]) -> Cells:
         """The object's cells and the background's centres of each layer and scale, of all prompt images together."""
+        share = _shares(images)
         foreground, background = {}, {}
         for name in self._compared([layer.name for layer in images[0].features]):
-            scales = _scales(images, name)
-            cells = [[object_cells(layer, share, self.settings) for layer, share in views] for views in scales]
+            scales = _scales(images, name, share)
+            cells = [[object_cells(layer, part, self.settings) for layer, part in views] for views in scales]
             foreground[name] = tuple(np.concatenate([inside for inside, _ in views]) for views in cells)
             rest = np.concatenate([outside for _, outside in cells[0]])
             background[name] = unit(centres(rest, self.settings.centres))
-        semantic = [self._semantic(layer, share) for views in _scales(images, name) for layer, share in views]
+        semantic = [self._semantic(layer, part) for views in scales for layer, part in views]
         return Cells(foreground, background, np.concatenate(semantic))
 
     def similarity(self, model: Cells, image: InputFeatures, negative: Cells | None) -> Similarity:
@@ -226,13 +228,20 @@ def centres(rows: Rows, count: int) -> Rows:
     return cv2.kmeans(np.ascontiguousarray(rows), count, None, criteria, 1, cv2.KMEANS_PP_CENTERS)[2]
 
 
-def _scales(images: Sequence[PromptFeatures], name: str) -> list[list[tuple[FeatureMap, NDArray[np.float32]]]]:
+def _shares(images: Sequence[PromptFeatures]) -> Callable[[int, Frame], NDArray[np.float32]]:
+    """:func:`object_share` of the image of a number, once for each frame: several layers have the same one."""
+    return functools.cache(lambda number, frame: object_share(images[number], frame))
+
+
+def _scales(
+    images: Sequence[PromptFeatures], name: str, share: Callable[[int, Frame], NDArray[np.float32]]
+) -> list[list[tuple[FeatureMap, NDArray[np.float32]]]]:
     """For each scale of a layer, the unscaled one first: (layer, the object's share of its cells) of each image."""
     names = [layer.name for layer in images[0].features if layer.name.split("@")[0] == name]
     return [
         [
-            (layer, object_share(image, layer.frame))
-            for image in images
+            (layer, share(number, layer.frame))
+            for number, image in enumerate(images)
             for layer in image.features
             if layer.name == each
         ]

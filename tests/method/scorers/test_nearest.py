@@ -189,3 +189,20 @@ def test_layers_with_a_scale_serve_the_prompt_alone():
     assert scorer.mask_scores(NOBODY, asked(CROSS), None, np.zeros((1, 4, 4), bool)) is None
     assert plugins.declares("scorers", "nearest", "log_odds")
     assert isinstance(plugins.build("scorers", "nearest", neighbours=3), Nearest)
+
+
+def test_the_objects_share_is_counted_once_for_each_frame(monkeypatch):
+    counted, values = [], np.random.default_rng(5).standard_normal((8, 8, 4)).astype(np.float32)
+    whole, half = (geometry.squash_frame((64, 64), grid) for grid in ((8, 8), (4, 4)))
+    layers = (
+        FeatureMap("block10", values, whole),
+        FeatureMap("block15", values, whole),
+        FeatureMap("block15@480", values[::2, ::2], half),
+    )
+
+    def cells(frame):
+        counted.append(frame.grid)
+        return np.pad(np.ones([n // 2 for n in frame.grid], bool), [(0, n - n // 2) for n in frame.grid])
+
+    Nearest().model((PromptFeatures(layers, cells),))
+    assert counted == [(32, 32), (16, 16)]
