@@ -10,7 +10,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from ipseg import weights
-from ipseg.ui import _memory
+from ipseg.ui.server import memory
 
 STATM = Path("/proc/self/statm")
 
@@ -20,7 +20,7 @@ def resident() -> float:
     return int(STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-@pytest.mark.skipif(not STATM.exists() or _memory._trim() is None, reason="needs Linux and glibc")
+@pytest.mark.skipif(not STATM.exists() or memory._trim() is None, reason="needs Linux and glibc")
 def test_memory_between_the_operators_of_a_network_is_returned():
     """77 MB of values between two convolutions are reused from run to run, until the end of the job."""
     kernels = {"first": (16, 3, 3, 3), "second": (1, 16, 3, 3)}
@@ -33,7 +33,7 @@ def test_memory_between_the_operators_of_a_network_is_returned():
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
     network = weights.OnnxNetwork(model.SerializeToString(), threads=1)
     network(np.zeros((1, 3, 1100, 1100), np.float32))
-    _memory._trim()(0)
+    memory._trim()(0)
     held = resident()
-    _memory.give_back()
+    memory.give_back()
     assert held - resident() > 50
