@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 from ipseg.core import plugins, resources
 from ipseg.core.resources import ResourceError
+from ipseg.core.store import OutputError
 from ipseg.core.types import InputError
 from ipseg.version import __version__
 
@@ -46,22 +52,57 @@ def parser(*imported: str) -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command. 0: all went well; 1: some images failed, each with a message; 2: wrong usage."""
+    """Run one command, and return its exit code.
+
+    0: all went well; 1: some images failed, or files could not be written, each with a message; 2: wrong usage; 130:
+    stopped by Ctrl+C; 143: ended by SIGTERM; 141: whoever read standard output has gone. Of a run that ends early, what
+    is done is saved.
+    """
     given = sys.argv[1:] if arguments is None else [str(argument) for argument in arguments]
     command = next((argument for argument in given if not argument.startswith("-")), "")
     parsed = parser(command).parse_args(given)
     try:
-        with resources.named():
-            return int(parsed.run(parsed))
-    except ResourceError as error:
+        with _ended_by_sigterm(), resources.named():
+            code = int(parsed.run(parsed))
+            sys.stdout.flush()
+            return code
+    except (ResourceError, OutputError) as error:
         print(f"ipseg: {error}", file=sys.stderr)
         return 1
     except InputError as error:
         print(f"ipseg: {error}", file=sys.stderr)
         return 2
+    except _TerminatedError:
+        print("ipseg: ended by SIGTERM.", file=sys.stderr)
+        return 128 + signal.SIGTERM
     except KeyboardInterrupt:
         print("ipseg: stopped.", file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or it fails once more at the end of Python
+        return 141
+
+
+class _TerminatedError(KeyboardInterrupt):
+    """SIGTERM was sent to this process. It ends a run as Ctrl+C does: whoever handles that saves what is done."""
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """A block in which the first SIGTERM raises :class:`_TerminatedError`, and later ones have no effect."""
+
+    def terminate(*_: Any) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what is done is being saved
+        raise _TerminatedError
+
+    if threading.current_thread() is not threading.main_thread():  # it alone may set handlers
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 class _Formatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):

@@ -34,8 +34,8 @@ class Record:
     """
 
     def __init__(self, category: str = "the object", about: str = "") -> None:
-        self._images: list[str] = []
-        self._annotations: list[str] = []
+        self._entries: list[tuple[str, str]] = []  # an image, and its annotation or ""
+        self._annotated = 0
         self._category, self._about = category, about
 
     def add(self, name: str, mask: Mask, *, status: Status, score: float, **more: Any) -> None:
@@ -43,35 +43,36 @@ class Record:
 
         ``more``: further plain fields of the image, such as the file of its mask.
         """
-        number, (height, width) = len(self._images) + 1, mask.shape
-        image = {"id": number, "file_name": name, "width": width, "height": height}
-        self._images.append(to_json({**image, "status": status.value, "score": round(score, 4), **more}))
-        if not (status.has_mask and mask.any()):
-            return
-        rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-        box = [columns[0], rows[0], columns[-1] - columns[0] + 1, rows[-1] - rows[0] + 1]
-        self._annotations.append(
-            to_json(
+        number, (height, width) = len(self._entries) + 1, mask.shape
+        scores = {"status": status.value, "score": round(score, 4)}
+        image = to_json({"id": number, "file_name": name, "width": width, "height": height, **scores, **more})
+        annotation = ""
+        if status.has_mask and mask.any():
+            rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+            box = [columns[0], rows[0], columns[-1] - columns[0] + 1, rows[-1] - rows[0] + 1]
+            annotation = to_json(
                 {
-                    "id": len(self._annotations) + 1,
+                    "id": self._annotated + 1,
                     "image_id": number,
                     "category_id": 1,
                     "segmentation": {"size": [height, width], "counts": encode(mask)},
                     "area": int(mask.sum()),
                     "bbox": [int(side) for side in box],
                     "iscrowd": 0,
-                    "status": status.value,
-                    "score": round(score, 4),
+                    **scores,
                 }
             )
-        )
+        self._entries.append((image, annotation))  # at once: a run may be ended between any two steps
+        self._annotated += bool(annotation)
 
     def text(self) -> str:
         """The JSON of the file."""
         about, categories = {"description": self._about}, [{"id": 1, "name": self._category, "supercategory": ""}]
+        images = ", ".join(image for image, _ in self._entries)
+        annotations = ", ".join(annotation for _, annotation in self._entries if annotation)
         return (
-            f'{{"info": {to_json(about)}, "images": [{", ".join(self._images)}], '
-            f'"annotations": [{", ".join(self._annotations)}], "categories": {to_json(categories)}}}'
+            f'{{"info": {to_json(about)}, "images": [{images}], '
+            f'"annotations": [{annotations}], "categories": {to_json(categories)}}}'
         )
 
     def data(self) -> dict[str, Any]:

@@ -136,17 +136,14 @@ def refuse_to_overwrite(given: Iterable[Path | None], made: Iterable[Path]) -> N
 def make_folder(folder: Path) -> None:
     """Make a folder for results, and remove what killed runs left there half written.
 
-    Raises SettingError when it cannot be made or written.
+    Raises SettingError or OutputError when it cannot be made or written.
     """
-    try:
-        check_writable(folder, OTHER)
-    except OutputError as error:
-        raise SettingError(str(error)) from error
+    check_writable(folder, OTHER)
     remove_partials(folder)
 
 
 def check_json(path: Path | None) -> None:
-    """Raise SettingError when a record could not be written there."""
+    """Raise SettingError or OutputError when a record could not be written there."""
     if path is None:
         return
     if not path.parent.is_dir():
@@ -155,7 +152,4 @@ def check_json(path: Path | None) -> None:
         raise SettingError(f"--json is {path.name}, which is a folder; give the name of a file.")
     if path.exists() and not path.is_file():  # a pipe or a device
         return
-    try:
-        check_writable(path.resolve().parent, OTHER_JSON)
-    except OutputError as error:
-        raise SettingError(str(error)) from error
+    check_writable(path.resolve().parent, OTHER_JSON)

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipseg.core.resources import FULL
-from ipseg.core.types import InputError
+from ipseg.core.types import InputError, SettingError
 
 T = TypeVar("T")
 Arrays = Mapping[str, NDArray[Any]]
@@ -205,22 +205,21 @@ def _message(path: Path, error: OSError, other: str) -> str:
 
 
 def check_writable(folder: Path, other: str = "choose another folder") -> None:
-    """Make a folder, and write and remove an empty file in it. Raises :class:`OutputError` when that fails."""
+    """Make a folder, and write and remove an empty file in it.
+
+    Raises :class:`OutputError` where the disk is full, and SettingError where the folder cannot be made or written.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / PARTIAL.replace("*", secrets.token_hex(8))
         os.close(os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         probe.unlink()
     except OSError as error:
-        raise OutputError(_folder_message(folder, error, other)) from error
-
-
-def _folder_message(folder: Path, error: OSError, other: str) -> str:
-    if error.errno in FULL:
-        return f"The disk of the folder {folder} is full; make room, or {other}."
-    is_file = isinstance(error, FileExistsError | NotADirectoryError)
-    reason = "it, or a folder above it, is a file" if is_file else error.strerror or type(error).__name__
-    return f"The folder {folder} cannot be made or written ({reason}); {other}."
+        if error.errno in FULL:
+            raise OutputError(f"The disk of the folder {folder} is full; make room, or {other}.") from error
+        is_file = isinstance(error, FileExistsError | NotADirectoryError)
+        reason = "it, or a folder above it, is a file" if is_file else error.strerror or type(error).__name__
+        raise SettingError(f"The folder {folder} cannot be made or written ({reason}); {other}.") from error
 
 
 def _as_bytes(data: bytes | str | Arrays) -> bytes:

@@ -39,8 +39,8 @@ def predict(
     """Predict each episode, or read the prediction that is already in ``target``; yields (episode, record) in order.
 
     A record holds ``status``, ``score``, ``seconds`` (of the whole call), the name of the ``mask``'s PNG file, and
-    ``content``: the fingerprint of the two images. Raises :class:`~ipseg.core.store.OutputError` when ``target``
-    cannot be written.
+    ``content``: the fingerprint of the two images. Raises :class:`~ipseg.core.types.SettingError` when ``target``
+    cannot be made or written, and :class:`~ipseg.core.store.OutputError` when a prediction cannot be written.
     """
     check_writable(target, "choose another --runs")
     remove_partials(target)

@@ -16,6 +16,7 @@ import pytest
 
 from ipseg.core import store
 from ipseg.core.store import ARRAYS, OutputError, ResultStore, atomic_write
+from ipseg.core.types import SettingError
 from ipseg.method.config import EngineInfo, IPSegConfig
 
 NOISE = np.random.default_rng(0).integers(0, 256, 10_000, dtype=np.uint8)  # does not compress
@@ -231,8 +232,17 @@ def test_a_folder_is_tried_before_the_work_starts(tmp_path):
     assert names(tmp_path / "new" / "folder") == []
     (tmp_path / "file").write_text("")
     for path in (tmp_path / "file", tmp_path / "file" / "below"):
-        with pytest.raises(OutputError, match=r"is a file\); choose another folder\.$"):
+        with pytest.raises(SettingError, match=r"is a file\); choose another folder\.$"):
             store.check_writable(path)
+
+
+def test_a_full_disk_is_no_wrong_setting(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "open", full)
+    with pytest.raises(OutputError, match=r"is full; make room, or choose another folder\.$"):
+        store.check_writable(tmp_path)
 
 
 # Saved results

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ipseg.core import store
-from ipseg.core.store import OutputError
+from ipseg.core.types import SettingError
 from ipseg.datasets import folder
 from ipseg.evaluation import predict
 from ipseg.evaluation.metrics import iou
@@ -114,7 +114,7 @@ def test_a_mask_that_is_gone_is_predicted_again(engine, episodes, tmp_path):
 
 def test_a_folder_that_cannot_be_written_is_one_message_before_the_first_prediction(engine, episodes, tmp_path):
     (tmp_path / "run").write_text("a file")
-    with pytest.raises(OutputError, match=r"^The folder .* cannot be made or written .*; choose another --runs\.$"):
+    with pytest.raises(SettingError, match=r"^The folder .* cannot be made or written .*; choose another --runs\.$"):
         list(predict.predict(engine, episodes, tmp_path / "run"))
     assert engine.calls == 0
 
