@@ -80,7 +80,9 @@ def to_cells(values: NDArray, frame: Frame) -> NDArray[np.float32]:
         raise ValueError(f"expected a map of {(height, width)}, got {values.shape}")
     across = csr_array(_overlaps(frame.box[0], frame.cell[0], frame.grid[1], width))
     down = csr_array(_overlaps(frame.box[1], frame.cell[1], frame.grid[0], height))
-    return np.ascontiguousarray((across @ (down @ values.astype(np.float32)).T).T)
+    maps = values.reshape(-1, height, width).astype(np.float32)
+    cells = [(across @ (down @ one).T).T for one in maps]  # a sparse product takes two axes
+    return np.array(cells, np.float32).reshape(*values.shape[:-2], *frame.grid)
 
 
 def sample_cells(values: NDArray, frame: Frame) -> NDArray[np.float32]:

@@ -105,6 +105,16 @@ def test_to_cells_keeps_the_mean(make, size):
     assert not cells[area <= 1e-6].any()
 
 
+@pytest.mark.parametrize("leading", [(), (0,), (1,), (2, 3)])
+def test_to_cells_takes_several_maps_at_once(leading):
+    values = np.random.default_rng(0).random((*leading, 61, 90), dtype=np.float32)
+    frame = geometry.squash_frame((61, 90), (6, 15))
+    cells = geometry.to_cells(values, frame)
+    assert cells.shape == (*leading, 6, 15)
+    for place in np.ndindex(leading):
+        np.testing.assert_array_equal(cells[place], geometry.to_cells(values[place], frame))
+
+
 def test_to_cells_is_exact_on_whole_ratios():
     values = np.random.default_rng(0).random((60, 90)).astype(np.float32)
     cells = geometry.to_cells(values, geometry.squash_frame((60, 90), (6, 15)))
