@@ -50,6 +50,7 @@ CORE = (
     "store",
     "serialize",
     "device",
+    "disk_cache",
     "plugins",
     "result",
 )  # likewise inside core

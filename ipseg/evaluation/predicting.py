@@ -1,0 +1,161 @@
+"""Predict the episodes of a dataset with one method or with several settings of it at once.
+
+Each image is encoded once: what does not fit into memory waits on disk, and is removed after the last episode that
+needs it. Several settings go through the episodes together, so they share the encodings of an episode while they are
+at hand.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ipseg.core import images
+from ipseg.core.disk_cache import DiskCache
+from ipseg.core.result import SegmentationMethod
+from ipseg.core.types import ImageError, InputError, MaskError, SettingError
+from ipseg.datasets._episodes import Annotated, Episode, missing
+from ipseg.evaluation.metrics import Pixels, count
+from ipseg.evaluation.runs import Prediction, Run
+from ipseg.evaluation.scoring import running_miou
+from ipseg.method.encodings import Encodings
+
+PROMPTS = 32  # prompts that are held in memory
+MEMORY, DISK = 1.0, 20.0  # GB of encodings in memory and on disk
+FAILED = "failed"
+SHOWN = 3  # missing files that are named
+
+Report = Callable[[int, int, float | None], None]
+"""Called with the episodes that are done, how many there are, and the mIoU so far."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One setting: its run, and the method for a class (only methods that go by names have one for each)."""
+
+    run: Run
+    method: Callable[[str], SegmentationMethod]
+    given: bool = False  # whether it sees the mask of the prompt
+
+
+@contextmanager
+def with_cache(
+    engine: Any, folder: Path, memory: float = MEMORY, disk: float = DISK
+) -> Iterator[tuple[Any, DiskCache]]:
+    """The engine with a cache of encodings that has a disk tier in ``folder``, and that cache; the folder is removed
+    at the end.
+
+    ``engine`` is an :class:`ipseg.method.pipeline.IPSeg`; ``memory`` and ``disk`` bound the encodings, in GB. Raises
+    :class:`SettingError` for numbers below 0.
+    """
+    if memory < 0 or disk < 0:
+        raise SettingError(f"The caches are {memory:g} and {disk:g} GB; give 0 or more.")
+    placement: Any = engine.info.placement
+    device = "cpu" if placement is None else placement.device
+    tier, own = DiskCache(folder, int(memory * 1e9), int(disk * 1e9), device=device), engine.encodings
+    encodings = Encodings(own.extractor, own.detector, own.segmenter, consensus=own.consensus, cache=tier)
+    try:
+        yield replace(engine, encodings=encodings), tier
+    finally:
+        tier.clear()
+
+
+def check_files(episodes: Sequence[Episode]) -> None:
+    """Raise :class:`InputError` that names files of the episodes that are not there."""
+    absent = missing(episodes)
+    if absent:
+        named = ", ".join(str(file) for file in absent[:SHOWN]) + (" ..." if len(absent) > SHOWN else "")
+        raise InputError(f"{len(absent)} files of these episodes are missing: {named}; complete the dataset.")
+
+
+def predict(
+    variants: Sequence[Variant],
+    episodes: Sequence[Episode],
+    numbers: Sequence[int],
+    *,
+    release: Callable[[str], None] = lambda name: None,
+    report: Report = lambda done, of, miou: None,
+) -> int:
+    """Predict the episodes of these ``numbers`` that a run of ``variants`` lacks; returns how many predictions failed.
+
+    ``release`` is called with the content name of each image after its last episode. An image or mask that cannot be
+    used makes its episode fail, with an empty mask; every other error ends the run, which can be continued.
+    """
+    lacking: dict[int, list[int]] = {}
+    done: list[tuple[Episode, Pixels]] = []
+    failed = 0
+    for number in numbers:
+        found = [variant.run.load(number) for variant in variants]
+        failed += sum(each is not None and each.status == FAILED for each in found)
+        if found[0] is not None and found[0].pixels is not None:
+            done.append((episodes[number], found[0].pixels))
+        lacks = [at for at, each in enumerate(found) if each is None]
+        if lacks:
+            lacking[number] = lacks
+    add, todo = running_miou(done), list(lacking)
+    last = {side.key: number for number in todo for side in _sides(episodes[number])}
+    prompts: _Prompts = _Prompts(variants)
+    report(len(numbers) - len(todo), len(numbers), None)
+    for position, number in enumerate(todo, len(numbers) - len(todo) + 1):
+        episode, miou = episodes[number], None
+        opened = cache(episode.input.pixels)
+        truth = cache(episode.input.mask)
+        for at in lacking[number]:
+            prediction = _predict(variants[at], episode, opened, truth, partial(prompts.get, at, episode))
+            failed += prediction.status == FAILED
+            variants[at].run.save(number, prediction)
+            if at == 0 and prediction.pixels is not None:
+                miou = add(episode, prediction.pixels)
+        for side in _sides(episode):
+            if last[side.key] == number:
+                release(images.fingerprint(side.pixels()))
+        report(position, len(numbers), miou)
+    return failed
+
+
+def _predict(
+    variant: Variant,
+    episode: Episode,
+    opened: Callable[[], Any],
+    truth: Callable[[], Any],
+    prompt: Callable[[], Any],
+) -> Prediction:
+    try:
+        result = variant.method(episode.category).segment(prompt(), opened())
+    except (ImageError, MaskError) as error:
+        known = truth()
+        empty = np.zeros(known.mask.shape, bool)
+        return Prediction(empty, FAILED, 0.0, count(empty, known.mask, known.ignored), str(error))
+    known = truth()
+    return Prediction(result.mask, result.status.value, result.score, count(result.mask, known.mask, known.ignored))
+
+
+class _Prompts:
+    """Prompts of the variants, the ones used last held in memory."""
+
+    def __init__(self, variants: Sequence[Variant]) -> None:
+        self.variants = variants
+        self._made: OrderedDict[Any, Any] = OrderedDict()
+
+    def get(self, at: int, episode: Episode) -> Any:
+        variant = self.variants[at]
+        method = variant.method(episode.category)
+        key = (at, id(method), episode.prompt.key, episode.category if variant.given else "")
+        if key not in self._made:
+            mask = episode.prompt.mask() if variant.given else None
+            self._made[key] = method.prompt(episode.prompt.pixels(), mask)
+            while len(self._made) > PROMPTS:
+                self._made.popitem(last=False)
+        self._made.move_to_end(key)
+        return self._made[key]
+
+
+def _sides(episode: Episode) -> tuple[Annotated, Annotated]:
+    return episode.prompt, episode.input
