@@ -1,4 +1,4 @@
-"""The paper's figures, ``docs/published.json``: every row is there, and what the paper computes from them comes out.
+"""The paper's figures, ``published.json``: every row is there, and what the paper computes from them comes out.
 
 They are mIoU in per cent, quoted from the paper, and no result of this project. Of each row: ``published``, where and
 when; ``trained``, whether it was trained for segmentation; ``prompt``, what it is shown; ``plugin``, the method of this
@@ -17,7 +17,7 @@ from ipseg import weights
 from ipseg.core import plugins
 
 ROOT = Path(__file__).resolve().parents[1]
-PUBLISHED = json.loads((ROOT / "docs" / "published.json").read_text(encoding="utf-8"))
+PUBLISHED = json.loads((ROOT / "ipseg" / "evaluation" / "published.json").read_text(encoding="utf-8"))
 TABLES = PUBLISHED["tables"]
 ROWS = [(title, table["columns"], row) for title, table in TABLES.items() for row in table["rows"]]
 NAMED = {

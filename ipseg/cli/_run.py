@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -64,7 +63,7 @@ def sees_mask(method: str, choice: str) -> bool:
     """Whether a method is given the mask of the prompt: as the paper's tables have it for ``"auto"``."""
     if choice != "auto":
         return choice == "given"
-    return any(row.plugin == method and row.prompt == published.MASK for row in published.FEW_SHOT)
+    return published.sees_mask(method)
 
 
 def with_numbers(engine: IPSeg, k: int | None, clusters: int | None) -> IPSeg:
@@ -95,9 +94,7 @@ def method_for(method: str, engine: IPSeg, settings: Mapping[str, Any]) -> Calla
 
 def weights_of(method: str) -> dict[str, Any]:
     """What is known of the weights that a method needs beside the engine's."""
-    rows = [row for row in (*published.FEW_SHOT, *published.ZERO_SHOT) if row.plugin == method and method != "ipseg"]
-    names = dict.fromkeys(name for row in rows for name in re.findall("`(.*?)`", row.takes))
-    return weights.describe(names)
+    return {} if method == "ipseg" else weights.describe(published.weights_of(method))
 
 
 def variant(

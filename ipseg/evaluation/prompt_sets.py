@@ -76,4 +76,8 @@ def apply(dataset: Dataset, name: str, prompts: PromptSet) -> Dataset:
                 "make one with ipseg prompts."
             )
         episodes.append(replace(episode, prompt=usable[0]))
-    return replace(dataset, episodes=tuple(episodes), settings={**dataset.settings, "prompt_set": dict(prompts)})
+    return replace(
+        dataset,
+        episodes=tuple(episodes),
+        settings={**dataset.settings, "prompt_set": {"name": name, "prompts": dict(prompts)}},
+    )

@@ -138,7 +138,7 @@ class Run:
         name, chosen = asked.pop("name"), asked.pop("prompt_set", None)
         dataset = plugins.build("datasets", name, data=Path(data or self.record["data"]), **asked)
         if chosen is not None:
-            dataset = prompt_sets.apply(dataset, "of the run", chosen)
+            dataset = prompt_sets.apply(dataset, chosen["name"], chosen["prompts"])
         if dataset.digest() != self.settings["episodes"]:
             raise InputError(
                 f"The episodes of {data or self.record['data']} are not those of {self.folder}; give --data."

@@ -95,7 +95,7 @@ def test_a_prompt_set_is_drawn_and_used(data, tmp_path, capsys):
     assert main(asked(data, tmp_path / "run", "--prompt-set", f"{manifest}:2", "--limit", "2")) == 0
     record = json.loads((tmp_path / "run/run.json").read_text())
     chosen = json.loads(manifest.read_text())["sets"]["2"]
-    assert record["settings"]["dataset"]["prompt_set"] == chosen
+    assert record["settings"]["dataset"]["prompt_set"] == {"name": "2", "prompts": chosen}
     assert main(["score", str(tmp_path / "run")]) == 0
     assert "2 of 4 episodes" in capsys.readouterr().out
 
