@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import errno
+import os
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from ipseg.batch import image_set, predictions
+from ipseg.batch import image_set
 from ipseg.batch.inputs import Item
 from ipseg.batch.predictions import Predictor
 from ipseg.core import resources
-from ipseg.core.status import Status
 
 
 def test_an_image_without_memory_gets_its_message_and_the_rest_go_on(engine, scene, save, tmp_path, monkeypatch):
@@ -33,15 +33,14 @@ def test_an_image_without_memory_gets_its_message_and_the_rest_go_on(engine, sce
     assert second.prediction is not None
 
 
-def test_without_room_nothing_is_saved_and_the_prediction_stays(tmp_path, monkeypatch):
-    prediction = predictions.Prediction((2, 2), [4], Status("not_detected"), 0.0, threshold=0.5, reject_threshold=0.25)
-
+def test_without_room_nothing_is_saved_and_the_prediction_stays(engine, scene, tmp_path, monkeypatch):
     def full(*_, **__):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_text", full)
-    predictions._write(tmp_path / "cache" / "a.json", prediction)
-    assert not list((tmp_path / "cache").iterdir())
+    predictor = Predictor(engine, [scene[0]], folder=tmp_path / "cache")
+    monkeypatch.setattr(os, "replace", full)
+    assert predictor.predict(scene[0]).guess.any()
+    assert (predictor.computed, list(predictor.folder.glob("*.json"))) == (1, [])
 
 
 def test_the_prompt_is_encoded_under_the_clock(engine, scene, monkeypatch):
