@@ -17,9 +17,13 @@ class Spaces:
 
     def __init__(self) -> None:
         self.calls: list[int] = []
+        self.sizes: set[str] = set()
 
-    def GPU(self, function: Callable[..., Any], *, duration: Callable[..., int]) -> Callable[..., Any]:  # noqa: N802
+    def GPU(  # noqa: N802
+        self, function: Callable[..., Any], *, duration: Callable[..., int], size: str
+    ) -> Callable[..., Any]:
         """The decorator."""
+        self.sizes.add(size)
 
         @wraps(function)
         def lent(*arguments: Any, **settings: Any) -> Any:

@@ -10,9 +10,10 @@ from __future__ import annotations
 from ipseg.baselines._matcher import Matcher, Settings, make
 from ipseg.method.pipeline import IPSeg
 
-__all__ = ["PAPER", "TITLE", "Settings", "build"]
+__all__ = ["GPU_WORK", "PAPER", "TITLE", "Settings", "build"]
 
 TITLE = "Matcher"
+GPU_WORK = (1.0, 12.0)  # of a prompt and of an image, for the seconds of a lent GPU: it predicts masks of 1024 points
 PAPER = "Liu et al., Matcher: Segment Anything with One Shot Using All-Purpose Feature Matching, ICLR 2024"
 
 

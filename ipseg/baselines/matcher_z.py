@@ -14,9 +14,10 @@ from ipseg.baselines._protocols import Protocol
 from ipseg.method.encodings import Named
 from ipseg.method.pipeline import IPSeg
 
-__all__ = ["PAPER", "TITLE", "Settings", "build"]
+__all__ = ["GPU_WORK", "PAPER", "TITLE", "Settings", "build"]
 
 TITLE = "Matcher-Z"
+GPU_WORK = (1.0, 12.0)  # as of Matcher
 PAPER = "Matcher (Liu et al., ICLR 2024) with the saliency map of the prompt for its mask, as Tang et al. report it"
 SALIENT = "with the saliency mask that IPSeg uses"
 UNUSED = "Matcher-Z takes the saliency mask of the prompt whatever mask is given, so the given one was not used."

@@ -17,6 +17,7 @@ from ipseg.method.pipeline import IPSeg
 from ipseg.method.steps import Steps
 
 TITLE = "PerSAM-F"
+GPU_WORK = (10.0, 1.0)  # of a prompt, from which it learns in 1000 steps, and of an image
 PAPER = "Zhang et al., Personalize Segment Anything Model with One Shot, ICLR 2024"
 
 

@@ -41,6 +41,7 @@ class Preset:
     gpu: float = 0.0  # GB of GPU memory without which it is too slow to be taken unasked; 0: it runs on a CPU
     resident: float = 0.0  # GB of GPU memory, about, from which all its models fit at once
     memory: float = 0.0  # GB of main memory, about
+    gpu_seconds: float = 2.0  # of a lent GPU for each image that is encoded: an estimate with a margin
     cache: int = 128 * 2**20  # bytes of the cache of image encodings
 
     @property
@@ -104,6 +105,7 @@ PRESETS: Mapping[str, Preset] = {
         scorer=("cosine", {"weights": FUSED}),
         config=IPSegConfig(k=32, clusters=4, refinement="single"),
         gpu=6,
+        gpu_seconds=4,
         resident=12,
         memory=12,
         cache=512 * 2**20,
@@ -133,6 +135,7 @@ PRESETS: Mapping[str, Preset] = {
             refinement="cascade",
         ),
         gpu=6,
+        gpu_seconds=8,
         resident=12,
         memory=12,
         cache=512 * 2**20,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ipseg import weights
 from ipseg.core import images, plugins, serialize
 from ipseg.core.cache import Cache
 from ipseg.core.images import Source
@@ -35,14 +37,18 @@ from ipseg.core.types import (
     Prompt,
     Scorer,
 )
-from ipseg.engine.presets import PRESETS
 from ipseg.engine.spec import EngineSpec
 from ipseg.method import points
 from ipseg.method.config import EngineInfo, IPSegConfig
 from ipseg.method.encodings import Encodings, Named, named
 from ipseg.method.pipeline import IPSeg
 
-QUICK, SLOW, LONG = 15, 45, 120  # seconds a call may take: preset for a CPU, preset for a GPU, a baseline
+SIZE = "large"  # of the GPU that is lent; ZeroGPU counts "xlarge" twice
+START = 3.0  # seconds until a worker has its networks on the GPU: an estimate, as every number of seconds here
+MOST_SECONDS = 120  # that a call asks for: what a visitor without an account has for a day
+LARGE, LARGE_SECONDS = 1e9, 4.0  # bytes of weights, whatever the preset, from which an image takes so many seconds
+STEP = 10.0  # images whose encoding takes as long as a step of the ablation
+INSTANCES = 2.0  # the same, of what all instances take beside one
 MOST = 3  # engines in a worker; each has a cache of image encodings
 OWN = "ipseg"  # the file of :mod:`ipseg.baselines` that is the engine itself
 
@@ -60,7 +66,7 @@ SPACES: Any = importlib.import_module("spaces") if lent() else None  # it has to
 
 def gpu(function: Callable[..., Any], duration: Callable[..., int]) -> Callable[..., Any]:
     """``function`` run where the GPU is lent; itself where none is."""
-    return SPACES.GPU(function, duration=duration) if SPACES else function
+    return SPACES.GPU(function, duration=duration, size=SIZE) if SPACES else function
 
 
 class Worker:
@@ -91,20 +97,21 @@ class Worker:
         names: Sequence[str],
         step: Callable[..., Any],
         arguments: Sequence[Any],
-        long: bool = False,
+        work: float,
     ) -> tuple[Any, Mapping[Any, Any]]:
         """``step(engine, *arguments)`` with the GPU, ``known`` being cached of the images ``names`` already.
 
+        ``work`` is how many images could be encoded meanwhile, for :func:`seconds`.
         ``step`` is a function of a module. Returns its result and what was cached beside ``known``, by key. Tensors
         come back on the CPU. Raises the InputError that it raises.
         """
         request = serialize.pack((known, tuple(names), step, tuple(arguments)))
-        answer, computed = serialize.unpack(self._call(spec, long, request))
+        answer, computed = serialize.unpack(self._call(spec, work, request))
         if isinstance(answer, InputError):
             raise answer
         return answer, computed
 
-    def _work(self, spec: EngineSpec, long: bool, request: bytes) -> bytes:
+    def _work(self, spec: EngineSpec, work: float, request: bytes) -> bytes:
         """In the worker, with the GPU."""
         try:
             engine = self.ready(spec)
@@ -119,11 +126,19 @@ class Worker:
         return serialize.pack((answer, cache.select(lambda key: key[1] in names and key not in known)))
 
 
-def _seconds(spec: EngineSpec, long: bool, request: bytes) -> int:
-    """How long a call may take, for the queue of the GPU: estimates with a margin, not measurements."""
-    if long:
-        return LONG
-    return SLOW if PRESETS[spec.preset].gpu else QUICK
+def seconds(spec: EngineSpec, work: float) -> int:
+    """How many seconds of the GPU a call asks for, at most :data:`MOST_SECONDS`: an estimate, not a measurement.
+
+    ``work`` is how many images could be encoded meanwhile. A default question is two calls of one image each.
+    """
+    preset = spec.resolve()
+    large = sum(weights.get(name).bytes for name in preset.weights) > LARGE
+    each = max(preset.gpu_seconds, LARGE_SECONDS) if large else preset.gpu_seconds
+    return min(MOST_SECONDS, math.ceil(START + work * each))
+
+
+def _seconds(spec: EngineSpec, work: float, request: bytes) -> int:
+    return seconds(spec, work)
 
 
 @dataclass(frozen=True)
@@ -134,11 +149,22 @@ class Remote:
     worker: Worker
     cache: Cache
 
-    def call(self, used_images: Sequence[Named], step: Callable[..., Any], *arguments: Any, long: bool = False) -> Any:
-        """``step(engine, *arguments)`` with the GPU; what it computes from ``used_images`` is cached here."""
-        names = [image.name for image in used_images]
+    def call(
+        self,
+        used_images: Sequence[Named],
+        step: Callable[..., Any],
+        *arguments: Any,
+        each: float = 1.0,
+        more: float = 0.0,
+    ) -> Any:
+        """``step(engine, *arguments)`` with the GPU; what it computes from ``used_images`` is cached here.
+
+        The work is one for each image of which nothing is cached, and ``more`` beside.
+        """
+        names = list(dict.fromkeys(image.name for image in used_images))
         known = self.cache.select(lambda key: key[1] in names)
-        answer, computed = self.worker.call(self.spec, known, names, step, arguments, long)
+        new = len(set(names) - {key[1] for key in known})
+        answer, computed = self.worker.call(self.spec, known, names, step, arguments, new + more)
         for key, value in computed.items():
             self.cache.put(key, value)
         return answer
@@ -232,13 +258,14 @@ class ZeroGPUEngine:
             "clicks": clicks,
             "all_instances": all_instances,
         }
-        return self._remote.call([input_image], _segment, prompt, input_image.pixels, request)
+        more = INSTANCES if all_instances else 0.0
+        return self._remote.call([input_image], _segment, prompt, input_image.pixels, request, more=more)
 
     def apply(
         self, used_images: Sequence[Named], step: Callable[..., Any], *arguments: Any, progress: Progress | None = None
     ) -> Any:
         """As :meth:`ipseg.engine.protocol.Engine.apply`; no progress comes from the worker."""
-        return self._remote.call(used_images, step, *arguments, None)
+        return self._remote.call(used_images, step, *arguments, None, more=STEP)
 
     def baseline(self, name: str, settings: Any) -> SegmentationMethod:
         """As :meth:`ipseg.engine.protocol.Engine.baseline`."""
@@ -259,7 +286,9 @@ class RemoteBaseline:
 
     def __init__(self, remote: Remote, name: str, settings: Any) -> None:
         self._remote, self._name, self._settings = remote, name, settings
-        self.label, self.about = plugins.module("baselines", name).TITLE, ""
+        module = plugins.module("baselines", name)
+        self.label, self.about = module.TITLE, ""
+        self._work: tuple[float, float] = getattr(module, "GPU_WORK", (1.0, 1.0))
 
     def prompt(
         self, prompt_images: Any, masks: Any = None, *, mask_value: int | None = None, progress: Progress | None = None
@@ -267,17 +296,19 @@ class RemoteBaseline:
         """As the baseline's own."""
         pairs = with_masks(prompt_images, masks, mask_value=mask_value)
         opened = [image for image, _ in pairs]
-        return self._call(_prompt_of_baseline, opened, opened, [mask for _, mask in pairs])
+        masks = [mask for _, mask in pairs]
+        return self._call(_prompt_of_baseline, opened, self._work[0] * len(opened), opened, masks)
 
     def segment(self, prompt: Any, image: Source, *, progress: Progress | None = None) -> Result:
         """As the baseline's own."""
         input_image = images.open_image(image)
-        return self._call(_segment_by_baseline, [input_image], prompt, input_image)
+        return self._call(_segment_by_baseline, [input_image], self._work[1], prompt, input_image)
 
-    def _call(self, step: Callable[..., Any], used_images: Sequence[ImageArray], *arguments: Any) -> Any:
+    def _call(self, step: Callable[..., Any], used_images: Sequence[ImageArray], work: float, *arguments: Any) -> Any:
+        """``work`` is what the method does beside the encoding of the images that are not cached."""
         seen = [named(image) for image in used_images]
         answer, self.label, self.about = self._remote.call(
-            seen, step, self._name, self._settings, *arguments, long=True
+            seen, step, self._name, self._settings, *arguments, more=work
         )
         return answer
 

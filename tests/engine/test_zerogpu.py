@@ -16,6 +16,7 @@ from ipseg import weights
 from ipseg.core import plugins
 from ipseg.core.types import Points, SettingError
 from ipseg.engine import build, presets, zerogpu
+from ipseg.engine.placement import Placement
 from ipseg.engine.spec import EngineSpec
 from ipseg.method.encodings import named
 from ipseg.method.pipeline import IPSeg
@@ -131,7 +132,9 @@ def test_a_baseline_answers_as_without(name, pair, spaces):
     np.testing.assert_array_equal(one.mask, other.mask)
     assert lent.label == plain.label
     assert lent.about == plain.about
-    assert spaces.calls == [zerogpu.LONG] * 2
+    prompt, image = getattr(plugins.module("baselines", name), "GPU_WORK", (1, 1))
+    spec = lent._remote.spec  # each image is new, and then the method's own work
+    assert spaces.calls == [zerogpu.seconds(spec, 1 + prompt), zerogpu.seconds(spec, 1 + image)]
 
 
 def _settings(name: str) -> set[str]:
@@ -190,11 +193,63 @@ def test_a_worker_keeps_the_first_engine_and_the_newest(spaces):
     assert len(worker._engines) == zerogpu.MOST
 
 
-def test_seconds_fit_the_preset():
-    assert zerogpu._seconds(EngineSpec("light"), False, b"") == zerogpu.QUICK
-    assert zerogpu._seconds(EngineSpec("paper"), False, b"") == zerogpu.SLOW
-    assert zerogpu._seconds(EngineSpec("light"), True, b"") == zerogpu.LONG
-    assert zerogpu.LONG <= 120  # what ZeroGPU gives without being asked twice
+@pytest.mark.parametrize("pair", ["light", "paper"], indirect=True)
+def test_a_default_question_asks_for_15_seconds_at_most(pair, spaces):
+    """A visitor without an account has 120 a day."""
+    _, lent = pair
+    lent.segment(lent.prompt(PROMPT), INPUT)
+    assert len(spaces.calls) == 2
+    assert 5 <= sum(spaces.calls) <= 15
+    assert spaces.sizes == {"large"}
+
+
+def test_seconds_grow_with_the_images_and_with_the_method(pair, spaces):
+    _, lent = pair
+    prompt = lent.prompt(PROMPT)
+    lent.prompt([PROMPT, INPUT, np.flip(INPUT, 1), np.flip(INPUT, 0)])  # three of them are new
+    one, three = spaces.calls
+    assert three > one
+    lent.segment(prompt, INPUT)
+    lent.segment(prompt, INPUT, all_instances=True)
+    known, every = spaces.calls[2:]
+    assert known < one
+    assert every > known
+    paper, light = EngineSpec("paper"), EngineSpec("light")
+    assert zerogpu.seconds(paper, 1) > zerogpu.seconds(light, 1)
+    assert zerogpu.seconds(EngineSpec("light", segmenter="sam/vit_h"), 1) == zerogpu.seconds(paper, 1)
+    assert zerogpu.seconds(EngineSpec("released"), 1000) == zerogpu.MOST_SECONDS == 120
+
+
+def hooked(engine, progress):
+    """What accelerate has on the networks of an engine: a hook on each heavy part; and the placement itself."""
+    placement = engine.info.placement
+    return placement.describe(), [type(part._hf_hook).__name__ for part, _ in placement._turns], os.getpid()
+
+
+def test_the_networks_stay_placed_by_accelerate_from_call_to_call(spaces, small_models):
+    """They are built once, before the first call; each worker finds them as accelerate has placed them."""
+    built = []
+
+    def assembled(spec):
+        built.append(os.getpid())
+        placement = Placement("sequential", device="cpu", dtype="float32")
+        return build.assemble(networks.on_small_pictures(presets.PRESETS["paper"]), "paper", placement)
+
+    with weights.using(small_models):
+        worker = zerogpu.Worker(assembled)
+        own = hooked(worker.ready(EngineSpec("paper")), None)
+        lent = build.build_remote(EngineSpec("paper"), worker)
+        plain = small("paper")
+    assert own[0]["mode"] == "sequential"
+    assert own[1]
+    assert set(own[1]) == {"CpuOffload"}
+    for image in (PROMPT, INPUT):
+        result = lent.segment(lent.prompt(PROMPT), image)
+        there = lent.apply([], hooked)
+        assert there[:2] == own[:2]
+        assert there[2] != os.getpid()
+    assert built == [os.getpid()]
+    same(plain.segment(plain.prompt(PROMPT), INPUT), result)
 
 
 def test_without_a_lent_gpu_nothing_changes(monkeypatch):
@@ -216,7 +271,7 @@ def test_the_pool_builds_remotely_what_needs_weights(preset, spaces, small_model
 
 
 def test_spaces_is_imported_before_torch(root, tmp_path):
-    lends = "def GPU(function, duration):\n    return function\n"
+    lends = "def GPU(function, duration, size):\n    return function\n"
     (tmp_path / "spaces.py").write_text(f"import sys\nassert 'torch' not in sys.modules\nprint('spaces')\n{lends}")
     done = subprocess.run(
         [

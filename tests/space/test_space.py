@@ -26,9 +26,9 @@ ROOT = Path(__file__).resolve().parents[2]
 WITHIN = 120  # seconds until a page is there
 LENDS = """
 from lending import Spaces
-def GPU(function, *, duration):
+def GPU(function, *, duration, size):
     fake = Spaces()
-    made = fake.GPU(function, duration=duration)
+    made = fake.GPU(function, duration=duration, size=size)
     def lent(*arguments):
         answer = made(*arguments)
         print("lent", fake.calls[-1], "s", flush=True)
@@ -181,7 +181,10 @@ def test_a_space_with_a_lent_gpu(folder, python, tmp_path, models, published_wei
         known = ask(url, folder, preset="light")
     assert answer[0]["engine"] == "light"
     assert known[0]["engine"] == "light"
-    assert log.read_text().count("lent 15 s") == 3  # prompt and image; then the prompt is known
+    seconds = [int(each) for each in re.findall(r"^lent (\d+) s$", log.read_text(), flags=re.MULTILINE)]
+    assert len(seconds) == 3  # prompt and image; then the prompt is known
+    assert seconds[2] < seconds[1]
+    assert sum(seconds) <= 15
 
 
 @pytest.mark.parametrize(("space", "host"), [("", "127.0.0.1"), ("owner/name", "0.0.0.0")])  # noqa: S104
