@@ -6,6 +6,8 @@ longest side of a few hundred pixels. All maps are float32 of shape (rows, colum
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -104,16 +106,40 @@ def placed(crop: Map, box: Box, low: tuple[int, int]) -> Map:
     return whole
 
 
-def touching(crop: Map, box: Box) -> float:
-    """How much of the border of ``box`` that is not the image's own border has a map (h, w) above 0.5, in [0, 1].
+def border(crop: Map, box: Box) -> tuple[NDArray[np.bool_], ...]:
+    """What of a map (h, w) is above 0.5 along the left, top, right and bottom of ``box``, one pixel inside it.
 
-    Measured one pixel inside the box.
+    A side that is the image's own border has no pixels.
     """
     left, top, right, bottom = box
     height, width = crop.shape
-    sides = [crop[top + 1, left:right]] * (top > 1) + [crop[bottom - 2, left:right]] * (bottom < height - 1)
-    sides += [crop[top:bottom, left + 1]] * (left > 1) + [crop[top:bottom, right - 2]] * (right < width - 1)
-    return float((np.concatenate(sides) > 0.5).mean()) if sides else 0.0
+    return (
+        crop[top:bottom, left + 1][: None if left > 1 else 0] > 0.5,
+        crop[top + 1, left:right][: None if top > 1 else 0] > 0.5,
+        crop[top:bottom, right - 2][: None if right < width - 1 else 0] > 0.5,
+        crop[bottom - 2, left:right][: None if bottom < height - 1 else 0] > 0.5,
+    )
+
+
+def touching(crop: Map, box: Box) -> float:
+    """How much of the border of ``box`` that is not the image's own border has a map (h, w) above 0.5, in [0, 1]."""
+    sides = np.concatenate(border(crop, box))
+    return float(sides.mean()) if len(sides) else 0.0
+
+
+def extended(box: Box, sides: Sequence[bool], size: tuple[int, int], step: float) -> Box:
+    """A box of an image of ``size``, with those of its left, top, right and bottom moved outwards that ``sides`` names.
+
+    Each moves by ``step`` of the box's own width or height, at most to the image's border.
+    """
+    left, top, right, bottom = box
+    across, down = (right - left) * step, (bottom - top) * step
+    return (
+        max(0, int(left - across * sides[0])),
+        max(0, int(top - down * sides[1])),
+        min(size[1], int(np.ceil(right + across * sides[2]))),
+        min(size[0], int(np.ceil(bottom + down * sides[3]))),
+    )
 
 
 def bounds(mask: Mask) -> Box:

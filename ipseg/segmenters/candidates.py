@@ -1,9 +1,10 @@
 """A promptable segmenter around a small salient-object network: it chooses among the network's masks and a cut.
 
 The similarity says where the network is run, the network what belongs to the object there. Of the most similar region
-the network sees a crop; where the object in it goes on outside, a second crop, and salient parts of the whole image are
-joined to it. Candidates are thresholds and parts of the saliency maps and a cut (GrabCut, Rother et al., 2004); the one
-that agrees best with the crops and, a little, with the similarity is the mask.
+the network sees a crop. While the object in it goes on outside, the crop grows on those sides, up to the whole image,
+and salient parts of the whole image are joined to it. Candidates are thresholds and parts of the saliency maps and a
+cut (GrabCut, Rother et al., 2004); the one that agrees best with the crops and, a little, with the similarity is the
+mask.
 """
 
 from __future__ import annotations
@@ -50,10 +51,12 @@ class Settings:
     crop_side: int = 224  # side of the network's input for a crop, a multiple of 32
     levels: tuple[float, ...] = (0.5, 0.65, 0.8)  # of a similar region: the first whose crop is not too large
     grow: float = 1.4  # a crop is the region's box times this
-    regrow: float = 1.35  # the second crop is the box of the first one's object times this
+    step: float = 0.35  # a crop grows by this share of its width or height, on each side where its object goes on
+    growths: int = 3  # of a crop, at most
     largest: float = 0.85  # share of the image; what covers more is not cropped
-    same: float = 0.8  # overlap of the two crops from which the second is not made
     touch: float = 0.03  # share of a crop's border that its object covers, above which it goes on outside
+    side_touch: float = 0.05  # the same share of one side
+    agreeing: float = 0.8  # overlap of a crop's object with that of the next wider one, at or below which it stays
     joined: float = 0.25  # least mean similarity of a salient part that is joined
     mix: float = 0.15  # weight of the similarity beside the saliency in the target
     middle: float = 0.45  # similarity at which object and background are equally likely
@@ -244,10 +247,27 @@ def located(
     crop = crops.placed(crop_of(box), within, low)
     if crops.touching(crop, within) <= settings.touch:
         return crop
-    again = crops.grown(crops.bounds(crop > 0.5), low, size, settings.regrow)
-    if not too_large(again, size, settings) and crops.overlap(again, box) < settings.same:
-        crop = np.maximum(crop, crops.placed(crop_of(again), crops.low_box(again, size, low), low))
+    for _ in range(settings.growths):
+        sides = [bool(len(side)) and side.mean() > settings.side_touch for side in crops.border(crop, within)]
+        if not any(sides):
+            break
+        box = crops.extended(box, sides, size, settings.step)
+        last = too_large(box, size, settings)
+        wider = (0, 0, low[1], low[0]) if last else crops.low_box(box, size, low)
+        seen = saliency if last else crops.placed(crop_of(box), wider, low)
+        if agreement(crop, seen, within) <= settings.agreeing:
+            break  # the wider crop shows something else
+        if last:
+            return np.maximum(crop, seen)
+        within, crop = wider, seen
     return crops.join(crop, saliency, fine, settings.joined)
+
+
+def agreement(first: Map, second: Map, box: crops.Box) -> float:
+    """Intersection over union of two maps (h, w), each above 0.5, inside of a box in their pixels; 0 where empty."""
+    left, top, right, bottom = box
+    one, other = (each[top:bottom, left:right] > 0.5 for each in (first, second))
+    return float((one & other).sum() / max(1, (one | other).sum()))
 
 
 def region(near: Map, size: tuple[int, int], settings: Settings) -> Box | None:

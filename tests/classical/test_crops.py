@@ -67,6 +67,18 @@ def test_only_borders_inside_of_the_image_are_touched():
     assert crops.touching(corner, (0, 0, 10, 10)) == pytest.approx(6 / 20)  # of the bottom; the right side is free
 
 
+def test_each_side_of_a_box_apart():
+    left, top, right, bottom = crops.border(mask((20, 20), (5, 5, 15, 10)), (5, 5, 15, 15))
+    assert (left.sum(), top.sum(), right.sum(), bottom.sum()) == (5, 10, 5, 0)
+    assert [len(side) for side in crops.border(mask((20, 20)), (0, 3, 20, 20))] == [0, 20, 0, 0]
+
+
+def test_a_box_moves_the_sides_that_are_named():
+    assert crops.extended((40, 20, 60, 30), (True, False, False, True), (100, 100), 0.5) == (30, 20, 60, 35)
+    assert crops.extended((5, 20, 95, 30), (True, True, True, False), (100, 100), 0.5) == (0, 15, 100, 30)
+    assert crops.extended((5, 20, 95, 30), (False,) * 4, (100, 100), 0.5) == (5, 20, 95, 30)
+
+
 def test_what_touches_the_object_and_is_similar_is_joined():
     crop, saliency = mask((40, 40), (10, 10, 20, 20)), mask((40, 40), (10, 10, 20, 34), (30, 0, 40, 8))
     similarity = mask((40, 40), (0, 20, 40, 40)) * 0.3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -168,24 +169,66 @@ def locate(near, saliency, crop_of, size=SIZE, **settings):
     return candidates.located(near, fine, saliency, size, crop_of, Settings(**settings))
 
 
-def test_a_second_crop_where_the_object_touches_the_border_of_the_first():
+def test_a_crop_grows_where_the_object_touches_its_border():
     asked = []
+    object_ = square((20, 30, 120, 50))
 
     def crop_of(box):
         asked.append(box)
         left, top, right, bottom = box
-        return square((20, 30, 120, 50))[top:bottom, left:right].astype(np.float32)
+        return object_[top:bottom, left:right].astype(np.float32)
 
     near = square((20, 30, 60, 50))[2::4, 2::4].astype(np.float32)
     nothing = np.zeros(SIZE, np.float32)
     found = locate(near, nothing, crop_of)
-    assert len(asked) == 2
-    assert crops.area(asked[1]) > crops.area(asked[0])
+    assert len(asked) > 2
+    for before, after in pairwise(asked):  # to the right alone: the object has its left, upper and lower edge inside
+        assert after[2] > before[2]
+        assert (after[0], after[1], after[3]) == (before[0], before[1], before[3])
+    assert asked[-1][2] > 120  # the object ends inside the last crop
+    np.testing.assert_array_equal(found > 0.5, object_ > 0)
     first = asked[0]
-    assert found[40, first[2]] == 1  # beyond the first crop
     asked.clear()
     locate(near, nothing, crop_of, touch=1.0)
     assert asked == [first]
+    asked.clear()
+    assert not (locate(near, nothing, crop_of, growths=1) > 0.5)[40, 110]
+    assert len(asked) == 2
+
+
+def test_a_crop_that_would_be_too_large_gives_way_to_the_saliency_of_the_whole_image():
+    near = square((50, 30, 100, 70))[2::4, 2::4].astype(np.float32)
+
+    def crop_of(box):
+        return np.ones((box[3] - box[1], box[2] - box[0]), np.float32)
+
+    whole = locate(near, np.ones(SIZE, np.float32), crop_of, largest=0.3, step=1.0)
+    assert (whole > 0.5).all()  # the object fills the image
+
+
+def test_a_wider_crop_that_shows_something_else_is_not_taken():
+    near = square((50, 30, 100, 70))[2::4, 2::4].astype(np.float32)
+    object_, other = square((50, 30, 100, 70)).astype(np.float32), square((0, 0, 160, 35)).astype(np.float32)
+    asked = []
+
+    def crop_of(box):
+        asked.append(box)
+        shown = np.maximum(object_, square((75, 30, 160, 50))) if len(asked) == 1 else other
+        return shown[box[1] : box[3], box[0] : box[2]]
+
+    found = locate(near, np.zeros(SIZE, np.float32), crop_of)
+    assert len(asked) == 2
+    assert (found > 0.5)[60, 60]  # as the first crop has it
+    assert not (found > 0.5)[10, 10]
+    kept = locate(near, other, lambda box: np.ones((box[3] - box[1], box[2] - box[0])), largest=0.3, step=1.0)
+    assert not (kept > 0.5)[10, 10]  # nor the whole image's saliency
+
+
+def test_agreement_of_two_maps_inside_of_a_box():
+    first, second = square((0, 0, 20, 20)).astype(np.float32), square((10, 0, 30, 20)).astype(np.float32)
+    assert candidates.agreement(first, second, (0, 0, 40, 40)) == pytest.approx(1 / 3)
+    assert candidates.agreement(first, second, (10, 0, 20, 20)) == 1
+    assert candidates.agreement(first, second, (50, 50, 60, 60)) == 0
 
 
 def test_salient_parts_are_joined_only_where_the_crop_is_touched():
@@ -196,9 +239,9 @@ def test_salient_parts_are_joined_only_where_the_crop_is_touched():
         return whole[box[1] : box[3], box[0] : box[2]]
 
     similar = np.maximum(near, 0.3)
-    assert locate(similar, whole, crop_of, regrow=1.0)[40, 145] == 1
-    assert locate(near, whole, crop_of, regrow=1.0)[40, 145] == 0  # not similar
-    assert locate(similar, whole, crop_of, regrow=1.0, touch=1.0)[40, 145] == 0
+    assert locate(similar, whole, crop_of, growths=0)[40, 145] == 1
+    assert locate(near, whole, crop_of, growths=0)[40, 145] == 0  # not similar
+    assert locate(similar, whole, crop_of, growths=0, touch=1.0)[40, 145] == 0
 
 
 def test_the_level_rises_while_the_region_is_too_large():
