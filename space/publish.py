@@ -32,7 +32,7 @@ NAMED = {  # the place in the Space, and in the repository
     "weights/README.md": "space/weights/README.md",
     "examples_media/README.md": "examples_media/README.md",
     "examples_media/contact_sheet.jpg": "examples_media/contact_sheet.jpg",
-    "examples_media/page.jpg": "examples_media/page.jpg",
+    "examples_media/thumbnail.jpg": "examples_media/thumbnail.jpg",
 }
 FOLDERS = {  # all files of these kinds below
     "ipseg": (".py",),

@@ -155,7 +155,7 @@ def places(weight: Weight) -> list[Path]:
         names = [weight.folder, weight.name, weight.source if weight.on_hub else ""]
         found += [folder / name for name in dict.fromkeys([*names, ""] if weight.single else names)]
     if not weight.on_hub:
-        return [*found, file_cache()]
+        return [*found, file_cache(), *_mirrored(weight)]
     return [*found, *_snapshot(weight)]
 
 
@@ -194,6 +194,14 @@ def _snapshot(weight: Weight) -> list[Path]:
     reference = home / "refs" / chosen
     commit = reference.read_text().strip() if reference.is_file() else chosen
     return [home / "snapshots" / each for each in dict.fromkeys((recorded_commit(weight), commit)) if each]
+
+
+def _mirrored(weight: Weight) -> list[Path]:
+    """The folders of a mirror in the Hub's cache, of any commit: the file is known by its sha256."""
+    if not weight.mirror:
+        return []
+    owner, name, folder = weight.mirror.split("/", 2)
+    return sorted(hub_cache().glob(f"models--{owner}--{name}/snapshots/*/{folder}"))
 
 
 def commit_of(weight: Weight, path: Path) -> str:

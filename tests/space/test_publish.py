@@ -8,9 +8,11 @@ import re
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
+from PIL import Image
 
 from ipseg import weights
 from ipseg.engine.presets import PRESETS
@@ -90,18 +92,40 @@ def test_what_the_card_names_is_sent(card, publish):
     files = publish.listed(ROOT)
     assert card["app_file"] in files
     assert card["thumbnail"] in files
+    with Image.open(files[card["thumbnail"]]) as thumbnail:
+        assert thumbnail.size == (1200, 630)
+
+
+def test_the_thumbnail_shows_a_mask_that_is_right():
+    spec = importlib.util.spec_from_file_location("thumbnail", ROOT / "examples_media" / "thumbnail.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    _, shown, score = module.answered()
+    assert score >= module.LEAST
+    with Image.open(ROOT / "examples_media" / "thumbnail.jpg") as drawn:
+        ours = np.asarray(module.drawn(Image.open(module.HERE / "Images" / "robot" / "01.jpg"), shown), float)
+        assert np.abs(np.asarray(drawn.convert("RGB"), float) - ours).mean() < 3  # of 255: it is that mask
 
 
 def test_the_weights_of_both_engines_are_preloaded(card):
     preloaded = {}
     for line in card["preload_from_hub"]:
-        repository, _, names = line.partition(" ")
-        preloaded[repository] = set(filter(None, names.split(",")))
+        repository, names, commit = (line + "  ").split(" ")[:3]
+        preloaded[repository] = set(filter(None, names.split(","))), commit
     assert sorted(preloaded) == sorted(card["models"])
     needed = {weights.get(name) for preset in ("light", "paper") for name in PRESETS[preset].weights}
     on_hub = {weight.source: weight for weight in needed if weight.on_hub}
-    assert set(preloaded) == set(on_hub)
-    for source, names in preloaded.items():
+    mirrored = {"/".join(weight.mirror.split("/")[:2]): weight for weight in needed if weight.mirror}
+    assert {weight.source for weight in needed} == set(on_hub) | {one.source for one in mirrored.values()}
+    assert set(preloaded) == set(on_hub) | set(mirrored)
+    for repository, weight in mirrored.items():
+        assert weight.sha256
+        names, _ = preloaded[repository]
+        assert names == {f"{weight.mirror.split('/', 2)[2]}/{weight.files[0][0]}"}
+    for source, (names, commit) in preloaded.items():
+        if source in mirrored:
+            continue
+        assert commit in ("", on_hub[source].revision), f"{source}: the program asks for another commit"
         assert not names or all(names & set(choice) for choice in on_hub[source].files), source
         assert names <= {name for choice in on_hub[source].files for name in choice}, source
 
@@ -193,7 +217,7 @@ def test_the_folder_is_what_was_listed(publish, tmp_path):
     found = {path.relative_to(tmp_path / "folder").as_posix() for path in (tmp_path / "folder").rglob("*.*")}
     assert {place for place in everything(publish) if "." in place} <= found
     card = (tmp_path / "folder" / "README.md").read_text()
-    assert "\nthumbnail: https://huggingface.co/spaces/owner/name/resolve/main/examples_media/page.jpg\n" in card
+    assert "\nthumbnail: https://huggingface.co/spaces/owner/name/resolve/main/examples_media/thumbnail.jpg\n" in card
     assert (tmp_path / "folder" / "app.py").read_bytes() == (ROOT / "app.py").read_bytes()
 
 

@@ -130,3 +130,20 @@ def test_the_folder_by_hand_comes_first(tmp_path, cached, put_files):
     home = put_files(tmp_path / "hand" / "dinov2-base", ["config.json", "model.safetensors"])
     with weights.using(tmp_path / "hand"):
         assert weights.locate("dinov2_base") == home
+
+
+def test_a_file_of_a_mirror_is_found_in_the_cache_of_the_hub(tmp_path, put_files):
+    """A Space's build brings it there; whose it is says the sha256, which is compared before it is read."""
+    snapshot = tmp_path / "home" / "hub" / "models--ybelkada--segment-anything" / "snapshots" / COMMIT
+    assert weights.find("sam_vit_h") is None
+    put_files(snapshot / "checkpoints", ["sam_vit_h_4b8939.pth"])
+    assert weights.find("sam_vit_h") == snapshot / "checkpoints" / "sam_vit_h_4b8939.pth"
+    assert weights.find("sam_vit_b") is None
+    with pytest.raises(WeightError):
+        weights.check(weights.find("sam_vit_h"), weights.get("sam_vit_h").sha256, "sam_vit_h")
+
+
+@pytest.mark.parametrize("name", weights.WEIGHTS)
+def test_a_mirror_has_a_file_whose_sha256_is_known(name):
+    weight = weights.get(name)
+    assert not weight.mirror or (weight.has_url and weight.sha256 and weight.mirror.count("/") == 2)
