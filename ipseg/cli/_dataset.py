@@ -15,11 +15,11 @@ from ipseg.datasets._episodes import Dataset
 from ipseg.evaluation import prompt_sets
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
     """``--dataset``, ``--data``, ``--fold``, ``--seed`` and ``--set``."""
     group = parser.add_argument_group("dataset", "`python -m ipseg datasets` lists them with their layouts")
-    group.add_argument("--dataset", metavar="NAME", required=True, choices=plugins.names("datasets"), help=_known())
-    group.add_argument("--data", metavar="DIR", type=Path, required=True, help="the folder of its files")
+    group.add_argument("--dataset", metavar="NAME", required=required, choices=plugins.names("datasets"), help=_known())
+    group.add_argument("--data", metavar="DIR", type=Path, required=required, help="the folder of its files")
     group.add_argument("--fold", metavar="N", type=int, help="one fold of a dataset that has several, from 0")
     group.add_argument("--seed", metavar="N", type=int, help="of the pairs or prompts that are drawn")
     group.add_argument(

@@ -108,7 +108,7 @@ def variant(
     prompt_mask: str = "auto",
     overwrite: bool = False,
 ) -> Variant:
-    """A run in ``folder``, made or continued, and its method."""
+    """A run in ``folder``, made or continued, and its method on the episodes of ``dataset``."""
     chosen, given = method_settings(method, dataset, settings or {}), sees_mask(method, prompt_mask)
     own = weights_of(method) if engine.segmenter.is_sam else {}
     record = runs.describe(
@@ -122,7 +122,8 @@ def variant(
         weights=own,
     )
     methods = method_for(method, engine, chosen)
-    return Variant(Run.create(folder, record, dataset, overwrite=overwrite), methods, given)
+    made = Run.create(folder, record, dataset, overwrite=overwrite)
+    return Variant(made, methods, given, dataset.episodes)
 
 
 def share_of(arguments: argparse.Namespace) -> Share:

@@ -1,6 +1,8 @@
-"""Print the table of a folder in PerSeg's layout: every ordered pair, no mask given.
+"""Predict, score and print the table of a dataset, or of a folder in PerSeg's layout with the detection of presence.
 
-A run that is stopped continues where it was; a change of engine, settings, data or code starts a new one.
+`ipseg evaluate --dataset NAME --data DIR` is `ipseg predict`, `ipseg score` and `ipseg table` in one. `ipseg evaluate
+FOLDER` predicts every ordered pair of images of one object, no mask given, and pairs of different objects. A run that
+is stopped goes on where it was.
 """
 
 from __future__ import annotations
@@ -9,32 +11,45 @@ import argparse
 import sys
 from pathlib import Path
 
-from ipseg.cli import _engine, _masks
-from ipseg.core.types import InputError
+from ipseg.cli import _dataset, _engine, _masks, _run, predict, table
+from ipseg.core.types import InputError, SettingError
 from ipseg.evaluation import perseg
+from ipseg.evaluation.runs import Run
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``ipseg evaluate``."""
     parser.add_argument(
-        "data", metavar="FOLDER", type=Path, help="holds Images/<object>/NN.jpg, Annotations/<object>/NN.png"
+        "folder", metavar="FOLDER", type=Path, nargs="?", help="Images/<object>/NN.jpg, Annotations/<object>/NN.png"
     )
     parser.add_argument("--runs", metavar="DIR", type=Path, default=Path("runs"), help="where predictions are saved")
+    parser.add_argument("--out", metavar="RUN", type=Path, help="the folder of the run (default: below --runs)")
     parser.add_argument(
-        "--absent", metavar="N", type=int, default=200, help="pairs of different objects, evenly spread"
+        "--absent", metavar="N", type=int, default=200, help="of FOLDER: pairs of different objects, evenly spread"
     )
-    _masks.add_arguments(parser, "the annotations")
+    parser.add_argument("--scale", metavar="PIXELS", type=int, help="score on squares of this side")
+    _masks.add_arguments(parser, "the annotations of FOLDER")
+    _run.add_method(parser)
+    _dataset.add_prompt_set(parser)
+    _run.add_arguments(parser)
+    _dataset.add_arguments(parser, required=False)
     _engine.add_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Predict, score, print."""
+    if (arguments.folder is None) == (arguments.dataset is None):
+        raise SettingError("Give either a FOLDER, or --dataset with --data.")
+    return _folder(arguments) if arguments.folder else _dataset_run(arguments)
+
+
+def _folder(arguments: argparse.Namespace) -> int:
     if arguments.absent < 0:
         raise InputError(f"--absent is {arguments.absent}; give 0 or more.")
     with _engine.built(arguments) as engine:
         found = perseg.evaluate(
             engine,
-            arguments.data,
+            arguments.folder,
             arguments.runs,
             absent=arguments.absent,
             mask_value=arguments.mask_value,
@@ -42,6 +57,18 @@ def run(arguments: argparse.Namespace) -> int:
         )
     print(perseg.table(found))
     return 0
+
+
+def _dataset_run(arguments: argparse.Namespace) -> int:
+    if arguments.data is None:
+        raise SettingError("--dataset needs the folder of its files; give --data.")
+    fold = "" if arguments.fold is None else f"-fold{arguments.fold}"
+    name = f"{arguments.dataset}{fold}-{arguments.method}-{arguments.preset or 'default'}"
+    arguments.out = arguments.out or arguments.runs / name
+    code = predict.run(arguments)
+    measured = table.measure(Run.open(arguments.out), None, arguments.scale)
+    print(table.table_of([measured], None).render("markdown"), end="")
+    return code
 
 
 def _report(done: int, total: int) -> None:

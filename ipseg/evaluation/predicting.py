@@ -8,7 +8,7 @@ at hand.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -20,12 +20,13 @@ import numpy as np
 from ipseg.core import images
 from ipseg.core.disk_cache import DiskCache
 from ipseg.core.result import SegmentationMethod
+from ipseg.core.serialize import to_json
 from ipseg.core.types import ImageError, InputError, MaskError, SettingError
 from ipseg.datasets._episodes import Annotated, Episode, missing
 from ipseg.evaluation.metrics import Pixels, count
 from ipseg.evaluation.runs import Prediction, Run
 from ipseg.evaluation.scoring import running_miou
-from ipseg.method.encodings import Encodings
+from ipseg.method.encodings import Encodings, Named
 
 PROMPTS = 32  # prompts that are held in memory
 MEMORY, DISK = 1.0, 20.0  # GB of encodings in memory and on disk
@@ -43,6 +44,32 @@ class Variant:
     run: Run
     method: Callable[[str], SegmentationMethod]
     given: bool = False  # whether it sees the mask of the prompt
+    episodes: Sequence[Episode] | None = None  # its own, with other prompts; None: those of all
+
+
+class SharedEncodings(Encodings):
+    """Encodings of one of several engines over one cache: what the engines have in common is computed once.
+
+    ``record`` is that of the engine (:class:`ipseg.method.config.EngineInfo`): features depend on its extractors, the
+    segmenter's encoding on its segmenter, and all the rest on the whole of it.
+    """
+
+    def __init__(self, own: Encodings, record: Mapping[str, Any], tier: DiskCache) -> None:
+        super().__init__(own.extractor, own.detector, own.segmenter, consensus=own.consensus, cache=tier)
+        parts = {"features": record.get("features"), "encoding": record.get("segmenter")}
+        self._names = {part: to_json(each) for part, each in parts.items()}
+        self._whole = to_json({key: each for key, each in record.items() if key != "engine"})
+
+    def has(self, part: str, image: Named) -> bool:
+        """See :meth:`ipseg.method.encodings.Encodings.has`."""
+        return super().has(self._named(part), image)
+
+    def compute_once(self, part: str, image: Named, compute: Callable[[], Any]) -> Any:
+        """See :meth:`ipseg.method.encodings.Encodings.compute_once`."""
+        return super().compute_once(self._named(part), image, compute)
+
+    def _named(self, part: str) -> str:
+        return f"{part} of {self._names.get(part, self._whole)}"
 
 
 @contextmanager
@@ -59,12 +86,16 @@ def with_cache(
         raise SettingError(f"The caches are {memory:g} and {disk:g} GB; give 0 or more.")
     placement: Any = engine.info.placement
     device = "cpu" if placement is None else placement.device
-    tier, own = DiskCache(folder, int(memory * 1e9), int(disk * 1e9), device=device), engine.encodings
-    encodings = Encodings(own.extractor, own.detector, own.segmenter, consensus=own.consensus, cache=tier)
+    tier = DiskCache(folder, int(memory * 1e9), int(disk * 1e9), device=device)
     try:
-        yield replace(engine, encodings=encodings), tier
+        yield on_cache(engine, tier), tier
     finally:
         tier.clear()
+
+
+def on_cache(engine: Any, tier: DiskCache) -> Any:
+    """The engine with its encodings in ``tier``, which it may share with other engines."""
+    return replace(engine, encodings=SharedEncodings(engine.encodings, engine.info.record, tier))
 
 
 def check_files(episodes: Sequence[Episode]) -> None:
@@ -100,7 +131,8 @@ def predict(
         if lacks:
             lacking[number] = lacks
     add, todo = running_miou(done), list(lacking)
-    last = {side.key: number for number in todo for side in _sides(episodes[number])}
+    own = [episodes if variant.episodes is None else variant.episodes for variant in variants]
+    last = {side.key: number for number in todo for at in lacking[number] for side in _sides(own[at][number])}
     prompts: _Prompts = _Prompts(variants)
     report(len(numbers) - len(todo), len(numbers), None)
     for position, number in enumerate(todo, len(numbers) - len(todo) + 1):
@@ -108,13 +140,14 @@ def predict(
         opened = cache(episode.input.pixels)
         truth = cache(episode.input.mask)
         for at in lacking[number]:
-            prediction = _predict(variants[at], episode, opened, truth, partial(prompts.get, at, episode))
+            prediction = _predict(variants[at], episode, opened, truth, partial(prompts.get, at, own[at][number]))
             failed += prediction.status == FAILED
             variants[at].run.save(number, prediction)
             if at == 0 and prediction.pixels is not None:
                 miou = add(episode, prediction.pixels)
-        for side in _sides(episode):
-            if last[side.key] == number:
+        used = {side.key: side for at in lacking[number] for side in _sides(own[at][number])}
+        for key, side in used.items():
+            if last[key] == number:
                 release(images.fingerprint(side.pixels()))
         report(position, len(numbers), miou)
     return failed

@@ -52,15 +52,24 @@ def read(path: Path, name: str = "") -> tuple[str, PromptSet]:
 
     Raises :class:`InputError` when the file is no manifest or has no such set.
     """
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-        sets = manifest["sets"] if manifest["format"] == FORMAT else {}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path.name} is no manifest of prompt sets; make one with ipseg prompts.") from error
+    sets = _sets(path)
     chosen = name or next(iter(sets), "")
     if chosen not in sets:
         raise InputError(f'{path.name} has no set "{chosen}"; choose one of: {", ".join(sets) or "none"}.')
     return chosen, sets[chosen]
+
+
+def names(path: Path) -> tuple[str, ...]:
+    """The names of the sets of a manifest. Raises :class:`InputError` when the file is none."""
+    return tuple(_sets(path))
+
+
+def _sets(path: Path) -> Mapping[str, PromptSet]:
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        return manifest["sets"] if manifest["format"] == FORMAT else {}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path.name} is no manifest of prompt sets; make one with ipseg prompts.") from error
 
 
 def apply(dataset: Dataset, name: str, prompts: PromptSet) -> Dataset:

@@ -159,3 +159,61 @@ def test_two_processes_of_accelerate_give_the_same_files(whole, data, tmp_path, 
     assert done.returncode == 0, done.stderr
     assert "share 1-of-2" in done.stdout
     assert tree(tmp_path / "run") == tree(whole)
+
+
+def test_a_table_of_runs_and_one_of_the_paper(whole, capsys):
+    assert main(["table", str(whole)]) == 0
+    assert "| IPSeg | offline | folder | image | 4 |" in capsys.readouterr().out
+    assert main(["table", str(whole.parent), "--format", "csv"]) == 0
+    assert capsys.readouterr().out.startswith("method,engine,dataset")
+    assert main(["table", "--paper", "4"]) == 0
+    assert capsys.readouterr().out.count("not measured") >= 9
+    assert main(["table"]) == 2
+    assert "There is no run" in capsys.readouterr().err
+
+
+def test_a_sweep_is_several_runs_and_a_table(data, tmp_path, capsys):
+    options = ["--preset", "offline", "--dataset", "perseg", "--data", f"{data}", "--limit", "1"]
+    assert main(["sweep", "--vary", "k=8,32", "--vary", "saliency=none", "--out", f"{tmp_path / 'a'}", *options]) == 0
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["k-32_saliency-none", "k-8_saliency-none"]
+    assert capsys.readouterr().out.count("| IPSeg | offline, saliency=none | perseg |") == 2
+    assert main(["sweep", "--paper", "6", "--out", f"{tmp_path / 'b'}", *options]) == 0
+    text = capsys.readouterr().out
+    for label in ("w/o TSDN", "with GT", "with boundary"):
+        assert f"| {label} | measured: " in text
+    assert main(["sweep", "--paper", "7", "--out", f"{tmp_path / 'c'}", *options]) == 2
+    assert "mae is left out" in capsys.readouterr().err
+    assert main(["sweep", "--vary", "k=", "--out", f"{tmp_path / 'd'}", *options]) == 2
+    assert "KEY=A,B" in capsys.readouterr().err
+
+
+def test_a_sweep_of_prompt_sets(data, tmp_path, capsys):
+    manifest = tmp_path / "sets.json"
+    common = ["--dataset", "folder", "--data", f"{data}"]
+    assert main(["prompts", *common, "--out", f"{manifest}", "--sets", "2"]) == 0
+    sweep = ["sweep", "--paper", "5", "--preset", "offline", "--limit", "1", *common, "--out", f"{tmp_path / 'runs'}"]
+    assert main(sweep) == 2
+    assert "--prompt-sets" in capsys.readouterr().err
+    assert main([*sweep, "--prompt-sets", f"{manifest}"]) == 0
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["set-1", "set-2"]
+
+
+def test_evaluate_is_predict_score_and_table(data, tmp_path, capsys):
+    options = [
+        "--preset",
+        "offline",
+        "--dataset",
+        "perseg",
+        "--data",
+        f"{data}",
+        "--runs",
+        f"{tmp_path}",
+        "--limit",
+        "1",
+    ]
+    assert main(["evaluate", *options]) == 0
+    assert "| IPSeg | offline | perseg | image | 1 of 2 |" in capsys.readouterr().out
+    assert (tmp_path / "perseg-ipseg-offline/run.json").is_file()
+    for wrong in (["evaluate"], ["evaluate", f"{data}", *options], ["evaluate", "--dataset", "perseg"]):
+        assert main(wrong) == 2
+        assert "--data" in capsys.readouterr().err

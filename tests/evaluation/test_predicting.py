@@ -141,6 +141,21 @@ def test_sixteen_settings_share_the_encodings(counted, dataset, data, tmp_path):
     assert len({each.run.record["settings"]["config"]["k"] for each in variants}) == 4
 
 
+def test_engines_with_the_same_extractor_share_its_features(counted, dataset, data, tmp_path):
+    record = {"features": {"texture": {}}, "saliency": ["boundary", {}], "segmenter": ["graphcut", {}]}
+    base = replace(counted, info=EngineInfo("base", record=record))
+    plain = plugins.build("saliency", "none")
+    other = replace(base, saliency=plain, info=EngineInfo("other", record={**record, "saliency": ["none", {}]}))
+    with predicting.with_cache(base, tmp_path / "tier") as (engine, tier):
+        changed = predicting.on_cache(other, tier)
+        variants = [variant(tmp_path / name, each, dataset, data) for name, each in (("a", engine), ("b", changed))]
+        predict(variants, dataset.episodes, range(1))
+        foreground = list(tier.select(lambda key: "foreground" in key[0]))
+    assert len(counted.features.images) == 2
+    assert len(counted.segmenter.images) == 2
+    assert len({part for part, _ in foreground}) == 2  # each saliency method has its own
+
+
 def test_many_episodes_over_few_images(counted, dataset, data, tmp_path):
     episodes = [replace(dataset.episodes[at % 18], name=f"{at}") for at in range(120)]
     many = replace(dataset, episodes=tuple(episodes))
