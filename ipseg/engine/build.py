@@ -46,8 +46,7 @@ def build(spec: EngineSpec, placement: Device | None = None, *, reason: str = ""
 
 def assemble(preset: Preset, name: str = "custom", placement: Device | None = None, *, reason: str = "") -> IPSeg:
     """Build the engine of a full description, under a name of your own. Raises as :func:`load` does."""
-    for needed in preset.weights:  # all of them before the first is read: some take a minute
-        weights.locate(needed)
+    weights.require(preset.weights)  # all of them before the first is read: some take a minute
     try:
         placed = any(plugins.wants_placement(kind, plugin) for kind, (plugin, _) in preset.parts)
         where = (placement or Placement()) if placed else None
@@ -91,8 +90,7 @@ def stand_ins(preset: Preset) -> str:
 def build_remote(spec: EngineSpec, worker: Worker) -> ZeroGPUEngine:
     """The engine whose networks are in a worker. Raises as :func:`load` does."""
     preset = spec.resolve()
-    for needed in preset.weights:
-        weights.locate(needed)
+    weights.require(preset.weights)
     info = EngineInfo(spec.name, record=record(preset, spec.name), about=stand_ins(preset))
     remote = Remote(spec, worker, Cache(preset.cache))
     segmenter = preset.segmenter[0]

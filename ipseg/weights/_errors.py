@@ -9,6 +9,10 @@ class WeightError(InputError):
     """Weights are missing, damaged, not the right ones, or cannot be downloaded."""
 
 
+class UnreachableError(WeightError):
+    """The place that publishes weights cannot be reached."""
+
+
 def command(name: str) -> str:
     """The command that downloads ``name``, or downloads it again where it is damaged."""
     return f"`python -m ipseg weights fetch {name}`"

@@ -7,6 +7,7 @@ HF_HOME or HF_HUB_CACHE, as everywhere else.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -16,6 +17,12 @@ from pathlib import Path
 from ipseg.weights import _record
 from ipseg.weights._errors import WeightError, command, readable_size
 from ipseg.weights._table import Weight, get
+
+POINTERS = (
+    b"version https://git-lfs.github.com/spec/",
+    b"/annex/objects/",
+)  # how a file begins that stands for another
+POINTER_BYTES = 1024  # at most
 
 
 @dataclass(frozen=True)
@@ -48,6 +55,12 @@ def locate(name: str) -> Path:
     found = find(name)
     if found is not None:
         return found
+    pointer = _pointer(weight)
+    if pointer:
+        raise WeightError(
+            f"{pointer} is a pointer of git-lfs or git-annex, not the weights of {weight.title}; run `git lfs pull` "
+            f"there, or delete it and run {command(name)}."
+        )
     part = _incomplete(weight)
     if part:
         lacks = " and ".join(missing(weight, part))
@@ -58,8 +71,25 @@ def locate(name: str) -> Path:
     )
 
 
+def require(names: Iterable[str]) -> None:
+    """Raise :class:`WeightError` unless all of these weights are here; its message names every one that is not."""
+    absent = [get(name) for name in names if find(name) is None]
+    if len(absent) == 1:
+        locate(absent[0].name)
+    if absent:
+        several = [f"{weight.title} ({readable_size(weight.bytes)}, {weight.licence})" for weight in absent]
+        names_of = " ".join(weight.name for weight in absent)
+        raise WeightError(
+            f"The weights of {', '.join(several[:-1])} and {several[-1]} are not on this machine, or not whole; run "
+            f"{command(names_of)}, or bring the files and name their folder with --weights-dir or IPSEG_WEIGHTS_DIR."
+        )
+
+
 def find(name: str) -> Path | None:
-    """As :func:`locate`, but None where they are not on this machine. Only file names are compared."""
+    """As :func:`locate`, but None where they are not on this machine. Of the files, names are compared.
+
+    An empty file, and a small text that stands for one in a repository of git-lfs or git-annex, count as absent.
+    """
     weight = get(name)
     for place in places(weight):
         if not missing(weight, place):
@@ -166,13 +196,33 @@ def missing(weight: Weight, place: Path) -> list[str]:
 
 def present(place: Path, choice: tuple[str, ...]) -> str | None:
     """The first file of a choice that lies in a folder."""
-    return next((file for file in choice if (place / file).is_file()), None)
+    return next((file for file in choice if _is_here(place / file)), None)
 
 
 def read_file(place: Path, choice: tuple[str, ...]) -> str | None:
     """The file of a choice that is read: the first, but full precision where a folder has both."""
-    here = [file for file in choice if (place / file).is_file()]
+    here = [file for file in choice if _is_here(place / file)]
     return min(here, key=lambda file: ".fp16." in file, default=None)
+
+
+def _is_here(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size > 0 and not _is_pointer(path)
+
+
+def _is_pointer(path: Path) -> bool:
+    """Whether a file stands for one of git-lfs or git-annex that was not fetched."""
+    try:
+        if not 0 < path.stat().st_size <= POINTER_BYTES:
+            return False
+        return path.read_bytes().startswith(POINTERS)
+    except OSError:
+        return False
+
+
+def _pointer(weight: Weight) -> Path | None:
+    """The first file of some weights that is a pointer."""
+    named = [place / file for place in places(weight) for choice in weight.files for file in choice]
+    return next((path for path in named if path.is_file() and _is_pointer(path)), None)
 
 
 def _incomplete(weight: Weight) -> Path | None:
@@ -187,13 +237,17 @@ def _hf_home() -> Path:
 def _snapshot(weight: Weight) -> list[Path]:
     """The folders of the chosen revision in the Hub's cache: of its commit at first use, then of its commit now.
 
-    refs/<revision> holds the name of the commit; other programs move it when they download a newer one.
+    refs/<revision> holds the name of the commit; other programs move it when they download a newer one. A cache that
+    was copied may lack it: then a branch or tag is taken from the snapshots that are there, the newest first.
     """
     home = hub_cache() / f"models--{weight.source.replace('/', '--')}"
     chosen = revision(weight)
     reference = home / "refs" / chosen
-    commit = reference.read_text().strip() if reference.is_file() else chosen
-    return [home / "snapshots" / each for each in dict.fromkeys((recorded_commit(weight), commit)) if each]
+    commits = [recorded_commit(weight), reference.read_text().strip() if reference.is_file() else chosen]
+    if not (reference.is_file() or re.fullmatch(r"[0-9a-f]{40}", chosen)):
+        found = sorted((home / "snapshots").glob("*"), key=lambda path: path.stat().st_mtime, reverse=True)
+        commits += [path.name for path in found]
+    return [home / "snapshots" / each for each in dict.fromkeys(commits) if each]
 
 
 def _mirrored(weight: Weight) -> list[Path]:

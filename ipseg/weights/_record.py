@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -55,25 +54,29 @@ def add(entries: Mapping[str, Mapping[str, str]]) -> None:
 
 
 def forget(name: str) -> int:
-    """Remove what is recorded of the weights called ``name``; returns how many entries that were."""
+    """Remove what is recorded of the weights called ``name``; returns how many entries that were.
+
+    Raises :class:`WeightError` where the file cannot be written.
+    """
     count = sum(entry.get("name") == name for entry in read().values())
-    if count:
-        _change(lambda before: {key: entry for key, entry in before.items() if entry.get("name") != name})
+    if count and not _change(lambda before: {key: each for key, each in before.items() if each.get("name") != name}):
+        raise WeightError(f"{path()} cannot be written, so nothing is forgotten; check its permissions, or make room.")
     return count
 
 
-def _change(made: Callable[[Entries], dict[str, Any]]) -> None:
+def _change(made: Callable[[Entries], dict[str, Any]]) -> bool:
+    """Whether the file was written; where it was not, a warning is logged."""
     from filelock import FileLock
 
     target = path()
-    partial = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(target.with_name(f".{target.name}.lock")):
-            partial.write_text(json.dumps({"entries": made(read())}, indent=1, sort_keys=True))
-            partial.replace(target)
+            store.atomic_write(target, json.dumps({"entries": made(read())}, indent=1, sort_keys=True))
     except (OSError, NotImplementedError) as error:  # the latter where a file system has no locks
         log.warning("%s cannot be written (%s): hashes of weights are not recorded.", target, error)
+        return False
+    return True
 
 
 def _unreadable(reason: str) -> WeightError:

@@ -17,7 +17,7 @@ def no_weights(tmp_path, monkeypatch):
 
 
 def test_the_list_says_what_is_here(tmp_path, capsys):
-    (tmp_path / "cornet_rgb_duts_tr.pth").touch()
+    (tmp_path / "cornet_rgb_duts_tr.pth").write_bytes(b"x")
     assert main(["weights", "--weights-dir", str(tmp_path)]) == 0
     out = capsys.readouterr().out
     lines = {line.split()[0]: line for line in out.splitlines() if line}

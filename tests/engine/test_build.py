@@ -53,7 +53,7 @@ def test_every_preset_runs_on_small_networks(name, small_models):
 
 @pytest.mark.parametrize("name", WITH_MODELS)
 def test_missing_weights_are_one_message(name):
-    with pytest.raises(weights.WeightError, match=r"run `python -m ipseg weights fetch \S+`"):
+    with pytest.raises(weights.WeightError, match=r"run `python -m ipseg weights fetch [a-z0-9_ .-]+`"):
         ipseg.load(name)
 
 

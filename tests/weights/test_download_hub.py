@@ -54,3 +54,23 @@ def test_a_repository_that_is_not_there_is_one_message(hub):
     hub.files.clear()
     with pytest.raises(WeightError, match="owner/name was not found at the revision main"):
         weights.fetch("small")
+
+
+def test_without_a_network_what_is_here_is_taken(hub, monkeypatch, caplog):
+    path = weights.fetch("small")
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    assert weights.fetch("small") == path
+    assert "Small ViT is here, but is not compared with what its makers publish" in caplog.text
+    (path / "model.safetensors").resolve().write_bytes(CONTENT[::-1])
+    with pytest.raises(WeightError, match="at its first use"):  # it was changed
+        weights.fetch("small")
+    (path / "model.safetensors").unlink()
+    with pytest.raises(WeightError, match=r"could not be downloaded .*; check the network"):
+        weights.fetch("small")
+
+
+def test_an_answer_of_the_hub_is_no_lack_of_a_network(hub):
+    weights.fetch("small")
+    hub.files.clear()
+    with pytest.raises(WeightError, match="was not found"):
+        weights.fetch("small")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import errno
 import hashlib
 import json
 import os
@@ -220,6 +221,19 @@ def test_a_record_that_cannot_be_written_stops_nothing(tmp_path, monkeypatch, ca
     torch.save(STATE, tmp_path / "small.pth")
     assert weights.load_state(tmp_path / "small.pth").keys() == STATE.keys()
     assert "hashes of weights are not recorded" in caplog.text
+
+
+def test_a_record_that_cannot_be_changed_is_not_said_to_be_forgotten(tmp_path, monkeypatch):
+    torch.save(STATE, tmp_path / "small.pth")
+    weights.load_state(tmp_path / "small.pth")
+
+    def full(partial, target):
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(WeightError, match="so nothing is forgotten"):
+        weights.forget("small.pth")
+    assert len(_record.read()) == 1
 
 
 @pytest.fixture

@@ -116,6 +116,59 @@ def test_the_cache_that_other_programs_share(cached):
     }
 
 
+def test_a_cache_without_references_is_found(tmp_path, put_files):
+    """As it is after it was copied, or mounted read-only by a container."""
+    home = tmp_path / "home" / "hub" / "models--xhk--IPSeg" / "snapshots"
+    put_files(home / ("0" * 40), ["README.md"])
+    put_files(home / COMMIT, ["cornet_rgb_duts_tr.pth"])
+    assert weights.get("tsdn").revision == "main"
+    assert weights.locate("tsdn") == home / COMMIT / "cornet_rgb_duts_tr.pth"
+    assert weights.describe(["tsdn"])["tsdn"]["commit"] == COMMIT
+
+
+def test_another_commit_than_the_pinned_one_is_not_taken(tmp_path, put_files):
+    home = tmp_path / "home" / "hub" / "models--facebook--dinov2-base" / "snapshots"
+    put_files(home / COMMIT, ["config.json", "model.safetensors"])
+    assert weights.find("dinov2_base") is None
+    put_files(home / PINNED, ["config.json", "model.safetensors"])
+    assert weights.locate("dinov2_base") == home / PINNED
+
+
+LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 12345\n"
+
+
+@pytest.mark.parametrize(
+    "content", [LFS, b"/annex/objects/SHA256E-s12345--4d7a2146.safetensors\n"], ids=["lfs", "annex"]
+)
+def test_a_pointer_to_a_file_that_was_not_fetched_counts_as_absent(tmp_path, put_files, content):
+    home = put_files(tmp_path / "dinov2-base", ["config.json"])
+    put_files(home, ["model.safetensors"], content)
+    with weights.using(tmp_path):
+        assert weights.find("dinov2_base") is None
+        with pytest.raises(WeightError, match=r"model\.safetensors is a pointer of git-lfs.*`git lfs pull`.*fetch"):
+            weights.locate("dinov2_base")
+        put_files(home, ["pytorch_model.bin"])  # the other file of the choice is whole
+        assert weights.locate("dinov2_base") == home
+
+
+def test_an_empty_file_counts_as_absent(tmp_path, put_files):
+    put_files(tmp_path, ["cornet_rgb_duts_tr.pth"], b"")
+    with weights.using(tmp_path):
+        assert weights.find("tsdn") is None
+
+
+def test_all_that_is_missing_is_named_at_once(tmp_path, put_files):
+    put_files(tmp_path, ["cornet_rgb_duts_tr.pth"])
+    with weights.using(tmp_path):
+        weights.require(["tsdn"])
+        with pytest.raises(WeightError, match=r"weights fetch dinov2_small sam_vit_b`, or bring") as caught:
+            weights.require(["dinov2_small", "tsdn", "sam_vit_b"])
+        for weight in map(weights.get, ("dinov2_small", "sam_vit_b")):
+            assert f"{weight.title} ({weights.readable_size(weight.bytes)}, {weight.licence})" in str(caught.value)
+        with pytest.raises(WeightError, match="fetch sam_vit_b`"):
+            weights.require(["tsdn", "sam_vit_b"])
+
+
 def test_the_revision_is_a_setting(cached):
     cached("v2")
     assert weights.find("dinov2_base") is None

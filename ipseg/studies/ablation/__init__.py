@@ -113,8 +113,7 @@ def _saliencies(engine: Engine, pair: Pair, cached: Cached) -> Iterator[tuple[st
     for name in [*names, *([TRUE] if pair.prompt_mask is not None else [])]:
         try:
             needed = weights.serving(name)
-            for each in needed:
-                weights.locate(each)
+            weights.require(needed)
             found = cached(f"saliency-{name}", partial(_apply, engine, pair, _variants.hidden, name), needed)
             yield name, unpacked(found)[name]
         except InputError as error:

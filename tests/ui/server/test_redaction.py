@@ -58,7 +58,7 @@ def test_weights_that_are_not_whole_are_named_without_their_folder(tmp_path, cap
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
     brought = tmp_path / "my weights"
     (brought / "dinov2-small").mkdir(parents=True)
-    (brought / "dinov2-small" / "config.json").touch()
+    (brought / "dinov2-small" / "config.json").write_text("{}")
     pool = EnginePool(EngineSpec(), weights_dir=brought)
     with pytest.raises(weights.WeightError) as raised, pool.using_weights():
         weights.locate("dinov2_small")
