@@ -1,5 +1,8 @@
 """The input images of a run: from folders, single files, or zips, each with a unique name for what is made of it.
 
+Folders behind links are read too. What is left out says so when it is opened: a link to nothing, a folder that cannot
+be listed, an archive inside an archive, a clip.
+
 A zip is never unpacked onto the disk: its members are read one at a time into memory, within bounds. A suspected
 zip bomb is refused as a whole; a member that is no image, or has no file name, is reported when it is
 opened. The sizes in a zip's directory are not trusted: reading the directory is bounded too.
@@ -9,7 +12,10 @@ from __future__ import annotations
 
 import io
 import os
+import re
+import stat
 import struct
+import unicodedata
 import zipfile
 from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import ExitStack, contextmanager
@@ -17,7 +23,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from ipseg.core import images
+from ipseg.batch import clips
+from ipseg.core import formats, images
 from ipseg.core.files import open_regular
 from ipseg.core.types import ImageArray, ImageError
 
@@ -29,7 +36,9 @@ MAX_MEMBERS = 4  # of a zip for each image that a run may have: folders, hidden 
 MAX_NAME = 200  # bytes of a file or folder name; file systems take 255
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the others are unpacked without a bound, a block at a time
 MASK = ".png"  # the ending of a mask's file
-NOT_IMAGES = (".zip", ".ds_store", "thumbs.db", "desktop.ini")
+OF_SYSTEMS = (".ds_store", "thumbs.db", "desktop.ini")
+ARCHIVES = (".zip", ".7z", ".rar", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".zst", ".cbz", ".cbr")
+DRIVE = re.compile(r"[A-Za-z]:")
 
 
 @dataclass(frozen=True)
@@ -47,7 +56,10 @@ class Item:
 
     def open(self) -> ImageArray:
         """(H, W, 3) uint8 RGB. Raises :class:`ImageError`."""
-        return images.open_image(self.source(), name=self.name)
+        source = self.source()
+        if clips.is_clip(source) if isinstance(source, Path) else formats.clip(source[:32]):
+            raise ImageError(f"{self.name} is a clip; give it alone, in a run of its own.")
+        return images.open_image(source, name=self.name)
 
 
 def gather(
@@ -63,14 +75,19 @@ def gather(
     one folder or zip; else each path begins as the caller gave it, so that it names one file. ``leave_out``: files and
     folders that are no inputs although they lie in a folder that is given.
 
-    Raises :class:`ImageError` with one message for a zip that is refused, for more than ``most`` images, and
-    where there is nothing at all.
+    Raises :class:`ImageError` with one message for a zip that is refused, where it is given alone, for more than
+    ``most`` images, and where there is nothing at all.
     """
     found: list[Item] = []
     prefixed = as_given and (len(paths) > 1 or not _is_container(Path(paths[0])))
     outside = {path.resolve() for path in leave_out}
     for path in map(Path, paths):
-        items = _of(path, most, outside)
+        try:
+            items = _of(path, most, outside)
+        except ImageError as error:
+            if len(paths) == 1:
+                raise
+            items = [Item(_tidy(path.name), partial(_refuse, str(error)), path.name)]
         found += [_prefixed(path, item) for item in items] if prefixed else items
         if len(found) > most:
             raise ImageError(f"There are more than {most} images; give at most {most} at once.")
@@ -82,14 +99,71 @@ def gather(
 
 def _of(path: Path, most: int, outside: Set[Path] = frozenset()) -> list[Item]:
     if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if file.is_file())
-        if outside:
-            files = [file for file in files if not outside & {file.resolve(), *file.resolve().parents}]
-        named = [(file.relative_to(path).as_posix(), file) for file in files]
-        return [Item(_tidy(name), partial(Path, file), name) for name, file in named if _is_input(name)]
+        return _of_folder(path, most, outside)
     if _is_container(path):
         return list(_members(path, most))
     return [Item(_tidy(path.name), partial(Path, path), path.name)]
+
+
+def _of_folder(folder: Path, most: int, outside: Set[Path]) -> list[Item]:
+    """The files below a folder and behind its links, and the members of its zips; no more than one above ``most``."""
+    found: list[Item] = []
+    for name, source in _walk(folder, (), outside):
+        file = folder / name
+        if not source and file.suffix.lower() == ".zip" and file.is_file():
+            found += _of_zip(file, name, most)
+        else:
+            found.append(Item(_tidy(name), source or partial(Path, file), name))
+        if len(found) > most:
+            break
+    return found
+
+
+def _walk(
+    folder: Path, above: tuple[tuple[int, int], ...], outside: Set[Path], place: str = ""
+) -> Iterator[tuple[str, Callable[[], bytes | Path] | None]]:
+    """The name of each file below a folder, in order, "/" between folders, and what reports it where it is left out.
+
+    ``above``: the folders that hold this one, as device and inode, which a link may lead back to.
+    """
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        status = os.stat(folder)
+    except OSError as error:
+        label = place.rstrip("/") or folder.name
+        yield label, partial(_refuse, f"{_tidy(label)} cannot be read ({error.strerror}), left out; check the folder.")
+        return
+    above = (*above, (status.st_dev, status.st_ino))
+    for entry in entries:
+        name, path = f"{place}{entry.name}", Path(entry.path)
+        if not _is_input(entry.name) or (outside and path.resolve() in outside):
+            continue
+        try:
+            status = os.stat(path)
+        except OSError as error:
+            what = "is a link to nothing" if entry.is_symlink() else f"cannot be read ({error.strerror})"
+            yield name, partial(_refuse, f"{_tidy(name)} {what}, left out; check the file.")
+            continue
+        if not stat.S_ISDIR(status.st_mode):
+            yield name, None
+        elif (status.st_dev, status.st_ino) in above:
+            message = f"{_tidy(name)} is a link to a folder that holds it, left out; check the link."
+            yield name, partial(_refuse, message)
+        else:
+            yield from _walk(path, above, outside, f"{name}/")
+
+
+def _of_zip(path: Path, name: str, most: int) -> list[Item]:
+    """The members of a zip in a folder, under its name; one that is refused is one item that says why."""
+    try:
+        members = list(_members(path, most))
+    except ImageError as error:
+        return [Item(_tidy(name), partial(_refuse, str(error)), name)]
+    return [Item(f"{_tidy(name)}/{item.name}", item.source, f"{name}/{item.path}") for item in members]
+
+
+def _refuse(message: str) -> bytes:
+    raise ImageError(message)
 
 
 def _is_container(path: Path) -> bool:
@@ -114,7 +188,11 @@ def _members(path: Path, most: int) -> Iterator[Item]:
         name = _name(info)
         if not _has_name(name):
             nameless += 1
-            yield Item(f"without a name {nameless}", partial(_leave_out, path, name), name)
+            message = f'{path.name} holds a file without a name ("{_short(name)}"), left out; make a new zip to add it.'
+            yield Item(f"without a name {nameless}", partial(_refuse, message), name)
+        elif _is_input(name) and name.lower().endswith(ARCHIVES):
+            inner = f"{path.name} holds {_short(name)}, an archive inside an archive, left out"
+            yield Item(_tidy(name), partial(_refuse, f"{inner}; unpack it, or give it by itself."), name)
         elif _is_input(name):
             yield Item(_tidy(name), partial(_read, path, info), name)
 
@@ -168,7 +246,7 @@ def _check(path: Path, infos: Sequence[zipfile.ZipInfo]) -> None:
     size = path.stat().st_size
     for info in infos:
         name = _name(info)
-        leads_out = name.startswith("/") or ":" in name.split("/")[0] or ".." in name.split("/")
+        leads_out = name.startswith("/") or DRIVE.match(name) or ".." in name.split("/")
         if _has_name(name) and (leads_out or "\0" in info.orig_filename):
             raise ImageError(f'{path.name} holds a name that leads out of it ("{_short(name)}"); make a new zip.')
         if info.flag_bits & 0x1:
@@ -196,10 +274,6 @@ def _read(path: Path, info: zipfile.ZipInfo) -> bytes:
         raise ImageError(f"{_tidy(_name(info))} is damaged inside the zip; make the zip again.") from error
 
 
-def _leave_out(path: Path, name: str) -> bytes:
-    raise ImageError(f'{path.name} holds a file without a name ("{_short(name)}"), left out; make a new zip to add it.')
-
-
 def _name(info: zipfile.ZipInfo) -> str:
     """The name of a member with "/" between folders, whatever system made the zip."""
     return info.filename.replace("\\", "/")
@@ -224,29 +298,35 @@ def _shortened(part: str) -> str:
 
 
 def _is_input(name: str) -> bool:
-    """Whether a file counts as an input: not hidden, not of the system, no zip inside a zip."""
+    """Whether a file or folder counts as an input: not hidden, not of the system."""
     parts = PurePosixPath(name).parts
     hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
-    return not hidden and not parts[-1].lower().endswith(NOT_IMAGES)
+    return not hidden and not parts[-1].lower().endswith(OF_SYSTEMS)
 
 
 def _distinct(items: list[Item]) -> list[Item]:
     """Where two would give a mask of one name, the later one's has its ending too, and then a number.
 
-    Likewise where the mask would have the name of a folder that holds the masks of others.
+    Likewise where the mask would have the name of a folder that holds the masks of others. Names that differ in case or
+    in the composition of letters alone are one name on some systems.
     """
-    taken = {str(folder) for item in items for folder in PurePosixPath(item.stem).parents}
+    taken = {_same(str(folder)) for item in items for folder in PurePosixPath(item.stem).parents}
     made = []
     for item in items:
         ending, number = PurePosixPath(item.name).suffix, 2
         stem = item.stem
-        if f"{stem}{MASK}" in taken:
+        if _same(f"{stem}{MASK}") in taken:
             stem = f"{item.stem}{ending}"
-        while f"{stem}{MASK}" in taken:
+        while _same(f"{stem}{MASK}") in taken:
             stem, number = f"{item.stem}{ending}-{number}", number + 1
-        taken.add(f"{stem}{MASK}")
+        taken.add(_same(f"{stem}{MASK}"))
         made.append(replace(item, stem=stem))
     return made
+
+
+def _same(name: str) -> str:
+    """One text for all names that a file system may take for one."""
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def _damaged(path: Path) -> str:

@@ -20,6 +20,7 @@ from ipseg.batch.predictions import Prediction, Predictor
 from ipseg.core.types import ImageArray, Mask, SettingError, Stopped
 
 PER_SECOND = 3.0  # keyframes; a clip of 10 s then has 30 of them
+TOLERANCE = 0.5  # of a frame, by which a keyframe may come early
 FLOW_SIDE = 320  # pixels: the longer side at which the motion is measured
 
 
@@ -29,39 +30,43 @@ class VideoFrame:
 
     number: int  # from 1
     total: int  # as the clip's header says; never less than ``number``
+    time: float  # seconds from the start of the clip
     image: ImageArray  # (H, W, 3) uint8 RGB
     mask: Mask  # (H, W) bool: the best guess, even where the object is not detected
     prediction: Prediction  # of the last keyframe, which is this frame where ``is_keyframe``
     is_keyframe: bool  # whether the engine segmented this frame
 
 
-def frame_step(clip: Clip, per_second: float) -> int:
-    """The distance of two keyframes, in frames. Raises SettingError unless 0 < ``per_second``."""
+def check(per_second: float) -> None:
+    """Raise SettingError unless 0 < ``per_second``."""
     if not per_second > 0:
         raise SettingError(f"There are {per_second:g} keyframes per second; give a number above 0, for example 3.")
-    return max(1, round(clip.fps / per_second))
 
 
 def run(predictor: Predictor, clip: Clip, *, per_second: float = PER_SECOND) -> Iterator[VideoFrame]:
     """Every frame with its mask, in order; ends early, without an error, when ``predictor.stop`` returns True.
 
-    Two frames are in memory at a time. Raises ClipError when the clip is longer than its header said.
+    Keyframes are at least 1 / ``per_second`` seconds apart. Two frames are in memory at a time. Raises ClipError when
+    the clip is longer than its header said, and IncompleteClipError after the last frame when some cannot be read.
     """
-    step, prediction, propagator = frame_step(clip, per_second), None, MaskPropagator()
-    for place, image in enumerate(clips.frames(clip)):
+    check(per_second)
+    prediction, propagator, due = None, MaskPropagator(), 0.0
+    for place, frame in enumerate(clips.timed_frames(clip)):
         if predictor.stop():
             return
-        is_keyframe = prediction is None or place % step == 0
+        is_keyframe = prediction is None or frame.time >= due
         if is_keyframe:
             try:
-                prediction = predictor.predict(image)
+                prediction = predictor.predict(frame.image)
             except Stopped:
                 return
-            mask = propagator.start(image, prediction.guess)
+            due = frame.time + 1 / per_second - TOLERANCE / clip.fps
+            mask = propagator.start(frame.image, prediction.guess)
         else:
-            mask = propagator.propagate(image)
+            mask = propagator.propagate(frame.image)
         if prediction is not None:
-            yield VideoFrame(place + 1, max(clip.frames, place + 1), image, mask, prediction, is_keyframe)
+            total = max(clip.frames, place + 1)
+            yield VideoFrame(place + 1, total, frame.time, frame.image, mask, prediction, is_keyframe)
 
 
 class MaskPropagator:

@@ -29,7 +29,7 @@ from ipseg.cli import _engine, _files, _masks, _status
 from ipseg.core.masks import with_masks
 from ipseg.core.status import Status
 from ipseg.core.store import OutputError, remove_partials
-from ipseg.core.types import ImageArray, InputError, Mask, SettingError
+from ipseg.core.types import ImageArray, InputError, Mask
 
 MASKS, OVERLAYS, COCO = "masks", "overlays", "coco.json"  # below --output
 CACHE = ".ipseg"  # likewise: the predictions so far
@@ -93,16 +93,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _clip(arguments: argparse.Namespace) -> clips.Clip | None:
-    """The clip, opened, when that is what was given."""
-    given = arguments.input
-    clip_files = [path for path in given if path.suffix.lower() in clips.ENDINGS or clips.is_clip(path)]
-    if not clip_files or given[0].is_dir():
+    """The clip, opened, when it alone was given."""
+    path, *others = arguments.input
+    if others or path.is_dir() or not (path.suffix.lower() in clips.ENDINGS or clips.is_clip(path)):
         return None
-    if len(given) > 1:
-        raise SettingError(f"{clip_files[0].name} is a clip; give it alone, in a run of its own.")
-    clip = clips.open_clip(given[0], seconds=arguments.max_seconds)
-    video.frame_step(clip, arguments.per_second)
-    return clip
+    video.check(arguments.per_second)
+    return clips.open_clip(path, seconds=arguments.max_seconds)
 
 
 def _own_files(arguments: argparse.Namespace) -> list[Path]:
@@ -141,6 +137,7 @@ class _Run:
     ) -> None:
         self._predictor, self._record, self._listing, self._arguments = predictor, record, listing, arguments
         self._key = predictor.folder.name if predictor.folder else ""
+        self._incomplete = False
         self.made: list[Path] = []
 
     def images(self, items: list[inputs.Item]) -> int:
@@ -171,9 +168,9 @@ class _Run:
         per_second, counts = self._arguments.per_second, Counter[Status]()
         failed, frames = 0, 0
         with _OverlayClip(self._arguments.output, clip) as writer:
-            for frame in video.run(self._predictor, clip, per_second=per_second):
+            for frame in self._readable(video.run(self._predictor, clip, per_second=per_second)):
                 mask, stem = frame.mask & frame.prediction.status.has_mask, f"{frame.number:05}"
-                writer.write(image_set.overlay(frame.image, frame.prediction, frame.mask))
+                writer.write(image_set.overlay(frame.image, frame.prediction, frame.mask), frame.time)
                 place = {"clip": clip.path.name, "frame": frame.number}
                 self._add(frame_name(clip.path.name, frame.number), f"{stem}.png", mask, frame.prediction, **place)
                 try:
@@ -191,7 +188,15 @@ class _Run:
         print(f"{frames} frames, {states}{f' -> {writer.path}' if writer.path else ''}")
         if failed:
             print(f"ipseg: The masks of {failed} of {frames} frames are not written.", file=sys.stderr)
-        return failed + (writer.path is None)
+        return failed + (writer.path is None) + self._incomplete
+
+    def _readable(self, frames: Iterator[video.VideoFrame]) -> Iterator[video.VideoFrame]:
+        """The frames that can be read; one message where the clip has more."""
+        try:
+            yield from frames
+        except clips.IncompleteClipError as error:
+            self._incomplete = True
+            print(f"ipseg: {error}", file=sys.stderr)
 
     def _add(self, path: str, name: str, mask: Mask, prediction: Prediction, **more: Any) -> None:
         more = {"mask_file": f"{MASKS}/{name}", **more}
@@ -214,14 +219,14 @@ class _OverlayClip:
         self.path: Path | None = out
         self._writer: clips.Writer | None = None
         with self._reported():
-            self._writer = clips.Writer(out, clip.path.stem, clip.fps, clip.size)
+            self._writer = clips.Writer(out, clip.path.stem, clip.fps, clip.size, sound=clip.path)
             self.path = self._writer.path
 
-    def write(self, frame: ImageArray) -> None:
-        """One (H, W, 3) uint8 RGB frame."""
+    def write(self, frame: ImageArray, time: float) -> None:
+        """One (H, W, 3) uint8 RGB frame at ``time`` seconds."""
         if self._writer and self.path:
             with self._reported():
-                self._writer.write(frame)
+                self._writer.write(frame, time)
 
     def __enter__(self) -> _OverlayClip:
         return self

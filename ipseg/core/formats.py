@@ -33,6 +33,15 @@ UNREADABLE = {  # the beginning of a file, and what it is
     b"IIRS": "a camera's raw image",
     b"\0MRM": "a camera's raw image",  # Minolta
 }
+ARCHIVES = {
+    b"PK\3\4": "a zip archive",
+    b"7z\xbc\xaf": "a 7z archive",
+    b"Rar!": "a RAR archive",
+    b"\x1f\x8b": "a gzip archive",
+    b"BZh": "a bzip2 archive",
+    b"\xfd7zXZ": "an xz archive",
+    b"\x28\xb5\x2f\xfd": "a Zstandard archive",
+}
 BRANDS = {  # of ISO base media files that hold a still image (ISO/IEC 14496-12, 4.3; Canon's is registered)
     **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1", b"hevc", b"hevx"), "a HEIC image"),
     **dict.fromkeys((b"avif", b"avis"), "an AVIF image"),
@@ -53,12 +62,28 @@ def still(head: bytes) -> str:
     return "an AVIF image" if main and "an AVIF image" in named else main
 
 
+def clip(head: bytes) -> str:
+    """FFmpeg's name for the format of a clip, by the first 32 bytes of its file; empty for what is no clip."""
+    if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip") and not still(head):
+        return "mov"
+    if head[:4] == b"\x1aE\xdf\xa3":
+        return "matroska"
+    return "avi" if head[:4] == b"RIFF" and head[8:12] == b"AVI " else ""
+
+
 def unreadable(data: bytes) -> str:
     """The name of a known image format that is not read here; empty for all others."""
     for beginning, name in UNREADABLE.items():
         if data.startswith(beginning):
             return name
     return still(data[:32])
+
+
+def archive(data: bytes) -> str:
+    """The name of a kind of archive; empty for all others."""
+    if data[257:262] == b"ustar":
+        return "a tar archive"
+    return next((name for beginning, name in ARCHIVES.items() if data.startswith(beginning)), "")
 
 
 def plain_png(data: bytes) -> bytes:

@@ -242,10 +242,14 @@ def _header(source: Any, label: str) -> Image.Image | _Deep:
         if tiff.deep and tiff.photometric in RGB_OR_GREY:
             return _Deep(data, tiff)
     data = formats.plain_png(data) if data.startswith(formats.PNG) else data
-    kind = formats.unreadable(data)
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError:
+        kind, archive = formats.unreadable(data), formats.archive(data)
+        if formats.clip(data[:32]):
+            raise ImageError(f"{label} is a clip; give an image, such as one of its frames.") from None
+        if archive:
+            raise ImageError(f"{label} is {archive}; unpack it, and give the images or a folder of them.") from None
         if kind:
             raise ImageError(f"{label} is {kind}, which is not read here; save it as JPEG, PNG or WebP.") from None
         raise

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from fractions import Fraction
+from itertools import pairwise
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -29,6 +32,47 @@ def film(tmp_path):
         return tmp_path / name
 
     return make
+
+
+@pytest.fixture
+def encode_clip(tmp_path):
+    """A clip of given frames: ``encode_clip(name, times, size, codec=..., rotation=..., tone=..., sizes=...)``.
+
+    ``times``: seconds of each frame. ``tone``: the codec of a sound of as many seconds, or None. ``sizes``: (height,
+    width) of each frame.
+    """
+
+    def make(name, times, size=(48, 64), *, codec="libx264", tone=None, options=None):
+        path = tmp_path / name
+        with av.open(str(path), "w", options=options or {}) as container:
+            steps = sorted(after - before for before, after in pairwise(times)) or [0.1]
+            stream = container.add_stream(codec, rate=Fraction(1 / steps[len(steps) // 2]).limit_denominator(1000))
+            stream.options = {"g": "5"}
+            stream.width, stream.height, stream.pix_fmt = size[1], size[0], "yuv420p"
+            stream.codec_context.time_base = Fraction(1, 90_000)
+            sound = container.add_stream(tone, rate=48_000) if tone else None
+            for number, time in enumerate(times):
+                frame = av.VideoFrame.from_ndarray(shot(number % 10, size)[0], format="rgb24")
+                frame.pts, frame.time_base = round(time * 90_000), Fraction(1, 90_000)
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+            if sound is not None:
+                sing(container, sound, times[-1])
+        return path
+
+    return make
+
+
+def sing(container, stream, seconds: float) -> None:
+    """A tone of 440 Hz."""
+    wave = np.sin(np.arange(round(seconds * 48_000)) / 48_000 * 440 * 2 * np.pi).astype(np.float32)[None] / 2
+    frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(wave), format="fltp", layout="mono")
+    frame.sample_rate, frame.pts = 48_000, 0
+    context = stream.codec_context
+    resampler = av.AudioResampler(format=context.format, layout=context.layout, rate=48_000, frame_size=960)
+    for part in [*resampler.resample(frame), *resampler.resample(None)]:
+        container.mux(stream.encode(part))
+    container.mux(stream.encode(None))
 
 
 def shot(number: int, size: tuple[int, int] = (48, 64)):

@@ -6,6 +6,7 @@ import io
 import os
 import re
 import struct
+import unicodedata
 import zipfile
 from pathlib import Path
 
@@ -44,7 +45,7 @@ def refused(one_message, *paths, **options) -> str:
 
 
 def test_a_folder_with_what_does_not_belong(tmp_path, jpeg):
-    for name in ("b.jpg", "a/c.png", ".hidden.jpg", ".git/x.jpg", "__MACOSX/b.jpg", "Thumbs.db", "in.zip", "notes.txt"):
+    for name in ("b.jpg", "a/c.png", ".hidden.jpg", ".git/x.jpg", "__MACOSX/b.jpg", "Thumbs.db", "notes.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(jpeg)
     assert names(tmp_path) == ["a/c.png", "b.jpg", "notes.txt"]
@@ -53,7 +54,7 @@ def test_a_folder_with_what_does_not_belong(tmp_path, jpeg):
 def test_a_zip_is_read_in_order_and_opened_when_its_turn_comes(pack, jpeg):
     path = pack({"b.jpg": jpeg, "a/": b"", "a/2.jpg": jpeg, "__MACOSX/a/._2.jpg": b"x", ".x": b"x", "in.zip": b"PK"})
     items = inputs.gather([path])
-    assert [item.name for item in items] == ["a/2.jpg", "b.jpg"]
+    assert [item.name for item in items] == ["a/2.jpg", "b.jpg", "in.zip"]
     assert items[0].open().shape == (48, 64, 3)
     assert items[0].stem == "a/2"
 
@@ -102,7 +103,9 @@ def test_what_is_left_out_is_no_input(tmp_path, jpeg):
     assert [item.path for item in found] == ["b.jpg", "out.jpg"]
 
 
-@pytest.mark.parametrize("name", ["../x.jpg", "a/../../x.jpg", "/etc/x.jpg", "C:/x.jpg", "..\\x.jpg", "a\\..\\x.jpg"])
+@pytest.mark.parametrize(
+    "name", ["../x.jpg", "a/../../x.jpg", "/etc/x.jpg", "C:/x.jpg", "..\\x.jpg", "a\\..\\x.jpg", "c:x.jpg"]
+)
 def test_a_name_that_leads_out_is_refused(pack, jpeg, one_message, name):
     path = pack({"good.jpg": jpeg, name: jpeg})
     assert "leads out of it" in refused(one_message, path)
@@ -325,7 +328,7 @@ BAD = {
     "words.jpg": (b"words", "is not an image"),
     "empty.jpg": (b"", "is an empty file"),
     "drawing.svg": (b"<svg xmlns='http://www.w3.org/2000/svg' width='99' height='99'/>", "is not an image"),
-    "paper.jpg": (b"%PDF-1.7\n1 0 obj\n<< /Type /Catalog >>\nendobj\n", "is not an image"),
+    "paper.jpg": (b"%PDF-1.7\n1 0 obj\n<< /Type /Catalog >>\nendobj\n", "is a PDF document"),
     "talk.mp4": (b"words in a file with another name", "is not an image"),
 }
 
@@ -347,3 +350,134 @@ def test_of_an_animation_the_first_frame_is_taken(pack, scene):
     (item,) = inputs.gather([pack({"moving.gif": buffer.getvalue()})])
     assert item.open().shape == (48, 64, 3)
     assert item.open().std() > 1
+
+
+def reported(one_message, item, words: str) -> None:
+    with pytest.raises(ImageError, match=words) as caught:
+        item.open()
+    one_message(caught.value, names=item.name.rsplit("/", 1)[-1])
+
+
+def by_name(*paths, **options) -> dict:
+    return {item.name: item for item in inputs.gather(paths, **options)}
+
+
+def test_folders_and_files_behind_links_are_read(tmp_path, jpeg, one_message):
+    for name in ("in/a.jpg", "store/b.jpg", "store/deep/c.jpg", "d.jpg"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(jpeg)
+    (tmp_path / "in/linked").symlink_to(tmp_path / "store")
+    (tmp_path / "in/d.jpg").symlink_to(tmp_path / "d.jpg")
+    (tmp_path / "in/gone.jpg").symlink_to(tmp_path / "nothing.jpg")
+    (tmp_path / "store/back").symlink_to(tmp_path / "in")
+    (tmp_path / "in/itself").symlink_to(tmp_path / "in/itself")
+    items = by_name(tmp_path / "in")
+    good = ["a.jpg", "d.jpg", "linked/b.jpg", "linked/deep/c.jpg"]
+    assert sorted(items) == sorted([*good, "gone.jpg", "itself", "linked/back"])
+    for name in good:
+        assert items[name].open().shape == (48, 64, 3)
+    reported(one_message, items["gone.jpg"], "a link to nothing, left out")
+    reported(one_message, items["itself"], "a link to nothing, left out")
+    reported(one_message, items["linked/back"], "a link to a folder that holds it, left out")
+
+
+def test_a_folder_that_cannot_be_listed_is_reported(tmp_path, jpeg, one_message, monkeypatch):
+    (tmp_path / "in/closed").mkdir(parents=True)
+    (tmp_path / "in/a.jpg").write_bytes(jpeg)
+    listing = os.scandir
+
+    def scandir(path):
+        if os.fspath(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied")
+        return listing(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    items = by_name(tmp_path / "in")
+    assert items["a.jpg"].open().shape == (48, 64, 3)
+    reported(one_message, items["closed"], "cannot be read .Permission denied., left out")
+
+
+def test_a_pipe_in_a_folder_is_reported(tmp_path, jpeg, one_message):
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("no pipes on this system")
+    (tmp_path / "a.jpg").write_bytes(jpeg)
+    os.mkfifo(tmp_path / "pipe.jpg")
+    reported(one_message, by_name(tmp_path)["pipe.jpg"], "no regular file")
+
+
+def test_a_folder_named_like_an_image_an_archive_or_a_clip(tmp_path, jpeg):
+    for name in ("a.png/x.jpg", "b.zip/x.jpg", "c.mp4/x.jpg", "a.jpg"):
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in" / name).write_bytes(jpeg)
+    items = inputs.gather([tmp_path / "in"])
+    assert [item.name for item in items] == ["a.jpg", "a.png/x.jpg", "b.zip/x.jpg", "c.mp4/x.jpg"]
+    assert all(item.open().shape == (48, 64, 3) for item in items)
+    assert items[0].stem != "a"  # its mask would be a.png, which holds the mask of another
+    assert names(tmp_path / "in/b.zip") == ["x.jpg"]
+
+
+def test_a_zip_in_a_folder_is_read_and_one_in_a_zip_is_reported(tmp_path, pack, jpeg, one_message):
+    inner = pack({"a.jpg": jpeg}, "inner.zip")
+    outer = pack({"b.jpg": jpeg, "inner.zip": inner.read_bytes(), "old.tar.gz": b"x", "c.7z": b"x"}, "outer.zip")
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/words.zip").write_bytes(b"words")
+    (tmp_path / "in/outer.zip").write_bytes(outer.read_bytes())
+    items = by_name(tmp_path / "in")
+    left = {"outer.zip/inner.zip", "outer.zip/old.tar.gz", "outer.zip/c.7z"}
+    assert set(items) == {"outer.zip/b.jpg", "words.zip", *left}
+    assert items["outer.zip/b.jpg"].open().shape == (48, 64, 3)
+    assert items["outer.zip/b.jpg"].path == "outer.zip/b.jpg"
+    for name in left:
+        reported(one_message, items[name], "an archive inside an archive, left out")
+    reported(one_message, items["words.zip"], "no zip at all")
+    assert set(by_name(outer)) == {"b.jpg", "inner.zip", "old.tar.gz", "c.7z"}
+
+
+@pytest.mark.parametrize("name", ["2024-05-01T12:30:00.png", "a/b:c.jpg", "ratio 16:9/x.jpg", "10:x.jpg"])
+def test_a_colon_in_a_name_is_no_drive(pack, jpeg, name):
+    (item,) = inputs.gather([pack({name: jpeg})])
+    assert item.name == name
+    assert item.open().shape == (48, 64, 3)
+
+
+def test_a_refused_zip_among_others_refuses_itself_alone(pack, tmp_path, jpeg, one_message):
+    good = pack({"a.jpg": jpeg}, "good.zip")
+    (tmp_path / "words.zip").write_bytes(b"words")
+    (tmp_path / "b.jpg").write_bytes(jpeg)
+    items = by_name(good, tmp_path / "words.zip", tmp_path / "b.jpg")
+    assert set(items) == {"a.jpg", "words.zip", "b.jpg"}
+    reported(one_message, items["words.zip"], "no zip at all")
+
+
+def test_a_clip_among_images_is_reported(film, pack, tmp_path, jpeg, one_message):
+    path = film(3)
+    (tmp_path / "b.jpg").write_bytes(jpeg)
+    zipped = pack({"clip.avi": path.read_bytes(), "c.jpg": jpeg})
+    for items in (by_name(path, tmp_path / "b.jpg"), by_name(zipped)):
+        reported(one_message, items["clip.avi"], "is a clip; give it alone")
+        assert next(item for name, item in items.items() if name != "clip.avi").open().shape == (48, 64, 3)
+
+
+def test_names_that_some_systems_take_for_one(pack, jpeg):
+    composed, apart = "\u00e9.jpg", "e\u0301.jpg"
+    items = inputs.gather([pack({"A.jpg": jpeg, "a.jpg": jpeg, "a.png": jpeg, composed: jpeg, apart: jpeg})])
+    assert [item.name for item in items] == ["A.jpg", "a.jpg", "a.png", apart, composed]
+    assert len({unicodedata.normalize("NFC", item.stem).lower() for item in items}) == 5
+
+
+def test_one_name_inside_another(pack, jpeg):
+    listed = {"01.jpg": jpeg, "01.jpg.jpg": jpeg, "01.png": jpeg, "01.jpg.png": jpeg}
+    items = inputs.gather([pack(listed)])
+    assert [item.path for item in items] == sorted(listed)
+    assert len({item.stem for item in items}) == 4
+
+
+def test_no_more_of_a_folder_is_listed_than_may_be_taken(tmp_path, jpeg, one_message, monkeypatch):
+    for number in range(30):
+        (tmp_path / "in" / f"{number}").mkdir(parents=True)
+        (tmp_path / "in" / f"{number}" / "a.jpg").write_bytes(jpeg)
+    listed: list[object] = []
+    listing = os.scandir
+    monkeypatch.setattr(os, "scandir", lambda path: listed.append(path) or listing(path))
+    assert "more than 4 images" in refused(one_message, tmp_path / "in", most=4)
+    assert len(listed) <= 7

@@ -33,6 +33,24 @@ def test_every_frame_can_be_a_keyframe(make_predictor, film):
     assert predictor.computed == 5
 
 
+def test_keyframes_go_by_time(make_predictor, encode_clip):
+    """Ten frames in a tenth of a second, then one each second."""
+    times = [*(number / 100 for number in range(10)), 1.0, 2.0, 3.0]
+    clip = clips.open_clip(encode_clip("variable.mp4", times))
+    frames = list(video.run(make_predictor(), clip, per_second=2))
+    assert [frame.time for frame in frames] == pytest.approx(times, abs=1e-3)
+    assert [frame.number for frame in frames if frame.is_keyframe] == [1, 11, 12, 13]
+
+
+def test_a_clip_cut_short_ends_with_a_message(make_predictor, encode_clip):
+    path = encode_clip("cut.mp4", [number / 20 for number in range(60)], options={"movflags": "+faststart"})
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    numbers: list[int] = []
+    with pytest.raises(clips.IncompleteClipError, match="of 60 frames"):
+        numbers.extend(frame.number for frame in video.run(make_predictor(), clips.open_clip(path), per_second=1))
+    assert 10 < len(numbers) < 60
+
+
 def test_a_stopped_clip_goes_on_where_it_was(make_predictor, film):
     stop: list[bool] = []
     clip = clips.open_clip(film(8, 4))
@@ -70,6 +88,6 @@ def test_an_empty_mask_stays_empty(scene):
 
 
 @pytest.mark.parametrize("per_second", [0, -1, float("nan")])
-def test_keyframes_per_second_must_be_above_zero(film, per_second):
+def test_keyframes_per_second_must_be_above_zero(per_second):
     with pytest.raises(SettingError, match="above 0"):
-        video.frame_step(clips.open_clip(film(2)), per_second)
+        video.check(per_second)

@@ -9,6 +9,7 @@ import re
 import zipfile
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from filelock import FileLock
@@ -16,7 +17,7 @@ from filelock import FileLock
 from ipseg.__main__ import main
 from ipseg.batch import clips, predictions
 from ipseg.core import images, rle
-from tests.batch.conftest import film  # noqa: F401 - a fixture
+from tests.batch.conftest import encode_clip, film  # noqa: F401 - fixtures
 
 RED = (200, 30, 40)
 
@@ -198,7 +199,7 @@ def test_masks_of_frames_that_cannot_be_written_are_two_messages(files, film, mo
 def test_an_overlay_clip_that_cannot_be_written_is_one_message(files, film, monkeypatch, capsys, where):  # noqa: F811
     work = getattr(clips.Writer, where)
 
-    def fail(self, *given):
+    def fail(self, *given, **_):
         if where == "__exit__":  # at the end of its work
             work(self, *given)
         raise clips.ClipError("There is no room; make some.")
@@ -249,7 +250,6 @@ WRONG = {
     "a missing input": (("none", "--output", "out"), None),
     "keyframes below zero": (("clip.avi", "--output", "out", "--per-second", -1), "above 0"),
     "a clip that is too long": (("clip.avi", "--output", "out", "--max-seconds", 0.1), "is 1 s long"),
-    "a clip among images": (("words.jpg", "clip.avi", "--output", "out"), "clip.avi is a clip"),
     "a text named as a clip": (("words.mp4", "--output", "out"), "words.mp4 is not a clip"),
     "an empty folder": (("empty", "--output", "out"), "empty holds no images"),
     "too many": (("in", "--output", "out", "--max-images", 2), "at most 2"),
@@ -288,3 +288,40 @@ def test_help_reads_well(capsys):
     for word in ("PROMPT", "INPUT", "--output", "--resume", "--per-second", "--preset", "Exit code: 0"):
         assert word in printed
     assert "default: None" not in printed
+
+
+def test_a_clip_cut_short_is_one_message_and_the_rest_is_there(files, encode_clip, capsys):  # noqa: F811
+    path = encode_clip("cut.mp4", [number / 20 for number in range(60)], options={"movflags": "+faststart"})
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    assert run("prompt.png", path, "--output", "out", "--per-second", 1) == 1
+    (message,) = capsys.readouterr().err.splitlines()
+    made = len(list((files / "out/masks").iterdir()))
+    assert re.fullmatch(
+        r"ipseg: cut\.mp4 is damaged or cut short, and \d+ of 60 frames were read; save [^.]+\.", message
+    )
+    assert 10 < made == len(coco(files)["images"]) < 60
+    assert len(list(clips.frames(clips.open_clip(files / "out/cut.mp4")))) == made
+
+
+def test_the_clip_that_is_made_has_its_times_and_its_sound(files, encode_clip):  # noqa: F811
+    times = [0, 0.04, 0.08, 1.0, 1.5, 1.54, 3.0]
+    assert run("prompt.png", encode_clip("clip.mp4", times, tone="aac"), "--output", "out", "--per-second", 1) == 0
+    made = clips.open_clip(files / "out/clip.mp4")
+    assert [frame.time for frame in clips.timed_frames(made)] == pytest.approx(times, abs=1e-3)
+    with av.open(str(made.path)) as container:
+        assert len(container.streams.audio) == 1
+
+
+def test_a_clip_among_images_is_one_message_and_the_rest_goes_on(files, film, capsys):  # noqa: F811
+    assert run("prompt.png", "in/some/0.png", film(3), "--output", "out") == 1
+    (message,) = capsys.readouterr().err.splitlines()
+    assert message.endswith("clip.avi is a clip; give it alone, in a run of its own.")
+    assert len(list((files / "out/masks").rglob("*.png"))) == 1
+
+
+def test_what_is_left_out_of_a_folder_is_said(files, capsys):
+    (files / "in/gone.jpg").symlink_to("nothing.jpg")
+    assert run("prompt.png", "in", "--output", "out") == 1
+    (message,) = capsys.readouterr().err.splitlines()
+    assert message == "ipseg: gone.jpg is a link to nothing, left out; check the file."
+    assert len(coco(files)["images"]) == 3

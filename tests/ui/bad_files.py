@@ -23,6 +23,8 @@ DAMAGED = "{} is damaged or cut short; save or download it again."
 EMPTY = "{} is an empty file; save or download it again."
 SMALL = "{} is 1x1 pixels; give one of at least 16x16."
 LARGE = "{}; make it at most 16384 pixels on a side and 50 megapixels."
+UNREAD = "{{}} is {}, which is not read here; save it as JPEG, PNG or WebP."
+ARCHIVE = "{{}} is {}; unpack it, and give the images or a folder of them."
 NO_CLIP = "{} is not a clip that can be read; give an MP4, MOV, WebM, MKV or AVI file."
 HEIGHT, WIDTH = 48, 64
 
@@ -137,9 +139,13 @@ IMAGES = (
          "thin.png is too thin (16384x16 pixels); give one whose longer side is at most 400 times its shorter side."),
     File("huge.png", "a bomb: 40 000 x 40 000 in 90 bytes", huge, LARGE.format("{} is too large")),
     File("drawing.svg", "an SVG", lambda: SVG, NO_IMAGE),
-    File("paper.jpg", "a PDF", lambda: PDF, NO_IMAGE),
-    File("talk.jpg", "a clip", film, NO_IMAGE),
-    File("images.jpg", "a zip", lambda: packed(("a.jpg", b"x")), NO_IMAGE),
+    File("paper.jpg", "a PDF", lambda: PDF, UNREAD.format("a PDF document")),
+    File("photo.heic", "a photograph of a phone", lambda: b"\0\0\0\x18ftypheic" + bytes(40),
+         UNREAD.format("a HEIC image")),
+    File("photo.cr3", "a camera's raw file", lambda: b"\0\0\0\x18ftypcrx " + bytes(40),
+         UNREAD.format("a camera's raw image")),
+    File("talk.jpg", "a clip", film, "{} is a clip; give an image, such as one of its frames."),
+    File("images.jpg", "a zip", lambda: packed(("a.jpg", b"x")), ARCHIVE.format("a zip archive")),
 )  # fmt: skip
 MASKS = (
     File("black.png", "nothing is white", lambda: saved(Image.new("L", (WIDTH, HEIGHT)), "PNG"),
@@ -157,10 +163,11 @@ BATCHES = (
     File("none.zip", "no files", lambda: packed(),
          "{} holds no images; give JPEG, PNG or WebP files, or a folder or zip of them."),
     File("nested.zip", "a zip in a zip", lambda: packed(("a.zip", packed(("a.jpg", b"x")))),
-         "{} holds no images; give JPEG, PNG or WebP files, or a folder or zip of them."),
+         "{} holds a.zip, an archive inside an archive, left out; unpack it, or give it by itself."),
     File("words.zip", "a text", lambda: b"words", "{} is damaged or no zip at all; save or download it again."),
-    File("paper.jpg", "a PDF", lambda: PDF, NO_IMAGE),
-    File("film.avi", "a clip", film, "{} is a clip; give it in the field for a clip."),
+    File("paper.jpg", "a PDF", lambda: PDF, UNREAD.format("a PDF document")),
+    File("film.avi", "a clip", film, "{} is a clip; give it alone, in a run of its own."),
+    File("images.7z", "another archive", lambda: b"7z\xbc\xaf\x27\x1c" + bytes(40), ARCHIVE.format("a 7z archive")),
 )  # fmt: skip
 CLIPS = (
     File("hours.avi", "four hours, its header says", lambda: film(1000),

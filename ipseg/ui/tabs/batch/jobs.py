@@ -43,9 +43,6 @@ def images_job(
     pool: EnginePool, jobs: Jobs, page: Any, given: Given, files: Sequence[str], watch: Watch
 ) -> Iterator[tuple[Any, ...]]:
     """Every image of the files. Raises InputError when none can be used."""
-    clip = next((Path(file).name for file in files if clips.is_clip(Path(file))), "")
-    if clip:
-        raise ImageError(f"{clip} is a clip; give it in the field for a clip.")
     items = inputs.gather(files)
     prompts = _opened(given, watch)
     yield _cleared(LOADING)
@@ -65,8 +62,8 @@ def clip_job(
     pool: EnginePool, jobs: Jobs, page: Any, given: Given, path: Path, keyframes_per_second: float, watch: Watch
 ) -> Iterator[tuple[Any, ...]]:
     """Every frame of a clip."""
+    video.check(keyframes_per_second)
     clip = clips.open_clip(path)
-    video.frame_step(clip, keyframes_per_second)
     prompts = _opened(given, watch)
     yield _cleared(LOADING)
     predictor, tally = _predictor(pool, jobs, given, prompts, watch), Tally("frame", page.gallery)
@@ -74,12 +71,12 @@ def clip_job(
     with jobs.workplace() as folder:
         with (
             Archive(folder, f"ipseg, engine {given.spec.name}") as archive,
-            clips.Writer(folder, f"{path.stem}_overlay", clip.fps, clip.size) as writer,
+            clips.Writer(folder, f"{path.stem}_overlay", clip.fps, clip.size, sound=path) as writer,
         ):
-            for frame in video.run(predictor, clip, per_second=keyframes_per_second):
+            for frame in _readable(video.run(predictor, clip, per_second=keyframes_per_second), tally):
                 drawn = _drawn(archive, tally, frame, writer, clip.name)
                 if frame.is_keyframe:
-                    at = f"{frame.number / clip.fps:.1f} s into the clip"
+                    at = f"{frame.time:.1f} s into the clip"
                     yield tally.bar(at), tally.show(drawn, at), *[gr.skip()] * 4
         made = save_file_to_cache(writer.path, page.video.GRADIO_CACHE) if tally.done else None
         yield (
@@ -89,6 +86,15 @@ def clip_job(
             *_files(page, archive, tally),
             gr.DownloadButton(value=made, interactive=made is not None),
         )
+
+
+def _readable(frames: Iterator[video.VideoFrame], tally: Tally) -> Iterator[video.VideoFrame]:
+    """The frames that can be read; one message where the clip has more."""
+    try:
+        yield from frames
+    except clips.IncompleteClipError as error:
+        tally.total = tally.done
+        tally.notices.append(without_folders(str(error)))
 
 
 def _opened(given: Given, watch: Watch) -> Prompts:
@@ -130,7 +136,7 @@ def _drawn(archive: Archive, tally: Tally, frame: video.VideoFrame, writer: clip
     name = frame_name(clip, frame.number)
     archive.add(name, f"{frame.number:05}", frame.mask, status=prediction.status, score=prediction.score)
     drawn = image_set.overlay(frame.image, prediction, frame.mask)
-    writer.write(drawn)
+    writer.write(drawn, frame.time)
     return drawn
 
 

@@ -36,6 +36,7 @@ class Tally:
     states: Counter[Status] = field(default_factory=Counter)
     cached: int = 0  # results of an earlier run
     errors: list[str] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)  # about the whole job
     overlays: list[tuple[str, str]] = field(default_factory=list)
 
     def show(self, overlay: ImageArray, caption: str) -> Any:
@@ -69,7 +70,7 @@ class Tally:
         more = f" {self.cached} of them are from an earlier run.{more}" if self.cached else more
         more = f" It took longer than {limit:.0f} seconds.{more}" if limit else more
         seconds = time.perf_counter() - self.start
-        lines = "".join(f"<li>{html.escape(error)}</li>" for error in self.errors[:LISTED])
+        lines = "".join(f"<li>{html.escape(each)}</li>" for each in [*self.notices, *self.errors[:LISTED]])
         rest = len(self.errors) - LISTED
         lines += f"<li>and {rest} more</li>" if rest > 0 else ""
         best = next((one for one in Status if self.states[one]), Status.NOT_DETECTED)
