@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ipseg.version import __version__
 
 if TYPE_CHECKING:
+    from ipseg.core.examples import examples_folder
     from ipseg.core.images import open_image
     from ipseg.core.masks import open_mask
     from ipseg.core.result import Result
@@ -38,6 +39,7 @@ _HOMES = {
     "Prompt": "core.types",
     "Result": "core.result",
     "load": "engine.build",
+    "examples_folder": "core.examples",
     "open_mask": "core.masks",
     "open_image": "core.images",
 }
@@ -55,6 +57,7 @@ __all__ = [
     "Prompt",
     "Result",
     "__version__",
+    "examples_folder",
     "load",
     "open_image",
     "open_mask",

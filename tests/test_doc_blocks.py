@@ -52,7 +52,7 @@ def blocks(path: Path) -> list[Block]:
 
 PAGES = {
     page: blocks(ROOT / page)
-    for page in ("README.md", *sorted(f"docs/{one.name}" for one in (ROOT / "docs").glob("*.md")))
+    for page in ("README.md", "CONTRIBUTING.md", *sorted(f"docs/{one.name}" for one in (ROOT / "docs").glob("*.md")))
 }
 PARSED = [block for page in PAGES.values() for block in page if block.reason]
 RUN = {

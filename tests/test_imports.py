@@ -33,6 +33,7 @@ ORDER = (  # from the ground up: a package imports only packages above it
     ("__main__",),
 )
 CORE = (
+    "examples",
     "status",
     "types",
     "vectors",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -10,11 +11,39 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[1]
+FORMS = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("[!c]*.yml"))  # config.yml is none
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 
 
 def test_there_are_workflows():
-    assert {path.stem for path in WORKFLOWS} >= {"test", "audit"}
+    assert {path.stem for path in WORKFLOWS} >= {"test", "audit", "release"}
+
+
+def test_only_a_tag_of_a_version_is_published():
+    release = yaml.safe_load((ROOT / ".github" / "workflows" / "release.yml").read_text())
+    assert release[True] == {"push": {"tags": ["v[0-9]+.[0-9]+.[0-9]+"]}}  # YAML reads "on" as true
+    writing = [name for name, job in release["jobs"].items() if "write" in job["permissions"].values()]
+    assert writing == ["publish"]
+    assert "password" not in str(release)
+
+
+def test_a_tag_that_is_not_the_version_is_refused():
+    tag = {"GITHUB_REF_TYPE": "tag", "GITHUB_REF_NAME": "v0.0.0", "PATH": os.environ["PATH"]}
+    done = subprocess.run([ROOT / ".ci" / "package"], env=tag, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "they have to agree" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("[!c]*.yml")), ids=lambda path: path.stem
+)
+def test_an_issue_form_has_what_github_asks_for(path):
+    form = yaml.safe_load(path.read_text())
+    assert {"name", "description", "body"} <= set(form)
+    fields = [field for field in form["body"] if field["type"] != "markdown"]
+    assert len({field["id"] for field in fields}) == len(fields)
+    assert all(field["attributes"]["label"] for field in fields)
+    assert any(field["validations"]["required"] for field in fields)
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
@@ -30,6 +59,11 @@ def test_jobs_may_read_and_nothing_else(path):
     workflow = yaml.safe_load(path.read_text())
     assert workflow["permissions"] == {}
     for job in workflow["jobs"].values():
+        if job["permissions"] == {"id-token": "write"}:  # a trusted publisher: it uploads what another job has built
+            assert job["environment"] == "pypi"
+            assert job["needs"] == "build"
+            assert not any("run" in step or "checkout" in step["uses"] for step in job["steps"])
+            continue
         assert job["permissions"] == {"contents": "read"}
         checkouts = [step for step in job["steps"] if step.get("uses", "").startswith("actions/checkout@")]
         assert checkouts

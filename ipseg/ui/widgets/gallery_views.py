@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from ipseg.core import viz
+from ipseg.core.examples import examples_folder
 from ipseg.core.images import open_image
 from ipseg.core.types import ImageArray, InputError
 from ipseg.studies import galleries
 from ipseg.studies.galleries import FailureCase, GalleryImage, GalleryResult, ObjectKind
-from ipseg.ui.widgets.images import examples_folder, shown
+from ipseg.ui.widgets.images import shown
 
 ABSENT = "The images of the gallery are not here; run the page from a checkout of the project."
 

@@ -13,7 +13,6 @@ import numpy as np
 from gradio.processing_utils import save_bytes_to_cache
 from PIL import Image
 
-import ipseg
 from ipseg.core import images
 from ipseg.core.types import ImageArray
 
@@ -60,10 +59,3 @@ def distinct(paths: Sequence[str]) -> list[str]:
         same = sum(name == stem or name.startswith(f"{stem} (") for name in names)
         names.append(f"{stem} ({same + 1})" if same else stem)
     return names
-
-
-def examples_folder() -> Path | None:
-    """The example images: beside the package in the repository, inside it where it is installed; None without."""
-    package = Path(ipseg.__file__).resolve().parent
-    folders = (parent / "examples_media" for parent in (package.parent, package))
-    return next((folder for folder in folders if (folder / "Images").is_dir()), None)

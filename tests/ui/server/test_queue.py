@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from ipseg.core import images, masks, resources, store
+from ipseg.core.examples import examples_folder
 from ipseg.engine.spec import EngineSpec
 from ipseg.studies import galleries
 from ipseg.studies.ablation import Pair
@@ -21,7 +22,6 @@ from ipseg.ui import build
 from ipseg.ui.server.errors import error_messages, name_shortages
 from ipseg.ui.server.pool import EnginePool
 from ipseg.ui.tabs.ablation import handlers, layout
-from ipseg.ui.widgets.images import examples_folder
 
 
 @pytest.fixture(scope="module")

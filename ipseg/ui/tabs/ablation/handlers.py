@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 from ipseg.core import images, store
+from ipseg.core.examples import examples_folder
 from ipseg.core.masks import read_mask, with_masks
 from ipseg.core.types import ImageError, Progress
 from ipseg.engine.spec import EngineSpec
@@ -21,7 +22,6 @@ from ipseg.ui.server.progress import reporter
 from ipseg.ui.tabs.ablation import render as sections
 from ipseg.ui.tabs.ablation.layout import EXAMPLES, example_file, layout
 from ipseg.ui.widgets.controls import Controls
-from ipseg.ui.widgets.images import examples_folder
 from ipseg.ui.widgets.inputs import whole as whole_number
 from ipseg.ui.widgets.signature import with_engine
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import gradio as gr
 
-from ipseg.ui.widgets.images import examples_folder, image_input
+from ipseg.core.examples import examples_folder
+from ipseg.ui.widgets.images import image_input
 from ipseg.ui.widgets.inputs import mask_value_input
 
 INTRO = (

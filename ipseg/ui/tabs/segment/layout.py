@@ -7,9 +7,10 @@ from typing import Any
 
 import gradio as gr
 
+from ipseg.core.examples import examples_folder
 from ipseg.ui.tabs.segment import render as answers
 from ipseg.ui.tabs.segment.state import SavedResults
-from ipseg.ui.widgets.images import examples_folder, image_input
+from ipseg.ui.widgets.images import image_input
 from ipseg.ui.widgets.inputs import gallery_input, mask_value_input
 
 OBJECT, BACKGROUND = "+ object", "− background"
