@@ -7,6 +7,7 @@ error; this one goes by the folder. Its clock is passed in.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -27,6 +28,8 @@ ACTIVE = "active-"  # beginning of the name of a folder in which a job works: it
 MAX_SECONDS = 3600.0  # since a file was written or touched
 MAX_BYTES = 4 * 2**30  # of all files together
 EVERY = 15.0  # seconds between two sweeps
+UPLOAD = re.compile(r"tmp[a-z0-9_]{8}")  # the name of a file, in the folder itself, while its upload is being received
+UPLOAD_SECONDS = 120.0  # without a further byte: its client is gone
 EMPTY_SECONDS = 60.0  # an empty folder may be about to get its file
 
 
@@ -135,7 +138,9 @@ class Sweep:
         now, files = self.clock(), sorted(_files(self.folder), key=lambda found: found.touched)
         total, gone = sum(found.bytes for found in files), []
         for found in files:
-            old, large = now - found.touched > self.max_seconds, total > self.max_bytes
+            unfinished = found.path.parent == self.folder and UPLOAD.fullmatch(found.path.name) is not None
+            longest = min(self.max_seconds, UPLOAD_SECONDS) if unfinished else self.max_seconds
+            old, large = now - found.touched > longest, total > self.max_bytes
             if found.path in held or not (old or (large and not _active(found.path, self.folder))):
                 continue
             with suppress(OSError):

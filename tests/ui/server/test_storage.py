@@ -81,6 +81,37 @@ def test_what_nobody_touched_for_an_hour_goes(folder):
     assert not list(folder.iterdir())  # nor the empty folders
 
 
+def test_an_upload_that_its_client_left_goes_soon(folder):
+    """Gradio writes it under a name of tempfile, and renames it into a folder of its own when it is whole."""
+    unfinished, whole = put(folder / "tmpab12cd_x"), put(folder / "0123abcd" / "tmpab12cd_x")
+    other = put(folder / "results.zip")
+    assert Sweep(folder, clock=later(storage.UPLOAD_SECONDS - 30)).once() == []
+    assert Sweep(folder, clock=later(storage.UPLOAD_SECONDS + 30)).once() == [unfinished]
+    assert whole.exists()
+    assert other.exists()
+
+
+def test_the_name_of_an_upload_that_is_received(tmp_path):
+    """As the parser of Gradio makes it."""
+    import asyncio
+
+    from gradio.route_utils import GradioMultiPartParser
+    from starlette.datastructures import Headers
+
+    async def cut():
+        yield b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\nhalf'
+        raise ConnectionError
+
+    headers = Headers({"content-type": "multipart/form-data; boundary=x"})
+    parser = GradioMultiPartParser(headers, cut(), upload_dir=tmp_path, max_file_size=1000)
+    with pytest.raises(ConnectionError):
+        asyncio.run(parser.parse())
+    for file in parser._files_to_close_on_error:
+        file.close()
+    (path,) = tmp_path.iterdir()
+    assert storage.UPLOAD.fullmatch(path.name)
+
+
 def test_an_upload_whose_job_still_waits_stays_and_is_touched(folder):
     waiting, other = put(folder / "a" / "image.jpg", age=HOUR), put(folder / "b" / "image.jpg", age=HOUR)
     in_use = [str(waiting), "no\0path", str(folder / "missing.jpg")]

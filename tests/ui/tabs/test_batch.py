@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import time
 import zipfile
 from pathlib import Path
@@ -39,6 +40,9 @@ def inputs(tmp_path_factory):
         (folder / "folder" / place).parent.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(folder / "folder" / place), small[number])
     _film(folder / "duck.mp4", small[3])
+    with clips.Writer(folder, "whole", 10, small[3].shape[:2]) as writer:
+        for number in range(40):
+            writer.write(np.roll(small[3], number, axis=1))
     return folder
 
 
@@ -232,6 +236,27 @@ def test_a_clip_through_the_api(client, inputs):
     assert sum(1 for _ in clips.frames(made)) == 10
     with zipfile.ZipFile(file_of(answer[3])) as masks:
         assert len(masks.namelist()) == 10
+
+
+def test_a_clip_that_is_cut_short_says_so_and_gives_the_rest(client, tmp_path, inputs):
+    data = (inputs / "whole.mp4").read_bytes()
+    (tmp_path / "cut.mp4").write_bytes(data[: len(data) // 2])
+    given = question(clip=handle_file(tmp_path / "cut.mp4"), keyframes_per_second=1)
+    status, _, _, masks, _, made = client.predict(**given, api_name="/video")
+    assert re.search(r"<li>cut.mp4 is damaged or cut short, and \d+ of 40 frames were read; save", status)
+    with zipfile.ZipFile(file_of(masks)) as archive:
+        assert 0 < len(archive.namelist()) < 40
+        assert len(list(clips.frames(clips.open_clip(_path(file_of(made)))))) == len(archive.namelist())
+
+
+def test_a_clip_and_a_bad_zip_among_images_refuse_themselves_alone(client, inputs, tmp_path):
+    (tmp_path / "words.zip").write_bytes(b"words")
+    files = [handle_file(path) for path in (inputs / "duck.mp4", tmp_path / "words.zip", _picture(1))]
+    status, _, _, masks, *_ = client.predict(**question(images=files), api_name="/batch")
+    assert "<li>duck.mp4 is a clip; give it alone, in a run of its own.</li>" in status
+    assert "<li>words.zip is damaged or no zip at all; save or download it again.</li>" in status
+    with zipfile.ZipFile(file_of(masks)) as archive:
+        assert archive.namelist() == ["01.png"]
 
 
 def _path(text) -> Path:

@@ -75,9 +75,9 @@ def _handler(pool: EnginePool) -> Callable[..., tuple[Any, ...]]:
         """
         report = reporter(progress, pool.limits.many)
         with error_messages():
-            pair = _opened((prompt, image), (mask, truth), mask_value, partial(report, 0.0, "prompt"))
+            pair, notices = _opened((prompt, image), (mask, truth), mask_value, partial(report, 0.0, "prompt"))
             whole = refinement.named(spec.resolve().config.refinement).needs_prior
-            view = sections.View(_ablation(pool, spec, pair, report), pair, whole)
+            view = sections.View(_ablation(pool, spec, pair, report), pair, whole, notices)
         return (
             sections.verdict(view, spec.name),
             sections.steps(view),
@@ -96,8 +96,8 @@ def _opened(
     masks: tuple[str | None, str | None],
     mask_value: float | None,
     on_open: Callable[[], None],
-) -> Pair:
-    """The pair, opened; ``on_open`` is called before each file and may raise."""
+) -> tuple[Pair, tuple[str, ...]]:
+    """The pair, opened, and what was assumed about its masks; ``on_open`` is called before each file and may raise."""
     prompt, image = paths
     if not prompt:
         raise ImageError("There is no image of the object yet; add one first.")
@@ -106,7 +106,8 @@ def _opened(
     given = [mask or None for mask in masks]
     pairs = with_masks([prompt, image], given, mask_value=whole_number(mask_value), report=on_open)
     known = [mask.mask if mask else None for _, mask in pairs]
-    return Pair(pairs[0][0], pairs[1][0], *known)
+    notices = dict.fromkeys(notice for _, mask in pairs if mask for notice in mask.notices)
+    return Pair(pairs[0][0], pairs[1][0], *known), tuple(notices)
 
 
 def _ablation(pool: EnginePool, spec: EngineSpec, pair: Pair, report: Progress) -> Ablation:

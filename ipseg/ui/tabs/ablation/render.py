@@ -57,6 +57,7 @@ class View:
     results: Ablation
     pair: Pair
     whole: bool = False  # whether the segmenter gets the whole similarity beside the points
+    notices: tuple[str, ...] = ()  # what was assumed about the masks, one message each
 
     @property
     def reference(self) -> Mask:
@@ -101,7 +102,8 @@ def verdict(view: View, engine: str) -> str:
         if known
         else "Without a true mask, every IoU below is with the engine's own answer."
     )
-    return draw.message(f'{head} {score} <span class="aside">Engine {html.escape(engine)}.</span>')
+    more = "".join(f'<br><span class="aside">{html.escape(notice)}</span>' for notice in view.notices)
+    return draw.message(f'{head} {score} <span class="aside">Engine {html.escape(engine)}.</span>{more}')
 
 
 def features(view: View) -> str:
@@ -212,6 +214,7 @@ def record(view: View, engine: str) -> dict[str, Any]:
 
     return {
         "engine": engine,
+        "notices": list(view.notices),
         "iou_with": "answer" if view.pair.truth is None else "truth",
         "status": results.own.status.value,
         "iou": round(view.iou(results.own), 4),

@@ -48,6 +48,7 @@ def images_job(
     yield _cleared(LOADING)
     predictor, tally = _predictor(pool, jobs, given, prompts, watch), Tally("image", page.gallery)
     tally.total = len(items)
+    tally.notices += predictor.session.prompt.notices
     with jobs.workplace() as folder:
         with Archive(folder, f"ipseg, engine {given.spec.name}") as archive:
             for outcome in image_set.run(predictor, items):
@@ -68,6 +69,7 @@ def clip_job(
     yield _cleared(LOADING)
     predictor, tally = _predictor(pool, jobs, given, prompts, watch), Tally("frame", page.gallery)
     tally.total = clip.frames
+    tally.notices += predictor.session.prompt.notices
     with jobs.workplace() as folder:
         with (
             Archive(folder, f"ipseg, engine {given.spec.name}") as archive,

@@ -92,8 +92,8 @@ def _handler(pool: EnginePool, page: Layout) -> Callable[..., tuple[Any, ...]]:
             found = _answers(pool, pool.engine(spec), inputs, report)
         saved = rows.save(found, inputs.names, page)
         return (
-            rows.table(found, inputs.names, spec.name),
-            rows.record(found, inputs.names, spec.name),
+            rows.table(found, inputs.names, spec.name, inputs.notices),
+            rows.record(found, inputs.names, spec.name, inputs.notices),
             *rows.downloads(saved, page),
             saved,
             gr.Dropdown(choices=inputs.names, value=inputs.names[0], visible=len(inputs.names) > 1),
@@ -113,6 +113,12 @@ class _Inputs:
     names: list[str]  # of the images, each once
     methods: list[str]
     truths: list[GivenMask | None]
+
+    @property
+    def notices(self) -> list[str]:
+        """What was assumed about the masks, each once."""
+        given = (mask for mask in (self.mask, *self.truths) if mask is not None)
+        return list(dict.fromkeys(notice for mask in given for notice in mask.notices))
 
 
 def _opened(

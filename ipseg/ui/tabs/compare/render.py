@@ -134,8 +134,11 @@ def downloads(saved: Sequence[SavedRow], page: Any) -> tuple[Any, Any]:
     )
 
 
-def table(found: Sequence[Comparison], names: Sequence[str], engine: str) -> str:
-    """The results of all methods as an HTML table, with the error message of a method that failed."""
+def table(found: Sequence[Comparison], names: Sequence[str], engine: str, notices: Sequence[str] = ()) -> str:
+    """The results of all methods as an HTML table, with the error message of a method that failed.
+
+    ``notices``: what was assumed about the masks, one message each.
+    """
     scored = any(one.truth is not None for one in found)
     several = len(found) > 1
     heads = ["image"] * several + ["method", "prompt mask", "status", "of the image", "seconds"] + ["IoU"] * scored
@@ -149,10 +152,13 @@ def table(found: Sequence[Comparison], names: Sequence[str], engine: str) -> str
     notes += [] if several else [_agreement(found[0])]
     body = f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
     note = f'<p class="aside">{html.escape(" ".join(notes))}</p>'
-    return f'<div class="wide" role="status">{body}</div>{note}'
+    more = "".join(f'<p class="aside">{html.escape(notice)}</p>' for notice in notices)
+    return f'<div class="wide" role="status">{body}</div>{note}{more}'
 
 
-def record(found: Sequence[Comparison], names: Sequence[str], engine: str) -> dict[str, Any]:
+def record(
+    found: Sequence[Comparison], names: Sequence[str], engine: str, notices: Sequence[str] = ()
+) -> dict[str, Any]:
     """The same as plain data."""
     records = [
         {
@@ -162,7 +168,7 @@ def record(found: Sequence[Comparison], names: Sequence[str], engine: str) -> di
         }
         for one, name in zip(found, names, strict=True)
     ]
-    return {"engine": engine, "images": records}
+    return {"engine": engine, "notices": list(notices), "images": records}
 
 
 def _entry_record(entry: Entry) -> dict[str, Any]:
