@@ -32,13 +32,14 @@ def grab_cut(
 ) -> NDArray[np.bool_]:
     """GrabCut from a first guess ``inside``; ``background`` stays outside: (h, w) bool.
 
+    Without two colours, or with fewer than 8 pixels inside or outside, there is no colour model and the guess stays.
     The random numbers of OpenCV belong to the thread and are seeded here, so the same input gives the same mask.
     """
     labels = np.where(inside, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
     if background is not None:
         labels[background] = cv2.GC_BGD
     guess = labels == cv2.GC_PR_FGD
-    if min(guess.sum(), (~guess).sum()) < 8:  # too few pixels for a colour model
+    if min(guess.sum(), (~guess).sum()) < 8 or not np.ptp(image, axis=(0, 1)).any():
         return guess
     cv2.setRNGSeed(0)
     models = np.zeros((1, 65)), np.zeros((1, 65))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from parity_rules import scene
 
-from ipseg.classical.proposals import outline_contrast
+from ipseg.classical.proposals import grab_cut, outline_contrast, propose
 
 
 def test_an_outline_on_the_edges_of_a_image_is_the_sharpest():
@@ -19,6 +19,17 @@ def test_an_outline_on_the_edges_of_a_image_is_the_sharpest():
     assert sharp[0] > 0.9
     assert sharp[0] > sharp[1] > sharp[2]
     assert sharp[2] == sharp[3] == 0  # an empty mask has no outline
+
+
+def test_an_image_of_one_colour_is_not_cut():
+    flat = np.full((60, 80, 3), (30, 120, 60), np.uint8)
+    guess = np.zeros((60, 80), bool)
+    guess[20:40, 30:50] = True
+    np.testing.assert_array_equal(grab_cut(flat, guess), guess)
+    assert grab_cut(flat, guess, ~guess).sum() == guess.sum()
+    assert propose(flat).shape == (4, 60, 80)
+    flat[25:35, 35:45] = (200, 40, 40)
+    np.testing.assert_array_equal(grab_cut(flat, guess), (flat == (200, 40, 40)).all(axis=2))
 
 
 def test_it_says_nothing_of_how_large_a_mask_is():

@@ -84,6 +84,8 @@ def _wait(url: str, process: subprocess.Popen, log: Path) -> None:
 VARIANTS = {"wide-light": (1280, 900, "light"), "phone-dark": (390, 844, "dark")}
 wide_only = pytest.mark.parametrize("page", ["wide-light"], indirect=True)
 """For what is the same in every window."""
+narrow_only = pytest.mark.parametrize("page", ["phone-dark"], indirect=True)
+"""For layouts, which have the least room there."""
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from ipseg import open_image
-from tests.ui.conftest import EXAMPLES, wide_only
+from tests.ui.conftest import EXAMPLES, narrow_only, wide_only
 
 pytestmark = pytest.mark.browser
 
@@ -56,6 +56,7 @@ def test_two_images_in_a_mask_out(page):
     assert page.complaints == []
 
 
+@wide_only
 def test_an_example_is_one_click_away(page):
     page.get_by_text("The red mug, not the green").first.click()
     page.wait_for_selector(ANSWER, timeout=60_000)
@@ -100,6 +101,7 @@ def test_pressing_the_button_too_early_says_what_is_missing(page):
     assert "no image of the object yet" in page.inner_text(".toast-body")
 
 
+@narrow_only
 def test_the_page_fits_its_window(page):
     ask(page)
     overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")

@@ -1,4 +1,4 @@
-"""The options of `python app.py`: login, queue size, MCP tools."""
+"""The options of `python app.py`: queue size, MCP tools; the login is in server/test_gate.py."""
 
 from __future__ import annotations
 
@@ -8,25 +8,16 @@ import json
 import os
 import subprocess
 import sys
-import urllib.error
 import urllib.request
 
 import httpx
 import pytest
-from gradio_client import Client, handle_file
 from PIL import Image
 
 from ipseg.ui import serving
 from ipseg.ui.server.uploads import MESSAGE
 from tests.conftest import draw_scene
-from tests.ui.conftest import EXAMPLES, ROOT, serve
-
-PROMPT, QUERY = EXAMPLES / "robot" / "00.jpg", EXAMPLES / "robot" / "02.jpg"
-
-
-def ask(client: Client, **settings):
-    images = [{"image": handle_file(PROMPT), "caption": None}]
-    return client.predict(prompts=images, image=handle_file(QUERY), mask=None, api_name="/segment", **settings)
+from tests.ui.conftest import ROOT, serve
 
 
 def get(url: str) -> bytes:
@@ -75,15 +66,6 @@ def test_every_action_is_a_tool_for_assistants(tmp_path):
         if not schema.get("description")
     ]
     assert undescribed == []
-
-
-def test_a_password_is_asked_for(tmp_path):
-    with serve(tmp_path, "--auth", "ada:secret", HF_HUB_OFFLINE="1") as served:
-        with pytest.raises(urllib.error.HTTPError) as refused:
-            get(f"{served.url}/config")
-        assert refused.value.code == 401
-        client = Client(served.url, auth=("ada", "secret"), verbose=False, download_files=tmp_path)
-        assert ask(client)[0]["engine"] == "offline"
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import gradio.routes
 import httpx
 import pytest
+from gradio_client import Client, handle_file
 
 from ipseg.ui.server.gate import MAX_BODY, Gate, hosts_of, is_forwarded, is_loopback
 from tests.ui.conftest import serve
@@ -179,26 +180,39 @@ def test_files_of_the_server_are_not_served(demo, tmp_path):
             assert b"secret" not in answer.content.replace(str(secret).encode(), b"")
 
 
-def test_every_route_asks_for_the_password(tmp_path):
+@pytest.fixture(scope="module")
+def protected(tmp_path_factory):
+    """The page behind a login."""
+    with serve(tmp_path_factory.mktemp("protected"), "--auth", "ada:secret", HF_HUB_OFFLINE="1") as served:
+        yield served
+
+
+def test_who_knows_the_password_gets_an_answer(protected, scene, save, tmp_path):
+    assert httpx.get(f"{protected.url}/config").status_code == 401
+    image = save(tmp_path / "image.png", scene[0])
+    client = Client(protected.url, auth=("ada", "secret"), verbose=False, download_files=tmp_path)
+    given = {"prompts": [{"image": handle_file(image), "caption": None}], "image": handle_file(image), "mask": None}
+    assert client.predict(**given, api_name="/segment")[0]["engine"] == "offline"
+
+
+def test_every_route_asks_for_the_password(protected):
     """Those that Gradio leaves open too; only what the form of the login needs answers."""
-    with serve(tmp_path, "--auth", "ada:secret", HF_HUB_OFFLINE="1") as served:
-        page = httpx.get(served.url)
-        assert page.status_code == 200
-        assert not re.search(r'"dependencies": ?\[\{', page.text)
-        for method, path in routes():
-            answer = httpx.request(method, served.url + path, json={}, timeout=20)
-            assert answer.status_code in ((200, 401) if path.rstrip("/") in PUBLIC else (401, 404)), (method, path)
-        login = httpx.post(f"{served.url}/login", data={"username": "ada", "password": "wrong"})
-        assert login.status_code == 400
-        login = httpx.post(f"{served.url}/login", data={"username": "ada", "password": "secret"})
-        cookies = {name: value for name, value in login.cookies.items() if "unsecure" in name}
-        assert httpx.get(f"{served.url}/config", cookies=cookies).status_code == 200
-        assert httpx.post(f"{served.url}/gradio_api/cancel", cookies=cookies, json=CANCEL).status_code == 200
-        forged = dict.fromkeys(cookies, "forged")
-        assert httpx.post(f"{served.url}/gradio_api/cancel", cookies=forged, json=CANCEL).status_code == 401
-        assert (
-            httpx.post(f"{served.url}/gradio_api/cancel", headers={"Cookie": "=;\x7f"}, json=CANCEL).status_code == 401
-        )
+    url = protected.url
+    page = httpx.get(url)
+    assert page.status_code == 200
+    assert not re.search(r'"dependencies": ?\[\{', page.text)
+    for method, path in routes():
+        answer = httpx.request(method, url + path, json={}, timeout=20)
+        assert answer.status_code in ((200, 401) if path.rstrip("/") in PUBLIC else (401, 404)), (method, path)
+    login = httpx.post(f"{url}/login", data={"username": "ada", "password": "wrong"})
+    assert login.status_code == 400
+    login = httpx.post(f"{url}/login", data={"username": "ada", "password": "secret"})
+    cookies = {name: value for name, value in login.cookies.items() if "unsecure" in name}
+    assert httpx.get(f"{url}/config", cookies=cookies).status_code == 200
+    assert httpx.post(f"{url}/gradio_api/cancel", cookies=cookies, json=CANCEL).status_code == 200
+    forged = dict.fromkeys(cookies, "forged")
+    assert httpx.post(f"{url}/gradio_api/cancel", cookies=forged, json=CANCEL).status_code == 401
+    assert httpx.post(f"{url}/gradio_api/cancel", headers={"Cookie": "=;\x7f"}, json=CANCEL).status_code == 401
 
 
 CANCEL = {"session_hash": "x", "fn_index": 0, "event_id": "x"}

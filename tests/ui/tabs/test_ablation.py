@@ -9,7 +9,7 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 
-from tests.ui.conftest import EXAMPLES, open_tab, wide_only
+from tests.ui.conftest import EXAMPLES, narrow_only, open_tab, wide_only
 from tests.ui.test_accessibility import faults
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the client's own event loop
@@ -23,6 +23,7 @@ def tidy(page) -> None:
 
 
 @pytest.mark.browser
+@narrow_only
 def test_an_example_shows_every_section(page):
     open_tab(page, "Ablation")
     page.wait_for_selector("#ablation-run")

@@ -17,7 +17,7 @@ from gradio_client import Client, handle_file
 from ipseg import open_image
 from ipseg.batch import clips
 from ipseg.core import rle
-from tests.ui.conftest import EXAMPLES, open_tab, wide_only
+from tests.ui.conftest import EXAMPLES, narrow_only, open_tab, wide_only
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the client's own event loop
 
@@ -90,6 +90,7 @@ def download(page, button: str) -> bytes:
 
 
 @pytest.mark.browser
+@narrow_only
 def test_a_zip_in_masks_out(page, inputs):
     opened(page, "#batch-files", inputs / "ducks.zip").click("#batch-run")
     page.wait_for_selector(DONE, timeout=60_000)

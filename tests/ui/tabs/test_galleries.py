@@ -6,10 +6,11 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
-from tests.ui.conftest import EXAMPLES, open_tab
+from tests.ui.conftest import EXAMPLES, narrow_only, open_tab
 
 
 @pytest.mark.browser
+@narrow_only
 def test_the_same_images_under_three_prompts(page):
     open_tab(page, "Prompt sets")
     page.wait_for_selector("#sets-run")
@@ -29,6 +30,7 @@ def test_the_same_images_under_three_prompts(page):
 
 
 @pytest.mark.browser
+@narrow_only
 def test_a_broken_prompt_beside_the_one_that_mends_it(page):
     open_tab(page, "Failure cases")
     page.wait_for_selector("#cases img")

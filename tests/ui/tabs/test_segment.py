@@ -16,7 +16,7 @@ from PIL import Image
 from ipseg import InputError, open_image
 from ipseg.ui.tabs.segment import clicks
 from ipseg.ui.tabs.segment.state import SavedResult, SavedResults
-from tests.ui.conftest import EXAMPLES, wide_only
+from tests.ui.conftest import EXAMPLES, narrow_only, wide_only
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the client's own event loop
 
@@ -165,6 +165,7 @@ def on_screen(page, x: float, y: float, size: tuple[int, ...]) -> tuple[float, f
 
 
 @pytest.mark.browser
+@wide_only
 def test_a_click_corrects_the_image_and_can_be_undone(page):
     fill(page, TWIN)
     page.click("#run")
@@ -185,6 +186,7 @@ def test_a_click_corrects_the_image_and_can_be_undone(page):
 
 
 @pytest.mark.browser
+@narrow_only
 def test_several_images_are_shown_one_by_one(page):
     fill(page, EXAMPLES / "yellow_duck" / "01.jpg", EXAMPLES / "yellow_duck" / "02.jpg")
     page.click("#run")

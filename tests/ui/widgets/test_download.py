@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import local_hub
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
-from local_hub import serving
 
+from ipseg.engine.spec import EngineSpec
+from ipseg.ui import serving
+from ipseg.ui.widgets import engine_state
 from tests.ui.conftest import EXAMPLES, serve
 
 pytest.importorskip("torch", reason="the paper's models need the extra [models]")
@@ -26,7 +29,7 @@ def hub(tmp_path_factory):
     sam = folder / "sam2.1-hiera-tiny"
     networks.small_sam2_video().save_pretrained(sam)
     networks.small_sam2_processor().save_pretrained(sam)
-    with serving() as server:
+    with local_hub.serving() as server:
         for name in ("dinov2-small", "sam2.1-hiera-tiny"):
             server.publish_folder(f"facebook/{name}", folder / name)
         yield server
@@ -124,10 +127,14 @@ def test_the_api_takes_every_choice(with_models, tmp_path):
         client.predict(**question, features=["clip", "texture"])
 
 
-def test_a_server_for_others_fetches_nothing_unless_allowed(tmp_path, chromium):
-    with serve(tmp_path, "--no-fetch") as served:
-        page = opened(chromium, served.url)
-        assert not page.is_visible("#fetch")
-        page.click("#settings .toggle-button")
-        choose(page, "preset", "light")
-        assert "weights fetch" in state(page, "cannot run here")
+@pytest.mark.parametrize("fetches", [True, False])
+def test_a_server_for_others_fetches_nothing_unless_allowed(fetches, tmp_path, monkeypatch):
+    for name in ("IPSEG_WEIGHTS_DIR", "HF_HUB_CACHE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    pool = serving.engine_pool(serving.arguments(["--preset", "offline", "--fetch" if fetches else "--no-fetch"]))
+    for preset in ("offline", "light"):
+        text, fetch = engine_state.refreshed(pool, EngineSpec(preset))
+        assert fetch.visible == fetches
+    assert ("cannot run here" in text, "weights fetch" in text) == (not fetches, not fetches)
+    assert ("not downloaded yet" in text) == fetches

@@ -10,7 +10,7 @@ import pytest
 from ipseg.engine.spec import EngineSpec
 from ipseg.ui.widgets import link as links
 from ipseg.ui.widgets.controls import own_numbers, values_of
-from tests.ui.conftest import wide_only
+from tests.ui.conftest import narrow_only, wide_only
 
 TABS = ("segment", "compare", "batch")
 START = {"tab": "segment", **dict(zip(links.NAMES, values_of(EngineSpec("offline")), strict=False))}
@@ -119,6 +119,7 @@ def opened(page, url: str) -> None:
 
 
 @pytest.mark.browser
+@narrow_only
 def test_a_link_opens_its_tab_and_settings_and_the_button_writes_it(page, demo):
     opened(page, f"{demo.url}/{LINK}")
     page.wait_for_selector("#tab-batch", state="visible")
