@@ -38,6 +38,7 @@ CORE = (
     "types",
     "vectors",
     "choices",
+    "pixels",
     "resources",
     "files",
     "rle",

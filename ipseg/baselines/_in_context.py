@@ -17,12 +17,11 @@ from PIL import Image
 from ipseg.baselines import _networks
 from ipseg.baselines._baseline import Answer, Baseline, Reference
 from ipseg.core import geometry
+from ipseg.core.pixels import denormalise, normalise
 from ipseg.core.types import ImageArray, Mask
 from ipseg.method.encodings import Named
 from ipseg.method.pipeline import IPSeg
 from ipseg.method.steps import Steps
-
-MEAN, STD = np.array((0.485, 0.456, 0.406), np.float32), np.array((0.229, 0.224, 0.225), np.float32)  # of ImageNet
 
 
 class InContext(Baseline):
@@ -48,8 +47,7 @@ class InContext(Baseline):
         side, (height, width) = network.config.image_size[1], image.shape[:2]
 
         def place(values: NDArray) -> Any:
-            scaled = (values.astype(np.float32) / 255 - MEAN) / STD
-            return torch.from_numpy(scaled).permute(2, 0, 1)[None].to(_networks.device(self.engine))
+            return torch.from_numpy(normalise(values)).to(_networks.device(self.engine))
 
         painted = network(
             pixel_values=place(squashed(image, side)),
@@ -57,17 +55,17 @@ class InContext(Baseline):
             prompt_masks=place(painted_mask(reference.mask, side)),
             embedding_type=self.embedding,
         ).pred_masks[0, :, side:]
-        levels = painted.float().cpu().permute(1, 2, 0).numpy() * STD + MEAN
+        levels = denormalise(painted.float().cpu().numpy())
         shade = np.clip(levels, 0, 1).mean(axis=-1)
         return geometry.sample_cells(shade, geometry.squash_frame((side, side), (height, width)))
 
 
 def squashed(image: ImageArray, side: int) -> ImageArray:
     """An image on a square, bicubic, as released."""
-    return np.array(Image.fromarray(image).resize((side, side), Image.Resampling.BICUBIC))
+    return geometry.squash(image, (side, side), Image.Resampling.BICUBIC)
 
 
 def painted_mask(mask: Mask, side: int) -> ImageArray:
     """A mask in white on a black square, nearest."""
-    shown = Image.fromarray(mask.astype(np.uint8) * 255).resize((side, side), Image.Resampling.NEAREST)
-    return np.repeat(np.array(shown)[..., None], 3, axis=2)
+    shown = geometry.squash(mask.astype(np.uint8) * np.uint8(255), (side, side), Image.Resampling.NEAREST)
+    return np.repeat(shown[..., None], 3, axis=2)

@@ -47,8 +47,7 @@ def of_dinov2(engine: IPSeg) -> Source:
     network = _networks.lazily(engine, WEIGHTS, read)
 
     def compute(image: Named) -> Patches:
-        square = Image.fromarray(image.pixels).resize((SIZE, SIZE), Image.Resampling.BILINEAR)
-        (layer,) = network()(np.array(square))
+        (layer,) = network()(geometry.squash(image.pixels, (SIZE, SIZE), Image.Resampling.BILINEAR))
         frame = geometry.squash_frame(image.pixels.shape[:2], layer.frame.grid)
         return Patches(_rows(to_numpy(layer.values)), frame, PATCH)
 

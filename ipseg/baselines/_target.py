@@ -49,8 +49,8 @@ class SAMEncodings:
         """
         sam = self.segmenter.sam
         levels = np.repeat(mask[..., None].astype(np.uint8) * LEVEL, 3, axis=2)
-        scaled = Image.fromarray(levels).resize(encoding.input_size[::-1], Image.Resampling.BILINEAR)
-        pixels = torch.from_numpy(np.array(scaled)).permute(2, 0, 1)[None].to(self.segmenter.device)
+        scaled = geometry.squash(levels, encoding.input_size, Image.Resampling.BILINEAR)
+        pixels = torch.from_numpy(scaled).permute(2, 0, 1)[None].to(self.segmenter.device)
         grid = encoding.embedding.shape[-2:]
         found = functional.interpolate(sam.preprocess(pixels), grid, mode="bilinear", align_corners=False)[0, 0] > 0
         if not found.any():

@@ -20,6 +20,7 @@ from ipseg.baselines import _networks
 from ipseg.baselines._baseline import Answer, Baseline, Reference
 from ipseg.core import geometry
 from ipseg.core.choices import check_choice
+from ipseg.core.pixels import normalise
 from ipseg.core.types import ImageArray, SettingError
 from ipseg.method.encodings import Named
 from ipseg.method.pipeline import IPSeg
@@ -27,7 +28,6 @@ from ipseg.method.steps import Steps
 
 TITLE = "GroupViT"
 PAPER = "Xu et al., GroupViT: Semantic Segmentation Emerges from Text Supervision, CVPR 2022"
-MEAN, STD = np.array((0.485, 0.456, 0.406), np.float32), np.array((0.229, 0.224, 0.225), np.float32)  # of ImageNet
 TEMPLATE = "a photo of a {}."
 LIKELY = 5  # names that an image may hold
 UNUSED = "GroupViT goes by the name of the object, so the prompt image and its mask were not used."
@@ -160,5 +160,5 @@ def enlarged(network: Any, size: int) -> Any:
 def _pixels(image: ImageArray, size: int) -> Any:
     import torch
 
-    square = np.array(Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR), dtype=np.float32)
-    return torch.from_numpy((square / 255 - MEAN) / STD).permute(2, 0, 1)[None]
+    square = geometry.squash(image, (size, size), Image.Resampling.BILINEAR)
+    return torch.from_numpy(normalise(square))

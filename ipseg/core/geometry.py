@@ -50,6 +50,14 @@ def letterbox(image: ImageArray, side: int) -> ImageArray:
     return np.asarray(square)
 
 
+def squash(image: NDArray[np.uint8], size: tuple[int, int], how: Image.Resampling) -> NDArray[np.uint8]:
+    """An image (H, W, 3) or grey (H, W) brought to ``size`` (height, width) by Pillow, whatever its aspect; writable.
+
+    The new pixels are the cells of :func:`squash_frame`.
+    """
+    return np.array(Image.fromarray(image).resize(size[::-1], how))
+
+
 def cells_to_image(cells: NDArray, frame: Frame) -> NDArray[np.float32]:
     """Centres of cells: (n, 2) of (column, row), whole or fractional, to (n, 2) float32 (x, y) in image pixels."""
     cells = np.asarray(cells, dtype=np.float64).reshape(-1, 2)

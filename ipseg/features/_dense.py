@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ipseg.core import geometry
+from ipseg.core.pixels import IMAGENET_MEAN, IMAGENET_STD, Triple, normalise
 from ipseg.core.types import FeatureMap, ImageArray, InputError, SettingError
-
-Triple = tuple[float, float, float]
 
 
 def check_size(size: int, step: int) -> None:
@@ -21,11 +20,9 @@ def check_size(size: int, step: int) -> None:
         raise SettingError(f"size is {size}; give a multiple of {step} pixels.")
 
 
-def to_tensor(image: ImageArray, mean: Triple, std: Triple) -> Tensor:
-    """(H, W, 3) uint8 to (1, 3, H, W) float32: the share of 255, less ``mean``, over ``std``."""
-    shift, scale = (np.array(three, dtype=np.float32) for three in (mean, std))
-    values = (np.asarray(image, dtype=np.float32) / np.float32(255) - shift) / scale
-    return torch.from_numpy(values).permute(2, 0, 1)[None].contiguous()
+def to_tensor(image: ImageArray, mean: Triple = IMAGENET_MEAN, std: Triple = IMAGENET_STD) -> Tensor:
+    """(H, W, 3) uint8 to (1, 3, H, W) float32, as :func:`ipseg.core.pixels.normalise` makes it."""
+    return torch.from_numpy(normalise(image, mean, std))
 
 
 def patch_map(name: str, tokens: Tensor, image: ImageArray) -> FeatureMap:

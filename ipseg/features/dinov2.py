@@ -14,7 +14,6 @@ from ipseg.core.types import Device, FeatureMap, ImageArray
 from ipseg.features._dense import check_size, patch_map, to_tensor
 
 MODELS = ("small", "base", "large", "giant")
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, as it was trained
 
 WEIGHTS = (
     {
@@ -80,7 +79,7 @@ class DINOv2:
     @torch.no_grad()
     def __call__(self, image: ImageArray) -> tuple[FeatureMap, ...]:
         """(size / 14, size / 14, C) float32 on the letterboxed square."""
-        pixels = to_tensor(geometry.letterbox(image, self.size), MEAN, STD)
+        pixels = to_tensor(geometry.letterbox(image, self.size))
         dtype = next(self.model.parameters()).dtype
         tokens = self.model(pixels.to(self.device, dtype)).last_hidden_state[0, 1:]
         return (patch_map("dinov2", tokens, image),)

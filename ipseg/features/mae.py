@@ -11,8 +11,6 @@ from ipseg.core import geometry
 from ipseg.core.types import Device, FeatureMap, ImageArray
 from ipseg.features._dense import check_size, patch_map, to_tensor
 
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, as it was trained
-
 WEIGHTS = (
     {
         "name": "mae_base",
@@ -51,7 +49,7 @@ class MAE:
     @torch.no_grad()
     def __call__(self, image: ImageArray) -> tuple[FeatureMap, ...]:
         """(size / 16, size / 16, C) float32 on the letterboxed square."""
-        pixels = to_tensor(geometry.letterbox(image, self.size), MEAN, STD)
+        pixels = to_tensor(geometry.letterbox(image, self.size))
         dtype = next(self.model.parameters()).dtype
         # the model sorts its patches by this "noise" before it masks them; in reading order they stay where they are
         seen = self.model(pixels.to(self.device, dtype), noise=self._order, interpolate_pos_encoding=True)

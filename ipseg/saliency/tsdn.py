@@ -17,9 +17,10 @@ from torch.nn import functional
 from torchvision.models import resnet50
 
 from ipseg import weights
+from ipseg.core.geometry import squash
+from ipseg.core.pixels import normalise
 from ipseg.core.types import Device, ImageArray, LazyFeatures
 
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, as the encoder was trained
 WIDTH = 64  # channels of the decoder
 STAGES = (64, 256, 512, 1024, 2048)  # channels of the encoder's maps, from half the input's size down to a 32nd
 
@@ -57,9 +58,8 @@ class TSDN:
 
     def logits(self, image: ImageArray) -> Tensor:
         """The network's output before the sigmoid: (1, 1, size, size), on the network's device."""
-        square = Image.fromarray(image).resize((self.size, self.size))  # Pillow's default filter, as in training
-        values = (np.asarray(square, dtype=np.float32) / 255 - MEAN) / STD
-        pixels = torch.from_numpy(values.astype(np.float32)).permute(2, 0, 1)[None]
+        square = squash(image, (self.size, self.size), Image.Resampling.BICUBIC)  # as in training
+        pixels = torch.from_numpy(normalise(square))
         with torch.inference_mode():
             return self.network(pixels.to(self.device))
 

@@ -20,10 +20,11 @@ from PIL import Image
 from ipseg import weights
 from ipseg.core import images
 from ipseg.core.cache import Cache
+from ipseg.core.geometry import squash
+from ipseg.core.pixels import normalise
 from ipseg.core.types import ImageArray, LazyFeatures, SettingError
 from ipseg.saliency._u2net_graph import of_any_size
 
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, as it was trained
 SIZE = 320  # pixels of the square that the network was trained on
 RECENT = 4 * 2**20  # bytes of the cache of maps: ten of them
 
@@ -132,18 +133,13 @@ class U2Net:
 
         Other sides, multiples of 32, need a model that takes them, as :func:`of_any_size` makes one.
         """
-        pixels = np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.LANCZOS))
+        pixels = squash(image, (side, side), Image.Resampling.LANCZOS)
         return self.network(normalised(pixels), self.network.outputs[0])[0][0, 0]
 
 
 def normalised(pixels: ImageArray) -> NDArray[np.float32]:
     """(h, w, 3) uint8 RGB over its largest value, less ImageNet's mean, over its std: (1, 3, h, w) float32."""
-    values = pixels.transpose(2, 0, 1)[None].astype(np.float32, order="C")
-    mean, std = (np.array(three, dtype=np.float32)[:, None, None] for three in (MEAN, STD))
-    values /= np.float32(max(int(pixels.max()), 1))
-    values -= mean
-    values /= std
-    return values
+    return normalise(pixels, white=max(int(pixels.max()), 1))
 
 
 def stretched(values: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -18,12 +18,13 @@ from segment_anything.modeling import Sam
 from torch import Tensor
 
 from ipseg import weights
+from ipseg.core import geometry
 from ipseg.core.choices import check_choice
+from ipseg.core.pixels import IMAGENET_MEAN, IMAGENET_STD
 from ipseg.core.types import Candidates, Device, ImageArray, Points
 from ipseg.segmenters._prompts import labelled, nothing
 
 MODELS = ("vit_b", "vit_l", "vit_h")
-PIXEL_MEAN, PIXEL_STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)  # of ImageNet, in levels of 255
 
 WEIGHTS = (
     {
@@ -159,7 +160,7 @@ class SegmentAnything:
         """Bilinear: squashed by OpenCV without antialiasing, as released; else by Pillow with it, as SAM learnt."""
         if self.squash:
             return np.asarray(cv2.resize(image, size[::-1], interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
-        return np.array(Image.fromarray(image).resize(size[::-1], Image.Resampling.BILINEAR))
+        return geometry.squash(image, size, Image.Resampling.BILINEAR)
 
     def _scaled(self, xy: NDArray, encoding: Encoding) -> Tensor:
         (height, width), (inner_height, inner_width) = encoding.original_size, encoding.input_size
@@ -185,7 +186,10 @@ def _load(model: str, placement: Device) -> Sam:
     name = f"sam_{model}"
     with torch.device("meta"):  # no work on weights that are about to be replaced
         sam = sam_model_registry[model]()
-    for buffer, values in (("pixel_mean", PIXEL_MEAN), ("pixel_std", PIXEL_STD)):  # the only ones not in a checkpoint
-        setattr(sam, buffer, torch.tensor(values).view(-1, 1, 1))
+    for buffer, values in (
+        ("pixel_mean", IMAGENET_MEAN),
+        ("pixel_std", IMAGENET_STD),
+    ):  # the only ones in no checkpoint
+        setattr(sam, buffer, torch.tensor([255 * value for value in values]).view(-1, 1, 1))
     sam = weights.fill(sam, weights.load_state(weights.locate(name)), name)
     return placement.place(sam, sam.image_encoder)

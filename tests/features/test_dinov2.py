@@ -12,8 +12,9 @@ from ipseg.core import (
     geometry,
     plugins,
 )
+from ipseg.core.pixels import IMAGENET_MEAN, IMAGENET_STD
 from ipseg.core.types import InputError, SettingError
-from ipseg.features.dinov2 import MEAN, STD, DINOv2
+from ipseg.features.dinov2 import DINOv2
 
 IMAGE, _ = scene("dinov2", 50, 77)
 
@@ -37,7 +38,7 @@ def test_it_is_the_last_block_before_the_norm(extract):
     model = small_dinov2()
     seen = []
     model.layernorm.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
-    square = (geometry.letterbox(IMAGE, 112) / 255 - MEAN) / STD
+    square = (geometry.letterbox(IMAGE, 112) / 255 - IMAGENET_MEAN) / IMAGENET_STD
     with torch.no_grad():
         model(torch.from_numpy(square.astype(np.float32)).permute(2, 0, 1)[None])
     np.testing.assert_allclose(layer.values.reshape(64, 32), seen[0][0, 1:], atol=1e-5)

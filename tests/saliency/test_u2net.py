@@ -8,8 +8,9 @@ from onnx import TensorProto, helper
 
 from ipseg import weights
 from ipseg.core import plugins
+from ipseg.core.pixels import IMAGENET_MEAN, IMAGENET_STD
 from ipseg.core.types import SettingError
-from ipseg.saliency.u2net import MEAN, SIZE, STD, U2Net, brightened, normalised, stretched
+from ipseg.saliency.u2net import SIZE, U2Net, brightened, normalised, stretched
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +18,7 @@ def red():
     """A network whose first output is half the share of red, from the normalised input, and whose second is another."""
     nodes = [
         helper.make_node("Constant", [], ["std"], value_float=STD[0] / 2),
-        helper.make_node("Constant", [], ["mean"], value_float=MEAN[0] / 2),
+        helper.make_node("Constant", [], ["mean"], value_float=IMAGENET_MEAN[0] / 2),
         helper.make_node("Constant", [], ["channel"], value_ints=[0]),
         helper.make_node("Gather", ["input", "channel"], ["first"], axis=1),
         helper.make_node("Mul", ["first", "std"], ["scaled"]),
@@ -56,7 +57,7 @@ def test_a_darker_image_is_the_same_input(image):
     """Values count as shares of the largest one, as the network was trained."""
     values = normalised(image)
     assert (values.shape, values.dtype) == ((1, 3, 60, 90), np.float32)
-    np.testing.assert_allclose(values[0, :, 0, 0], (1 - np.array(MEAN)) / STD, atol=1e-5)
+    np.testing.assert_allclose(values[0, :, 0, 0], (1 - np.array(IMAGENET_MEAN)) / IMAGENET_STD, atol=1e-5)
     np.testing.assert_allclose(normalised(image // 51 * 34), values, atol=1e-5)
 
 
