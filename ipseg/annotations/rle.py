@@ -11,8 +11,7 @@ import json
 from pathlib import PurePosixPath
 from typing import Any
 
-import numpy as np
-
+from ipseg.core import geometry
 from ipseg.core.rle import encode
 from ipseg.core.serialize import to_json
 from ipseg.core.status import Status
@@ -47,9 +46,9 @@ class Record:
         scores = {"status": status.value, "score": round(score, 4)}
         image = to_json({"id": number, "file_name": name, "width": width, "height": height, **scores, **more})
         annotation = ""
-        if status.has_mask and mask.any():
-            rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-            box = [columns[0], rows[0], columns[-1] - columns[0] + 1, rows[-1] - rows[0] + 1]
+        box = geometry.bounding_box(mask)
+        if status.has_mask and box is not None:
+            left, top, right, bottom = box
             annotation = to_json(
                 {
                     "id": self._annotated + 1,
@@ -57,7 +56,7 @@ class Record:
                     "category_id": 1,
                     "segmentation": {"size": [height, width], "counts": encode(mask)},
                     "area": int(mask.sum()),
-                    "bbox": [int(side) for side in box],
+                    "bbox": [left, top, right - left, bottom - top],
                     "iscrowd": 0,
                     **scores,
                 }

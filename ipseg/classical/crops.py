@@ -12,8 +12,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ipseg.core.types import Mask
-
 Map = NDArray[np.float32]
 Box = tuple[int, int, int, int]
 """(left, top, right, bottom) in whole pixels, right and bottom excluded."""
@@ -140,12 +138,6 @@ def extended(box: Box, sides: Sequence[bool], size: tuple[int, int], step: float
         min(size[1], int(np.ceil(right + across * sides[2]))),
         min(size[0], int(np.ceil(bottom + down * sides[3]))),
     )
-
-
-def bounds(mask: Mask) -> Box:
-    """The smallest box around a mask that is not empty."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
 def join(crop: Map, saliency: Map, similarity: Map, least: float) -> Map:

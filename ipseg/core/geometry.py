@@ -58,6 +58,17 @@ def squash(image: NDArray[np.uint8], size: tuple[int, int], how: Image.Resamplin
     return np.array(Image.fromarray(image).resize(size[::-1], how))
 
 
+def bounding_box(mask: NDArray[np.bool_]) -> tuple[int, int, int, int] | None:
+    """The smallest box that holds a mask (H, W): (left, top, right, bottom) in pixels, right and bottom excluded.
+
+    None for an empty mask.
+    """
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        return None
+    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+
+
 def cells_to_image(cells: NDArray, frame: Frame) -> NDArray[np.float32]:
     """Centres of cells: (n, 2) of (column, row), whole or fractional, to (n, 2) float32 (x, y) in image pixels."""
     cells = np.asarray(cells, dtype=np.float64).reshape(-1, 2)

@@ -141,11 +141,9 @@ class SegmentationMethod(Protocol):
 
 
 def _of_instance(one: Instance) -> dict[str, Any]:
-    rows, columns = np.flatnonzero(one.mask.any(axis=1)), np.flatnonzero(one.mask.any(axis=0))
-    box = [int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1]  # left, top, right, bottom
     return {
         "status": one.status.value,
         "score": round(one.score, 4),
         "pixels": int(one.mask.sum()),
-        "box": box,
+        "box": list(geometry.bounding_box(one.mask) or ()),
     }

@@ -84,14 +84,13 @@ class Placement(NamedTuple):
         whole = self.of(stride)
         if np.allclose(whole.cell, self.frame.cell):  # cells of the finest block begin and end with the image
             return np.ascontiguousarray(values[1 : 1 + self.frame.grid[0], 1 : 1 + self.frame.grid[1]]), self.frame
-        inside = geometry.cells_inside(whole)
-        if not inside.any():
+        cells = geometry.bounding_box(geometry.cells_inside(whole))
+        if cells is None:
             return geometry.resample(values, whole, self.frame), self.frame
-        rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
         (left, top), (across, down) = whole.box[:2], whole.cell
-        edges = (columns[0] * across, rows[0] * down, (columns[-1] + 1) * across, (rows[-1] + 1) * down)
+        edges = (cells[0] * across, cells[1] * down, cells[2] * across, cells[3] * down)
         box = (left + edges[0], top + edges[1], left + edges[2], top + edges[3])
-        cropped = values[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        cropped = values[cells[1] : cells[3], cells[0] : cells[2]]
         return np.ascontiguousarray(cropped), Frame(self.frame.image_size, cropped.shape[:2], tuple(map(float, box)))  # type: ignore[arg-type]
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ipseg.core import geometry
 from ipseg.core.choices import check_choice
 from ipseg.core.types import Candidates, Mask, Points, Segmenter
 
@@ -151,7 +152,5 @@ def best(candidates: Candidates) -> int:
 
 def bounding_box(mask: NDArray[np.bool_]) -> tuple[float, float, float, float] | None:
     """(left, top, right, bottom) of a mask: the indices of its outermost pixels; None when empty."""
-    if not mask.any():
-        return None
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return float(columns[0]), float(rows[0]), float(columns[-1]), float(rows[-1])
+    box = geometry.bounding_box(mask)
+    return box and (float(box[0]), float(box[1]), float(box[2] - 1), float(box[3] - 1))

@@ -186,10 +186,8 @@ def _load(model: str, placement: Device) -> Sam:
     name = f"sam_{model}"
     with torch.device("meta"):  # no work on weights that are about to be replaced
         sam = sam_model_registry[model]()
-    for buffer, values in (
-        ("pixel_mean", IMAGENET_MEAN),
-        ("pixel_std", IMAGENET_STD),
-    ):  # the only ones in no checkpoint
+    # the only buffers that are not in a checkpoint
+    for buffer, values in (("pixel_mean", IMAGENET_MEAN), ("pixel_std", IMAGENET_STD)):
         setattr(sam, buffer, torch.tensor([255 * value for value in values]).view(-1, 1, 1))
     sam = weights.fill(sam, weights.load_state(weights.locate(name)), name)
     return placement.place(sam, sam.image_encoder)

@@ -125,6 +125,14 @@ def test_to_cells_is_exact_on_whole_ratios():
     np.testing.assert_allclose(finer, values.repeat(2, axis=0).repeat(2, axis=1), atol=1e-6)
 
 
+def test_the_bounding_box_holds_every_pixel_of_a_mask():
+    mask = np.zeros((9, 12), bool)
+    assert geometry.bounding_box(mask) is None
+    mask[3, 2] = mask[5, 7] = True
+    assert geometry.bounding_box(mask) == (2, 3, 8, 6)
+    assert geometry.bounding_box(~mask) == (0, 0, 12, 9)
+
+
 def test_several_maps_are_averaged_as_each_of_them_is():
     frame, values = geometry.letterbox_frame((9, 14), 4), np.random.default_rng(0).random((2, 3, 9, 14)) > 0.5
     found = geometry.to_cells(values, frame)

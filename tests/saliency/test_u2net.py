@@ -17,7 +17,7 @@ from ipseg.saliency.u2net import SIZE, U2Net, brightened, normalised, stretched
 def red():
     """A network whose first output is half the share of red, from the normalised input, and whose second is another."""
     nodes = [
-        helper.make_node("Constant", [], ["std"], value_float=STD[0] / 2),
+        helper.make_node("Constant", [], ["std"], value_float=IMAGENET_STD[0] / 2),
         helper.make_node("Constant", [], ["mean"], value_float=IMAGENET_MEAN[0] / 2),
         helper.make_node("Constant", [], ["channel"], value_ints=[0]),
         helper.make_node("Gather", ["input", "channel"], ["first"], axis=1),
