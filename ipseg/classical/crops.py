@@ -36,6 +36,11 @@ def resize(values: NDArray, size: tuple[int, int]) -> Map:
     return cv2.resize(values, size[::-1], interpolation=how)
 
 
+def resize_mask(mask: NDArray[np.bool_], size: tuple[int, int]) -> NDArray[np.bool_]:
+    """A mask brought to ``size`` (height, width), nearest."""
+    return np.asarray(cv2.resize(mask.astype(np.uint8), size[::-1], interpolation=cv2.INTER_NEAREST)) > 0
+
+
 def normalised(values: Map) -> Map:
     """Shifted and scaled: the median to 0, the mean of the ten highest values to 1. A flat map is 0 everywhere."""
     middle = float(np.median(values))

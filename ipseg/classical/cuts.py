@@ -109,12 +109,6 @@ def _distinct(masks) -> list[NDArray[np.bool_]]:
     return list(distinct.values())
 
 
-def agreement(regions: Regions, mask: NDArray[np.bool_], unary: NDArray) -> float:
-    """Soft intersection over union of a mask with the foreground of ``unary`` (n,) log odds, in [0, 1]."""
-    mass = regions.area * sigmoid(2 * unary)
-    return float(mass[mask].sum() / (regions.area[mask].sum() + mass[~mask].sum()))
-
-
 def outline_contrast(graph: Graph, mask: NDArray[np.bool_]) -> float:
     """Mean contrast along the outline of a mask, in [0, 1], less a tenth of the share that runs on the border."""
     regions = graph.regions

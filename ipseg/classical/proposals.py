@@ -78,6 +78,17 @@ def outline_contrast(masks: NDArray[np.bool_], image: ImageArray) -> NDArray[np.
     return (sharp / (length + 1e-6)).astype(np.float32)
 
 
+def soft_iou(masks: NDArray[np.bool_], probability: NDArray, area: NDArray | None = None) -> NDArray[np.float32]:
+    """Intersection over union of masks (n, ...) with a foreground probability (...) in [0, 1]: (n,) in [0, 1].
+
+    ``area`` (...) is what each element covers, as where they are superpixels; without it they are pixels.
+    """
+    flat, mass = masks.reshape(len(masks), -1), (probability if area is None else area * probability).ravel()
+    size = flat.sum(axis=1) if area is None else flat @ area.ravel()
+    inside = flat.astype(mass.dtype) @ mass
+    return (inside / (size + mass.sum() - inside + 1e-9)).astype(np.float32)
+
+
 def without_holes(mask: NDArray[np.bool_], share: float = 0.05) -> NDArray[np.bool_]:
     """The mask with every hole filled that has less than ``share`` of the mask's pixels."""
     around = np.pad(~mask, 1, constant_values=True).astype(np.uint8)

@@ -16,6 +16,7 @@ from scipy.sparse.csgraph import dijkstra
 from skimage.filters import threshold_otsu
 
 from ipseg.classical import cuts
+from ipseg.classical.proposals import soft_iou
 from ipseg.classical.regions import Regions, superpixels, to_lab, working_image
 from ipseg.classical.texture import texture_energy
 from ipseg.core.types import ImageArray, LazyFeatures
@@ -72,7 +73,8 @@ def _best_mask(graph: cuts.Graph, odds: NDArray) -> NDArray[np.bool_]:
     masks = cuts.propose(graph, odds)
     if not masks:
         return odds > 0
-    scores = [cuts.agreement(graph.regions, mask, odds) + 0.5 * cuts.outline_contrast(graph, mask) for mask in masks]
+    agreement = soft_iou(np.stack(masks), cuts.sigmoid(2 * odds), graph.regions.area)
+    scores = agreement + 0.5 * np.array([cuts.outline_contrast(graph, mask) for mask in masks])
     return masks[int(np.argmax(scores))]
 
 

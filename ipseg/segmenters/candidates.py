@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from ipseg.classical import clicks, crops, cuts
 from ipseg.classical.crops import Box, Map
-from ipseg.classical.proposals import grab_cut, largest_parts, separate_parts, without_holes
+from ipseg.classical.proposals import grab_cut, largest_parts, separate_parts, soft_iou, without_holes
 from ipseg.classical.regions import superpixels, to_lab, working_image
 from ipseg.classical.texture import texture_energy
 from ipseg.core import images
@@ -289,18 +289,8 @@ def cut(image: ImageArray, foreground: Map, side: int) -> Mask:
     """GrabCut from a foreground probability, (h, w) as the image, at a longest side of ``side``: (h, w) bool."""
     size = crops.low_size(foreground.shape, side)
     small = cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA)
-    first, never = (
-        cv2.resize(each.astype(np.uint8), size[::-1], interpolation=cv2.INTER_NEAREST) > 0
-        for each in (foreground > 0.5, foreground < SURE_BACKGROUND)
-    )
+    first, never = (crops.resize_mask(each, size) for each in (foreground > 0.5, foreground < SURE_BACKGROUND))
     return crops.resize(grab_cut(small, first, never, rounds=2), foreground.shape) > 0.5
-
-
-def soft_iou(masks: NDArray[np.bool_], foreground: Map) -> NDArray[np.float32]:
-    """Intersection over union of (n, h, w) masks with a probability (h, w): (n,) in [0, 1]."""
-    flat = masks.reshape(len(masks), -1)
-    inside = flat.astype(np.float32) @ foreground.ravel()
-    return (inside / (flat.sum(axis=1) + foreground.sum() - inside + 1e-9)).astype(np.float32)
 
 
 def soft_mask(mask: Mask, soft: Map) -> Map:
@@ -345,9 +335,7 @@ def _one(mask: Mask, soft: Map) -> Candidates:
 
 
 def _enlarged(masks: NDArray[np.bool_], size: tuple[int, int]) -> NDArray[np.bool_]:
-    return np.stack(
-        [cv2.resize(each.astype(np.uint8), size[::-1], interpolation=cv2.INTER_NEAREST) > 0 for each in masks]
-    )
+    return np.stack([crops.resize_mask(each, size) for each in masks])
 
 
 def _graph(low: ImageArray, settings: Settings) -> cuts.Graph:

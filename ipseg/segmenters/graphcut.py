@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ipseg.classical import clicks, cuts
+from ipseg.classical import clicks, crops, cuts
 from ipseg.classical.guided import guided_filter
-from ipseg.classical.proposals import grab_cut, largest_parts, outline_contrast, parts_with, propose
+from ipseg.classical.proposals import grab_cut, largest_parts, outline_contrast, parts_with, propose, soft_iou
 from ipseg.classical.regions import superpixels, to_lab, working_image
 from ipseg.classical.texture import texture_energy
 from ipseg.core.types import Candidates, ImageArray, Points
@@ -87,9 +87,9 @@ class GraphCut:
         odds = self._odds(encoding, points, mask, box)
         if not several:
             inside, fine = self._drawn(encoding, points, odds, mask)
-            return Candidates(fine[None], _agreement(inside[None], odds), _logits(inside[None]))
+            return Candidates(fine[None], soft_iou(inside[None], cuts.sigmoid(odds)), _logits(inside[None]))
         found = self._candidates(encoding, points, odds)
-        scores = _agreement(found, odds) + self.settings.contrast * outline_contrast(found, encoding.small)
+        scores = soft_iou(found, cuts.sigmoid(odds)) + self.settings.contrast * outline_contrast(found, encoding.small)
         order = np.argsort(-scores, kind="stable")
         return Candidates(_enlarge(found[order], encoding.size), scores[order], _logits(found[order]))
 
@@ -114,7 +114,7 @@ class GraphCut:
         regions, size = encoding.graph.regions, odds.shape[::-1]
         unary = regions.mean(cv2.resize(odds, regions.labels.shape[::-1], interpolation=cv2.INTER_LINEAR))
         rough = [found[regions.labels] for found in cuts.propose(encoding.graph, unary, self.settings.biases)]
-        rough = [cv2.resize(each.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0 for each in rough]
+        rough = [crops.resize_mask(each, odds.shape) for each in rough]
         found = [*encoding.proposals, grab_cut(encoding.small, odds > 0, rounds=2), *rough]
         inside = points.positive * (np.array(size) / encoding.size[::-1])
         parts = [parts_with(largest_parts(each), inside) for each in found if each.any()]
@@ -161,20 +161,12 @@ def _from_points(encoding: Encoding, near: list[NDArray]) -> NDArray[np.float32]
     return cv2.resize(odds[regions.labels], shape[::-1], interpolation=cv2.INTER_LINEAR)
 
 
-def _agreement(masks: NDArray[np.bool_], odds: NDArray) -> NDArray[np.float32]:
-    """Soft intersection over union of (n, h, w) masks with what (h, w) log odds say: (n,) in [0, 1]."""
-    probability = cuts.sigmoid(odds)
-    inside = (masks * probability).sum((1, 2))
-    return (inside / (masks.sum((1, 2)) + probability.sum() - inside + 1e-9)).astype(np.float32)
-
-
 def _logits(masks: NDArray[np.bool_]) -> NDArray[np.float32]:
     return np.where(masks, 4, -4).astype(np.float32)
 
 
 def _enlarge(masks: NDArray[np.bool_], size: tuple[int, int]) -> NDArray[np.bool_]:
-    enlarged = [cv2.resize(each.astype(np.uint8), size[::-1], interpolation=cv2.INTER_NEAREST) for each in masks]
-    return np.stack(enlarged).astype(bool)
+    return np.stack([crops.resize_mask(each, size) for each in masks])
 
 
 def _draw(low: NDArray[np.bool_], encoding: Encoding) -> NDArray[np.bool_]:

@@ -57,14 +57,6 @@ def test_parts_of_a_mask_are_proposed_alone():
     ]
 
 
-def test_agreement_is_a_soft_intersection_over_union():
-    mask = np.array([True, True, False, False])
-    assert cuts.agreement(ROW, mask, np.zeros(4)) == pytest.approx(2 / (4 + 2))
-    sure = np.array([50.0, 50, -50, -50])
-    assert cuts.agreement(ROW, mask, sure) == pytest.approx(1)
-    assert cuts.agreement(ROW, ~mask, sure) == pytest.approx(0)
-
-
 def test_contrast_along_the_outline():
     mask = np.array([True, True, False, False])
     assert cuts.outline_contrast(GRAPH, mask) == pytest.approx(1 - 0.2 * 6 / (2 + 6))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from parity_rules import scene
 
-from ipseg.classical.proposals import grab_cut, outline_contrast, propose
+from ipseg.classical.proposals import grab_cut, outline_contrast, propose, soft_iou
 
 
 def test_an_outline_on_the_edges_of_a_image_is_the_sharpest():
@@ -19,6 +19,20 @@ def test_an_outline_on_the_edges_of_a_image_is_the_sharpest():
     assert sharp[0] > 0.9
     assert sharp[0] > sharp[1] > sharp[2]
     assert sharp[2] == sharp[3] == 0  # an empty mask has no outline
+
+
+def test_soft_intersection_over_union():
+    values = np.float32([[1, 0.5], [0, 0]])
+    masks = np.array([[[1, 0], [0, 0]], [[1, 1], [0, 0]], [[1, 1], [1, 1]], [[0, 0], [0, 1]]], bool)
+    found = soft_iou(masks, values)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, [1 / 1.5, 1.5 / 2, 1.5 / 4, 0], rtol=1e-6)
+
+
+def test_soft_intersection_over_union_of_superpixels_counts_their_area():
+    values, area = np.array([1, 0.5, 0.0]), np.array([2, 4, 10.0])
+    masks = np.array([[1, 0, 0], [1, 1, 0], [0, 0, 1], [1, 1, 1]], bool)
+    np.testing.assert_allclose(soft_iou(masks, values, area), [2 / 4, 4 / 6, 0, 4 / 16], rtol=1e-6)
 
 
 def test_an_image_of_one_colour_is_not_cut():

@@ -257,12 +257,6 @@ def test_the_level_rises_while_the_region_is_too_large():
     assert locate(np.zeros((24, 40), np.float32), saliency, None) is saliency
 
 
-def test_soft_intersection_over_union():
-    values = np.float32([[1, 0.5], [0, 0]])
-    masks = np.array([[[1, 0], [0, 0]], [[1, 1], [0, 0]], [[1, 1], [1, 1]], [[0, 0], [0, 1]]], bool)
-    np.testing.assert_allclose(candidates.soft_iou(masks, values), [1 / 1.5, 1.5 / 2, 1.5 / 4, 0], rtol=1e-6)
-
-
 def test_the_chosen_mask_as_a_probability_and_its_outline():
     size = (320, 320)
     chosen, soft = square((40, 40, 80, 80), size), np.full(size, 0.4, np.float32)
