@@ -39,9 +39,9 @@ def choose(similarity: Similarity, *, k: int = 32, clusters: int = 4, seed: int 
     is both; a constant similarity gives no points. Ties go to the cell that comes first in
     reading order. Fewer distinct cells than ``clusters`` give one point each.
 
-    Returns points in image pixels, each set sorted by (y, x). Raises :class:`SettingError` as :func:`check` does.
+    ``k`` and ``clusters`` are such as :func:`check` lets pass. Returns points in image pixels, each set sorted by
+    (y, x).
     """
-    check(k, clusters)
     most, least = extremes(similarity, k)
     return Points(*(_to_points(cells, similarity, clusters, seed) for cells in (most, least)))
 

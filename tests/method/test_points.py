@@ -48,8 +48,6 @@ def test_settings_out_of_range_get_a_sentence(k, clusters, words, one_message):
     with pytest.raises(SettingError) as caught:
         points.check(k, clusters)
     one_message(caught.value, names=words)
-    with pytest.raises(SettingError):
-        points.choose(similar(bumps(9, 9)), k=k, clusters=clusters)
 
 
 @pytest.mark.parametrize(("k", "clusters"), [(1, 1), (32, 4), (256, 32), (32, 32), (np.int64(32), np.int32(4))])

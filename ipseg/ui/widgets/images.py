@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Sequence
+import zipfile
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,21 +35,30 @@ def shown(image: ImageArray) -> ImageArray:
     return np.asarray(reduced)
 
 
-def as_file(component: gr.components.Component, pixels: np.ndarray, name: str) -> str:
-    """``pixels`` as a PNG in the cache of ``component``, which is served and later deleted."""
-    return save_bytes_to_cache(images.encode_png(pixels), name, component.GRADIO_CACHE)
-
-
 def as_jpeg(component: gr.components.Component, image: ImageArray, name: str) -> str:
     """``image`` at the size that the page shows, as a JPEG in the cache of ``component``."""
+    return save_bytes_to_cache(encode_jpeg(shown(image), quality=90), name, component.GRADIO_CACHE)
+
+
+def encode_jpeg(image: ImageArray, *, quality: int) -> bytes:
+    """The bytes of a JPEG."""
     buffer = io.BytesIO()
-    Image.fromarray(shown(image)).save(buffer, format="JPEG", quality=90)
-    return save_bytes_to_cache(buffer.getvalue(), name, component.GRADIO_CACHE)
+    Image.fromarray(image).save(buffer, format="JPEG", quality=quality)
+    return buffer.getvalue()
 
 
 def as_png(component: gr.components.Component, pixels: np.ndarray, name: str) -> str:
-    """``pixels`` as a PNG in the cache of ``component``."""
+    """``pixels`` as a PNG in the cache of ``component``, which is served and later deleted."""
     return save_bytes_to_cache(images.encode_png(np.asarray(pixels)), name, component.GRADIO_CACHE)
+
+
+def as_zip(component: gr.components.Component, files: Iterable[tuple[str, str | Path]], name: str) -> str:
+    """Files, each with its name inside, as a zip in the cache of ``component``; PNGs are compressed already."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for inner, file in files:
+            archive.writestr(inner, Path(file).read_bytes())
+    return save_bytes_to_cache(buffer.getvalue(), name, component.GRADIO_CACHE)
 
 
 def distinct(paths: Sequence[str]) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import html
-import io
 from collections.abc import Mapping, Sequence
 
 import cv2
@@ -14,6 +13,7 @@ from PIL import Image
 from ipseg.core import viz
 from ipseg.core.types import ImageArray
 from ipseg.studies.ablation import AblationResult
+from ipseg.ui.widgets.images import encode_jpeg
 
 SMALL, LARGE = 320, 640  # pixels of the longer side, in a table and else
 
@@ -29,10 +29,9 @@ def figures(tiles: Sequence[tuple[ImageArray, str]], kind: str = "") -> str:
 
 def img(image: ImageArray, alt: str, side: int) -> str:
     """An element that holds its image, of at most ``side`` pixels; it grows when pressed."""
-    reduced, buffer = Image.fromarray(image), io.BytesIO()
+    reduced = Image.fromarray(image)
     reduced.thumbnail((side, side))
-    reduced.save(buffer, format="JPEG", quality=85)
-    source = f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    source = f"data:image/jpeg;base64,{base64.b64encode(encode_jpeg(np.asarray(reduced), quality=85)).decode()}"
     return f'<img src="{source}" alt="{html.escape(alt)}" tabindex="-1">'
 
 

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import html
-import io
 import time
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
 import gradio as gr
-from gradio.processing_utils import save_bytes_to_cache
-from PIL import Image
 
 from ipseg.core.status import Status
 from ipseg.core.types import ImageArray
-from ipseg.ui.widgets.images import shown
+from ipseg.ui.widgets.images import as_jpeg
 
 GALLERY = 12  # overlays that are shown; all masks are in the zip
 LISTED = 20  # messages about files that could not be used
@@ -43,11 +40,8 @@ class Tally:
         """Add an overlay; returns the value of the gallery, or a skip when it is full."""
         if len(self.overlays) >= GALLERY:
             return gr.skip()
-        buffer = io.BytesIO()
-        Image.fromarray(shown(overlay)).save(buffer, format="JPEG", quality=88)
         name = f"{self.unit}_{len(self.overlays) + 1}.jpg"
-        path = save_bytes_to_cache(buffer.getvalue(), name, self.gallery.GRADIO_CACHE)
-        self.overlays.append((path, caption))
+        self.overlays.append((as_jpeg(self.gallery, overlay, name), caption))
         return list(self.overlays)
 
     def bar(self, now: str) -> str:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import html
-import io
-import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +10,6 @@ from typing import Any
 
 import gradio as gr
 import numpy as np
-from gradio.processing_utils import save_bytes_to_cache
 from PIL import Image
 
 from ipseg.core import viz
@@ -20,7 +17,7 @@ from ipseg.core.masks import GivenMask, read_mask
 from ipseg.core.types import ImageArray, MaskError
 from ipseg.studies.comparison import Comparison, Entry
 from ipseg.ui.server.redaction import without_folders
-from ipseg.ui.widgets.images import as_jpeg, as_png, shown
+from ipseg.ui.widgets.images import as_jpeg, as_png, as_zip, shown
 
 
 @dataclass(frozen=True)
@@ -123,14 +120,10 @@ def downloads(saved: Sequence[SavedRow], page: Any) -> tuple[Any, Any]:
     for row in rows:
         whole[top : top + row.shape[0], : row.shape[1]] = row
         top += row.shape[0]
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w") as packed:
-        for name, file in (pair for row in saved for pair in row.masks):
-            packed.writestr(name, Path(file).read_bytes())
-    packed_at = save_bytes_to_cache(archive.getvalue(), "masks.zip", page.masks.GRADIO_CACHE)
+    masks = as_zip(page.masks, (pair for row in saved for pair in row.masks), "masks.zip")
     return (
         gr.DownloadButton(value=as_png(page.row, whole, "comparison.png"), interactive=True),
-        gr.DownloadButton(value=packed_at, interactive=True),
+        gr.DownloadButton(value=masks, interactive=True),
     )
 
 

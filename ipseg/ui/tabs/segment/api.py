@@ -22,7 +22,7 @@ from ipseg.ui.tabs.segment.clicks import as_clicks, as_points
 from ipseg.ui.tabs.segment.layout import Layout
 from ipseg.ui.tabs.segment.request import SegmentRequest, of_many, paths
 from ipseg.ui.widgets.controls import Controls
-from ipseg.ui.widgets.images import as_file, distinct, image_input, shown
+from ipseg.ui.widgets.images import as_png, distinct, image_input, shown
 from ipseg.ui.widgets.signature import with_engine
 
 
@@ -110,8 +110,8 @@ def _one(pool: EnginePool, mask_image: gr.Image, cut_image: gr.Image) -> Callabl
                 "notices": list(session.prompt.notices),
                 "total_seconds": round(time.perf_counter() - start, 4),
             },
-            as_file(mask_image, result.mask.astype(np.uint8) * 255, f"{stem}_mask.png"),
-            as_file(cut_image, result.cut_out(), f"{stem}_cut_out.png"),
+            as_png(mask_image, result.mask.astype(np.uint8) * 255, f"{stem}_mask.png"),
+            as_png(cut_image, result.cut_out(), f"{stem}_cut_out.png"),
             answers.marked(result, made),
             shown(result.heat_map()),
             answers.prompt_views(session.prompt),

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import html
-import io
-import zipfile
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import numpy as np
-from gradio.processing_utils import save_bytes_to_cache
 
 from ipseg.core import viz
 from ipseg.core.result import Result
@@ -20,7 +16,7 @@ from ipseg.core.types import ImageArray, Prompt
 from ipseg.ui.server.progress import STEPS
 from ipseg.ui.tabs.segment.clicks import Clicks, as_points
 from ipseg.ui.tabs.segment.state import SavedResult
-from ipseg.ui.widgets.images import as_file, as_jpeg, shown
+from ipseg.ui.widgets.images import as_jpeg, as_png, as_zip, shown
 
 WAITING = '<div class="waiting">Give an image of the object and an image to search, or choose an example.</div>'
 
@@ -104,8 +100,8 @@ def prompt_views(prompt: Prompt) -> list[tuple[ImageArray, str]]:
 
 def downloads(result: Result, stem: str, mask_file: gr.DownloadButton, cut_file: gr.DownloadButton) -> tuple:
     """The two files at the image's own size, on their buttons."""
-    mask = as_file(mask_file, result.mask.astype(np.uint8) * 255, f"{stem}_mask.png")
-    cut = as_file(cut_file, result.cut_out(), f"{stem}_cut_out.png")
+    mask = as_png(mask_file, result.mask.astype(np.uint8) * 255, f"{stem}_mask.png")
+    cut = as_png(cut_file, result.cut_out(), f"{stem}_cut_out.png")
     return gr.DownloadButton(value=mask, interactive=True), gr.DownloadButton(value=cut, interactive=True)
 
 
@@ -125,7 +121,7 @@ def save(name: str, result: Result, clicks: Clicks, all_instances: bool, gallery
             f"{name}_all.png": result.all_instances.astype(np.uint8) * 255,
             f"{name}_numbers.png": result.labels(),
         }
-    files = tuple((place, as_file(gallery, pixels, place)) for place, pixels in masks.items())
+    files = tuple((place, as_png(gallery, pixels, place)) for place, pixels in masks.items())
     drawn = result.overlay_instances() if all_instances and result.instances else result.overlay(points=False)
     status = f"{result.status.words}, score {result.score:.2f}"
     overlay = as_jpeg(gallery, drawn, f"{name}.jpg")
@@ -149,11 +145,7 @@ def together(
 
 def packed(saved: Sequence[SavedResult], component: gr.components.Component) -> str:
     """The masks of all images in one ZIP."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, file in (pair for one in saved for pair in one.files):
-            archive.writestr(name, Path(file).read_bytes())
-    return save_bytes_to_cache(buffer.getvalue(), "masks.zip", component.GRADIO_CACHE)
+    return as_zip(component, (pair for one in saved for pair in one.files), "masks.zip")
 
 
 def step_times(seconds: Mapping[str, float]) -> str:
