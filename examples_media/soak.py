@@ -1,7 +1,8 @@
-"""Ask the page two hundred questions and draw what memory it holds: python examples_media/soak.py [--jobs 200].
+"""Run two hundred jobs on the page and draw its memory: python examples_media/soak.py [--jobs 200] [--clients 40].
 
-Starts the demo on a free port with the offline engine. Four clients ask at once, over all endpoints, about images
-that are all different, so that few results come from caches. Writes soak.svg and prints one line.
+Starts the demo on a free port with the default engine, whose weights must be here. The clients ask at once, over all
+endpoints, about images that are all different, so that few results come from caches. Writes soak.svg and prints one
+line.
 """
 
 import argparse
@@ -27,8 +28,11 @@ from PIL import Image, ImageEnhance
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = sorted((ROOT / "examples_media" / "Images").rglob("*.jpg"))
 KINDS, CASES = ("guitar", "lamp", "umbrella"), ("cut_off", "hidden", "crowded", "tiny", "night")
-USUAL = ("segment",) * 6 + ("compare", "batch", "video", "prompt_sets", "failure_cases")  # how often each is asked
-CLIENTS, EVERY = 4, 0.5  # seconds between two readings of the memory
+USUAL = (  # what is asked, in turn; a name after "+" is a way to ask it
+    *("segment", "segment+clicks", "segment+negative", "segment+instances", "segment_all+instances"),
+    *("segment", "segment+clicks", "compare", "batch", "video", "prompt_sets", "failure_cases", "ablation"),
+)
+EVERY = 0.5  # seconds between two readings of the memory
 
 
 def varied(folder: Path, chance: random.Random, scale: float = 0.5) -> Path:
@@ -54,15 +58,24 @@ def clip(folder: Path, chance: random.Random) -> Path:
     return path
 
 
-def arguments(endpoint: str, folder: Path, chance: random.Random) -> dict:
-    """Arguments for an endpoint."""
+def arguments(endpoint: str, way: str, folder: Path, chance: random.Random) -> dict:
+    """Arguments for an endpoint, asked in one of its ways."""
     one = handle_file(varied(folder, chance))
     prompts = [{"image": one, "caption": None}]
+    more = {
+        "clicks": {"clicks": [[40, 30, 1], [4, 4, 0]]},
+        "negative": {"negative_prompt": [{"image": handle_file(varied(folder, chance)), "caption": None}]},
+        "instances": {"all_instances": True},
+    }.get(way, {})
     if endpoint == "segment":
-        return {"prompts": prompts, "image": handle_file(varied(folder, chance)), "mask": None}
-    if endpoint == "compare":
-        images = [{"image": handle_file(varied(folder, chance)), "caption": None}]
+        return {"prompts": prompts, "image": handle_file(varied(folder, chance)), "mask": None, **more}
+    if endpoint in ("segment_all", "compare"):
+        images = [{"image": handle_file(varied(folder, chance)), "caption": None} for _ in range(2)]
+        if endpoint == "segment_all":
+            return {"prompts": prompts, "images": images, "mask": None, **more}
         return {"prompt": one, "images": images, "methods": ["ipseg", "persam"]}
+    if endpoint == "ablation":
+        return {"prompt": one, "image": handle_file(varied(folder, chance, 0.3))}
     if endpoint == "batch":
         return {"prompts": prompts, "images": [handle_file(varied(folder, chance, 0.3)) for _ in range(3)]}
     if endpoint == "video":
@@ -71,13 +84,16 @@ def arguments(endpoint: str, folder: Path, chance: random.Random) -> dict:
 
 
 @contextmanager
-def serve(home: Path) -> Iterator[tuple[str, int]]:
+def serve(home: Path, preset: str, clients: int) -> Iterator[tuple[str, int]]:
     """The demo in a process of its own: its address and number."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    own = {"HF_HOME": str(home), "XDG_CACHE_HOME": str(home), "GRADIO_TEMP_DIR": str(home / "uploads")}
-    command = [sys.executable, "app.py", "--port", str(port), "--no-fetch", "--preset", "offline"]
+    cache = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "huggingface"
+    own = {"HF_HOME": os.environ.get("HF_HOME", str(cache)), "XDG_CACHE_HOME": str(home)}
+    own["GRADIO_TEMP_DIR"] = str(home / "uploads")
+    command = [sys.executable, "app.py", "--port", str(port), "--no-fetch", "--preset", preset]
+    command += ["--max-queue", str(max(32, clients))]
     demo = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **own, "HF_HUB_OFFLINE": "1"})  # noqa: S603 - ours
     try:
         for _ in range(300):
@@ -97,19 +113,20 @@ def resident(pid: int) -> float:
     return int(Path(f"/proc/{pid}/status").read_text().split("VmRSS:")[1].split()[0]) / 1024
 
 
-def soak(jobs: int, seed: int) -> tuple[list[tuple[int, float]], float]:
+def soak(jobs: int, clients_at_once: int, preset: str, seed: int) -> tuple[list[tuple[int, float]], float]:
     """Run the jobs. Returns (jobs done, MB) over time, and the seconds that it took."""
     curve: list[tuple[int, float]] = []
     done, over = [], threading.Event()
-    with tempfile.TemporaryDirectory() as name, serve(Path(name)) as (url, pid):
-        clients = [Client(url, verbose=False, download_files=f"{name}/{number}") for number in range(CLIENTS)]
+    with tempfile.TemporaryDirectory() as name, serve(Path(name), preset, clients_at_once) as (url, pid):
+        clients = [Client(url, verbose=False, download_files=f"{name}/{number}") for number in range(clients_at_once)]
         folder = Path(name, "images")
         folder.mkdir()
 
         def one(number: int) -> None:
             chance = random.Random(seed * 10_000 + number)  # noqa: S311 - no secret
-            endpoint = USUAL[number % len(USUAL)]
-            clients[number % CLIENTS].predict(**arguments(endpoint, folder, chance), api_name=f"/{endpoint}")
+            endpoint, _, way = USUAL[number % len(USUAL)].partition("+")
+            given = arguments(endpoint, way, folder, chance)
+            clients[number % clients_at_once].predict(**given, api_name=f"/{endpoint}")
             done.append(number)
 
         def watch() -> None:
@@ -119,7 +136,7 @@ def soak(jobs: int, seed: int) -> tuple[list[tuple[int, float]], float]:
         watcher, start = threading.Thread(target=watch), time.perf_counter()
         watcher.start()
         try:
-            with ThreadPoolExecutor(CLIENTS) as pool:
+            with ThreadPoolExecutor(clients_at_once) as pool:
                 list(pool.map(one, range(jobs)))
         finally:
             over.set()
@@ -151,17 +168,20 @@ def draw(curve: list[tuple[int, float]], path: Path) -> None:
 
 def main() -> None:
     """Ask, draw, say."""
-    parser = argparse.ArgumentParser(description="Ask the page many questions and draw what memory it holds.")
+    parser = argparse.ArgumentParser(description="Run many jobs on the page and draw its memory.")
     parser.add_argument("--jobs", type=int, default=200)
+    parser.add_argument("--clients", type=int, default=40, help="how many ask at once")
+    parser.add_argument("--preset", default="compact")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, default=ROOT / "examples_media" / "soak.svg")
     asked = parser.parse_args()
-    curve, seconds = soak(asked.jobs, asked.seed)
+    curve, seconds = soak(asked.jobs, asked.clients, asked.preset, asked.seed)
     draw(curve, asked.output)
     places = [(4 * done // (asked.jobs + 1), memory) for done, memory in curve]
     quarters = [max(memory for place, memory in places if place == part) for part in range(4)]
     print(
-        f"{asked.jobs} jobs in {seconds:.0f} s, none failed; most MB in each quarter "
+        f"{asked.preset}, {asked.clients} clients: {asked.jobs} jobs in {seconds:.0f} s, none failed; "
+        f"most MB in each quarter "
         f"{', '.join(f'{value:.0f}' for value in quarters)}; {curve[-1][1]:.0f} at the end."
     )
 

@@ -64,18 +64,19 @@ def compute(engine: Engine, pair: Pair, *, folder: Path | None = None, progress:
     """
     report, cached = progress or (lambda share, step: None), _cached(engine, pair, folder)
 
-    def masks(share: float, step: str) -> None:
-        report(0.5 + 0.5 * share, step)
+    def part(start: float, end: float) -> Progress:
+        return lambda share, step: report(start + (end - start) * share, step)
 
     report(0.02, "prompt")
-    own = unpacked(cached("own", lambda: _segmented(engine, pair)))[OWN]
+    own = unpacked(cached("own", lambda: _segmented(engine, pair, part(0.02, 0.2))))[OWN]
     report(0.2, "features")
     colours = _layers.unpacked(cached("features", lambda: _colours(engine, pair, own.mask)))
     report(0.25, "similarity")
-    alike = unpacked(cached("similarity", lambda: _apply(engine, pair, _variants.similarities)))
-    report(0.35, "saliency")
-    saw = {OWN: own, **dict(_saliencies(engine, pair, cached))}
-    grid = _grid(cached("grid", lambda: _apply(engine, pair, _variants.grid, progress=masks)))
+    alike = unpacked(
+        cached("similarity", lambda: _apply(engine, pair, _variants.similarities, progress=part(0.25, 0.35)))
+    )
+    saw = {OWN: own, **dict(_saliencies(engine, pair, cached, part(0.35, 0.5)))}
+    grid = _grid(cached("grid", lambda: _apply(engine, pair, _variants.grid, progress=part(0.5, 1.0))))
     return Ablation(own, colours, alike, saw, grid, (engine.config.k, engine.config.clusters), _detector(engine))
 
 
@@ -84,9 +85,9 @@ def _grid(arrays: Arrays) -> dict[tuple[int, int], AblationResult]:
     return {(k, clusters): each for (k, clusters), each in found.items()}
 
 
-def _segmented(engine: Engine, pair: Pair) -> Arrays:
-    prompt = engine.prompt(pair.prompt)
-    return packed({OWN: summarise(engine.segment(prompt, pair.image), prompt.views[0].saliency)})
+def _segmented(engine: Engine, pair: Pair, report: Progress) -> Arrays:
+    prompt = engine.prompt(pair.prompt, progress=report)
+    return packed({OWN: summarise(engine.segment(prompt, pair.image, progress=report), prompt.views[0].saliency)})
 
 
 def _colours(engine: Engine, pair: Pair, found: Mask) -> Arrays:
@@ -107,14 +108,18 @@ def _apply(
     return engine.apply([named(pair.prompt), named(pair.image)], step, pair, *given, progress=progress)
 
 
-def _saliencies(engine: Engine, pair: Pair, cached: Cached) -> Iterator[tuple[str, AblationResult]]:
+def _saliencies(engine: Engine, pair: Pair, cached: Cached, report: Progress) -> Iterator[tuple[str, AblationResult]]:
     """The results by every other saliency method; a method that fails gives its error message."""
     names = [name for name in plugins.names("saliency") if engine.config.consensus or name != _detector(engine)]
-    for name in [*names, *([TRUE] if pair.prompt_mask is not None else [])]:
+    names += [TRUE] if pair.prompt_mask is not None else []
+    for number, name in enumerate(names):
+        report(number / len(names), "saliency")
         try:
             needed = weights.serving(name)
             weights.require(needed)
-            found = cached(f"saliency-{name}", partial(_apply, engine, pair, _variants.hidden, name), needed)
+            within = _variants.part(report, number, len(names))
+            compute = partial(_apply, engine, pair, _variants.hidden, name, progress=within)
+            found = cached(f"saliency-{name}", compute, needed)
             yield name, unpacked(found)[name]
         except InputError as error:
             yield name, none(str(error))

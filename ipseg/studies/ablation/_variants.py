@@ -50,13 +50,17 @@ def similarities(engine: IPSeg, pair: Pair, progress: Progress | None = None) ->
     names = [layer.name for layer in engine.encodings.features(named(pair.image))]
     needs_log_odds = refinement.named(engine.config.refinement).needs_prior
     found = {}
-    for name, scorer in engine.scorer.variants(names).items():
+    variants = engine.scorer.variants(names)
+    for done, (name, scorer) in enumerate(variants.items()):
+        if progress:
+            progress(done / len(variants), "similarity")
         other = replace(engine, scorer=scorer)
-        prompt = other.prompt(pair.prompt)
+        within = part(progress, done, len(variants))
+        prompt = other.prompt(pair.prompt, progress=within)
         if needs_log_odds and not scorer.log_odds:
             found[name] = _halved(other, prompt, pair.image)
             continue
-        result = other.segment(prompt, pair.image)
+        result = other.segment(prompt, pair.image, progress=within)
         found[name] = summarise(result, result.similarity_map())
     return packed(found)
 
@@ -77,7 +81,10 @@ def grid(engine: IPSeg, pair: Pair, progress: Progress | None = None) -> Arrays:
     for done, (k, clusters) in enumerate(asked):
         if progress:
             progress(done / len(asked), "mask")
-        found[f"{k} {clusters}"] = summarise(engine.segment(prompt, pair.image, k=k, clusters=clusters))
+        within = part(progress, done, len(asked))
+        found[f"{k} {clusters}"] = summarise(
+            engine.segment(prompt, pair.image, k=k, clusters=clusters, progress=within)
+        )
     return packed(found)
 
 
@@ -89,9 +96,14 @@ def hidden(engine: IPSeg, pair: Pair, name: str, progress: Progress | None = Non
     else:
         shown = engine.encodings.compute_once(f"saliency {name}", seen, lambda: _saliency_map(engine, name, seen))
     prompt = engine.prompt_of([stages.view(engine.encodings, engine.config, seen, shown)])
-    return packed({name: summarise(engine.segment(prompt, pair.image), shown)})
+    return packed({name: summarise(engine.segment(prompt, pair.image, progress=progress), shown)})
 
 
 def _saliency_map(engine: IPSeg, name: str, image: Named) -> NDArray[np.float32]:
     method: SaliencyMethod = plugins.build("saliency", name, placement=engine.info.placement)
     return method(image.pixels, lambda: engine.encodings.features(image))
+
+
+def part(progress: Progress | None, done: int, total: int) -> Progress | None:
+    """The progress of one part of several, of which so many are done."""
+    return (lambda share, step: progress((done + share) / total, step)) if progress else None

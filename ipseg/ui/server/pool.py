@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextvars
 import copy
 import html
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +17,7 @@ from typing import Any
 import gradio as gr
 
 from ipseg import weights
+from ipseg.core.types import Progress
 from ipseg.engine import build, hardware, zerogpu
 from ipseg.engine.placement import Placement
 from ipseg.engine.protocol import Engine
@@ -28,12 +31,17 @@ JOBS: dict[str, Any] = {"concurrency_id": "engine", "concurrency_limit": 2}  # o
 ENGINES = 2  # in memory at once; networks that another engine uses are not released with one
 
 
+EVERY = 0.25  # seconds between two reports while an engine is built
+
+
 @dataclass
 class _Slot:
-    """One entry of the pool; its engine is built on first use."""
+    """One entry of the pool; its engine is built on first use, in a thread of its own."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     engine: Engine | None = None
+    building: Future[Engine] | None = None
+    waiting: int = 0  # requests that wait for ``building``
 
 
 class EnginePool:
@@ -61,6 +69,7 @@ class EnginePool:
         self.downloading = threading.Lock()  # one download at a time, over all visitors
         self._lock = threading.Lock()
         self._engines: OrderedDict[EngineSpec, _Slot] = OrderedDict()
+        self._builds = threading.BoundedSemaphore(ENGINES)  # at once
         self._worker = zerogpu.Worker(self._build_here) if zerogpu.lent() else None
 
     def ready(self) -> None:
@@ -68,17 +77,55 @@ class EnginePool:
         if self._worker and self.first.resolve().weights:
             self._worker.ready(self.first)
 
-    def engine(self, spec: EngineSpec) -> Engine:
-        """The engine of a specification, built on first use. Raises InputError when it cannot be built here."""
+    def engine(self, spec: EngineSpec, report: Progress | None = None) -> Engine:
+        """The engine of a specification, built on first use. Raises InputError when it cannot be built here.
+
+        ``report`` is called again and again while it is built. What it raises ends the wait; the build goes on for
+        whoever asks next, or is dropped where it has not begun and nobody else waits for it.
+        """
         with self._lock:
             slot = self._engines.setdefault(spec, _Slot())
             self._engines.move_to_end(spec)
             while len(self._engines) > ENGINES:
                 self._engines.popitem(last=False)
-        with slot.lock:  # one build at a time; engines that are built stay usable
-            if slot.engine is None:
-                slot.engine = self._build(spec)
-            return slot.engine
+        with slot.lock:  # engines that are built stay usable
+            if slot.engine is not None:
+                return slot.engine
+            building = slot.building or self._start(slot, spec)
+            slot.building = building
+            slot.waiting += 1
+        try:
+            return _result(building, report)
+        finally:
+            with slot.lock:
+                slot.waiting -= 1
+                if slot.waiting == 0 and slot.building is building and building.cancel():
+                    slot.building = None
+
+    def _start(self, slot: _Slot, spec: EngineSpec) -> Future[Engine]:
+        """Build an engine in a thread of its own, which ends with the process; few at once, the others wait."""
+        building: Future[Engine] = Future()
+        context = contextvars.copy_context()  # of the request: it gets the warnings
+
+        def run() -> None:
+            with self._builds:
+                if not building.set_running_or_notify_cancel():
+                    return
+                made: Engine | None = None
+                error: BaseException | None = None
+                try:
+                    made = context.run(self._build, spec)
+                except BaseException as raised:
+                    error = raised
+                with slot.lock:
+                    slot.engine, slot.building = made, None
+                if made is None:
+                    building.set_exception(error)
+                else:
+                    building.set_result(made)
+
+        threading.Thread(target=run, name="engine", daemon=True).start()
+        return building
 
     def _build(self, spec: EngineSpec) -> Engine:
         """In the ZeroGPU worker where the engine has networks, else in this process."""
@@ -154,3 +201,13 @@ class EnginePool:
             return ""
         with self.using_weights():
             return hardware.could_run(better_than=now.preset, placement=self.placement)
+
+
+def _result(building: Future[Engine], report: Progress | None) -> Engine:
+    """The engine once it is built; ``report`` is called meanwhile, and may raise."""
+    while True:
+        if report:
+            report(0.0, "models")
+        done, _ = wait([building], timeout=EVERY if report else None)
+        if done:
+            return building.result()

@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import cv2
 import httpx
+import numpy as np
 import pytest
 from gradio_client import Client, handle_file
 
@@ -19,7 +21,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the 
 
 PROMPT, QUERY, OTHER = (EXAMPLES / "robot" / f"0{number}.jpg" for number in (0, 2, 3))
 PATIENCE = 20  # seconds until a test gives up
-ENDPOINTS = ("segment", "segment_all", "compare", "batch", "prompt_sets", "failure_cases")
+ENDPOINTS = ("segment", "segment_all", "compare", "batch", "video", "ablation", "prompt_sets", "failure_cases")
 
 
 class Gated:
@@ -27,6 +29,7 @@ class Gated:
 
     def __init__(self, url: str, log: Path, folder: Path) -> None:
         self.url, self.log, self.folder = url, log, folder
+        self.clip = film(folder / "clip.avi")
         self._files: dict[Path, dict] = {}
         self._read = 0
 
@@ -68,6 +71,8 @@ class Gated:
             "segment_all": {"prompts": prompts, "images": images, "mask": None},
             "compare": {"prompt": self.file(PROMPT), "images": images, "methods": ["ipseg", "persam"]},
             "batch": {"prompts": prompts, "images": [self.file(QUERY), self.file(OTHER)]},
+            "video": {"prompts": prompts, "clip": self.file(self.clip)},
+            "ablation": {"prompt": self.file(PROMPT), "image": self.file(QUERY)},
             "prompt_sets": {"kind": "mug"},
             "failure_cases": {"case": "tiny"},
         }[endpoint]
@@ -84,6 +89,16 @@ class Gated:
     def answer(self, endpoint: str, asked: httpx.Response) -> str:
         """Wait for the answer: its stream of events as text."""
         return httpx.get(self.stream(endpoint, asked), timeout=PATIENCE).text
+
+
+def film(path: Path) -> Path:
+    """Four frames of the prompt's object."""
+    frame = cv2.resize(cv2.imread(str(PROMPT)), (160, 120))
+    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"MJPG"), 4, (160, 120))
+    for number in range(4):
+        writer.write(np.roll(frame, number, axis=1))
+    writer.release()
+    return path
 
 
 @pytest.fixture(scope="module")

@@ -44,6 +44,40 @@ def test_an_engine_is_built_once_however_many_ask(built):
     assert pool.loaded(slow)
 
 
+def test_the_wait_for_an_engine_can_be_ended_and_the_build_goes_on(built):
+    made, gate = built
+    pool, slow = EnginePool(EngineSpec()), EngineSpec(saliency="none")
+    reports = []
+
+    def report(share, step):
+        reports.append(step)
+        if len(reports) == 3:
+            raise InputError("stopped")
+
+    with pytest.raises(InputError, match="stopped"):
+        pool.engine(slow, report)
+    assert reports == ["models"] * 3
+    assert not made
+    gate.set()
+    assert pool.engine(slow)
+    assert made == [slow.name]
+
+
+def test_a_build_that_has_not_begun_is_dropped_where_nobody_waits(built):
+    made, gate = built
+    pool = EnginePool(EngineSpec())
+
+    def leave(*_):
+        raise InputError("left")
+
+    for timestep in range(10):  # each visitor asks for another engine, and leaves
+        with pytest.raises(InputError, match="left"):
+            pool.engine(EngineSpec(saliency="none", refinement="single", timestep=timestep), leave)
+    gate.set()
+    assert pool.engine(EngineSpec())
+    assert len(made) <= ENGINES + 1
+
+
 def test_few_engines_are_saved(built):
     made, _ = built
     pool = EnginePool(EngineSpec())

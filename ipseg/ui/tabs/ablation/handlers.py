@@ -114,9 +114,7 @@ def _ablation(pool: EnginePool, spec: EngineSpec, pair: Pair, report: Progress) 
     """Results for the example images alone are saved; those for a visitor's own images or masks never are."""
     given = [part for part in (pair.prompt, pair.image, pair.prompt_mask, pair.truth) if part is not None]
     shipped = {images.fingerprint(part) for part in given} <= _shipped()
-    if not pool.loaded(spec):
-        report(0.0, "models")
-    engine = pool.engine(spec)
+    engine = pool.engine(spec, report)
     with pool.using_weights():
         return ablation.compute(engine, pair, folder=store.folder("ablation") if shipped else None, progress=report)
 

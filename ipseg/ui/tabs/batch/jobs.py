@@ -108,7 +108,7 @@ def _opened(given: Given, watch: Watch) -> Prompts:
 
 
 def _predictor(pool: EnginePool, jobs: Jobs, given: Given, prompts: Prompts, watch: Watch) -> Predictor:
-    engine = pool.engine(given.spec)
+    engine = pool.engine(given.spec, lambda *_: watch.check())
     stop: dict[str, Any] = {"stop": lambda: watch.ended, "progress": lambda *_: watch.check()}
     return Predictor(engine, prompts.images, prompts.masks, folder=jobs.answers, parameters=given.parameters, **stop)
 

@@ -87,9 +87,7 @@ def _handler(pool: EnginePool, page: Layout) -> Callable[..., tuple[Any, ...]]:
             values = (mask_value, truth_value)
             on_open = partial(report, 0.0, "prompt")
             inputs = _opened(prompt, images, methods, mask, paint, truths, values, on_open)
-            if not pool.loaded(spec):
-                report(0.0, "models")
-            found = _answers(pool, pool.engine(spec), inputs, report)
+            found = _answers(pool, pool.engine(spec, report), inputs, report)
         saved = rows.save(found, inputs.names, page)
         return (
             rows.table(found, inputs.names, spec.name, inputs.notices),

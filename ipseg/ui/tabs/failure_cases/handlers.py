@@ -60,7 +60,7 @@ def _handler(pool: EnginePool, cases: Mapping[str, FailureCase]) -> Callable[...
         """
         report = reporter(progress, pool.limits.many)
         with error_messages():
-            engine, this = pool.engine(spec), cases[case]
+            engine, this = pool.engine(spec, report), cases[case]
             prompts = {"broken": [this.prompt.image], "mended": [this.mended.image]}
             found = galleries.compute_all(engine, prompts, [this.input], progress=report)
         (broken,), (mended,) = found["broken"], found["mended"]

@@ -66,7 +66,7 @@ def _handler(pool: EnginePool, kinds: Mapping[str, ObjectKind]) -> Callable[...,
             for path in added:  # errors come before any computation
                 report(0.0, "prompt")
                 images.open_image(path)
-            engine = pool.engine(spec)
+            engine = pool.engine(spec, report)
             sets: dict[str, list[Path]] = {
                 f"set {name}": [one.image for one in each] for name, each in kinds[kind].sets.items()
             }

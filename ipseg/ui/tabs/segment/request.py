@@ -48,10 +48,8 @@ class SegmentRequest:
             mask_value=whole(self.mask_value),
             on_open=partial(report, 0.0, "prompt"),
         )
-        if not pool.loaded(spec):
-            report(0.0, "models")
         return SegmentSession.of(
-            pool.engine(spec),
+            pool.engine(spec, report),
             prompts.images,
             prompts.masks,
             prompts.negative,
