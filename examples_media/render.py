@@ -18,21 +18,21 @@ from mathutils import Vector
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
-from studio.denoise import denoise  # noqa: E402
-from studio.failure_cases import CASES  # noqa: E402
-from studio.gallery import files, write_index  # noqa: E402
-from studio.grounds import build_ground  # noqa: E402
-from studio.household import HOUSEHOLD  # noqa: E402
-from studio.lights import LIGHTS  # noqa: E402
-from studio.motion import move  # noqa: E402
-from studio.prompt_sets import KINDS  # noqa: E402
-from studio.props import PROPS  # noqa: E402
-from studio.scenes import chosen  # noqa: E402
-from studio.several import SEVERAL  # noqa: E402
-from studio.things import THINGS  # noqa: E402
-from studio.walls import build_wall  # noqa: E402
+from rendering.denoise import denoise  # noqa: E402
+from rendering.failure_cases import CASES  # noqa: E402
+from rendering.gallery import files, write_index  # noqa: E402
+from rendering.household import HOUSEHOLD  # noqa: E402
+from rendering.lights import LIGHTS  # noqa: E402
+from rendering.motion import move  # noqa: E402
+from rendering.prompt_sets import KINDS  # noqa: E402
+from rendering.props import PROPS  # noqa: E402
+from rendering.scenes import chosen  # noqa: E402
+from rendering.several import SEVERAL  # noqa: E402
+from rendering.surfaces import build_surface  # noqa: E402
+from rendering.targets import TARGETS  # noqa: E402
+from rendering.walls import build_wall  # noqa: E402
 
-WANTED_INDEX = 1
+TARGET_INDEX = 1
 STEP = 40  # grey levels of the mask from one instance to the next, where an image holds several
 
 
@@ -40,7 +40,7 @@ def put(placed, index):
     """Build an object under one parent; `index` is what the object-index pass shows for it."""
     root = bpy.data.objects.new(f"{placed.kind} {index}", None)
     bpy.context.scene.collection.objects.link(root)
-    for part in (THINGS | HOUSEHOLD | PROPS)[placed.kind](placed.colour):
+    for part in (TARGETS | HOUSEHOLD | PROPS)[placed.kind](placed.colour):
         part.parent, part.pass_index = root, index
     root.location = (*placed.at, placed.lift)
     root.rotation_euler = [math.radians(angle) for angle in (*placed.tilt, placed.yaw)]
@@ -48,7 +48,7 @@ def put(placed, index):
     return root
 
 
-def aim_camera(view, wanted):
+def aim_camera(view, target):
     """Place the camera on its sphere about the target and focus it on the front of the target object."""
     data = bpy.data.cameras.new("camera")
     data.lens, data.sensor_width, data.sensor_height = 50.0, 36.0, 36.0
@@ -59,7 +59,7 @@ def aim_camera(view, wanted):
     way = Vector((math.sin(a) * math.cos(e), -math.cos(a) * math.cos(e), math.sin(e)))
     camera.location = Vector(view.target) + view.distance * way
     camera.rotation_euler = (-way).to_track_quat("-Z", "Y").to_euler()
-    front = Vector((*wanted.at, 0.5 * wanted.scale)) + 0.25 * wanted.scale * way
+    front = Vector((*target.at, 0.5 * target.scale)) + 0.25 * target.scale * way
     data.dof.use_dof, data.dof.aperture_fstop = True, view.fstop
     data.dof.focus_distance = (camera.location - front).dot(way)
     bpy.context.scene.camera = camera
@@ -69,15 +69,15 @@ def set_up(scene, samples, size):
     """An empty Blender with the scene in it and Cycles ready."""
     bpy.ops.wm.read_factory_settings(use_empty=True)
     seed = zlib.crc32(scene.name.encode())
-    build_ground(scene.stage.ground, np.random.default_rng(seed))
+    build_surface(scene.stage.surface, np.random.default_rng(seed))
     build_wall(scene.stage.wall)
     LIGHTS[scene.stage.light]()
-    wanted = put(scene.wanted, WANTED_INDEX)
+    target = put(scene.target, TARGET_INDEX)
     if any(scene.moved):
-        move(wanted, scene.moved)
+        move(target, scene.moved)
     for number, other in enumerate(scene.others):
-        put(other, WANTED_INDEX + 1 + number)
-    aim_camera(scene.view, scene.wanted)
+        put(other, TARGET_INDEX + 1 + number)
+    aim_camera(scene.view, scene.target)
     stage = bpy.context.scene
     stage.render.engine = "CYCLES"
     stage.render.resolution_x, stage.render.resolution_y = size
@@ -106,13 +106,13 @@ def wire_outputs(folder, alike=0):
     files.base_path = str(folder)
     files.format.file_format, files.format.color_depth = "OPEN_EXR", "32"
     sources = {
-        "picture": layers.outputs["Image"],
+        "image": layers.outputs["Image"],
         "colour": layers.outputs["Denoising Albedo"],
         "normal": layers.outputs["Denoising Normal"],
     }
     for number in range(1 + alike):
         pick = tree.nodes.new("CompositorNodeIDMask")
-        pick.index, pick.use_antialiasing = WANTED_INDEX + number, True
+        pick.index, pick.use_antialiasing = TARGET_INDEX + number, True
         tree.links.new(layers.outputs["IndexOB"], pick.inputs[0])
         sources[f"mask{number}_"] = pick.outputs[0]
     files.file_slots.clear()
@@ -159,20 +159,20 @@ def render(scene, output, samples, size):
     set_up(scene, samples, (size[::-1] if portrait else size) if size else scene.view.size)
     with tempfile.TemporaryDirectory() as folder:
         wire_outputs(folder, scene.alike)
-        wanted = [f"mask{number}_" for number in range(1 + scene.alike)]
-        picture, colour, normal, *masks = passes(folder, "picture", "colour", "normal", *wanted)
+        mask_passes = [f"mask{number}_" for number in range(1 + scene.alike)]
+        image, colour, normal, *masks = passes(folder, "image", "colour", "normal", *mask_passes)
     if any(scene.moved):
         with tempfile.TemporaryDirectory() as folder:
             wire_outputs(folder)
             bpy.context.scene.render.use_motion_blur = True
-            picture, colour, normal = passes(folder, "picture", "colour", "normal")
+            image, colour, normal = passes(folder, "image", "colour", "normal")
     levels = [1.0] if not scene.alike else [(number + 1) * STEP / 255 for number in range(len(masks))]
     shown = [level * (mask[..., :1] >= 0.5) for level, mask in zip(levels, masks)]  # noqa: B905 - Blender's Python
     inside = np.maximum.reduce(shown).astype(np.float32)
-    picture_file, mask_file = (output / path for path in files(scene.name))
-    quality = 90 if picture_file.parts[-3] == "Images" else 85
+    image_file, mask_file = (output / path for path in files(scene.name))
+    quality = 90 if image_file.parts[-3] == "Images" else 85
     jpeg = {"file_format": "JPEG", "quality": quality, "color_mode": "RGB"}
-    save(denoise(picture, colour, normal), picture_file, jpeg, True)
+    save(denoise(image, colour, normal), image_file, jpeg, True)
     png = {"file_format": "PNG", "color_mode": "BW", "color_depth": "8", "compression": 100}
     save(inside.repeat(3, -1), mask_file, png, False)
     return float((inside > 0).mean())

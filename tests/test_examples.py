@@ -13,11 +13,11 @@ GALLERIES = EXAMPLES / "galleries"
 
 
 @pytest.fixture(scope="module")
-def studio():
+def rendering():
     """The scenes' data, which need no Blender."""
     sys.path.insert(0, str(EXAMPLES))
     try:
-        from studio import failure_cases, gallery, prompt_sets, scenes, several
+        from rendering import failure_cases, gallery, prompt_sets, scenes, several
     finally:
         sys.path.remove(str(EXAMPLES))
     return gallery, prompt_sets.KINDS, failure_cases.CASES, several.SEVERAL, scenes
@@ -44,8 +44,8 @@ def cover(entry):
     return (inside == 255).mean()
 
 
-def test_the_index_agrees_with_the_scenes(studio, index):
-    gallery, kinds, cases, several, _ = studio
+def test_the_index_agrees_with_the_scenes(rendering, index):
+    gallery, kinds, cases, several, _ = rendering
     assert gallery.index(kinds, cases, several) == index
 
 
@@ -93,8 +93,8 @@ def test_the_folder_holds_what_is_listed_and_stays_small(index):
     assert sum(path.stat().st_size for path in files) < 4e6
 
 
-def test_scenes_are_chosen_by_name_and_by_folder(studio):
-    *_, scenes = studio
+def test_scenes_are_chosen_by_name_and_by_folder(rendering):
+    *_, scenes = rendering
     assert [scene.name for scene in scenes.chosen(["red_mug/00"])] == ["red_mug/00"]
     assert {scene.name.split("/")[1] for scene in scenes.chosen(["galleries"])} == {
         "prompt_sets", "failure_cases", "several",
@@ -104,8 +104,8 @@ def test_scenes_are_chosen_by_name_and_by_folder(studio):
         scenes.chosen(["red_mu"])
 
 
-def test_scene_names_are_unique(studio):
-    *_, scenes = studio
+def test_scene_names_are_unique(rendering):
+    *_, scenes = rendering
     names = [scene.name for scene in scenes.SCENES]
     assert len(set(names)) == len(names)
 

@@ -192,7 +192,7 @@ def test_what_lies_about_is_not_sent(publish, tmp_path):
         (tmp_path / place).write_text("x")
     sent = ["ipseg/a.py", "examples_media/Images/mug/00.jpg"]
     lost = [".env", ".git/config", "ipseg/.env", "ipseg/__pycache__/a.cpython-312.pyc", "ipseg/__pycache__/a.py"]
-    lost += ["ipseg/.hidden/a.py", "ipseg/key.pem", "tests/a.py", "examples_media/studio/a.py", "runs/mask.png"]
+    lost += ["ipseg/.hidden/a.py", "ipseg/key.pem", "tests/a.py", "examples_media/rendering/a.py", "runs/mask.png"]
     lost += ["examples_media/Images/.cache/x.jpg", "ipseg.egg-info/SOURCES.txt", "examples_media/render.py"]
     for place in sent + lost:
         (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The wanted things. Each is one function of a colour that builds the parts and returns them."""
+"""The targets. Each is one function of a colour that builds the parts and returns them."""
 
 import math
 
@@ -169,4 +169,4 @@ def car(colour):
     return parts
 
 
-THINGS = {"mug": mug, "duck": duck, "robot": robot, "cactus": cactus, "teapot": teapot, "car": car}
+TARGETS = {"mug": mug, "duck": duck, "robot": robot, "cactus": cactus, "teapot": teapot, "car": car}

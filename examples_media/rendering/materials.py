@@ -1,4 +1,4 @@
-"""Materials: plain ones for things, and the small node language the textured grounds are written in."""
+"""Materials: plain ones for objects, and the small node language the textured surfaces are written in."""
 
 import bpy
 
@@ -114,12 +114,12 @@ def clay(colour):
     return shader.finish(shader.mix(grain, rgb(colour), dark), 0.8, grain, 0.25)
 
 
-def dotted(ground, dot, scale=7.0, size=0.3):
+def dotted(base, dot, scale=7.0, size=0.3):
     """Dots of one colour on another, laid on a lattice about the z axis."""
-    shader = Shader(f"dotted {ground} {dot}")
+    shader = Shader(f"dotted {base} {dot}")
     cells = shader.node("TexVoronoi", {"Vector": shader.place, "Scale": scale, "Randomness": 0.0})
     inside = shader.math("LESS_THAN", cells.outputs["Distance"], size)
-    return shader.finish(shader.mix(inside, rgb(ground), rgb(dot)), 0.22, Clearcoat=0.8)
+    return shader.finish(shader.mix(inside, rgb(base), rgb(dot)), 0.22, Clearcoat=0.8)
 
 
 def grainy_wood(colour="wood"):

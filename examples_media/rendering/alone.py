@@ -1,11 +1,11 @@
-"""The prompts: each object alone, large and well lit, on two grounds."""
+"""The prompts: each object alone, large and well lit, on two surfaces."""
 
 from .objects import blue_teapot, cactus, green_mug, red_mug, robot, toy_car, yellow_duck
 from .scene import TALL, Scene, Stage, View
 
 
-def alone(name, wanted, stage, view):
-    return Scene(name, wanted, (), Stage(*stage), view)
+def alone(name, target, stage, view):
+    return Scene(name, target, (), Stage(*stage), view)
 
 
 LOW, DUCK, HIGH = (0, 0, 0.36), (0, 0, 0.52), (0, 0, 0.66)

@@ -1,4 +1,4 @@
-"""Images with the wanted thing more than once, for "all of them": each instance has a number in the mask."""
+"""Images with the target more than once, for "all of them": each instance has a number in the mask."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""The inputs: each object among other objects, on other grounds, in other lights; number 03 has a look-alike."""
+"""The inputs: each object among other objects, on other surfaces, in other lights; number 03 has a look-alike."""
 
 from .objects import blue_teapot, cactus, green_mug, red_mug, robot, toy_car, yellow_duck
 from .scene import LARGE, TALL, Placed, Scene, Stage, View

@@ -1,9 +1,9 @@
-"""What things stand on, by name: each ground is one function of a random generator that makes the surface at z = 0."""
+"""What objects stand on, by name: a function of a random generator makes each surface, at z = 0."""
 
 from .floors import gingham, marble, planks, terrazzo, tiles
 from .lawn import grass, rug
 
-GROUNDS = {
+SURFACES = {
     "oak": lambda random: planks("c99a62", "8a5a30"),
     "walnut": lambda random: planks("86583a", "4a2c1b", turn=90),
     "white boards": lambda random: planks("e6e0d6", "b9b0a3", "6d665d", turn=12),
@@ -22,6 +22,6 @@ GROUNDS = {
 }
 
 
-def build_ground(name, random):
-    """Lay the ground called `name`; what is random about it comes from `random`."""
-    GROUNDS[name](random)
+def build_surface(name, random):
+    """Build the surface called `name`; what is random about it comes from `random`."""
+    SURFACES[name](random)

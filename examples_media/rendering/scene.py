@@ -9,32 +9,32 @@ SMALL, UPRIGHT = (480, 360), (360, 480)  # the galleries
 
 @dataclass(frozen=True)
 class Placed:
-    """An object or prop at (x, y) on the ground, turned by `yaw` degrees. The camera looks along +y; x points right."""
+    """An object or prop at (x, y) on the surface, turned by `yaw` degrees. The camera faces +y; x points right."""
 
-    kind: str  # a name in THINGS or PROPS
+    kind: str  # a name in TARGETS or PROPS
     colour: str  # a name in PALETTE, or rrggbb
     at: tuple[float, float] = (0.0, 0.0)
     yaw: float = 0.0
     scale: float = 1.0
     tilt: tuple[float, float] = (0.0, 0.0)  # degrees about x and y: lays the object over
-    lift: float = 0.0  # height above the ground, for an object that lies or stands on another
+    lift: float = 0.0  # height above the surface, for an object that lies or stands on another
 
 
 @dataclass(frozen=True)
 class Stage:
-    """What the things stand on, what closes the view, and the light: names in GROUNDS, WALLS, LIGHTS."""
+    """What the objects stand on, what closes the view, and the light: names in SURFACES, WALLS, LIGHTS."""
 
-    ground: str
+    surface: str
     wall: str | None
     light: str
 
 
 @dataclass(frozen=True)
 class View:
-    """The camera: `distance` from `target`, seen from an angle; the focus is on the wanted thing."""
+    """The camera: `distance` from `target`, seen from an angle; the focus is on the target."""
 
     distance: float
-    elevation: float = 20.0  # degrees above the ground
+    elevation: float = 20.0  # degrees above the surface
     azimuth: float = 0.0  # degrees; positive moves the camera to the right
     target: tuple[float, float, float] = (0.0, 0.0, 0.45)
     size: tuple[int, int] = WIDE
@@ -46,10 +46,10 @@ class Scene:
     """One image, called `<object>/<number>`: the object its mask shows, and what stands around it."""
 
     name: str
-    wanted: Placed
+    target: Placed
     others: tuple[Placed, ...]
     stage: Stage
     view: View
     caption: str = ""
-    alike: int = 0  # how many of `others`, the first of them, are the same object as `wanted`
-    moved: tuple[float, float] = (0.0, 0.0)  # how far the wanted thing travels while the shutter is open
+    alike: int = 0  # how many of `others`, the first of them, are the same object as `target`
+    moved: tuple[float, float] = (0.0, 0.0)  # how far the target travels while the shutter is open

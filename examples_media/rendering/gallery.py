@@ -18,7 +18,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of thing: a scene for each prompt set, and the inputs that all sets share."""
+    """One kind of object: a scene for each prompt set, and the inputs that all sets share."""
 
     name: str
     title: str

@@ -1,4 +1,4 @@
-"""The identities: one object is one kind of thing in one colour, the same in all its images."""
+"""The identities: one object is one kind of object in one colour, the same in all its images."""
 
 from functools import partial
 

@@ -33,11 +33,11 @@ def smooth(light, guides, step, tolerance):
     return total / weight
 
 
-def denoise(picture, colour, normal, levels=3, tolerance=0.25):
+def denoise(image, colour, normal, levels=3, tolerance=0.25):
     """Denoise a linear image (h, w, 3) by its surface colour and normal passes of the same shape."""
     base = colour + 0.05
     guides = ((normal, 0.25), (colour, 0.12))
-    light = picture / base
+    light = image / base
     for level in range(levels):
         light = smooth(light, guides, 2**level, tolerance / 1.6**level)
     return light * base

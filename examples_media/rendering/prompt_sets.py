@@ -1,4 +1,4 @@
-"""Prompt sets: each kind of thing in three images of other colour, pose, ground and light, and their inputs."""
+"""Prompt sets: each kind of object in three images of other colour, pose, surface and light, and their inputs."""
 
 from functools import partial
 
@@ -9,16 +9,16 @@ LOW, MIDDLE, DUCK, HIGH, TALLER = (0, 0, 0.36), (0, 0, 0.45), (0, 0, 0.52), (0, 
 lying = partial(Placed, "umbrella", tilt=(56.0, 0.0), lift=0.08)
 
 
-def clear(place, thing, stage, camera, caption, *others, fstop=0.6):
+def clear(place, placed, stage, camera, caption, *others, fstop=0.6):
     """A prompt alone on its stage; `camera` is (distance, elevation, target, size)."""
     distance, elevation, target, size = camera
     view = View(distance, elevation, target=target, size=size, fstop=fstop)
-    return Scene(f"{ROOT}/prompt_sets/{place}/00", thing, others, Stage(*stage), view, caption)
+    return Scene(f"{ROOT}/prompt_sets/{place}/00", placed, others, Stage(*stage), view, caption)
 
 
-def among(place, thing, others, stage, view, caption):
+def among(place, placed, others, stage, view, caption):
     """An input of the gallery's own."""
-    return Scene(f"{ROOT}/prompt_sets/{place}", thing, others, Stage(*stage), View(*view, size=SMALL), caption)
+    return Scene(f"{ROOT}/prompt_sets/{place}", placed, others, Stage(*stage), View(*view, size=SMALL), caption)
 
 
 def kind(name, title, scenes, inputs):

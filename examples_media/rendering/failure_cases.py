@@ -1,12 +1,12 @@
-"""Failure cases: prompts that break the rule "one single, complete thing, clearly seen", and what mends each."""
+"""Failure cases: prompts that break the rule "one single, complete object, clearly seen", and what mends each."""
 
 from .gallery import ROOT, Case, Shown
 from .objects import blue_teapot, cactus, green_mug, red_mug, robot, toy_car, yellow_duck
 from .scene import SMALL, UPRIGHT, Placed, Scene, Stage, View
 
 
-def faulty(name, wanted, others, stage, view, caption, moved=(0.0, 0.0)):
-    return Scene(f"{ROOT}/failure_cases/{name}", wanted, others, Stage(*stage), View(**view), caption, moved=moved)
+def faulty(name, target, others, stage, view, caption, moved=(0.0, 0.0)):
+    return Scene(f"{ROOT}/failure_cases/{name}", target, others, Stage(*stage), View(**view), caption, moved=moved)
 
 
 def case(scene, title, kind, rule, broken, found, mended):
@@ -57,7 +57,7 @@ CASES = (
                 ("mint tiles", "rose", "studio"),
                 {"distance": 4.6, "elevation": 22, "target": (0.1, 0.2, 0.5), "size": SMALL}, "Five equal ducks."),
          "Many of the same", "duck", "single",
-         "Four more ducks, just like the wanted one, count as background.", *DUCK),
+         "Four more ducks, just like the target, count as background.", *DUCK),
     case(faulty("mirror", robot(at=(-0.3, 0.1), yaw=40),
                 (Placed("mirror", "wine", (0.05, 1.0), -12),), ("walnut", "cream", "window"),
                 {"distance": 3.9, "elevation": 14, "azimuth": 14, "target": (0, 0.2, 0.72), "size": SMALL},
@@ -68,15 +68,15 @@ CASES = (
                 (Placed("teapot", "green", (-0.75, 0.45), 200, 0.95), Placed("vase", "green", (0.58, 0.35), 0, 0.9)),
                 ("white boards", "panels", "overcast"),
                 {"distance": 3.9, "elevation": 20, "target": (0, 0.2, 0.5), "size": SMALL},
-                "A mug among things as green."),
+                "A mug among objects as green."),
          "Grown together", "mug", "single", "A teapot and a vase of the same green stand against the mug.", *GREEN),
     case(faulty("tiny", cactus(at=(1.0, 4.5), yaw=-10, scale=0.7), (), ("grass", None, "noon"),
                 {"distance": 9.5, "elevation": 10, "target": (0.0, 1.0, 0.9), "size": SMALL}, "A cactus far away."),
          "Tiny", "cactus", "clear", "The cactus covers so few patches that hardly a feature of it is left.", *CACTUS),
     case(faulty("camouflage", Placed("teapot", "white", yaw=15), (), ("white boards", "panels", "overcast"),
                 {"distance": 4.2, "elevation": 26, "size": SMALL}, "A white teapot in a white room."),
-         "Look-alike ground", "teapot", "clear",
-         "Thing and ground are of one colour: the edge is hard to tell.", *WHITE),
+         "Look-alike background", "teapot", "clear",
+         "Object and background are of one colour: the edge is hard to tell.", *WHITE),
     case(faulty("night", blue_teapot(yaw=20), (), ("walnut", "slate", "night"),
                 {"distance": 3.8, "elevation": 22, "size": SMALL}, "A teapot in the dark."),
          "In the dark", "teapot", "clear", "There is too little light to tell the teapot from the room.", *TEAPOT),

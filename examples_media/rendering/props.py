@@ -1,4 +1,4 @@
-"""What stands around the wanted thing. Each is one function of a colour, like an object."""
+"""What stands around the target. Each is one function of a colour, like an object."""
 
 import math
 

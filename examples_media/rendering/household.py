@@ -1,4 +1,4 @@
-"""More wanted things, of the house: a guitar, a lamp and an umbrella, each one function of a colour."""
+"""More targets: a guitar, a lamp and an umbrella, each one function of a colour."""
 
 import math
 
