@@ -27,3 +27,13 @@ def test_the_documentation_is_built_without_a_warning(root, tmp_path):
     assert [name for name in plugins.names("cli") if f"ipseg {name} [-h]" not in reference] == []
     assert "--reject-threshold" in reference
     assert 'id="ipseg.load"' in (site / "api.html").read_text()
+
+
+def test_the_numbers_of_the_readme_are_those_of_the_page_evaluation(root):
+    begins = ("| `compact` on ", "| is the object there?")
+    rows = [line for line in (root / "README.md").read_text().splitlines() if line.startswith(begins)]
+    assert len(rows) == 2
+    numbers = [number for row in rows for number in re.findall(r"\b0\.\d{3}\b|\b\d+ %", row)]
+    assert len(numbers) >= 3
+    page = (root / "docs" / "evaluation.md").read_text().replace("%", " %").replace("  %", " %")
+    assert [number for number in numbers if number not in page] == []

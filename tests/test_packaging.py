@@ -179,3 +179,12 @@ def test_the_security_policy_tells_the_truth_about_the_table_of_weights(root):
     assert named is not None
     assert set(named[1].split(", ")) == set(unpinned)
     assert len({weight.source for weight in hub if weight.revision != "main"}) == 11
+
+
+@pytest.mark.parametrize("file", PAGES)
+def test_the_files_that_a_document_names_exist(root, file):
+    """Names in backticks such as `ipseg/engine/presets.py`; NAME and * stand for any."""
+    named = re.findall(r"`((?:ipseg|tests|space|docs|examples_media|\.ci)/[\w./*-]*)", (root / file).read_text())
+    for path in named:
+        pattern = re.sub(r"\bNAME\b", "*", path).rstrip("/")
+        assert list(root.glob(pattern)), f"{file} names {path}"
