@@ -1,9 +1,9 @@
 """ipseg: show it one image of an object; get that object cut out of other images.
 
-engine = ipseg.load("offline")
-prompt = engine.prompt("mug.jpg")
-result = engine.segment(prompt, "table.jpg")
-result.mask       # (H, W) bool, in the pixels of table.jpg
+engine = ipseg.load()
+prompt = engine.prompt("examples_media/Images/red_mug/00.jpg")
+result = engine.segment(prompt, "examples_media/Images/red_mug/02.jpg")
+result.mask       # (H, W) bool, in the pixels of the image
 result.overlay()  # (H, W, 3) uint8
 """
 

@@ -17,12 +17,13 @@ from ipseg.core.store import OutputError
 from ipseg.core.types import InputError
 from ipseg.version import __version__
 
-EPILOG = """examples:
-  python -m ipseg segment mug.jpg table.jpg --output mask.png
-  python -m ipseg segment mug.jpg images/*.jpg --output masks --overlay --json masks.json
-  python -m ipseg compare mug.jpg table.jpg --methods ipseg,persam --output out
-  python -m ipseg batch mug.jpg images.zip --output out
-  python -m ipseg evaluate examples_media
+EPILOG = """examples, on the example images of the repository:
+  ipseg weights fetch compact
+  ipseg segment examples_media/Images/red_mug/00.jpg examples_media/Images/red_mug/02.jpg --output mask.png
+  ipseg segment examples_media/Images/red_mug/00.jpg examples_media/Images/red_mug/0[1-4].jpg --output masks --overlay
+  ipseg compare examples_media/Images/robot/00.jpg examples_media/Images/robot/02.jpg --output out
+  ipseg batch examples_media/Images/red_mug/00.jpg examples_media/Images/red_mug --output out
+  ipseg demo
 """
 
 

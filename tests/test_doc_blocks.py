@@ -131,3 +131,14 @@ def in_shell(block: Block) -> None:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(["bash", "-c", script], env={**os.environ, "PATH": path}, capture_output=True, text=True)
     assert done.returncode == 0, f"{block}\n{block.code}\n{done.stdout}{done.stderr}"
+
+
+def test_the_examples_of_the_help_can_be_parsed_and_their_files_exist():
+    lines = [line.strip() for line in __main__.EPILOG.splitlines() if line.startswith("  ")]
+    assert len(lines) > 3
+    for line in lines:
+        words = shlex.split(line)
+        parse(words)
+        for word in words:
+            if word.startswith("examples_media"):
+                assert list(ROOT.glob(word)), word
