@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
@@ -55,8 +55,28 @@ def add_method(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--method-set", metavar="KEY=VALUE", action="append", default=[], help="a setting of the method; repeatable"
     )
+    add_extensions(parser)
     parser.add_argument("--k", metavar="K", type=int, help="most and least similar cells (default: the preset's)")
     parser.add_argument("--clusters", metavar="C", type=int, help="of k-means (default: the preset's)")
+
+
+def add_extensions(parser: argparse.ArgumentParser) -> None:
+    """``--extension``."""
+    parser.add_argument(
+        "--extension",
+        metavar="NAME[,KEY=VALUE...]",
+        action="append",
+        default=[],
+        help=f"an idea from after the paper, off by default; repeatable: {', '.join(plugins.names('extensions'))}",
+    )
+
+
+def extend(engine: IPSeg, given: Sequence[str]) -> IPSeg:
+    """The engine with extensions, each ``NAME[,KEY=VALUE...]``. Raises SettingError for one that it cannot take."""
+    for text in given:
+        name, *settings = text.split(",")
+        engine = plugins.build("extensions", name, **_dataset.pairs(settings, "--extension"))(engine)
+    return engine
 
 
 def sees_mask(method: str, choice: str) -> bool:

@@ -32,7 +32,10 @@ def run(arguments: argparse.Namespace) -> int:
     predicting.check_files([dataset.episodes[number] for number in numbers])
     processes.choose_device()
     settings = _dataset.pairs(arguments.method_set, "--method-set")
-    with _engine.built(arguments) as built, _run.cached(built, arguments, share) as (engine, release):
+    with (
+        _engine.built(arguments) as built,
+        _run.cached(_run.extend(built, arguments.extension), arguments, share) as (engine, release),
+    ):
         engine = _run.with_numbers(engine, arguments.k, arguments.clusters)
         variant = _run.variant(
             arguments.out,

@@ -32,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--vary", metavar="KEY=A,B,...", action="append", default=[], help="values of a setting; repeatable: a product"
     )
     parser.add_argument("--prompt-sets", metavar="FILE", type=Path, help="a manifest of `ipseg prompts`, for Table 5")
+    _run.add_extensions(parser)
     _run.add_arguments(parser)
     _dataset.add_arguments(parser)
     _engine.add_arguments(parser)
@@ -78,10 +79,14 @@ def settings_of(arguments: argparse.Namespace) -> list[Setting]:
 def _variant(arguments: argparse.Namespace, setting: Setting, engine: Any, dataset: Dataset) -> Variant:
     """A setting as a run, on the networks of ``engine`` where they are the same."""
     made = engine
-    if setting.changes:
+    changes = dict(setting.changes)
+    extensions = [*arguments.extension, *filter(None, [changes.pop("extension", "")])]
+    if changes:
         own = {name: getattr(arguments, name) for name in FIELDS if name != "preset"}
-        other = load(arguments.preset, placement=engine.info.placement, **{**own, **setting.changes})
+        other = load(arguments.preset, placement=engine.info.placement, **{**own, **changes})
         made = predicting.on_cache(other, engine.encodings.cache)
+    if extensions:
+        made = predicting.on_cache(_run.extend(made, extensions), engine.encodings.cache)
     if setting.prompt_set:
         name, prompts = prompt_sets.read(arguments.prompt_sets, setting.prompt_set)
         dataset = prompt_sets.apply(dataset, name, prompts)

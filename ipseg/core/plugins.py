@@ -22,8 +22,8 @@ from ipseg.core.choices import check_choice
 from ipseg.core.device import CPU
 from ipseg.core.types import Device, SettingError
 
-KINDS = ("features", "saliency", "segmenters", "scorers", "baselines", "datasets", "cli", "tabs")
-PACKAGES = {"scorers": "ipseg.method.scorers", "tabs": "ipseg.ui.tabs"}
+KINDS = ("features", "saliency", "segmenters", "scorers", "extensions", "baselines", "datasets", "cli", "tabs")
+PACKAGES = {"scorers": "ipseg.method.scorers", "extensions": "ipseg.method.extensions", "tabs": "ipseg.ui.tabs"}
 """Where a kind lies when not in the package of its own name."""
 
 

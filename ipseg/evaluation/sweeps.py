@@ -11,7 +11,8 @@ from ipseg.core.types import SettingError
 from ipseg.engine.spec import FIELDS
 
 GRIDS = ("3", "4", "5", "6", "7")
-NUMBERS = ("k", "clusters")  # of the method; every other change is a field of EngineSpec
+NUMBERS = ("k", "clusters")  # of the method; every other change is a field of EngineSpec, or an extension
+EXTENSION = "extension"  # NAME as `ipseg predict --extension` takes it; "none": none
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Setting:
     """One setting of a grid: what differs from the preset."""
 
     name: str  # of its folder
-    changes: Mapping[str, Any] = field(default_factory=dict)  # fields of EngineSpec
+    changes: Mapping[str, Any] = field(default_factory=dict)  # fields of EngineSpec, and "extension"
     k: int | None = None
     clusters: int | None = None
     prompt_mask: str = "none"
@@ -51,7 +52,7 @@ def of_product(varied: Mapping[str, Sequence[Any]]) -> list[Setting]:
 
     Raises :class:`SettingError` for a name that is none of them.
     """
-    known = (*NUMBERS, *(name for name in FIELDS if name != "preset"))
+    known = (*NUMBERS, EXTENSION, *(name for name in FIELDS if name != "preset"))
     unknown = sorted(set(varied) - set(known))
     if unknown or not varied:
         raise SettingError(f"There is no {', '.join(unknown) or 'setting'} to vary; there are: {', '.join(known)}.")
@@ -59,6 +60,8 @@ def of_product(varied: Mapping[str, Sequence[Any]]) -> list[Setting]:
     for values in product(*varied.values()):
         chosen = dict(zip(varied, values, strict=True))
         name = "_".join(f"{key}-{str(value).replace('/', '-')}" for key, value in chosen.items())
+        if chosen.get(EXTENSION) == "none":
+            del chosen[EXTENSION]
         numbers = {key: chosen.pop(key) for key in NUMBERS if key in chosen}
         settings.append(Setting(name, chosen, **numbers))
     return settings

@@ -21,6 +21,7 @@ from ipseg.core import plugins
 from ipseg.core.images import Source
 from ipseg.core.result import Result, SegmentationMethod
 from ipseg.core.types import (
+    Candidates,
     FeatureExtractor,
     InputFeatures,
     Points,
@@ -56,6 +57,8 @@ class IPSeg:
     info: EngineInfo = field(default_factory=EngineInfo)
     encodings: Encodings = None  # type: ignore[assignment]  # by default made of the parts
     cache_bytes: InitVar[int] = 128 * 2**20  # of the cache that is made then
+    choose_points: Callable[..., Points] = points.choose  # of the similarity; see :mod:`ipseg.method.extensions`
+    refine: Callable[..., Candidates] | None = None  # in place of the config's refinement
 
     label = "IPSeg"
 
@@ -145,10 +148,13 @@ class IPSeg:
             encoding = cached.encoding(input_image)
         compared = (prompt.model, features, negative_prompt and negative_prompt.model)
         similarity = self.scorer.similarity(*compared)  # S = F_IP (x) F_I, Eq. 6
-        choose = partial(points.choose, k=k, clusters=clusters, seed=config.seed)
+        choose = partial(self.choose_points, k=k, clusters=clusters, seed=config.seed)
         with step("points", 0.8):  # P_coord = TopK(S), then k-means: section 3.4
             chosen = choose(similarity)
-        run, mask_scores = refinement.named(config.refinement).run, partial(self.scorer.mask_scores, *compared)
+        run, mask_scores = (
+            self.refine or refinement.named(config.refinement).run,
+            partial(self.scorer.mask_scores, *compared),
+        )
         refine = partial(run, self.segmenter, encoding, mask_scores=mask_scores)
         with step("mask", 0.85):  # M = Dec_M(F_I, Concat(T_M, T_P)), Eq. 2
             refined = refine(chosen, similarity.values)

@@ -217,3 +217,18 @@ def test_evaluate_is_predict_score_and_table(data, tmp_path, capsys):
     for wrong in (["evaluate"], ["evaluate", f"{data}", *options], ["evaluate", "--dataset", "perseg"]):
         assert main(wrong) == 2
         assert "--data" in capsys.readouterr().err
+
+
+def test_extensions_are_named_in_the_record_and_can_be_swept(data, tmp_path, capsys):
+    options = ["--preset", "offline", "--dataset", "perseg", "--data", f"{data}", "--limit", "1"]
+    given = ["--extension", "farthest_points,points=2", "--out", f"{tmp_path / 'one'}"]
+    assert main(["predict", *options, *given]) == 0
+    engine = json.loads((tmp_path / "one/run.json").read_text())["settings"]["engine"]
+    assert engine["extensions"]["farthest_points"]["points"] == 2
+    sweep = ["sweep", "--vary", "extension=none,backward_vote,similarity_prior", "--out", f"{tmp_path / 'many'}"]
+    assert main([*sweep, *options]) == 1
+    shown = capsys.readouterr()
+    assert "extension-similarity_prior is left out" in shown.err
+    assert "| IPSeg | offline + backward_vote | perseg |" in shown.out
+    assert main(["predict", *options, "--extension", "nothing", "--out", f"{tmp_path / 'two'}"]) == 2
+    assert "nothing" in capsys.readouterr().err

@@ -1,0 +1,87 @@
+"""Features without what depends on the position alone, after INSID3 (arXiv 2603.28480).
+
+The features of a blank image of the same size show nothing but positions. Their main directions, of the unit vectors
+less their mean, span a subspace; every cell is projected onto its orthogonal complement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ipseg.core.types import FeatureExtractor, FeatureMap, ImageArray, SettingError
+from ipseg.core.vectors import to_numpy
+from ipseg.method.extensions._scorer import directions, extended
+from ipseg.method.pipeline import IPSeg
+
+BLANK = (124, 116, 104)  # the mean colour of ImageNet, which the networks see as zeros
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How much is removed."""
+
+    share: float = 0.5  # of the channels, at most: 500 of 1024 where published
+    energy: float = 1e-6  # directions with less than this share of the variance stay
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.share < 1:
+            raise SettingError(f"The share of the channels is {self.share:g}; give a number from 0 to below 1.")
+
+
+class Debiased:
+    """An extractor whose features lack the positions; the blank image of a size is computed once."""
+
+    def __init__(self, inner: FeatureExtractor, settings: Settings) -> None:
+        self.inner, self.settings = inner, settings
+        self._known: dict[tuple[int, int], list[NDArray[np.float32]]] = {}
+
+    @property
+    def density(self) -> bool:
+        """Projected features are no density."""
+        return False
+
+    def __call__(self, image: ImageArray) -> tuple[FeatureMap, ...]:
+        """The features, (rows, columns, C) float32 numpy in each layer."""
+        bases = self._bases((image.shape[0], image.shape[1]))
+        return tuple(project(layer, basis) for layer, basis in zip(self.inner(image), bases, strict=True))
+
+    def _bases(self, size: tuple[int, int]) -> list[NDArray[np.float32]]:
+        if size not in self._known:
+            blank = np.full((*size, 3), BLANK, np.uint8)
+            self._known = {size: [basis(layer, self.settings) for layer in self.inner(blank)]}  # of the last size only
+        return self._known[size]
+
+
+def basis(blank: FeatureMap, settings: Settings) -> NDArray[np.float32]:
+    """The directions of position in the features of a blank image: (C, r) orthonormal."""
+    cells = directions(blank)
+    cells = cells - cells.mean(0)
+    _, sizes, rows = np.linalg.svd(cells, full_matrices=False)
+    total = float((sizes**2).sum())
+    if total < 1e-9 * len(cells):
+        return np.zeros((cells.shape[1], 0), np.float32)
+    strong = int(np.count_nonzero(sizes**2 >= settings.energy * total))
+    return rows[: min(strong, int(settings.share * cells.shape[1]))].T.astype(np.float32)
+
+
+def project(layer: FeatureMap, positions: NDArray[np.float32]) -> FeatureMap:
+    """The layer without its part along the columns of ``positions``, (C, r)."""
+    values = to_numpy(layer.values)
+    return replace(layer, values=values - (values @ positions) @ positions.T)
+
+
+def build(settings: Settings) -> Callable[[IPSeg], IPSeg]:
+    """The extension. Raises SettingError for an engine whose scorer needs a density."""
+
+    def extend(engine: IPSeg) -> IPSeg:
+        if engine.scorer.needs_density:
+            raise SettingError("positional_debias changes what the scorer of this engine needs; choose another preset.")
+        features: Any = Debiased(engine.features, settings)
+        return extended(engine, "positional_debias", settings, features=features)
+
+    return extend
