@@ -188,3 +188,13 @@ def test_the_files_that_a_document_names_exist(root, file):
     for path in named:
         pattern = re.sub(r"\bNAME\b", "*", path).rstrip("/")
         assert list(root.glob(pattern)), f"{file} names {path}"
+
+
+@pytest.mark.parametrize("file", PAGES)
+def test_the_headings_that_a_document_points_at_exist(root, file):
+    """As GitHub names them: in small letters, with hyphens for spaces."""
+    for target, heading in re.findall(r"\]\(([^)#\s:]*\.md)?#([^)]+)\)", (root / file).read_text()):
+        text = ((root / file).parent / target if target else root / file).read_text()
+        found = re.findall(r"^#+ (.+)$", text, flags=re.MULTILINE)
+        names = [re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in found]
+        assert heading in names, f"{file} points at {target}#{heading}"
