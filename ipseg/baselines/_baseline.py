@@ -39,7 +39,7 @@ class Reference(Brief):
 
 
 @dataclass(frozen=True, repr=False)
-class Answer(Brief):
+class Prediction(Brief):
     """The prediction of a method for one image."""
 
     mask: Mask  # (H, W) bool in the image's pixels
@@ -70,7 +70,7 @@ class Baseline:
         """What the method makes of a reference, whatever image comes later."""
         return None
 
-    def answer(self, reference: Reference, image: Named, step: Steps) -> Answer:
+    def predict(self, reference: Reference, image: Named, step: Steps) -> Prediction:
         """The method's prediction for one image."""
         raise NotImplementedError
 
@@ -95,16 +95,16 @@ class Baseline:
     def segment(self, prompt: Reference, image: Source, *, progress: Progress | None = None) -> Result:
         """Cut what ``prompt`` shows out of ``image``; a mask that is not empty counts as detected."""
         step, input_image = Steps(progress), named(image)
-        answer = self.answer(prompt, input_image, step)
+        predicted = self.predict(prompt, input_image, step)
         return Result(
             input_image.pixels,
-            answer.mask,
-            presence.status(answer.score, answer.mask, 0.0, 0.0),
-            answer.score,
+            predicted.mask,
+            presence.status(predicted.score, predicted.mask, 0.0, 0.0),
+            predicted.score,
             0.0,
             0.0,
-            answer.points,
-            answer.similarity,
+            predicted.points,
+            predicted.similarity,
             step.seconds,
         )
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ipseg.baselines import _networks
-from ipseg.baselines._baseline import Answer, Baseline, Reference
+from ipseg.baselines._baseline import Baseline, Prediction, Reference
 from ipseg.core import geometry
 from ipseg.core.pixels import denormalise, normalise
 from ipseg.core.types import ImageArray, Mask
@@ -31,14 +31,14 @@ class InContext(Baseline):
         super().__init__(engine.encodings)
         self.engine, self.network, self.embedding = engine, network, embedding
 
-    def answer(self, reference: Reference, image: Named, step: Steps) -> Answer:
+    def predict(self, reference: Reference, image: Named, step: Steps) -> Prediction:
         """Paint the image as the reference is painted."""
         with step("network", 0.1):
             network = self.network()
         with step("mask", 0.3):
             white = _networks.run(self.engine, self._paint, network, reference, image.pixels)
         mask = white > 0.5
-        return Answer(mask, score=float(white[mask].mean()) if mask.any() else 0.0)
+        return Prediction(mask, score=float(white[mask].mean()) if mask.any() else 0.0)
 
     def _paint(self, network: Any, reference: Reference, image: ImageArray) -> NDArray[np.float32]:
         """How white each pixel of the image is painted: (H, W) float32 in [0, 1]."""

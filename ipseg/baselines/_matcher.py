@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipseg.baselines import _candidates, _matching, _networks, _patches
-from ipseg.baselines._baseline import ON_PARTS, Answer, Baseline, Reference
+from ipseg.baselines._baseline import ON_PARTS, Baseline, Prediction, Reference
 from ipseg.baselines._candidates import Box, Pool
 from ipseg.baselines._matching import Matches
 from ipseg.baselines._patches import Patches
@@ -72,7 +72,7 @@ class Matcher(Baseline):
             patches = self.patches(reference.image)
             return patches, _patches.inside(reference.mask, patches)
 
-    def answer(self, reference: Reference, image: Named, step: Steps) -> Answer:
+    def predict(self, reference: Reference, image: Named, step: Steps) -> Prediction:
         """Match, prompt, score, merge. The points are all matched cells."""
         known, object_cells = reference.learnt
         with step("features", 0.1):
@@ -89,7 +89,7 @@ class Matcher(Baseline):
             chosen, score = self._select(pool, matches, places, patches)
         with step("mask", 0.95):
             mask = self._merge(encoding, batches, chosen, image)
-        return Answer(mask, _candidates.only(places), _likeness(matches, patches), float(np.clip(score, 0, 1)))
+        return Prediction(mask, _candidates.only(places), _likeness(matches, patches), float(np.clip(score, 0, 1)))
 
     def _batches(self, places: NDArray[np.float32], image: Named) -> list[Batch]:
         protocol = self.protocol

@@ -17,7 +17,7 @@ from PIL import Image
 
 from ipseg import weights
 from ipseg.baselines import _networks
-from ipseg.baselines._baseline import Answer, Baseline, Reference
+from ipseg.baselines._baseline import Baseline, Prediction, Reference
 from ipseg.core import geometry
 from ipseg.core.choices import check_choice
 from ipseg.core.pixels import normalise
@@ -69,7 +69,7 @@ class GroupViT(Baseline):
         super().__init__(engine.encodings)
         self.engine, self.network, self.settings = engine, network, settings
 
-    def answer(self, reference: Reference, image: Named, step: Steps) -> Answer:
+    def predict(self, reference: Reference, image: Named, step: Steps) -> Prediction:
         """Where the wanted name is the best of all."""
         with step("network", 0.1):
             network, tokens = self.network()
@@ -79,7 +79,7 @@ class GroupViT(Baseline):
         inside = (chances.argmax(axis=0) == names.index(self.settings.target)) & (chances.max(axis=0) >= limit)
         frame = geometry.squash_frame(image.pixels.shape[:2], inside.shape)
         mask = geometry.to_image(inside, frame, smooth=False) > 0
-        return Answer(mask, score=float(chances.max(axis=0)[inside].mean()) if inside.any() else 0.0)
+        return Prediction(mask, score=float(chances.max(axis=0)[inside].mean()) if inside.any() else 0.0)
 
     def _reference(self, image: Named, mask: Any) -> Reference:
         everything = np.ones(image.pixels.shape[:2], dtype=bool)

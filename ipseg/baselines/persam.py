@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ipseg.baselines._baseline import ON_PARTS, Answer, Baseline, Reference
+from ipseg.baselines._baseline import ON_PARTS, Baseline, Prediction, Reference
 from ipseg.core import geometry
 from ipseg.core.geometry import cells_inside
 from ipseg.core.types import Points, Similarity
@@ -50,7 +50,7 @@ class PerSAM(Baseline):
             encoding = self.sam_encodings.encoding(reference.image)
         return _target.features(encoding)[self.sam_encodings.cells(reference.mask, encoding)].mean(0)
 
-    def answer(self, reference: Reference, image: Named, step: Steps) -> Answer:
+    def predict(self, reference: Reference, image: Named, step: Steps) -> Prediction:
         """Two points; one guided pass; two refinements, as IPSeg's cascade has them."""
         from ipseg.baselines import _target
 
@@ -64,7 +64,7 @@ class PerSAM(Baseline):
             decoder = self.guided(over, reference.learnt, encoding)
             first = self.sam_encodings.segmenter.predict(encoding, points, decoder=decoder)
             mask = refinement.after(self.sam_encodings.segmenter, encoding, points, first.logits[0]).masks[0]
-        return Answer(mask, points, _target.to_similarity(cells, encoding))
+        return Prediction(mask, points, _target.to_similarity(cells, encoding))
 
     def guided(self, over: Any, target: Any, encoding: Any) -> Any:
         """The decoder with both guides; the similarity is standardised over the image, then brought to the cells."""
@@ -95,7 +95,7 @@ class OnParts(Baseline):
         share = geometry.to_cells(reference.mask, layer.frame)
         return prototype.average([layer], share >= min(0.5, float(share.max())))[layer.name]
 
-    def answer(self, reference: Reference, image: Named, step: Steps) -> Answer:
+    def predict(self, reference: Reference, image: Named, step: Steps) -> Prediction:
         """Cosine, two points, and the engine's segmenter."""
         with step("features", 0.1, self.encodings.has("features", image)):
             layer = self.encodings.features(image)[0]
@@ -114,7 +114,7 @@ class OnParts(Baseline):
                 mask = refinement.ranked(segmenter, encoding, points, odds.astype(np.float32)).masks[0]
             else:
                 mask = refinement.cascade(segmenter, encoding, points).masks[0]
-        return Answer(mask, points, found)
+        return Prediction(mask, points, found)
 
 
 def build(settings: Settings, engine: IPSeg) -> Baseline:

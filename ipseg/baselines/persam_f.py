@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ipseg.baselines._baseline import Answer, Baseline, Reference
+from ipseg.baselines._baseline import Baseline, Prediction, Reference
 from ipseg.core.types import SettingError
 from ipseg.method import refinement
 from ipseg.method.encodings import Named
@@ -76,7 +76,7 @@ class PerSAMF(Baseline):
             )
         return Learnt(target, weights, losses, points)
 
-    def answer(self, reference: Reference, image: Named, step: Steps) -> Answer:
+    def predict(self, reference: Reference, image: Named, step: Steps) -> Prediction:
         """One point, the weighted mask, and two refinements with its box."""
         from ipseg.baselines import _target
 
@@ -93,7 +93,7 @@ class PerSAMF(Baseline):
             weighted = np.tensordot(learnt.weights, first.logits, axes=1).astype(np.float32)
             box = refinement.bounding_box(segmenter.enlarge(encoding, weighted[None])[0] > 0)
             mask = refinement.after(segmenter, encoding, points, weighted, box=box).masks[0]
-        return Answer(mask, points, _target.to_similarity(cells, encoding))
+        return Prediction(mask, points, _target.to_similarity(cells, encoding))
 
 
 def build(settings: Settings, engine: IPSeg) -> PerSAMF:

@@ -6,7 +6,7 @@ This package is the only network code of the project, and only :func:`fetch` use
     weights.fetch("dinov2_base")    # downloads what is missing, checks it, returns the same Path
 """
 
-from ipseg.weights._download import Progress, fetch
+from ipseg.weights._download import DownloadProgress, fetch
 from ipseg.weights._errors import WeightError, readable_size
 from ipseg.weights._legacy import legacy_state
 from ipseg.weights._loading import check, checked, fill, load_state, pretrained, readable
@@ -18,8 +18,8 @@ from ipseg.weights._table import TORCH, WEIGHTS, Weight, Wheel, get, models, ser
 __all__ = [
     "TORCH",
     "WEIGHTS",
+    "DownloadProgress",
     "OnnxNetwork",
-    "Progress",
     "Weight",
     "WeightError",
     "Wheel",

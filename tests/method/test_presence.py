@@ -52,6 +52,13 @@ def test_a_mask_smaller_than_a_cell_takes_the_cell_that_holds_most_of_it():
     assert presence.score(shows([[1, 0]]), LAYER, small) == pytest.approx(0.36)
 
 
+@pytest.mark.parametrize(("columns", "expected"), [(5, (1 + 0.36) / 2), (4, 1.0)])
+def test_a_cell_counts_from_half_of_it_on(columns, expected):
+    mask = cells(0)
+    mask[:, 10 : 10 + columns] = True
+    assert presence.score(shows([[1, 0]]), LAYER, mask) == pytest.approx(expected)
+
+
 def test_samples_are_spread_and_of_unit_length():
     side = 40
     values = np.arange(side * side, dtype=np.float32).reshape(side, side, 1) + 1
@@ -77,7 +84,9 @@ def test_samples_are_spread_and_of_unit_length():
     ],
 )
 def test_the_status_at_its_borders(score, high, low, expected):
-    mask = np.ones((2, 3), bool)
+    mask = np.zeros((2, 3), bool)
+    mask[0, 1] = True
+    empty = np.zeros_like(mask)
     assert presence.status(score, mask, high, low) is expected
     assert presence.status(score, mask, high, low, clicked=True) is Status.DETECTED
-    assert presence.status(score, ~mask, high, low, clicked=True) is Status.NOT_DETECTED
+    assert presence.status(score, empty, high, low, clicked=True) is Status.NOT_DETECTED
