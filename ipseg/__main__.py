@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from ipseg.core import plugins, resources
@@ -73,15 +74,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InputError as error:
         print(f"ipseg: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or it fails once more at the end of Python
+        return 141
+    except OSError as error:  # a path that was given, such as one that is too long for the system
+        if error.filename is None:
+            raise
+        name = Path(os.fsdecode(error.filename)).name
+        short = name if len(name) <= 60 else f"{name[:40]}…{name[-16:]}"
+        print(f"ipseg: {short} cannot be used ({error.strerror}); give another path.", file=sys.stderr)
+        return 2
     except _TerminatedError:
         print("ipseg: ended by SIGTERM.", file=sys.stderr)
         return 128 + signal.SIGTERM
     except KeyboardInterrupt:
         print("ipseg: stopped.", file=sys.stderr)
         return 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or it fails once more at the end of Python
-        return 141
 
 
 class _TerminatedError(KeyboardInterrupt):

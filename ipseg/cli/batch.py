@@ -73,7 +73,8 @@ def run(arguments: argparse.Namespace) -> int:
     out, cache = arguments.output, arguments.output / CACHE
     _check_overwriting(arguments, [f"{item.stem}.png" for item in items], own)
     _files.make_folder(out)
-    _files.make_folder(cache)
+    for folder in (cache, out / MASKS, *([out / OVERLAYS] if arguments.overlay else [])):
+        _files.make_folder(folder)
     record = Record(about=f"ipseg, prompt {arguments.prompt.name}")
     with _files.alone(cache / "lock", out), _engine.built(arguments) as engine:
         for old in (MASKS, OVERLAYS, CACHE):

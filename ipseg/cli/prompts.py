@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
     predicting.check_files(dataset.episodes)
     manifest = prompt_sets.make(dataset, arguments.draw_seed, arguments.sets)
     _files.make_folder(arguments.out.parent)
-    arguments.out.write_text(to_json(manifest, indent=1) + "\n", encoding="utf-8")
+    _files.write(arguments.out, to_json(manifest, indent=1) + "\n", "choose another --out")
     classes = len(manifest["sets"]["1"])
     print(f"{arguments.sets} sets of prompts for {classes} classes are in {arguments.out}.")
     return 0

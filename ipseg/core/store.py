@@ -191,7 +191,6 @@ def writing(path: str | os.PathLike[str], other: str = "choose another folder") 
 
 
 def _message(path: Path, error: OSError, other: str) -> str:
-    reason = error.strerror or type(error).__name__
     if error.errno in FULL:
         todo = "make room on the disk and run it again"
     elif error.errno == errno.EFBIG:
@@ -201,7 +200,7 @@ def _message(path: Path, error: OSError, other: str) -> str:
     else:
         todo = other
     name = path.name if len(path.name) <= 60 else f"{path.name[:40]}…{path.name[-16:]}"
-    return f"{name} cannot be written ({reason}); {todo}."
+    return f"{name} cannot be written ({_reason(error)}); {todo}."
 
 
 def check_writable(folder: Path, other: str = "choose another folder") -> None:
@@ -217,9 +216,13 @@ def check_writable(folder: Path, other: str = "choose another folder") -> None:
     except OSError as error:
         if error.errno in FULL:
             raise OutputError(f"The disk of the folder {folder} is full; make room, or {other}.") from error
-        is_file = isinstance(error, FileExistsError | NotADirectoryError)
-        reason = "it, or a folder above it, is a file" if is_file else error.strerror or type(error).__name__
-        raise SettingError(f"The folder {folder} cannot be made or written ({reason}); {other}.") from error
+        raise SettingError(f"The folder {folder} cannot be made or written ({_reason(error)}); {other}.") from error
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, FileExistsError | NotADirectoryError):  # a file, or a link that leads nowhere
+        return "a part of its path is no folder"
+    return error.strerror or type(error).__name__
 
 
 def _as_bytes(data: bytes | str | Arrays) -> bytes:

@@ -235,7 +235,10 @@ def test_two_runs_into_one_folder_are_refused(files, capsys):
 
 def test_a_folder_that_cannot_be_written_is_refused_before_the_work(files, capsys):
     (files / "file").write_text("")
-    for out in ("file", "file/below"):
+    for name in ("masks", ".ipseg"):
+        (files / f"has {name}").mkdir()
+        (files / f"has {name}" / name).write_text("")
+    for out in ("file", "file/below", "has masks", "has .ipseg"):
         assert "cannot be made or written" in refused(capsys, "prompt.png", "in", "--output", out)
 
 

@@ -388,6 +388,13 @@ def test_a_name_near_the_limit_of_the_file_system(files, save, make_scene, capsy
     assert len(json.loads((files / "out.json").read_text())) == 2
 
 
+@pytest.mark.parametrize("option", ["--output", "--json", "--prompt-mask"])
+def test_a_path_that_no_system_takes_is_one_message(files, capsys, option):
+    given = {"--output": "m.png", option: f"{'x' * 300}.png"}
+    assert run("prompt.png", "0.v1.png", *(each for pair in given.items() for each in pair)) == 2
+    assert re.fullmatch(r"ipseg: [^\n]+File name too long[^\n]+\.\n", capsys.readouterr().err)
+
+
 def test_a_folder_that_cannot_be_written_is_refused_before_the_work(files, monkeypatch, capsys, engine):
     create = os.open
 
