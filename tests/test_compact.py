@@ -8,6 +8,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -150,3 +151,31 @@ def test_photographs():
     pairs = [(one, other) for one in names for other in names if one != other]
     others = [engine.segment(prompts[one], image(PHOTOS, other, 1)).score for one, other in pairs]
     assert max(others) < engine.config.threshold
+
+
+def reduced(media, name: str, factor: float, size: tuple[int, int] = (640, 854)):
+    """The object of an example image, ``factor`` times smaller, on even ground: (image, mask)."""
+    pixels, mask = images.open_image(image(media, name, 2)), truth(media, name, 2)
+    small = cv2.resize(pixels, None, fx=1 / factor, fy=1 / factor, interpolation=cv2.INTER_AREA)
+    share = cv2.resize(mask.astype(np.float32), small.shape[1::-1], interpolation=cv2.INTER_AREA)
+    noise = cv2.GaussianBlur(np.random.default_rng(0).normal(0, 60, (*size, 3)), (0, 0), 3)
+    made = np.clip(np.median(pixels[~mask], axis=0) + noise, 0, 255).astype(np.uint8)
+    top, left = (size[0] - small.shape[0]) // 3, (size[1] - small.shape[1]) // 3
+    place = np.s_[top : top + small.shape[0], left : left + small.shape[1]]
+    alpha = cv2.GaussianBlur(share, (0, 0), 0.5)[..., None]
+    made[place] = np.rint(made[place] * (1 - alpha) + small * alpha)
+    inside = np.zeros(size, bool)
+    inside[place] = share > 0.5
+    return made, inside
+
+
+@pytest.mark.parametrize(("name", "other"), [("blue_teapot", "cactus"), ("cactus", "green_mug")])
+def test_a_small_object_is_detected_and_another_is_not(engine, media, name, other):
+    """Four to five times smaller than in the prompt: its few cells have some of the background in them."""
+    prompt = engine.prompt(image(media, name, 0))
+    for factor in (4, 5.5):
+        made, inside = reduced(media, name, factor)
+        found = engine.segment(prompt, made)
+        assert iou(found.mask, inside) > 0.7
+        assert found.score > engine.config.threshold
+        assert engine.segment(prompt, reduced(media, other, factor)[0]).score < engine.config.reject_threshold

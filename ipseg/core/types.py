@@ -339,6 +339,11 @@ class Scorer(Protocol):
         """Whether the features must be a density (:attr:`FeatureExtractor.density`)."""
         ...
 
+    @property
+    def finer_presence(self) -> bool:
+        """Whether :meth:`presence` of a small mask is to be asked with the features of a crop around it."""
+        ...
+
     def model(self, images: Sequence[PromptFeatures], /) -> Any:
         """The prompt's model of one or more prompt images: plain data that can be pickled."""
         ...

@@ -24,6 +24,7 @@ from ipseg.core.types import (
     Candidates,
     FeatureExtractor,
     InputFeatures,
+    Mask,
     Points,
     Progress,
     Prompt,
@@ -159,7 +160,10 @@ class IPSeg:
         with step("mask", 0.85):  # M = Dec_M(F_I, Concat(T_M, T_P)), Eq. 2
             refined = refine(chosen, similarity.values)
             mask = refinement.corrected(self.segmenter, encoding, refined, chosen, clicks).masks[0]
-        score_of, clicked = partial(self.scorer.presence, *compared), clicks is not None and len(clicks.positive) > 0
+        score_of, clicked = (
+            partial(self._presence, compared, input_image, step),
+            clicks is not None and len(clicks.positive) > 0,
+        )
         score = score_of(mask)  # not in the paper, nor are the instances
         status = presence.status(score, mask, *limits, clicked=clicked)
         result = Result(input_image.pixels, mask, status, score, *limits, chosen, similarity, step.seconds)
@@ -177,6 +181,15 @@ class IPSeg:
     def baseline(self, name: str, settings: Any) -> SegmentationMethod:
         """The method of that name from :mod:`ipseg.baselines`, on the parts of this engine."""
         return plugins.module("baselines", name).build(settings, self)
+
+    def _presence(self, compared: tuple[Any, InputFeatures, Any], image: Named, step: Steps, mask: Mask) -> float:
+        """The scorer's presence score of a mask; of a small one by the features of a crop around it."""
+        place = presence.crop_of_small(mask) if self.scorer.finer_presence else None
+        if place is None:
+            return self.scorer.presence(*compared, mask)
+        crop, (model, _, negative) = named(np.ascontiguousarray(image.pixels[place])), compared
+        finer = InputFeatures(self.encodings.features(crop), partial(self._foreground, crop, step))
+        return self.scorer.presence(model, finer, negative, np.ascontiguousarray(mask[place]))
 
     def _foreground(self, image: Named, step: Steps) -> NDArray[np.float32]:
         with step("saliency", 0.5, self.encodings.has("foreground", image)):

@@ -10,6 +10,8 @@ from ipseg.core.status import Status
 from ipseg.core.types import FeatureMap, Mask, Prototype
 from ipseg.core.vectors import to_numpy, unit
 
+MARGIN = 8  # pixels around a small mask, beside half of its size on each side
+SMALL = 0.5  # of the image's longer side: a crop no larger than this is scored at its own scale
 SAMPLE = 256  # cells of each side that are compared, at most
 
 
@@ -24,6 +26,27 @@ def status(score: float, mask: Mask, threshold: float, reject_threshold: float, 
     if clicked or score >= threshold:
         return Status.DETECTED
     return Status.UNCERTAIN if score >= reject_threshold else Status.NOT_DETECTED
+
+
+def crop_of_small(mask: Mask) -> tuple[slice, slice] | None:
+    """Rows and columns of a square around a mask (H, W) bool, about twice its size; None unless that is small.
+
+    A small object has few cells, each with some of its background in it; in the crop it has as many as a large one.
+    """
+    height, width = mask.shape
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        return None
+    side = 2 * (max(int(np.ptp(rows)), int(np.ptp(columns))) + 1 + MARGIN)
+    if side > SMALL * max(height, width):
+        return None
+    return _around(rows, side, height), _around(columns, side, width)
+
+
+def _around(places: NDArray[np.intp], side: int, size: int) -> slice:
+    """``side`` pixels around the middle of the places, or all ``size`` of them."""
+    first = int(np.clip((places[0] + places[-1] + 1 - side) // 2, 0, max(0, size - side)))
+    return slice(first, min(size, first + side))
 
 
 def score(prompt: Prototype, layer: FeatureMap, mask: Mask, negative: Prototype | None = None) -> float:

@@ -90,3 +90,30 @@ def test_the_status_at_its_borders(score, high, low, expected):
     assert presence.status(score, mask, high, low) is expected
     assert presence.status(score, mask, high, low, clicked=True) is Status.DETECTED
     assert presence.status(score, empty, high, low, clicked=True) is Status.NOT_DETECTED
+
+
+def box(size, rows, columns):
+    mask = np.zeros(size, bool)
+    mask[slice(*rows), slice(*columns)] = True
+    return mask
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns"), [((0, 10), (0, 10)), ((190, 200), (290, 300)), ((100, 101), (150, 151)), ((90, 110), (5, 30))]
+)
+def test_the_crop_around_a_small_mask_holds_it_and_its_surroundings(rows, columns):
+    mask = box((200, 300), rows, columns)
+    place = presence.crop_of_small(mask)
+    assert mask[place].sum() == mask.sum()
+    height, width = mask[place].shape
+    assert height == width == 2 * (max(np.ptp(rows), np.ptp(columns)) + presence.MARGIN)
+
+
+def test_the_crop_of_a_thin_image_has_its_height():
+    mask = box((40, 16_000), (5, 35), (8000, 8030))
+    assert mask[presence.crop_of_small(mask)].shape == (40, 2 * (30 + presence.MARGIN))
+
+
+def test_a_large_mask_and_an_empty_one_have_no_crop():
+    assert presence.crop_of_small(box((200, 300), (50, 150), (50, 150))) is None
+    assert presence.crop_of_small(box((200, 300), (0, 0), (0, 0))) is None

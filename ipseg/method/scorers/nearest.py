@@ -71,6 +71,7 @@ class Nearest:
     settings: Settings = field(default_factory=Settings)
     log_odds = True
     needs_density = False
+    finer_presence = True
 
     def model(self, images: Sequence[PromptFeatures]) -> Cells:
         """The object's cells and the background's centres of each layer and scale, of all prompt images together."""
