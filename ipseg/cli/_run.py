@@ -15,6 +15,7 @@ from typing import Any
 from tqdm import tqdm
 
 from ipseg import weights
+from ipseg.baselines._baseline import ON_PARTS
 from ipseg.baselines._protocols import PROTOCOLS
 from ipseg.cli import _dataset
 from ipseg.core import plugins
@@ -131,17 +132,18 @@ def variant(
     """A run in ``folder``, made or continued, and its method on the episodes of ``dataset``."""
     chosen, given = method_settings(method, dataset, settings or {}), sees_mask(method, prompt_mask)
     own = weights_of(method) if engine.segmenter.is_sam else {}
+    methods = method_for(method, engine, chosen)
+    label = methods(dataset.episodes[0].category).label
     record = runs.describe(
         engine,
         dataset,
         data,
         method=method,
-        title=plugins.module("baselines", method).TITLE,
+        title=label if ON_PARTS in label else plugins.module("baselines", method).TITLE,
         method_settings=chosen,
         given=given,
         weights=own,
     )
-    methods = method_for(method, engine, chosen)
     made = Run.create(folder, record, dataset, overwrite=overwrite)
     return Variant(made, methods, given, dataset.episodes)
 

@@ -106,6 +106,8 @@ def test_rivals_see_the_mask_as_in_the_papers_tables(data, tmp_path):
         record = json.loads((tmp_path / method / "run.json").read_text())
         assert record["settings"]["prompt_mask"] == given
         assert record["settings"]["method"]["name"] == method
+        title = "PerSAM (on the engine's parts)" if method == "persam" else "IPSeg"
+        assert record["title"] == title  # without SAM it is not the published PerSAM, and no row of it
 
 
 def test_the_datasets_are_listed(capsys):
