@@ -31,6 +31,11 @@ class Around:
         """That of the inner scorer."""
         return self.inner.needs_density
 
+    @property
+    def finer_presence(self) -> bool:
+        """That of the inner scorer."""
+        return self.inner.finer_presence
+
     def learn(self, images: Sequence[PromptFeatures]) -> Any:
         """What the change needs of the prompt; plain data."""
 
