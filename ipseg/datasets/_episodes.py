@@ -206,6 +206,7 @@ class EvaluationProtocol:
     boundary: bool = False  # whether boundary F is measured
     accuracy: bool = False  # whether the mean accuracy is part of the protocol
     unit: str = "episodes within folds"  # what the bootstrap resamples
+    classes: int = 0  # of the whole dataset, in each fold where it has folds; 0: any number is the whole
 
 
 @dataclass(frozen=True)
@@ -220,6 +221,12 @@ class Dataset:
     def __post_init__(self) -> None:
         if not self.episodes:
             raise InputError(f"{self.name} has no episode with these settings; check the folder and the fold.")
+
+    def lacks(self) -> str:
+        """What a folder with a part of the dataset has of it: ``"3 of 40 classes"``; "" for the whole."""
+        found = {(episode.fold, episode.category) for episode in self.episodes}
+        whole = self.protocol.classes * len({fold for fold, _ in found})
+        return f"{len(found)} of {whole} classes" if len(found) < whole else ""
 
     def candidates(self) -> dict[str, tuple[Annotated, ...]]:
         """The images of each class that the episodes name, each once, sorted by name: what a prompt may be drawn of."""

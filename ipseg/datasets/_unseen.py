@@ -17,10 +17,11 @@ RULE = (
 )
 
 
-def protocol(title: str) -> EvaluationProtocol:
-    """The protocol of a zero-shot set."""
+def protocol(title: str, classes: int) -> EvaluationProtocol:
+    """The protocol of a zero-shot set of so many classes."""
     return EvaluationProtocol(
-        f"{title}: {RULE}; original size, void left out; pixels summed per class over the set, mean over classes"
+        f"{title}: {RULE}; original size, void left out; pixels summed per class over the set, mean over classes",
+        classes=classes,
     )
 
 

@@ -32,7 +32,8 @@ SOURCE = (
 LICENCE = "annotations CC BY 4.0; the images are of Flickr, under the terms of their owners"
 FOLDS, CLASSES, EPISODES = 4, 80, 1000
 PROTOCOL = EvaluationProtocol(
-    "4 folds x 1000 episodes; pixels summed per class, mean over the classes of a fold, then over folds"
+    "4 folds x 1000 episodes; pixels summed per class, mean over the classes of a fold, then over folds",
+    classes=20,
 )
 NAMES = (
     """

@@ -39,7 +39,7 @@ CLASSES = {  # values of the released maps: the numbers of labels.txt less 1
     "playingfield": 144,
 }
 VOID = (255,)
-PROTOCOL = _unseen.protocol("15 unseen classes")
+PROTOCOL = _unseen.protocol("15 unseen classes", len(CLASSES))
 
 
 @dataclass(frozen=True)

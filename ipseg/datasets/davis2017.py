@@ -29,6 +29,7 @@ PROTOCOL = EvaluationProtocol(
     frames=True,
     boundary=True,
     unit="sequences",
+    classes=61,
 )
 
 

@@ -27,7 +27,9 @@ SOURCE = (
 )
 LICENCE = "none is stated with the data; the authors offer it for research"
 IMAGES = 10  # of a class
-PROTOCOL = EvaluationProtocol("every image of the 240 test classes; pixels summed per class, mean over classes")
+PROTOCOL = EvaluationProtocol(
+    "every image of the 240 test classes; pixels summed per class, mean over classes", classes=240
+)
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,8 @@ SOURCE = (
 LICENCE = "annotations CC BY 4.0; the images are of Flickr, under the terms of their owners"
 FOLDS, EPISODES = 10, 2300
 PROTOCOL = EvaluationProtocol(
-    "10 folds x 2300 episodes; union of instances; pixels summed per class, mean over the classes of a fold, then folds"
+    "10 folds x 2300 episodes; union of instances; pixels summed per class, mean over a fold's classes, then folds",
+    classes=92,
 )
 
 

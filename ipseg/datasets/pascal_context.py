@@ -26,7 +26,7 @@ SOURCE = (
 LICENCE = "the images are of Flickr, under the terms that the VOC challenge names; for the labels none is stated"
 CLASSES = {"cow": 20, "motorbike": 34, "sofa": 49, "cat": 15}
 VOID = (0, 255)
-PROTOCOL = _unseen.protocol("4 unseen classes of 59, validation images")
+PROTOCOL = _unseen.protocol("4 unseen classes of 59, validation images", len(CLASSES))
 
 
 @dataclass(frozen=True)

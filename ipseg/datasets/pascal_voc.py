@@ -22,7 +22,7 @@ SOURCE = "VOCtrainval_11-May-2012.tar from host.robots.ox.ac.uk/pascal/VOC/voc20
 LICENCE = "the images are of Flickr, under the terms that the VOC challenge names"
 CLASSES = {"potted plant": 16, "sheep": 17, "sofa": 18, "train": 19, "tv monitor": 20}
 VOID = (255,)
-PROTOCOL = _unseen.protocol("5 unseen classes, validation images")
+PROTOCOL = _unseen.protocol("5 unseen classes, validation images", len(CLASSES))
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ PROTOCOL = EvaluationProtocol(
     "over objects",
     accuracy=True,
     unit="objects",
+    classes=40,
 )
 
 

@@ -65,6 +65,7 @@ def score_run(
         "of": total,
         "scale": f"{scale} x {scale}" if scale else "the image's own size",
         "failed": failed,
+        "lacks": dataset.lacks(),
     }
     return score(rows, dataset.protocol, samples=samples, notes=notes)
 
@@ -72,8 +73,9 @@ def score_run(
 def text(found: Score, title: str) -> str:
     """A score as lines for a terminal."""
     notes = found.notes
+    part = f" ({notes['lacks']} of the dataset)" if notes["lacks"] else ""
     lines = [
-        f"{title} on {notes['dataset']}: {found.episodes} of {notes['of']} episodes, scored at {notes['scale']}",
+        f"{title} on {notes['dataset']}{part}: {found.episodes} of {notes['of']} episodes, scored at {notes['scale']}",
         found.protocol.text,
         "",
         *(

@@ -83,7 +83,7 @@ def of_runs(measured: Sequence[Measured]) -> Table:
         (
             each.run.record["title"],
             each.engine,
-            str(each.settings["dataset"]["name"]),
+            _dataset(each),
             _prompts(each),
             _count(each),
             *(_with_interval(each.score, name) for name in names),
@@ -191,12 +191,13 @@ def _cell(column: tuple[str, int | None, str], measured: Sequence[Measured]) -> 
 
 
 def _marked(value: float, measured: Sequence[Measured]) -> str:
-    """A figure in per cent, and how many episodes it is of where some are missing."""
-    text = f"{100 * value:.1f}"
-    if all(each.complete for each in measured):
-        return text
-    done, total = sum(each.score.episodes for each in measured), sum(each.score.notes["of"] for each in measured)
-    return f"{text} ({done} of {total})"
+    """A figure in per cent, and what is missing of the dataset and of its episodes."""
+    marks = [each.score.notes.get("lacks", "") for each in measured]
+    if not all(each.complete for each in measured):
+        done = sum(each.score.episodes for each in measured)
+        marks.append(f"{done} of {sum(each.score.notes['of'] for each in measured)} episodes")
+    marks = list(dict.fromkeys(filter(None, marks)))
+    return f"{100 * value:.1f}" + (f" ({', '.join(marks)})" if marks else "")
 
 
 def _figure(figure: float | None) -> str:
@@ -212,6 +213,11 @@ def _with_interval(score: Score, name: str) -> str:
 
 def _count(each: Measured) -> str:
     return f"{each.score.episodes}" if each.complete else f"{each.score.episodes} of {each.score.notes['of']}"
+
+
+def _dataset(each: Measured) -> str:
+    name, lacks = str(each.settings["dataset"]["name"]), each.score.notes.get("lacks", "")
+    return f"{name} ({lacks})" if lacks else name
 
 
 def _prompts(each: Measured) -> str:

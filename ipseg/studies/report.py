@@ -73,7 +73,13 @@ def examine(run: Run, *, data: Path | None = None, scale: int | None = None) -> 
     if not rows:
         raise InputError(f"{run.folder} has no prediction yet; run ipseg predict again.")
     scored_at = f"{scale} x {scale}" if scale else "the image's own size"
-    notes = {"dataset": dataset.name, "of": len(dataset.episodes), "scale": scored_at, "failed": 0}
+    notes = {
+        "dataset": dataset.name,
+        "of": len(dataset.episodes),
+        "scale": scored_at,
+        "failed": 0,
+        "lacks": dataset.lacks(),
+    }
     return Examined(run, dataset, score(rows, dataset.protocol, notes=notes), ious)
 
 

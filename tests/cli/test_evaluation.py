@@ -178,7 +178,7 @@ def test_a_sweep_is_several_runs_and_a_table(data, tmp_path, capsys):
     options = ["--preset", "offline", "--dataset", "perseg", "--data", f"{data}", "--limit", "1"]
     assert main(["sweep", "--vary", "k=8,32", "--vary", "saliency=none", "--out", f"{tmp_path / 'a'}", *options]) == 0
     assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["k-32_saliency-none", "k-8_saliency-none"]
-    assert capsys.readouterr().out.count("| IPSeg | offline, saliency=none | perseg |") == 2
+    assert capsys.readouterr().out.count("| IPSeg | offline, saliency=none | perseg (2 of 40 classes) |") == 2
     assert main(["sweep", "--paper", "6", "--out", f"{tmp_path / 'b'}", *options]) == 0
     text = capsys.readouterr().out
     for label in ("w/o TSDN", "with GT", "with boundary"):
@@ -214,7 +214,7 @@ def test_evaluate_is_predict_score_and_table(data, tmp_path, capsys):
         "1",
     ]
     assert main(["evaluate", *options]) == 0
-    assert "| IPSeg | offline | perseg | image | 1 of 2 |" in capsys.readouterr().out
+    assert "| IPSeg | offline | perseg (2 of 40 classes) | image | 1 of 2 |" in capsys.readouterr().out
     assert (tmp_path / "perseg-ipseg-offline/run.json").is_file()
     for wrong in (["evaluate"], ["evaluate", f"{data}", *options], ["evaluate", "--dataset", "perseg"]):
         assert main(wrong) == 2
@@ -231,6 +231,6 @@ def test_extensions_are_named_in_the_record_and_can_be_swept(data, tmp_path, cap
     assert main([*sweep, *options]) == 1
     shown = capsys.readouterr()
     assert "extension-similarity_prior is left out" in shown.err
-    assert "| IPSeg | offline + backward_vote | perseg |" in shown.out
+    assert "| IPSeg | offline + backward_vote | perseg (2 of 40 classes) |" in shown.out
     assert main(["predict", *options, "--extension", "nothing", "--out", f"{tmp_path / 'two'}"]) == 2
     assert "nothing" in capsys.readouterr().err

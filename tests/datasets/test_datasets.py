@@ -272,3 +272,12 @@ def test_prompts_are_drawn_among_the_good_ones(tmp_path):
     assert {each.name for each in fallback} == {"0", "1"}
     drawn = {_prompts.draw({"a": sides}, seed)[0]["a"][0].name for seed in range(8)}
     assert drawn == {"2", "5", "6"}
+
+
+def test_a_folder_with_a_part_of_a_dataset_says_so(tmp_path):
+    assert build("perseg", small("perseg", tmp_path / "perseg")).lacks() == "3 of 40 classes"
+    assert build("fss1000", small("fss1000", tmp_path / "fss")).lacks() == "2 of 240 classes"
+    assert build("pascal_voc", small("pascal_voc", tmp_path / "voc")).lacks() == "2 of 5 classes"
+    assert build("folder", tmp_path / "perseg").lacks() == ""
+    layouts.coco20i_folders(tmp_path)
+    assert build("coco20i", tmp_path).lacks() == build("coco20i", tmp_path, fold=2).lacks() == ""

@@ -31,6 +31,7 @@ def measured(
     engine: dict | None = None,
     boundary: float | None = None,
     scale: str = "the image's own size",
+    lacks: str = "",
     **settings,
 ) -> Measured:
     """A run that scores ``share`` per cent in every fold."""
@@ -38,7 +39,7 @@ def measured(
         Scored(Episode(f"{fold}", SIDE, SIDE, "class", fold), Pixels(share, 100, 100, 0, 0), boundary) for fold in folds
     ]
     protocol = EvaluationProtocol(f"protocol of {name}", frames=boundary is not None, boundary=boundary is not None)
-    notes = {"dataset": name, "of": of or len(rows), "scale": scale, "failed": 0}
+    notes = {"dataset": name, "of": of or len(rows), "scale": scale, "failed": 0, "lacks": lacks}
     record = {
         "title": title,
         "settings": {
@@ -91,7 +92,7 @@ def test_ours_stand_under_the_papers():
     ]
     table = tables.of_paper("1", runs)
     assert rows(table, "IPSeg")["measured: paper"] == ("40.0",) * 5 + ("not measured", "90.0")
-    assert rows(table, "PerSAM")["measured: paper"][-1] == "70.0 (1 of 10)"
+    assert rows(table, "PerSAM")["measured: paper"][-1] == "70.0 (1 of 10 episodes)"
     assert rows(table, "Matcher")["not measured"] == ("not measured",) * 7
     assert rows(table, "New")["measured: paper"][-1] == "60.0"
     assert [row[1] for row in table.rows if row[0] == "IPSeg"] == ["2024", "measured: paper"]
@@ -185,3 +186,11 @@ def test_a_product_of_changes():
     ]
     with pytest.raises(SettingError, match="no kk to vary"):
         sweeps.of_product({"kk": [1]})
+
+
+def test_a_part_of_a_dataset_is_no_figure_of_the_whole():
+    part = measured("perseg", 90, lacks="3 of 40 classes", of=2)
+    assert (
+        rows(tables.of_paper("1", [part]), "IPSeg")["measured: paper"][-1] == "90.0 (3 of 40 classes, 1 of 2 episodes)"
+    )
+    assert tables.of_runs([part]).rows[0][2] == "perseg (3 of 40 classes)"
