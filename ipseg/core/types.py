@@ -215,6 +215,7 @@ class PromptFeatures(Brief):
 
     features: tuple[FeatureMap, ...]  # every layer; the first is the coarsest that a scorer needs
     cells: Callable[[Frame], NDArray[np.bool_]]  # the object's cells on a grid, (rows, columns), at least one
+    image: ImageArray | None = None  # the image itself, for a scorer that compares colours
 
     def __post_init__(self) -> None:
         _require(len(self.features) > 0, "expected at least one feature layer, got none")
@@ -226,6 +227,7 @@ class InputFeatures(Brief):
 
     features: tuple[FeatureMap, ...]
     foreground: Callable[[], NDArray[np.float32]]  # foreground probability, (H, W) in [0, 1]; computed when called
+    image: ImageArray | None = None  # the image itself, for a scorer that compares colours
 
     def __post_init__(self) -> None:
         _require(len(self.features) > 0, "expected at least one feature layer, got none")

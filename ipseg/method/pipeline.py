@@ -110,7 +110,10 @@ class IPSeg:
                 progress(0.0, "prompt")
             features.append(self.encodings.prompt_features(named(view.image)))  # F of the prompt image, section 3.3.1
         cells = [partial(prototype.view_cells, view, self.config) for view in views]
-        model = self.scorer.model(tuple(map(PromptFeatures, features, cells)))  # F_IP = Avgpool(F_IP * MS), Eq. 5
+        pixels = [view.image for view in views]
+        model = self.scorer.model(
+            tuple(map(PromptFeatures, features, cells, pixels))
+        )  # F_IP = Avgpool(F_IP * MS), Eq. 5
         return Prompt(tuple(views), model, tuple(notice for view in views for notice in prototype.notices(view)))
 
     def segment(
@@ -144,7 +147,9 @@ class IPSeg:
         input_image = named(image)
         points.check_inside(clicks, input_image.pixels.shape[:2])
         with step("features", 0.05, cached.has("features", input_image)):  # F_I, section 3.3.1
-            features = InputFeatures(cached.features(input_image), partial(self._foreground, input_image, step))
+            features = InputFeatures(
+                cached.features(input_image), partial(self._foreground, input_image, step), input_image.pixels
+            )
         with step("encoding", 0.2, cached.has("encoding", input_image)):  # Enc_I(I), Eq. 1
             encoding = cached.encoding(input_image)
         compared = (prompt.model, features, negative_prompt and negative_prompt.model)

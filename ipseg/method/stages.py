@@ -66,6 +66,8 @@ def choose_points(
     :func:`ipseg.method.points.choose` do.
     """
     input_image = named(image)
-    features = InputFeatures(encodings.features(input_image), partial(encodings.foreground, input_image))
+    features = InputFeatures(
+        encodings.features(input_image), partial(encodings.foreground, input_image), input_image.pixels
+    )
     similarity = scorer.similarity(prompt.model, features, None)
     return points.choose(similarity, k=config.k, clusters=config.clusters, seed=config.seed), similarity

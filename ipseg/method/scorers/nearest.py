@@ -4,6 +4,10 @@ A cell of the input scores the mean of its best cosines with the object's cells 
 cosine with a few centres of the prompt's background; averaged over the layers and over the scales of the prompt image.
 Features are centred first: the mean feature of an image, which is much the same in all its cells, is subtracted.
 
+Those features hardly tell a red object from a green one of its kind. So a cell whose surroundings have colours of the
+prompt's background, or of neither, is less similar, as far as the most similar cells have the object's colours: in
+another light, or where only another individual is there, they have not, and colours take no part.
+
 Layers are named ``layer`` or ``layer@scale``. Those without a scale are compared; with a scale, they are the same layer
 of the image seen at another size, and serve the prompt alone.
 """
@@ -18,15 +22,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ipseg.classical import palette
 from ipseg.classical.crops import normalised
 from ipseg.core import geometry
-from ipseg.core.types import Brief, FeatureMap, Frame, InputFeatures, Mask, PromptFeatures, Similarity
+from ipseg.core.types import Brief, FeatureMap, Frame, ImageArray, InputFeatures, Mask, PromptFeatures, Similarity
 from ipseg.core.vectors import to_numpy, unit
-from ipseg.method.similarity import lowered
+from ipseg.method.similarity import log_ratio, lowered
 
 Rows = NDArray[np.float32]
 """(n, C) float32, each row of unit length."""
 
+SIMILAR = 0.6  # similarity (median 0, peak 1) from which the colours of a cell show whether they are the object's
+AGREEING = 0.8  # quantile of the log ratios of those cells that decides it
 FINER = 4  # cells of the mask along each side of a feature cell, from which the object's share of it is counted
 FEWEST = 4  # cells of the prompt's object that are taken in any case
 FEW_BACKGROUND = 8  # with no more cells of pure background than this, all cells beside the object count
@@ -48,6 +55,12 @@ class Settings:
     presence_neighbours: int = 3  # object cells whose cosines are averaged for the presence
     presence_middle: float = 0.42  # cosine at which same and different objects are equally likely
     presence_slope: float = 25.0  # of the logistic function around it
+    colour: float = 0.7  # share of its similarity that a cell of other colours loses; 0: colours take no part
+    colour_prompt: float = 0.5  # share of the prompt's background in the mixture that its colours are compared with
+    colour_input: float = 0.3  # share of the input image; what is left goes to colours that were not seen
+    colour_blur: float = 4.0  # standard deviation of the surroundings of a cell, in cells of the palette
+    colour_agreed: float = 2.0  # log ratio of the most similar cells from which their colours are those of the object
+    colour_other: tuple[float, float] = (-0.5, -2.0)  # log ratios from which on a cell loses some, and all of its share
     negative: float = 4.0  # weight of the excess by which a negative prompt explains a cell better
 
 
@@ -56,12 +69,14 @@ class Cells(Brief):
     """What a prompt shows: unit rows for each compared layer, and of the last of them uncentred ones.
 
     ``foreground`` {layer: one (n, C) array per scale}; ``background`` {layer: (centres, C)}, perhaps without a row;
-    ``semantic`` (n, C): the object's uncentred cells of the last layer at all scales, which decide the presence.
+    ``semantic`` (n, C): the object's uncentred cells of the last layer at all scales, which decide the presence;
+    ``colours``: histograms of the object and of its background, where the images were given.
     """
 
     foreground: Mapping[str, tuple[Rows, ...]]
     background: Mapping[str, Rows]
     semantic: Rows
+    colours: tuple[palette.Histogram, palette.Histogram] | None = None
 
 
 @dataclass(frozen=True)
@@ -84,7 +99,7 @@ class Nearest:
             rest = np.concatenate([outside for _, outside in cells[0]])
             background[name] = unit(centres(rest, self.settings.centres))
         semantic = [self._semantic(layer, part) for views in scales for layer, part in views]
-        return Cells(foreground, background, np.concatenate(semantic))
+        return Cells(foreground, background, np.concatenate(semantic), colours(images))
 
     def similarity(self, model: Cells, image: InputFeatures, negative: Cells | None) -> Similarity:
         """Log odds of the object on the cells of the first compared layer: (rows, columns) float32.
@@ -97,7 +112,10 @@ class Nearest:
         values = self._scores(model, layers, frame)
         if negative is not None:
             values = lowered(values, self._scores(negative, layers, frame) - values, self.settings.negative)
-        odds = self.settings.gain * (normalised(values) - self.settings.middle)
+        near = normalised(values)
+        if self.settings.colour and model.colours is not None and image.image is not None:
+            near = of_its_colours(near, colour_ratio(model.colours, image.image, frame, self.settings), self.settings)
+        odds = self.settings.gain * (near - self.settings.middle)
         return Similarity(odds.astype(np.float32), inside, frame)
 
     def mask_scores(self, model: Cells, image: InputFeatures, negative: Cells | None, masks: NDArray[np.bool_]) -> None:
@@ -126,12 +144,13 @@ class Nearest:
         return dict.fromkeys(names, 1 / len(names))
 
     def variants(self, layers: Sequence[str]) -> Mapping[str, Nearest]:
-        """All layers, without the background, with one neighbour instead of several, and each layer alone."""
+        """All layers, without the background, with one neighbour, without colour, and each layer alone."""
         names = self._compared(layers)
         found = {
             "fused": self,
             "without background": Nearest(replace(self.settings, background=0.0)),
             "one neighbour": Nearest(replace(self.settings, neighbours=1)),
+            "without colour": Nearest(replace(self.settings, colour=0.0)),
         }
         alone = names if len(names) > 1 else ()
         return found | {name: Nearest(replace(self.settings, layers=(name,))) for name in alone}
@@ -163,6 +182,44 @@ def similarity_map(
     if settings.background and len(background):
         values = values - settings.background * top(rows, background, 1)
     return values.reshape(*layer.frame.grid, 1).astype(np.float32)
+
+
+def colours(images: Sequence[PromptFeatures]) -> tuple[palette.Histogram, palette.Histogram] | None:
+    """The colours of the object and of its background, of all prompt images together; None where one has no image."""
+    objects, backgrounds = [], []
+    for each in images:
+        if each.image is None:
+            return None
+        lab, frame = palette.of_image(each.image)
+        inside, beyond = palette.inside_and_beyond(lab, each.cells(frame))
+        objects.append(inside)
+        backgrounds.append(beyond)
+    return palette.together(objects), palette.together(backgrounds)
+
+
+def colour_ratio(
+    model: tuple[palette.Histogram, palette.Histogram], image: ImageArray, frame: Frame, settings: Settings
+) -> NDArray[np.float32]:
+    """Log ratio of the object's colours to those of both images around each cell of ``frame``: (rows, columns)."""
+    lab, fine = palette.of_image(image)
+    shares = (settings.colour_prompt, model[1]), (settings.colour_input, palette.histogram(lab))
+    ratio = log_ratio(model[0], shares, float((model[0] ** 2).sum()))[palette.bins(lab)]
+    around = cv2.GaussianBlur(ratio, (0, 0), settings.colour_blur)
+    return geometry.resample(around[..., None], fine, frame)[..., 0]
+
+
+def of_its_colours(near: NDArray[np.float32], ratio: NDArray[np.float32], settings: Settings) -> NDArray[np.float32]:
+    """A similarity (median 0, peak 1) less what cells of other colours lose, as far as the most similar ones agree.
+
+    ``ratio`` (rows, columns), like ``near``: log ratios of the colours.
+    """
+    similar = near > SIMILAR
+    if not similar.any():
+        return near
+    agreed = np.clip(np.quantile(ratio[similar], AGREEING) / settings.colour_agreed, 0, 1)
+    some, whole = settings.colour_other
+    other = np.clip((ratio - some) / (whole - some), 0, 1)
+    return (near - settings.colour * agreed * other * np.maximum(near, 0)).astype(np.float32)
 
 
 def object_cells(layer: FeatureMap, share: NDArray[np.float32], settings: Settings) -> tuple[Rows, Rows]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ipseg.classical import palette
 from ipseg.core import geometry, plugins, serialize
 from ipseg.core.types import FeatureMap, InputFeatures, PromptFeatures
 from ipseg.method.scorers import nearest
@@ -20,7 +21,7 @@ NOBODY = Cells({}, {}, np.empty((0, 2), np.float32))
 
 
 def asked(*layers) -> InputFeatures:
-    return InputFeatures(layers, lambda: np.zeros(SIZE, np.float32))
+    return InputFeatures(layers or (CROSS,), lambda: np.zeros(SIZE, np.float32))
 
 
 def cells(foreground, background=(), semantic=((1, 0),)) -> Cells:
@@ -183,7 +184,7 @@ def test_layers_with_a_scale_serve_the_prompt_alone():
     scorer, names = Nearest(), ["block10", "block15", "block10@480", "block15@480"]
     assert scorer.layer_weights(names) == {"block10": 0.5, "block15": 0.5}
     found = scorer.variants(names)
-    assert list(found) == ["fused", "without background", "one neighbour", "block10", "block15"]
+    assert list(found) == ["fused", "without background", "one neighbour", "without colour", "block10", "block15"]
     assert found["fused"] is scorer
     assert found["block15"].layer_weights(names) == {"block15": 1.0}
     assert scorer.mask_scores(NOBODY, asked(CROSS), None, np.zeros((1, 4, 4), bool)) is None
@@ -206,3 +207,73 @@ def test_the_objects_share_is_counted_once_for_each_frame(monkeypatch):
 
     Nearest().model((PromptFeatures(layers, cells),))
     assert counted == [(32, 32), (16, 16)]
+
+
+RED, GREEN, BLUE = (220, 30, 30), (30, 200, 30), (30, 30, 220)
+
+
+def of_colours(*columns) -> np.ndarray:
+    """An image of 120 x 120 pixels: columns of equal width, each of one colour."""
+    return np.repeat(np.uint8([columns]), 120, 0).repeat(120 // len(columns), 1)
+
+
+def left_half(frame) -> np.ndarray:
+    return np.tile(np.arange(frame.grid[1]) < frame.grid[1] // 2, (frame.grid[0], 1))
+
+
+def coloured_prompt(*columns):
+    layer = FeatureMap("block10", CROSS.values.repeat(4, 0), geometry.squash_frame((120, 120), (4, 4)))
+    return Nearest().model([PromptFeatures((layer,), left_half, of_colours(*columns))])
+
+
+def test_a_prompt_has_the_colours_of_its_object_and_of_its_background():
+    inside, beyond = coloured_prompt(RED, BLUE).colours
+    assert inside.sum() == pytest.approx(1, abs=1e-4)
+    assert beyond.sum() == pytest.approx(1, abs=1e-4)
+    red, blue = palette.bins(palette.of_image(of_colours(RED, BLUE))[0])[0, [0, -1]]
+    assert inside.argmax() == red
+    assert beyond.argmax() == blue
+    assert inside[blue] == beyond[red] == 0
+    assert Nearest().model([PromptFeatures((CROSS,), left_half)]).colours is None
+
+
+def test_the_ratio_of_colours_by_hand():
+    """The object's colour, the background's and one of neither, far from each other: each in a third of the input."""
+    settings, frame = Settings(colour_blur=0.01), geometry.squash_frame((120, 120), (1, 3))
+    model = coloured_prompt(RED, BLUE).colours
+    found = nearest.colour_ratio(model, of_colours(RED, BLUE, GREEN), frame, settings)
+    typical, peak = float((model[0] ** 2).sum()), float(model[0].max())  # blue is as smooth as red
+    seen, unseen, floor = peak / 3, 0.2 * 0.5 * typical, 0.02 * typical
+    ratios = np.log(
+        [
+            (peak + floor) / (0.3 * seen + unseen + floor),
+            floor / (0.5 * peak + 0.3 * seen + unseen + floor),
+            floor / (0.3 * seen + unseen + floor),
+        ]
+    )
+    np.testing.assert_allclose(found, [3 * np.tanh(ratios / 3)], rtol=0.02)
+    assert found[0, 0] > 0.5
+    assert found[0, 1] < found[0, 2] < -2
+
+
+def test_cells_of_other_colours_lose_similarity_where_similar_ones_have_the_objects():
+    near, ratio = np.float32([[1, 1, 0.5, -0.2, 1]]), np.float32([[2, -2, -1.25, -2, -0.5]])
+    found = nearest.of_its_colours(near, ratio, Settings())  # the 0.8 quantile of 2, -2, -0.5 is 1: half agreed
+    np.testing.assert_allclose(found, [[1, 1 - 0.35, 0.5 - 0.35 * 0.5 * 0.5, -0.2, 1]], rtol=1e-5)
+    other = np.float32([[-1, -2, -1.25, -2, 0]])  # another light, or another individual: no similar cell agrees
+    np.testing.assert_array_equal(nearest.of_its_colours(near, other, Settings()), near)
+    np.testing.assert_array_equal(nearest.of_its_colours(near * 0.5, ratio, Settings()), near * 0.5)
+
+
+def test_of_two_objects_alike_in_features_the_one_of_the_same_colour_is_chosen():
+    frame = geometry.squash_frame((120, 120), (12, 12))
+    values = np.tile(np.float32([-1, 0]), (12, 12, 1))
+    values[3:9, 1:5] = values[3:9, 7:11] = (1, 0)
+    layer, image = FeatureMap("block10", values, frame), np.full((120, 120, 3), 235, np.uint8)
+    image[30:90, 10:50], image[30:90, 70:110] = GREEN, RED
+    prompt = coloured_prompt(RED, BLUE)
+    found = Nearest().similarity(prompt, InputFeatures((layer,), asked().foreground, image), None).values
+    assert found[3:9, 7:11].min() > found[3:9, 1:5].max() + 1
+    without = Nearest(Settings(colour=0)).similarity(prompt, InputFeatures((layer,), asked().foreground, image), None)
+    np.testing.assert_allclose(without.values[3:9, 7:11], without.values[3:9, 1:5], rtol=1e-5)
+    np.testing.assert_array_equal(without.values, Nearest().similarity(prompt, asked(layer), None).values)
