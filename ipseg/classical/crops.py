@@ -11,6 +11,10 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+from skimage.measure import label
+from skimage.morphology import h_maxima
+from skimage.segmentation import watershed
 
 Map = NDArray[np.float32]
 Box = tuple[int, int, int, int]
@@ -60,6 +64,20 @@ def regions(similarity: Map, level: float) -> list[Box]:
     excess = np.bincount(labels.ravel(), (np.maximum(similarity - level, 0) ** 2).ravel(), minlength=count)
     boxes = [(x, y, x + w, y + h) for x, y, w, h in measures[:, :4].tolist()]
     return [boxes[each] for each in sorted(range(1, count), key=lambda each: -excess[each])]
+
+
+def smoothed(values: Map) -> Map:
+    """Clipped to [0, 1] and blurred by one cell, so that hills are few."""
+    return gaussian_filter(np.clip(values, 0, 1), 1.0)
+
+
+def hills(smooth: Map, floor: float, peak: float, dip: float) -> NDArray[np.int32]:
+    """The number of the hill that each cell of a smooth map belongs to, from 1, and 0 below ``floor``.
+
+    A hill reaches ``peak``, and a dip of at least ``dip`` divides it from each other one (watershed).
+    """
+    peaks = label(h_maxima(smooth, dip) & (smooth >= peak))
+    return watershed(-smooth, peaks, mask=smooth >= floor).astype(np.int32)
 
 
 def grown(box: Box, grid: tuple[int, int], size: tuple[int, int], factor: float) -> Box:

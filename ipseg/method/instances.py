@@ -13,11 +13,8 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
-from skimage.measure import label
-from skimage.morphology import h_maxima
-from skimage.segmentation import watershed
 
+from ipseg.classical import crops
 from ipseg.core.result import Instance
 from ipseg.core.status import Status
 from ipseg.core.types import Candidates, Mask, Points, Similarity
@@ -75,9 +72,7 @@ def hills_of(similarity: Similarity, k: int) -> NDArray[np.int32]:
     if high - low <= 1e-6 * max(1.0, abs(high)):
         return np.zeros(similarity.values.shape, dtype=np.int32)
     height = np.where(similarity.inside, (similarity.values - low) / (high - low), 0)
-    smooth = gaussian_filter(np.clip(height, 0, 1), 1.0)
-    peaks = label(h_maxima(smooth, DIP) & (smooth >= PEAK))
-    return watershed(-smooth, peaks, mask=smooth >= HEIGHT).astype(np.int32)
+    return crops.hills(crops.smoothed(height), HEIGHT, PEAK, DIP)
 
 
 def _merged(seen: list[Instance]) -> list[Instance]:

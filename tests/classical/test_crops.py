@@ -102,3 +102,12 @@ def test_small_holes_are_filled_and_parts_are_separated():
     assert [part.sum() for part in proposals.separate_parts(three)] == [100, 50]  # 4 are less than 0.08 of 100
     assert [part.sum() for part in proposals.separate_parts(three, most=1)] == [100]
     assert proposals.separate_parts(ring) == []
+
+
+def test_hills_are_divided_by_a_dip():
+    smooth = np.float32([[0.2, 0.6, 0.9, 0.7, 0.85, 0.5, 0.3, 0.55]])
+    assert crops.hills(smooth, 0.5, 0.8, 0.12).tolist() == [[0, 1, 1, 1, 2, 2, 0, 0]]
+    assert crops.hills(smooth, 0.5, 0.8, 0.2).tolist() == [[0, 1, 1, 1, 1, 1, 0, 0]]  # the dip is 0.15 deep
+    assert crops.hills(smooth, 0.5, 0.5, 0.12).max() == 3
+    assert not crops.hills(np.zeros((4, 4), np.float32), 0.5, 0.5, 0.12).any()
+    assert crops.smoothed(np.full((5, 5), 2, np.float32)) == pytest.approx(1)

@@ -21,7 +21,7 @@ def test_a_histogram_is_smooth_and_sums_to_one():
     assert one[5, 16, 16] == one.max() == pytest.approx(peak**3, rel=1e-4)
     assert one[6, 16, 16] == one[5, 15, 16] == pytest.approx(peak**3 * np.exp(-0.5), rel=1e-4)
     assert not palette.histogram(np.empty((0, 3), np.float32)).any()
-    half = palette.together([np.full((1, 3), (44, 4, 4), np.float32), np.full((3, 3), (4, 100, 100), np.float32)])
+    half = palette.together([np.full((1, 3), (44, 4, 4), np.float32), np.full((3, 3), (60, -60, -60), np.float32)])
     assert half.reshape(palette.GRID)[5, 16, 16] == pytest.approx(peak**3 / 4, rel=1e-4)
 
 

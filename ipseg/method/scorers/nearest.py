@@ -4,9 +4,9 @@ A cell of the input scores the mean of its best cosines with the object's cells 
 cosine with a few centres of the prompt's background; averaged over the layers and over the scales of the prompt image.
 Features are centred first: the mean feature of an image, which is much the same in all its cells, is subtracted.
 
-Those features hardly tell a red object from a green one of its kind. So a cell whose surroundings have colours of the
-prompt's background, or of neither, is less similar, as far as the most similar cells have the object's colours: in
-another light, or where only another individual is there, they have not, and colours take no part.
+Those features hardly tell a red object from a green one of its kind. So a hill of the similarity that has other colours
+than the prompt's object is lowered, as far as another hill, about as similar, has the object's. In another light, or
+where only another individual is there, none has, and colours take no part.
 
 Layers are named ``layer`` or ``layer@scale``. Those without a scale are compared; with a scale, they are the same layer
 of the image seen at another size, and serve the prompt alone.
@@ -21,8 +21,9 @@ from dataclasses import dataclass, field, replace
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
-from ipseg.classical import palette
+from ipseg.classical import crops, palette
 from ipseg.classical.crops import normalised
 from ipseg.core import geometry
 from ipseg.core.types import Brief, FeatureMap, Frame, ImageArray, InputFeatures, Mask, PromptFeatures, Similarity
@@ -32,8 +33,8 @@ from ipseg.method.similarity import log_ratio, lowered
 Rows = NDArray[np.float32]
 """(n, C) float32, each row of unit length."""
 
-SIMILAR = 0.6  # similarity (median 0, peak 1) from which the colours of a cell show whether they are the object's
-AGREEING = 0.8  # quantile of the log ratios of those cells that decides it
+HILL, DIP = 0.5, 0.12  # similarity (median 0, peak 1) of the cells of a hill, and the dip between two hills
+HIGH = 0.8  # peak of a hill that can show that the object's colours are in the image
 FINER = 4  # cells of the mask along each side of a feature cell, from which the object's share of it is counted
 FEWEST = 4  # cells of the prompt's object that are taken in any case
 FEW_BACKGROUND = 8  # with no more cells of pure background than this, all cells beside the object count
@@ -55,12 +56,11 @@ class Settings:
     presence_neighbours: int = 3  # object cells whose cosines are averaged for the presence
     presence_middle: float = 0.42  # cosine at which same and different objects are equally likely
     presence_slope: float = 25.0  # of the logistic function around it
-    colour: float = 0.7  # share of its similarity that a cell of other colours loses; 0: colours take no part
+    colour: float = 0.8  # share of its similarity that a hill of other colours loses; 0: colours take no part
     colour_prompt: float = 0.5  # share of the prompt's background in the mixture that its colours are compared with
     colour_input: float = 0.3  # share of the input image; what is left goes to colours that were not seen
-    colour_blur: float = 4.0  # standard deviation of the surroundings of a cell, in cells of the palette
-    colour_agreed: float = 2.0  # log ratio of the most similar cells from which their colours are those of the object
-    colour_other: tuple[float, float] = (-0.5, -2.0)  # log ratios from which on a cell loses some, and all of its share
+    colour_blur: float = 1.0  # standard deviation of the blur of their log ratio, in cells of the palette
+    colour_range: float = 1.0  # log ratio from which on colours are wholly the object's; its negative: wholly others'
     negative: float = 4.0  # weight of the excess by which a negative prompt explains a cell better
 
 
@@ -209,17 +209,20 @@ def colour_ratio(
 
 
 def of_its_colours(near: NDArray[np.float32], ratio: NDArray[np.float32], settings: Settings) -> NDArray[np.float32]:
-    """A similarity (median 0, peak 1) less what cells of other colours lose, as far as the most similar ones agree.
+    """A similarity (median 0, peak 1) less what hills of other colours lose, as far as a high one has the object's.
 
-    ``ratio`` (rows, columns), like ``near``: log ratios of the colours.
+    ``ratio`` (rows, columns), like ``near``: log ratios of the colours, of which the median over a hill counts.
     """
-    similar = near > SIMILAR
-    if not similar.any():
+    smooth = crops.smoothed(near)
+    hills = crops.hills(smooth, HILL, HILL, DIP)
+    numbers = np.arange(1, hills.max() + 1)
+    medians = np.array(ndimage.median(ratio, hills, numbers))
+    high = np.array(ndimage.maximum(smooth, hills, numbers)) >= HIGH
+    if not high.any():
         return near
-    agreed = np.clip(np.quantile(ratio[similar], AGREEING) / settings.colour_agreed, 0, 1)
-    some, whole = settings.colour_other
-    other = np.clip((ratio - some) / (whole - some), 0, 1)
-    return (near - settings.colour * agreed * other * np.maximum(near, 0)).astype(np.float32)
+    agreed = np.clip(medians[high].max() / settings.colour_range, 0, 1)
+    losses = np.concatenate([[0], np.clip(-medians / settings.colour_range, 0, 1)])
+    return (near - settings.colour * agreed * losses[hills] * np.maximum(near, 0)).astype(np.float32)
 
 
 def object_cells(layer: FeatureMap, share: NDArray[np.float32], settings: Settings) -> tuple[Rows, Rows]:

@@ -256,13 +256,23 @@ def test_the_ratio_of_colours_by_hand():
     assert found[0, 1] < found[0, 2] < -2
 
 
-def test_cells_of_other_colours_lose_similarity_where_similar_ones_have_the_objects():
-    near, ratio = np.float32([[1, 1, 0.5, -0.2, 1]]), np.float32([[2, -2, -1.25, -2, -0.5]])
-    found = nearest.of_its_colours(near, ratio, Settings())  # the 0.8 quantile of 2, -2, -0.5 is 1: half agreed
-    np.testing.assert_allclose(found, [[1, 1 - 0.35, 0.5 - 0.35 * 0.5 * 0.5, -0.2, 1]], rtol=1e-5)
-    other = np.float32([[-1, -2, -1.25, -2, 0]])  # another light, or another individual: no similar cell agrees
-    np.testing.assert_array_equal(nearest.of_its_colours(near, other, Settings()), near)
-    np.testing.assert_array_equal(nearest.of_its_colours(near * 0.5, ratio, Settings()), near * 0.5)
+def test_hills_of_other_colours_lose_similarity_where_a_high_one_has_the_objects():
+    """Three hills 8 cells apart: their medians count, and only a hill of 0.8 or more can show the object's colours."""
+    near, ratio = np.zeros((8, 24), np.float32), np.full((8, 24), -9, np.float32)
+    heights, ratios = (1.0, 1.0, 0.7), (0.5, -0.4, -3.0)
+    for hill, (height, value) in enumerate(zip(heights, ratios, strict=True)):
+        near[1:7, 8 * hill + 1 : 8 * hill + 7] = height
+        ratio[:, 8 * hill : 8 * hill + 8] = value
+    ratio[:, [3, 11, 19]] = 9  # few cells of a hill do not change its median
+    found = nearest.of_its_colours(near, ratio, Settings(colour=0.8))  # half agreed
+    centres = found[4, [4, 12, 20]]
+    np.testing.assert_allclose(centres, [1, 1 - 0.8 * 0.5 * 0.4, 0.7 * (1 - 0.8 * 0.5)], rtol=1e-5)
+    assert not found[near == 0].any()
+    agreed_by_none = np.where(ratio == 0.5, -1, ratio)  # another light, or another individual
+    np.testing.assert_array_equal(nearest.of_its_colours(near, agreed_by_none, Settings()), near)
+    agreed_by_a_low_one = np.where(near == np.float32(0.7), 3, agreed_by_none)
+    np.testing.assert_array_equal(nearest.of_its_colours(near, agreed_by_a_low_one, Settings()), near)
+    np.testing.assert_array_equal(nearest.of_its_colours(near * 0, ratio, Settings()), near * 0)
 
 
 def test_of_two_objects_alike_in_features_the_one_of_the_same_colour_is_chosen():
@@ -273,7 +283,7 @@ def test_of_two_objects_alike_in_features_the_one_of_the_same_colour_is_chosen()
     image[30:90, 10:50], image[30:90, 70:110] = GREEN, RED
     prompt = coloured_prompt(RED, BLUE)
     found = Nearest().similarity(prompt, InputFeatures((layer,), asked().foreground, image), None).values
-    assert found[3:9, 7:11].min() > found[3:9, 1:5].max() + 1
+    assert found[3:9, 7:11].min() > found[4:8, 1:5].max() + 1
     without = Nearest(Settings(colour=0)).similarity(prompt, InputFeatures((layer,), asked().foreground, image), None)
     np.testing.assert_allclose(without.values[3:9, 7:11], without.values[3:9, 1:5], rtol=1e-5)
     np.testing.assert_array_equal(without.values, Nearest().similarity(prompt, asked(layer), None).values)
