@@ -33,6 +33,7 @@ USUAL = (  # what is asked, in turn; a name after "+" is a way to ask it
     *("segment", "segment+clicks", "compare", "batch", "video", "prompt_sets", "failure_cases", "ablation"),
 )
 EVERY = 0.5  # seconds between two readings of the memory
+PATIENCE = 600  # seconds of a client, whose machine is busy
 
 
 def varied(folder: Path, chance: random.Random, scale: float = 0.5) -> Path:
@@ -118,7 +119,8 @@ def soak(jobs: int, clients_at_once: int, preset: str, seed: int) -> tuple[list[
     curve: list[tuple[int, float]] = []
     done, over = [], threading.Event()
     with tempfile.TemporaryDirectory() as name, serve(Path(name), preset, clients_at_once) as (url, pid):
-        clients = [Client(url, verbose=False, download_files=f"{name}/{number}") for number in range(clients_at_once)]
+        own = {"verbose": False, "httpx_kwargs": {"timeout": PATIENCE}}
+        clients = [Client(url, download_files=f"{name}/{number}", **own) for number in range(clients_at_once)]
         folder = Path(name, "images")
         folder.mkdir()
 

@@ -24,6 +24,7 @@ from av.error import FFmpegError
 
 from ipseg.core import formats, images
 from ipseg.core.files import open_regular
+from ipseg.core.store import open_partial
 from ipseg.core.types import ImageArray, InputError, SettingError
 
 KINDS = "MP4, MOV, WebM, MKV or AVI"
@@ -261,12 +262,15 @@ class Writer:
         self, folder: Path, stem: str, fps: float, size: tuple[int, int], *, sound: Path | None = None
     ) -> None:
         encoder, ending = _encoder()
-        self.path, self._partial = folder / f"{stem}{ending}", folder / f".{stem}.part{ending}"
+        self.path = folder / f"{stem}{ending}"
         height, width = size
         self._pad, self._last, self._step = (height % 2, width % 2), -1, 1 / fps
         options = {"movflags": "+faststart"} if ending == ".mp4" else {}
         try:
-            self._partial.touch()  # FFmpeg would open it with the first frame
+            self._partial, self._descriptor = open_partial(folder)  # FFmpeg would open it with the first frame
+        except OSError as error:
+            raise ClipError(_not_written(error)) from None
+        try:
             self._container = av.open(str(self._partial.resolve()), "w", format=ending[1:], options=options)
             self._stream: Any = self._container.add_stream(encoder, rate=Fraction(fps).limit_denominator(1001))
             self._stream.width, self._stream.height = width + width % 2, height + height % 2
@@ -277,6 +281,7 @@ class Writer:
             else:
                 self._stream.bit_rate = max(500_000, int(width * height * fps * 0.1))
         except (FFmpegError, OSError) as error:
+            self._discard()
             raise ClipError(_not_written(error)) from None
         self._sound = _Sound(sound, self._container) if sound is not None and ending == ".mp4" else None
 
@@ -306,9 +311,24 @@ class Writer:
             whole = kind is None and self._last >= 0
             self._close(whole=whole)
             if whole:
-                os.replace(self._partial, self.path)
+                self._rename()
         finally:
-            self._partial.unlink(missing_ok=True)
+            self._discard()
+
+    def _rename(self) -> None:
+        if os.name == "nt":  # there an open file cannot be renamed
+            os.close(self._descriptor)
+            self._descriptor = -1
+        try:
+            os.replace(self._partial, self.path)
+        except OSError as error:
+            raise ClipError(_not_written(error)) from None
+
+    def _discard(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+        self._partial.unlink(missing_ok=True)
 
     def _close(self, *, whole: bool) -> None:
         try:

@@ -124,13 +124,22 @@ def atomic_write(path: str | os.PathLike[str], data: bytes | str | Arrays) -> No
             return
 
 
-def _write_and_rename(target: Path, data: bytes) -> None:
-    partial = target.with_name(PARTIAL.replace("*", secrets.token_hex(8)))
+def open_partial(folder: Path) -> tuple[Path, int]:
+    """A new, empty partial file in a folder, and its descriptor: :func:`remove_partials` leaves it while that is open.
+
+    For what is too large for memory: write it, rename it, close the descriptor. Raises OSError.
+    """
+    partial = folder / PARTIAL.replace("*", secrets.token_hex(8))
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     descriptor = os.open(partial, flags, 0o666)
+    _lock(descriptor)
+    return partial, descriptor
+
+
+def _write_and_rename(target: Path, data: bytes) -> None:
+    partial, descriptor = open_partial(target.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            _lock(descriptor)
             file.write(data)
             with suppress(OSError, AttributeError):  # a new file has the mode of every new file
                 os.fchmod(descriptor, target.stat().st_mode & 0o7777)

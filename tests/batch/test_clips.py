@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from ipseg.batch import clips
+from ipseg.core import store
 from tests.batch.conftest import shot, sing
 
 
@@ -290,6 +291,20 @@ def test_a_writer_that_fails_or_writes_nothing_leaves_nothing(tmp_path):
     with pytest.raises(ZeroDivisionError):
         fail_halfway(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_writer_left_is_removed_and_what_is_being_written_stays(tmp_path):
+    image, _ = shot(0)
+    longest = "x" * 251  # and four of the ending: a name that just fits
+    with clips.Writer(tmp_path, longest, 10, (48, 64)) as writer:
+        writer.write(image)
+        store.remove_partials(tmp_path)
+        assert len(list(tmp_path.iterdir())) == 1
+        (partial,) = tmp_path.iterdir()
+    assert [path.stem for path in tmp_path.iterdir()] == [longest]
+    partial.write_bytes(b"half")
+    store.remove_partials(tmp_path)
+    assert [path.stem for path in tmp_path.iterdir()] == [longest]
 
 
 def test_a_folder_that_is_gone_is_a_message(tmp_path, one_message):
