@@ -155,12 +155,12 @@ class Annotated:
 
     def pixels(self) -> ImageArray:
         """(H, W, 3) uint8 RGB, upright. Raises as :func:`ipseg.core.images.open_image` does."""
-        image = images.open_image(self.image)
+        image = images.open_image(self.image, name=self.name)
         return image if self.crop is None else np.ascontiguousarray(_cut(image, self.crop))
 
     def mask(self) -> GivenMask:
         """The truth, in the pixels of :meth:`pixels`. Raises MaskError when it does not fit the image."""
-        height, width = images.size_of(self.image)
+        height, width = images.size_of(self.image, name=self.name)
         turned = images.orientation(self.image)
         given = self.truth.read((width, height) if turned >= 5 else (height, width), turned)
         if self.crop is None:

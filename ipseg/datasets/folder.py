@@ -73,6 +73,7 @@ def samples(folder: Path) -> list[Sample]:
         Sample(image.parent.name, image, truth)
         for image in sorted((folder / "Images").glob("*/*"))
         if image.suffix.lower() in SUFFIXES
+        and not image.is_dir()
         and (truth := folder / "Annotations" / image.parent.name / f"{image.stem}.png").is_file()
     ]
     double = [name for name, count in Counter(sample.name for sample in found).items() if count > 1]

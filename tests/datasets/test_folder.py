@@ -26,6 +26,20 @@ def test_other_suffixes_count_too(perseg_folder, save):
     assert sorted(names) == ["pear/JPG", "pear/jpg", "pear/webp"]
 
 
+def test_a_folder_named_like_an_image_is_none(perseg_folder, save):
+    (perseg_folder / "Images" / "apple" / "07.png").mkdir()
+    save(perseg_folder / "Annotations" / "apple" / "07.png", np.zeros((20, 20), np.uint8))
+    assert len(folder.samples(perseg_folder)) == 9
+
+
+def test_a_damaged_image_is_named_with_its_folder(perseg_folder, one_message):
+    """Leaving it out would change what is measured."""
+    (perseg_folder / "Images" / "apple" / "01.png").write_bytes(b"words")
+    with pytest.raises(InputError) as caught:
+        folder.build(folder.Settings(data=perseg_folder))
+    one_message(caught.value, names="apple/01.png", folder=perseg_folder)
+
+
 def test_three_objects_with_three_images(perseg_folder):
     found = folder.samples(perseg_folder)
     present, absent = list(folder.pairs(found)), list(folder.pairs(found, absent=True))
