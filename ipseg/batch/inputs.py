@@ -23,8 +23,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from ipseg.batch import clips
-from ipseg.core import formats, images
+from ipseg.core import images
 from ipseg.core.files import open_regular
 from ipseg.core.types import ImageArray, ImageError
 
@@ -56,10 +55,7 @@ class Item:
 
     def open(self) -> ImageArray:
         """(H, W, 3) uint8 RGB. Raises :class:`ImageError`."""
-        source = self.source()
-        if clips.is_clip(source) if isinstance(source, Path) else formats.clip(source[:32]):
-            raise ImageError(f"{self.name} is a clip; give it alone, in a run of its own.")
-        return images.open_image(source, name=self.name)
+        return images.open_image(self.source(), name=self.name)
 
 
 def gather(

@@ -454,7 +454,7 @@ def test_a_clip_among_images_is_reported(film, pack, tmp_path, jpeg, one_message
     (tmp_path / "b.jpg").write_bytes(jpeg)
     zipped = pack({"clip.avi": path.read_bytes(), "c.jpg": jpeg})
     for items in (by_name(path, tmp_path / "b.jpg"), by_name(zipped)):
-        reported(one_message, items["clip.avi"], "is a clip; give it alone")
+        reported(one_message, items["clip.avi"], "is a clip; give one of its frames, or the clip alone")
         assert next(item for name, item in items.items() if name != "clip.avi").open().shape == (48, 64, 3)
 
 

@@ -144,7 +144,7 @@ IMAGES = (
          UNREAD.format("a HEIC image")),
     File("photo.cr3", "a camera's raw file", lambda: b"\0\0\0\x18ftypcrx " + bytes(40),
          UNREAD.format("a camera's raw image")),
-    File("talk.jpg", "a clip", film, "{} is a clip; give an image, such as one of its frames."),
+    File("talk.jpg", "a clip", film, "{} is a clip; give one of its frames, or the clip alone to the batch."),
     File("images.jpg", "a zip", lambda: packed(("a.jpg", b"x")), ARCHIVE.format("a zip archive")),
 )  # fmt: skip
 MASKS = (
@@ -166,7 +166,7 @@ BATCHES = (
          "{} holds a.zip, an archive inside an archive, left out; unpack it, or give it by itself."),
     File("words.zip", "a text", lambda: b"words", "{} is damaged or no zip at all; save or download it again."),
     File("paper.jpg", "a PDF", lambda: PDF, UNREAD.format("a PDF document")),
-    File("film.avi", "a clip", film, "{} is a clip; give it alone, in a run of its own."),
+    File("film.avi", "a clip", film, "{} is a clip; give one of its frames, or the clip alone to the batch."),
     File("images.7z", "another archive", lambda: b"7z\xbc\xaf\x27\x1c" + bytes(40), ARCHIVE.format("a 7z archive")),
 )  # fmt: skip
 CLIPS = (

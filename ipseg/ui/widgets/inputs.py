@@ -41,8 +41,16 @@ def gallery_input(**layout: Any) -> gr.Gallery:
         sources=["upload", "clipboard"],
         **layout,
     )
-    gallery.data_model = Images  # on the instance: Gradio writes a stub file beside the source of every subclass
+    # On the instance: Gradio writes a stub file beside the source of every subclass; it goes by endings
+    gallery.data_model, gallery.preprocess = Images, _paths
     return gallery
+
+
+def image_files_input(**layout: Any) -> gr.File:
+    """Files whose names are not images' names alone: what they hold decides. Handed over unopened, as paths."""
+    files = gr.File(file_count="multiple", file_types=["image"], **layout)
+    files.preprocess = lambda payload: [file.path for file in payload.root] if payload else None
+    return files
 
 
 def optional_number(value: float | None = None, **layout: Any) -> gr.Number:
@@ -81,6 +89,12 @@ def left_out_by_default(page: gr.Blocks, names: Collection[str]) -> None:
         return info
 
     page.get_api_info = get_api_info
+
+
+def _paths(payload: Any) -> list[tuple[str, str | None]] | None:
+    """(path, caption) of each file of a gallery."""
+    given = [(getattr(each, "image", None) or each.video, each.caption) for each in payload.root] if payload else []
+    return [(file.path, caption) for file, caption in given] or None
 
 
 def _captioned(given: Any) -> Any:

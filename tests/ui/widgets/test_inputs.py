@@ -26,6 +26,18 @@ def test_a_gallery_takes_a_plain_list_of_files(given):
     assert [path for path, _ in read] == ["a.png", "a.png"]
 
 
+def test_what_a_file_holds_decides_not_its_ending():
+    """A JPEG without an ending, and a clip among images: the reader of images says what is wrong."""
+    plain = FILE | {"path": "photo"}
+    gallery = inputs.gallery_input(label="Images")
+    read = gallery.preprocess(gallery.data_model.model_validate([plain, {"video": FILE | {"path": "a.mp4"}}]))
+    assert read == [("photo", None), ("a.mp4", None)]
+    files = inputs.image_files_input(label="Masks")
+    assert files.preprocess(files.data_model.model_validate([plain, FILE])) == ["photo", "a.png"]
+    assert files.preprocess(None) is None
+    assert gallery.preprocess(None) is None
+
+
 @pytest.mark.parametrize("given", ["a.png", {"path": "a.png"}, ["/etc/passwd"], [7], [None]])
 def test_what_is_no_list_of_files_gets_one_message(given, one_message):
     with pytest.raises(gr.Error) as caught:

@@ -10,7 +10,7 @@ import gradio as gr
 from ipseg.core import plugins
 from ipseg.studies import comparison
 from ipseg.ui.widgets.images import image_input
-from ipseg.ui.widgets.inputs import gallery_input, mask_value_input
+from ipseg.ui.widgets.inputs import gallery_input, image_files_input, mask_value_input
 
 WAITING = '<div class="waiting">Give an image of the object, one or more images to search, and two methods.</div>'
 
@@ -143,11 +143,8 @@ def _masks() -> tuple[gr.Image, gr.Number, gr.ImageEditor, gr.Button, gr.File, g
     # Set on the instance, as in image_input: the file of the layer, unopened.
     paint.preprocess = lambda payload: payload.layers[0].path if payload and payload.layers else None
     with gr.Accordion("True masks, to measure against", open=False):
-        truths = gr.File(
-            label="White on black; named like the images, or in their order",
-            file_count="multiple",
-            file_types=["image"],
-            elem_id="compare-truths",
+        truths = image_files_input(
+            label="White on black; named like the images, or in their order", elem_id="compare-truths"
         )
         truth_value = mask_value_input("a true mask", elem_id="compare-truth-value")
     return mask, mask_value, paint, onto, truths, truth_value
