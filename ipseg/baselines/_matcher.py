@@ -14,13 +14,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ipseg.baselines import _candidates, _matching, _networks, _patches
+from ipseg.baselines import _candidates, _matching, _patches
 from ipseg.baselines._baseline import ON_PARTS, Baseline, Prediction, Reference
 from ipseg.baselines._candidates import Box, Pool
 from ipseg.baselines._matching import Matches
 from ipseg.baselines._patches import Patches
 from ipseg.baselines._protocols import Protocol, protocol_of, select
-from ipseg.core import geometry
+from ipseg.core import geometry, packages
 from ipseg.core.types import Candidates, Mask, Similarity
 from ipseg.method import points
 from ipseg.method.encodings import Named
@@ -173,7 +173,7 @@ def judge(
 
 def make(kind: type[Matcher], settings: Settings, engine: IPSeg) -> Matcher:
     """A Matcher on an engine. Raises what ``build`` of its plug-in says."""
-    _networks.need(kind.title, "ot")
+    packages.need(kind.title, "ot")
     numbers = {"draws": settings.draws, "dense": settings.dense}
     return kind(engine, protocol_of(settings.protocol, numbers, published=engine.segmenter.is_sam), settings.seed)
 

@@ -5,7 +5,12 @@ Pure functions of arrays. Features are (n, C) of unit length, one row a cell; a 
 
 from __future__ import annotations
 
+import functools
+import importlib
+import os
+import sys
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -65,14 +70,29 @@ def purity_and_coverage(mask: NDArray[np.bool_], cells: NDArray[np.bool_], point
 
 def emd_score(cost: NDArray[np.float32], cells: NDArray[np.bool_]) -> float:
     """1 - the earth mover's distance from the object's cells to the mask's, both with uniform weights; in [0, 1]."""
-    import ot
-
     chosen = np.ascontiguousarray(cost[:, cells], dtype=np.float64)
     weights = [np.full(n, 1 / n) for n in chosen.shape]
-    return 1 - float(ot.emd2(*weights, chosen, numItermax=1_000_000))
+    return 1 - float(_optimal_transport().emd2(*weights, chosen, numItermax=1_000_000))
 
 
 def box_around(points: NDArray) -> tuple[float, float, float, float]:
     """(left, top, right, bottom) of (k, 2) points."""
     (left, top), (right, bottom) = points.min(axis=0), points.max(axis=0)
     return float(left), float(top), float(right), float(bottom)
+
+
+@functools.cache
+def _optimal_transport() -> Any:
+    """POT without the frameworks that it imports where they are installed: torch alone takes 500 MB and seconds.
+
+    What is imported already stays available to it.
+    """
+    switches = {"POT_BACKEND_DISABLE_PYTORCH": "torch", "POT_BACKEND_DISABLE_JAX": "jax"}
+    switches |= {"POT_BACKEND_DISABLE_CUPY": "cupy", "POT_BACKEND_DISABLE_TENSORFLOW": "tensorflow"}
+    chosen = [name for name, module in switches.items() if module not in sys.modules and name not in os.environ]
+    os.environ.update(dict.fromkeys(chosen, "1"))
+    try:
+        return importlib.import_module("ot")
+    finally:
+        for name in chosen:
+            del os.environ[name]

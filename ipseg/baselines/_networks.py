@@ -3,22 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.util import find_spec
 from typing import Any
 
 from ipseg import weights
-from ipseg.core.types import SettingError
+from ipseg.core import packages
 from ipseg.method.pipeline import IPSeg
-
-PACKAGES = {"ot": "pot"}  # what is imported, and what is installed where that has another name
-
-
-def need(title: str, *packages: str) -> None:
-    """Raise :class:`~ipseg.core.types.SettingError` when a package that ``title`` imports is not installed."""
-    for package in packages:
-        if find_spec(package) is None:
-            missing = PACKAGES.get(package, package)
-            raise SettingError(f'{title} needs {missing}, which is missing; run pip install "ipseg[models]".')
 
 
 def lazily(engine: IPSeg, name: str, read: Callable[[], Any], *settings: Any) -> Callable[[], Any]:
@@ -27,7 +16,7 @@ def lazily(engine: IPSeg, name: str, read: Callable[[], Any], *settings: Any) ->
     They are looked for at once, and later in the same place. Raises :class:`~ipseg.weights.WeightError` with what it
     takes when they are not here, :class:`~ipseg.core.types.SettingError` when the packages of the models are not.
     """
-    need(weights.get(name).title, "torch", "transformers")
+    packages.need(weights.get(name).title, "torch", "transformers")
     folder = weights.locate(name).parent
 
     def build() -> Any:

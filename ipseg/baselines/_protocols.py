@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ipseg.core.choices import check_choice
 from ipseg.core.types import SettingError
 
-FEWER = 8  # draws of each size, at most, from a segmenter that takes one group at a time
+FEWER = 4  # draws of each size, at most, from a segmenter that takes one group at a time
 LEAST = {"draws": 1, "dense": 0}  # least value of the numbers that can be chosen
 NEAR, NEAR_THE_BEST = 0.33, 0.1  # largest distances of a mask that is merged: its own, and beyond that of the best
 

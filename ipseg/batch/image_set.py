@@ -1,14 +1,18 @@
-"""A set of images, segmented one after another; one that cannot be used gives an error message."""
+"""A set of images, a few of which are segmented at once; one that cannot be used gives an error message."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
 
+from ipseg.batch import pipeline
 from ipseg.batch.inputs import Item
 from ipseg.batch.predictions import Prediction, Predictor
 from ipseg.core import resources, viz
 from ipseg.core.types import ImageArray, InputError, Mask, SettingError, Stopped
+from ipseg.method.steps import Steps
 
 
 @dataclass(frozen=True)
@@ -21,29 +25,35 @@ class Outcome:
     image: ImageArray | None = None
     prediction: Prediction | None = None
     error: str = ""  # one message, where there is no prediction
+    seconds: Mapping[str, float] = field(default_factory=dict)  # of "open" and "segment", which overlap others'
 
 
-def run(predictor: Predictor, items: Sequence[Item]) -> Iterator[Outcome]:
-    """Segment each item in turn; ends early, without an error, when ``predictor.stop`` returns True.
+def run(predictor: Predictor, items: Sequence[Item], *, workers: int = pipeline.WORKERS) -> Iterator[Outcome]:
+    """Segment the items, ``workers`` at once, in their order; ends early when ``predictor.stop`` returns True.
 
-    Only one image is in memory at a time. Raises SettingError, since a wrong setting is wrong for all images.
+    At most ``workers`` images are in memory beside the one that was handed out last. Raises SettingError, since a
+    wrong setting is wrong for all images.
     """
-    for number, item in enumerate(items, start=1):
-        if predictor.stop():
-            return
-        place = (number, len(items), item)
-        try:
-            with resources.named():
-                image = item.open()
+    numbered = [(number, len(items), item) for number, item in enumerate(items, start=1)]
+    with suppress(Stopped):
+        yield from pipeline.in_order(partial(_outcome, predictor), numbered, workers=workers)
+
+
+def _outcome(predictor: Predictor, place: tuple[int, int, Item]) -> Outcome:
+    if predictor.stop():
+        raise Stopped
+    seconds = Steps(None)
+    try:
+        with resources.named():
+            with seconds("open", 0.0):
+                image = place[2].open()
+            with seconds("segment", 0.0):
                 prediction = predictor.predict(image)
-        except Stopped:
-            return
-        except SettingError:
-            raise
-        except InputError as error:
-            yield Outcome(*place, error=str(error))
-        else:
-            yield Outcome(*place, image, prediction)
+    except SettingError:
+        raise
+    except InputError as error:
+        return Outcome(*place, error=str(error), seconds=seconds.seconds)
+    return Outcome(*place, image, prediction, seconds=seconds.seconds)
 
 
 def overlay(image: ImageArray, prediction: Prediction, mask: Mask | None = None) -> ImageArray:

@@ -8,6 +8,7 @@ of different prompts or settings are never mixed.
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from ipseg.core import images, rle
+from ipseg.core.cache import Cache
 from ipseg.core.masks import GivenMask, with_masks
 from ipseg.core.serialize import to_json
 from ipseg.core.status import Status
@@ -56,7 +58,7 @@ class Predictor:
     ``prompt_images`` are (H, W, 3) uint8, RGB, upright; ``masks`` one mask or None for each. ``folder`` is the root of
     the cache, None for no cache. ``stop`` is also called between the steps of the engine.
     ``progress`` is called while the prompt is encoded; an exception that it raises ends the encoding. Raises what
-    ``engine.prompt`` raises.
+    ``engine.prompt`` raises. Threads may share it; two that ask for the same image compute it once.
     """
 
     def __init__(
@@ -77,6 +79,8 @@ class Predictor:
         self.folder = folder / run_key(engine, content, parameters.arguments()) if folder else None
         self._saved = ResultStore(self.folder, PREDICTION, max_bytes=None)
         self.session = SegmentSession.of(engine, list(prompt_images), given, parameters=parameters, progress=progress)
+        self._running = Cache(-1)  # of no size: a thread waits for an image that another computes
+        self._counting = threading.Lock()
         self.computed = 0  # predictions that the engine computed; the others were read from the cache
 
     def predict(self, image: ImageArray) -> Prediction:
@@ -84,12 +88,14 @@ class Predictor:
 
         Raises :class:`~ipseg.core.types.Stopped` when :attr:`stop` returns True, and what ``engine.segment`` raises.
         """
-        return self._saved.get_or_compute(images.fingerprint(image), lambda: self._compute(image))
+        name = images.fingerprint(image)
+        return self._running.get(name, lambda: self._saved.get_or_compute(name, lambda: self._compute(image)))
 
     def _compute(self, image: ImageArray) -> Prediction:
         self._check()
         result = self.session.segment(image, progress=lambda *_: self._check())
-        self.computed += 1
+        with self._counting:
+            self.computed += 1
         height, width = result.mask.shape
         scores = float(result.score), float(result.threshold), float(result.reject_threshold)
         return Prediction((height, width), rle.encode(result.mask), result.status, *scores)

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ipseg.batch import clips
+from ipseg.batch import clips, pipeline
 from ipseg.batch.clips import Clip
 from ipseg.batch.predictions import Prediction, Predictor
 from ipseg.core.types import ImageArray, Mask, SettingError, Stopped
@@ -46,12 +46,12 @@ def check(per_second: float) -> None:
 def run(predictor: Predictor, clip: Clip, *, per_second: float = PER_SECOND) -> Iterator[VideoFrame]:
     """Every frame with its mask, in order; ends early, without an error, when ``predictor.stop`` returns True.
 
-    Keyframes are at least 1 / ``per_second`` seconds apart. Two frames are in memory at a time. Raises ClipError when
-    the clip is longer than its header said, and IncompleteClipError after the last frame when some cannot be read.
+    Keyframes are at least 1 / ``per_second`` seconds apart. Frames are decoded ahead, two at
+    most. Raises ClipError when the clip is longer than its header said, and IncompleteClipError after the last frame when some cannot be read.
     """
     check(per_second)
     prediction, propagator, due = None, MaskPropagator(), 0.0
-    for place, frame in enumerate(clips.timed_frames(clip)):
+    for place, frame in enumerate(pipeline.ahead(clips.timed_frames(clip))):
         if predictor.stop():
             return
         is_keyframe = prediction is None or frame.time >= due

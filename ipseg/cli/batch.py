@@ -14,8 +14,9 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from ipseg.core.masks import with_masks
 from ipseg.core.status import Status
 from ipseg.core.store import OutputError, remove_partials
 from ipseg.core.types import ImageArray, InputError, Mask
+from ipseg.method.steps import Steps
 
 MASKS, OVERLAYS, COCO = "masks", "overlays", "coco.json"  # below --output
 CACHE = ".ipseg"  # likewise: the predictions so far
@@ -143,25 +145,30 @@ class _Run:
 
     def images(self, items: list[inputs.Item]) -> int:
         """Segment the images one by one; returns how many failed."""
-        failed = 0
+        failed, start, spent = 0, time.perf_counter(), Counter[str]()
         for outcome in image_set.run(self._predictor, items):
             item, prediction = outcome.item, outcome.prediction
+            spent.update(outcome.seconds)
             if prediction is None or outcome.image is None:
                 failed += 1
                 print(f"ipseg: {outcome.error}", file=sys.stderr)
                 continue
             mask, name = prediction.mask, f"{item.stem}.png"
-            self._add(item.path, name, mask, prediction)
+            written = Steps(None)
             try:
-                self._write(f"{MASKS}/{name}", mask.astype(np.uint8) * 255)
-                if self._arguments.overlay:
-                    self._write(f"{OVERLAYS}/{name}", image_set.overlay(outcome.image, prediction))
+                with written("write", 0.0):
+                    self._add(item.path, name, mask, prediction)
+                    self._write(f"{MASKS}/{name}", mask.astype(np.uint8) * 255)
+                    if self._arguments.overlay:
+                        self._write(f"{OVERLAYS}/{name}", image_set.overlay(outcome.image, prediction))
             except OutputError as error:
                 failed += 1
                 print(f"ipseg: {item.name}: {error}", file=sys.stderr)
                 continue
+            spent.update(written.seconds)
             verdict = f"{_status.words(prediction.status, mask)} (score {prediction.score:.2f})"
             print(f"{outcome.number} of {outcome.total}: {item.name}: {verdict}", flush=True)
+        print(_throughput(len(items), time.perf_counter() - start, spent))
         return failed
 
     def frames(self, clip: clips.Clip) -> int:
@@ -208,6 +215,13 @@ class _Run:
         path = self._arguments.output / name
         _files.write_png(path, pixels, self._key)
         self.made.append(path)
+
+
+def _throughput(images: int, seconds: float, spent: Mapping[str, float]) -> str:
+    """Images per second, beside the seconds of the steps, which overlap."""
+    steps = ", ".join(f"{name} {value:.1f}" for name, value in spent.items())
+    rate = f"{images} image{'s' * (images != 1)} in {seconds:.1f} s, {images / max(seconds, 1e-9):.2f} a second"
+    return f"{rate}; the steps took {sum(spent.values()):.1f} s ({steps})" if steps else rate
 
 
 class _OverlayClip:

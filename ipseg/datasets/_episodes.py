@@ -11,9 +11,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ipseg.core import images, masks, rle
+from ipseg.core import images, masks, packages, rle
 from ipseg.core.masks import GivenMask
-from ipseg.core.types import ImageArray, InputError, Mask, MaskError, SettingError
+from ipseg.core.types import ImageArray, InputError, Mask, MaskError
 
 Box = tuple[int, int, int, int]
 """(left, top, right, bottom) in pixels of the upright image; right and bottom are outside."""
@@ -126,10 +126,8 @@ def union(segmentations: Sequence[Any], size: tuple[int, int]) -> Mask:
 
 def _of_polygons(polygons: Any, size: tuple[int, int]) -> Mapping[str, Any]:
     """Run lengths of what polygons, each x, y, x, y, ..., enclose together; of fewer than three corners nothing."""
-    try:
+    with packages.needed("A polygon of COCO", extra="evaluation"):
         from pycocotools import mask as coco_masks
-    except ImportError as error:
-        raise SettingError('Polygons of COCO need pycocotools; run pip install "ipseg[evaluation]".') from error
     corners = [np.asarray(polygon, np.float64).ravel().tolist() for polygon in polygons]
     corners = [polygon for polygon in corners if len(polygon) >= 6]
     if any(len(polygon) % 2 for polygon in corners):

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ipseg import weights
-from ipseg.core import plugins
+from ipseg.core import packages, plugins
 from ipseg.core.cache import Cache
-from ipseg.core.types import Device, InputError, SettingError
+from ipseg.core.types import Device, InputError
 from ipseg.engine import hardware
 from ipseg.engine.placement import Placement
 from ipseg.engine.presets import BEST, BEST_ORDER, PRESETS, Preset
@@ -47,7 +47,7 @@ def build(spec: EngineSpec, placement: Device | None = None, *, reason: str = ""
 def assemble(preset: Preset, name: str = "custom", placement: Device | None = None, *, reason: str = "") -> IPSeg:
     """Build the engine of a full description, under a name of your own. Raises as :func:`load` does."""
     weights.require(preset.weights)  # all of them before the first is read: some take a minute
-    try:
+    with packages.needed(f'"{name}"'):
         placed = any(plugins.wants_placement(kind, plugin) for kind, (plugin, _) in preset.parts)
         where = (placement or Placement()) if placed else None
         features, saliency, segmenter, scorer = (
@@ -59,10 +59,6 @@ def assemble(preset: Preset, name: str = "custom", placement: Device | None = No
                 ("scorers", preset.scorer),
             )
         )
-    except ImportError as error:
-        raise SettingError(
-            f'"{name}" needs {error.name}, which is missing; run pip install "ipseg[models]".'
-        ) from error
     # After the parts have read their weights: at a first use their hashes are recorded only then
     info = EngineInfo(name, reason, record(preset, name, where), where, stand_ins(preset))
     return IPSeg(features, saliency, segmenter, scorer, preset.config, info=info, cache_bytes=preset.cache)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
 
-from ipseg.core import plugins
+from ipseg.core import packages, plugins
 from ipseg.core.masks import GivenMask, read_mask
 from ipseg.core.result import Result, SegmentationMethod
 from ipseg.core.types import ImageArray, InputError, Mask, Progress, SettingError
@@ -146,12 +146,11 @@ def _prepare(
     title = plugins.module("baselines", name).TITLE
     start = time.perf_counter()
     try:
-        implementation = plugins.method(name, engine, **settings)
-        prompt = implementation.prompt(image, mask, progress=progress)
+        with packages.needed(title):
+            implementation = plugins.method(name, engine, **settings)
+            prompt = implementation.prompt(image, mask, progress=progress)
     except InputError as error:
         return PreparedMethod(name, title, error=str(error))
-    except ImportError as error:
-        return PreparedMethod(name, title, error=f'{title} needs {error.name}; run pip install "ipseg[models]".')
     return PreparedMethod(
         name,
         implementation.label,

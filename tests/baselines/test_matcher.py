@@ -105,7 +105,7 @@ def test_a_flat_image_breaks_nothing(offline, make_scene):
 
 
 def test_without_its_solver_it_says_what_to_install(offline, monkeypatch):
-    monkeypatch.setattr("ipseg.baselines._networks.find_spec", lambda name: None)
+    monkeypatch.setattr("ipseg.core.packages.find_spec", lambda name: None)
     for name in ("matcher", "matcher_z"):
         with pytest.raises(SettingError, match=r"needs pot, which is missing; run pip install"):
             plugins.method(name, offline)

@@ -1,6 +1,8 @@
 """Matcher's own steps, each against what can be said of it without the released code."""
 
 import itertools
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -161,3 +163,13 @@ def test_the_numbers_that_can_be_chosen():
             _protocols.protocol_of("coco20i", wrong, published=True)
     with pytest.raises(SettingError, match="choose one of: coco20i"):
         _protocols.protocol_of("coco", numbers, published=True)
+
+
+def test_the_earth_movers_distance_imports_no_framework():
+    """POT imports every framework that is installed: half a gigabyte in a process that needs none."""
+    code = (
+        "import sys, numpy as np; from ipseg.baselines._matching import emd_score; "
+        "print(emd_score(np.float32([[0, 1]]), np.array([True, False])), 'ot' in sys.modules, 'torch' in sys.modules)"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.split() == ["1.0", "True", "False"]

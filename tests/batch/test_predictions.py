@@ -103,3 +103,25 @@ def test_where_the_object_is_not_found_the_mask_is_empty(make_predictor, scene):
     assert prediction.status == "not_detected"
     assert not prediction.mask.any()
     assert prediction.guess.shape == prediction.mask.shape == (48, 64)
+
+
+def test_equal_images_at_once_are_computed_once(make_predictor, save, make_scene, tmp_path):
+    image = make_scene(48, 64, (200, 30, 40))[0]
+    for name in "abcd":
+        save(tmp_path / "equal" / f"{name}.png", image)
+    for folder in (None, tmp_path / "cache"):
+        predictor = make_predictor()
+        predictor = predictions.Predictor(predictor.session.engine, [image], folder=folder)
+        outcomes = list(image_set.run(predictor, inputs.gather([tmp_path / "equal"]), workers=4))
+        assert len({outcome.prediction.score for outcome in outcomes}) == 1
+        assert predictor.computed == 1 or folder is None  # without a cache a later one is computed anew
+
+
+def test_one_worker_and_several_give_the_same(offline, folder, make_scene):
+    items, prompt = inputs.gather([folder]), make_scene(60, 80)[0]
+    alone, together = (
+        list(image_set.run(predictions.Predictor(offline, [prompt]), items, workers=number)) for number in (1, 3)
+    )
+    assert [outcome.prediction for outcome in together] == [outcome.prediction for outcome in alone]
+    assert [outcome.item.name for outcome in together] == [item.name for item in items]
+    assert all(set(outcome.seconds) == {"open", "segment"} for outcome in together if outcome.prediction)

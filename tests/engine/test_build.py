@@ -76,6 +76,16 @@ def test_a_package_that_is_not_installed_is_one_message(monkeypatch):
         ipseg.load("offline")
 
 
+@pytest.mark.parametrize("name", ["ipseg.features.missing", "ipseg", "transformers.models.missing"])
+def test_a_fault_of_the_program_is_no_missing_package(monkeypatch, name):
+    def broken(*_, **__):
+        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+    monkeypatch.setattr(plugins, "build", broken)
+    with pytest.raises(ModuleNotFoundError, match=name):
+        ipseg.load("offline")
+
+
 def test_an_engine_is_frozen_and_shares_its_cache_with_what_is_made_of_it(make_scene):
     engine = ipseg.load("offline")
     with pytest.raises(FrozenInstanceError):

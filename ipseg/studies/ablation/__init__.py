@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ipseg import weights
-from ipseg.core import images, plugins
+from ipseg.core import images, packages, plugins
 from ipseg.core.store import ARRAYS, Arrays, ResultStore, run_key
 from ipseg.core.types import InputError, Mask, Progress
 from ipseg.engine.protocol import Engine
@@ -119,12 +119,11 @@ def _saliencies(engine: Engine, pair: Pair, cached: Cached, report: Progress) ->
             weights.require(needed)
             within = _variants.part(report, number, len(names))
             compute = partial(_apply, engine, pair, _variants.hidden, name, progress=within)
-            found = cached(f"saliency-{name}", compute, needed)
+            with packages.needed(name):
+                found = cached(f"saliency-{name}", compute, needed)
             yield name, unpacked(found)[name]
         except InputError as error:
             yield name, none(str(error))
-        except ImportError as error:
-            yield name, none(f'{name} needs {error.name}, which is missing; run pip install "ipseg[models]".')
 
 
 def _detector(engine: Engine) -> str:
