@@ -25,6 +25,7 @@ class Outcome:
     image: ImageArray | None = None
     prediction: Prediction | None = None
     error: str = ""  # one message, where there is no prediction
+    earlier: bool = False  # whether an earlier run computed the prediction
     seconds: Mapping[str, float] = field(default_factory=dict)  # of "open" and "segment", which overlap others'
 
 
@@ -53,7 +54,7 @@ def _outcome(predictor: Predictor, place: tuple[int, int, Item]) -> Outcome:
         raise
     except InputError as error:
         return Outcome(*place, error=str(error), seconds=seconds.seconds)
-    return Outcome(*place, image, prediction, seconds=seconds.seconds)
+    return Outcome(*place, image, prediction, seconds=seconds.seconds, earlier=not predictor.is_fresh(image))
 
 
 def overlay(image: ImageArray, prediction: Prediction, mask: Mask | None = None) -> ImageArray:

@@ -80,7 +80,7 @@ class Predictor:
         self._saved = ResultStore(self.folder, PREDICTION, max_bytes=None)
         self.session = SegmentSession.of(engine, list(prompt_images), given, parameters=parameters, progress=progress)
         self._running = Cache(-1)  # of no size: a thread waits for an image that another computes
-        self._counting = threading.Lock()
+        self._counting, self._fresh = threading.Lock(), set[str]()  # names of the images that were computed
         self.computed = 0  # predictions that the engine computed; the others were read from the cache
 
     def predict(self, image: ImageArray) -> Prediction:
@@ -91,11 +91,17 @@ class Predictor:
         name = images.fingerprint(image)
         return self._running.get(name, lambda: self._saved.get_or_compute(name, lambda: self._compute(image)))
 
+    def is_fresh(self, image: ImageArray) -> bool:
+        """Whether the prediction for an image was computed by this predictor; else it is from an earlier run."""
+        with self._counting:
+            return images.fingerprint(image) in self._fresh
+
     def _compute(self, image: ImageArray) -> Prediction:
         self._check()
         result = self.session.segment(image, progress=lambda *_: self._check())
         with self._counting:
             self.computed += 1
+            self._fresh.add(images.fingerprint(image))
         height, width = result.mask.shape
         scores = float(result.score), float(result.threshold), float(result.reject_threshold)
         return Prediction((height, width), rle.encode(result.mask), result.status, *scores)

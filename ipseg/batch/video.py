@@ -46,8 +46,9 @@ def check(per_second: float) -> None:
 def run(predictor: Predictor, clip: Clip, *, per_second: float = PER_SECOND) -> Iterator[VideoFrame]:
     """Every frame with its mask, in order; ends early, without an error, when ``predictor.stop`` returns True.
 
-    Keyframes are at least 1 / ``per_second`` seconds apart. Frames are decoded ahead, two at
-    most. Raises ClipError when the clip is longer than its header said, and IncompleteClipError after the last frame when some cannot be read.
+    Keyframes are at least 1 / ``per_second`` seconds apart. Frames are decoded ahead, two at most.
+    Raises ClipError when the clip is longer than its header said, and IncompleteClipError after the last frame when
+    some cannot be read.
     """
     check(per_second)
     prediction, propagator, due = None, MaskPropagator(), 0.0

@@ -1,90 +1,159 @@
-"""Time the engine on one pair of images, as ratios within this run.
+"""Time what each kind of question costs on one pair of images, as seconds and as ratios within this run.
 
-Each line gives the time of a call, and its ratio to the first one, where nothing is cached; then the peak memory.
+Each line is the fastest of several repetitions, with the peak of the memory: a new prompt and input, each alone, a
+known input with another prompt, K, c or threshold, a click, eight inputs, many prompts on one input. `naive` is the
+engine in float32 without its caches, `floor` the counted operations of a new input over the rate of a matrix product.
 """
 
 from __future__ import annotations
 
 import argparse
-import resource
-import sys
+import os
+import platform
 import time
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from statistics import median
 from typing import Any
 
-from ipseg.cli import _engine
+from ipseg import weights
+from ipseg.cli import _engine, _files
 from ipseg.core import images
+from ipseg.core.serialize import to_json
 from ipseg.core.types import Device, ImageArray, InputError
+from ipseg.engine import build
+from ipseg.engine.presets import FALLBACK
+from ipseg.engine.spec import FIELDS, spec_of
 from ipseg.method.pipeline import IPSeg
+from ipseg.studies import speed
+from ipseg.studies.speed import Row
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``ipseg bench``."""
     parser.add_argument("prompt", metavar="PROMPT", type=Path, help="image of the object")
     parser.add_argument("image", metavar="IMAGE", type=Path, help="image to cut it out of")
-    parser.add_argument("--repeat", metavar="N", type=int, default=5, help="runs of each kind; the median is printed")
+    parser.add_argument(
+        "--repeat", metavar="N", type=int, default=5, help="repetitions of each line; the fastest counts"
+    )
+    parser.add_argument("--classes", metavar="N", type=int, default=speed.CLASSES, help="prompts on one input; 0: none")
+    parser.add_argument(
+        "--made-up-weights", action="store_true", help="networks of full size, no file: masks mean nothing"
+    )
+    parser.add_argument(
+        "--alone", action="store_true", help=f"without the lines of {FALLBACK} and naive to compare with"
+    )
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write everything that was measured")
     _engine.add_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Time four calls: new prompt and image, known prompt, other K, other c."""
+    """Measure the engine, the same without its caches, and the engine without weights; print a table."""
     if arguments.repeat < 1:
         raise InputError(f"--repeat is {arguments.repeat}; give 1 or more.")
-    prompt, image = images.open_image(arguments.prompt), images.open_image(arguments.image)
+    if arguments.classes < 0:
+        raise InputError(f"--classes is {arguments.classes}; give 0 or more.")
+    _files.refuse_to_overwrite([arguments.prompt, arguments.image], [arguments.json] if arguments.json else [])
+    _files.check_json(arguments.json)
+    pair = images.open_image(arguments.prompt), images.open_image(arguments.image)
     start = time.perf_counter()
-    with _engine.built(arguments) as engine:
-        engine.segment(engine.prompt(prompt), image)
-        print(f"first mask in a new process, with the loading of the libraries: {time.perf_counter() - start:.2f} s")
-        rows = _measure(engine, prompt, image, arguments.repeat)
-    first = rows[0][1]
-    print("| call | seconds | of the first |\n|---|---:|---:|")
-    for name, seconds in rows:
-        print(f"| {name} | {seconds:.3f} | {seconds / first:.0%} |")
-    if engine.info.placement:
-        print(f"\n{_gpu(engine.info.placement)}")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
-    print(f"\npeak memory of the process: {peak:.0f} MB")
+    with weights.counting(), _built(arguments) as engine:
+        result = engine.segment(engine.prompt(pair[0]), pair[1])
+        cold = time.perf_counter() - start
+        rows = speed.measure(engine, *pair, repeat=arguments.repeat, classes=arguments.classes)
+        others, plain = ([], None) if arguments.alone else _compared(arguments, engine, pair)
+        floor = _floor(engine, pair)
+    data = {
+        "engine": engine.info.name,
+        "machine": _machine(engine.info.placement),
+        "images": [list(image.shape[:2]) for image in pair],
+        "cold_start_seconds": cold,
+        "steps": dict(result.seconds),
+        "rows": [row.as_data() for row in rows],
+        FALLBACK: [row.as_data() for row in others],
+        "naive": plain and plain.as_data(),
+        "floor": floor,
+    }
+    print("\n".join(_report(data, rows, others, plain)))
+    if arguments.json:
+        _files.write(arguments.json, to_json(data))
     return 0
 
 
-def _measure(engine: IPSeg, prompt: ImageArray, image: ImageArray, repeat: int) -> list[tuple[str, float]]:
-    def fresh() -> Callable[[], object]:
-        engine.encodings.cache.clear()
-        return lambda: engine.segment(engine.prompt(prompt), image)
+@contextmanager
+def _built(arguments: argparse.Namespace, **other: Any) -> Iterator[IPSeg]:
+    chosen = argparse.Namespace(**{**vars(arguments), **other})
+    if not chosen.made_up_weights:
+        with _engine.built(chosen) as engine:
+            yield engine
+        return
+    from ipseg.engine import made_up
 
-    def new_input() -> Callable[[], object]:
-        engine.encodings.cache.clear()
-        made = engine.prompt(prompt)
-        return lambda: engine.segment(made, image)
-
-    def cached(**settings: Any) -> Callable[[], Callable[[], object]]:
-        made = engine.prompt(prompt)
-        engine.segment(made, image)
-        return lambda: lambda: engine.segment(made, image, **settings)
-
-    calls = (
-        ("new prompt, new image", fresh),
-        ("known prompt, new image", new_input),
-        ("only K changes", cached(k=64)),
-        ("only c changes", cached(clusters=8)),
-    )
-    return [(name, median(_seconds(prepare()) for _ in range(repeat))) for name, prepare in calls]
+    changes = {name: getattr(chosen, name) for name in FIELDS if name != "preset"}
+    spec = spec_of(chosen.preset or "paper", changes)
+    placement = made_up.MadeUpPlacement(chosen.placement, dtype=chosen.dtype)
+    yield made_up.build(spec.resolve(), spec.name, placement)
 
 
-def _gpu(placement: Device) -> str:
-    """Where the models ran, and the peak memory of the GPU."""
-    where = placement.describe()
-    line = f"models: {where['mode']} on {where['device']}, {where['dtype']}"
-    if not where["device"].startswith("cuda"):
-        return line
-    import torch
+def _compared(
+    arguments: argparse.Namespace, engine: IPSeg, pair: tuple[ImageArray, ImageArray]
+) -> tuple[list[Row], Row]:
+    """The rows of the engine without weights, and one question to the engine in float32 without its caches."""
+    others: list[Row] = []
+    if engine.info.name != FALLBACK:
+        others = speed.measure(build.load(FALLBACK), *pair, repeat=min(2, arguments.repeat), classes=0)
+    with _built(arguments, dtype="float32") if engine.info.placement else _same(engine) as exact:
+        plain = speed.naive(exact)
 
-    return f"{line}; peak memory of the GPU: {torch.cuda.max_memory_allocated() / 2**20:.0f} MB"
+        def question() -> Any:
+            speed.forget(plain)
+            return lambda: plain.segment(plain.prompt(pair[0]), pair[1])
+
+        return others, speed.timed("naive: new prompt, new input", question, 1, min(2, arguments.repeat))
 
 
-def _seconds(call: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start
+@contextmanager
+def _same(engine: IPSeg) -> Iterator[IPSeg]:
+    yield engine
+
+
+def _floor(engine: IPSeg, pair: tuple[ImageArray, ImageArray]) -> dict[str, float | None]:
+    """Operations of a new input, the machine's rate, and the seconds that follow; None where nothing was counted."""
+    counted = speed.operations(engine, *pair)
+    rate = speed.matrix_rate(engine.info.placement)
+    return {"operations": counted or None, "rate": rate, "seconds": counted / rate if counted else None}
+
+
+def _machine(placement: Device | None) -> dict[str, Any]:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    where = placement.describe() if placement else {}
+    gpu = ""
+    if where.get("device", "").startswith("cuda"):
+        import torch
+
+        gpu = torch.cuda.get_device_name()
+    return {"cores": cores, "system": platform.platform(), "python": platform.python_version(), "gpu": gpu, **where}
+
+
+def _report(data: dict[str, Any], rows: Sequence[Row], others: Sequence[Row], plain: Row | None) -> Iterator[str]:
+    machine, floor = data["machine"], data["floor"]
+    yield f"{data['engine']} on {machine['cores']} CPU cores, {machine['gpu'] or 'no GPU: GPU memory not measured'}"
+    if "mode" in machine:
+        yield f"models: {machine['mode']} on {machine['device']}, {machine['dtype']}"
+    yield f"first mask in a new process, with the loading of the libraries: {data['cold_start_seconds']:.2f} s\n"
+    yield from speed.table(rows, others)
+    fresh = next(row for row in rows if row.name == "new input")
+    steps = ", ".join(f"{name} {seconds:.3f}" for name, seconds in fresh.steps.items())
+    yield f"\nsteps of a new input, seconds: {steps}"
+    if floor["seconds"]:
+        rate = f"{floor['operations'] / 1e9:.1f} GFLOP at {floor['rate'] / 1e9:.0f} GFLOP/s of a matrix product"
+        times = fresh.seconds / floor["seconds"]
+        yield f"floor of a new input: {floor['seconds']:.3f} s ({rate}); it takes {times:.1f} times that"
+    else:
+        yield "floor of a new input: not measured, as this engine has no network whose operations can be counted"
+    if plain:
+        times = plain.seconds / rows[0].seconds
+        yield f"naive (float32, nothing cached): {plain.seconds:.3f} s, {times:.2f} times the first line"
+    memory = max((row.peak_mb for row in rows if row.peak_mb is not None), default=None)
+    if memory is not None:
+        yield f"peak memory of the process: {memory:.0f} MB"

@@ -83,6 +83,10 @@ class U2Net:
         """
         return self._recent.get(images.fingerprint(image), lambda: self._low(image))
 
+    def clear(self) -> None:
+        """Remove the maps that are cached."""
+        self._recent.clear()
+
     def _low(self, image: ImageArray) -> NDArray[np.float32]:
         values = stretched(self.square(brightened(image, self.gamma(image))))
         values.flags.writeable = False

@@ -116,6 +116,11 @@ class CandidateSegmenter:
             crops.resize(self.network.low(image), low),
         )
 
+    def clear(self) -> None:
+        """Remove what is cached of images."""
+        self._cache.clear()
+        self.network.clear()
+
     def predict(
         self,
         encoding: Encoding,

@@ -23,6 +23,7 @@ from ipseg.core.choices import check_choice
 from ipseg.core.pixels import IMAGENET_MEAN, IMAGENET_STD
 from ipseg.core.types import Candidates, Device, ImageArray, Points
 from ipseg.segmenters._prompts import labelled, nothing
+from ipseg.segmenters._sam_attention import fuse
 
 MODELS = ("vit_b", "vit_l", "vit_h")
 
@@ -89,6 +90,7 @@ class SegmentAnything:
 
     def __init__(self, sam: Sam, *, squash: bool = False, device: str | torch.device = "cpu") -> None:
         self.sam, self.squash, self.device = sam.eval(), squash, torch.device(device)
+        fuse(sam.image_encoder)
 
     @torch.inference_mode()
     def encode(self, image: ImageArray) -> Encoding:

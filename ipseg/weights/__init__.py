@@ -10,7 +10,7 @@ from ipseg.weights._download import DownloadProgress, fetch
 from ipseg.weights._errors import WeightError, readable_size
 from ipseg.weights._legacy import legacy_state
 from ipseg.weights._loading import check, checked, fill, load_state, pretrained, readable
-from ipseg.weights._onnx import OnnxNetwork, read, release_memory
+from ipseg.weights._onnx import OnnxNetwork, Passes, counting, read, release_memory
 from ipseg.weights._places import describe, find, folders, locate, missing, require, revision, using
 from ipseg.weights._record import forget
 from ipseg.weights._table import TORCH, WEIGHTS, Weight, Wheel, get, models, serving
@@ -20,11 +20,13 @@ __all__ = [
     "WEIGHTS",
     "DownloadProgress",
     "OnnxNetwork",
+    "Passes",
     "Weight",
     "WeightError",
     "Wheel",
     "check",
     "checked",
+    "counting",
     "describe",
     "fetch",
     "fill",

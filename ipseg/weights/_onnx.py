@@ -6,7 +6,9 @@ import functools
 import hashlib
 import os
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -43,6 +45,8 @@ class OnnxNetwork:
     def __init__(self, model: bytes, *, threads: int = 0) -> None:
         if isinstance(threads, bool) or int(threads) != threads or threads < 0:
             raise SettingError(f"threads is {threads}; give a whole number, 0 for as many as there are.")
+        counted = _PASSES.get()
+        self._multiplications = _per_pixel(model) if counted is not None else 0.0
         self._session = _session(model, int(threads) or min(MOST_THREADS, _cpus()))
         (entry,) = self._session.get_inputs()
         self._input = entry.name
@@ -50,8 +54,70 @@ class OnnxNetwork:
 
     def __call__(self, values: NDArray[np.float32], *outputs: str) -> list[NDArray[np.float32]]:
         """The named outputs, all of them when none is named, for one batch of inputs."""
+        counted = _PASSES.get()
+        if counted is not None:
+            counted.add(self._multiplications, values.shape)
         with _TURNS:
             return self._session.run(list(outputs) or None, {self._input: np.ascontiguousarray(values)})
+
+
+class Passes:
+    """The runs of networks while they are counted: see :func:`counting`. Threads may add to one."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._added: list[tuple[float, tuple[int, ...]]] = []
+
+    def add(self, per_pixel: float, shape: tuple[int, ...]) -> None:
+        """One run on an input of ``shape`` (n, C, h, w), with so many multiplications for each of its pixels."""
+        with self._lock:
+            self._added.append((per_pixel, shape))
+
+    @property
+    def shapes(self) -> list[tuple[int, ...]]:
+        """The shapes of the inputs, in the order of the runs."""
+        return [shape for _, shape in self._added]
+
+    @property
+    def flop(self) -> float:
+        """Floating-point operations of the convolutions of networks that were built while runs were counted."""
+        return sum(2 * per_pixel * shape[0] * shape[2] * shape[3] for per_pixel, shape in self._added)
+
+
+@contextmanager
+def counting() -> Iterator[Passes]:
+    """A block in which runs of networks are counted, in this context and its copies: the :class:`Passes`."""
+    passes = Passes()
+    token = _PASSES.set(passes)
+    try:
+        yield passes
+    finally:
+        _PASSES.reset(token)
+
+
+_PASSES: ContextVar[Passes | None] = ContextVar("passes", default=None)
+
+
+def _per_pixel(model: bytes) -> float:
+    """Multiplications of a network's convolutions for each pixel of its input.
+
+    A value's side is that of the input over the strides of the convolutions and poolings before it, times the scales
+    of the enlargements.
+    """
+    import onnx
+
+    graph = onnx.load_from_string(model).graph
+    constants = {each.name: each for each in graph.initializer}
+    strides, total = {value.name: 1.0 for value in graph.input}, 0.0
+    for node in graph.node:
+        named = {each.name: onnx.helper.get_attribute_value(each) for each in node.attribute}
+        stride = strides.get(node.input[0], 1.0) * named.get("strides", [1])[0] if node.input else 1.0
+        if node.op_type == "Resize" and node.input[2] in constants:
+            stride /= float(onnx.numpy_helper.to_array(constants[node.input[2]])[-1])
+        if node.op_type == "Conv" and node.input[1] in constants:
+            total += float(np.prod(constants[node.input[1]].dims)) / stride**2  # (out, in / groups, height, width)
+        strides |= dict.fromkeys(node.output, stride)
+    return total
 
 
 def release_memory() -> None:

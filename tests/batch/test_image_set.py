@@ -28,7 +28,7 @@ def test_an_image_without_memory_gets_its_message_and_the_rest_go_on(engine, sce
         return predict(image)
 
     monkeypatch.setattr(predictor, "predict", short_once)
-    first, second = image_set.run(predictor, items)
+    first, second = image_set.run(predictor, items, workers=1)
     assert first.error == resources.NO_MEMORY
     assert second.prediction is not None
 

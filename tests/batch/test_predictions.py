@@ -80,10 +80,11 @@ def test_a_stop_between_images_and_a_run_that_goes_on(make_predictor, folder):
     for outcome in image_set.run(predictor, items):
         if outcome.number == 2:
             stop.append(True)
-    assert predictor.computed == 2
+    assert 2 <= predictor.computed <= 3  # the one that was worked on meanwhile is finished, or was not begun
     again = make_predictor()
     assert len(list(image_set.run(again, items))) == 4
-    assert again.computed == 1
+    assert predictor.computed + again.computed == 3
+    assert [outcome.earlier for outcome in image_set.run(make_predictor(), items)] == [True] * 3 + [False]
 
 
 def test_a_stop_in_the_middle_of_an_image(make_predictor, folder):

@@ -6,6 +6,7 @@ import hashlib
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import replace
 
 import numpy as np
@@ -92,3 +93,17 @@ def test_the_bytes_that_are_read_are_the_ones_that_are_checked(tmp_path, monkeyp
         (tmp_path / "u2netp.onnx").write_bytes(data[::-1])
         with pytest.raises(WeightError, match=weight.sha256):
             weights.read("u2netp")
+
+
+def test_runs_are_counted_where_that_is_asked_for(model):
+    before = OnnxNetwork(model, threads=1)
+    with weights.counting() as passes:
+        network = OnnxNetwork(model, threads=1)
+        network(IMAGE)
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(copy_context().run, network, IMAGE[:, :, :45]).result()
+        before(IMAGE)
+    network(IMAGE)
+    assert passes.shapes == [(1, 3, 90, 70), (1, 3, 45, 70), (1, 3, 90, 70)]
+    per_pixel = 16 * 3 * 9 + 8 * 16 * 9  # of a network that was built within the block
+    assert passes.flop == 2 * per_pixel * 70 * (90 + 45)

@@ -140,7 +140,8 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(page, inputs):
     page.click("#batch-run")
     page.get_by_text("Done.").wait_for(timeout=60_000)
     status = page.inner_text("#batch-status")
-    assert f" {stopped_at} of them are from an earlier run." in status
+    found = int(status.split(" of them are from an earlier run.")[0].split()[-1])
+    assert stopped_at <= found <= stopped_at + 2  # images that were worked on when it stopped
     with zipfile.ZipFile(io.BytesIO(download(page, "#batch-masks"))) as masks:
         assert len(masks.namelist()) == 10
     assert page.complaints == []

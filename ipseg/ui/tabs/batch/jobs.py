@@ -52,9 +52,9 @@ def images_job(
     with jobs.workplace() as folder:
         with Archive(folder, f"ipseg, engine {given.spec.name}") as archive:
             for outcome in image_set.run(predictor, items):
+                tally.cached += outcome.earlier
                 tally.done = outcome.number
                 yield tally.bar(outcome.item.name), _added(archive, tally, outcome), *[gr.skip()] * 4
-        tally.cached = tally.done - len(tally.errors) - predictor.computed
         _unless_all_failed(tally)
         yield _verdict(tally, watch, given), list(tally.overlays), gr.skip(), *_files(page, archive, tally), gr.skip()
 

@@ -1,0 +1,96 @@
+"""No encoder runs twice for an image, whoever asks, and none runs whose result is not read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import ipseg
+from ipseg import weights
+from ipseg.batch.image_set import run
+from ipseg.batch.inputs import gather
+from ipseg.batch.predictions import Predictor
+from ipseg.core import images
+from ipseg.core.types import Points
+from ipseg.datasets import folder
+from ipseg.engine.session import SegmentSession
+from ipseg.evaluation.predict import predict
+from ipseg.features.efficientnet import place
+from ipseg.studies import comparison
+
+
+class Counted:
+    """A part of an engine that counts its encoder's calls by the content of the image."""
+
+    def __init__(self, part, calls, kind):
+        self.part, self.calls, self.kind = part, calls, kind
+
+    def __getattr__(self, name):
+        return getattr(self.part, name)
+
+    def __call__(self, image, *more):
+        self.calls[self.kind, images.fingerprint(image)] += 1
+        return self.part(image, *more)
+
+    def encode(self, image):
+        return Counted.__call__(replaced(self, self.part.encode), image)
+
+
+def replaced(counted, part):
+    return Counted(part, counted.calls, counted.kind)
+
+
+@pytest.fixture
+def counted():
+    """An engine and the calls of its encoders, by kind and image."""
+    calls: Counter[tuple[str, str]] = Counter()
+    made = ipseg.load("offline")
+    parts = {name: Counted(getattr(made, name), calls, name) for name in ("features", "saliency", "segmenter")}
+    return replace(made, **parts), calls
+
+
+def test_page_command_line_comparison_and_evaluation_share_the_encodings(counted, perseg_folder, tmp_path):
+    engine, calls = counted
+    files = sorted((perseg_folder / "Images" / "apple").glob("0[0-2].png"))
+    opened = [images.open_image(file) for file in files]
+    session = SegmentSession.of(engine, [files[0]], [None], [files[2]], all_instances=True)  # page, API, command line
+    click = Points(np.float32([[20, 20]]), np.empty((0, 2), np.float32))
+    for clicks in (None, click):
+        session.segment(files[1], clicks)
+    list(run(Predictor(engine, opened[:1]), gather(files)))  # batch
+    prepared = comparison.prepare(engine, ["ipseg", "persam"], opened[0])
+    assert all(entry.result for each in comparison.compare(prepared, opened[1:]) for entry in each.entries)
+    every = folder.pairs(folder.samples(perseg_folder))
+    episodes = [each for each in every if each.query.name.startswith("apple")]
+    assert len(list(predict(engine, episodes, tmp_path / "runs" / "one"))) == len(episodes) > 2
+    assert {kind for kind, _ in calls} == {"features", "saliency", "segmenter"}
+    assert max(calls.values()) == 1, calls
+
+
+def test_the_networks_of_compact_run_once_for_an_image_and_not_in_vain(make_scene):
+    """Needs the weights: `make test` fetches them."""
+    prompt, image = (make_scene(96, 128, seed=seed)[0] for seed in (0, 1))
+    sizes = {name: place(prompt.shape[:2], side, 16).size for name, side in (("features", 960), ("finer", 480))}
+    whole = {"saliency": (1, 3, 320, 320), **{name: (1, 3, *size) for name, size in sizes.items()}}
+    with weights.counting() as passes:
+        engine = ipseg.load("compact")
+        made = engine.prompt(prompt)
+        assert sorted(passes.shapes) == sorted(whole.values())
+        before = len(passes.shapes)
+        engine.segment(made, image)
+        of_input = passes.shapes[before:]
+        assert whole["finer"] not in of_input  # only a prompt's finer layers are read
+        crops = [shape for shape in of_input if shape not in whole.values()]
+        assert len(of_input) == 2 + len(crops)
+        assert len(crops) <= 2
+        settled = len(passes.shapes)
+        click = Points(np.float32([[60, 50]]), np.empty((0, 2), np.float32))
+        for settings in ({"k": 64}, {"clusters": 2}, {"threshold": 0.0}, {"clicks": click}):
+            engine.segment(made, image, **settings)
+        prepared = comparison.prepare(engine, ["ipseg", "persam"], prompt)
+        list(comparison.compare(prepared, [image]))
+        again = [shape for shape in passes.shapes[settled:] if shape in whole.values()]
+        assert again == []  # crops follow the points of a method; whole images are encoded once
