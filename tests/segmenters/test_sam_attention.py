@@ -27,7 +27,7 @@ def test_the_output_is_the_originals(positions, size):
         fused = copy.deepcopy(original)
         fused.__class__ = FusedAttention
         values = torch.randn((2, *size, 48), generator=generator)
-        torch.testing.assert_close(fused(values), original(values), atol=2e-5, rtol=2e-5)
+        torch.testing.assert_close(fused(values), original(values), atol=1e-4, rtol=1e-5)  # of values up to 49
 
 
 def test_every_attention_of_an_encoder_is_fused_and_its_embedding_stays():
