@@ -66,7 +66,7 @@ def _dinov2(size: str) -> Callable[[Placement], Any]:
         from transformers import Dinov2Config, Dinov2Model
 
         channels, layers, heads = DINOV2[size]
-        settings = {"hidden_size": channels, "num_hidden_layers": layers, "num_attention_heads": heads}
+        settings: dict[str, Any] = {"hidden_size": channels, "num_hidden_layers": layers, "num_attention_heads": heads}
         return placement.place(Dinov2Model(Dinov2Config(**settings, image_size=518, patch_size=14)))
 
     return make
