@@ -34,18 +34,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def draw_scene(height: int = 48, width: int = 64, colour: tuple[int, int, int] = (200, 30, 40), seed: int = 0):
-    """An ellipse of one colour on a noisy grey ground: (image (H, W, 3) uint8, mask (H, W) bool)."""
+    """An ellipse of one colour on a noisy grey background: (image (H, W, 3) uint8, mask (H, W) bool)."""
     rng = np.random.default_rng(seed)
-    picture = rng.integers(90, 130, (height, width, 3), dtype=np.uint8)
+    image = rng.integers(90, 130, (height, width, 3), dtype=np.uint8)
     y, x = np.mgrid[:height, :width]
     centre = rng.uniform(0.4, 0.6, 2) * (height, width)
     mask = ((y - centre[0]) / (height * 0.25)) ** 2 + ((x - centre[1]) / (width * 0.25)) ** 2 <= 1
-    picture[mask] = colour
-    return picture, mask
+    image[mask] = colour
+    return image, mask
 
 
-def _colourfulness(picture, features):
-    return (np.ptp(picture.astype(np.float32), axis=-1) / 255).astype(np.float32)
+def _colourfulness(image, features):
+    return (np.ptp(image.astype(np.float32), axis=-1) / 255).astype(np.float32)
 
 
 @dataclass
@@ -62,16 +62,16 @@ class ColourEngine:
 
     label, about = "Colour", ""
 
-    def apply(self, pictures, step, *arguments, progress=None):
+    def apply(self, given_images, step, *arguments, progress=None):
         return step(self, *arguments, progress)
 
     def baseline(self, name, settings):
         return plugins.module("baselines", name).build(settings, self)
 
-    def prompt(self, pictures, masks=None, *, mask_value=None, progress=None):
-        sources = pictures if isinstance(pictures, list) else [pictures]
+    def prompt(self, given_images, masks=None, *, mask_value=None, progress=None):
+        sources = given_images if isinstance(given_images, list) else [given_images]
         given = masks if isinstance(masks, list) else [masks]
-        opened = [picture for picture, _ in with_masks(pictures, masks, mask_value=mask_value)]
+        opened = [image for image, _ in with_masks(given_images, masks, mask_value=mask_value)]
         self.prompts.append((sources, given))
         return _ColourPrompt(opened[0][opened[0].shape[0] // 2, opened[0].shape[1] // 2].astype(int))
 
@@ -93,8 +93,8 @@ class ColourEngine:
         self.asked = {"negative_prompt": negative_prompt, "clicks": clicks}
         k, clusters = (32 if k is None else k), (4 if clusters is None else clusters)
         points.check(k, clusters)
-        picture = images.open_image(image)
-        mask = np.abs(picture.astype(int) - prompt.colour).max(axis=-1) < 40
+        image = images.open_image(image)
+        mask = np.abs(image.astype(int) - prompt.colour).max(axis=-1) < 40
         frame = geometry.aspect_frame(mask.shape, 8)
         inside = geometry.cells_inside(frame)
         similarity = Similarity(geometry.to_cells(mask.astype(np.float32), frame), inside, frame)
@@ -102,7 +102,7 @@ class ColourEngine:
         limits, score = self.config.thresholds(threshold, reject_threshold), min(1.0, float(mask.mean()) * 8)
         status = presence.status(score, mask, *limits)
         return Result(
-            image=picture,
+            image=image,
             mask=mask,
             status=status,
             score=score,
@@ -174,8 +174,8 @@ def perseg_folder(tmp_path: Path) -> Path:
     folder = tmp_path / "data"
     for name, colour in COLOURS.items():
         for number in range(3):
-            picture, mask = draw_scene(40, 56 + number, colour, seed=number)
-            write(folder / "Images" / name / f"{number:02}.png", picture)
+            image, mask = draw_scene(40, 56 + number, colour, seed=number)
+            write(folder / "Images" / name / f"{number:02}.png", image)
             write(folder / "Annotations" / name / f"{number:02}.png", mask.astype(np.uint8) * 255)
     write(folder / "Images" / "apple" / "09.png", draw_scene()[0])  # no annotation
     (folder / "Images" / "apple" / "notes.txt").write_text("not an image")

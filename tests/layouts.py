@@ -47,8 +47,8 @@ def perseg(folder: Path, objects: int = 3, images: int = 3) -> Path:
     for number in range(objects):
         for each in range(images):
             image, mask = scene(10 * number + each, colour(number))
-            save(folder / f"Images/thing{number}/{each:02}.jpg", image)
-            save(folder / f"Annotations/thing{number}/{each:02}.png", mask.astype(np.uint8) * 255)
+            save(folder / f"Images/object{number}/{each:02}.jpg", image)
+            save(folder / f"Annotations/object{number}/{each:02}.png", mask.astype(np.uint8) * 255)
     return folder
 
 

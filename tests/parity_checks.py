@@ -39,7 +39,7 @@ Differences = Iterator[tuple[str, float]]
 def check_tsdn(data: Data, folder: Path) -> Differences:
     """The logits of the saliency network before the sigmoid, average-pooled."""
     method = TSDN(tsdn(int(data.get("seed", 0))))
-    logits = method.logits(picture_of(data)).numpy()[0]
+    logits = method.logits(image_of(data)).numpy()[0]
     yield "logits_pooled", largest(pooled(logits, data["logits_pooled"].shape[-1])[0], data["logits_pooled"])
 
 
@@ -61,7 +61,7 @@ def check_similarity(data: Data, folder: Path) -> Differences:
         sampling=config.sampling,
     )
     assert np.array_equal(cells, data["cells"]), "other cells were chosen"
-    reference, test = (on_picture(data, which, grid) for which in ("ref", "test"))
+    reference, test = (on_image(data, which, grid) for which in ("ref", "test"))
     vectors = prototype.average(reference, cells)
     for layer in test:
         values = similarity.cosine(vectors[layer.name], layer.values)
@@ -88,7 +88,7 @@ def check_diffusion(data: Data, folder: Path) -> Differences:
         context=torch.from_numpy(text).float(),
         schedule=config["scheduler"],
     )
-    latent = diffusion.latent(diffusion.pixels(picture_of(data)))
+    latent = diffusion.latent(diffusion.pixels(image_of(data)))
     yield "latent", largest(latent[0].numpy(), data["latent"])
     yield "noise", largest(diffusion.noise(latent.shape[-2:])[0].numpy(), data["noise"])
     asked = [(name, *found.groups()) for name in data if (found := re.fullmatch(r"t(\d+)_(\w+)", name))]
@@ -107,7 +107,7 @@ def check_cascade(data: Data, folder: Path) -> Differences:
     and the third pass cannot be compared.
     """
     segmenter = SegmentAnything(small_sam(int(data["seed"])), squash=True)
-    image = picture_of(data)
+    image = image_of(data)
     side = segmenter.sam.image_encoder.img_size
     square = cv2.resize(image, (side, side), interpolation=cv2.INTER_LINEAR)
     asked = cascade_points(data, square.shape[:2])
@@ -135,7 +135,7 @@ CHECKS: Mapping[str, Callable[[Data, Path], Differences]] = {
 }
 
 
-def picture_of(data: Data) -> NDArray[np.uint8]:
+def image_of(data: Data) -> NDArray[np.uint8]:
     return scene(str(data["scene"]), *(int(n) for n in data["size"]))[0]
 
 
@@ -150,7 +150,7 @@ def pooled(values: NDArray, side: int) -> NDArray:
     return values.reshape(n, side, height // side, side, width // side).mean(axis=(2, 4))
 
 
-def on_picture(data: Data, which: str, grid: tuple[int, int]) -> list[FeatureMap]:
+def on_image(data: Data, which: str, grid: tuple[int, int]) -> list[FeatureMap]:
     """The layers of ``ref`` or ``test``, cut from the letterboxed square to the image."""
     width, height = (int(n) for n in data[f"{which}_size"])
     layers = []

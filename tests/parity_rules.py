@@ -46,15 +46,15 @@ def fill_(module, seed: int = 0):
 
 
 def scene(name: str, height: int, width: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """An image (H, W, 3) uint8 RGB of a textured ellipse on a textured ground, and the ellipse (H, W) bool."""
+    """An image (H, W, 3) uint8 RGB of a textured ellipse on a textured background, and the ellipse (H, W) bool."""
     draw = _generator(name)
     y = (np.arange(height)[:, None] + 0.5) / height
     x = (np.arange(width)[None, :] + 0.5) / width
     centre_y, centre_x = (draw.uniform(0.35, 0.65) for _ in range(2))
     radius_y, radius_x = (draw.uniform(0.15, 0.3) for _ in range(2))
     inside = ((y - centre_y) / radius_y) ** 2 + ((x - centre_x) / radius_x) ** 2 < 1
-    ground, figure = _texture(draw, y, x), _texture(draw, y, x)
-    image = np.where(inside[..., None], figure, ground)
+    background, figure = _texture(draw, y, x), _texture(draw, y, x)
+    image = np.where(inside[..., None], figure, background)
     return np.rint(image).clip(0, 255).astype(np.uint8), inside
 
 

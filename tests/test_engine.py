@@ -31,7 +31,7 @@ def truth(name: str) -> np.ndarray:
     return ipseg.open_mask(EXAMPLES / "Annotations" / f"{name}.png")
 
 
-def test_the_thing_is_found_and_the_same_twice(engine):
+def test_the_object_is_found_and_the_same_twice(engine):
     prompt = engine.prompt(example("yellow_duck/00"))
     first = engine.segment(prompt, example("yellow_duck/01"))
     again = ipseg.load("offline").segment(prompt, example("yellow_duck/01"))
@@ -52,7 +52,7 @@ def test_threads_share_an_engine_and_get_the_same_answers(engine):
 
 
 @pytest.mark.parametrize("size", [(301, 77), (64, 400), (900, 1201), (16, 16)])
-def test_the_mask_has_the_size_of_its_picture(engine, size):
+def test_the_mask_has_the_size_of_its_image(engine, size):
     rng = np.random.default_rng(0)
     image = rng.integers(0, 90, (*size, 3), dtype=np.uint8)
     image[size[0] // 4 : size[0] // 2, size[1] // 4 : size[1] // 2] = (240, 30, 30)
@@ -70,14 +70,14 @@ def test_only_points_and_mask_are_made_anew_when_k_changes(engine):
     assert len(moved.points.positive) == 7
 
 
-def test_a_prompt_can_be_several_pictures_each_with_a_mask(engine):
+def test_a_prompt_can_be_several_images_each_with_a_mask(engine):
     names = ["cactus/00", "cactus/01"]
     prompt = engine.prompt([example(name) for name in names], [truth(names[0]), None])
     assert [view.given for view in prompt.views] == [True, False]
     assert engine.segment(prompt, example("cactus/01")).status == "detected"
 
 
-def test_a_flat_picture_is_not_found_and_breaks_nothing(engine):
+def test_a_flat_image_is_not_found_and_breaks_nothing(engine):
     grey = np.full((120, 160, 3), 127, dtype=np.uint8)
     result = engine.segment(engine.prompt(example("robot/00")), grey)
     assert result.status == "not_detected"
@@ -115,7 +115,7 @@ def test_clicks_correct_the_mask_and_are_obeyed(engine):
     assert said.status == "detected"  # whoever clicks on it knows that it is there
 
 
-def test_a_click_beside_the_picture_gets_its_sentence(engine):
+def test_a_click_off_the_image_gets_its_message(engine):
     beside = ipseg.Points(np.array([[641, 3]], np.float32), np.empty((0, 2), np.float32))
     with pytest.raises(ipseg.InputError, match="a click at \\(641, 3\\); the image is 640 x 480 pixels large"):
         engine.segment(engine.prompt(example("red_mug/00")), example("red_mug/02"), clicks=beside)

@@ -67,7 +67,7 @@ def test_every_image_has_its_mask_and_a_caption(index):
         assert "\n" not in entry["caption"]
 
 
-def test_a_prompt_of_a_set_shows_the_whole_thing_and_large(index):
+def test_a_prompt_of_a_set_shows_the_whole_object_and_large(index):
     for kind in index["prompt_sets"]:
         for entry in (entry for group in kind["sets"] for entry in group["prompts"]):
             assert cover(entry) > 0.1, entry

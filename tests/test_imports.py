@@ -1,4 +1,4 @@
-"""Imports run down the table of the house only, and importing the package is quick."""
+"""Imports run down the table of packages only, and importing the package is quick."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import ipseg
 
 PACKAGE = Path(ipseg.__file__).parent
 PLUGINS = ("features", "saliency", "segmenters", "baselines")  # files of one kind that never import each other
-ORDER = (  # from the ground up: a package imports only packages above it
+ORDER = (  # from the top down: a package imports only packages above it
     ("version",),
     ("core",),
     ("weights",),
@@ -117,7 +117,7 @@ def _inside_the_page(name: str, target: str) -> bool:
 
 
 def files() -> list[tuple[str, Path]]:
-    """Every file of the package but its front door, which leads everywhere."""
+    """Every file of the package but its __init__, which imports from everywhere."""
     paths = sorted(set(PACKAGE.rglob("*.py")) - {PACKAGE / "__init__.py"})
     names = (".".join(path.relative_to(PACKAGE).with_suffix("").parts) for path in paths)
     return [(name.removesuffix(".__init__"), path) for name, path in zip(names, paths, strict=True)]

@@ -157,7 +157,7 @@ def test_the_makefile_fetches_the_weights_of_the_default(root):
     ("file", "heading"),
     [("docs/page.md", "## For whoever serves others"), ("SECURITY.md", "## What an operator must set")],
 )
-def test_what_an_operator_is_told_to_set_exists(root, file, heading, capsys):
+def test_what_the_documents_tell_an_operator_to_set_exists(root, file, heading, capsys):
     from ipseg.ui import serving
 
     text = (root / file).read_text()

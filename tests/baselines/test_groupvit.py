@@ -68,11 +68,11 @@ def test_every_pixel_has_one_name(engine, folder):
     assert (np.sum(masks, axis=0) == 1).all()
 
 
-def test_what_is_like_no_name_is_ground(engine, folder):
+def test_what_is_like_no_name_is_background(engine, folder):
     sure = [build(engine, folder, target=name, background=0.95) for name in NAMES]
     covered = np.sum([method.segment(method.prompt(IMAGE), IMAGE).mask for method in sure], axis=0)
     assert covered.max() <= 1
-    assert covered.any()  # the best group is never ground
+    assert covered.any()  # the best group is never background
 
 
 def test_only_what_the_image_is_like_may_be_in_it():

@@ -47,7 +47,7 @@ def test_two_images_in_a_mask_out(engine):
     np.testing.assert_array_equal(first.mask, again.mask)
 
 
-def test_it_shares_the_encoding_of_a_image(engine, monkeypatch):
+def test_it_shares_the_encoding_of_an_image(engine, monkeypatch):
     baseline = plugins.method("persam", engine)
     prompt = baseline.prompt(PROMPT, OBJECT)
     baseline.segment(prompt, INPUT)
@@ -118,7 +118,7 @@ def test_others_use_the_same_sam_at_the_same_moment(engine):
     assert wrong == []
 
 
-def test_the_mask_of_a_hair_still_has_a_cell(engine):
+def test_the_mask_of_one_pixel_still_has_a_cell(engine):
     thin = np.zeros(PROMPT.shape[:2], bool)
     thin[40, 50] = True
     baseline = plugins.method("persam", engine)
@@ -169,7 +169,7 @@ def test_on_the_offline_engine_it_says_what_it_is(offline):
     assert result.mask.shape == INPUT.shape[:2]
 
 
-def test_what_cannot_be_a_prompt_is_one_sentence(offline):
+def test_what_cannot_be_a_prompt_is_one_message(offline):
     baseline = plugins.method("persam", offline)
     with pytest.raises(ImageError, match="PerSAM takes one prompt image, and 2 were given; give one"):
         baseline.prompt([PROMPT, INPUT])

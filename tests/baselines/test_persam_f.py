@@ -61,8 +61,8 @@ def test_the_weights_find_the_mask_that_is_right():
 
 
 def test_a_large_reference_is_learnt_from_at_a_bound(engine):
-    large, thing = scene("large", 120, 1600)
-    prompt = plugins.method("persam_f", engine, epochs=2, side=400).prompt(large, thing)
+    large, target = scene("large", 120, 1600)
+    prompt = plugins.method("persam_f", engine, epochs=2, side=400).prompt(large, target)
     assert np.isfinite(prompt.learnt.losses).all()
 
 

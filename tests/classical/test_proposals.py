@@ -14,7 +14,7 @@ def test_an_outline_on_the_edges_of_a_image_is_the_sharpest():
     masks[0, 20:40, 30:50] = True
     image[masks[0]] = (200, 40, 40)
     masks[1] = np.roll(masks[0], 6, axis=1)
-    masks[2, 2:12, 2:12] = True  # on flat ground
+    masks[2, 2:12, 2:12] = True  # on a flat background
     sharp = outline_contrast(masks, image)
     assert sharp[0] > 0.9
     assert sharp[0] > sharp[1] > sharp[2]

@@ -77,7 +77,7 @@ def test_one_image_into_a_folder(files):
     assert (files / "run.2/1.v1.png").is_file()
 
 
-def test_the_thing_is_not_there(files, capsys):
+def test_the_object_is_not_there(files, capsys):
     assert run("prompt.png", "other.png", "--output", "mask.png") == 0
     assert not images.open_image(files / "mask.png").any()
     assert "not detected" in capsys.readouterr().out
@@ -142,7 +142,7 @@ def test_overlay_and_json(files):
     assert detected["seconds"] == {"features": 0.01, "mask": 0.02}
 
 
-def test_one_bad_picture_among_three(files, capsys, one_message):
+def test_one_bad_image_among_three(files, capsys, one_message):
     code = run("prompt.png", "0.v1.png", "broken.jpg", "1.v1.png", "--output", "out", "--json", "out.json")
     printed = capsys.readouterr()
     assert code == 1
@@ -159,7 +159,7 @@ def test_a_bad_prompt_stops_the_run(files, capsys, name):
     assert not (files / "mask.png").exists()
 
 
-def test_a_prompt_of_several_pictures_with_a_mask(files, engine):
+def test_a_prompt_of_several_images_with_a_mask(files, engine):
     extra = ("--prompt-mask", "prompt_mask.png", "--also", "0.v1.png", "--also", "2.v1.png")
     assert run("prompt.png", "1.v1.png", "--output", "mask.png", *extra) == 0
     ((shown, masks),) = engine.prompts
@@ -501,11 +501,11 @@ def test_clicks_and_negative_prompts_reach_the_engine(files, engine):
     np.testing.assert_array_equal(engine.prompts[-1][0][0], images.open_image(files / "other.png"))
 
 
-def test_clicks_are_for_one_picture(files, capsys):
+def test_clicks_are_for_one_image(files, capsys):
     assert "clicks but 2 images" in refused(
         capsys, "prompt.png", "0.v1.png", "1.v1.png", "--output", "o", "--click", "1,1"
     )
 
 
-def test_a_picture_of_what_is_not_meant_is_never_written_over(files, capsys):
+def test_a_negative_prompt_is_never_written_over(files, capsys):
     refused(capsys, "prompt.png", "0.v1.png", "--output", "other.png", "--negative", "other.png")

@@ -56,7 +56,7 @@ def test_a_preset_is_fetched_with_a_bar(fetched, capsys, tmp_path):
     assert "model.safetensors: 100%" in shown.err
 
 
-def test_a_failure_is_one_sentence_and_the_others_are_fetched(fetched, capsys):
+def test_a_failure_is_one_message_and_the_others_are_fetched(fetched, capsys):
     assert main(["weights", "fetch", "sam_vit_h", "tsdn", "--revision", "abc"]) == 1
     assert fetched == [("sam_vit_h", "abc"), ("tsdn", "abc")]
     assert "ipseg: SAM ViT-H could not be downloaded; check the network.\n" in capsys.readouterr().err

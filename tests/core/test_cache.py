@@ -1,4 +1,4 @@
-"""The cache: bounded, least recently used first, and each thing computed once at a time."""
+"""The cache: bounded, least recently used first, and each value computed once at a time."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_least_recently_used_goes_first():
     cache = Cache(30)
     for key in "abc":
         cache.get(key, lambda: array(10))
-    cache.get("a", lambda: pytest.fail("a is kept"))
+    cache.get("a", lambda: pytest.fail("a is cached"))
     cache.get("d", lambda: array(10))
     assert [key for key in "abcd" if cache.has(key)] == ["a", "c", "d"]
     cache.get("e", lambda: array(20))

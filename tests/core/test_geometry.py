@@ -85,7 +85,7 @@ def test_the_letterboxed_image_agrees_with_its_frame(size, side):
     np.testing.assert_allclose(found, expected, atol=0.8)
 
 
-def test_the_ground_of_a_letterboxed_image_is_black():
+def test_the_padding_of_a_letterboxed_image_is_black():
     square = geometry.letterbox(np.full((20, 80, 3), 200, np.uint8), 40)
     assert (square[15:25] == 200).all()
     assert not square[:15].any()
@@ -186,9 +186,9 @@ def test_nearest_by_hand():
 def test_crop_to_image_follows_the_released_rule(size, n):
     values = np.arange(n * n, dtype=np.float32).reshape(n, n, 1)
     s = max(1, int(min(size) / (max(size) / n)))
-    kept = range((n - s) // 2, n - (n - s) // 2)
+    covered = range((n - s) // 2, n - (n - s) // 2)
     whole = range(n)
-    rows, columns = (kept, whole) if size[0] < size[1] else (whole, kept) if size[1] < size[0] else (whole, whole)
+    rows, columns = (covered, whole) if size[0] < size[1] else (whole, covered) if size[1] < size[0] else (whole, whole)
     rows, columns = ([side[len(side) * i // 60] for i in range(60)] for side in (rows, columns))
     expected = [[values[row, column, 0] for column in columns] for row in rows]
     cut = geometry.crop_to_image(values, geometry.letterbox_frame(size, n), (60, 60))

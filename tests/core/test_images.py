@@ -65,7 +65,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_a_bad_file_gets_one_sentence(name, tmp_path: Path, encode, one_message):
+def test_a_bad_file_gets_one_message(name, tmp_path: Path, encode, one_message):
     path = tmp_path / name
     path.write_bytes(BAD[name](encode))
     with pytest.raises(ImageError) as caught:

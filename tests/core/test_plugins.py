@@ -49,7 +49,7 @@ def test_one_new_file_is_one_new_part(made):
     assert plugins.build("features", "made_here", size=5) == ("part", 5)
 
 
-def test_a_part_with_models_is_told_by_its_build(tmp_path, made):
+def test_a_part_with_models_is_known_by_its_build(tmp_path, made):
     (tmp_path / "placed_here.py").write_text(PLUGIN.replace("build(settings)", "build(settings, placement)"))
     assert plugins.wants_placement("features", "placed_here")
     assert not plugins.wants_placement("features", "made_here")

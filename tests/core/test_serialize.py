@@ -31,7 +31,7 @@ def test_what_is_made_without_gradients_may_be_used_with_them():
     assert not got.is_inference()
 
 
-def test_an_error_keeps_its_sentence():
+def test_an_error_keeps_its_message():
     error = serialize.unpack(serialize.pack(SettingError("K is 0; give a whole number from 1.")))
     assert isinstance(error, SettingError)
     assert str(error) == "K is 0; give a whole number from 1."

@@ -68,11 +68,11 @@ def test_episodes_of_the_released_layout(name, tmp_path):
             image, truth = side.pixels(), side.mask()
             assert truth.mask.shape == image.shape[:2]
             coloured = np.ptp(image.astype(int), axis=-1) > 60  # the ellipse
-            kept = coloured if truth.ignored is None else coloured & ~truth.ignored
+            expected = coloured if truth.ignored is None else coloured & ~truth.ignored
             if name == "davis2017" and episode.category.startswith("two"):
                 half = np.arange(image.shape[1]) < 28
-                kept = kept & (half if episode.category.endswith("1") else ~half)
-            assert np.count_nonzero(truth.mask ^ kept) <= 0.1 * np.count_nonzero(kept)
+                expected = expected & (half if episode.category.endswith("1") else ~half)
+            assert np.count_nonzero(truth.mask ^ expected) <= 0.1 * np.count_nonzero(expected)
     again = build(name, tmp_path)
     assert again.digest() == found.digest()
     assert found.name == name
@@ -160,7 +160,7 @@ def test_parts_are_cut_to_their_object(tmp_path):
         assert episode.input.key.endswith("[4,2,52,38]")
 
 
-def test_the_border_of_davis_is_kept_out_and_the_ends_of_a_sequence(tmp_path):
+def test_the_border_of_davis_is_left_out_and_the_ends_of_a_sequence(tmp_path):
     found = build("davis2017", layouts.davis2017(tmp_path))
     assert {episode.prompt.image.stem for episode in found.episodes} == {"00000"}
     assert {episode.input.image.stem for episode in found.episodes} == {"00001", "00002", "00003"}

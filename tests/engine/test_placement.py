@@ -65,7 +65,7 @@ def test_without_a_gpu_auto_is_the_cpu_and_resident_is_refused():
 
 
 @pytest.mark.parametrize("wrong", [{"mode": "fast"}, {"dtype": "int8"}])
-def test_an_unknown_word_lists_the_known_ones(wrong):
+def test_an_unknown_name_lists_the_known_ones(wrong):
     with pytest.raises(SettingError, match="choose one of: auto"):
         Placement(**wrong)
 

@@ -74,7 +74,7 @@ def test_what_only_fits_the_offline_parts_stays_with_them():
 
 
 @pytest.mark.parametrize(
-    ("chosen", "sentence"),
+    ("chosen", "message"),
     [
         (EngineSpec("papier"), "no preset"),
         (EngineSpec("paper", features="dino"), 'no "dino" among the features; choose one of: clip'),
@@ -88,8 +88,8 @@ def test_what_only_fits_the_offline_parts_stays_with_them():
         (EngineSpec("light", refinement="twice"), "single, cascade, ranked"),
     ],
 )
-def test_what_does_not_go_together_is_one_sentence(chosen, sentence, one_message):
-    with pytest.raises(SettingError, match=sentence) as caught:
+def test_what_does_not_go_together_is_one_message(chosen, message, one_message):
+    with pytest.raises(SettingError, match=message) as caught:
         chosen.resolve()
     one_message(str(caught.value))
 

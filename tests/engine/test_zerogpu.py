@@ -1,4 +1,4 @@
-"""A GPU that is lent for a call: the same answers as without, and what was seen of images is kept in the page."""
+"""A GPU that is lent for a call: the same answers as without; what was computed from images is cached in the page."""
 
 from __future__ import annotations
 

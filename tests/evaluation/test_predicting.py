@@ -247,7 +247,7 @@ def test_another_data_folder_is_found_and_checked(engine, dataset, data, tmp_pat
     predict([made], dataset.episodes, range(18))
     moved = layouts.perseg(tmp_path / "moved")
     assert results.score_run(made.run, data=moved).record() == results.score_run(made.run).record()
-    (moved / "Annotations/thing0/02.png").unlink()
+    (moved / "Annotations/object0/02.png").unlink()
     with pytest.raises(InputError, match="are not those of"):
         results.score_run(made.run, data=moved)
 
@@ -373,7 +373,7 @@ def test_prompt_sets(dataset, tmp_path):
     assert all(prompts[category][0] != other[category][0] for category in prompts)
     with pytest.raises(InputError, match='no set "9"; choose one of: 1, 2'):
         prompt_sets.read(file, "9")
-    with pytest.raises(InputError, match="no prompt for thing0"):
+    with pytest.raises(InputError, match="no prompt for object0"):
         prompt_sets.apply(dataset, "1", {})
     file.write_text("{}")
     with pytest.raises(InputError, match="is no manifest"):

@@ -72,10 +72,10 @@ def test_the_shortened_unet_says_what_the_whole_one_says(make):
 
 def test_nothing_behind_the_last_layer_is_cached(make):
     extract = make()
-    kept = set(extract._layers.state_dict())
+    held = set(extract._layers.state_dict())
     whole = {f"unet.{name}" for name in published.unet().state_dict()}
-    gone = {name.removeprefix("unet.") for name in whole - kept}
-    assert kept < whole
+    gone = {name.removeprefix("unet.") for name in whole - held}
+    assert held < whole
     assert all(
         name.startswith(
             (
@@ -129,7 +129,7 @@ def test_released_windows_of_960_give_15_30_and_60_cells():
 
 
 @pytest.mark.parametrize(
-    ("wrong", "sentence"),
+    ("wrong", "message"),
     [
         ({"size": 100}, "size is 100"),
         ({"window": 100}, "size is 100"),
@@ -140,8 +140,8 @@ def test_released_windows_of_960_give_15_30_and_60_cells():
         ({"grid": 0}, "grid is 0"),
     ],
 )
-def test_settings_out_of_range_are_refused(make, wrong, sentence):
-    with pytest.raises(SettingError, match=sentence):
+def test_settings_out_of_range_are_refused(make, wrong, message):
+    with pytest.raises(SettingError, match=message):
         make(**wrong)
 
 
@@ -175,11 +175,11 @@ def test_loads_the_published_folder(folder):
 
 
 def test_the_text_encoder_sees_the_empty_text_and_is_let_go(folder, monkeypatch):
-    kept, seen = [], []
+    models, seen = [], []
 
     def watched(*given, real=weights.pretrained, **settings):
         model = real(*given, **settings)
-        kept.append(weakref.ref(model))
+        models.append(weakref.ref(model))
         model.register_forward_pre_hook(lambda _, arguments: seen.append(arguments[0]))
         return model
 
@@ -187,7 +187,7 @@ def test_the_text_encoder_sees_the_empty_text_and_is_let_go(folder, monkeypatch)
     with weights.using(folder):
         plugins.build("features", "stable_diffusion", **SMALL)
     gc.collect()
-    assert [model() for model in kept] == [None]
+    assert [model() for model in models] == [None]
     assert seen[0].tolist() == [[49406] + [49407] * 76]
 
 

@@ -44,7 +44,7 @@ def bumps(rows=60, columns=60) -> np.ndarray:
         (3, 4, "c is 4 but K is 3"),
     ],
 )
-def test_settings_out_of_range_get_a_sentence(k, clusters, words, one_message):
+def test_settings_out_of_range_get_a_message(k, clusters, words, one_message):
     with pytest.raises(SettingError) as caught:
         points.check(k, clusters)
     one_message(caught.value, names=words)

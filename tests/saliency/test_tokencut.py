@@ -14,12 +14,12 @@ IMAGE, OBJECT = scene("tokencut", *SIZE)
 
 
 def features(frame=None, noise=0.6, name="dino", mask=OBJECT):
-    """Made-up features: one direction for the object, one for the ground, and noise."""
+    """Made-up features: one direction for the object, one for the background, and noise."""
     frame = frame or geometry.letterbox_frame(SIZE, 24)
     rng = np.random.default_rng(3)
     share = geometry.to_cells(mask.astype(np.float32), frame)[..., None]
-    thing, ground = rng.standard_normal((2, 32))
-    values = share * thing + (1 - share) * ground + noise * rng.standard_normal((*frame.grid, 32))
+    target, background = rng.standard_normal((2, 32))
+    values = share * target + (1 - share) * background + noise * rng.standard_normal((*frame.grid, 32))
     return FeatureMap(name, values.astype(np.float32), frame)
 
 

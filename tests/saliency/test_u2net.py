@@ -35,7 +35,7 @@ def red():
 
 @pytest.fixture
 def image():
-    """A red rectangle on a dark ground: red 204 and 51, and a white corner that sets the maximum."""
+    """A red rectangle on a dark background: red 204 and 51, and a white corner that sets the maximum."""
     made = np.full((60, 90, 3), 51, dtype=np.uint8)
     made[20:40, 30:70, 0] = 204
     made[:10, :10] = 255
@@ -95,7 +95,7 @@ def test_dark_images_are_brightened():
 
 def test_a_map_is_computed_once_for_an_image(red, image, monkeypatch):
     image, passes = 255 - image, []  # that no test has seen
-    monkeypatch.setattr(red, "square", lambda picture, side=SIZE: passes.append(side) or np.eye(side, dtype=np.float32))
+    monkeypatch.setattr(red, "square", lambda image, side=SIZE: passes.append(side) or np.eye(side, dtype=np.float32))
     first, again = red.low(image), red.low(image.copy())
     assert first is again
     assert not first.flags.writeable
@@ -119,9 +119,9 @@ def test_one_network_in_memory():
 def test_crops_may_have_another_side():
     """Needs the weights: `make test` fetches them."""
     method = plugins.build("saliency", "u2net")
-    picture = np.full((200, 300, 3), 60, np.uint8)
-    picture[60:140, 100:200] = (220, 40, 30)
-    found = method.crop(picture, (50, 30, 250, 170), 224, 1.0)
+    image = np.full((200, 300, 3), 60, np.uint8)
+    image[60:140, 100:200] = (220, 40, 30)
+    found = method.crop(image, (50, 30, 250, 170), 224, 1.0)
     assert found.shape == (224, 224)
     assert found[112, 112] > 0.9
     assert found[5, 5] < 0.1

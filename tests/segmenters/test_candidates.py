@@ -220,8 +220,8 @@ def test_a_wider_crop_that_shows_something_else_is_not_taken():
     assert len(asked) == 2
     assert (found > 0.5)[60, 60]  # as the first crop has it
     assert not (found > 0.5)[10, 10]
-    kept = locate(near, other, lambda box: np.ones((box[3] - box[1], box[2] - box[0])), largest=0.3, step=1.0)
-    assert not (kept > 0.5)[10, 10]  # nor the whole image's saliency
+    found = locate(near, other, lambda box: np.ones((box[3] - box[1], box[2] - box[0])), largest=0.3, step=1.0)
+    assert not (found > 0.5)[10, 10]  # nor the whole image's saliency
 
 
 def test_agreement_of_two_maps_inside_of_a_box():

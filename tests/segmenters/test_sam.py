@@ -74,7 +74,7 @@ def test_an_encoder_in_half_precision_answers_much_the_same(segmenter, encoding)
     segmenter_in_half = SegmentAnything(half)
     theirs = segmenter_in_half.encode(IMAGE)
     assert theirs.embedding.dtype == torch.float32
-    asked = [each.predict(kept, POINTS) for each, kept in ((segmenter, encoding), (segmenter_in_half, theirs))]
+    asked = [each.predict(own, POINTS) for each, own in ((segmenter, encoding), (segmenter_in_half, theirs))]
     assert np.corrcoef(*(answer.logits.ravel() for answer in asked))[0, 1] > 0.99
 
 

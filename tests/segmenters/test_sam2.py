@@ -75,7 +75,7 @@ def test_an_encoder_in_half_precision_answers_much_the_same(segmenter, encoding)
     segmenter_in_half = SegmentAnything2(half, small_sam2_processor())
     theirs = segmenter_in_half.encode(IMAGE)
     assert all(values.dtype == torch.float32 for values in theirs.embeddings)
-    asked = [each.predict(kept, POINTS) for each, kept in ((segmenter, encoding), (segmenter_in_half, theirs))]
+    asked = [each.predict(own, POINTS) for each, own in ((segmenter, encoding), (segmenter_in_half, theirs))]
     assert np.corrcoef(*(answer.logits.ravel() for answer in asked))[0, 1] > 0.99
 
 

@@ -151,7 +151,7 @@ def test_exactly_what_is_needed_is_sent(publish):
     assert images <= set(files)
     assert files["README.md"] == ROOT / "space" / "README.md"
     for place in files:
-        assert not re.search(r"(^|/)(tests|studio|\.[^/]*|__pycache__)(/|$)|\.pyc$|secret|\.pem$", place), place
+        assert not re.search(r"(^|/)(tests|rendering|\.[^/]*|__pycache__)(/|$)|\.pyc$|secret|\.pem$", place), place
 
 
 def test_the_weights_of_compact_are_sent_with_their_licence_and_origin(publish):

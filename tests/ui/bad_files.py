@@ -45,7 +45,7 @@ class File:
 
 
 def scene(mode: str = "RGB") -> Image.Image:
-    """The same object on the same ground, in any mode."""
+    """The same object on the same background, in any mode."""
     return Image.fromarray(draw_scene(HEIGHT, WIDTH)[0]).convert(mode)
 
 

@@ -254,7 +254,7 @@ def test_an_extension_changes_one_part_and_says_so(name, offline, make_scene):
     "name", ["farthest_points", "backward_vote", "clusters", "positional_debias", "several_prototypes"]
 )
 def test_extensions_run_on_cosines(name, make_scene, offline):
-    picture, mask = make_scene()
+    image, mask = make_scene()
     extractor = type("Extractor", (), {"density": False, "__call__": lambda self, pixels: offline.features(pixels)})()
     engine = replace(
         offline,
@@ -263,7 +263,7 @@ def test_extensions_run_on_cosines(name, make_scene, offline):
         config=replace(offline.config, refinement="single", consensus=False),
     )
     extended = plugins.build("extensions", name)(engine)
-    result = extended.segment(extended.prompt(picture, mask), picture)
+    result = extended.segment(extended.prompt(image, mask), image)
     assert result.similarity.values.shape == result.similarity.frame.grid
     inside = result.similarity.values[result.similarity.inside]
     assert np.isfinite(inside).all()

@@ -29,7 +29,7 @@ DONE = "#batch-status :is(.detected, .uncertain, .not-detected, .stopped)"
 def inputs(tmp_path_factory):
     """Two images and one file of words in a zip, a longer zip, and a short clip of an image that moves."""
     folder = tmp_path_factory.mktemp("inputs")
-    small = {number: cv2.resize(cv2.imread(str(_picture(number))), None, fx=0.4, fy=0.4) for number in (1, 2, 3, 4)}
+    small = {number: cv2.resize(cv2.imread(str(_example(number))), None, fx=0.4, fy=0.4) for number in (1, 2, 3, 4)}
     with zipfile.ZipFile(folder / "ducks.zip", "w") as archive:
         for number in (1, 2):
             archive.writestr(f"ducks/{number}.png", cv2.imencode(".png", small[number])[1].tobytes())
@@ -53,7 +53,7 @@ def _pack(path: Path, small, numbers) -> None:
             archive.writestr(f"{number:02}.png", cv2.imencode(".png", image)[1].tobytes())
 
 
-def _picture(number: int):
+def _example(number: int):
     return EXAMPLES / "yellow_duck" / f"{number:02}.jpg"
 
 
@@ -217,7 +217,7 @@ def test_the_endpoints_have_names_and_documented_arguments(client):
 
 
 def test_masks_and_coco_agree(client, inputs):
-    files = [handle_file(_picture(number)) for number in (1, 2)]
+    files = [handle_file(_example(number)) for number in (1, 2)]
     _, gallery, _, masks, coco, _ = client.predict(**question(images=files), api_name="/batch")
     assert len(file_of(gallery)) == 2
     data = json.loads(Path(file_of(coco)).read_text())
@@ -227,7 +227,7 @@ def test_masks_and_coco_agree(client, inputs):
             mask = open_image(archive.read(name))[..., 0] == 255
             segmentation = annotation["segmentation"]
             np.testing.assert_array_equal(rle.decode(segmentation["counts"], tuple(segmentation["size"])), mask)
-            assert mask.shape == open_image(_picture(int(name[:2]))).shape[:2]
+            assert mask.shape == open_image(_example(int(name[:2]))).shape[:2]
 
 
 def test_a_clip_through_the_api(client, inputs):
@@ -253,7 +253,7 @@ def test_a_clip_that_is_cut_short_says_so_and_gives_the_rest(client, tmp_path, i
 
 def test_a_clip_and_a_bad_zip_among_images_refuse_themselves_alone(client, inputs, tmp_path):
     (tmp_path / "words.zip").write_bytes(b"words")
-    files = [handle_file(path) for path in (inputs / "duck.mp4", tmp_path / "words.zip", _picture(1))]
+    files = [handle_file(path) for path in (inputs / "duck.mp4", tmp_path / "words.zip", _example(1))]
     status, _, _, masks, *_ = client.predict(**question(images=files), api_name="/batch")
     assert "<li>duck.mp4 is a clip; give one of its frames, or the clip alone to the batch.</li>" in status
     assert "<li>words.zip is damaged or no zip at all; save or download it again.</li>" in status
