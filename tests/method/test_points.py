@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ipseg.core import geometry
-from ipseg.core.types import SettingError, Similarity
+from ipseg.core.types import Points, SettingError, Similarity
 from ipseg.method import points
 
 
@@ -50,8 +50,40 @@ def test_settings_out_of_range_get_a_message(k, clusters, words, one_message):
     one_message(caught.value, names=words)
 
 
+def at(*positive, negative=()) -> Points:
+    return Points(np.float32(positive).reshape(-1, 2), np.float32(negative).reshape(-1, 2))
+
+
+@pytest.mark.parametrize("place", [(0, 0), (40, 30), (0, 30), (40, 0), (12.5, 7)])
+def test_a_click_may_be_anywhere_on_the_image_and_its_border(place):
+    points.check_inside(at(place), (30, 40))
+    points.check_inside(at(negative=[place]), (30, 40))
+    points.check_inside(None, (30, 40))
+
+
+@pytest.mark.parametrize("place", [(-0.5, 7), (40.5, 7), (12, -0.5), (12, 30.5), (35, 35), (float("nan"), 1)])
+def test_a_click_off_the_image_is_refused(place, one_message):
+    for clicks in (at((1, 1), place), at((1, 1), negative=[place])):
+        with pytest.raises(SettingError, match="the image is 40 x 30 pixels large"):
+            points.check_inside(clicks, (30, 40))
+
+
+@pytest.mark.parametrize(
+    ("values", "flat"), [([5e-7, 0, 0, 0], True), ([3e-6, 0, 0, 0], False), ([7.000003, 7, 7, 7], True)]
+)
+def test_differences_within_rounding_are_flat(values, flat):
+    assert (len(points.choose(similar([values]), k=1, clusters=1).positive) == 0) == flat
+
+
+def test_two_cells_are_enough_for_a_point_of_each_kind():
+    chosen = points.choose(similar([[1, 0]]), k=1, clusters=1)
+    assert chosen.positive.tolist() == [[0.5, 0.5]]
+    assert chosen.negative.tolist() == [[1.5, 0.5]]
+
+
 @pytest.mark.parametrize(("k", "clusters"), [(1, 1), (32, 4), (256, 32), (32, 32), (np.int64(32), np.int32(4))])
 def test_the_whole_range_works(k, clusters):
+    points.check(k, clusters)
     chosen = points.choose(similar(bumps()), k=k, clusters=clusters)
     for kind in (chosen.positive, chosen.negative):
         assert kind.dtype == np.float32
