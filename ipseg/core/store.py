@@ -203,7 +203,7 @@ def _message(path: Path, error: OSError, other: str) -> str:
     if error.errno in FULL:
         todo = "make room on the disk and run it again"
     elif error.errno == errno.EFBIG:
-        todo = "it is larger than this system lets a file be"
+        todo = "raise this system's limit on the size of a file (ulimit -f), or give fewer images"
     elif error.errno == errno.ENAMETOOLONG:
         todo = "give its image a shorter name"
     else:

@@ -139,6 +139,7 @@ def test_a_name_that_just_fits_is_written_and_a_longer_one_is_one_message(tmp_pa
         (errno.ENOSPC, "make room on the disk"),
         (errno.EACCES, "choose another --output"),
         (errno.EROFS, "choose another --output"),
+        (errno.EFBIG, "raise this system's limit"),
     ],
 )
 def test_a_write_error_is_one_message_that_says_what_to_do(tmp_path, monkeypatch, code, way_out):
