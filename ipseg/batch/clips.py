@@ -174,7 +174,7 @@ def _frames(container: Any, stream: Any, damage: _Damage) -> Iterator[Any]:
             damage.any, failed = True, failed + 1
     if failed >= MAX_ERRORS:
         damage.any = True
-    promised = _duration(container, stream) + (container.start_time or 0) / av.time_base
+    promised = _end(container, stream)
     short = reached > 0 and promised - reached > max(0.5, 0.02 * promised)
     damage.any |= short or packets < len(stream.index_entries)
 
@@ -201,7 +201,13 @@ def _container(file: Any) -> Any:
 
 
 def _duration(container: Any, stream: Any) -> float:
-    """Seconds, by the header; 0 where it does not say."""
+    """Seconds, by the header; 0 where it does not say. Matroska and WebM count from 0, not from the first frame."""
+    start = (container.start_time or 0) / av.time_base if "matroska" in container.format.name else 0.0
+    return max(0.0, _end(container, stream) - max(0.0, start))
+
+
+def _end(container: Any, stream: Any) -> float:
+    """The time that the header says the last frame reaches at least, in seconds; 0 where it does not say."""
     if container.duration:
         return container.duration / av.time_base
     return float(stream.duration * stream.time_base) if stream.duration else 0.0
@@ -209,7 +215,8 @@ def _duration(container: Any, stream: Any) -> float:
 
 def _rate(stream: Any, count: int, seconds: float) -> float:
     """Frames per second, on average."""
-    stated = (stream.average_rate, stream.guessed_rate, count / seconds if count and seconds > 0 else None)
+    guessed = stream.guessed_rate if stream.guessed_rate and stream.guessed_rate < MAX_FPS else None
+    stated = (stream.average_rate, guessed, count / seconds if count and seconds > 0 else None)
     return next((float(rate) for rate in stated if rate and 0 < rate <= MAX_FPS and math.isfinite(rate)), USUAL_FPS)
 
 

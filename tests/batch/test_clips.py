@@ -107,6 +107,23 @@ def test_frames_keep_their_times(encode_clip):
     assert [frame.time for frame in clips.timed_frames(clip)] == pytest.approx(times, abs=1e-3)
 
 
+@pytest.mark.parametrize("name", ["late.mp4", "late.mkv", "late.webm"])
+def test_a_clip_that_begins_late_is_whole(encode_clip, name):
+    codec = "libvpx" if name.endswith("webm") else "libx264"
+    clip = clips.open_clip(encode_clip(name, [5 + number / 20 for number in range(40)], codec=codec))
+    assert clip.frames == pytest.approx(40, abs=1)
+    frames = list(clips.timed_frames(clip))  # and no message about missing ones
+    assert [frame.time for frame in frames] == pytest.approx([number / 20 for number in range(40)], abs=2e-3)
+
+
+def test_a_recording_without_a_duration(encode_clip):
+    """As a browser records it."""
+    times = [number / 20 for number in range(40)]
+    clip = clips.open_clip(encode_clip("live.webm", times, codec="libvpx", options={"live": "1"}))
+    assert clip.fps < 240
+    assert [frame.time for frame in clips.timed_frames(clip)] == pytest.approx(times, abs=2e-3)
+
+
 @pytest.mark.parametrize("rate", [480, 240, 1000])
 def test_a_high_rate_is_no_unit_of_time(encode_clip, rate):
     clip = clips.open_clip(encode_clip("slow.mp4", [number / rate for number in range(40)]))
