@@ -36,6 +36,7 @@ CORE = (
     "examples",
     "status",
     "types",
+    "packages",
     "vectors",
     "choices",
     "pixels",
