@@ -48,6 +48,7 @@ class OnnxNetwork:
         counted = _PASSES.get()
         self._multiplications = _per_pixel(model) if counted is not None else 0.0
         self._session = _session(model, int(threads) or min(MOST_THREADS, _cpus()))
+        self._seen = (0, 0)  # releases of the arena so far, and values of the largest input since the last one
         (entry,) = self._session.get_inputs()
         self._input = entry.name
         self.outputs: tuple[str, ...] = tuple(each.name for each in self._session.get_outputs())
@@ -58,7 +59,18 @@ class OnnxNetwork:
         if counted is not None:
             counted.add(self._multiplications, values.shape)
         with _TURNS:
+            self._make_room(values.size)
             return self._session.run(list(outputs) or None, {self._input: np.ascontiguousarray(values)})
+
+    def _make_room(self, size: int) -> None:
+        """Before an input of more values than all before it, release the arena, whose free regions are too small.
+
+        Otherwise each larger input would add regions to those of the smaller ones: up to 200 MB of two aspects.
+        """
+        releases, largest = self._seen
+        if releases == _ARENA.releases and 0 < largest < size:
+            release_memory()
+        self._seen = (_ARENA.releases, size if releases != _ARENA.releases else max(size, largest))
 
 
 class Passes:
@@ -130,6 +142,7 @@ def release_memory() -> None:
 
     if not _register_arena.cache_info().currsize:  # no network has been built
         return
+    _ARENA.releases += 1
     options = onnxruntime.RunOptions()
     options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
     _identity().run(None, {"value": np.zeros(1, np.float32)}, options)
@@ -149,6 +162,15 @@ def _session(model: bytes, threads: int) -> Any:
     options.log_severity_level = 3  # errors
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # threads that wait use no core
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+class _Arena:
+    """Counts how often the arena was released."""
+
+    releases = 0
+
+
+_ARENA = _Arena()
 
 
 @functools.cache

@@ -107,3 +107,20 @@ def test_runs_are_counted_where_that_is_asked_for(model):
     assert passes.shapes == [(1, 3, 90, 70), (1, 3, 45, 70), (1, 3, 90, 70)]
     per_pixel = 16 * 3 * 9 + 8 * 16 * 9  # of a network that was built within the block
     assert passes.flop == 2 * per_pixel * 70 * (90 + 45)
+
+
+def test_a_larger_input_begins_with_an_empty_arena(model, monkeypatch):
+    """Regions of the arena that are too small for it would stay beside the larger ones."""
+    network, released, release = OnnxNetwork(model, threads=1), [], _onnx.release_memory
+    monkeypatch.setattr(_onnx, "release_memory", lambda: released.append(1) or release())
+    larger = np.zeros((1, 3, 100, 90), np.float32)
+    expected = []
+    for image, releases in ((IMAGE, 0), (IMAGE, 0), (larger, 1), (IMAGE, 1), (larger, 1), (larger[:, :, :95], 1)):
+        network(image)
+        expected.append((len(released), releases))
+    assert all(found == wanted for found, wanted in expected), expected
+    release()  # the end of a job: nothing is there that could be too small
+    network(IMAGE)
+    assert len(released) == 1
+    network(larger)
+    assert len(released) == 2
