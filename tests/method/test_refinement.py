@@ -15,7 +15,7 @@ def square(left, top, right, bottom):
 
 
 class Script:
-    """A segmenter that answers what it is reported to, and keeps what it was asked."""
+    """A segmenter that gives these answers in turn, and records what it was asked."""
 
     def __init__(self, *answers):
         self.answers, self.asked = list(answers), []
@@ -88,6 +88,34 @@ def test_a_chosen_point_gives_way_to_a_click_beside_it():
     segmenter = Script(([A], [0.5]))
     refinement.corrected(segmenter, "image", answer, Points(near, nothing), Points(nothing, near + 0.5))
     assert segmenter.asked[0][1].positive.tolist() == []
+
+
+@pytest.mark.parametrize("clicks", [None, Points(np.empty((0, 2), np.float32), np.empty((0, 2), np.float32))])
+def test_without_a_click_nothing_is_corrected(clicks):
+    answer = refinement.Candidates(B[None], np.ones(1, np.float32), np.zeros((1, 4, 4), np.float32))
+    assert refinement.corrected(Script(), "image", answer, POINTS, clicks) is answer
+
+
+@pytest.mark.parametrize(("steps", "stays"), [(1.5, False), (1.6, False), (1.7, True)])
+def test_a_tenth_of_the_longer_side_is_near(steps, stays):
+    chosen, nothing = np.array([[6, 4]], np.float32), np.empty((0, 2), np.float32)
+    answer = refinement.Candidates(B[None], np.ones(1, np.float32), np.zeros((1, 4, 4), np.float32))
+    segmenter = Script(([A], [0.5]))
+    refinement.corrected(
+        segmenter, "image", answer, Points(chosen, nothing), Points(nothing, np.add(chosen, [[steps, 0]]))
+    )
+    assert len(segmenter.asked[0][1].positive) == stays
+
+
+def test_points_on_the_border_of_the_image_stand_on_its_outermost_pixels():
+    corners = np.array([[16, 12], [15.5, 11.5], [0, 0], [16, 0], [7, 11.5]], np.float32)
+    answer = refinement.Candidates(C[None], np.ones(1, np.float32), np.zeros((1, 4, 4), np.float32))
+    far = Points(np.array([[5, 5]], np.float32), np.empty((0, 2), np.float32))
+    segmenter = Script(([A], [0.5]))
+    refinement.corrected(segmenter, "image", answer, Points(corners, corners), far)
+    asked = segmenter.asked[0][1]
+    assert asked.positive.tolist() == [[16, 12], [15.5, 11.5], [5, 5]]
+    assert asked.negative.tolist() == [[0, 0], [16, 0], [7, 11.5]]
 
 
 class Priors(Script):
