@@ -56,7 +56,8 @@ class SharedEncodings(Encodings):
 
     def __init__(self, own: Encodings, record: Mapping[str, Any], tier: DiskCache) -> None:
         super().__init__(own.extractor, own.detector, own.segmenter, consensus=own.consensus, cache=tier)
-        parts = {"features": record.get("features"), "encoding": record.get("segmenter")}
+        features = record.get("features")
+        parts = {"features": features, "prompt layers": features, "encoding": record.get("segmenter")}
         self._names = {part: to_json(each) for part, each in parts.items()}
         self._whole = to_json({key: each for key, each in record.items() if key != "engine"})
 

@@ -38,7 +38,7 @@ class Debiased:
 
     def __init__(self, inner: FeatureExtractor, settings: Settings) -> None:
         self.inner, self.settings = inner, settings
-        self._known: dict[tuple[int, int], list[NDArray[np.float32]]] = {}
+        self._known: dict[str, tuple[tuple[int, int], list[NDArray[np.float32]]]] = {}  # by method, of the last size
 
     @property
     def density(self) -> bool:
@@ -47,14 +47,22 @@ class Debiased:
 
     def __call__(self, image: ImageArray) -> tuple[FeatureMap, ...]:
         """The features, (rows, columns, C) float32 numpy in each layer."""
-        bases = self._bases((image.shape[0], image.shape[1]))
-        return tuple(project(layer, basis) for layer, basis in zip(self.inner(image), bases, strict=True))
+        return self._projected("features", self.inner, image)
 
-    def _bases(self, size: tuple[int, int]) -> list[NDArray[np.float32]]:
-        if size not in self._known:
+    def prompt_layers(self, image: ImageArray) -> tuple[FeatureMap, ...]:
+        """The layers that the inner extractor has for prompt images alone, likewise; () where it has none."""
+        inner = getattr(self.inner, "prompt_layers", None)
+        return () if inner is None else self._projected("prompt layers", inner, image)
+
+    def _projected(
+        self, name: str, compute: Callable[[ImageArray], tuple[FeatureMap, ...]], image: ImageArray
+    ) -> tuple[FeatureMap, ...]:
+        size = (image.shape[0], image.shape[1])
+        known = self._known.get(name)
+        if known is None or known[0] != size:
             blank = np.full((*size, 3), BLANK, np.uint8)
-            self._known = {size: [basis(layer, self.settings) for layer in self.inner(blank)]}  # of the last size only
-        return self._known[size]
+            known = self._known[name] = size, [basis(layer, self.settings) for layer in compute(blank)]
+        return tuple(project(layer, positions) for layer, positions in zip(compute(image), known[1], strict=True))
 
 
 def basis(blank: FeatureMap, settings: Settings) -> NDArray[np.float32]:
