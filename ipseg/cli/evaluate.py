@@ -16,6 +16,11 @@ from ipseg.core.types import InputError, SettingError
 from ipseg.evaluation import perseg
 from ipseg.evaluation.runs import Run
 
+OF_DATASETS = (  # what a FOLDER does not take
+    *("method", "method_set", "extension", "k", "clusters", "prompt_set", "limit", "shard", "overwrite", "prompt_mask"),
+    *("scale", "out", "data", "fold", "seed", "set"),
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``ipseg evaluate``."""
@@ -44,6 +49,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _folder(arguments: argparse.Namespace) -> int:
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    given = [name for name in OF_DATASETS if getattr(arguments, name) != parser.get_default(name)]
+    if given:
+        option = given[0].replace("_", "-")
+        raise SettingError(f"--{option} goes with --dataset; give --dataset folder --data {arguments.folder}.")
     if arguments.absent < 0:
         raise InputError(f"--absent is {arguments.absent}; give 0 or more.")
     with _engine.built(arguments) as engine:

@@ -216,7 +216,13 @@ def test_evaluate_is_predict_score_and_table(data, tmp_path, capsys):
     assert main(["evaluate", *options]) == 0
     assert "| IPSeg | offline | perseg (2 of 40 classes) | image | 1 of 2 |" in capsys.readouterr().out
     assert (tmp_path / "perseg-ipseg-offline/run.json").is_file()
-    for wrong in (["evaluate"], ["evaluate", f"{data}", *options], ["evaluate", "--dataset", "perseg"]):
+    for wrong in (
+        ["evaluate"],
+        ["evaluate", f"{data}", *options],
+        ["evaluate", "--dataset", "perseg"],
+        ["evaluate", f"{data}", "--limit", "3"],
+        ["evaluate", f"{data}", "--method", "persam"],
+    ):
         assert main(wrong) == 2
         assert "--data" in capsys.readouterr().err
 

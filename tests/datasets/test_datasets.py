@@ -281,3 +281,10 @@ def test_a_folder_with_a_part_of_a_dataset_says_so(tmp_path):
     assert build("folder", tmp_path / "perseg").lacks() == ""
     layouts.coco20i_folders(tmp_path)
     assert build("coco20i", tmp_path).lacks() == build("coco20i", tmp_path, fold=2).lacks() == ""
+
+
+@pytest.mark.parametrize("name", plugins.names("datasets"))
+def test_the_page_evaluation_has_source_and_licence_of_each_dataset(name, root):
+    module = plugins.module("datasets", name)
+    page = (root / "docs/evaluation.md").read_text()
+    assert f"| `{name}` | {module.TITLE} | {module.PROTOCOL.text} | {module.SOURCE} | {module.LICENCE} |" in page
