@@ -193,7 +193,7 @@ class IPSeg:
         if place is None:
             return self.scorer.presence(*compared, mask)
         crop, (model, _, negative) = named(np.ascontiguousarray(image.pixels[place])), compared
-        finer = InputFeatures(self.encodings.features(crop), partial(self._foreground, crop, step))
+        finer = InputFeatures(self.encodings.features(crop), partial(self._foreground, crop, step), crop.pixels)
         return self.scorer.presence(model, finer, negative, np.ascontiguousarray(mask[place]))
 
     def _foreground(self, image: Named, step: Steps) -> NDArray[np.float32]:

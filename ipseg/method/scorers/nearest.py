@@ -56,6 +56,10 @@ class Settings:
     presence_neighbours: int = 3  # object cells whose cosines are averaged for the presence
     presence_middle: float = 0.42  # cosine at which same and different objects are equally likely
     presence_slope: float = 25.0  # of the logistic function around it
+    presence_shared: float = (
+        0.5  # share of colours that mask and prompt have in common, below which the cosine is lowered
+    )
+    presence_colour: float = 0.5  # by this times what is missing
     colour: float = 0.8  # share of its similarity that a hill of other colours loses; 0: colours take no part
     colour_prompt: float = 0.5  # share of the prompt's background in the mixture that its colours are compared with
     colour_input: float = 0.3  # share of the input image; what is left goes to colours that were not seen
@@ -125,7 +129,7 @@ class Nearest:
         """Logistic function of the mean over the mask's cells of the best uncentred cosines of the last layer.
 
         0.5 where a pair of the same and a pair of different objects are equally likely. What a negative prompt explains
-        better is subtracted first. An empty mask scores 0.
+        better is subtracted first, and what the mask's colours lack of the prompt's. An empty mask scores 0.
         """
         layer = [each for each in image.features if each.name in model.foreground][-1]
         share = geometry.to_cells(mask.astype(np.float32), layer.frame)
@@ -136,7 +140,11 @@ class Nearest:
         if negative is not None:
             other = top(cells, negative.semantic, self.settings.presence_neighbours)
             values = lowered(values, other - values, self.settings.negative)
-        return logistic(float(values.mean()), self.settings.presence_middle, self.settings.presence_slope)
+        value = float(values.mean())
+        if model.colours is not None and image.image is not None:
+            missing = self.settings.presence_shared - shared_colours(model.colours[0], image.image, mask)
+            value -= self.settings.presence_colour * max(missing, 0)
+        return logistic(value, self.settings.presence_middle, self.settings.presence_slope)
 
     def layer_weights(self, layers: Sequence[str]) -> Mapping[str, float]:
         """Equal weights of the compared layers, together 1."""
@@ -206,6 +214,14 @@ def colour_ratio(
     ratio = log_ratio(model[0], shares, float((model[0] ** 2).sum()))[palette.bins(lab)]
     around = cv2.GaussianBlur(ratio, (0, 0), settings.colour_blur)
     return geometry.resample(around[..., None], fine, frame)[..., 0]
+
+
+def shared_colours(colours: palette.Histogram, image: ImageArray, mask: Mask) -> float:
+    """Bhattacharyya coefficient of a histogram and that of the colours inside a mask that is not empty: in [0, 1]."""
+    lab, frame = palette.of_image(image)
+    share = geometry.to_cells(mask, frame)
+    inside = lab[share >= min(0.5, 0.9 * float(share.max()))]
+    return float(np.sqrt(colours * palette.histogram(inside)).sum())
 
 
 def of_its_colours(near: NDArray[np.float32], ratio: NDArray[np.float32], settings: Settings) -> NDArray[np.float32]:

@@ -287,3 +287,21 @@ def test_of_two_objects_alike_in_features_the_one_of_the_same_colour_is_chosen()
     without = Nearest(Settings(colour=0)).similarity(prompt, InputFeatures((layer,), asked().foreground, image), None)
     np.testing.assert_allclose(without.values[3:9, 7:11], without.values[3:9, 1:5], rtol=1e-5)
     np.testing.assert_array_equal(without.values, Nearest().similarity(prompt, asked(layer), None).values)
+
+
+def test_presence_is_lowered_where_the_mask_has_other_colours():
+    prompt = coloured_prompt(RED, BLUE)
+    layer = FeatureMap("block10", np.full((4, 4, 2), 1, np.float32), geometry.squash_frame((120, 120), (4, 4)))
+    cosine = nearest.top(nearest.unit(layer.values).reshape(-1, 2), prompt.semantic, 3).mean()
+    plain = nearest.logistic(float(cosine), 0.42, 25.0)
+    image, left = of_colours(RED, GREEN), np.zeros((120, 120), bool)
+    left[:, :60] = True
+    seen = InputFeatures((layer,), asked().foreground, image)
+    assert nearest.shared_colours(prompt.colours[0], image, left) == pytest.approx(1, abs=1e-3)
+    assert nearest.shared_colours(prompt.colours[0], image, ~left) == 0
+    assert nearest.shared_colours(prompt.colours[0], image, left | ~left) == pytest.approx(0.5**0.5, abs=0.01)
+    assert Nearest().presence(prompt, seen, None, left) == pytest.approx(plain)
+    assert Nearest().presence(prompt, seen, None, ~left) == pytest.approx(
+        nearest.logistic(float(cosine) - 0.5 * 0.5, 0.42, 25.0), rel=1e-4
+    )
+    assert Nearest().presence(prompt, asked(layer), None, ~left) == pytest.approx(plain)  # without the image
