@@ -48,6 +48,27 @@ def test_log_odds_of_a_probability_are_never_certain():
     np.testing.assert_allclose(found, [-2.944439, -2.944439, 0, 1.386294, 2.944439], rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.parametrize(
+    ("foreground", "own"),
+    [
+        ((0.9, 0.49), [0, 1]),  # what is salient is no background
+        ((0.6, 0.1), [0, 1]),
+        ((0.49, 0.1), [0.5, 0.5]),  # nothing is
+        ((0.9, 0.6), [0, 1]),  # everything is: then the least salient cell
+        ((0.9, 0.9), [0.5, 0.5]),
+    ],
+)
+def test_the_input_s_own_background_are_its_cells_that_are_not_salient(foreground, own):
+    given = searched(foreground)
+    cells = geometry.to_cells(given.foreground(), FRAME)
+    expected = log_odds(OBJECT, LAYER, {"texture": np.float32(own)}, cells, Settings())
+    np.testing.assert_allclose(Density().similarity(OBJECT, given, None).values, expected, rtol=1e-5)
+
+
+def test_the_first_layer_alone_has_a_weight():
+    assert Density().layer_weights(["texture", "other"]) == {"texture": 1.0}
+
+
 def test_every_term_by_hand():
     own = {"texture": np.float32([0, 1])}
     flat = np.float32([[0.5, 0.5]])
