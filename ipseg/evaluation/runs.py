@@ -97,7 +97,7 @@ class Run:
             known = cls.open(folder).record
             changed = differences(known["settings"], plain["settings"])
             if not changed:
-                store.remove_partials(folder)
+                store.remove_partials(folder, below=True)
                 return cls(folder, known)
             if not overwrite:
                 named = "; ".join(changed[:4]) + (f"; and {len(changed) - 4} more" if len(changed) > 4 else "")
