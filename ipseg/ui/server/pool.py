@@ -25,6 +25,7 @@ from ipseg.engine.spec import EngineSpec
 from ipseg.method.pipeline import IPSeg
 from ipseg.ui.server.gate import is_forwarded
 from ipseg.ui.server.limits import Limits
+from ipseg.ui.server.memory import give_back
 from ipseg.ui.server.redaction import without_folders
 
 JOBS: dict[str, Any] = {"concurrency_id": "engine", "concurrency_limit": 2}  # over all tabs; one on a GPU
@@ -132,7 +133,9 @@ class EnginePool:
         with self.using_weights():
             if self._worker and spec.resolve().weights:
                 return build.build_remote(spec, self._worker)
-            return build.build(spec, self.placement)
+            engine = build.build(spec, self.placement)
+        give_back()  # the files and graphs of its networks, before their passes need memory
+        return engine
 
     def _build_here(self, spec: EngineSpec) -> IPSeg:
         with self.using_weights():
