@@ -76,6 +76,7 @@ def weight_files() -> dict[str, Path]:
     found = {}
     for name in PRESETS[PRESET].weights:
         try:
+            weights.require(PRESETS[PRESET].weights)  # one message for all that are absent
             path = weights.locate(name)
             weights.check(path, weights.get(name).sha256, name)
         except weights.WeightError as error:

@@ -458,7 +458,7 @@ def test_without_weights_one_line_says_which_engine_answers(tmp_path, save, make
     ]
     assert not (tmp_path / "home").exists()  # nothing was downloaded
     assert run(prompt, image, "--output", tmp_path / "n.png", "--preset", "compact") == 2
-    assert "run `python -m ipseg weights fetch efficientnet_lite0`" in capsys.readouterr().err
+    assert "run `python -m ipseg weights fetch efficientnet_lite0 u2netp`" in capsys.readouterr().err
 
 
 def test_the_offline_engine_end_to_end(tmp_path, save, make_scene):

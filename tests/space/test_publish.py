@@ -178,7 +178,7 @@ def test_weights_that_are_absent_or_changed_are_not_sent(publish, tmp_path, monk
     monkeypatch.setenv("HF_HOME", str(tmp_path))
     monkeypatch.delenv("IPSEG_WEIGHTS_DIR", raising=False)
     assert publish.main(["--dry-run"]) == 1
-    assert "`python -m ipseg weights fetch efficientnet_lite0`" in capsys.readouterr().err
+    assert "`python -m ipseg weights fetch efficientnet_lite0 u2netp`" in capsys.readouterr().err
     monkeypatch.setenv("IPSEG_WEIGHTS_DIR", str(tmp_path))
     for name in ("efficientnet-lite0-57934424.pth", "u2netp.onnx"):
         (tmp_path / name).write_bytes(b"changed")
