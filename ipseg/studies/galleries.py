@@ -27,16 +27,16 @@ from ipseg.evaluation.metrics import iou
 
 @dataclass(frozen=True)
 class GalleryImage:
-    """An image of a gallery with the ground-truth mask of the object."""
+    """An image of a gallery with the ground-truth mask of the object; a visitor's own image has none."""
 
     image: Path
-    mask: Path
+    mask: Path | None
     caption: str
 
     @property
-    def truth(self) -> Mask:
-        """(H, W) bool."""
-        return open_mask(self.mask)
+    def truth(self) -> Mask | None:
+        """(H, W) bool; None where there is none."""
+        return None if self.mask is None else open_mask(self.mask)
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class GalleryResult:
     image: ImageArray  # (H, W, 3) uint8
     mask: Mask  # (H, W) bool
     status: Status
-    iou: float  # with the truth
+    iou: float | None  # with the truth, in [0, 1]; None without a truth
     saliency: NDArray[np.uint8]  # (H, W) of the first prompt image, 0 to 255
 
 
@@ -140,8 +140,9 @@ def compute(
     results = ResultStore((folder or cache_folder()) if saved else None, ARRAYS)
     key = run_key(engine, [images.fingerprint(each) for each in (*shown, image)])
     found = results.get_or_compute(key, computed, fits)
-    mask = found["mask"]
-    return GalleryResult(image, mask, Status(str(found["status"])), iou(mask, asked.truth), found["saliency"])
+    mask, truth = found["mask"], asked.truth
+    value = None if truth is None else iou(mask, truth)
+    return GalleryResult(image, mask, Status(str(found["status"])), value, found["saliency"])
 
 
 def compute_all(
@@ -179,5 +180,21 @@ def agreement(found: Mapping[str, Sequence[GalleryResult]]) -> dict[tuple[str, s
 
 
 def mean_iou(found: Sequence[GalleryResult]) -> float:
-    """The mean over the inputs of the IoU with the ground truth, in [0, 1]."""
-    return float(np.mean([each.iou for each in found]))
+    """The mean of the IoU with the ground truth, in [0, 1], over the inputs that have one; NaN where none has."""
+    values = [each.iou for each in found if each.iou is not None]
+    return float(np.mean(values)) if values else float("nan")
+
+
+def reliability(found: Mapping[str, Sequence[GalleryResult]]) -> dict[str, float]:
+    """How well each set's masks agree with those of all others: the mean of its agreements, in [0, 1].
+
+    Of at least two sets. Without a truth it tells which prompt to trust: a mask that the other prompts find, too, is
+    seldom a mistake of one prompt.
+    """
+    values = agreement(found)
+    return {name: float(np.mean([value for pair, value in values.items() if name in pair])) for name in found}
+
+
+def consensus(found: Mapping[str, Sequence[GalleryResult]]) -> list[NDArray[np.float32]]:
+    """The share of the sets whose mask holds each pixel, in [0, 1]: (H, W) for each input."""
+    return [np.mean([each.mask for each in one], axis=0, dtype=np.float32) for one in zip(*found.values(), strict=True)]

@@ -85,6 +85,20 @@ def test_agreement_is_the_mean_over_the_inputs():
     }
     assert galleries.agreement(found) == {("A", "B"): pytest.approx(0.75)}
     assert galleries.mean_iou(found["A"]) == 0.5
+    assert galleries.reliability(found) == {"A": pytest.approx(0.75), "B": pytest.approx(0.75)}
+    first, second = galleries.consensus(found)
+    np.testing.assert_array_equal(first, [[1, 0.5], [0, 0]])
+    np.testing.assert_array_equal(second, np.ones((2, 2)))
+    found["C"] = made([[0, 0], [1, 1]], [[1, 1], [0, 0]])  # against A: 0 and 1/2; against B: 0 and 1/2
+    assert galleries.reliability(found) == pytest.approx({"A": 0.5, "B": 0.5, "C": 0.25})
+
+
+def test_an_image_without_truth_has_no_iou(contents, engine, tmp_path):
+    kind = contents[0]["duck"]
+    asked = galleries.GalleryImage(kind.inputs[0].image, None, "")
+    found = galleries.compute(engine, [kind.sets["A"][0].image], asked, tmp_path)
+    assert found.iou is None
+    assert np.isnan(galleries.mean_iou([found]))
 
 
 def test_no_gallery_is_one_message(tmp_path):

@@ -11,6 +11,7 @@ import numpy as np
 from ipseg.core import viz
 from ipseg.core.examples import examples_folder
 from ipseg.core.images import open_image
+from ipseg.core.status import Status
 from ipseg.core.types import ImageArray, InputError
 from ipseg.studies import galleries
 from ipseg.studies.galleries import FailureCase, GalleryImage, GalleryResult, ObjectKind
@@ -41,21 +42,26 @@ def spotlight(prompt: GalleryImage | Any, answer: GalleryResult) -> ImageArray:
     return shown(viz.spotlight(image, (answer.saliency / 255).astype(np.float32)))
 
 
+def caption(name: str, answer: GalleryResult) -> str:
+    """The name of a prompt with its IoU, where there is a truth, and its status, unless the object is detected."""
+    value = "" if answer.iou is None else f", IoU {answer.iou:.2f}"
+    return f"{name}{value}" + ("" if answer.status is Status.DETECTED else f" · {answer.status.words}")
+
+
 def matrix(found: Mapping[str, Sequence[GalleryResult]], inputs: Sequence[GalleryImage]) -> str:
-    """IoU of every set on every input with the truth, and of every two sets with each other, as HTML."""
+    """IoU of every set on every input with the truth, if it has one, and of every two sets with each other, as HTML."""
     heads = [*(f"input {number + 1}" for number in range(len(inputs))), "mean"]
-    rows = {name: [*(each.iou for each in each_set), galleries.mean_iou(each_set)] for name, each_set in found.items()}
+    tables = []
+    if all(each.iou is not None for one in found.values() for each in one):
+        rows = {name: [*(each.iou or 0.0 for each in one), galleries.mean_iou(one)] for name, one in found.items()}
+        tables.append(_table("With the truth", heads, rows))
     agreement = galleries.agreement(found)
     pairs = {
         one: [1.0 if one == other else agreement.get((one, other), agreement.get((other, one), 0.0)) for other in found]
         for one in found
     }
-    return (
-        '<div class="wide"><div class="side">'
-        + _table("With the truth", heads, rows)
-        + _table("With each other", list(found), pairs)
-        + "</div></div>"
-    )
+    tables.append(_table("With each other", list(found), pairs))
+    return f'<div class="wide"><div class="side">{"".join(tables)}</div></div>'
 
 
 def _table(title: str, heads: Sequence[str], rows: Mapping[str, Sequence[float]]) -> str:

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
+from ipseg.core.status import Status
+from ipseg.studies.galleries import FailureCase, GalleryImage, GalleryResult
+from ipseg.ui.tabs.failure_cases import render as failure_cases
+from ipseg.ui.tabs.prompt_sets import render as prompt_sets
+from ipseg.ui.widgets import gallery_views
 from tests.ui.conftest import EXAMPLES, narrow_only, open_tab
 
 
@@ -19,7 +27,7 @@ def test_the_same_images_under_three_prompts(page):
     page.click("#sets-run")
     page.wait_for_selector("#sets-verdict table", timeout=90_000)
     text = page.inner_text("#sets-verdict")
-    assert "The best prompt is" in text
+    assert "The prompt matters here: the best is" in text or "The prompt makes no difference here" in text
     assert "yours 1" in text
     page.wait_for_selector("#sets-answers img")
     assert page.locator("#sets-prompts img").count() >= 4
@@ -38,7 +46,7 @@ def test_a_broken_prompt_beside_the_one_that_mends_it(page):
     page.wait_for_selector("#case-verdict .waiting", timeout=60_000)
     text = page.inner_text("#case-verdict")
     assert "Half hidden." in text
-    assert "before" in text
+    assert "Before: IoU" in text
     for image in ("#case-broken img", "#case-broken-answer img", "#case-mended img", "#case-mended-answer img"):
         page.wait_for_selector(image, state="attached")
         assert page.get_attribute(image, "alt")
@@ -55,9 +63,55 @@ def client(demo, tmp_path_factory) -> Client:
 def test_both_are_endpoints(client, tmp_path):
     verdict, prompts, answers = client.predict(kind="duck", prompts=None, api_name="/prompt_sets")
     assert "With each other: IoU" in verdict
-    assert (len(prompts), len(answers)) == (3, 6)
+    assert (len(prompts), len(answers)) == (3, 8)  # three masks and their agreement, for each of two images
     assert "Correcting it" in client.predict(case="hidden", api_name="/failure_cases")[0]
     (tmp_path / "words.jpg").write_text("words")
     bad = [{"image": handle_file(tmp_path / "words.jpg"), "caption": None}]
     with pytest.raises(AppError, match=r"words\.jpg is not an image"):
         client.predict(kind="duck", prompts=bad, api_name="/prompt_sets")
+    own = [{"image": handle_file(EXAMPLES / "red_mug" / f"0{each}.jpg"), "caption": None} for each in (0, 1, 3)]
+    verdict, prompts, answers = client.predict(kind="duck", prompts=own[:2], images=own[2:], api_name="/prompt_sets")
+    assert "reliable" in verdict
+    assert "With the truth" not in verdict  # nobody knows it
+    assert (len(prompts), len(answers)) == (2, 3)
+    assert "all 2 prompts agree on" in answers[-1]["caption"]
+    with pytest.raises(AppError, match="give at least two prompts of your own"):
+        client.predict(kind="duck", prompts=own[:1], images=own[2:], api_name="/prompt_sets")
+    with pytest.raises(AppError, match="There are 5 images of your own; give at most 4"):
+        client.predict(kind="duck", prompts=own[:2], images=[own[2]] * 5, api_name="/prompt_sets")
+
+
+def result(mask, iou=0.5, status=Status.DETECTED) -> GalleryResult:
+    mask = np.array(mask, bool)
+    return GalleryResult(np.zeros((*mask.shape, 3), np.uint8), mask, status, iou, np.zeros(mask.shape, np.uint8))
+
+
+def test_what_the_sentence_says_of_the_prompts():
+    inputs = [GalleryImage(Path("x.png"), Path("y.png"), "")]
+    matters = prompt_sets.verdict({"set A": [result([[1]], 0.9)], "set B": [result([[1]], 0.6)]}, inputs, "Mug", "e")
+    assert "the best is set A (mean IoU 0.90), the worst is set B (0.60)" in matters
+    same = prompt_sets.verdict({"set A": [result([[1]], 0.9)], "set B": [result([[1]], 0.885)]}, inputs, "Mug", "e")
+    assert "makes no difference" in same
+    alone = {f"yours {n}": [result(mask, None)] for n, mask in enumerate(([[1, 1]], [[1, 1]], [[1, 0]]))}
+    own = prompt_sets.verdict(alone, [GalleryImage(Path("x.png"), None, "")], "Yours", "e")
+    assert "The most reliable prompt is yours 0" in own  # agrees 1 and 0.5 with the others
+    assert "0.75. The least reliable is yours 2 (0.50)" in own
+
+
+def test_what_the_sentence_says_of_a_corrected_prompt():
+    image = GalleryImage(Path("x.png"), Path("y.png"), "")
+    case = FailureCase("tiny", "Tiny", "It is tiny.", "clear", image, image, image)
+
+    def said(before, after):
+        return failure_cases.verdict(case, before, after, "e")
+
+    assert "Correcting it helps. Before: IoU 0.20, after: IoU 0.90." in said(result([[1]], 0.2), result([[1]], 0.9))
+    assert "makes no difference" in said(result([[1]], 0.91), result([[1]], 0.9))
+    worse = said(result([[1]], 0.9), result([[1]], 0.1, Status.NOT_DETECTED))
+    assert "the corrected prompt is not better" in worse
+    assert "after: IoU 0.10 (not detected)" in worse
+
+
+def test_a_caption_says_what_is_not_detected():
+    assert gallery_views.caption("set A", result([[1]], 0.5)) == "set A, IoU 0.50"
+    assert gallery_views.caption("yours 1", result([[1]], None, Status.NOT_DETECTED)) == "yours 1 · not detected"

@@ -13,6 +13,7 @@ INTRO = (
     "The method works from **one image of one single, complete, clearly seen object**. Here are prompts that break "
     "that rule, what was taken as the object in them, and a corrected prompt, tried on the same image."
 )
+FIRST = "hidden"  # the case that is chosen first: one where correcting the prompt helps
 RESULTS = (  # name and label of each image of the result
     ("case-broken", "Prompt that breaks the rule"),
     ("case-broken-answer", "Its result"),
@@ -55,7 +56,9 @@ def _choice(cases: Mapping[str, FailureCase]) -> tuple[gr.Gallery, gr.Dropdown]:
         elem_id="cases",
     )
     titles = [(each.title, name) for name, each in cases.items()]
-    return which, gr.Dropdown(titles, value=next(iter(cases)), label="Case", elem_id="case")
+    return which, gr.Dropdown(
+        titles, value=FIRST if FIRST in cases else next(iter(cases)), label="Case", elem_id="case"
+    )
 
 
 def _image(name: str, label: str) -> gr.Image:

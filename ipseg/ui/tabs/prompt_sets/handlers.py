@@ -8,11 +8,11 @@ from typing import Any
 
 import gradio as gr
 
-from ipseg.core import images
+from ipseg.core.images import open_image
 from ipseg.core.types import ImageError
 from ipseg.engine.spec import EngineSpec
 from ipseg.studies import galleries
-from ipseg.studies.galleries import ObjectKind
+from ipseg.studies.galleries import GalleryImage, ObjectKind
 from ipseg.ui.server import prompts as bounds
 from ipseg.ui.server.errors import error_messages
 from ipseg.ui.server.pool import JOBS, EnginePool
@@ -23,7 +23,7 @@ from ipseg.ui.widgets import gallery_views
 from ipseg.ui.widgets.controls import Controls
 from ipseg.ui.widgets.signature import with_engine
 
-MOST = 4  # prompts of a visitor's own
+MOST = 4  # prompts, and images, of a visitor's own
 
 
 def build(pool: EnginePool, controls: Controls) -> None:
@@ -34,7 +34,7 @@ def build(pool: EnginePool, controls: Controls) -> None:
         gr.Markdown(gallery_views.ABSENT)
         return
     page = layout(kinds)
-    inputs = [page.kind, page.own, *controls.engine]
+    inputs = [page.kind, page.own, page.images, *controls.engine]
     outputs = [page.verdict, page.prompts, page.answers]
     run = _handler(pool, kinds)
     page.run.click(run, inputs, outputs, api_name="prompt_sets", show_progress_on=[page.answers], **JOBS)
@@ -47,6 +47,7 @@ def _handler(pool: EnginePool, kinds: Mapping[str, ObjectKind]) -> Callable[...,
     def prompt_sets(
         kind: str,
         prompts: list[Any] | None = None,
+        images: list[Any] | None = None,
         *,
         spec: EngineSpec,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio finds its progress in the default
@@ -56,23 +57,38 @@ def _handler(pool: EnginePool, kinds: Mapping[str, ObjectKind]) -> Callable[...,
         Args:
             kind: the kind of object, as the gallery names it
             prompts: further prompts, each used alone
+            images: images of your own; then only your prompts are used, two or more
         """
         report = reporter(progress, pool.limits.many)
         with error_messages():
-            added = [path for path, _ in prompts or []]
-            if len(added) > MOST:
-                raise ImageError(f"There are {len(added)} prompts of your own; give at most {MOST} at once.")
-            bounds.check(added)
-            for path in added:  # errors come before any computation
+            added, own = _own(prompts, "prompts"), _own(images, "images")
+            if own and len(added) < 2:
+                raise ImageError(
+                    "To compare prompts on images of your own, give at least two prompts of your own, too."
+                )
+            for path in (*added, *own):  # errors come before any computation
                 report(0.0, "prompt")
-                images.open_image(path)
+                open_image(path)
             engine = pool.engine(spec, report)
-            sets: dict[str, list[Path]] = {
-                f"set {name}": [one.image for one in each] for name, each in kinds[kind].sets.items()
-            }
-            sets |= {f"yours {number + 1}": [Path(path)] for number, path in enumerate(added)}
-            own_sets = frozenset(sets) - {f"set {name}" for name in kinds[kind].sets}
-            found = galleries.compute_all(engine, sets, kinds[kind].inputs, progress=report, unsaved=own_sets)
-        return render.verdict(found, kinds[kind], spec.name), render.prompts(sets, found), render.answers(found)
+            yours = {f"yours {number + 1}": [path] for number, path in enumerate(added)}
+            sets = yours if own else {**_of_kind(kinds[kind]), **yours}
+            inputs = [GalleryImage(path, None, "") for path in own] or kinds[kind].inputs
+            unsaved = sets if own else yours
+            found = galleries.compute_all(engine, sets, inputs, progress=report, unsaved=frozenset(unsaved))
+        title = "Your prompts" if own else kinds[kind].title
+        return render.verdict(found, inputs, title, spec.name), render.prompts(sets, found), render.answers(found)
 
     return prompt_sets
+
+
+def _own(files: list[Any] | None, what: str) -> list[Path]:
+    """The paths of a visitor's own files. Raises ImageError when there are too many."""
+    paths = [path for path, _ in files or []]
+    if len(paths) > MOST:
+        raise ImageError(f"There are {len(paths)} {what} of your own; give at most {MOST} at once.")
+    bounds.check(paths)
+    return [Path(path) for path in paths]
+
+
+def _of_kind(kind: ObjectKind) -> dict[str, list[Path]]:
+    return {f"set {name}": [one.image for one in each] for name, each in kind.sets.items()}

@@ -12,8 +12,10 @@ from ipseg.ui.widgets.inputs import gallery_input
 
 INTRO = (
     "How much does the result depend on the prompt? Three prompts of the same kind of object, in other colours, poses "
-    "and lights, are tried on the same images. (The engine “offline” knows colours and textures, not kinds.)"
+    "and lights, are tried on the same images. With **your own images**, give at least two prompts: no ground truth is "
+    "needed to see which of them agree, and which one does not."
 )
+FIRST = "cactus"  # the kind that is shown first: one where the prompt matters
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,7 @@ class Layout:
 
     kind: gr.Dropdown
     own: gr.Gallery
+    images: gr.Gallery
     run: gr.Button
     verdict: gr.HTML
     prompts: gr.Gallery
@@ -33,7 +36,7 @@ def layout(kinds: Mapping[str, ObjectKind]) -> Layout:
     with gr.Row():
         kind = gr.Dropdown(
             [(each.title, name) for name, each in kinds.items()],
-            value=next(iter(kinds)),
+            value=FIRST if FIRST in kinds else next(iter(kinds)),
             label="Kind of object",
             elem_id="sets-kind",
         )
@@ -43,11 +46,19 @@ def layout(kinds: Mapping[str, ObjectKind]) -> Layout:
             height=150,
             elem_id="sets-prompts-own",
         )
+        images = gallery_input(
+            label="Your own images (optional)",
+            columns=4,
+            height=150,
+            elem_id="sets-images-own",
+        )
     run = gr.Button("Segment with every prompt", variant="primary", size="lg", elem_id="sets-run")
     verdict = gr.HTML(elem_id="sets-verdict", container=False)
     prompts = _image_gallery("The prompts: bright was taken as the object", "sets-prompts", 3)
-    answers = _image_gallery("Results: one row for each image", "sets-answers", 3)
-    return Layout(kind, own, run, verdict, prompts, answers)
+    answers = _image_gallery(
+        "Results: one row for each image, the last column shows what the prompts agree on", "sets-answers", 4
+    )
+    return Layout(kind, own, images, run, verdict, prompts, answers)
 
 
 def _image_gallery(label: str, name: str, columns: int) -> gr.Gallery:
