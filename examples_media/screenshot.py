@@ -27,7 +27,7 @@ MASKS = ROOT / "examples_media" / "Annotations"
 
 def segment(page: Page) -> None:
     """An example."""
-    page.get_by_text("The robot behind the car").first.click()
+    page.get_by_text("Robot", exact=True).first.click()
     page.wait_for_selector("#verdict :is(.detected, .uncertain, .not-detected)", timeout=60_000)
 
 
@@ -49,7 +49,7 @@ def compare(page: Page) -> None:
 
 def all_instances(page: Page) -> None:
     """All instances of an object."""
-    page.get_by_text("All three ducks").first.click()
+    page.get_by_text("Every robot").first.click()
     page.wait_for_selector("#numbered img", timeout=60_000)
 
 

@@ -55,10 +55,10 @@ class Result:
         return images.encode_png(self.overlay_instances() if self.instances else self.overlay())
 
     def overlay(self, *, points: bool = True) -> ImageArray:
-        """The image with the mask and, unless ``points=False``, the point prompts: (H, W, 3) uint8.
+        """The object in its own colours, the rest dimmed, and, unless ``points=False``, the point prompts.
 
-        The mask is amber where the object is detected, blue where it is uncertain, and grey where it is not detected
-        and the mask only the best guess.
+        (H, W, 3) uint8. The outline is amber where the object is detected, blue where it is uncertain, and grey where
+        it is not detected and the mask only the best guess.
         """
         colour = viz.colour_of(self.status)
         return viz.overlay(self.image, self.mask, self.points if points else None, colour=colour)

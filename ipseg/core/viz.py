@@ -34,16 +34,32 @@ def overlay(
     points: Points | None = None,
     *,
     colour: tuple[int, int, int] = MASK,
-    opacity: float = 0.5,
+    opacity: float = 0.0,
 ) -> ImageArray:
-    """The image with the mask tinted and outlined, the rest dimmed a little, and the points on top."""
-    canvas = image.astype(np.float32)
-    canvas[~mask] *= 0.72
-    canvas[mask] = canvas[mask] * (1 - opacity) + np.array(colour, dtype=np.float32) * opacity
-    tinted = np.rint(canvas).astype(np.uint8)
+    """The object in its own colours and outlined, the rest dimmed and greyed, the points on top: (H, W, 3) uint8.
+
+    ``mask``: (H, W) bool. ``colour``: of the outline, and of the tint of the object with ``opacity`` in [0, 1].
+    """
+    canvas = _dimmed(image)
+    canvas[mask] = image[mask] * (1 - opacity) + np.array(colour, dtype=np.float32) * opacity
+    drawn = np.rint(canvas).astype(np.uint8)
+    _outline(drawn, mask, colour)
+    return drawn if points is None else draw_points(drawn, points)
+
+
+def _dimmed(image: ImageArray) -> NDArray[np.float32]:
+    """The image with half its saturation and less than half its brightness: (H, W, 3) float32 in [0, 255]."""
+    colours = image.astype(np.float32)
+    grey = colours.mean(axis=-1, keepdims=True)
+    return (colours + grey) * np.float32(0.2)
+
+
+def _outline(canvas: ImageArray, mask: Mask, colour: tuple[int, int, int]) -> None:
+    """Draw the outline of a mask into ``canvas``: in ``colour``, with a white edge."""
     outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
-    cv2.drawContours(tinted, outlines, -1, WHITE, max(1, round(_unit(image) * 0.5)), cv2.LINE_AA)
-    return tinted if points is None else draw_points(tinted, points)
+    width = max(1, round(_unit(canvas) * 0.7))
+    cv2.drawContours(canvas, outlines, -1, WHITE, 2 * width, cv2.LINE_AA)
+    cv2.drawContours(canvas, outlines, -1, colour, width, cv2.LINE_AA)
 
 
 def draw_points(image: ImageArray, points: Points, *, size: float = 1.0) -> ImageArray:
@@ -74,29 +90,49 @@ def cut_out(image: ImageArray, mask: Mask) -> NDArray[np.uint8]:
     return np.dstack([image, mask.astype(np.uint8) * 255])
 
 
-def numbered(image: ImageArray, masks: Sequence[Mask]) -> ImageArray:
-    """The image dimmed, each mask in a colour of its own with its number, from 1, where it is widest."""
-    canvas = image.astype(np.float32) * 0.72
-    for number, mask in enumerate(masks):
-        colour = np.array(METHOD_COLOURS[number % len(METHOD_COLOURS)], dtype=np.float32)
-        canvas[mask] = image[mask] * 0.5 + colour * 0.5
-    drawn = np.rint(canvas).astype(np.uint8)
+def on_background(cut: NDArray[np.uint8], background: tuple[int, int, int] | None = None) -> ImageArray:
+    """A cut-out on another background: (H, W, 3) uint8.
+
+    ``cut``: (H, W, 4) uint8 RGBA as of :func:`cut_out`. ``background``: a colour, RGB in [0, 255]; None is the image
+    itself, blurred with a standard deviation of 1/50 of its longer side.
+    """
+    image, inside = cut[..., :3], cut[..., 3:] > 0
+    if background is not None:
+        return np.where(inside, image, np.array(background, dtype=np.uint8))
+    return np.where(inside, image, cv2.GaussianBlur(image, (0, 0), _unit(image) * 4))
+
+
+def numbered(image: ImageArray, masks: Sequence[Mask], numbers: Sequence[int] = ()) -> ImageArray:
+    """The image dimmed, each mask in its own colours, with an outline and a number: (H, W, 3) uint8.
+
+    ``masks``: each (H, W) bool. ``numbers``: of the masks, which decide their colours; by default from 1.
+    """
+    numbers = numbers or range(1, len(masks) + 1)
+    canvas = _dimmed(image)
     for mask in masks:
-        outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
-        cv2.drawContours(drawn, outlines, -1, WHITE, max(1, round(_unit(image) * 0.5)), cv2.LINE_AA)
-    return _with_numbers(drawn, masks)
+        canvas[mask] = image[mask]
+    drawn = np.rint(canvas).astype(np.uint8)
+    for number, mask in zip(numbers, masks, strict=True):
+        _outline(drawn, mask, instance_colour(number))
+    return _with_numbers(drawn, masks, numbers)
 
 
-def _with_numbers(image: ImageArray, masks: Sequence[Mask]) -> ImageArray:
+def instance_colour(number: int) -> tuple[int, int, int]:
+    """The colour of the instance with this number, from 1."""
+    return METHOD_COLOURS[(number - 1) % len(METHOD_COLOURS)]
+
+
+def _with_numbers(image: ImageArray, masks: Sequence[Mask], numbers: Sequence[int]) -> ImageArray:
     """A number on each mask, on the pixel that is farthest from its outline."""
-    canvas, size = Image.fromarray(image), max(12.0, _unit(image) * 9)
-    draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(size=size)
-    for number, mask in enumerate(masks, 1):
+    canvas, largest = Image.fromarray(image), max(12.0, _unit(image) * 9)
+    draw = ImageDraw.Draw(canvas)
+    for number, mask in zip(numbers, masks, strict=True):
         depth = cv2.distanceTransform(np.pad(mask, 1).astype(np.uint8), cv2.DIST_L2, 3)[1:-1, 1:-1]
         y, x = np.unravel_index(int(depth.argmax()), depth.shape)
+        size = float(np.clip(depth[y, x] * 0.8, min(12.0, largest), largest))
         radius = size * 0.72
         draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=WHITE, outline=(40, 40, 40), width=2)
-        draw.text((int(x), int(y)), str(number), fill=(20, 20, 20), font=font, anchor="mm")
+        draw.text((int(x), int(y)), str(number), fill=(20, 20, 20), font=ImageFont.load_default(size=size), anchor="mm")
     return np.asarray(canvas)
 
 

@@ -18,7 +18,7 @@ from ipseg.ui.widgets import download, link, signature
 from ipseg.ui.widgets.inputs import left_out_by_default
 
 HEADING = """# ipseg
-Show it **one image of an object**; get masks of that object in **other images**. No training, no text, no mask."""
+Show it **one image of an object**; get masks of that object in **other images**. No training, no text."""
 
 
 def build(pool: EnginePool | None = None, *, max_queue: int = 32) -> gr.Blocks:
@@ -33,7 +33,7 @@ def build(pool: EnginePool | None = None, *, max_queue: int = 32) -> gr.Blocks:
         gr.Markdown(HEADING, elem_id="title")
         controls = sidebar.build(pool)
         download.wire(pool, controls)
-        with gr.Tabs(elem_id="tabs") as row:
+        with gr.Tabs(elem_id="tabs", overflow_behavior="wrap") as row:
             for name in names:
                 with gr.Tab(tabs[name].TITLE, id=name, elem_id=f"tab-{name}"):
                     tabs[name].build(pool, controls)

@@ -26,9 +26,11 @@ from ipseg.ui.server.busy import Busy
 from ipseg.ui.server.gate import Gate, hosts_of, is_loopback
 from ipseg.ui.server.limits import ONE, Limits
 from ipseg.ui.server.pool import EnginePool
+from ipseg.ui.server.preview import Preview
 from ipseg.ui.server.requests import Requests
 from ipseg.ui.server.sessions import MOST as MOST_SESSIONS
 from ipseg.ui.server.sessions import Sessions
+from ipseg.ui.tabs.segment.examples import contact_sheet
 from ipseg.ui.widgets.theme import CSS, theme
 
 
@@ -87,6 +89,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "page is local",
     )
     parser.add_argument(
+        "--precompute",
+        action=argparse.BooleanOptionalAction,
+        default=_setting("PRECOMPUTE", default="1") != "0",
+        help="compute the examples in the background once the page is open; PRECOMPUTE=0 is --no-precompute",
+    )
+    parser.add_argument(
         "--max-queue", metavar="N", type=int, default=32, help="requests that may wait; more get an error message"
     )
     parser.add_argument(
@@ -114,6 +122,7 @@ def engine_pool(chosen: argparse.Namespace) -> EnginePool:
         placement=Placement(chosen.placement, dtype=chosen.dtype),
         fetches=local if chosen.fetch is None else chosen.fetch,
         limits=Limits(chosen.max_seconds),
+        precompute=chosen.precompute,
     )
 
 
@@ -230,6 +239,7 @@ def launch_arguments(demo: gr.Blocks, chosen: argparse.Namespace, given: Mapping
         (Sessions, (), {"page": demo}),
         (Busy, (), {"most": chosen.max_queue}),
         (Requests, (), {"page": demo}),
+        (Preview, (), {"image": contact_sheet()}),
         *app.get("middleware", []),
     ]
     return {**named, **LIMITS, "app_kwargs": app}

@@ -35,17 +35,42 @@ def test_every_image_keeps_its_size(size, make_scene):
     assert viz.cut_out(image, mask).shape == (*size, 4)
 
 
-def test_the_overlay_tints_the_mask_and_dims_the_rest():
-    image = np.full((100, 100, 3), 100, np.uint8)
-    mask = np.zeros((100, 100), bool)
-    mask[20:60, 20:60] = True
+def test_the_overlay_leaves_the_object_its_colours_and_dims_the_rest():
+    image = np.full((600, 600, 3), (200, 100, 0), np.uint8)
+    mask = np.zeros((600, 600), bool)
+    mask[100:300, 100:300] = True
     shown = viz.overlay(image, mask)
-    np.testing.assert_allclose(shown[40, 40], (np.array(viz.MASK) + 100) / 2, atol=1)
-    assert (shown[90, 90] == 72).all()
-    assert shown[20, 40].min() > 180  # the outline
-    np.testing.assert_allclose(viz.overlay(image, mask, opacity=0)[40, 40], 100)
-    np.testing.assert_allclose(viz.overlay(image, mask, colour=(0, 0, 0), opacity=1)[40, 40], 0)
-    assert (viz.overlay(image, np.zeros_like(mask)) == 72).all()
+    assert (shown[110:290, 110:290] == (200, 100, 0)).all()
+    assert (shown[500, 500] == (60, 40, 20)).all()  # darker, and less colourful
+    assert (shown[100, 200] == viz.MASK).all()  # the outline
+    assert (viz.overlay(image, mask, colour=viz.GUESS)[100, 200] == viz.GUESS).all()
+    assert (viz.overlay(image, mask, colour=(0, 0, 0), opacity=1)[200, 200] == 0).all()
+    np.testing.assert_allclose(viz.overlay(image, mask, colour=(0, 0, 0), opacity=0.5)[200, 200], (100, 50, 0))
+    assert (viz.overlay(image, np.zeros_like(mask)) == (60, 40, 20)).all()
+
+
+def test_instances_have_their_colours_and_numbers_by_their_number():
+    image = np.full((300, 600, 3), 120, np.uint8)
+    left, right = np.zeros((2, 300, 600), bool)
+    left[60:240, 60:240], right[60:240, 360:540] = True, True
+    both = viz.numbered(image, [left, right])
+    assert (both[60, 100] == viz.instance_colour(1)).all()
+    assert (both[60, 400] == viz.instance_colour(2)).all()
+    assert (both[70, 70] == 120).all()
+    assert (both[5, 5] == 48).all()
+    second = viz.numbered(image, [right], [2])
+    np.testing.assert_array_equal(second[:, 330:], both[:, 330:])
+    assert (second[150, 150] == 48).all()
+
+
+def test_the_background_of_a_cut_out_is_a_colour_or_blurred(still):
+    image, mask = still
+    cut = viz.cut_out(image, mask)
+    for shown in (viz.on_background(cut, (255, 0, 9)), viz.on_background(cut)):
+        assert (shown.shape, shown.dtype) == (image.shape, np.uint8)
+        np.testing.assert_array_equal(shown[mask], image[mask])
+    assert (viz.on_background(cut, (255, 0, 9))[~mask] == (255, 0, 9)).all()
+    assert viz.on_background(cut)[~mask].astype(float).std() < image[~mask].astype(float).std()
 
 
 def test_points_are_drawn_where_they_are():

@@ -161,7 +161,7 @@ def test_a_space_is_used_like_any_page(space, chromium):
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.goto(f"{url}/?preset=offline&__theme=light")  # as the Hub's own page embeds it, with a link's settings
     page.wait_for_function("document.querySelector('#engine-state')?.innerText.includes('offline')")
-    page.get_by_text("A duck and its pink twin").first.click()
+    page.get_by_text("Yellow duck", exact=True).first.click()
     page.wait_for_selector("#verdict .detected", timeout=60_000)
     assert "Detected" in page.inner_text("#verdict")
     page.wait_for_selector("#mask-file:not([disabled])")

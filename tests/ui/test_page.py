@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from ipseg import open_image
-from tests.ui.conftest import EXAMPLES, narrow_only, wide_only
+from tests.ui.conftest import EXAMPLES, narrow_only, open_tab, wide_only
 
 pytestmark = pytest.mark.browser
 
@@ -50,15 +50,73 @@ def test_two_images_in_a_mask_out(page):
     values = np.unique(np.asarray(mask))
     assert values.tolist() == [0, 255]
     assert np.array_equal(np.asarray(cut)[..., 3], np.asarray(mask))
-    assert page.locator("#slider img").count() >= 2
+    assert page.locator("#shown-overlay img").is_visible()
     for evidence in ("#marked img", "#heat img", "#saliency img"):
         assert page.locator(evidence).first.is_visible()
     assert page.complaints == []
 
 
 @wide_only
+def test_everything_up_to_the_result_is_on_the_first_screen(page):
+    page.set_viewport_size({"width": 1280, "height": 800})
+    for shown in ("#prompts", "#images", "#run", "#examples"):
+        box = page.locator(shown).bounding_box()
+        assert box["y"] + min(box["height"], 200) <= 800, shown
+    assert page.locator("#result, #why").count() == 0  # empty panels are absent
+    ask(page)
+    page.wait_for_selector("#shown-overlay img")
+    run, result = page.locator("#run").bounding_box(), page.locator("#shown-overlay img").bounding_box()
+    assert result["x"] >= run["x"] + run["width"]  # beside the inputs
+    for shown in ("#verdict", "#view", "#shown-overlay img"):
+        box = page.locator(shown).bounding_box()
+        assert box["y"] >= 0, shown
+        assert box["y"] + box["height"] <= 800, shown
+
+
+@narrow_only
+def test_on_a_phone_the_tabs_are_all_there_and_the_result_comes_into_view(page):
+    tabs = page.get_by_role("tab")
+    assert all(tabs.nth(number).is_visible() for number in range(tabs.count()))
+    assert tabs.count() == 6
+    ask(page)
+    page.wait_for_selector("#shown-overlay img")
+    page.wait_for_function("document.querySelector('#verdict').getBoundingClientRect().top < innerHeight / 3")
+    assert page.locator("#shown-overlay img").bounding_box()["y"] < 844 / 2
+
+
+@wide_only
+def test_the_views_and_the_background_of_the_cut_out(page):
+    ask(page)
+    views = ("#shown-overlay", "#shown-cut", "#shown-mask", "#shown-original")
+    for number, chosen in enumerate(views):
+        page.locator("#view label").nth(number).click()
+        page.wait_for_selector(f"{chosen} img")
+        assert [page.is_visible(view) for view in views] == [view == chosen for view in views]
+    page.locator("#view label").nth(1).click()
+    before = page.get_attribute("#shown-cut img", "src")
+    page.locator("#background label").nth(1).click()  # white
+    page.wait_for_function("before => document.querySelector('#shown-cut img').src !== before", arg=before)
+    cut, mask = download(page, "#cut-file"), np.asarray(download(page, "#mask-file")) > 0
+    assert cut.mode == "RGB"
+    assert (np.asarray(cut)[~mask] == 255).all()
+    assert np.array_equal(np.asarray(cut)[mask], open_image(QUERY)[mask])
+    assert page.complaints == []
+
+
+@wide_only
+def test_an_open_panel_of_settings_covers_nothing(page):
+    page.set_viewport_size({"width": 1280, "height": 800})
+    page.click("#settings .toggle-button")
+    page.wait_for_timeout(500)  # it slides in
+    panel = page.locator("#settings .sidebar-content").bounding_box()
+    for shown in ("#title p", "#tabs", "#run", "#segment-result"):
+        box = page.locator(shown).first.bounding_box()
+        assert box["x"] + box["width"] <= panel["x"], shown
+
+
+@wide_only
 def test_an_example_is_one_click_away(page):
-    page.get_by_text("The red mug, not the green").first.click()
+    page.get_by_text("Red mug").first.click()
     page.wait_for_selector(ANSWER, timeout=60_000)
     assert "etected" in page.inner_text("#verdict")
     assert page.complaints == []
@@ -125,10 +183,23 @@ def test_every_image_says_what_it_shows(page):
 
 
 @wide_only
-def test_nothing_is_fetched_from_elsewhere(page, demo):
-    asked = []
-    page.on("request", lambda request: asked.append(request.url))
+def test_the_page_works_without_a_network_from_the_first_byte(page, demo):
+    elsewhere = []
+
+    def answer(route) -> None:
+        if route.request.url.startswith(f"{demo.url}/"):
+            route.continue_()
+        else:
+            elsewhere.append(route.request.url)
+            route.abort()
+
+    page.route("**/*", answer)
     page.reload()
     page.wait_for_selector("#run")
-    elsewhere = [url for url in asked if not url.startswith((demo.url, "data:", "blob:"))]
+    assert "Detected" in ask(page)
+    page.wait_for_selector("#shown-overlay img")
+    page.click("#settings .toggle-button")
+    for name in ("Compare", "Batch and video"):
+        open_tab(page, name)
     assert elsewhere == []
+    assert page.complaints == []

@@ -50,7 +50,7 @@ class EnginePool:
 
     ``first`` is the initial engine, ``reason`` why it was chosen. ``weights_dir`` is a folder of manually
     downloaded weights. ``fetches``: whether a visitor may have this machine download weights. ``limits``: how long
-    the jobs of visitors may take.
+    the jobs of visitors may take. ``precompute``: whether the examples are computed ahead.
     """
 
     def __init__(
@@ -62,9 +62,10 @@ class EnginePool:
         placement: Placement | None = None,
         fetches: bool = False,
         limits: Limits | None = None,
+        precompute: bool = False,
     ) -> None:
         self.first, self.reason, self.fetches = first, reason, fetches
-        self.limits = limits or Limits()
+        self.limits, self.precompute = limits or Limits(), precompute
         self.placement = placement or Placement(notify=lambda message: gr.Warning(html.escape(message)))
         self._weights_dir = weights_dir
         self.downloading = threading.Lock()  # one download at a time, over all visitors

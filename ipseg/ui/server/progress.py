@@ -30,6 +30,6 @@ def reporter(progress: gr.Progress, seconds: float = ONE) -> Callable[[float, st
 
     def report(share: float, step: str) -> None:
         watch.check()
-        progress(share, desc=STEPS.get(step, step))
+        progress(share or None, desc=STEPS.get(step, step))  # None: under way, by how much is not known yet
 
     return report

@@ -51,7 +51,8 @@ def describe(pool: EnginePool, now: EngineSpec) -> str:
     why = f" {html.escape(pool.reason)}" if pool.reason and now == pool.first else ""
     better = target(pool, now)
     offer = f"<br>{_offer(pool, better)}" if better else ""
-    return _state("ready", f"Engine: <b>{name}</b>. {summary}{why}<br>{line}{offer}")
+    lead = f"Engine: <b>{name}</b>. {summary}"
+    return _state("ready", f"<details><summary>{lead}</summary>{line}{why and '<br>'}{why}{offer}</details>")
 
 
 def refreshed(pool: EnginePool, now: EngineSpec) -> tuple[str, gr.Button]:

@@ -22,7 +22,8 @@ DISPLAY_SIDE = 1600  # pixels: larger images are shown reduced, and downloaded w
 
 def image_input(**layout: Any) -> gr.Image:
     """An image component that passes on the uploaded file unopened: only ``core/images.py`` opens images."""
-    component = gr.Image(type="filepath", sources=["upload", "clipboard"], **layout)
+    named = {"elem_classes": ["image-input", "one"], **layout}
+    component = gr.Image(type="filepath", sources=["upload", "clipboard"], **named)
     # Set on the instance: Gradio writes a stub file beside the source of every subclass of a component.
     component.preprocess = lambda payload: payload.path if payload else None
     return component

@@ -38,7 +38,8 @@ def gallery_input(**layout: Any) -> gr.Gallery:
         file_types=["image"],
         object_fit="contain",
         interactive=True,
-        sources=["upload", "clipboard"],
+        sources=["upload", "webcam", "clipboard"],
+        elem_classes=["image-input"],
         **layout,
     )
     # On the instance: Gradio writes a stub file beside the source of every subclass; it goes by endings

@@ -22,9 +22,48 @@ def theme() -> gr.themes.Base:
         checkbox_label_background_fill_selected_dark="#b45309",
         checkbox_label_text_color_selected="#ffffff",
         checkbox_label_text_color_selected_dark="#ffffff",
-        body_text_color_subdued="*neutral_500",
+        body_background_fill="#f3f0ec",
+        body_background_fill_dark="#161412",
+        background_fill_secondary="#faf8f6",
+        background_fill_secondary_dark="#1f1c1a",
+        border_color_primary="#cfc9c4",
+        border_color_primary_dark="#4a4541",
+        block_background_fill="#ffffff",
+        block_background_fill_dark="#211e1c",
+        block_border_width="1px",
+        block_border_color="#cfc9c4",
+        block_border_color_dark="#45403c",
+        block_shadow="none",
+        block_shadow_dark="none",
+        block_radius="10px",
+        input_background_fill="#ffffff",
+        input_background_fill_dark="#161412",
+        input_border_color="#8a837d",
+        input_border_color_dark="#7d7670",
+        input_border_width="1px",
+        checkbox_background_color="#ffffff",
+        checkbox_background_color_dark="#161412",
+        checkbox_border_color="#6f6862",
+        checkbox_border_color_dark="#a8a29e",
+        checkbox_border_width="1.5px",
+        checkbox_background_color_selected="#b45309",
+        checkbox_background_color_selected_dark="#d97706",
+        checkbox_border_color_selected="#b45309",
+        checkbox_border_color_selected_dark="#d97706",
+        checkbox_label_border_color="#cfc9c4",
+        checkbox_label_border_color_dark="#57514c",
+        checkbox_label_border_width="1px",
+        checkbox_label_background_fill="#ffffff",
+        checkbox_label_background_fill_dark="#2b2724",
+        button_secondary_background_fill="#ffffff",
+        button_secondary_background_fill_dark="#2f2b28",
+        button_secondary_border_color="#a39c96",
+        button_secondary_border_color_dark="#6b645e",
+        button_border_width="1px",
+        layout_gap="12px",
+        body_text_color_subdued="#625b55",
         body_text_color_subdued_dark="*neutral_300",
-        block_info_text_color="*neutral_500",
+        block_info_text_color="#625b55",
         block_info_text_color_dark="*neutral_300",
         block_label_background_fill="*neutral_100",
         block_label_background_fill_dark="*neutral_800",
@@ -41,30 +80,113 @@ def theme() -> gr.themes.Base:
 
 
 CSS = """
-.gradio-container { max-width: 1240px !important; margin: 0 auto; }
-#title h1 { font-size: 2rem; margin: 0 0 .15rem; letter-spacing: -.02em; }
-#title p { font-size: 1.05rem; }
+.gradio-container { max-width: none !important; overflow-x: clip; }
+.gradio-container > main, .gradio-container > .main { max-width: 1240px !important; width: 100%; margin: 0 auto;
+  padding: .8rem 1rem !important; }
+.gradio-container .sidebar-parent { position: relative; }
+.gradio-container .tabitem { padding: 0; border: 0; background: none; }
+#title { padding-right: 7rem; }
+#title .prose { display: flex; flex-wrap: wrap; align-items: baseline; gap: 0 .8rem; }
+#title h1 { font-size: 1.5rem; margin: 0; letter-spacing: -.02em; }
+#title p { font-size: 1rem; margin: 0; }
 #engine { align-items: center; gap: .8rem; flex-wrap: wrap; }
 #engine > #engine-state { flex: 1 1 300px !important; }
 #engine > .column { flex: 0 1 200px !important; min-width: 160px !important; }
-.tab-container button.selected { color: #b45309; }
+#engine > .column:not(:has(button:not(.hidden))) { display: none; }
+.tab-wrapper { margin-bottom: .6rem !important; }
+.tab-container.wrap { row-gap: .1rem; }
+.tab-container button { padding: 0 .8rem !important; }
+.tab-container button.selected { color: #9a3412; font-weight: 600; }
 .dark .tab-container button.selected { color: #fbbf24; }
+/* Inputs: a drop zone has a dashed edge and one line of text. */
+.image-input .upload-container { border: 2px dashed #8a837d; border-radius: 8px; }
+.dark .image-input .upload-container { border-color: #8a837d; }
+.image-input .upload-wrapper { padding: 2.1rem .5rem .5rem; box-sizing: border-box; height: 100%; }
+.image-input [data-testid=upload-text] { font-size: 0 !important; line-height: 1.2 !important; padding: 0 !important;
+  min-height: 0 !important; }
+.image-input [data-testid=upload-text] .or { display: none; }
+.image-input [data-testid=upload-text]::after { content: "Drop images here"; font-size: .9rem; text-align: center; }
+.image-input.one [data-testid=upload-text]::after { content: "Drop an image here"; }
+.image-input.files [data-testid=upload-text]::after { content: "Drop images or a ZIP here"; }
+.image-input.clip [data-testid=upload-text]::after { content: "Drop a clip here"; }
+.image-input img { object-fit: contain !important; }
+.image-input .grid-container:has(> :only-child) { grid-template-columns: 1fr !important; }
+/* Settings: they move the page aside and cover nothing; on a narrow window they are a page of their own. */
+.sidebar:not(.open) { position: absolute !important; width: 0 !important; right: 0 !important; border: 0; }
+.sidebar:not(.open) .sidebar-content { width: 0; padding: 0 !important; overflow: hidden; }
+.sidebar:not(.open) .toggle-button { top: .2rem; border-radius: 0 6px 6px 0; border: 1px solid #a39c96; }
+.gradio-container .sidebar-parent:has(.sidebar.open.right) {
+  padding-right: clamp(0px, calc((100vw - 768px) * 999), 330px) !important;
+}
 .sidebar:not(.open) .sidebar-content { visibility: hidden; transition: visibility .3s; }
 .sidebar:not(.open) .toggle-button { width: auto; gap: .3rem; padding: 0 .7rem; }
 .sidebar:not(.open) .toggle-button::after { content: "Settings"; font-size: .9rem; transform: rotate(180deg); }
-#engine-state .state { border-left: 4px solid #a8a29e; padding: .1rem .8rem; font-size: .95rem; }
+#engine-state .state { border-left: 4px solid #a8a29e; padding: .1rem .8rem; font-size: .9rem; }
+#engine-state summary { cursor: pointer; }
+#engine-state details:not([open]) summary { white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
+#engine-state.block, #engine-state .html-container { padding: 0 !important; overflow: hidden; }
+[data-testid=block-label].float { top: 0 !important; left: 0 !important; border-width: 0 1px 1px 0;
+  border-radius: 9px 0 8px 0; font-size: .85rem; padding: .15rem .55rem; }
+.block:has(> [data-testid=block-label].float) > .image-container { padding-top: 1.8rem; box-sizing: border-box; }
+.block:has(> [data-testid=block-label].float) .grid-wrap { padding-top: 1.9rem; }
 #engine-state .missing { border-color: #d97706; }
 #engine-state .aside { opacity: .75; font-size: .85rem; }
-#engine-state progress { appearance: none; width: 100%; height: .7rem; border: 0; border-radius: 4px; overflow: hidden;
+progress { appearance: none; width: 100%; height: .7rem; border: 0; border-radius: 4px; overflow: hidden;
   background: rgb(168 162 158 / .3); }
-#engine-state progress::-webkit-progress-bar { background: rgb(168 162 158 / .3); }
-#engine-state progress::-webkit-progress-value { background: #d97706; transition: width .25s; }
-#engine-state progress::-moz-progress-bar { background: #d97706; }
-#prompts .thumbnail-lg, #images .thumbnail-lg, #saliency .thumbnail-lg { height: 210px; aspect-ratio: auto; }
-#saliency .thumbnail-lg { height: 165px; }
-#negative_prompt .thumbnail-lg { height: 115px; aspect-ratio: auto; }
+progress::-webkit-progress-bar { background: rgb(168 162 158 / .3); }
+progress::-webkit-progress-value { background: #d97706; transition: width .25s; }
+progress::-moz-progress-bar { background: #d97706; }
+.image-input .thumbnail-lg { height: 72px; aspect-ratio: auto; }
+.image-input .grid-container:has(> :only-child) .thumbnail-lg { height: 146px; }
+.image-input .icon-button-wrapper { max-width: 100%; }
+#saliency .thumbnail-lg { height: 235px; aspect-ratio: auto; }
+/* A button that shows that its request runs, with the seconds; see widgets/running.py. */
+.run-row { flex-wrap: nowrap !important; }
+.stop:not([data-elapsed]) { display: none; }
+.run[data-elapsed] { font-size: 0 !important; pointer-events: none; }
+.run[data-elapsed]::after { content: "Running, " attr(data-elapsed); font-size: 1.05rem;
+  font-variant-numeric: tabular-nums; }
+#segment-images { flex-wrap: nowrap; }
+#segment-inputs, #segment-result { gap: .6rem; align-self: flex-start !important; justify-content: flex-start; }
+#segment-inputs .more { padding: .35rem .8rem; }
+#examples .thumbnail-lg { aspect-ratio: 3 / 2 !important; height: auto !important; }
+#examples .grid-container { gap: .4rem; grid-template-columns: repeat(4, minmax(0, 1fr)) !important; height: auto;
+  grid-template-rows: none !important; grid-auto-rows: max-content !important; }
+#examples .grid-wrap { height: auto !important; min-height: 0 !important; }
+#result .view { height: auto !important; background: var(--background-fill-secondary); }
+#result .view img { max-height: 440px; object-fit: contain; }
+#files button, #files a { font-size: .95rem; padding: .45rem .8rem; }
+#examples .caption-label { font-size: .75rem; padding: 0 .3rem; max-width: 100%; left: 0; bottom: 0;
+  background: rgb(0 0 0 / .72); color: #fff; border-radius: 0 6px 0 0; }
+/* The views of the result: CSS shows the one that is chosen. */
+#result .view { display: none; }
+#result:has(#view label:nth-child(1) input:checked):not(:has(#numbered)) #shown-overlay,
+#result:has(#view label:nth-child(2) input:checked) #shown-cut,
+#result:has(#view label:nth-child(3) input:checked) #shown-mask,
+#result:has(#view label:nth-child(4) input:checked) #shown-original { display: block; }
+#result:not(:has(#view label:nth-child(1) input:checked)) #numbered { display: none; }
+#result:not(:has(#view label:nth-child(2) input:checked)) #background-row { display: none; }
+#background-row:not(:has(#background label:nth-child(4) input:checked)) #background-colour { display: none; }
+#background-row { align-items: end; }
+#view .wrap, #background .wrap, #sign .wrap { gap: .35rem; flex-wrap: nowrap; }
+#view label, #background label, #sign label { padding: .3rem .7rem; white-space: nowrap; }
+#view label, #background label { gap: .35rem; }
+#view span, #background span { margin: 0; }
+#instances label { padding: .15rem .5rem; font-size: .85rem; }
+#instances .wrap { gap: .3rem; }
+#verdict, #verdict > div, #batch-status, #batch-status > div { padding: 0 !important; }
+#shown-cut img { background: repeating-conic-gradient(#d4d0cc 0 25%, #ffffff 0 50%) 0 0 / 20px 20px;
+  width: auto !important; height: auto !important; max-width: 100%; max-height: 100%; margin: auto; }
+#numbered .mask:not(.active) { opacity: 0; }
+#numbered .mask.active { opacity: .65; }
+#corrections { align-items: center; }
+#view, #sign, #background { overflow: visible !important; border-radius: 0; }
+#sign label { font-size: .85rem; padding: .3rem .5rem; gap: .3rem; }
+#sign input { appearance: none; opacity: 0; width: 1px; height: 1px; border: 0; margin: 0; }
+#sign label:has(:focus-visible), #view label:has(:focus-visible), #background label:has(:focus-visible) {
+  outline: 3px solid #d97706; }
 #marked img { cursor: crosshair; }
-#prompts img, #images img, #negative_prompt img, #answers img, #saliency img { object-fit: contain !important; }
+#answers img, #saliency img { object-fit: contain !important; }
 #compare-table table { width: 100%; border-collapse: collapse; }
 #compare-table th, #compare-table td {
   padding: .3rem .6rem; text-align: left; border-bottom: 1px solid rgb(168 162 158 / .35);
@@ -117,11 +239,14 @@ CSS = """
 #batch-status { min-height: 2.6rem; }
 #batch-status .detected { border-color: #2ecc40; background: rgb(46 204 64 / .10); }
 #batch-status .uncertain { border-color: #56b4e9; background: rgb(86 180 233 / .12); }
-#batch-status .not-detected, #batch-status .stopped { border-color: #eb333d; background: rgb(235 51 61 / .10); }
-#batch-status progress { width: 100%; height: .7rem; accent-color: #d97706; }
+#batch-status .not-detected, #batch-status .stopped { border-color: #78716c; background: rgb(120 113 108 / .14); }
+#batch-inputs, #batch-result { gap: .6rem; align-self: flex-start !important; }
+#batch .pair { flex-wrap: nowrap; align-items: stretch; }
+#batch-folder { align-self: center; }
+#batch .more { padding: .35rem .8rem; }
+#batch-gallery:not(:has(img)), #batch-downloads:not(:has(button:not([disabled]))), #batch-stop[disabled] {
+  display: none; }
 #batch-status .aside { opacity: .8; font-size: .9rem; }
-#batch-prompts .thumbnail-lg { height: 170px; aspect-ratio: auto; }
-#batch-prompts img { object-fit: contain !important; }
 .progress-text.meta-text, .progress-text.meta-text-center {
   font: 600 .95rem/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; font-variant-numeric: tabular-nums;
   background: rgb(168 162 158 / .25); border-radius: 4px; padding: .1rem .6rem;
@@ -134,11 +259,14 @@ CSS = """
 }
 #verdict .detected { border-color: #2ecc40; background: rgb(46 204 64 / .10); }
 #verdict .uncertain { border-color: #56b4e9; background: rgb(86 180 233 / .12); }
-#verdict .not-detected { border-color: #eb333d; background: rgb(235 51 61 / .10); }
+#verdict .not-detected { border-color: #78716c; background: rgb(120 113 108 / .14); }
 #verdict .waiting { border-color: #a8a29e; background: rgb(168 162 158 / .12); }
+#verdict .start { padding: 1.2rem 1.6rem; min-height: 15rem; background: var(--block-background-fill);
+  border: 1px solid var(--block-border-color); border-radius: 10px; line-height: 1.9; }
+#verdict .start ol { list-style: decimal; padding-left: 1.4rem; }
 #verdict .scale {
   position: relative; height: .5rem; margin: .45rem 0 .15rem; border-radius: 3px; max-width: 30rem;
-  background: linear-gradient(to right, #eb333d var(--low), #56b4e9 var(--low) var(--high), #2ecc40 var(--high));
+  background: linear-gradient(to right, #a8a29e var(--low), #56b4e9 var(--low) var(--high), #2ecc40 var(--high));
 }
 #verdict .scale i { position: absolute; left: var(--at); top: -.2rem; height: .9rem; border-left: 3px solid; }
 #verdict .aside { opacity: .8; font-size: .9rem; }
@@ -149,9 +277,18 @@ CSS = """
   .ablation .figures, .ablation .pairs { grid-template-columns: repeat(2, minmax(0, 1fr)); }
   .ablation .grid td { font-size: .85rem; }
   .ablation .grid tr > :first-child { width: 2.6rem; }
-  .grid-container { grid-template-columns: repeat(2, minmax(0, 1fr)) !important; }
-  #title h1 { font-size: 1.6rem; }
-  .gradio-container { padding-left: .6rem !important; padding-right: .6rem !important; }
+  .grid-container, #examples .grid-container { grid-template-columns: repeat(2, minmax(0, 1fr)) !important; }
+  #title { padding-right: 0; }
+  #title h1 { font-size: 1.3rem; width: 100%; min-height: 2.3rem; }
+  #engine > .column { flex: 0 0 auto !important; min-width: 0 !important; }
+  #title p { font-size: .9rem; line-height: 1.35; }
+  #engine { flex-wrap: nowrap; }
+  #engine > #engine-state { flex: 1 1 60px !important; min-width: 0 !important; }
+  #engine-state summary { font-size: .85rem; }
+  #fetch { font-size: .8rem; padding: .3rem .4rem; }
+  .tab-container button { padding: 0 .5rem !important; font-size: .85rem; }
+  #view label, #background label { padding: .3rem .45rem; font-size: .85rem; }
+  #view input, #background input { appearance: none; opacity: 0; width: 1px; height: 1px; border: 0; margin: 0; }
 }
 @media (prefers-reduced-motion: reduce) { * { animation: none !important; transition: none !important; } }
 """

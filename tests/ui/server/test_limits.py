@@ -189,7 +189,7 @@ def test_the_page_shows_the_place_in_the_queue_that_it_is_full_and_may_be_closed
     press_an_example(first, gate.url)
     gate.wait("arrived")
     press_an_example(second, gate.url)
-    place = second.locator("#slider .meta-text", has_text="queue: 1/1")
+    place = second.locator("#verdict .meta-text", has_text="queue: 1/1")
     place.wait_for(state="visible")
     assert place.evaluate("element => parseFloat(getComputedStyle(element).fontSize)") >= 14
     press_an_example(third, gate.url)
@@ -208,10 +208,29 @@ def test_the_page_shows_the_place_in_the_queue_that_it_is_full_and_may_be_closed
 
 def press_an_example(page, url: str) -> None:
     page.goto(url)
-    page.get_by_text("The robot behind the car").first.click()
+    page.get_by_text("Robot", exact=True).first.click()
 
 
 @pytest.mark.parametrize(("quick", "at_once"), [(False, 2), (True, 1)])
 def test_at_once_over_all_tabs(monkeypatch, quick, at_once):
     monkeypatch.setattr(EnginePool, "quick", quick)
     assert EnginePool(EngineSpec()).at_once == at_once
+
+
+@pytest.mark.browser
+def test_the_button_shows_at_once_that_it_runs_and_stop_ends_it(gate, chromium):
+    with chromium.new_context(viewport={"width": 1280, "height": 800}) as context:
+        page = context.new_page()
+        press_an_example(page, gate.url)
+        stop = page.locator("#run-stop")
+        stop.wait_for(state="visible")
+        assert page.get_attribute("#run", "data-elapsed").endswith(" s")
+        gate.wait("arrived")
+        page.wait_for_function("parseInt(document.querySelector('#run').dataset.elapsed) >= 1")
+        stop.click()
+        gate.wait("deserted")
+        stop.wait_for(state="hidden")
+        assert page.get_attribute("#run", "data-elapsed") is None
+        gate.open()
+        gate.wait("A visitor left")
+        assert "passed" not in gate.output

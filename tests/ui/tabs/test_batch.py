@@ -121,7 +121,7 @@ def test_stop_really_stops_and_the_next_run_goes_on(page, inputs):
     assert 2 <= stopped_at < 40
     with zipfile.ZipFile(io.BytesIO(download(page, "#batch-masks"))) as masks:
         assert len(masks.namelist()) == stopped_at
-    page.wait_for_selector("#batch-stop[disabled]")
+    page.wait_for_selector("#batch-stop[disabled]", state="attached")
     assert page.complaints == []
 
 
@@ -136,7 +136,7 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(page, inputs):
     assert "Run it again to resume." in status
     stopped_at = int(status.split("Stopped after ")[1].split()[0])
     assert stopped_at < 10
-    page.wait_for_selector("#batch-stop[disabled]")
+    page.wait_for_selector("#batch-stop[disabled]", state="attached")
     page.click("#batch-run")
     page.get_by_text("Done.").wait_for(timeout=60_000)
     status = page.inner_text("#batch-status")
@@ -186,7 +186,7 @@ def test_what_is_missing_gets_its_message_and_the_page_goes_on(page, inputs):
     page.wait_for_selector(".toast-body")
     assert "no images to search yet" in page.inner_text(".toast-body")
     page.wait_for_selector("#batch-status .waiting")
-    page.wait_for_selector("#batch-stop[disabled]")
+    page.wait_for_selector("#batch-stop[disabled]", state="attached")
 
 
 @pytest.fixture(scope="module")

@@ -205,10 +205,16 @@ def test_several_images_are_shown_one_by_one(page):
 @pytest.mark.browser
 @wide_only
 def test_all_of_them_is_one_click_away(page):
-    page.get_by_text("Both red mugs").first.click()
+    page.get_by_text("Every robot").first.click()
     page.wait_for_selector("#numbered img", timeout=60_000)
     assert "instances: 2" in page.inner_text("#verdict")
-    page.get_by_text("The robot, and not this car").first.click()
+    both = mask_in(page)
+    page.locator("#instances label").nth(1).click()
+    page.wait_for_function("document.querySelectorAll('#numbered .legend-item').length === 1")
+    one = mask_in(page)
+    assert 0 < one.sum() < both.sum()
+    assert not (one & ~both).any()
+    page.get_by_text("Not the green mug").first.click()
     page.wait_for_selector("#negative_prompt img", state="attached")
     page.wait_for_selector("#numbered img", state="detached", timeout=60_000)
     assert page.complaints == []

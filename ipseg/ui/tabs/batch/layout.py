@@ -40,43 +40,60 @@ class Layout:
 
 
 def layout() -> Layout:
-    """Lay the components out inside the tab that is open."""
-    prompts, mask, mask_value = _prompt()
-    with gr.Row():
-        with gr.Column(min_width=300):
-            files = gr.File(label="Search in: images, or a zip of them", file_count="multiple", elem_id="batch-files")
-            folder = gr.UploadButton("Choose a folder", file_count="directory", size="sm", elem_id="batch-folder")
-            run = gr.Button("Segment all", variant="primary", size="lg", elem_id="batch-run")
-        with gr.Column(min_width=300):
-            clip, keyframes_per_second, run_clip = _clip()
-    status = gr.HTML(WAITING, label="Progress", elem_id="batch-status", container=False)
-    stop = gr.Button("Stop", interactive=False, size="sm", elem_id="batch-stop")
+    """Lay the components out inside the tab that is open: inputs on the left, progress and results on the right."""
+    with gr.Row(elem_id="batch"):
+        with gr.Column(scale=5, min_width=320, elem_id="batch-inputs"):
+            prompts, mask, mask_value = _prompt()
+            with gr.Row(elem_classes=["pair"]):
+                files = gr.File(
+                    label="Images or a ZIP",
+                    file_count="multiple",
+                    height=150,
+                    elem_id="batch-files",
+                    elem_classes=["image-input", "files"],
+                    min_width=140,
+                )
+                clip = gr.File(
+                    label="Or a clip (2 minutes)",
+                    height=150,
+                    elem_id="batch-clip",
+                    elem_classes=["image-input", "clip"],
+                    min_width=140,
+                )
+            with gr.Row(elem_classes=["pair"]):
+                folder = gr.UploadButton(
+                    "Choose a folder", file_count="directory", size="md", elem_id="batch-folder", min_width=140
+                )
+                keyframes_per_second = gr.Slider(
+                    1,
+                    30,
+                    3,
+                    step=1,
+                    label="Keyframes per second",
+                    info="Between keyframes the mask is propagated",
+                    elem_id="batch-keyframes",
+                    min_width=140,
+                )
+            with gr.Row(elem_classes=["pair"]):
+                run = gr.Button("Segment all", variant="primary", size="lg", elem_id="batch-run", min_width=140)
+                run_clip = gr.Button(
+                    "Segment the clip", variant="primary", size="lg", elem_id="batch-run-clip", min_width=140
+                )
+        with gr.Column(scale=8, min_width=320, elem_id="batch-result"):
+            status = gr.HTML(WAITING, label="Progress", elem_id="batch-status", container=False, padding=False)
+            stop = gr.Button("Stop", interactive=False, size="sm", elem_id="batch-stop")
+            masks_file, coco_file, clip_file = _downloads()
+            gallery, made = _results()
     inputs = (prompts, mask, mask_value, files, folder, run, clip, keyframes_per_second, run_clip)
-    masks_file, coco_file, clip_file = _downloads()
-    return Layout(*inputs, stop, status, *_results(), masks_file, coco_file, clip_file)
-
-
-def _clip() -> tuple[gr.File, gr.Slider, gr.Button]:
-    clip = gr.File(label="Search in: a clip of up to two minutes", elem_id="batch-clip")
-    keyframes_per_second = gr.Slider(
-        1,
-        30,
-        3,
-        step=1,
-        label="Keyframes per second",
-        info="Between keyframes the mask is propagated",
-        elem_id="batch-keyframes",
-    )
-    run = gr.Button("Segment the clip", variant="primary", size="lg", elem_id="batch-run-clip")
-    return clip, keyframes_per_second, run
+    return Layout(*inputs, stop, status, gallery, made, masks_file, coco_file, clip_file)
 
 
 def _downloads() -> list[gr.DownloadButton]:
-    """Masks, COCO file and clip; disabled until there is a result."""
+    """Masks, COCO file and clip; disabled, and hidden by CSS, until there is a result."""
     named = {"batch-masks": "All masks (ZIP)", "batch-coco": "COCO (JSON)", "batch-made": "Clip"}
-    with gr.Row():
+    with gr.Row(elem_id="batch-downloads"):
         return [
-            gr.DownloadButton(label, interactive=False, elem_id=name, min_width=140) for name, label in named.items()
+            gr.DownloadButton(label, interactive=False, elem_id=name, min_width=120) for name, label in named.items()
         ]
 
 
@@ -95,18 +112,18 @@ def _results() -> tuple[gr.Gallery, gr.Video]:
 
 def _prompt() -> tuple[gr.Gallery, gr.Image, gr.Number]:
     prompts = gallery_input(
-        label="Object: one image of it, or several",
-        columns=4,
-        height=220,
+        label="Object",
+        columns=3,
+        height=170,
         fit_columns=False,
         elem_id="batch-prompts",
     )
-    with gr.Accordion("Mask of the first image (optional)", open=False):
+    with gr.Accordion("Mask of the object (optional)", open=False, elem_classes=["more"]):
         mask = image_input(
-            label="White on black, the size of the image",
+            label="White on black, the size of the first image",
             height=160,
             elem_id="batch-mask",
-            alt_text="Mask of the first prompt image",
+            alt_text="Mask of the first image of the object",
         )
         mask_value = mask_value_input(elem_id="batch-mask-value")
     return prompts, mask, mask_value

@@ -10,7 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+import numpy as np
+from gradio.processing_utils import save_bytes_to_cache
 
+from ipseg.core import viz
 from ipseg.core.result import Result
 from ipseg.core.types import InputError, Progress
 from ipseg.engine.session import SegmentSession
@@ -19,14 +22,16 @@ from ipseg.ui.server.errors import error_messages
 from ipseg.ui.server.pool import JOBS, EnginePool
 from ipseg.ui.server.progress import reporter
 from ipseg.ui.server.redaction import without_folders
-from ipseg.ui.tabs.segment import api, layout
+from ipseg.ui.tabs.segment import api, layout, precompute
 from ipseg.ui.tabs.segment import render as answers
 from ipseg.ui.tabs.segment.clicks import Clicks, as_points, to_image
+from ipseg.ui.tabs.segment.examples import found
 from ipseg.ui.tabs.segment.layout import OBJECT, Layout
 from ipseg.ui.tabs.segment.request import SegmentRequest, of_many, paths
 from ipseg.ui.tabs.segment.state import SavedResult, SavedResults
+from ipseg.ui.widgets import running
 from ipseg.ui.widgets.controls import Controls, chosen
-from ipseg.ui.widgets.images import distinct, shown
+from ipseg.ui.widgets.images import as_jpeg, as_png, distinct, shown
 from ipseg.ui.widgets.inputs import parameters
 
 Values = dict[gr.components.Component, Any]
@@ -38,14 +43,18 @@ def build(pool: EnginePool, controls: Controls) -> None:
     handlers = SegmentHandlers(pool, controls, page)
     inputs = {
         page.prompts, page.images, page.mask, page.mask_value, page.negative_prompt, page.all_instances,
-        *controls.inputs,
+        page.background, page.colour, *controls.inputs,
     }  # fmt: skip
     common: dict[str, Any] = {
-        "outputs": handlers.outputs, "show_progress_on": [page.slider], "api_visibility": "private", **JOBS,
+        "outputs": handlers.outputs, "show_progress_on": [page.verdict], "api_visibility": "private", **JOBS,
     }  # fmt: skip
-    page.run.click(handlers.run, inputs, **common)
+    runs = [page.run.click(handlers.run, inputs, **common)]
+    quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     if page.examples:
-        page.examples.load_input_event.then(handlers.run, inputs, **common)
+        running.announce(page.examples.select, page.run, page.stop, "verdict")
+        given = [page.prompts, page.images, page.negative_prompt, page.all_instances, page.exclude]
+        runs.append(page.examples.select(handlers.example, None, given, **quiet).then(handlers.run, inputs, **common))
+    running.wire(page.run, page.stop, runs, "verdict")
     with_session = {*inputs, page.session}
     page.answers.select(handlers.pick, with_session, **common)
     page.marked.select(handlers.click, {*with_session, page.sign}, **common)
@@ -53,7 +62,18 @@ def build(pool: EnginePool, controls: Controls) -> None:
     page.clear.click(handlers.clear, with_session, **common)
     moved = [number.release for number in controls.numbers]
     gr.on(moved, handlers.again, with_session, trigger_mode="always_last", **common)
+    redrawn = {page.session, page.instances, page.background, page.colour}
+    gr.on(
+        [page.instances.input, page.background.input, page.colour.input],
+        handlers.redraw,
+        redrawn,
+        list(page.views),
+        trigger_mode="always_last",
+        show_progress="hidden",
+        api_visibility="private",
+    )
     api.build(pool, controls, page)
+    precompute.wire(gr.context.Context.root_block, pool)
 
 
 class SegmentHandlers:
@@ -62,13 +82,21 @@ class SegmentHandlers:
     def __init__(self, pool: EnginePool, controls: Controls, page: Layout) -> None:
         self.pool, self.controls, self.page = pool, controls, page
         self.outputs = [
-            page.verdict, page.slider, page.marked, page.heat, page.saliency, page.mask_file, page.cut_file, page.steps,
-            page.numbered, page.answers, page.archive, page.undo, page.clear, page.session,
+            page.verdict, *page.views, page.instances, page.original, page.marked, page.heat, page.saliency, page.steps,
+            page.answers, page.archive, page.undo, page.clear, page.result, page.evidence, page.session,
         ]  # fmt: skip
 
     def run(self, values: Values, progress: gr.Progress = gr.Progress()) -> tuple[Any, ...]:  # noqa: B008
         """Segment all images anew."""
         return self._all(values, SavedResults(), progress)
+
+    def example(self, chosen: gr.SelectData) -> tuple[Any, ...]:
+        """The inputs of an example: prompt, input, negative prompt, all instances; the negative prompt is opened."""
+        example, cache = found()[chosen.index], self.page.prompts.GRADIO_CACHE
+        prompt, image, *other = (save_bytes_to_cache(file.read_bytes(), file.name, cache) for file in example.files)
+        if example.crop:
+            prompt = as_png(self.page.prompts, example.prompt_image, "object.png")
+        return [prompt], [image], other or None, example.all_instances, gr.Accordion(open=bool(other))
 
     def again(self, values: Values, progress: gr.Progress = gr.Progress()) -> Any:  # noqa: B008
         """Segment anew after a number changed; skipped while an input is missing."""
@@ -132,7 +160,7 @@ class SegmentHandlers:
             report = reporter(progress, limits.many if len(names) > 1 else limits.one)
             session = request.session(self.pool, spec, report)
             saved, result = self._searched(session, request.images, saved, report)
-        return self._shown(session, spec, saved, result, time.perf_counter() - start)
+        return self._shown(session, values, spec, saved, result, time.perf_counter() - start)
 
     def _searched(
         self, session: SegmentSession, images: Sequence[str], old: SavedResults, report: Progress
@@ -164,23 +192,51 @@ class SegmentHandlers:
                 raise InputError("The images have changed since the result; press Segment first.")
             result = session.segment(request.images[saved.which], as_points(old.clicks), report)
             saved = saved.put(answers.save(old.name, result, old.clicks, session.all_instances, self.page.answers))
-        return self._shown(session, spec, saved, result, time.perf_counter() - start)
+        return self._shown(session, values, spec, saved, result, time.perf_counter() - start)
+
+    def redraw(self, values: Values) -> Any:
+        """Draw the views anew after an instance was switched on or off, or another background was chosen."""
+        page, saved = self.page, values[self.page.session]
+        if saved.shown is None or not saved.cut_out:
+            return gr.skip()
+        one, chosen_numbers = saved.shown, values[page.instances]
+        with error_messages():
+            image, mask, labels = answers.reopened(saved)
+            if labels is not None:
+                mask = np.isin(labels, chosen_numbers)
+            drawn = answers.views(image, mask, one.status, self._background(values), one.name, page.cut_file)
+        if labels is None:
+            return *drawn, gr.skip()
+        return *drawn, answers.numbered(image, labels, one.scores, chosen_numbers)
+
+    def _background(self, values: Values) -> tuple[str, str]:
+        return values[self.page.background], values[self.page.colour]
 
     def _shown(
-        self, session: SegmentSession, spec: EngineSpec, saved: SavedResults, result: Result, seconds: float
+        self,
+        session: SegmentSession,
+        values: Values,
+        spec: EngineSpec,
+        saved: SavedResults,
+        result: Result,
+        seconds: float,
     ) -> tuple[Any, ...]:
         page, one = self.page, saved.results[saved.which]
+        mask, stem = answers.shown_mask(result), Path(one.name).name
+        saved = replace(saved, cut_out=as_png(page.cut_file, viz.cut_out(result.image, mask), f"{stem}_cut_out.png"))
         return (
             answers.verdict(session.prompt, result, spec.name, seconds, saved.results, saved.which),
-            answers.before_and_after(result),
+            *answers.views(result.image, mask, result.status, self._background(values), stem, page.cut_file),
+            *answers.instances(result),
+            as_jpeg(page.original, result.image, f"{stem}.jpg"),
             answers.marked(result, one.clicks),
             shown(result.heat_map()),
             answers.prompt_views(session.prompt),
-            *answers.downloads(result, Path(one.name).name, page.mask_file, page.cut_file),
             answers.step_times(result.seconds),
-            answers.numbered(result, session.all_instances),
             *answers.together(saved.results, saved.which, session.all_instances, page.archive),
             gr.Button(interactive=bool(one.clicks)),
             gr.Button(interactive=bool(one.clicks)),
+            gr.Column(visible=True),
+            gr.Column(visible=True),
             saved,
         )

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import gradio as gr
 import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 
 from ipseg.core import viz
 from ipseg.core.result import Result
 from ipseg.core.status import Status
-from ipseg.core.types import ImageArray, Prompt
+from ipseg.core.types import ImageArray, InputError, Mask, Prompt, SettingError
 from ipseg.ui.server.progress import STEPS
 from ipseg.ui.tabs.segment.clicks import Clicks, as_points
-from ipseg.ui.tabs.segment.state import SavedResult
+from ipseg.ui.tabs.segment.state import SavedResult, SavedResults
 from ipseg.ui.widgets.images import as_jpeg, as_png, as_zip, shown
 
-WAITING = '<div class="waiting">Give an image of the object and an image to search, or choose an example.</div>'
+WAITING = """<div class="waiting start"><b>How it works</b>
+<ol><li>Drop an image of an <b>object</b>.</li><li>Drop the images to <b>search in</b>.</li>
+<li>Press <b>Segment</b>: masks, cut-outs and the reasons for them appear here.</li></ol>
+<p>Or choose an example.</p></div>"""
+TRANSPARENT, WHITE, BLURRED, COLOUR = BACKGROUNDS = ("Transparent", "White", "Blurred", "Colour")
+HEX = re.compile(r"#[0-9a-fA-F]{6}")
+NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
 
 def verdict(
@@ -42,13 +51,13 @@ def _meaning(result: Result) -> str:
         return "The mask is empty."
     if result.status is Status.NOT_DETECTED:
         return (
-            "The object does not seem to be in this image; the best guess is drawn in grey. If you know that it is "
-            "there, click on it or lower the thresholds."
+            "The object does not seem to be in this image; the best guess is outlined in grey. If the mask is right, "
+            "lower the thresholds; if the object is elsewhere, click on it."
         )
     share = result.mask.mean()
     amount = f"{share:.0%}" if share >= 0.1 else f"{share:.1%}"
     count = f"; instances: {len(result.instances)}" if result.instances else ""
-    doubt = "The object may be another one; its mask is drawn in blue. " if result.status is Status.UNCERTAIN else ""
+    doubt = "It may be another object; check its mask. " if result.status is Status.UNCERTAIN else ""
     return f"{doubt}It fills {amount} of the image{count}."
 
 
@@ -80,11 +89,6 @@ def counted(statuses: Iterable[Status]) -> str:
     return f"Detected in <b>{states.count(Status.DETECTED)} of {len(states)}</b> images{more}."
 
 
-def before_and_after(result: Result) -> tuple[ImageArray, ImageArray]:
-    """The original, and the same image with the mask on it, for the slider."""
-    return shown(result.image), shown(result.overlay(points=False))
-
-
 def marked(result: Result, clicks: Clicks = ()) -> ImageArray:
     """The result with the points of the method and, larger, the clicks."""
     own = as_points(clicks)
@@ -98,19 +102,98 @@ def prompt_views(prompt: Prompt) -> list[tuple[ImageArray, str]]:
     return [(shown(viz.spotlight(view.image, view.saliency)), source[view.given]) for view in prompt.views]
 
 
-def downloads(result: Result, stem: str, mask_file: gr.DownloadButton, cut_file: gr.DownloadButton) -> tuple:
-    """The two files at the image's own size, on their buttons."""
-    mask = as_png(mask_file, result.mask.astype(np.uint8) * 255, f"{stem}_mask.png")
-    cut = as_png(cut_file, result.cut_out(), f"{stem}_cut_out.png")
-    return gr.DownloadButton(value=mask, interactive=True), gr.DownloadButton(value=cut, interactive=True)
+def shown_mask(result: Result) -> Mask:
+    """The mask that the page shows and offers: of all instances where there are any, else of the one object."""
+    return result.all_instances if result.instances else result.mask
 
 
-def numbered(result: Result, all_instances: bool) -> Any:
-    """Every instance with its number, if all instances were requested."""
-    if not all_instances:
-        return gr.Image(visible=False)
-    count = len(result.instances)
-    return gr.Image(value=shown(result.overlay_instances()), label=f"Instances: {count or 'none'}", visible=True)
+def numbered(image: ImageArray, labels: NDArray[np.uint8], scores: Sequence[float], numbers: Sequence[int]) -> Any:
+    """The instances of these numbers, each with its number and, where the pointer is, in its colour.
+
+    ``labels``: (H, W), the number of the instance that holds each pixel, from 1. ``scores``: of all instances.
+    """
+    masks = [labels == number for number in numbers]
+    names = [instance_name(number, scores[number - 1]) for number in numbers]
+    drawn = shown(viz.numbered(image, masks, numbers))
+    areas = [(_resized(mask, drawn.shape[:2]), name) for mask, name in zip(masks, names, strict=True)]
+    colours = {
+        name: "#{:02x}{:02x}{:02x}".format(*viz.instance_colour(number))
+        for number, name in zip(numbers, names, strict=True)
+    }
+    return gr.AnnotatedImage(value=(drawn, areas), color_map=colours, visible=True)
+
+
+def instances(result: Result) -> tuple[Any, Any]:
+    """The instances with their numbers, and the choice of those that are shown; both hidden where there are none."""
+    scores = [one.score for one in result.instances]
+    if not scores:
+        return gr.AnnotatedImage(visible=False), gr.CheckboxGroup(choices=[], value=[], visible=False)
+    numbers = list(range(1, len(scores) + 1))
+    names = [(instance_name(number, score), number) for number, score in zip(numbers, scores, strict=True)]
+    drawn = numbered(result.image, result.labels(), scores, numbers)
+    return drawn, gr.CheckboxGroup(choices=names, value=numbers, label=f"Instances: {len(scores)}", visible=True)
+
+
+def instance_name(number: int, score: float) -> str:
+    """An instance as the page names it."""
+    return f"{number} ({score:.2f})"
+
+
+def _resized(mask: Mask, size: tuple[int, int]) -> NDArray[np.float32]:
+    """A mask at another size, (height, width), as 0 and 1."""
+    return np.asarray(Image.fromarray(mask).resize(size[::-1], Image.Resampling.NEAREST), dtype=np.float32)
+
+
+def views(
+    image: ImageArray,
+    mask: Mask,
+    status: Status,
+    background: tuple[str, str],
+    stem: str,
+    cache: gr.components.Component,
+) -> tuple[Any, ...]:
+    """The overlay, the cut-out and the mask, and the last two on the buttons of their files.
+
+    ``background``: of the cut-out, one of ``BACKGROUNDS`` and the colour for the last of them.
+    """
+    cut = as_png(cache, on_background(viz.cut_out(image, mask), *background), f"{stem}_cut_out.png")
+    drawn = as_png(cache, mask.astype(np.uint8) * 255, f"{stem}_mask.png")
+    overlay = as_jpeg(cache, viz.overlay(image, mask, colour=viz.colour_of(status)), f"{stem}_overlay.jpg")
+    return overlay, cut, drawn, *(gr.DownloadButton(value=file, interactive=True) for file in (drawn, cut))
+
+
+def on_background(cut: NDArray[np.uint8], background: str, colour: str) -> NDArray[np.uint8]:
+    """A cut-out, (H, W, 4) RGBA, on one of ``BACKGROUNDS``: itself, or (H, W, 3) RGB where that is opaque."""
+    if background == TRANSPARENT:
+        return cut
+    colours = {WHITE: (255, 255, 255), BLURRED: None, COLOUR: rgb(colour)}
+    return viz.on_background(cut, colours[background])
+
+
+def rgb(colour: str) -> tuple[int, int, int]:
+    """A colour as the page has it, "#2563eb" or "rgba(37.5, 99, 235, 1)". Raises SettingError for another form."""
+    numbers = [int(colour[at : at + 2], 16) for at in (1, 3, 5)] if HEX.fullmatch(colour) else NUMBER.findall(colour)
+    if len(numbers) < 3:
+        raise SettingError(f"The colour {colour[:40]!r} is not readable; choose another one.")
+    red, green, blue = (min(255, round(float(number))) for number in numbers[:3])
+    return red, green, blue
+
+
+def reopened(saved: SavedResults) -> tuple[ImageArray, Mask, NDArray[np.uint8] | None]:
+    """The image that is shown, its mask, and the numbers of its instances, from the files of the session.
+
+    Raises InputError where the files are no longer there.
+    """
+    one = saved.results[saved.which]
+    labels = dict(one.files).get(f"{one.name}_numbers.png") if one.scores else None
+    try:
+        with Image.open(saved.cut_out) as file:
+            cut = np.asarray(file)
+        with Image.open(labels or saved.cut_out) as file:
+            numbers = np.asarray(file) if labels else None
+    except OSError:
+        raise InputError("The result is no longer saved; press Segment to compute it again.") from None
+    return cut[..., :3], cut[..., 3] > 0, numbers
 
 
 def save(name: str, result: Result, clicks: Clicks, all_instances: bool, gallery: gr.Gallery) -> SavedResult:
@@ -125,7 +208,10 @@ def save(name: str, result: Result, clicks: Clicks, all_instances: bool, gallery
     drawn = result.overlay_instances() if all_instances and result.instances else result.overlay(points=False)
     status = f"{result.status.words}, score {result.score:.2f}"
     overlay = as_jpeg(gallery, drawn, f"{name}.jpg")
-    return SavedResult(name, result.image.shape[:2], f"{name}: {status}", overlay, files, result.status, clicks=clicks)
+    return SavedResult(
+        name, result.image.shape[:2], f"{name}: {status}", overlay, files, result.status, clicks=clicks,
+        scores=tuple(each.score for each in result.instances),
+    )  # fmt: skip
 
 
 def together(

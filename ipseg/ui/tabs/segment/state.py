@@ -20,6 +20,7 @@ class SavedResult:
     status: Status = Status.NOT_DETECTED
     error: str = ""  # why there is no answer
     clicks: Clicks = ()
+    scores: tuple[float, ...] = ()  # of its instances
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class SavedResults:
 
     results: tuple[SavedResult, ...] = ()
     which: int = 0
+    cut_out: str = ""  # of the result that is shown, (H, W, 4) RGBA: the image, and as alpha what is in the mask
 
     @property
     def shown(self) -> SavedResult | None:

@@ -1,0 +1,102 @@
+"""The examples of the first tab: pairs of images from the project, and photographs that a dependency brings."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont, ImageOps
+
+from ipseg.core.examples import examples_folder
+from ipseg.core.images import open_image
+from ipseg.core.types import ImageArray
+
+WIDTH, HEIGHT, INSET = 288, 192, 112  # pixels of a thumbnail, and of the side of the image of the object in it
+
+
+@dataclass(frozen=True)
+class Example:
+    """One request that a click makes. Each image is a package and a path in it; "" is ``examples_media``."""
+
+    label: str
+    prompt: tuple[str, str]
+    image: tuple[str, str]
+    negative_prompt: tuple[str, str] | None = None
+    all_instances: bool = False
+    crop: tuple[int, int, int, int] | None = None  # left, top, right, bottom of the prompt, in its pixels
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files of the prompt, the input and, where there is one, the negative prompt; () where one is absent."""
+        wanted = (self.prompt, self.image, *([self.negative_prompt] if self.negative_prompt else []))
+        here = tuple(file for file in (_file(*one) for one in wanted) if file)
+        return here if len(here) == len(wanted) else ()
+
+    @property
+    def prompt_image(self) -> ImageArray:
+        """The image of the object, (H, W, 3) uint8, cropped. Raises IndexError where the files are absent."""
+        image = open_image(self.files[0])
+        left, top, right, bottom = self.crop or (0, 0, image.shape[1], image.shape[0])
+        return image[top:bottom, left:right]
+
+
+EXAMPLES = (
+    Example("Yellow duck", ("", "Images/yellow_duck/00.jpg"), ("", "Images/yellow_duck/03.jpg")),
+    Example("Red mug", ("", "Images/red_mug/00.jpg"), ("", "Images/red_mug/02.jpg")),
+    Example("Robot", ("", "Images/robot/00.jpg"), ("", "Images/robot/02.jpg")),
+    Example("Cheetah", ("gradio", "media_assets/images/cheetah1.jpg"), ("gradio", "media_assets/images/cheetah.jpg")),
+    Example(
+        "Every coin", ("skimage", "data/coins.png"), ("skimage", "data/coins.png"),
+        all_instances=True, crop=(10, 20, 80, 85),
+    ),
+    Example("Every robot", ("", "Images/robot/00.jpg"), ("", "galleries/several/robots.jpg"), all_instances=True),
+    Example("Every cactus", ("", "Images/cactus/00.jpg"), ("", "galleries/several/cacti.jpg"), all_instances=True),
+    Example(
+        "Not the green mug", ("", "Images/red_mug/01.jpg"), ("", "Images/red_mug/03.jpg"),
+        ("", "Images/green_mug/00.jpg"),
+    ),
+)  # fmt: skip
+
+
+def found() -> tuple[Example, ...]:
+    """The examples whose images are all here."""
+    return tuple(each for each in EXAMPLES if each.files)
+
+
+def thumbnail(example: Example) -> Image.Image:
+    """The image to search, with the image of the object in its corner."""
+    canvas = _fitted(open_image(example.files[1]), WIDTH, HEIGHT)
+    inset = ImageOps.expand(_fitted(example.prompt_image, INSET, INSET), 3, "white")
+    canvas.paste(inset, (0, HEIGHT - inset.height))
+    ImageDraw.Draw(canvas).rectangle((0, HEIGHT - inset.height, inset.width - 1, HEIGHT - 1), outline="#b45309")
+    return canvas
+
+
+def _fitted(image: ImageArray, width: int, height: int) -> Image.Image:
+    return ImageOps.fit(Image.fromarray(image), (width, height))
+
+
+def _file(package: str, path: str) -> Path | None:
+    folder = _folder(package) if package else examples_folder()
+    file = folder / path if folder else None
+    return file if file and file.is_file() else None
+
+
+def _folder(package: str) -> Path | None:
+    """The folder of an installed package, which is not imported for it."""
+    found = find_spec(package)
+    return Path(found.origin).parent if found and found.origin else None
+
+
+def contact_sheet() -> bytes:
+    """The thumbnails of the examples in rows of four, as a JPEG of the size in which a link is shown, 1200 x 630."""
+    sheet = Image.new("RGB", (1200, 630), "#161412")
+    for number, example in enumerate(found()[:8]):
+        sheet.paste(thumbnail(example), (12 + number % 4 * 296, 117 + number // 4 * 204))
+    draw = ImageDraw.Draw(sheet)
+    draw.text((24, 24), "ipseg: segment an object by an image of it", "white", ImageFont.load_default(size=52))
+    buffer = io.BytesIO()
+    sheet.save(buffer, "JPEG", quality=88)
+    return buffer.getvalue()

@@ -1,0 +1,69 @@
+"""A button that shows at once that its request runs, with the seconds and a Stop button beside it.
+
+The state is an attribute of the two buttons, set in the browser: nothing waits for the server. The step is shown by
+Gradio's progress, on the component of ``show_progress_on``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import gradio as gr
+from gradio.events import Dependency
+
+_BUSY = """(...values) => {
+  const run = document.getElementById('RUN'), stop = document.getElementById('STOP');
+  const result = document.getElementById('RESULT'), start = performance.now();
+  if (!run || run.dataset.elapsed) return values;
+  const show = () => { run.dataset.elapsed = stop.dataset.elapsed = Math.round((performance.now() - start) / 1000) + ' s'; };
+  show();
+  run.timer = setInterval(show, 500);
+  if (innerWidth <= 768) result?.scrollIntoView({ block: 'start' });
+  return values;
+}"""  # noqa: E501
+_IDLE = """(...values) => {
+  const run = document.getElementById('RUN'), result = document.getElementById('RESULT');
+  clearInterval(run?.timer);
+  for (const name of ['RUN', 'STOP']) delete document.getElementById(name)?.dataset.elapsed;
+  if (innerWidth <= 768 && result?.offsetParent) result.scrollIntoView({ block: 'start' });
+  return values;
+}"""
+
+
+def buttons(label: str, name: str, **layout: Any) -> tuple[gr.Button, gr.Button]:
+    """The primary button with the id ``name``, and the Stop button beside it, which is seen while a request runs."""
+    with gr.Row(elem_classes=["run-row"]):
+        run = gr.Button(
+            label, variant="primary", size="lg", elem_id=name, elem_classes=["run"], min_width=120, **layout
+        )
+        stop = gr.Button("Stop", size="lg", elem_id=f"{name}-stop", elem_classes=["stop"], scale=0, min_width=90)
+    return run, stop
+
+
+def wire(run: gr.Button, stop: gr.Button, events: Sequence[Dependency], result: str) -> None:
+    """Show while one of ``events`` runs that it does, and let ``stop`` end it.
+
+    ``events``: what runs the request: a click of ``run``, or another event, which is shown from its start. ``result``:
+    the id of the element with the progress and the result, which is scrolled into view in a narrow window.
+    """
+    quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    busy, idle = (_script(text, run, stop, result) for text in (_BUSY, _IDLE))
+    run.click(None, js=busy, **quiet)
+    for event in events:
+        event.then(None, js=idle, **quiet)
+    stop.click(None, js=idle, cancels=list(events), **quiet)
+
+
+def announce(trigger: Any, run: gr.Button, stop: gr.Button, result: str) -> Dependency:
+    """Show from another event on, such as the choice of an example, that the request runs."""
+    return trigger(
+        None, js=_script(_BUSY, run, stop, result), queue=False, show_progress="hidden", api_visibility="private"
+    )
+
+
+def _script(text: str, run: gr.Button, stop: gr.Button, result: str) -> str:
+    names = {"RUN": run.elem_id, "STOP": stop.elem_id, "RESULT": result}
+    for place, name in names.items():
+        text = text.replace(f"'{place}'", f"'{name}'")
+    return text

@@ -1,0 +1,46 @@
+"""The examples of the first tab: what they show is right, and it is computed ahead."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import ipseg
+from ipseg import weights
+from ipseg.core.images import open_image
+from ipseg.engine.presets import DEFAULT, PRESETS
+from ipseg.engine.spec import EngineSpec
+from ipseg.ui.server.pool import EnginePool
+from ipseg.ui.tabs.segment.examples import EXAMPLES, HEIGHT, WIDTH, found, thumbnail
+from ipseg.ui.tabs.segment.precompute import compute
+
+
+def test_every_example_of_the_project_is_here_and_has_a_thumbnail():
+    here = found()
+    assert {each.label for each in EXAMPLES if each.prompt[0] != "skimage"} <= {each.label for each in here}
+    assert {thumbnail(each).size for each in here} == {(WIDTH, HEIGHT)}
+
+
+@pytest.mark.parametrize("example", EXAMPLES[:3], ids=lambda example: example.label)
+def test_the_first_pairs_are_right_with_the_default_engine(example, root):
+    if any(weights.find(name) is None for name in PRESETS[DEFAULT].weights):
+        pytest.skip("needs the weights of the default engine: ipseg weights fetch compact")
+    engine = ipseg.load(DEFAULT)
+    result = engine.segment(engine.prompt(example.prompt_image), example.files[1])
+    folder, name = example.files[1].parent.name, f"{example.files[1].stem}.png"
+    truth = open_image(root / "examples_media" / "Annotations" / folder / name)[..., 0] > 127
+    assert np.logical_and(result.mask, truth).sum() / np.logical_or(result.mask, truth).sum() >= 0.9
+
+
+def test_examples_are_computed_ahead_between_the_requests_of_visitors(engine, monkeypatch):
+    pool = EnginePool(EngineSpec("offline"))
+    monkeypatch.setattr(pool, "engine", lambda spec: engine)
+    busy = iter([True, True, *[False] * len(found())])
+    assert compute(pool, found(), lambda: next(busy), pause=0) == engine.calls == len(found())
+    assert next(busy, None) is None
+
+
+def test_an_engine_without_its_weights_computes_nothing_ahead(monkeypatch):
+    pool = EnginePool(EngineSpec("offline"))
+    monkeypatch.setattr(pool, "lacks", lambda spec: "weights")
+    assert compute(pool, found(), lambda: False) == 0
