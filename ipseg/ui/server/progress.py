@@ -19,6 +19,7 @@ STEPS = {
     "mask": "Segmenting",
     "instances": "Finding more instances",
 }
+UNDER_WAY = 0.01  # the least share that is shown: Gradio names no step without one
 
 
 def reporter(progress: gr.Progress, seconds: float = ONE) -> Callable[[float, str], None]:
@@ -30,6 +31,6 @@ def reporter(progress: gr.Progress, seconds: float = ONE) -> Callable[[float, st
 
     def report(share: float, step: str) -> None:
         watch.check()
-        progress(share or None, desc=STEPS.get(step, step))  # None: under way, by how much is not known yet
+        progress(max(share, UNDER_WAY), desc=STEPS.get(step, step))
 
     return report

@@ -46,7 +46,7 @@ EXAMPLES = (
     Example("Yellow duck", ("", "Images/yellow_duck/00.jpg"), ("", "Images/yellow_duck/03.jpg")),
     Example("Red mug", ("", "Images/red_mug/00.jpg"), ("", "Images/red_mug/02.jpg")),
     Example("Robot", ("", "Images/robot/00.jpg"), ("", "Images/robot/02.jpg")),
-    Example("Cheetah", ("gradio", "media_assets/images/cheetah1.jpg"), ("gradio", "media_assets/images/cheetah.jpg")),
+    Example("Cheetah", ("gradio", "media_assets/images/cheetah1.jpg"), ("gradio", "test_data/cheetah2.jpg")),
     Example(
         "Every coin", ("skimage", "data/coins.png"), ("skimage", "data/coins.png"),
         all_instances=True, crop=(10, 20, 80, 85),
