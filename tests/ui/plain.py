@@ -29,7 +29,7 @@ class PageEngine(ColourEngine):
 
 
 engine = PageEngine()
-EnginePool.engine = lambda pool, spec: engine
+EnginePool.engine = lambda pool, spec, progress=None: engine
 
 import app
 

@@ -158,6 +158,8 @@ progress::-moz-progress-bar { background: #d97706; }
 #files button, #files a { font-size: .95rem; padding: .45rem .8rem; }
 #examples .caption-label { font-size: .75rem; padding: 0 .3rem; max-width: 100%; left: 0; bottom: 0;
   background: rgb(0 0 0 / .72); color: #fff; border-radius: 0 6px 0 0; }
+#tab-compare:not(:has(#compare-table table)) :is(#compare-slider, #compare-difference, #compare-answers, #compare-left,
+  #compare-right, #compare-row, #compare-masks) { display: none; }
 /* The views of the result: CSS shows the one that is chosen. */
 #result .view { display: none; }
 #result:has(#view label:nth-child(1) input:checked):not(:has(#numbered)) #shown-overlay,

@@ -72,7 +72,7 @@ def test_two_methods_side_by_side(page):
 @wide_only
 def test_a_mask_can_be_painted(page, scene, save, tmp_path):
     image = save(tmp_path / "image.png", scene[0])
-    opened(page, image, [image]).get_by_text("Mask of the object (optional)").click()
+    opened(page, image, [image]).get_by_text("Mask of the object (optional): paint").click()
     page.click("#compare-onto")
     page.wait_for_selector("#compare-paint canvas")
     page.wait_for_timeout(1500)  # the canvas draws the image

@@ -20,6 +20,7 @@ from ipseg.ui.server.pool import JOBS, EnginePool
 from ipseg.ui.server.progress import reporter
 from ipseg.ui.tabs.compare import render as rows
 from ipseg.ui.tabs.compare.layout import Layout, layout
+from ipseg.ui.widgets import running
 from ipseg.ui.widgets.controls import Controls
 from ipseg.ui.widgets.images import as_png, distinct
 from ipseg.ui.widgets.inputs import whole
@@ -36,7 +37,10 @@ def build(pool: EnginePool, controls: Controls) -> None:
     inputs += [page.mask_value, page.truth_value]
     shown = [page.left, page.right, page.slider, page.answers, page.difference]
     outputs = [page.table, page.record, page.row, page.masks, page.saved, page.which, *shown]
-    page.run.click(_handler(pool, page), inputs, outputs, api_name="compare", show_progress_on=[page.answers], **JOBS)
+    run = page.run.click(
+        _handler(pool, page), inputs, outputs, api_name="compare", show_progress_on=[page.table], **JOBS
+    )
+    running.wire(page.run, page.stop, [run], "compare-table")
     quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     page.which.input(_selected, [page.saved, page.which], shown, **quiet)
     gr.on(

@@ -9,6 +9,7 @@ import gradio as gr
 
 from ipseg.core import plugins
 from ipseg.studies import comparison
+from ipseg.ui.widgets import running
 from ipseg.ui.widgets.images import image_input
 from ipseg.ui.widgets.inputs import gallery_input, image_files_input, mask_value_input
 
@@ -29,6 +30,7 @@ class Layout:
     truths: gr.File
     truth_value: gr.Number
     run: gr.Button
+    stop: gr.Button
     table: gr.HTML
     which: gr.Dropdown
     left: gr.Dropdown
@@ -46,9 +48,9 @@ def layout() -> Layout:
     """Lay the fields out inside the tab that is open."""
     prompt, images, methods = _input_fields()
     mask, mask_value, paint, onto, truths, truth_value = _masks()
-    run = gr.Button("Compare", variant="primary", size="lg", elem_id="compare-run")
+    run, stop = running.buttons("Compare", "compare-run")
     table = gr.HTML(WAITING, elem_id="compare-table", container=False)
-    inputs = (prompt, images, methods, mask, mask_value, paint, onto, truths, truth_value, run)
+    inputs = (prompt, images, methods, mask, mask_value, paint, onto, truths, truth_value, run, stop)
     return Layout(*inputs, table, *_pair(), *_result_fields())
 
 
