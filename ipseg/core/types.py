@@ -342,8 +342,8 @@ class Scorer(Protocol):
         ...
 
     @property
-    def finer_presence(self) -> bool:
-        """Whether :meth:`presence` of a small mask is to be asked with the features of a crop around it."""
+    def of_small_masks(self) -> Scorer | None:
+        """Whose :meth:`presence` of a small mask is asked with the features of a crop around it; None: nobody's."""
         ...
 
     def model(self, images: Sequence[PromptFeatures], /) -> Any:

@@ -189,12 +189,13 @@ class IPSeg:
 
     def _presence(self, compared: tuple[Any, InputFeatures, Any], image: Named, step: Steps, mask: Mask) -> float:
         """The scorer's presence score of a mask; of a small one by the features of a crop around it."""
-        place = presence.crop_of_small(mask) if self.scorer.finer_presence else None
-        if place is None:
+        scorer = self.scorer.of_small_masks
+        place = presence.crop_of_small(mask) if scorer else None
+        if scorer is None or place is None:
             return self.scorer.presence(*compared, mask)
         crop, (model, _, negative) = named(np.ascontiguousarray(image.pixels[place])), compared
         finer = InputFeatures(self.encodings.features(crop), partial(self._foreground, crop, step), crop.pixels)
-        return self.scorer.presence(model, finer, negative, np.ascontiguousarray(mask[place]))
+        return scorer.presence(model, finer, negative, np.ascontiguousarray(mask[place]))
 
     def _foreground(self, image: Named, step: Steps) -> NDArray[np.float32]:
         with step("saliency", 0.5, self.encodings.has("foreground", image)):

@@ -70,7 +70,7 @@ class Cutter:
 class Scorer:
     """A similarity that rises to the right; masks and presence as reported."""
 
-    log_odds, needs_density, finer_presence = True, True, False
+    log_odds, needs_density, of_small_masks = True, True, None
 
     def __init__(self, presence=0.5, masks=None, looks=False):
         self.value, self.masks, self.looks, self.negatives = presence, masks, looks, []

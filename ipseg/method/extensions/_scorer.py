@@ -32,9 +32,10 @@ class Around:
         return self.inner.needs_density
 
     @property
-    def finer_presence(self) -> bool:
-        """That of the inner scorer."""
-        return self.inner.finer_presence
+    def of_small_masks(self) -> Scorer | None:
+        """That of the inner scorer, which gets the inner model."""
+        inner = self.inner.of_small_masks
+        return None if inner is None else replace(self, inner=inner)
 
     def learn(self, images: Sequence[PromptFeatures]) -> Any:
         """What the change needs of the prompt; plain data."""

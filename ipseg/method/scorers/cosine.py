@@ -33,7 +33,7 @@ class Cosine:
     settings: Settings = field(default_factory=Settings)
     log_odds = False
     needs_density = False
-    finer_presence = False
+    of_small_masks = None
 
     def model(self, images: Sequence[PromptFeatures]) -> Prototype:
         """Eq. 5: the mean over the object's cells, and over the prompt images."""

@@ -39,7 +39,7 @@ class Density:
     settings: Settings = field(default_factory=Settings)
     log_odds = True
     needs_density = True
-    finer_presence = False
+    of_small_masks = None
 
     def model(self, images: Sequence[PromptFeatures]) -> Prototype:
         """Eq. 5 for the object and for its background."""

@@ -41,6 +41,14 @@ FEW_BACKGROUND = 8  # with no more cells of pure background than this, all cells
 
 
 @dataclass(frozen=True)
+class SmallMasks:
+    """The numbers of the presence for a small mask, which is scored on a crop around it."""
+
+    shared: float = 0.8  # share of colours that mask and prompt have in common, below which the cosine is lowered
+    colour: float = 1.0  # by this times what is missing
+
+
+@dataclass(frozen=True)
 class Settings:
     """What can be chosen."""
 
@@ -60,6 +68,7 @@ class Settings:
         0.5  # share of colours that mask and prompt have in common, below which the cosine is lowered
     )
     presence_colour: float = 0.5  # by this times what is missing
+    small: SmallMasks = SmallMasks()
     colour: float = 0.8  # share of its similarity that a hill of other colours loses; 0: colours take no part
     colour_prompt: float = 0.5  # share of the prompt's background in the mixture that its colours are compared with
     colour_input: float = 0.3  # share of the input image; what is left goes to colours that were not seen
@@ -90,7 +99,12 @@ class Nearest:
     settings: Settings = field(default_factory=Settings)
     log_odds = True
     needs_density = False
-    finer_presence = True
+
+    @property
+    def of_small_masks(self) -> Nearest:
+        """The same with the numbers for small masks: enlarged, what is small and smooth looks like much else."""
+        settings, small = self.settings, self.settings.small
+        return Nearest(replace(settings, presence_shared=small.shared, presence_colour=small.colour))
 
     def model(self, images: Sequence[PromptFeatures]) -> Cells:
         """The object's cells and the background's centres of each layer and scale, of all prompt images together."""

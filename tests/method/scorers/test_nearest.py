@@ -305,3 +305,17 @@ def test_presence_is_lowered_where_the_mask_has_other_colours():
         nearest.logistic(float(cosine) - 0.5 * 0.5, 0.42, 25.0), rel=1e-4
     )
     assert Nearest().presence(prompt, asked(layer), None, ~left) == pytest.approx(plain)  # without the image
+
+
+def test_a_small_mask_must_have_more_of_the_colours():
+    prompt = coloured_prompt(RED, BLUE)
+    layer = FeatureMap("block10", np.full((4, 4, 2), 1, np.float32), geometry.squash_frame((120, 120), (4, 4)))
+    cosine = nearest.top(nearest.unit(layer.values).reshape(-1, 2), prompt.semantic, 3).mean()
+    image, left = of_colours(RED, GREEN), np.zeros((120, 120), bool)
+    left[:, :60] = True
+    seen, small = InputFeatures((layer,), asked().foreground, image), Nearest().of_small_masks
+    assert small.presence(prompt, seen, None, left) == Nearest().presence(prompt, seen, None, left)
+    half = small.presence(prompt, seen, None, left | ~left)  # shares 0.71 of the 0.8 that a small mask needs
+    missing = 0.8 - nearest.shared_colours(prompt.colours[0], image, left | ~left)
+    assert half == pytest.approx(nearest.logistic(float(cosine) - missing, 0.42, 25.0), rel=1e-4)
+    assert Nearest().presence(prompt, seen, None, left | ~left) > half
