@@ -12,13 +12,10 @@ from pathlib import Path
 
 from gradio.context import LocalContext
 
-from ipseg.method import pipeline
-from ipseg.method.scorers.density import Density
-from ipseg.ui.server.limits import Limits
-from ipseg.ui.server.pool import EnginePool
+from ipseg.method import points
 
 FOLDER = Path(sys.argv.pop(1))
-similarity, choose = Density.similarity, pipeline.points.choose
+choose = points.choose
 
 
 def say(word: str) -> None:
@@ -44,13 +41,21 @@ def counted(*arguments, **settings):
     return choose(*arguments, **settings)
 
 
+points.choose = counted  # before the pipeline is imported, which takes it as the default of a field
+
+from ipseg.method.scorers.density import Density
+from ipseg.ui.server.limits import Limits
+from ipseg.ui.server.pool import EnginePool
+
+
 def limits(pool: EnginePool) -> Limits:
     """As the file says."""
     file = FOLDER / "limit"
     return Limits(float(file.read_text())) if file.exists() else Limits()
 
 
-Density.similarity, pipeline.points.choose = waiting, counted
+similarity = Density.similarity
+Density.similarity = waiting
 EnginePool.quick = True
 EnginePool.limits = property(limits, lambda pool, value: None)
 sys.path.insert(0, str(Path(__file__).parents[2]))

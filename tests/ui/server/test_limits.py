@@ -189,7 +189,7 @@ def test_the_page_shows_the_place_in_the_queue_that_it_is_full_and_may_be_closed
     press_an_example(first, gate.url)
     gate.wait("arrived")
     press_an_example(second, gate.url)
-    place = second.locator("#verdict .meta-text", has_text="queue: 1/1")
+    place = second.locator("#verdict .progress-text", has_text="queue: 1/1")
     place.wait_for(state="visible")
     assert place.evaluate("element => parseFloat(getComputedStyle(element).fontSize)") >= 14
     press_an_example(third, gate.url)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import re
 
@@ -13,6 +12,7 @@ from PIL import Image
 
 from ipseg.ui.server.preview import DESCRIPTION, TITLE, Preview
 from ipseg.ui.tabs.segment.examples import contact_sheet
+from tests.ui.conftest import finished
 
 PAGE = (
     '<html><head><meta property="og:title" content="Gradio" />\n<meta\n property="og:image"\n content="https://else/x"\n'
@@ -34,7 +34,7 @@ def get(path: str, kind: str = "text/html; charset=utf-8", **headers: str) -> ht
         async with httpx.AsyncClient(transport=transport, base_url="http://page.test") as client:
             return await client.get(path, headers=headers)
 
-    return asyncio.run(asked())
+    return finished(asked())
 
 
 def test_a_link_shows_the_title_the_description_and_an_image_of_this_page():

@@ -16,7 +16,7 @@ import pytest
 
 from ipseg.ui.server import storage
 from ipseg.ui.server.storage import Sweep
-from tests.ui.conftest import EXAMPLES, serve
+from tests.ui.conftest import EXAMPLES, finished, serve
 
 HOUR = 3600.0
 
@@ -93,8 +93,6 @@ def test_an_upload_that_its_client_left_goes_soon(folder):
 
 def test_the_name_of_an_upload_that_is_received(tmp_path):
     """As the parser of Gradio makes it."""
-    import asyncio
-
     from gradio.route_utils import GradioMultiPartParser
     from starlette.datastructures import Headers
 
@@ -105,7 +103,7 @@ def test_the_name_of_an_upload_that_is_received(tmp_path):
     headers = Headers({"content-type": "multipart/form-data; boundary=x"})
     parser = GradioMultiPartParser(headers, cut(), upload_dir=tmp_path, max_file_size=1000)
     with pytest.raises(ConnectionError):
-        asyncio.run(parser.parse())
+        finished(parser.parse())
     for file in parser._files_to_close_on_error:
         file.close()
     (path,) = tmp_path.iterdir()

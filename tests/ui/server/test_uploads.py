@@ -212,7 +212,8 @@ def test_examples_still_answer(http, demo):
     prompts, images = filled["data"][:2]
     names = [each["value"] if isinstance(each, dict) and "value" in each else each for each in (prompts, images)]
     assert all(_files(each) for each in names)
-    given = {"prompts": names[0], "image": _files(names[1])[0], "mask": None}
+    prompts = [{"image": file, "caption": None} for file in _files(names[0])]
+    given = {"prompts": prompts, "image": _files(names[1])[0], "mask": None}
     named = http.post("/call/v2/segment", json=given).json()["event_id"]
     with http.stream("GET", f"/call/segment/{named}") as stream:
         assert "event: complete" in "".join(stream.iter_text())
