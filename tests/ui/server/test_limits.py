@@ -20,7 +20,7 @@ from tests.ui.conftest import EXAMPLES, ROOT, serve
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the client's own event loop
 
 PROMPT, QUERY, OTHER = (EXAMPLES / "robot" / f"0{number}.jpg" for number in (0, 2, 3))
-PATIENCE = 20  # seconds until a test gives up
+PATIENCE = 60  # seconds until a test gives up
 ENDPOINTS = ("segment", "segment_all", "compare", "batch", "video", "ablation", "prompt_sets", "failure_cases")
 
 

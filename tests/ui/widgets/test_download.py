@@ -51,9 +51,9 @@ def opened(chromium, url, **context):
 
 def state(page, text: str) -> str:
     page.wait_for_function(
-        "text => document.querySelector('#engine-state').innerText.includes(text)", arg=text, timeout=60_000
+        "text => document.querySelector('#engine-state').textContent.includes(text)", arg=text, timeout=60_000
     )
-    return page.inner_text("#engine-state")
+    return page.text_content("#engine-state")  # with what is folded
 
 
 def choose(page, field: str, value: str) -> None:
