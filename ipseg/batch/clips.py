@@ -1,8 +1,8 @@
 """Clips in and out, a frame at a time, by PyAV, whose wheels hold FFmpeg's libraries.
 
-In: MP4, MOV, WebM, MKV and AVI. The type is decided by the first bytes, never by the name, and FFmpeg is told which it
-is, so that no playlist or script reaches it. Each frame keeps its time, also where the rate varies. Out: H.264 in MP4,
-which current browsers play, with the times of the frames and the sound of the clip.
+In: MP4, MOV, WebM, MKV and AVI. The type is decided by the first bytes, never by the name, and FFmpeg opens it as that
+type alone, so that no playlist or script reaches it. Each frame keeps its time, also where the rate varies. Out: H.264
+in MP4, which current browsers play, with the times of the frames and the sound of the clip.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Settings that name one of several things."""
+"""Settings that name one of several choices, and the error message that lists them."""
 
 from __future__ import annotations
 

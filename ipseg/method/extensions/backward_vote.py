@@ -1,6 +1,6 @@
 """A backward vote, after INSID3 (arXiv 2603.28480): an input cell counts only if it finds the prompt's object again.
 
-Each cell of the input looks for its nearest cell, by cosine, among all cells of each prompt image; it is kept when that
+Each cell of the input looks for its nearest cell, by cosine, among all cells of each prompt image; it counts when that
 one is of the object in at least half of the prompt images. The similarity of the others becomes its lowest value.
 """
 
@@ -36,10 +36,10 @@ class BackwardVote(Around):
     def change(self, learnt: Any, image: InputFeatures, similarity: Similarity) -> NDArray[np.float32]:
         """The lowest value where the vote is lost."""
         layer = image.features[0]
-        kept = onto(votes(directions(layer), learnt), layer, similarity.frame) >= 0.5
+        found = onto(votes(directions(layer), learnt), layer, similarity.frame) >= 0.5
         changed = similarity.values.copy()
         if similarity.inside.any():
-            changed[~kept] = changed[similarity.inside].min()
+            changed[~found] = changed[similarity.inside].min()
         return changed
 
 
