@@ -28,6 +28,7 @@ ORDER = (  # from the top down: a package imports only packages above it
     ("studies",),
     ("annotations",),
     ("batch",),
+    ("labelling",),
     ("ui",),
     ("cli",),
     ("__main__",),
