@@ -102,18 +102,25 @@ def on_background(cut: NDArray[np.uint8], background: tuple[int, int, int] | Non
     return np.where(inside, image, cv2.GaussianBlur(image, (0, 0), _unit(image) * 4))
 
 
-def numbered(image: ImageArray, masks: Sequence[Mask], numbers: Sequence[int] = ()) -> ImageArray:
+def numbered(
+    image: ImageArray,
+    masks: Sequence[Mask],
+    numbers: Sequence[int] = (),
+    colours: Sequence[tuple[int, int, int]] = (),
+) -> ImageArray:
     """The image dimmed, each mask in its own colours, with an outline and a number: (H, W, 3) uint8.
 
-    ``masks``: each (H, W) bool. ``numbers``: of the masks, which decide their colours; by default from 1.
+    ``masks``: each (H, W) bool, not empty. ``numbers``: of the masks; by default from 1. ``colours``: of the outlines;
+    by default those of the numbers (:func:`instance_colour`).
     """
     numbers = numbers or range(1, len(masks) + 1)
+    colours = colours or [instance_colour(number) for number in numbers]
     canvas = _dimmed(image)
     for mask in masks:
         canvas[mask] = image[mask]
     drawn = np.rint(canvas).astype(np.uint8)
-    for number, mask in zip(numbers, masks, strict=True):
-        _outline(drawn, mask, instance_colour(number))
+    for colour, mask in zip(colours, masks, strict=True):
+        _outline(drawn, mask, colour)
     return _with_numbers(drawn, masks, numbers)
 
 

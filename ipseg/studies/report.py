@@ -1,38 +1,26 @@
-"""One HTML file about a run, or about two runs of one dataset: cases as images, histograms, classes, a paired test.
-
-The file holds everything: styles, drawings as SVG, images as JPEG. It loads nothing.
-"""
+"""One HTML file about a run, or about two runs of one dataset: cases as images, histograms, classes, a paired test."""
 
 from __future__ import annotations
 
-import base64
-import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 
 from ipseg.core import viz
-from ipseg.core.types import ImageArray, InputError
+from ipseg.core.types import InputError
 from ipseg.datasets._episodes import Dataset
 from ipseg.evaluation import results
 from ipseg.evaluation.results import NAMES
 from ipseg.evaluation.runs import Run
 from ipseg.evaluation.scoring import LEVEL, SAMPLES, Score, Scored, score
+from ipseg.studies import document
+from ipseg.studies.document import paragraph, section
 
-CASES, HEIGHT, BINS, QUALITY = 6, 180, 20, 82  # cases of each kind, pixels of an image, bars of a histogram, of JPEG
+CASES, HEIGHT, BINS = 6, 180, 20  # cases of each kind, pixels of an image, bars of a histogram
 TRUE, PREDICTED = (64, 196, 99), (245, 176, 65)  # colours of the two masks
-STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem; color: #1c1c1c; }
-h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.2rem; } table { border-collapse: collapse; }
-td, th { padding: .2rem .8rem .2rem 0; text-align: left; } td.n, th.n { text-align: right; }
-figure { margin: 0 0 1.2rem; } figcaption { font-size: .9rem; } figure img { max-width: 100%; height: auto; }
-svg { max-width: 100%; } .note { color: #555; }
-"""
 
 
 @dataclass(frozen=True)
@@ -104,17 +92,15 @@ def html(first: Examined, second: Examined | None = None, *, cases: int = CASES,
     if second is not None and first.dataset.digest() != second.dataset.digest():
         raise InputError("The two runs have different episodes; give two runs of one dataset with the same prompts.")
     title = " against ".join(each.title for each in runs) + f" on {first.dataset.name}"
-    parts = [f"<h1>{escape(title)}</h1>", _paragraph(first.score.protocol.text), _metrics(runs)]
-    parts += [_section("IoU of the episodes", "".join(_histogram(each) for each in runs))]
+    parts = [f"<h1>{escape(title)}</h1>", paragraph(first.score.protocol.text), _metrics(runs)]
+    parts += [section("IoU of the episodes", "".join(_histogram(each) for each in runs))]
     if second is None:
         parts += _cases(first, _kinds(first, cases, seed))
     else:
-        parts += [_section("Paired test", _paired_text(first, second))]
+        parts += [section("Paired test", _paired_text(first, second))]
         parts += _cases_of_two(first, second, cases)
-    parts += [_section("Classes", "".join(_bars(each) for each in runs)), _section("Settings", _settings(runs))]
-    head = f'<meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style>'
-    body = "\n".join(parts)
-    return f'<!doctype html><html lang="en"><head>{head}</head><body><main>\n{body}\n</main></body></html>\n'
+    parts += [section("Classes", "".join(_bars(each) for each in runs)), section("Settings", _settings(runs))]
+    return document.page(title, parts)
 
 
 def _kinds(run: Examined, cases: int, seed: int) -> list[tuple[str, list[int]]]:
@@ -128,7 +114,7 @@ def _kinds(run: Examined, cases: int, seed: int) -> list[tuple[str, list[int]]]:
 
 
 def _cases(run: Examined, kinds: Sequence[tuple[str, list[int]]]) -> list[str]:
-    return [_section(f"{kind} cases", "".join(_case(number, [run]) for number in numbers)) for kind, numbers in kinds]
+    return [section(f"{kind} cases", "".join(_case(number, [run]) for number in numbers)) for kind, numbers in kinds]
 
 
 def _cases_of_two(first: Examined, second: Examined, cases: int) -> list[str]:
@@ -136,9 +122,9 @@ def _cases_of_two(first: Examined, second: Examined, cases: int) -> list[str]:
     ordered = sorted(gain, key=lambda number: (gain[number], number))
     worse = [number for number in ordered[:cases] if gain[number] < 0]
     better = [number for number in ordered[::-1][:cases] if gain[number] > 0]
-    nothing = _paragraph("There is none.")
+    nothing = paragraph("There is none.")
     return [
-        _section(f"{title} in the second run", "".join(_case(each, [first, second]) for each in numbers) or nothing)
+        section(f"{title} in the second run", "".join(_case(each, [first, second]) for each in numbers) or nothing)
         for title, numbers in (("Much better", better), ("Much worse", worse))
     ]
 
@@ -155,15 +141,7 @@ def _case(number: int, runs: Sequence[Examined]) -> str:
             tiles.append((viz.overlay(image, prediction.mask, colour=PREDICTED), each.title))
             texts.append(f"IoU {each.ious[number]:.3f}" + (f": {prediction.error}" if prediction.error else ""))
     text = f"{episode.name}, {episode.category}: {'; '.join(texts)}"
-    source = _jpeg(viz.strip(tiles, height=HEIGHT))
-    image_tag = f'<img loading="lazy" alt="{escape(text)}" src="{source}">'
-    return f"<figure>{image_tag}<figcaption>{escape(text)}</figcaption></figure>"
-
-
-def _jpeg(image: ImageArray) -> str:
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "JPEG", quality=QUALITY)
-    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    return document.figure(viz.strip(tiles, height=HEIGHT), text)
 
 
 def _metrics(runs: Sequence[Examined]) -> str:
@@ -185,13 +163,13 @@ def _metrics(runs: Sequence[Examined]) -> str:
         for notes in [each.score.notes]
     ]
     note = f"Per cent, with the 95 % interval of a bootstrap over {runs[0].score.protocol.unit}. {' '.join(notes)}"
-    return f"<table><tr>{head}</tr>{''.join(rows)}</table>{_paragraph(note)}"
+    return f"<table><tr>{head}</tr>{''.join(rows)}</table>{paragraph(note)}"
 
 
 def _paired_text(first: Examined, second: Examined) -> str:
     found = paired(first.ious, second.ious)
     low, high = 100 * found.low, 100 * found.high
-    return _paragraph(
+    return paragraph(
         f"On {found.episodes} common episodes the IoU of {second.title} less that of {first.title} is "
         f"{100 * found.difference:+.2f} points on average, 95 % interval [{low:+.2f}, {high:+.2f}] "
         f"(bootstrap over episodes); Wilcoxon's signed-rank test, two-sided: p = {found.p:.3g}."
@@ -200,25 +178,8 @@ def _paired_text(first: Examined, second: Examined) -> str:
 
 def _histogram(run: Examined) -> str:
     counts, edges = np.histogram(list(run.ious.values()), bins=BINS, range=(0, 1))
-    return f"<h3>{escape(run.title)}</h3>" + _drawing(counts, lambda at: f"{edges[at]:.2f} to {edges[at + 1]:.2f}")
-
-
-def _drawing(counts: NDArray, label: Callable[[int], str]) -> str:
-    """Bars over IoU from 0 to 1, each with its count as a tooltip."""
-    width, height, top = 600, 140, max(1, int(counts.max()))
-    step = width / len(counts)
-    bars = "".join(
-        f'<rect x="{at * step + 1:.1f}" y="{height - height * count / top:.1f}" width="{step - 2:.1f}" '
-        f'height="{height * count / top:.1f}" fill="#3b6ea5"><title>{label(at)}: {count}</title></rect>'
-        for at, count in enumerate(counts.tolist())
-    )
-    marks = "".join(
-        f'<text x="{x * width:.0f}" y="{height + 16}" font-size="12">{x:g}</text>' for x in (0, 0.25, 0.5, 0.75)
-    )
-    text = f"Histogram of IoU, {int(counts.sum())} episodes, at most {top} in a bar"
-    return (
-        f'<svg role="img" aria-label="{text}" width="{width}" viewBox="0 0 {width} {height + 20}">{bars}{marks}</svg>'
-    )
+    drawing = document.histogram(counts, lambda at: f"{edges[at]:.2f} to {edges[at + 1]:.2f}", "IoU of the episodes")
+    return f"<h3>{escape(run.title)}</h3>{drawing}"
 
 
 def _bars(run: Examined) -> str:
@@ -228,7 +189,7 @@ def _bars(run: Examined) -> str:
         f"<tr><td>{escape(each.category)}</td><td class='n'>{each.episodes}</td>"
         f"<td class='n'>{100 * each.iou:.1f}</td><td>"
         f'<svg aria-hidden="true" width="220" height="12"><rect width="{220 * max(0.0, each.iou):.1f}" height="12" '
-        'fill="#3b6ea5"/></svg></td></tr>'
+        f'fill="{document.BAR}"/></svg></td></tr>'
         for each in classes
     )
     head = "<tr><th>class</th><th class='n'>episodes</th><th class='n'>IoU</th><th></th></tr>"
@@ -245,11 +206,3 @@ def _settings(runs: Sequence[Examined]) -> str:
         + "</table>"
         for each in runs
     )
-
-
-def _section(title: str, body: str) -> str:
-    return f"<section><h2>{escape(title)}</h2>{body}</section>"
-
-
-def _paragraph(text: str) -> str:
-    return f'<p class="note">{escape(text)}</p>'

@@ -160,3 +160,12 @@ def test_thin_images_are_drawn_at_their_own_size(size):
         viz.cut_out(image, mask)[..., :3],
     ]
     assert {each.shape for each in drawn} == {(*size, 3)}
+
+
+def test_numbered_instances_take_the_colours_that_are_given():
+    image, mask = np.full((300, 800, 3), 200, np.uint8), np.zeros((300, 800), bool)
+    mask[80:240, 20:500] = True
+    own = viz.numbered(image, [mask], colours=[(1, 2, 250)])
+    default = viz.numbered(image, [mask])
+    assert (own == (1, 2, 250)).all(-1).any()
+    assert not (default == (1, 2, 250)).all(-1).any()
