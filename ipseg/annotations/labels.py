@@ -71,6 +71,7 @@ class LabelledImage(Brief):
     file: str = ""  # where the image file is; "" where it is not known, as of a member of an archive
     error: str = ""  # why the image could not be labelled, one message; "" where it could
     corrected: bool = False  # whether a person corrected it
+    content: str = ""  # the fingerprint of its pixels (:func:`ipseg.core.images.fingerprint`); "" where it is not known
 
     def __post_init__(self) -> None:
         wrong = [one.mask.shape for one in self.instances if one.mask.shape != tuple(self.size)]
@@ -186,6 +187,7 @@ def encode(image: LabelledImage) -> str:
         for one in image.instances
     ]
     entries = {"name": image.name, "file": image.file, "size": list(image.size), "error": image.error}
+    entries |= {"content": image.content} if image.content else {}
     return to_json({**entries, "instances": instances})
 
 
@@ -205,7 +207,8 @@ def decode(text: str, *, corrected: bool = False) -> LabelledImage:
         for one in entry["instances"]
     )
     height, width = entry["size"]
-    return LabelledImage(entry["name"], (height, width), instances, entry["file"], entry["error"], corrected)
+    given = entry["file"], entry["error"], corrected, entry.get("content", "")
+    return LabelledImage(entry["name"], (height, width), instances, *given)
 
 
 def class_map(image: LabelledImage, classes: Sequence[str]) -> np.ndarray:

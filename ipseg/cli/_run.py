@@ -22,9 +22,10 @@ from ipseg.core import plugins
 from ipseg.core.result import SegmentationMethod
 from ipseg.core.types import SettingError
 from ipseg.datasets._episodes import Dataset, spread
-from ipseg.evaluation import predicting, processes, published, runs
+from ipseg.engine import processes
+from ipseg.engine.processes import Share
+from ipseg.evaluation import predicting, published, runs
 from ipseg.evaluation.predicting import Variant
-from ipseg.evaluation.processes import Share
 from ipseg.evaluation.runs import Run
 from ipseg.method import points
 from ipseg.method.pipeline import IPSeg

@@ -11,7 +11,8 @@ import sys
 from pathlib import Path
 
 from ipseg.cli import _dataset, _engine, _run
-from ipseg.evaluation import predicting, processes
+from ipseg.engine import processes
+from ipseg.evaluation import predicting
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

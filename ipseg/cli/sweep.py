@@ -15,9 +15,10 @@ from ipseg import weights
 from ipseg.cli import _dataset, _engine, _run, table
 from ipseg.core.types import InputError, SettingError
 from ipseg.datasets._episodes import Dataset
+from ipseg.engine import processes
 from ipseg.engine.build import load
 from ipseg.engine.spec import FIELDS
-from ipseg.evaluation import predicting, processes, prompt_sets, sweeps
+from ipseg.evaluation import predicting, prompt_sets, sweeps
 from ipseg.evaluation.predicting import Variant
 from ipseg.evaluation.runs import Run
 from ipseg.evaluation.sweeps import Setting

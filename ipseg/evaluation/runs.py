@@ -194,28 +194,38 @@ def describe(
 
     ``given``: whether the method sees the mask of the prompt. ``weights``: of the method, beside the engine's.
     """
+    return {
+        "title": title,
+        "settings": {
+            "method": {"name": method, **method_settings},
+            "prompt_mask": "given" if given else "none",
+            **of_engine(engine, weights),
+            "dataset": {"name": dataset.name, **dataset.settings},
+            "episodes": dataset.digest(),
+        },
+        "data": str(data.resolve()),
+        "protocol": dataset.protocol.text,
+        "versions": versions(),
+        "commit": commit(),
+    }
+
+
+def of_engine(engine: Engine, weights: Mapping[str, Any] | None = None) -> Record:
+    """All of an engine and of this program that decides a result, on whichever of several equal GPUs it runs.
+
+    ``weights``: of the method, beside the engine's.
+    """
     record = dict(engine.info.record)
     placement = dict(record.pop("placement", {}))
     placement["device"] = str(placement.get("device", "cpu")).partition(":")[0]  # whichever of several equal ones
     used = {**dict(record.pop("weights", {}) or {}), **(weights or {})}
     identities = {name: {key: each[key] for key in each if key != "path"} for name, each in used.items()}
     return {
-        "title": title,
-        "settings": {
-            "method": {"name": method, **method_settings},
-            "prompt_mask": "given" if given else "none",
-            "engine": {"name": engine.info.name, **record, "placement": placement},
-            "config": vars(engine.config),
-            "scorer": repr(engine.scorer),
-            "weights": identities,
-            "dataset": {"name": dataset.name, **dataset.settings},
-            "episodes": dataset.digest(),
-            "code": code_version(),
-        },
-        "data": str(data.resolve()),
-        "protocol": dataset.protocol.text,
-        "versions": versions(),
-        "commit": commit(),
+        "engine": {"name": engine.info.name, **record, "placement": placement},
+        "config": vars(engine.config),
+        "scorer": repr(engine.scorer),
+        "weights": identities,
+        "code": code_version(),
     }
 
 

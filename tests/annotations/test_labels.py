@@ -23,7 +23,7 @@ def mask(*rows: str) -> np.ndarray:
 
 MUG = LabelledInstance("mug", mask("##..", "##..", "...."), 0.75, Status.DETECTED, second="cup", second_score=0.5)
 CUP = LabelledInstance("cup", mask("....", "...#", "..##"), 0.25, Status.UNCERTAIN, track=3)
-IMAGE = LabelledImage("shelf/01.jpg", (3, 4), (MUG, CUP), "/data/shelf/01.jpg")
+IMAGE = LabelledImage("shelf/01.jpg", (3, 4), (MUG, CUP), "/data/shelf/01.jpg", content="c0ffee")
 
 
 def same(one: LabelledImage, other: LabelledImage) -> bool:
@@ -40,6 +40,7 @@ def test_box_and_area_are_of_the_mask():
 def test_an_image_survives_its_json():
     again = decode(encode(IMAGE))
     assert same(again, IMAGE)
+    assert (again.content, again.corrected) == ("c0ffee", False)
     assert again.instances[1].track == 3
     assert again.instances[0].second == "cup"
     assert (again.instances[1].mask == CUP.mask).all()

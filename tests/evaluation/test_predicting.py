@@ -15,9 +15,9 @@ from ipseg.core import plugins, rle
 from ipseg.core.types import InputError
 from ipseg.datasets._episodes import Episode, missing
 from ipseg.engine.presets import PRESETS
-from ipseg.evaluation import predicting, processes, prompt_sets, results, runs
+from ipseg.engine.processes import Share
+from ipseg.evaluation import predicting, prompt_sets, results, runs
 from ipseg.evaluation.predicting import Variant, predict
-from ipseg.evaluation.processes import Share
 from ipseg.evaluation.runs import Prediction, Run
 from ipseg.method.config import EngineInfo
 from ipseg.method.pipeline import IPSeg
@@ -332,25 +332,6 @@ def test_a_mask_of_another_size_is_named(engine, dataset, data, tmp_path):
     made.run.save(0, Prediction(np.zeros((5, 5), bool), "detected", 1.0))
     with pytest.raises(InputError, match="is not that of the run"):
         results.score_run(made.run)
-
-
-@pytest.mark.parametrize("text", ["", "1", "2/2", "-1/2", "a/b", "1/0", "1/2/3"])
-def test_shares_that_are_none(text):
-    with pytest.raises(InputError, match="--shard"):
-        processes.parse(text)
-
-
-def test_the_shares_of_launched_processes_are_all_of_a_shard():
-    items = list(range(23))
-    for shard in (Share(), Share(1, 3)):
-        found = []
-        for rank in range(4):
-            environment = {"RANK": f"{rank}", "WORLD_SIZE": "4", "LOCAL_RANK": f"{rank}"}
-            found += processes.launched(shard, environment).select(items)
-        assert sorted(found) == shard.select(items)
-    assert processes.launched(Share(1, 3), {}) == Share(1, 3)
-    assert processes.launched(Share(1, 3), {"WORLD_SIZE": "no number"}) == Share(1, 3)
-    assert processes.launched(Share(), {"PMI_RANK": "1", "PMI_SIZE": "2"}) == Share(1, 2)
 
 
 def test_prompt_sets(dataset, tmp_path):
