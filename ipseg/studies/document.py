@@ -74,6 +74,7 @@ def histogram(
     )
     below = [0, 0.25, 0.5, 0.75] if marks else []
     numbers = "".join(f'<text x="{x * width:.0f}" y="{height + 16}" font-size="12">{x:g}</text>' for x in below)
+    line = f'<path d="M0 {height}H{width}" stroke="currentColor" opacity=".5"/>'
     text = escape(f"Histogram of {what}, {total} in all, at most {top} in a bar")
     box = f'width="{width}" viewBox="0 0 {width} {height + (20 if marks else 0)}"'
-    return f'<svg role="img" aria-label="{text}" {box}>{bars}{numbers}</svg>'
+    return f'<svg role="img" aria-label="{text}" {box}>{bars}{line}{numbers}</svg>'

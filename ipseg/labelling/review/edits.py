@@ -1,0 +1,212 @@
+"""Corrections of one labelled image. Each returns new labels; :meth:`LabelFolder.correct` saves them.
+
+A corrected or added instance has the score 1 and is detected, since a person confirmed it: no threshold leaves it out.
+Masks of one image never overlap: a corrected mask takes pixels of another instance only where a positive click is on
+that instance; elsewhere the other one keeps its pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import cv2
+import numpy as np
+
+from ipseg.annotations.labels import LabelledImage, LabelledInstance
+from ipseg.core.images import Source
+from ipseg.core.masks import GivenMask
+from ipseg.core.status import Status
+from ipseg.core.types import Brief, Candidates, ImageArray, InputError, Mask, Points, Progress, Segmenter, SettingError
+from ipseg.engine.protocol import Engine
+from ipseg.method import points as checks
+from ipseg.method import refinement
+from ipseg.method.encodings import Named, named
+
+CONFIRMED = 1.0  # the score of what a person corrected
+MARGIN = 0.25  # around the crop of an example, of the longer side of its box
+SURE, SIDE = 4.0, 400  # log odds inside a mask that is gone on from, and its longest side in cells
+NONE = np.zeros((0, 2), np.float32)
+
+
+def deleted(image: LabelledImage, which: int) -> LabelledImage:
+    """Without the instance ``which``, counted from 0. Raises :class:`SettingError` where there is none."""
+    _check(image, which)
+    return _with(image, [one for place, one in enumerate(image.instances) if place != which])
+
+
+def relabelled(image: LabelledImage, which: int, label: str) -> LabelledImage:
+    """With another class for the instance ``which``. Raises :class:`SettingError` where there is none."""
+    _check(image, which)
+    return _with(image, [_confirmed(one, label) if place == which else one for place, one in _numbered(image)])
+
+
+def confirmed(image: LabelledImage) -> LabelledImage:
+    """With every instance confirmed as it is."""
+    return _with(image, [_confirmed(one, one.label) for one in image.instances])
+
+
+def corrected(
+    engine: Engine,
+    pixels: Source,
+    image: LabelledImage,
+    which: int,
+    clicks: Points,
+    *,
+    progress: Progress | None = None,
+) -> LabelledImage:
+    """With the mask of the instance ``which`` corrected by clicks, in pixels of the upright image.
+
+    One more pass of the segmenter goes on from the mask with the clicks, as when Segment is corrected; SAM, which takes
+    no mask from elsewhere, goes on from its prediction for the mask's box that is most like the mask. Raises
+    :class:`SettingError` for no click, one outside the image, or no such instance, and :class:`InputError` where
+    nothing is left of the mask.
+    """
+    _check(image, which)
+    mask = _segmented(engine, pixels, image, clicks, image.instances[which].mask, progress)
+    return _placed(image, which, replace(_confirmed(image.instances[which]), mask=mask), clicks)
+
+
+def added(
+    engine: Engine,
+    pixels: Source,
+    image: LabelledImage,
+    label: str,
+    clicks: Points,
+    *,
+    progress: Progress | None = None,
+) -> LabelledImage:
+    """With another instance of a class, segmented by clicks, of which one at least is positive.
+
+    Raises as :func:`corrected` does.
+    """
+    if not len(clicks.positive):
+        raise SettingError("A new instance has no click on it yet; click on the object, then beside it.")
+    mask = _segmented(engine, pixels, image, clicks, None, progress)
+    return _placed(image, len(image.instances), LabelledInstance(label, mask, CONFIRMED), clicks)
+
+
+@dataclass(frozen=True, repr=False)
+class Example(Brief):
+    """An instance as an example of its class: what a prompt takes beside the other example images."""
+
+    label: str
+    image: ImageArray  # (h, w, 3) uint8: the instance and a margin around it
+    mask: Mask  # (h, w) bool
+
+    @property
+    def given(self) -> GivenMask:
+        """The mask as a prompt takes it."""
+        return GivenMask(self.mask)
+
+
+def example_of(pixels: ImageArray, image: LabelledImage, which: int) -> Example:
+    """The crop of an instance with its mask. Raises :class:`SettingError` where there is none."""
+    _check(image, which)
+    one = image.instances[which]
+    left, top, right, bottom = one.box
+    margin = round(MARGIN * max(right - left, bottom - top))
+    rows = slice(max(0, top - margin), bottom + margin)
+    columns = slice(max(0, left - margin), right + margin)
+    return Example(one.label, np.ascontiguousarray(pixels[rows, columns]), one.mask[rows, columns].copy())
+
+
+def _segmented(
+    engine: Engine, pixels: Source, image: LabelledImage, clicks: Points, mask: Mask | None, progress: Progress | None
+) -> Mask:
+    opened = named(pixels)
+    if opened.pixels.shape[:2] != tuple(image.size):
+        raise InputError(f"{image.name} is not the image that was labelled; give that one.")
+    if not len(clicks.positive) + len(clicks.negative):
+        raise SettingError("There is no click yet; click on the object or beside it.")
+    checks.check_inside(clicks, opened.pixels.shape[:2])
+    return engine.apply([opened], _by_clicks, opened, clicks, mask, progress=progress)
+
+
+def _by_clicks(engine: Any, image: Named, clicks: Points, mask: Mask | None, progress: Progress | None) -> Mask:
+    """A mask by clicks, (H, W) bool: of a new instance, or going on from the ``mask`` of one."""
+    segmenter = engine.encodings.segmenter
+    if progress:
+        progress(0.1, "encoding")
+    encoding = engine.encodings.encoding(image)
+    if progress:
+        progress(0.8, "mask")
+    if mask is None:
+        start = refinement.only_best(segmenter.predict(encoding, clicks, several=True))
+        return refinement.corrected(segmenter, encoding, start, clicks, clicks).masks[0]
+    middle = Points(_middle(mask), NONE)
+    return refinement.corrected(segmenter, encoding, _start(segmenter, encoding, mask, middle), middle, clicks).masks[0]
+
+
+def _start(segmenter: Segmenter, encoding: Any, mask: Mask, middle: Points) -> Candidates:
+    """What a pass with clicks goes on from: the mask itself, or the segmenter's prediction that is most like it.
+
+    The logits of a segmenter that takes a prior are over the image; those of another one are in a frame of its own.
+    """
+    if segmenter.accepts_prior:
+        height, width = mask.shape
+        scale = min(1.0, SIDE / max(mask.shape))
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        share = cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+        return Candidates(mask[None], np.ones(1, np.float32), (SURE * (2 * share - 1))[None])
+    found = segmenter.predict(encoding, middle, box=refinement.bounding_box(mask), several=True)
+    return _only(found, int(np.argmax([_iou(each, mask) for each in found.masks])))
+
+
+def _middle(mask: Mask) -> np.ndarray:
+    """The pixel of a mask that is farthest from its outline, (1, 2) float32 of (x, y)."""
+    depth = cv2.distanceTransform(np.pad(mask, 1).astype(np.uint8), cv2.DIST_L2, 3)[1:-1, 1:-1]
+    y, x = np.unravel_index(int(depth.argmax()), depth.shape)
+    return np.array([[x + 0.5, y + 0.5]], np.float32)
+
+
+def _only(candidates: Candidates, place: int) -> Candidates:
+    one = slice(place, place + 1)
+    return Candidates(candidates.masks[one], candidates.scores[one], candidates.logits[one])
+
+
+def _iou(one: Mask, other: Mask) -> float:
+    return float((one & other).sum() / max(1, (one | other).sum()))
+
+
+def _placed(image: LabelledImage, which: int, instance: LabelledInstance, clicks: Points) -> LabelledImage:
+    """The image with ``instance`` at the place ``which``, the pixels that it and others hold given to one of them."""
+    columns, rows = np.clip(np.floor(clicks.positive).astype(np.intp), 0, (image.size[1] - 1, image.size[0] - 1)).T
+    mask = instance.mask.copy()
+    others: list[LabelledInstance | None] = []
+    for place, one in _numbered(image):
+        if place == which:
+            others.append(None)
+        elif one.mask[rows, columns].any():
+            rest = one.mask & ~mask
+            others += [replace(one, mask=rest)] if rest.any() else []
+        else:
+            mask &= ~one.mask
+            others.append(one)
+    if not mask.any():
+        raise InputError("Nothing is left of the mask with these clicks; give other clicks, or delete the instance.")
+    placed = replace(instance, mask=mask)
+    if which == len(image.instances):
+        others.append(None)
+    return _with(image, [placed if one is None else one for one in others])
+
+
+def _confirmed(instance: LabelledInstance, label: str | None = None) -> LabelledInstance:
+    return replace(
+        instance, label=label or instance.label, score=CONFIRMED, status=Status.DETECTED, second="", second_score=0.0
+    )
+
+
+def _with(image: LabelledImage, instances: Sequence[LabelledInstance]) -> LabelledImage:
+    """The image with other instances, the best score first, as corrected."""
+    return replace(image, instances=tuple(instances), error="", corrected=True)
+
+
+def _numbered(image: LabelledImage) -> list[tuple[int, LabelledInstance]]:
+    return list(enumerate(image.instances))
+
+
+def _check(image: LabelledImage, which: int) -> None:
+    if not 0 <= which < len(image.instances):
+        raise SettingError(f"{image.name} has no instance {which + 1}; choose one of those that are shown.")

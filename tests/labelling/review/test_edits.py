@@ -1,0 +1,140 @@
+"""Corrections change what they say, never overlap, and survive thresholds; clicks go through the segmenter."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import ipseg
+from ipseg.annotations.labels import LabelFolder, LabelledImage, LabelledInstance, encode
+from ipseg.core.status import Status
+from ipseg.core.types import InputError, Points, SettingError
+from ipseg.labelling.review import edits
+
+
+def clicks(positive=(), negative=()) -> Points:
+    return Points(*(np.array(each, np.float32).reshape(-1, 2) for each in (positive, negative)))
+
+
+@pytest.fixture(scope="module")
+def offline():
+    return ipseg.load("offline")
+
+
+@pytest.fixture(scope="module")
+def pixels() -> np.ndarray:
+    """A red square on the left and a blue one on the right, on noisy grey."""
+    made = np.random.default_rng(0).integers(90, 130, (90, 160, 3), dtype=np.uint8)
+    made[20:70, 15:65] = (200, 30, 40)
+    made[20:70, 95:145] = (40, 60, 210)
+    return made
+
+
+def square(left: int, right: int, top: int = 20, bottom: int = 70) -> np.ndarray:
+    mask = np.zeros((90, 160), bool)
+    mask[top:bottom, left:right] = True
+    return mask
+
+
+@pytest.fixture
+def image() -> LabelledImage:
+    """The red square whole, and half of the blue one."""
+    red = LabelledInstance("red", square(15, 65), 0.9)
+    blue = LabelledInstance("blue", square(95, 120), 0.4, Status.UNCERTAIN, second="red", second_score=0.2)
+    return LabelledImage("a.png", (90, 160), (red, blue))
+
+
+def iou(one, other):
+    return (one & other).sum() / (one | other).sum()
+
+
+def test_an_instance_is_deleted(image):
+    after = edits.deleted(image, 0)
+    assert [one.label for one in after.instances] == ["blue"]
+    assert after.corrected
+    assert not image.corrected
+
+
+def test_another_class_is_a_confirmation(image):
+    one = edits.relabelled(image, 1, "red").instances[1]
+    assert (one.label, one.score, one.status, one.second) == ("red", 1.0, Status.DETECTED, "")
+    assert (one.mask == image.instances[1].mask).all()
+    assert len(edits.confirmed(image).above(1.0).instances) == 2
+
+
+def test_a_click_completes_a_mask(offline, pixels, image):
+    after = edits.corrected(offline, pixels, image, 1, clicks([(135, 45)]))
+    assert iou(image.instances[1].mask, square(95, 145)) < 0.6
+    assert iou(after.instances[1].mask, square(95, 145)) > 0.9
+    assert (after.instances[0].mask == image.instances[0].mask).all()
+    assert after.instances[1].score == edits.CONFIRMED
+
+
+def test_a_click_takes_a_part_away(offline, pixels):
+    both = LabelledInstance("red", square(15, 65) | square(95, 145), 0.8)
+    after = edits.corrected(offline, pixels, LabelledImage("a.png", (90, 160), (both,)), 0, clicks((), [(120, 45)]))
+    assert iou(after.instances[0].mask, square(15, 65)) > 0.9
+
+
+def test_a_click_adds_an_instance(offline, pixels, image):
+    alone = edits.deleted(image, 1)
+    after = edits.added(offline, pixels, alone, "blue", clicks([(120, 45)], [(80, 45)]))
+    assert [one.label for one in after.instances] == ["red", "blue"]
+    assert iou(after.instances[1].mask, square(95, 145)) > 0.8
+
+
+def test_masks_never_overlap(image):
+    new = LabelledInstance("blue", square(40, 120), 1.0)
+    polite = edits._placed(image, 1, new, clicks([(80, 45)]))
+    assert (polite.instances[1].mask == square(65, 120)).all(), "the red square keeps its pixels"
+    greedy = edits._placed(image, 1, new, clicks([(50, 45)]))
+    assert (greedy.instances[1].mask == square(40, 120)).all(), "a click on the red square takes them"
+    assert (greedy.instances[0].mask == square(15, 40)).all()
+    whole = edits._placed(image, 1, LabelledInstance("blue", square(10, 120), 1.0), clicks([(50, 45)]))
+    assert [one.label for one in whole.instances] == ["blue"], "an instance without a pixel is gone"
+    with pytest.raises(InputError, match="Nothing is left"):
+        edits._placed(image, 1, LabelledInstance("blue", square(20, 60), 1.0), clicks())
+
+
+def test_a_click_on_the_last_edge_counts(image):
+    after = edits._placed(image, 1, image.instances[1], clicks([(160, 90)]))
+    assert len(after.instances) == 2
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda image, engine, pixels: edits.deleted(image, 2), "no instance 3"),
+        (lambda image, engine, pixels: edits.relabelled(image, -1, "red"), "no instance 0"),
+        (lambda image, engine, pixels: edits.corrected(engine, pixels, image, 0, clicks()), "no click"),
+        (lambda image, engine, pixels: edits.corrected(engine, pixels, image, 0, clicks([(200, 5)])), "click at"),
+        (lambda image, engine, pixels: edits.added(engine, pixels, image, "red", clicks((), [(5, 5)])), "no click on"),
+        (lambda image, engine, pixels: edits.added(engine, pixels[:9], image, "red", clicks([(5, 5)])), "not the"),
+        (lambda image, engine, pixels: edits.example_of(pixels, image, 7), "no instance 8"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_done_gets_a_message(offline, pixels, image, edit, message):
+    with pytest.raises(InputError, match=message):
+        edit(image, offline, pixels)
+
+
+def test_an_example_is_the_instance_with_a_margin(pixels, image):
+    example = edits.example_of(pixels, image, 0)
+    assert example.label == "red"
+    assert example.image.shape[:2] == example.mask.shape == (74, 74), "12 pixels on each side"
+    assert example.mask.sum() == image.instances[0].area
+    assert (example.image[example.mask] == (200, 30, 40)).all()
+
+
+def test_a_correction_is_saved_and_undone(tmp_path, image):
+    labels = LabelFolder.create(tmp_path, ["red", "blue"])
+    labels.write(image)
+    labels.correct(edits.deleted(image, 0))
+    assert len(labels.read("a.png").instances) == 1
+    labels.discard_correction("a.png")
+    assert encode(labels.read("a.png")) == encode(image)
+
+
+def test_no_click_on_a_new_instance_is_a_setting_error(offline, pixels, image):
+    with pytest.raises(SettingError):
+        edits.added(offline, pixels, image, "red", clicks())
