@@ -109,7 +109,7 @@ def test_a_click_on_the_last_edge_counts(image):
         (lambda image, engine, pixels: edits.corrected(engine, pixels, image, 0, clicks()), "no click"),
         (lambda image, engine, pixels: edits.corrected(engine, pixels, image, 0, clicks([(200, 5)])), "click at"),
         (lambda image, engine, pixels: edits.added(engine, pixels, image, "red", clicks((), [(5, 5)])), "no click on"),
-        (lambda image, engine, pixels: edits.added(engine, pixels[:9], image, "red", clicks([(5, 5)])), "not the"),
+        (lambda image, engine, pixels: edits.added(engine, pixels[:60], image, "red", clicks([(5, 5)])), "not the"),
         (lambda image, engine, pixels: edits.example_of(pixels, image, 7), "no instance 8"),
     ],
 )  # fmt: skip
