@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ipseg.annotations.rle import Record
+from ipseg.annotations.coco import Record
 from ipseg.core import images
 from ipseg.core.status import Status
 from ipseg.core.store import atomic_write

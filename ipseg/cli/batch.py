@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from ipseg.annotations.rle import Record, frame_name
+from ipseg.annotations.coco import Record, frame_name
 from ipseg.batch import clips, image_set, inputs, video
 from ipseg.batch.predictions import Prediction, Predictor
 from ipseg.cli import _engine, _files, _masks, _status

@@ -22,8 +22,24 @@ from ipseg.core.choices import check_choice
 from ipseg.core.device import CPU
 from ipseg.core.types import Device, SettingError
 
-KINDS = ("features", "saliency", "segmenters", "scorers", "extensions", "baselines", "datasets", "cli", "tabs")
-PACKAGES = {"scorers": "ipseg.method.scorers", "extensions": "ipseg.method.extensions", "tabs": "ipseg.ui.tabs"}
+KINDS = (
+    "features",
+    "saliency",
+    "segmenters",
+    "scorers",
+    "extensions",
+    "baselines",
+    "datasets",
+    "formats",
+    "cli",
+    "tabs",
+)
+PACKAGES = {
+    "scorers": "ipseg.method.scorers",
+    "extensions": "ipseg.method.extensions",
+    "formats": "ipseg.annotations.formats",
+    "tabs": "ipseg.ui.tabs",
+}
 """Where a kind lies when not in the package of its own name."""
 
 

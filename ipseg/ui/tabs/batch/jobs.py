@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 from gradio.processing_utils import save_file_to_cache
 
-from ipseg.annotations.rle import frame_name
+from ipseg.annotations.coco import frame_name
 from ipseg.batch import clips, image_set, inputs, video
 from ipseg.batch.archive import Archive
 from ipseg.batch.predictions import Predictor

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ipseg import open_image
-from ipseg.annotations import rle
+from ipseg.annotations import coco as writer
 from ipseg.batch.archive import Archive
 from ipseg.core.status import Status
 
@@ -17,7 +17,7 @@ STATUSES = [Status.DETECTED, Status.NOT_DETECTED, Status.DETECTED, Status.UNCERT
 
 
 def record(masks) -> dict:
-    made = rle.Record(about="a test")
+    made = writer.Record(about="a test")
     for number, mask in enumerate(masks):
         made.add(f"{number}.jpg", mask, status=STATUSES[number], score=0.25)
     return json.loads(json.dumps(made.data()))

@@ -1,0 +1,154 @@
+"""Exports of labels, one file per format, found by its name.
+
+A format is a module with ``TITLE``, ``FLAT`` (whether its readers take no folders among the images), ``STEMS`` (whether
+it names files by images' names without their endings) and ``build(target)``, which returns a
+:class:`~ipseg.annotations.formats._target.Writer`. Its docstring documents the folder tree and what the format loses.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ipseg.annotations.formats._names import TRAIN, VAL, Names, part_of
+from ipseg.annotations.formats._target import IMAGES, LINK, Target, Writer, check_outside, mark, replacing
+from ipseg.annotations.labels import LabelFolder, LabelledImage
+from ipseg.core import plugins
+from ipseg.core.choices import check_choice
+from ipseg.core.status import Status
+from ipseg.core.store import writing
+from ipseg.core.types import SettingError
+
+KIND = "formats"
+
+
+@dataclass(frozen=True)
+class FormatReport:
+    """What was written in one format, and what it could not hold."""
+
+    name: str
+    folder: Path
+    lost: Mapping[str, int] = field(default_factory=dict)  # a message, and the number of instances or images
+    without_file: int = 0  # images whose file is not known or gone: their labels are written, the image is not
+    upright: int = 0  # images written as an upright copy, since their file states a rotation
+    renamed: int = 0  # images that have another name in the export
+
+
+@dataclass(frozen=True)
+class Report:
+    """What an export holds."""
+
+    formats: tuple[FormatReport, ...]
+    images: int = 0  # with labels, also those without an instance
+    instances: int = 0
+    uncertain: int = 0  # of the instances
+    below: int = 0  # instances that the thresholds left out
+    failed: int = 0  # images that could not be labelled, left out
+    classes: Mapping[str, int] = field(default_factory=dict)  # instances of each class, also of those without one
+    parts: Mapping[str, int] = field(default_factory=dict)  # images of "train", and of "val" with a split
+
+    def messages(self) -> tuple[str, ...]:
+        """The same for a person, one message each."""
+        shares = ", ".join(f"{count} {part}" for part, count in self.parts.items())
+        lines = [f"{_count(self.images, 'image')} ({shares}), {_count(self.instances, 'instance')}"]
+        lines += [f"{self.uncertain} of the instances are uncertain"] * bool(self.uncertain)
+        lines += [f"{_count(self.below, 'instance')} below the threshold left out"] * bool(self.below)
+        lines += [f"{_count(self.failed, 'image')} that could not be labelled left out"] * bool(self.failed)
+        absent = [name for name, count in self.classes.items() if not count]
+        lines += [f"no instance of {', '.join(absent)}"] * bool(absent)
+        for one in self.formats:
+            lines.append(f"{one.name} -> {one.folder}")
+            lines += [f"{one.name}: {message} ({count})" for message, count in one.lost.items()]
+            lines += [f"{one.name}: {_count(one.without_file, 'image')} without a file"] * bool(one.without_file)
+            lines += [f"{one.name}: {_count(one.upright, 'image')} saved as an upright copy"] * bool(one.upright)
+        return tuple(lines)
+
+
+def names() -> list[str]:
+    """The formats, sorted."""
+    return plugins.names(KIND)
+
+
+def export(
+    labels: LabelFolder | Iterable[LabelledImage],
+    folder: Path,
+    formats: Sequence[str],
+    *,
+    classes: Sequence[str] | None = None,
+    thresholds: Mapping[str, float] | float = 0.0,
+    split: float | None = None,
+    seed: int = 0,
+    images: str = LINK,
+) -> Report:
+    """Write labels in one or several formats, each in ``folder/FORMAT``; one image is in memory at a time.
+
+    ``classes``: their names in order, where ``labels`` is no :class:`LabelFolder`. ``thresholds``: instances of a lower
+    score are left out, one threshold for all or by class. ``split``: the share of the images in ``train``, the others
+    are ``val``; the name of an image and ``seed`` decide alone (:func:`part_of`), and without ``split`` all are
+    ``train``. ``images``: how image files get into a format that holds them: ``link`` (symbolic), ``copy``, ``none``;
+    a file that states a rotation is saved as an upright copy in either case.
+
+    An export replaces an earlier export when it is complete, and nothing else. Raises SettingError for a format,
+    class, split or folder that cannot be, :class:`~ipseg.core.store.OutputError` for what cannot be written, and what
+    reading ``labels`` raises.
+    """
+    chosen = list(dict.fromkeys(formats))
+    _check(chosen, split, images)
+    numbered = tuple(labels.classes if isinstance(labels, LabelFolder) and classes is None else classes or ())
+    if not numbered or len(set(numbered)) < len(numbered):
+        raise SettingError("The classes are missing or not distinct; name each class once.")
+    counts: Counter[str] = Counter()
+    by_class: Counter[str] = Counter(dict.fromkeys(numbered, 0))
+    parts = (TRAIN,) if split is None else (TRAIN, VAL)
+    by_part: Counter[str] = Counter(dict.fromkeys(parts, 0))
+    modules = {name: plugins.module(KIND, name) for name in chosen}
+    with replacing(folder, modules) as places, ExitStack() as stack:
+        targets = {
+            name: Target(places[name], numbered, parts, images, Names(flat=module.FLAT, stems=module.STEMS), stack)
+            for name, module in modules.items()
+        }
+        with writing(folder):
+            writers: dict[str, Writer] = {name: modules[name].build(target) for name, target in targets.items()}
+        for image in labels:
+            counts["failed"] += bool(image.error)
+            if image.error:
+                continue
+            check_outside(image, places, folder)
+            part, shown = part_of(image.name, split, seed), image.above(thresholds)
+            unknown = {one.label for one in shown.instances} - set(numbered)
+            if unknown:
+                raise SettingError(f"{image.name} has the class {min(unknown)}, which is not among the classes.")
+            counts.update(images=1, instances=len(shown.instances))
+            counts["below"] += len(image.instances) - len(shown.instances)
+            counts["uncertain"] += sum(one.status is Status.UNCERTAIN for one in shown.instances)
+            by_class.update(one.label for one in shown.instances)
+            by_part[part] += 1
+            for name, writer in writers.items():
+                with writing(folder / name):
+                    writer.add(shown, targets[name].name(shown), part)
+        for name, writer in writers.items():
+            with writing(folder / name):
+                writer.close()
+                mark(places[name], {"format": name, "classes": numbered, **counts})
+    made = tuple(
+        FormatReport(name, folder / name, dict(one.lost), one.without_file, one.upright, one.renamed)
+        for name, one in targets.items()
+    )
+    return Report(made, **counts, classes=dict(by_class), parts=dict(by_part))
+
+
+def _check(formats: Sequence[str], split: float | None, images: str) -> None:
+    if not formats:
+        raise SettingError(f"No format is given; choose among: {', '.join(names())}.")
+    for name in formats:
+        check_choice(name, names(), 'There is no format "{}"')
+    if split is not None and not 0 < split < 1:
+        raise SettingError(f"The split is {split:g}; give the share of the images for training, between 0 and 1.")
+    check_choice(images, IMAGES, 'Image files cannot be taken by "{}"')
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"

@@ -1,0 +1,193 @@
+"""Where one format is written: a partial folder that takes the place of an earlier export when it is complete."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import IO, Any, Protocol
+
+from filelock import FileLock, Timeout
+from PIL import Image
+
+from ipseg.annotations.formats._names import Names
+from ipseg.annotations.labels import LabelledImage
+from ipseg.core import images
+from ipseg.core.serialize import to_json
+from ipseg.core.store import OutputError, check_writable, writing
+from ipseg.core.types import SettingError
+
+MARK = ".ipseg-export"  # in the folder of every format: only what holds it is replaced
+LOCK = ".ipseg-export.lock"
+LINK, COPY, NONE = IMAGES = ("link", "copy", "none")
+JPEG_QUALITY = 95  # of an upright copy
+JPEG = (".jpg", ".jpeg")
+
+
+class Writer(Protocol):
+    """Writes one format, image by image."""
+
+    def add(self, image: LabelledImage, name: str, part: str) -> None:
+        """One image under its ``name`` in the export (see :class:`Names`), in the ``part`` train or val."""
+        ...
+
+    def close(self) -> None:
+        """Complete the files. Not called where the export failed."""
+        ...
+
+
+@dataclass
+class Target:
+    """The folder of one format while it is written, and what was lost on the way."""
+
+    folder: Path  # partial
+    classes: tuple[str, ...]
+    parts: tuple[str, ...]  # of the export: ("train",) or ("train", "val")
+    policy: str  # how image files get in: link, copy or none
+    names: Names
+    stack: ExitStack  # closes the files that are open, also after an error
+    lost: Counter[str] = field(default_factory=Counter)  # a message, and how often
+    without_file: int = 0  # images without an image file in the export, though it was to hold one
+    upright: int = 0  # images saved as an upright copy, since their file states a rotation
+    renamed: int = 0  # images whose name in the export is another
+
+    def number(self, label: str) -> int:
+        """The number of a class, from 0."""
+        return self.classes.index(label)
+
+    def name(self, image: LabelledImage) -> str:
+        """The name of an image in this export; its ending is ``.png`` where its upright copy is one."""
+        turned = self.policy != NONE and is_rotated(image)
+        suffix = PurePosixPath(image.name).suffix
+        name = self.names.take(image.name, suffix if not turned or suffix.lower() in JPEG else ".png")
+        self.renamed += name != image.name
+        return name
+
+    def put_image(self, image: LabelledImage, inner: str) -> bool:
+        """Bring an image file to ``inner`` below the folder; returns whether it is there.
+
+        A link is symbolic and absolute. A file that states a rotation (EXIF) is saved as an upright copy without it,
+        since labels are in upright pixels and readers differ in whether they rotate.
+        """
+        if self.policy == NONE:
+            return False
+        source = Path(image.file) if image.file else None
+        if source is None or not source.is_file():
+            self.without_file += 1
+            return False
+        target = self.path(inner)
+        if is_rotated(image):
+            self._put_upright(source, target)
+        elif self.policy == LINK:
+            try:
+                target.symlink_to(source.resolve())
+            except (OSError, NotImplementedError):  # Windows without the right to make links
+                shutil.copyfile(source, target)
+        else:
+            shutil.copyfile(source, target)
+        return True
+
+    def path(self, inner: str) -> Path:
+        """A path below the folder, whose own folder is made."""
+        path = self.folder / inner
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def open(self, inner: str) -> IO[str]:
+        """A text file below the folder, open for writing until the export ends."""
+        return self.stack.enter_context(self.path(inner).open("w", encoding="utf-8", newline="\n"))
+
+    def scratch(self) -> IO[str]:
+        """A temporary text file, for what is appended to another one at the end."""
+        return self.stack.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8", newline="\n"))
+
+    def _put_upright(self, source: Path, target: Path) -> None:
+        pixels = Image.fromarray(images.open_image(source))
+        if target.suffix.lower() in JPEG:
+            pixels.save(target, "JPEG", quality=JPEG_QUALITY, subsampling=0)
+        else:
+            pixels.save(target, "PNG")
+        self.upright += 1
+
+
+def is_rotated(image: LabelledImage) -> bool:
+    """Whether the file of an image states a rotation, so that its stored pixels are not the labels' own."""
+    return bool(image.file) and Path(image.file).is_file() and images.orientation(image.file) != 1
+
+
+@contextmanager
+def replacing(folder: Path, formats: Mapping[str, Any]) -> Iterator[dict[str, Path]]:
+    """A block that fills one partial folder for each format; they become ``folder/FORMAT`` at its end.
+
+    After an error the earlier exports are as they were. Raises SettingError where a folder in the way is not an export
+    or another export into ``folder`` is running, :class:`~ipseg.core.store.OutputError` where it cannot be written.
+    """
+    check_writable(folder, "choose another folder")
+    for name in formats:
+        place = folder / name
+        if (place.exists() or place.is_symlink()) and not is_export(place):
+            raise SettingError(f"{place} is there and is no export of ipseg; move it, or choose another folder.")
+    lock = FileLock(folder / LOCK, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise SettingError(f"Another export into {folder} is running; wait for its end.") from None
+    except (OSError, NotImplementedError):  # a file system without locks
+        pass
+    partial = {name: folder / f".{name}-{secrets.token_hex(4)}.part" for name in formats}
+    try:
+        for name in formats:
+            for left in folder.glob(f".{name}-*.part"):  # of a process that was killed
+                shutil.rmtree(left, ignore_errors=True)
+        with writing(folder):
+            for path in partial.values():
+                path.mkdir()
+        yield partial
+        for name, path in partial.items():
+            with writing(folder / name):
+                _replace(folder / name, path)
+    finally:
+        for path in partial.values():
+            shutil.rmtree(path, ignore_errors=True)
+        lock.release()
+
+
+def is_export(folder: Path) -> bool:
+    """Whether a folder is an export of this program, or empty."""
+    return folder.is_dir() and not folder.is_symlink() and ((folder / MARK).is_file() or not any(folder.iterdir()))
+
+
+def mark(folder: Path, about: Any) -> None:
+    """Mark a partial folder as an export, with plain data about it."""
+    (folder / MARK).write_text(to_json(about, indent=1) + "\n", encoding="utf-8")
+
+
+def check_outside(image: LabelledImage, folders: Mapping[str, Path], folder: Path) -> None:
+    """Raise OutputError where an image file lies in an earlier export that would be removed."""
+    if not image.file:
+        return
+    file = Path(os.path.abspath(image.file))
+    for name in folders:
+        if file.is_relative_to(Path(os.path.abspath(folder / name))):
+            raise OutputError(
+                f"{image.name} lies in {folder / name}, which this export would replace; choose another folder."
+            )
+
+
+def _replace(target: Path, partial: Path) -> None:
+    old = target.with_name(f".{target.name}-{secrets.token_hex(4)}.part")
+    if target.exists():
+        os.rename(target, old)
+    try:
+        os.rename(partial, target)
+    except OSError:
+        if old.exists():
+            os.rename(old, target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
