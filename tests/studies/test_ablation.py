@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from itertools import combinations
+from types import SimpleNamespace
 
 import networks
 import numpy as np
@@ -14,13 +16,14 @@ from parity_rules import scene
 import ipseg
 from ipseg import weights
 from ipseg.core import geometry, plugins
-from ipseg.core.types import FeatureMap, View
+from ipseg.core.status import Status
+from ipseg.core.types import FeatureMap, Points, View
 from ipseg.engine import build, presets, zerogpu
 from ipseg.engine.spec import EngineSpec
 from ipseg.evaluation.metrics import iou
 from ipseg.method import similarity
 from ipseg.method.config import IPSegConfig
-from ipseg.method.encodings import named
+from ipseg.method.encodings import Encodings, named
 from ipseg.method.scorers.cosine import Cosine, Settings
 from ipseg.studies import ablation
 from ipseg.studies.ablation import OWN, TRUE, Pair
@@ -305,3 +308,80 @@ def test_stable_diffusion_and_an_engine_in_a_worker(networked):
     assert "no “with and without Stable Diffusion”" not in text
     assert render.features(view).count("<figure>") == 2 * (1 + len(other.colours))
     assert len(ablation.compute(lent, pair).grid) == len(one.grid)
+
+
+# Similarity of a patch.
+
+
+class Layers:
+    """An extractor of given layers: a frame of each by the image's size, and the mean colour of each cell in it."""
+
+    def __init__(self, *frames):
+        self.frames, self.calls = frames, Counter()
+
+    def __call__(self, image):
+        self.calls[named(image).name] += 1
+        frames = [made(image.shape[:2]) for made in self.frames]
+        planes = [geometry.to_cells(np.moveaxis(image, 2, 0), frame) for frame in frames]
+        both = enumerate(zip(planes, frames, strict=True))
+        return tuple(FeatureMap(f"layer{number}", np.moveaxis(each, 0, 2), frame) for number, (each, frame) in both)
+
+
+FRAMES = {
+    "one layer": (lambda size: geometry.aspect_frame(size, 16),),
+    "letterboxed": (lambda size: geometry.letterbox_frame(size, 20),),
+    "two grids": (lambda size: geometry.aspect_frame(size, 16), lambda size: geometry.aspect_frame(size, 8)),
+}
+
+
+def patches(frames):
+    """An engine of these features alone, and its extractor."""
+    extractor = Layers(*frames)
+    engine = SimpleNamespace(encodings=Encodings(extractor, None, None), scorer=Cosine(Settings()))
+    return engine, extractor
+
+
+@pytest.mark.parametrize("frames", FRAMES.values(), ids=FRAMES)
+def test_a_patch_is_found_again_where_it_is(frames):
+    engine, extractor = patches(frames)
+    image, other = np.full((64, 96, 3), (90, 90, 90), np.uint8), np.full((80, 80, 3), (90, 90, 90), np.uint8)
+    image[8:24, 16:32] = other[56:72, 40:56] = (255, 20, 10)
+    for _ in range(3):
+        found = ablation.patch_similarity(engine, image, other, (24, 16))
+    left, top, right, bottom = found.box
+    assert 0 <= left <= 24 <= right <= 96
+    assert 0 <= top <= 16 <= bottom <= 64
+    x, y = found.matches[0]
+    assert 40 <= x <= 56
+    assert 56 <= y <= 72
+    assert found.scores[0] > 0.98
+    assert (np.diff(found.scores) <= 0).all()
+    apart = [np.hypot(*(one - two)) for one, two in combinations(found.matches, 2)]
+    assert min(apart) >= 80 / 8 - 1e-3
+    assert found.map_of((80, 80))[64, 48] > found.map_of((80, 80))[20, 20]
+    np.testing.assert_allclose(found.map_of((40, 40))[32, 24], found.map_of((80, 80))[64, 48], atol=0.05)
+    assert set(extractor.calls.values()) == {1}  # each image is encoded once, whatever the number of clicks
+
+
+def test_a_patch_beside_the_image_is_the_nearest_one_and_a_thin_image_has_one():
+    engine, _ = patches(FRAMES["letterboxed"])
+    image = np.full((64, 96, 3), (90, 200, 90), np.uint8)
+    assert ablation.patch_similarity(engine, image, image, (-5, 70)).box[1:] == pytest.approx((60.8, 4.8, 64.0), abs=4)
+    thin = np.full((16, 6000, 3), (90, 200, 90), np.uint8)
+    assert len(ablation.patch_similarity(engine, thin, thin, (10, 2)).matches)
+
+
+def test_the_results_that_are_shown_are_those_that_differ(make_scene):
+    mask = make_scene()[1]
+    half, other = mask & (np.arange(mask.shape[1]) < 32), ~mask
+    nothing = np.empty((0, 2), np.float32)
+
+    def result(pixels, error=""):
+        return ablation.AblationResult(pixels, Status.DETECTED, Points(nothing, nothing), error=error)
+
+    found = {"same": mask, "own": mask, "half": half, "half again": half, "other": other}
+    results = {name: result(each) for name, each in found.items()}
+    assert ablation.distinct(results, "own") == ["own", "other", "half"]
+    assert ablation.distinct(results, "own", most=2) == ["own", "other"]
+    assert ablation.distinct({name: results[name] for name in ("same", "own")}, "own") == ["own"]
+    assert ablation.distinct({"own": results["own"], "failed": result(np.zeros((0, 0), bool), "no")}, "own") == ["own"]

@@ -20,21 +20,26 @@ from ipseg.engine.protocol import Engine
 from ipseg.method.encodings import named
 from ipseg.studies.ablation import _layers, _variants
 from ipseg.studies.ablation._layers import FUSED, Colours, separation
+from ipseg.studies.ablation._patch import PatchSimilarity, patch_similarity
 from ipseg.studies.ablation._results import AblationResult, none, packed, summarise, unpacked
-from ipseg.studies.ablation._variants import CLUSTERS, KS, TRUE, Pair, own_variant, settings
+from ipseg.studies.ablation._variants import CLUSTERS, KS, SAME, TRUE, Pair, distinct, own_variant, settings
 
 __all__ = [
     "CLUSTERS",
     "FUSED",
     "KS",
     "OWN",
+    "SAME",
     "TRUE",
     "Ablation",
     "AblationResult",
     "Colours",
     "Pair",
+    "PatchSimilarity",
     "compute",
+    "distinct",
     "own_variant",
+    "patch_similarity",
     "separation",
     "settings",
 ]  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,15 +13,18 @@ from ipseg.core import geometry, plugins
 from ipseg.core.status import Status
 from ipseg.core.store import Arrays
 from ipseg.core.types import ImageArray, Mask, Progress, Prompt, SaliencyMethod
+from ipseg.evaluation.metrics import iou
 from ipseg.method import refinement, stages
 from ipseg.method.config import IPSegConfig
 from ipseg.method.encodings import Named, named
 from ipseg.method.pipeline import IPSeg
 from ipseg.studies.ablation._results import AblationResult, packed, summarise
 
+Key = TypeVar("Key")
 KS = (8, 16, 32, 64)  # of Table 4
 CLUSTERS = (2, 4, 8, 16)
 TRUE = "true"  # the true mask of the prompt
+SAME = 0.02  # masks whose IoU is above 1 less this are the same
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,24 @@ class Pair:
 def own_variant(found: Mapping[str, Any]) -> str:
     """The name of the engine's own scorer among its variants."""
     return next((name for name in ("prior", "with sd", "fused") if name in found), next(iter(found)))
+
+
+def distinct(found: Mapping[Key, AblationResult], own: Key, most: int = 3) -> list[Key]:
+    """The keys of the results to show: ``own``, then those whose masks differ most from all before, ``most`` in all.
+
+    A mask that is the same as one before (``SAME``) is left out, and so is a result with an error.
+    """
+    shown = [own]
+    nearest = {name: iou(one.mask, found[own].mask) for name, one in found.items() if name != own and not one.error}
+    while nearest and len(shown) < most:
+        name = min(nearest, key=lambda each: nearest[each])
+        if nearest[name] >= 1 - SAME:
+            break
+        shown.append(name)
+        nearest = {
+            each: max(value, iou(found[each].mask, found[name].mask)) for each, value in nearest.items() if each != name
+        }
+    return shown
 
 
 def settings(method: IPSegConfig) -> list[tuple[int, int]]:

@@ -29,11 +29,20 @@ def image_input(**layout: Any) -> gr.Image:
     return component
 
 
-def shown(image: ImageArray) -> ImageArray:
-    """The image as the page shows it: at most ``DISPLAY_SIDE`` pixels on its longer side."""
+def shown(image: ImageArray, side: int = DISPLAY_SIDE) -> ImageArray:
+    """The image as the page shows it: at most ``side`` pixels on its longer side."""
     reduced = Image.fromarray(image)
-    reduced.thumbnail((DISPLAY_SIDE, DISPLAY_SIDE))
+    reduced.thumbnail((side, side))
     return np.asarray(reduced)
+
+
+def to_image(place: Sequence[float], size: tuple[int, int], side: int = DISPLAY_SIDE) -> tuple[float, float]:
+    """A pixel of an image as the page shows it, in the image's own pixels.
+
+    ``size``: (height, width) of the image; ``side``: the most pixels of its longer side on the page.
+    """
+    scale = max(1.0, max(size) / side)
+    return (place[0] + 0.5) * scale, (place[1] + 0.5) * scale
 
 
 def as_jpeg(component: gr.components.Component, image: ImageArray, name: str) -> str:

@@ -219,7 +219,7 @@ progress::-moz-progress-bar { background: #d97706; }
 .ablation .numbers tbody tr { border-top: 1px solid rgb(168 162 158 / .35) !important; }
 .ablation .numbers th, .ablation .numbers td { padding: .25rem 1.2rem .25rem 0 !important; text-align: left; }
 .ablation .figures { display: grid; gap: .8rem; margin: .6rem 0;
-  grid-template-columns: repeat(auto-fit, minmax(200px, 1fr)); }
+  grid-template-columns: repeat(auto-fill, minmax(220px, 1fr)); }
 .ablation .pairs { grid-template-columns: repeat(4, minmax(0, 1fr)); }
 .ablation figure { margin: 0; }
 .ablation figure img { width: 100%; border-radius: 6px; margin: 0; }
@@ -233,6 +233,21 @@ progress::-moz-progress-bar { background: #d97706; }
 .ablation .grid tr > :first-child { width: 3.2rem; white-space: nowrap; text-align: left; vertical-align: middle; }
 .ablation .grid img { width: 100%; display: block; border-radius: 4px; margin: 0 0 .1rem; }
 .ablation .grid .own img { outline: 3px solid #d97706; outline-offset: 1px; }
+.ablation details { margin: .4rem 0 .8rem; }
+.ablation summary { cursor: pointer; padding: .3rem 0; font-weight: 600; }
+.ablation .beside { display: flex; flex-wrap: wrap; gap: .6rem 1.6rem; align-items: flex-start; }
+.ablation .beside > div { flex: 1 1 300px; min-width: 0; }
+.ablation .beside > .figures { flex: 3 1 420px; margin-top: .2rem; }
+.ablation .heat { border-collapse: separate !important; border-spacing: 3px; width: 100%; max-width: 420px; }
+.ablation .heat th, .ablation .heat td { padding: .5rem .2rem !important; text-align: center; min-width: 2.8rem;
+  height: 3.1rem; }
+.ablation .heat td:not(.none) { border-radius: 5px; font-size: 1rem; }
+.ablation .heat td.own { outline: 3px solid #d97706; outline-offset: 1px; }
+.ablation .heat .note { display: block; font-size: .72rem; font-weight: 400; line-height: 1; color: inherit; }
+.ablation .legend { display: flex; align-items: center; gap: .5rem; font-size: .85rem; flex-wrap: wrap;
+  font-variant-numeric: tabular-nums; }
+.ablation .legend i { flex: 0 1 160px; height: .8rem; border-radius: 3px; }
+.pressed img { cursor: crosshair; max-height: 420px; object-fit: contain; }
 .ablation .grid .none { vertical-align: middle; opacity: .6; }
 #batch-status .detected, #batch-status .uncertain, #batch-status .not-detected, #batch-status .stopped,
 #batch-status .waiting {

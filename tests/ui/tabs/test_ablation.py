@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 
+from ipseg.ui.tabs.ablation import figures
 from tests.ui.conftest import EXAMPLES, narrow_only, open_tab, wide_only
 from tests.ui.test_accessibility import faults
 
@@ -22,6 +24,23 @@ def tidy(page) -> None:
     assert page.complaints == []
 
 
+def luminance(colour: str) -> float:
+    """Relative luminance of WCAG of "rgb(1 2 3)" or "#010203"."""
+    numbers = [int(colour[at : at + 2], 16) for at in (1, 3, 5)] if "#" in colour else re.findall(r"\d+", colour)
+    shares = (int(each) / 255 for each in numbers)
+    red, green, blue = (each / 12.92 if each <= 0.04045 else ((each + 0.055) / 1.055) ** 2.4 for each in shares)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_a_number_can_be_read_on_every_colour_of_the_heat_map():
+    seen = [figures.colour_of(number / 100, 0.5, 0.9) for number in range(101)]
+    for fill, text in seen:
+        light, dark = sorted((luminance(fill), luminance(text)), reverse=True)
+        assert (light + 0.05) / (dark + 0.05) >= 4.5, (fill, text)
+    assert seen[0] == seen[50]  # below the scale
+    assert len(set(seen)) > 30
+
+
 @pytest.mark.browser
 @narrow_only
 def test_an_example_shows_every_section(page):
@@ -29,7 +48,7 @@ def test_an_example_shows_every_section(page):
     page.wait_for_selector("#ablation-run")
     assert not page.is_visible("#ablation-results")
     page.locator("#ablation-examples button").first.click()
-    page.wait_for_selector("#ablation-grid td.own img", timeout=120_000)
+    page.wait_for_selector("#ablation-grid .heat td.own", timeout=120_000)
     assert "with the true mask" in page.inner_text("#ablation-verdict")
     assert page.locator("#ablation-steps img").count() == 4
     for section in ("features", "similarity", "saliency", "grid"):
@@ -37,9 +56,12 @@ def test_an_example_shows_every_section(page):
         for image in page.locator(f"#ablation-{section} img").all():
             assert image.get_attribute("alt")
             assert image.evaluate("image => image.complete && image.naturalWidth > 0")
-    assert page.locator("#ablation-grid img").count() == 15
-    assert page.locator("#ablation-grid td.own").count() == 1
-    assert "preset" in page.inner_text("#ablation-grid td.own")
+    assert page.locator("#ablation-grid .heat tbody td:not(.none)").count() == 15
+    assert "preset" in page.inner_text("#ablation-grid .heat td.own")
+    shown = page.locator("#ablation-grid .beside img").count()
+    assert 1 <= shown <= 3
+    assert page.locator("#ablation-grid details img").count() == 15
+    assert not page.locator("#ablation-grid details img").first.is_visible()
     assert "no “with and without Stable Diffusion” here" in page.inner_text("#ablation-similarity")
     tidy(page)
     assert faults(page) == []
@@ -48,6 +70,24 @@ def test_an_example_shows_every_section(page):
     assert filled.bounding_box()["width"] == page.viewport_size["width"]
     page.mouse.click(5, 5)
     assert filled.bounding_box()["width"] < page.viewport_size["width"]
+
+
+@pytest.mark.browser
+@wide_only
+def test_a_click_on_a_patch_shows_its_similarity_in_the_other_image(page):
+    open_tab(page, "Ablation")
+    page.locator("#ablation-examples button").first.click()
+    page.wait_for_selector("#ablation-patch-image img", timeout=120_000)
+    sources = "['prompt', 'image'].map((name) => document.querySelector(`#ablation-patch-${name} img`).src).join()"
+    seen = [page.evaluate(sources)]
+    for name, said in (("prompt", "is of the prompt"), ("image", "is of the searched image")):
+        box = page.locator(f"#ablation-patch-{name} img").bounding_box()
+        page.locator(f"#ablation-patch-{name} img").click(position={"x": box["width"] / 4, "y": box["height"] / 4})
+        page.wait_for_function(f"before => {sources} !== before", arg=seen[-1])
+        page.get_by_text(said).wait_for()
+        seen.append(page.evaluate(sources))
+    assert "1: " in page.inner_text("#ablation-patch")
+    tidy(page)
 
 
 @pytest.mark.browser
@@ -81,6 +121,20 @@ def test_the_endpoint_answers_with_numbers(client):
     own = next(one["iou"] for one in record["grid"] if {**record["setting"], "iou": one["iou"]} == one)
     assert own == record["iou"] == record["saliency"]["own"] == record["similarity"]["prior"]
     assert record["saliency"]["true"] > record["saliency"]["none"]
+
+
+def test_the_endpoint_of_a_patch_finds_it_again(client):
+    robot = handle_file(EXAMPLES / "robot/01.jpg")
+    facts, _ = client.predict(prompt=robot, image=robot, x=300, y=260, api_name="/patch_similarity")
+    left, top, right, bottom = facts["patch"]
+    best = facts["matches"][0]
+    assert left <= 300 <= right
+    assert top <= 260 <= bottom
+    assert left <= best["x"] <= right
+    assert top <= best["y"] <= bottom
+    assert best["cosine"] > 0.999
+    with pytest.raises(AppError, match=r"\(9999.*is not on the image; give x below 640"):
+        client.predict(prompt=robot, image=robot, x=9999, y=260, api_name="/patch_similarity")
 
 
 def test_the_endpoint_has_documented_arguments(client):

@@ -16,6 +16,7 @@ from PIL import Image
 from ipseg import InputError, open_image
 from ipseg.ui.tabs.segment import clicks
 from ipseg.ui.tabs.segment.state import SavedResult, SavedResults
+from ipseg.ui.widgets import images
 from tests.ui.conftest import EXAMPLES, narrow_only, wide_only
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the client's own event loop
@@ -62,8 +63,8 @@ def test_clicks_that_cannot_be_read_get_their_message(given):
 
 
 def test_a_click_is_in_the_pixels_of_the_image_however_it_is_shown():
-    assert clicks.to_image((10, 20), (480, 640)) == (10.5, 20.5)
-    assert clicks.to_image((799, 0), (1600, 3200)) == (1599.0, 1.0)  # shown at half its size
+    assert images.to_image((10, 20), (480, 640)) == (10.5, 20.5)
+    assert images.to_image((799, 0), (1600, 3200)) == (1599.0, 1.0)  # shown at half its size
 
 
 def test_a_session_saves_clicks_with_their_image():

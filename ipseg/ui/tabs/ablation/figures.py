@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 
 import cv2
 import numpy as np
-from PIL import Image
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
 
 from ipseg.core import viz
 from ipseg.core.types import ImageArray
-from ipseg.studies.ablation import AblationResult
-from ipseg.ui.widgets.images import encode_jpeg
+from ipseg.studies.ablation import AblationResult, PatchSimilarity
+from ipseg.ui.widgets.images import encode_jpeg, shown
 
 SMALL, LARGE = 320, 640  # pixels of the longer side, in a table and else
 
@@ -35,6 +36,11 @@ def img(image: ImageArray, alt: str, side: int) -> str:
     return f'<img src="{source}" alt="{html.escape(alt)}" tabindex="-1">'
 
 
+def folded(title: str, content: str) -> str:
+    """What is there and not shown until its title is pressed; "" where there is none."""
+    return f"<details><summary>{html.escape(title)}</summary>{content}</details>" if content else ""
+
+
 def table(heads: Sequence[str], rows: Mapping[str, Sequence[str] | str], own: str = "") -> str:
     """Rows of numbers; a row that is a message takes the whole width."""
     head = "".join(f'<th scope="col">{html.escape(each)}</th>' for each in heads)
@@ -49,6 +55,31 @@ def table(heads: Sequence[str], rows: Mapping[str, Sequence[str] | str], own: st
         cells = "".join(f"<td>{value}</td>" for value in values)
         body += f'<tr{mark}><th scope="row">{title}</th>{cells}</tr>'
     return f'<table class="numbers"><thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table>'
+
+
+def colour_of(value: float, low: float, high: float) -> tuple[str, str]:
+    """The colours of a cell of a heat map and of its number, as CSS: the number has a contrast of 4.5 or more.
+
+    ``value`` on the scale Viridis from ``low`` to ``high``; they are the same in a light and in a dark page.
+    """
+    share = min(1.0, max(0.0, (value - low) / (high - low)))
+    red, green, blue = (int(each) for each in _viridis()[round(share * 255)])
+    linear = [each / 12.92 if each <= 0.04045 else ((each + 0.055) / 1.055) ** 2.4 for each in
+              (red / 255, green / 255, blue / 255)]  # fmt: skip
+    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    return f"rgb({red} {green} {blue})", "#000000" if luminance > 0.179 else "#ffffff"
+
+
+def legend(low: float, high: float, what: str) -> str:
+    """The colours of a heat map with the numbers at both ends."""
+    stops = ", ".join(colour_of(share / 8, 0, 1)[0] for share in range(9))
+    bar = f'<i style="background: linear-gradient(to right, {stops})"></i>'
+    return f'<p class="legend">{html.escape(what)} <span>{low:.2f}</span>{bar}<span>{high:.2f}</span></p>'
+
+
+def _viridis() -> NDArray[np.uint8]:
+    """(256, 3) uint8 RGB."""
+    return cv2.applyColorMap(np.arange(256, dtype=np.uint8)[:, None], cv2.COLORMAP_VIRIDIS)[:, 0, ::-1]
 
 
 def message(text: str) -> str:
@@ -75,3 +106,30 @@ def overlay(image: ImageArray, answer: AblationResult) -> ImageArray:
     """The mask, in the colour of its status, and its points."""
     colour = viz.colour_of(answer.status)
     return viz.overlay(image, answer.mask, answer.points, colour=colour)
+
+
+def with_patch(image: ImageArray, found: PatchSimilarity, side: int) -> ImageArray:
+    """The image, at most ``side`` pixels on its longer side, with a frame around the patch."""
+    canvas = Image.fromarray(shown(image, side))
+    scale = canvas.width / image.shape[1]
+    left, top, right, bottom = (each * scale for each in found.box)
+    grow = max(0.0, side / 60 - (right - left)) / 2  # a frame that is seen, however small the patch
+    box = (left - grow, top - grow, right + grow, bottom + grow)
+    draw = ImageDraw.Draw(canvas)
+    draw.rectangle((box[0] - 3, box[1] - 3, box[2] + 3, box[3] + 3), outline=viz.WHITE, width=2)
+    draw.rectangle((box[0] - 1, box[1] - 1, box[2] + 1, box[3] + 1), outline=viz.NEGATIVE, width=3)
+    return np.asarray(canvas)
+
+
+def with_matches(image: ImageArray, found: PatchSimilarity, side: int) -> ImageArray:
+    """The similarity as a heat map, at most ``side`` pixels on its longer side, with the matches numbered from 1."""
+    small = shown(image, side)
+    canvas = Image.fromarray(viz.heat_map(small, found.map_of(small.shape[:2])))
+    draw, scale, radius = ImageDraw.Draw(canvas), canvas.width / image.shape[1], side / 50
+    font = ImageFont.load_default(size=radius * 1.3)
+    for number in reversed(range(len(found.matches))):  # the best on top
+        x, y = (float(each) * scale for each in found.matches[number])
+        x, y = min(max(x, radius), canvas.width - radius), min(max(y, radius), canvas.height - radius)
+        draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=viz.WHITE, outline=(20, 20, 20), width=2)
+        draw.text((x, y), str(number + 1), fill=(20, 20, 20), font=font, anchor="mm")
+    return np.asarray(canvas)

@@ -19,8 +19,10 @@ from ipseg.studies.ablation import Ablation, Pair
 from ipseg.ui.server.errors import error_messages
 from ipseg.ui.server.pool import JOBS, EnginePool
 from ipseg.ui.server.progress import reporter
+from ipseg.ui.tabs.ablation import patch
 from ipseg.ui.tabs.ablation import render as sections
 from ipseg.ui.tabs.ablation.layout import EXAMPLES, example_file, layout
+from ipseg.ui.widgets import running
 from ipseg.ui.widgets.controls import Controls
 from ipseg.ui.widgets.inputs import whole as whole_number
 from ipseg.ui.widgets.signature import with_engine
@@ -38,7 +40,11 @@ def build(pool: EnginePool, controls: Controls) -> None:
     }
     pressed = [page.run.click(handler, api_name="ablation", **common)]
     if page.examples:
-        pressed.append(page.examples.load_input_event.then(handler, api_visibility="private", **common))
+        chosen = page.examples.load_input_event
+        running.announce(chosen.then, page.run, page.stop, "ablation-verdict")
+        pressed.append(chosen.then(handler, api_visibility="private", **common))
+    running.wire(page.run, page.stop, pressed, "ablation-verdict")
+    patch.wire(pool, controls, page, pressed)
     for event in pressed:
         event.success(
             lambda: gr.Column(visible=True),

@@ -8,6 +8,7 @@ from pathlib import Path
 import gradio as gr
 
 from ipseg.core.examples import examples_folder
+from ipseg.ui.widgets import running
 from ipseg.ui.widgets.images import image_input
 from ipseg.ui.widgets.inputs import mask_value_input
 
@@ -22,6 +23,10 @@ EXAMPLES = (  # prompt and input below examples_media/Images, and what the pair 
     ("red_mug/01", "red_mug/03", "The red mug, not the green"),
     ("cactus/01", "cactus/02", "The cactus beside the pot"),
 )
+PATCH = (
+    "Click anywhere in one image: the other one shows how similar each of its patches is, from blue to red, with the "
+    "three most similar ones numbered. The features alone decide, without the mask of the object."
+)
 SECTIONS = (  # name, heading, the explanation with what it corresponds to in the paper
     (
         "features",
@@ -33,21 +38,31 @@ SECTIONS = (  # name, heading, the explanation with what it corresponds to in th
         "similarity",
         "Similarity to the prompt",
         "The similarity of each pixel of the searched image to the object, from blue to red, with the outline of the "
-        "mask, for each source and for all together (Fig. 5 and 8, Table 3).",
+        "mask, for the sources whose answers differ (Fig. 5 and 8, Table 3).",
     ),
     (
         "saliency",
         "Saliency: the object in the prompt",
-        "A saliency method decides which part of the prompt is the object, shown bright; here is each method with "
-        "the IoU of its mask (Table 6).",
+        "A saliency method decides which part of the prompt is the object, shown bright; here are the methods whose "
+        "answers differ, and the IoU of each (Table 6).",
     ),
     (
         "grid",
         "The numbers K and c",
         "The K most and least similar cells are clustered into c points each, which prompt the segmenter; "
-        "here is the mask of each setting, with its IoU (Table 4).",
+        "here is the IoU of each setting, and the masks that differ (Table 4).",
     ),
 )
+
+
+@dataclass(frozen=True)
+class Patch:
+    """The components of "Similarity of a patch"."""
+
+    verdict: gr.HTML
+    prompt: gr.Image  # each is pressed to choose a patch
+    image: gr.Image
+    shown: gr.State  # a PatchPair, or None
 
 
 @dataclass(frozen=True)
@@ -58,7 +73,9 @@ class Layout:
     mask_value: gr.Number
     run: gr.Button
     verdict: gr.HTML
+    stop: gr.Button
     steps: gr.HTML
+    patch: Patch
     sections: list[gr.HTML]
     record: gr.JSON
     results: gr.Column
@@ -85,17 +102,41 @@ def layout() -> Layout:
         mask_value = mask_value_input("a mask", elem_id="ablation-mask-value")
     inputs: list[gr.components.Component] = [prompt, image, mask, truth]
     examples = _examples(inputs)
-    run = gr.Button("Compute every step", variant="primary", size="lg", elem_id="ablation-run")
+    run, stop = running.buttons("Compute every step", "ablation-run")
     verdict = gr.HTML(WAITING, elem_id="ablation-verdict", elem_classes=["ablation"], container=False, padding=False)
     with gr.Column(visible=False, elem_id="ablation-results") as results:
         steps = _result("steps")
+        patch = _patch()
         by_section = []
         for name, heading, explained in SECTIONS:
             gr.Markdown(f"### {heading}\n{explained}")
             by_section.append(_result(name))
         with gr.Accordion("The record, as JSON", open=False):
             record = gr.JSON(elem_id="ablation-record", show_label=False)
-    return Layout(inputs, mask_value, run, verdict, steps, by_section, record, results, examples)
+    return Layout(inputs, mask_value, run, verdict, stop, steps, patch, by_section, record, results, examples)
+
+
+def _patch() -> Patch:
+    """Both images, each of which can be pressed."""
+    gr.Markdown(f"### Similarity of a patch\n{PATCH}")
+    verdict = _result("patch")
+    with gr.Row(elem_id="ablation-patches"):
+        prompt, image = (
+            gr.Image(
+                label=label,
+                alt_text=alt,
+                elem_id=f"ablation-patch-{name}",
+                elem_classes=["pressed"],
+                interactive=False,
+                min_width=280,
+                buttons=["fullscreen"],
+            )
+            for name, label, alt in (
+                ("prompt", "Prompt: click a patch", "The prompt image; a click chooses a patch"),
+                ("image", "Searched image: click a patch", "The searched image; a click chooses a patch"),
+            )
+        )
+    return Patch(verdict, prompt, image, gr.State(time_to_live=3600))
 
 
 def _examples(inputs: list[gr.components.Component]) -> gr.Examples | None:

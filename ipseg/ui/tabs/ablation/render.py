@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ipseg.core.status import Status
-from ipseg.core.types import Mask
+from ipseg.core.types import ImageArray, Mask
 from ipseg.evaluation.metrics import iou
 from ipseg.studies import ablation
-from ipseg.studies.ablation import Ablation, AblationResult, Pair
+from ipseg.studies.ablation import Ablation, AblationResult, Colours, Pair, PatchSimilarity
 from ipseg.ui.server.redaction import without_folders
 from ipseg.ui.tabs.ablation import figures as draw
 
@@ -44,6 +45,7 @@ NO_SD = (
     "There is no “with and without Stable Diffusion” here: {reason}. The presets paper and released compare with it; "
     "they need a GPU and weights (see Settings)."
 )
+SAME_MASKS = "The mask is the same, to an IoU of 0.98, for every K and c."
 WHOLE = (
     '<p class="aside">This engine gives its segmenter the similarity map beside the points, so K and c change little '
     "here; they matter for a segmenter that gets the points alone, as in the paper.</p>"
@@ -120,10 +122,14 @@ def features(view: View) -> str:
     rows = {_name(one.name): [f"{one.same:.2f}", f"{one.background:.2f}", f"{one.held:.0%}"] for one in seen}
     heads = ["object, object", "object, background", "variance in three colours"]
     table = draw.table(heads, rows) if len(seen) > 1 else ""
-    tiles = [(view.pair.prompt, "The prompt"), (view.pair.image, "The searched image")]
-    for one in seen:
-        tiles += [(one.prompt, f"{_name(one.name)}, prompt"), (one.image, f"{_name(one.name)}, searched")]
-    return draw.message(text) + draw.figures(tiles, "pairs") + table
+    first = [(view.pair.prompt, "The prompt"), (view.pair.image, "The searched image")]
+    rest = [tile for one in seen if one is not best for tile in _layer(one)]
+    more = draw.folded(f"The other layers ({len(seen) - 1})", draw.figures(rest, "pairs")) if rest else ""
+    return draw.message(text) + draw.figures([*first, *_layer(best)], "pairs") + table + more
+
+
+def _layer(one: Colours) -> list[tuple[ImageArray, str]]:
+    return [(one.prompt, f"{_name(one.name)}, prompt"), (one.image, f"{_name(one.name)}, searched")]
 
 
 def similarity(view: View, layers: Sequence[str]) -> str:
@@ -131,14 +137,16 @@ def similarity(view: View, layers: Sequence[str]) -> str:
     found = view.results.similarities
     rows = {_name(name): [f"{view.separation(one):.1%}", f"{view.iou(one):.2f}"] for name, one in found.items()}
     table = draw.table(["pixel pairs in order", "IoU"], rows, own=_name(ablation.own_variant(found)))
-    tiles = [
-        (draw.heat(view.pair.image, one), f"{_name(name)}: IoU {view.iou(one):.2f}") for name, one in found.items()
-    ]
+    tiles = {
+        name: (draw.heat(view.pair.image, one), f"{_name(name)}: IoU {view.iou(one):.2f}")
+        for name, one in found.items()
+    }
+    shown = ablation.distinct(found, ablation.own_variant(found))
     notes = ""
     if "with sd" not in found:
         has = ", ".join("colour and texture" if name == "texture" else _name(name) for name in layers)
         notes = f'<p class="aside">{html.escape(NO_SD.format(reason=f"the features of this engine are {has}"))}</p>'
-    return draw.message(_of_similarity(view)) + draw.figures(tiles) + table + notes
+    return draw.message(_of_similarity(view)) + _where_it_changes(tiles, shown) + table + notes
 
 
 def _of_similarity(view: View) -> str:
@@ -163,7 +171,7 @@ def saliency(view: View) -> str:
     """Table 6: how the background of the prompt is masked out, and the resulting masks."""
     found = view.results.saliencies
     rows: dict[str, list[str] | str] = {}
-    tiles = []
+    tiles = {}
     for name, one in found.items():
         label = METHODS.get(name, name)
         if one.map is None:
@@ -171,10 +179,18 @@ def saliency(view: View) -> str:
             continue
         fit = [] if view.pair.prompt_mask is None else [f"{iou(one.map > 0.5, view.pair.prompt_mask):.2f}"]
         rows[label] = [*fit, f"{view.iou(one):.2f}"]
-        tiles.append((draw.spotlight(view.pair.prompt, one), f"{label}; answer's IoU {view.iou(one):.2f}"))
+        tiles[name] = draw.spotlight(view.pair.prompt, one), f"{label}; answer's IoU {view.iou(one):.2f}"
+    shown = ablation.distinct(found, ablation.OWN)
     heads = ([] if view.pair.prompt_mask is None else ["its mask, IoU"]) + ["the answer, IoU"]
     text = _of_saliency(view, {name: view.iou(one) for name, one in found.items() if one.map is not None})
-    return draw.message(text) + draw.figures(tiles) + draw.table(heads, rows, own=METHODS["own"])
+    return draw.message(text) + _where_it_changes(tiles, shown) + draw.table(heads, rows, own=METHODS["own"])
+
+
+def _where_it_changes(tiles: Mapping[Any, tuple[ImageArray, str]], shown: Sequence[Any]) -> str:
+    """The images of the results that differ, and folded those whose mask is that of another one."""
+    rest = [tile for name, tile in tiles.items() if name not in shown]
+    title = f"Others with about the same mask as one of these ({len(rest)})"
+    return draw.figures([tiles[name] for name in shown]) + (draw.folded(title, draw.figures(rest)) if rest else "")
 
 
 def _of_saliency(view: View, scores: Mapping[str, float]) -> str:
@@ -202,7 +218,35 @@ def grid(view: View) -> str:
         f"Over the grid, the IoU with {view.measured} {span}; the preset's own K = {k}, c = {clusters} has "
         f"<b>{own:.2f}</b>, and {rank}."
     )
-    return draw.message(text) + _cells(view, view.results.grid) + (WHOLE if view.whole else "")
+    shown = ablation.distinct(view.results.grid, view.results.setting)
+    tiles = [(draw.overlay(view.pair.image, view.results.grid[each]), _setting(view, each)) for each in shown]
+    same = "" if len(shown) > 1 else f'<p class="aside">{SAME_MASKS}</p>'
+    every = draw.folded(f"All {len(scores)} masks", _cells(view, view.results.grid, _mask_cell, "grid"))
+    heat = f"{_heat_map(view, scores)}{same}"
+    both = f'<div class="beside"><div>{heat}</div>{draw.figures(tiles)}</div>'
+    return draw.message(text) + both + (WHOLE if view.whole else "") + every
+
+
+def _setting(view: View, numbers: tuple[int, int]) -> str:
+    """A setting of the grid in words, with its IoU."""
+    own = " (the preset's)" if numbers == view.results.setting else ""
+    return f"K {numbers[0]}, c {numbers[1]}{own}: IoU {view.iou(view.results.grid[numbers]):.2f}"
+
+
+def _heat_map(view: View, scores: Mapping[tuple[int, int], float]) -> str:
+    """The IoU of every K and c in its colour, and a legend. The scale spans a fifth or more: noise is one hue."""
+    high = math.ceil(max(scores.values()) * 10 - 1e-9) / 10
+    low = max(0.0, min(math.floor(min(scores.values()) * 10 + 1e-9) / 10, high - 0.2))
+
+    def cell(view: View, numbers: tuple[int, int]) -> str:
+        own, (fill, text) = numbers == view.results.setting, draw.colour_of(scores[numbers], low, max(high, low + 0.2))
+        title = ' title="the setting of the preset"' if own else ""
+        note = '<span class="note">preset</span>' if own else ""
+        style = f"background: {fill} !important; color: {text} !important"
+        return f'<td{_own(own)}{title} style="{style}">{scores[numbers]:.2f}{note}</td>'
+
+    table = _cells(view, view.results.grid, cell, "heat")
+    return table + draw.legend(low, max(high, low + 0.2), f"IoU with {view.measured}:")
 
 
 def record(view: View, engine: str) -> dict[str, Any]:
@@ -230,25 +274,39 @@ def record(view: View, engine: str) -> dict[str, Any]:
     }
 
 
-def _cells(view: View, found: Mapping[tuple[int, int], AblationResult]) -> str:
-    """A table of small images: K from row to row, c from column to column."""
+def _cells(
+    view: View, found: Collection[tuple[int, int]], cell: Callable[[View, tuple[int, int]], str], kind: str
+) -> str:
+    """A table of the settings: K from row to row, c from column to column."""
     ks, clusters = sorted({k for k, _ in found}), sorted({c for _, c in found})
     head = "".join(f'<th scope="col">c {c}</th>' for c in clusters)
+    none = '<td class="none" title="c may not be above K">–</td>'
     body = "".join(
-        f'<tr><th scope="row">K {k}</th>{"".join(_cell(view, found, (k, c)) for c in clusters)}</tr>' for k in ks
+        f'<tr><th scope="row">K {k}</th>'
+        f"{''.join(cell(view, (k, c)) if (k, c) in found else none for c in clusters)}</tr>"
+        for k in ks
     )
-    return f'<table class="grid"><thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table>'
+    return f'<table class="{kind}"><thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table>'
 
 
-def _cell(view: View, found: Mapping[tuple[int, int], AblationResult], numbers: tuple[int, int]) -> str:
-    if numbers not in found:
-        return '<td class="none" title="c may not be above K">–</td>'
-    one, own = found[numbers], numbers == view.results.setting
+def _mask_cell(view: View, numbers: tuple[int, int]) -> str:
+    one, own = view.results.grid[numbers], numbers == view.results.setting
     k, clusters = numbers
     image = draw.img(draw.overlay(view.pair.image, one), f"The mask of K {k}, c {clusters}", draw.SMALL)
-    mark = ' class="own"' if own else ""
     note = "<span> preset</span>" if own else ""
-    return f"<td{mark}>{image}<b>{view.iou(one):.2f}</b>{note}</td>"
+    return f"<td{_own(own)}>{image}<b>{view.iou(one):.2f}</b>{note}</td>"
+
+
+def _own(own: bool) -> str:
+    return ' class="own"' if own else ""
+
+
+def patch(found: PatchSimilarity, where: str, other: str) -> str:
+    """Where a patch was pressed, and the cosines of its matches. ``where``, ``other``: the two images in words."""
+    scores = ", ".join(f"<b>{number}</b>: {score:.2f}" for number, score in enumerate(found.scores, 1))
+    return draw.message(
+        f"The patch in the frame is of {where}. The most similar patches of {other}, by cosine: {scores}."
+    )
 
 
 def _name(name: str) -> str:

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from ipseg.core.types import Points, SettingError
-from ipseg.ui.widgets.images import DISPLAY_SIDE
 
 MOST_CLICKS = 64  # on one image
 
 Clicks = tuple[tuple[float, float, bool], ...]
 """(x, y) in pixels of the upright image, and whether it is the object."""
-
-
-def to_image(place: Sequence[float], size: tuple[int, int]) -> tuple[float, float]:
-    """A pixel of the image as the page shows it, in the image's own pixels."""
-    scale = max(1.0, max(size) / DISPLAY_SIDE)
-    return (place[0] + 0.5) * scale, (place[1] + 0.5) * scale
 
 
 def as_points(clicks: Clicks) -> Points | None:
