@@ -30,7 +30,7 @@ from ipseg.ui.server.preview import Preview
 from ipseg.ui.server.requests import Requests
 from ipseg.ui.server.sessions import MOST as MOST_SESSIONS
 from ipseg.ui.server.sessions import Sessions
-from ipseg.ui.tabs.segment.examples import contact_sheet
+from ipseg.ui.widgets.examples import contact_sheet
 from ipseg.ui.widgets.theme import CSS, theme
 
 

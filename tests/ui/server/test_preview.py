@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from ipseg.ui.server.preview import DESCRIPTION, TITLE, Preview
-from ipseg.ui.tabs.segment.examples import contact_sheet
+from ipseg.ui.widgets.examples import contact_sheet
 from tests.ui.conftest import finished
 
 PAGE = (

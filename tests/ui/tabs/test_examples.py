@@ -11,8 +11,8 @@ from ipseg.core.images import open_image
 from ipseg.engine.presets import DEFAULT, PRESETS
 from ipseg.engine.spec import EngineSpec
 from ipseg.ui.server.pool import EnginePool
-from ipseg.ui.tabs.segment.examples import EXAMPLES, HEIGHT, WIDTH, found, thumbnail
 from ipseg.ui.tabs.segment.precompute import compute
+from ipseg.ui.widgets.examples import EXAMPLES, HEIGHT, WIDTH, found, thumbnail
 
 
 def test_every_example_of_the_project_is_here_and_has_a_thumbnail():

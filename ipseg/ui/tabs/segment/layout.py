@@ -8,9 +8,9 @@ from typing import Any
 import gradio as gr
 
 from ipseg.ui.tabs.segment import render as answers
-from ipseg.ui.tabs.segment.examples import found, thumbnail
 from ipseg.ui.tabs.segment.state import SavedResults
 from ipseg.ui.widgets import running
+from ipseg.ui.widgets.examples import found, thumbnail
 from ipseg.ui.widgets.images import image_input
 from ipseg.ui.widgets.inputs import gallery_input, mask_value_input
 

@@ -16,7 +16,7 @@ from ipseg.engine import zerogpu
 from ipseg.engine.session import SegmentSession
 from ipseg.ui.server import queue
 from ipseg.ui.server.pool import EnginePool
-from ipseg.ui.tabs.segment.examples import Example, found
+from ipseg.ui.widgets.examples import Example, found
 
 MOST_SECONDS = 20.0  # of one example: an engine that takes longer is left to what visitors ask for
 

@@ -1,4 +1,4 @@
-"""The examples of the first tab: pairs of images from the project, and photographs that a dependency brings."""
+"""The examples of the tabs Segment and Compare: pairs of images from the project, and photographs that a dependency brings."""
 
 from __future__ import annotations
 
@@ -26,6 +26,19 @@ class Example:
     negative_prompt: tuple[str, str] | None = None
     all_instances: bool = False
     crop: tuple[int, int, int, int] | None = None  # left, top, right, bottom of the prompt, in its pixels
+
+    @property
+    def name(self) -> str:
+        """Its name in a link, as "yellow-duck"."""
+        return self.label.lower().replace(" ", "-")
+
+    @property
+    def truth(self) -> Path | None:
+        """The file of the true mask of the input, where there is one."""
+        package, path = self.image
+        if package or not path.startswith("Images/"):
+            return None
+        return _file("", f"Annotations/{Path(path).relative_to('Images').with_suffix('.png')}")
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -63,6 +76,11 @@ EXAMPLES = (
 def found() -> tuple[Example, ...]:
     """The examples whose images are all here."""
     return tuple(each for each in EXAMPLES if each.files)
+
+
+def named(name: str) -> Example | None:
+    """The example of this name in a link, where its images are here."""
+    return next((each for each in found() if each.name == name), None)
 
 
 def thumbnail(example: Example) -> Image.Image:
