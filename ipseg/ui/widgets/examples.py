@@ -1,4 +1,4 @@
-"""The examples of the tabs Segment and Compare: pairs of images from the project, and photographs that a dependency brings."""
+"""The examples of Segment and Compare: pairs of images from the project, and photographs that a dependency brings."""
 
 from __future__ import annotations
 
