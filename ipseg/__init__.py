@@ -18,13 +18,14 @@ if TYPE_CHECKING:
     from ipseg.core.images import open_image
     from ipseg.core.masks import open_mask
     from ipseg.core.result import Result
-    from ipseg.core.types import ImageError, InputError, Points, Prompt
+    from ipseg.core.types import ImageError, InputError, Points
     from ipseg.engine.build import load
     from ipseg.engine.presets import PRESETS
     from ipseg.engine.spec import EngineSpec
     from ipseg.method.config import IPSegConfig
     from ipseg.method.pipeline import IPSeg
     from ipseg.method.points import MAX_CLUSTERS, MAX_K
+    from ipseg.method.prompt import Prompt
 
 _HOMES = {
     "IPSeg": "method.pipeline",
@@ -36,7 +37,7 @@ _HOMES = {
     "EngineSpec": "engine.spec",
     "PRESETS": "engine.presets",
     "Points": "core.types",
-    "Prompt": "core.types",
+    "Prompt": "method.prompt",
     "Result": "core.result",
     "load": "engine.build",
     "examples_folder": "core.examples",

@@ -119,6 +119,7 @@ class ColourEngine:
 class _ColourPrompt:
     colour: np.ndarray
     notices: tuple[str, ...] = ()
+    negative: None = None
 
 
 @pytest.fixture(scope="session", autouse=True)

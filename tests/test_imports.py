@@ -53,6 +53,8 @@ CORE = (
     "cache",
     "store",
     "serialize",
+    "npz",
+    "tree",
     "device",
     "disk_cache",
     "plugins",

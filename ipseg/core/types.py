@@ -135,28 +135,6 @@ class View(Brief):
 
 
 @dataclass(frozen=True, repr=False)
-class Prompt:
-    """One or more images of an object, made ready once and used on any number of input images."""
-
-    views: tuple[View, ...]
-    model: Any  # what the engine's scorer made of them: see :meth:`Scorer.model`
-    notices: tuple[str, ...] = ()  # what a person should know, one message each
-
-    def __post_init__(self) -> None:
-        _require(len(self.views) > 0, "expected at least one image in a prompt, got none")
-
-    @property
-    def source(self) -> str:
-        """Where the mask of the first image comes from: ``"given"`` or ``"saliency"``."""
-        return "given" if self.views[0].given else "saliency"
-
-    def __repr__(self) -> str:
-        images = ", ".join(str(view.image.shape[:2]) for view in self.views)
-        notices = f", notices={len(self.notices)}" if self.notices else ""
-        return f"Prompt(images=[{images}], source={self.source!r}{notices})"
-
-
-@dataclass(frozen=True, repr=False)
 class Similarity(Brief):
     """The similarity of each cell of the input image to the prototype (S of Eq. 6).
 

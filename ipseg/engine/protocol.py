@@ -7,9 +7,10 @@ from typing import Any, Protocol
 
 from ipseg.core.images import Source
 from ipseg.core.result import Result, SegmentationMethod
-from ipseg.core.types import Points, Progress, Prompt, Scorer
+from ipseg.core.types import Points, Progress, Scorer
 from ipseg.method.config import EngineInfo, IPSegConfig
 from ipseg.method.encodings import Encodings, Named
+from ipseg.method.prompt import Prompt, PromptSource
 
 
 class Engine(Protocol):
@@ -47,7 +48,7 @@ class Engine(Protocol):
 
     def prompt(
         self,
-        prompt_images: Source | Sequence[Source],
+        prompt_images: PromptSource | Sequence[PromptSource],
         masks: Any = None,
         *,
         mask_value: int | None = None,

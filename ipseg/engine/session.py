@@ -8,9 +8,10 @@ from typing import Any
 
 from ipseg.core.images import Source
 from ipseg.core.result import Result
-from ipseg.core.types import InputError, Points, Progress, Prompt
+from ipseg.core.types import InputError, Points, Progress
 from ipseg.engine.protocol import Engine
 from ipseg.method.config import Parameters
+from ipseg.method.prompt import Prompt, PromptSource
 
 
 @dataclass(frozen=True)
@@ -36,9 +37,9 @@ class SegmentSession:
     def of(
         cls,
         engine: Engine,
-        prompt_images: Sequence[Source],
-        masks: Sequence[Any],
-        negative_images: Sequence[Source] = (),
+        prompt_images: PromptSource | Sequence[PromptSource],
+        masks: Sequence[Any] | None,
+        negative_images: Sequence[PromptSource] = (),
         *,
         mask_value: int | None = None,
         parameters: Parameters = Parameters(),  # noqa: B008 - frozen
@@ -47,9 +48,12 @@ class SegmentSession:
     ) -> SegmentSession:
         """Encode the prompt images, each with its mask or None, and the images of what is not meant.
 
-        Raises what ``engine.prompt`` raises, and what ``progress`` raises, which is called before each image.
+        Where a saved prompt is among the prompt images, ``negative_images`` join what it has as not meant. Raises what
+        ``engine.prompt`` raises, and what ``progress`` raises, which is called before each image.
         """
         prompt = engine.prompt(prompt_images, masks, mask_value=mask_value, progress=progress)
+        if negative_images and prompt.negative:
+            negative_images = [prompt.negative, *negative_images]
         negative = engine.prompt(negative_images, progress=progress) if negative_images else None
         return cls(engine, prompt, negative, parameters, all_instances)
 

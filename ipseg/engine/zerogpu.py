@@ -13,7 +13,8 @@ import importlib.util
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import cv2
@@ -34,7 +35,6 @@ from ipseg.core.types import (
     LazyFeatures,
     Points,
     Progress,
-    Prompt,
     Scorer,
 )
 from ipseg.engine.spec import EngineSpec
@@ -42,6 +42,8 @@ from ipseg.method import points
 from ipseg.method.config import EngineInfo, IPSegConfig
 from ipseg.method.encodings import Encodings, Named, named
 from ipseg.method.pipeline import IPSeg
+from ipseg.method.prompt import Prompt, PromptSource, fit, fitted, open_given
+from ipseg.method.saved_prompt import MadeBy
 
 SIZE = "large"  # of the GPU that is lent; ZeroGPU counts "xlarge" twice
 START = 3.0  # seconds until a worker has its networks on the GPU: an estimate, as every number of seconds here
@@ -212,21 +214,27 @@ class ZeroGPUEngine:
 
     def prompt(
         self,
-        prompt_images: Source | Sequence[Source],
+        prompt_images: PromptSource | Sequence[PromptSource],
         masks: Any = None,
         *,
         mask_value: int | None = None,
         progress: Progress | None = None,
     ) -> Prompt:
         """As :meth:`ipseg.method.pipeline.IPSeg.prompt`."""
-        pairs = with_masks(prompt_images, masks, mask_value=mask_value)
+        make = partial(self.prompt, progress=progress)
+        shown = open_given(prompt_images, masks)
+        if shown.alone:
+            return fit(self, shown.prompts[0], make)
+        pairs = with_masks(shown.sources, shown.masks, mask_value=mask_value)
         opened, given = [image for image, _ in pairs], [mask for _, mask in pairs]
         seen = [named(image) for image in opened]
         if all(self._cached(image, mask) for image, mask in zip(seen, given, strict=True)):
-            return self._local.prompt(opened, given, progress=progress)
-        if progress:
-            progress(0.0, "prompt")
-        return self._remote.call(seen, _prompt, opened, given)
+            made = self._local.prompt(opened, given, progress=progress)
+        else:
+            if progress:
+                progress(0.0, "prompt")
+            made = self._remote.call(seen, _prompt, opened, given)
+        return replace(made, made_by=MadeBy.of(self), **shown.about(make))
 
     def segment(
         self,
@@ -244,9 +252,11 @@ class ZeroGPUEngine:
     ) -> Result:
         """As :meth:`ipseg.method.pipeline.IPSeg.segment`."""
         input_image = named(image)
+        k, clusters, threshold, reject_threshold = prompt.parameters.unless(k, clusters, threshold, reject_threshold)
         points.check(self.config.k if k is None else k, self.config.clusters if clusters is None else clusters)
         points.check_inside(clicks, input_image.pixels.shape[:2])
         self.config.thresholds(threshold, reject_threshold)
+        prompt, negative = fitted(self, prompt, negative_prompt)
         if progress:
             progress(0.05, "features")
         request = {
@@ -254,7 +264,7 @@ class ZeroGPUEngine:
             "clusters": clusters,
             "threshold": threshold,
             "reject_threshold": reject_threshold,
-            "negative_prompt": negative_prompt,
+            "negative_prompt": negative,
             "clicks": clicks,
             "all_instances": all_instances,
         }

@@ -17,10 +17,11 @@ import numpy as np
 from ipseg.annotations.labels import LabelledInstance
 from ipseg.core.images import Source
 from ipseg.core.result import Result
-from ipseg.core.types import Progress, Prompt, SettingError
+from ipseg.core.types import Progress, SettingError
 from ipseg.engine.protocol import Engine
 from ipseg.method.config import Parameters
 from ipseg.method.encodings import Named, named
+from ipseg.method.prompt import Prompt
 
 CLAIMED = 0.5  # share of an instance that better ones claim, from which on it is no instance of its own
 

@@ -69,6 +69,23 @@ class Parameters:
             if value is not None:
                 check_threshold(value, name)
 
+    def unless(
+        self, k: int | None, clusters: int | None, threshold: float | None, reject_threshold: float | None
+    ) -> tuple[int | None, int | None, float | None, float | None]:
+        """The numbers of a call, and in place of each None the one here.
+
+        The reject threshold here counts as the call's threshold where that is lower.
+        """
+        if reject_threshold is None and threshold is not None and self.reject_threshold is not None:
+            check_threshold(threshold)
+            reject_threshold = min(self.reject_threshold, threshold)
+        return (
+            self.k if k is None else k,
+            self.clusters if clusters is None else clusters,
+            self.threshold if threshold is None else threshold,
+            self.reject_threshold if reject_threshold is None else reject_threshold,
+        )
+
     def arguments(self) -> dict[str, Any]:
         """As the arguments of ``engine.segment``, by name."""
         return asdict(self)

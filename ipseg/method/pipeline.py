@@ -27,7 +27,6 @@ from ipseg.core.types import (
     Mask,
     Points,
     Progress,
-    Prompt,
     PromptFeatures,
     SaliencyMethod,
     Scorer,
@@ -37,6 +36,8 @@ from ipseg.core.types import (
 from ipseg.method import instances, points, presence, prototype, refinement, stages
 from ipseg.method.config import EngineInfo, IPSegConfig
 from ipseg.method.encodings import Encodings, Named, named
+from ipseg.method.prompt import Prompt, PromptSource, fit, fitted, open_given
+from ipseg.method.saved_prompt import MadeBy
 from ipseg.method.steps import Steps
 
 
@@ -82,7 +83,7 @@ class IPSeg:
 
     def prompt(
         self,
-        prompt_images: Source | Sequence[Source],
+        prompt_images: PromptSource | Sequence[PromptSource],
         masks: Any = None,
         *,
         mask_value: int | None = None,
@@ -90,17 +91,25 @@ class IPSeg:
     ) -> Prompt:
         """Make a prompt of one image of the object, or of several; each may have a mask.
 
-        ``prompt_images``: what :func:`ipseg.core.images.open_image` opens, or a list of such. ``masks``: what
+        ``prompt_images``: what :func:`ipseg.core.images.open_image` opens, a saved prompt (the path of a ``.npz``, or a
+        :class:`~ipseg.method.prompt.Prompt`), or a list of such. A saved prompt alone is taken with the model that this
+        engine made of it, where it holds one, else with a new one and a notice; among others its images are taken, with
+        their masks, its name, and what it has as not meant. ``masks``: what
         :func:`ipseg.core.masks.read_mask` opens, or a list as long as the images with None where the saliency method
         decides. ``mask_value`` chooses one of several values of the masks. ``progress`` is called before each image is
         opened, and before its saliency map and its features are computed; what it raises ends the work. Raises
-        :class:`~ipseg.core.types.ImageError` and :class:`~ipseg.core.types.MaskError`.
+        :class:`~ipseg.core.types.ImageError`, :class:`~ipseg.core.types.MaskError`, and
+        :class:`~ipseg.method.saved_prompt.PromptFileError` for a file that is no saved prompt.
         """
+        make = partial(self.prompt, progress=progress)
+        given = open_given(prompt_images, masks)
+        if given.alone:
+            return fit(self, given.prompts[0], make)
         report = partial(progress, 0.0, "prompt") if progress else lambda: None
         # MS, given or from the saliency method: section 3.3.2
-        views, notices = stages.open_views(self.encodings, self.config, prompt_images, masks, mask_value, report)
+        views, notices = stages.open_views(self.encodings, self.config, given.sources, given.masks, mask_value, report)
         prompt = self.prompt_of(views, progress=progress)
-        return replace(prompt, notices=(*notices, *prompt.notices))
+        return replace(prompt, notices=(*notices, *prompt.notices), **given.about(make))
 
     def prompt_of(self, views: Sequence[View], *, progress: Progress | None = None) -> Prompt:
         """Make a prompt of views, each an image with its saliency map; at least one."""
@@ -114,7 +123,8 @@ class IPSeg:
         model = self.scorer.model(
             tuple(map(PromptFeatures, features, cells, pixels))
         )  # F_IP = Avgpool(F_IP * MS), Eq. 5
-        return Prompt(tuple(views), model, tuple(notice for view in views for notice in prototype.notices(view)))
+        notices = tuple(notice for view in views for notice in prototype.notices(view))
+        return Prompt(tuple(views), model, notices, made_by=MadeBy.of(self))
 
     def segment(
         self,
@@ -132,18 +142,22 @@ class IPSeg:
     ) -> Result:
         """Segment what ``prompt`` shows in ``image``. Masks and points are in the pixels of the upright image.
 
-        ``k``, ``clusters``, ``threshold``, ``reject_threshold``: instead of the config's. The object is detected from
+        ``k``, ``clusters``, ``threshold``, ``reject_threshold``: instead of the prompt's parameters, which count in
+        place of the config's where a saved prompt has some. The object is detected from
         the threshold on, not detected below the reject threshold, and uncertain between the two; a threshold of 0
-        makes the reject threshold 0 too. ``negative_prompt``: shows what is not meant, such as a look-alike.
-        ``clicks``: points of a person, (x, y) in pixels of the upright image, that correct the mask; a positive one
-        makes the object detected. ``all_instances``: fill ``Result.instances`` beside the single mask of the paper,
-        with the instances that score the reject threshold or more, each with its own status.
+        makes the reject threshold 0 too. ``negative_prompt``: shows what is not meant, such as a look-alike; in
+        place of the prompt's own. ``clicks``: points of a person, (x, y) in pixels of the upright image, that correct
+        the mask; a positive one makes the object detected. ``all_instances``: fill ``Result.instances``
+        beside the single mask of the paper, with the instances that score the reject threshold or more, each with its
+        own status.
         Raises :class:`~ipseg.core.types.SettingError` for numbers out of range.
         """
         config, cached, step = self.config, self.encodings, Steps(progress)
+        k, clusters, threshold, reject_threshold = prompt.parameters.unless(k, clusters, threshold, reject_threshold)
         k, clusters = config.k if k is None else k, config.clusters if clusters is None else clusters
         points.check(k, clusters)
         limits = config.thresholds(threshold, reject_threshold)
+        prompt, negative = fitted(self, prompt, negative_prompt)
         input_image = named(image)
         points.check_inside(clicks, input_image.pixels.shape[:2])
         with step("features", 0.05, cached.has("features", input_image)):  # F_I, section 3.3.1
@@ -152,7 +166,7 @@ class IPSeg:
             )
         with step("encoding", 0.2, cached.has("encoding", input_image)):  # Enc_I(I), Eq. 1
             encoding = cached.encoding(input_image)
-        compared = (prompt.model, features, negative_prompt and negative_prompt.model)
+        compared = (prompt.model, features, negative and negative.model)
         similarity = self.scorer.similarity(*compared)  # S = F_IP (x) F_I, Eq. 6
         choose = partial(self.choose_points, k=k, clusters=clusters, seed=config.seed)
         with step("points", 0.8):  # P_coord = TopK(S), then k-means: section 3.4

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from ipseg.core.images import Source
 from ipseg.core.masks import with_masks
-from ipseg.core.types import InputFeatures, Points, Prompt, Scorer, Similarity, View
+from ipseg.core.types import InputFeatures, Points, Scorer, Similarity, View
 from ipseg.method import points, prototype
 from ipseg.method.config import IPSegConfig
 from ipseg.method.encodings import Encodings, Named, named
+from ipseg.method.prompt import Prompt
 
 
 def view(

@@ -19,9 +19,10 @@ import numpy as np
 
 from ipseg import weights
 from ipseg.core.cache import Cache
-from ipseg.core.types import ImageArray, Points, Prompt
+from ipseg.core.types import ImageArray, Points
 from ipseg.method.encodings import Encodings
 from ipseg.method.pipeline import IPSeg
+from ipseg.method.prompt import Prompt
 
 BATCH, CLASSES = 8, 100  # images of a batch, and prompts on one image
 WORKERS = 2  # threads of a batch

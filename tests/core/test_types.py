@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ipseg.core import types
-from ipseg.core.types import Candidates, FeatureMap, Frame, InputError, Points, Prompt, Prototype, Similarity, View
+from ipseg.core.types import Candidates, FeatureMap, Frame, InputError, Points, Prototype, Similarity, View
 
 FRAME = Frame((20, 30), (2, 3), (0, 0, 30, 20))
 GRID = np.zeros((2, 3), np.float32)
@@ -26,7 +26,6 @@ GOOD = {
     "PromptFeatures": types.PromptFeatures((FeatureMap("colour", np.zeros((2, 3, 5)), FRAME),), lambda frame: INSIDE),
     "InputFeatures": types.InputFeatures((FeatureMap("colour", np.zeros((2, 3, 5)), FRAME),), lambda: GRID),
 }
-GOOD["Prompt"] = Prompt((GOOD["View"],), GOOD["Prototype"])
 
 BAD = [
     ("Frame", {"image_size": (0, 30)}, r"at least 1x1 pixels, got \(0, 30\)"),
@@ -39,7 +38,6 @@ BAD = [
     ("View", {"cells": INSIDE.T}, r"expected \(2, 3\) cells, got \(3, 2\)"),
     ("PromptFeatures", {"features": ()}, "at least one feature layer, got none"),
     ("InputFeatures", {"features": ()}, "at least one feature layer, got none"),
-    ("Prompt", {"views": ()}, "at least one image in a prompt, got none"),
     ("Similarity", {"values": GRID.T}, r"expected \(2, 3\) cells, got \(3, 2\)"),
     ("Similarity", {"inside": INSIDE[:1]}, r"expected \(2, 3\) cells, got \(1, 3\)"),
     ("Points", {"positive": np.zeros((2, 3))}, r"positive points of shape \(n, 2\), got \(2, 3\)"),

@@ -92,6 +92,9 @@ class Cells(Brief):
     colours: tuple[palette.Histogram, palette.Histogram] | None = None
 
 
+MODEL_TYPES = (Cells,)  # of which a saved prompt may consist
+
+
 @dataclass(frozen=True)
 class Nearest:
     """Nearest cells as an :class:`ipseg.core.types.Scorer`."""

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from ipseg.core import geometry, plugins
 from ipseg.core.status import Status
 from ipseg.core.store import Arrays
-from ipseg.core.types import ImageArray, Mask, Progress, Prompt, SaliencyMethod
+from ipseg.core.types import ImageArray, Mask, Progress, SaliencyMethod
 from ipseg.evaluation.metrics import iou
 from ipseg.method import refinement, stages
 from ipseg.method.config import IPSegConfig
 from ipseg.method.encodings import Named, named
 from ipseg.method.pipeline import IPSeg
+from ipseg.method.prompt import Prompt
 from ipseg.studies.ablation._results import AblationResult, packed, summarise
 
 Key = TypeVar("Key")

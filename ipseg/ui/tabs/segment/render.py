@@ -15,7 +15,8 @@ from PIL import Image
 from ipseg.core import viz
 from ipseg.core.result import Result
 from ipseg.core.status import Status
-from ipseg.core.types import ImageArray, InputError, Mask, Prompt, SettingError
+from ipseg.core.types import ImageArray, InputError, Mask, SettingError
+from ipseg.method.prompt import Prompt
 from ipseg.ui.server.progress import STEPS
 from ipseg.ui.tabs.segment.clicks import Clicks, as_points
 from ipseg.ui.tabs.segment.state import SavedResult, SavedResults

@@ -1,0 +1,399 @@
+"""A prompt that was saved is the same prompt: to the bit on the engine that made it, made anew on another one."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import ipseg
+from ipseg.core import geometry, plugins
+from ipseg.core.types import Frame, InputError, MaskError, View
+from ipseg.engine.session import SegmentSession
+from ipseg.method import saved_prompt
+from ipseg.method.config import EngineInfo, Parameters
+from ipseg.method.prompt import Prompt
+from ipseg.method.saved_prompt import MadeBy, PromptFileError
+
+BLUE = (40, 60, 200)
+
+
+@pytest.fixture(scope="module")
+def offline():
+    return ipseg.load("offline")
+
+
+@pytest.fixture(scope="module")
+def other():
+    """Another engine: the same parts with another scorer."""
+    return ipseg.load("offline", refinement="single")
+
+
+@pytest.fixture
+def shown(make_scene):
+    """Two prompt images, and a mask of the second."""
+    (first, _), (second, mask) = make_scene(seed=1), make_scene(seed=2)
+    return [first, second], [None, mask]
+
+
+@pytest.fixture
+def path(tmp_path, offline, shown):
+    """A file with the prompt of ``shown``."""
+    offline.prompt(*shown).save(tmp_path / "mug.npz")
+    return tmp_path / "mug.npz"
+
+
+def same(one, two):
+    assert one.score == two.score
+    assert np.array_equal(one.mask, two.mask)
+    assert np.array_equal(one.similarity.values, two.similarity.values)
+
+
+def test_the_engine_that_saved_it_gives_the_masks_of_the_original_images(offline, shown, path, scene):
+    original, loaded = offline.prompt(*shown), offline.prompt(path)
+    assert loaded.notices == original.notices
+    expected = offline.segment(original, scene[0], all_instances=True)
+    for prompt in (loaded, Prompt.load(path), Prompt.load(path.read_bytes())):
+        found = offline.segment(prompt, scene[0], all_instances=True)
+        same(found, expected)
+        assert len(found.instances) == len(expected.instances)
+    assert loaded.fingerprint() == offline.prompt([str(path)]).fingerprint() == original.fingerprint()
+
+
+def test_the_saved_model_is_used_and_not_one_of_the_saved_images(offline, path, monkeypatch):
+    monkeypatch.setattr(type(offline), "prompt_of", lambda *_: pytest.fail("made anew"))
+    assert offline.prompt(path).model is not None
+
+
+def test_images_masks_and_maps_come_back(offline, shown, path):
+    original, loaded = offline.prompt(*shown), Prompt.load(path)
+    assert [view.given for view in loaded.views] == [False, True]
+    for one, two in zip(original.views, loaded.views, strict=True):
+        assert np.array_equal(one.image, two.image)
+        assert np.array_equal(one.cells, two.cells)
+        assert one.frame == two.frame
+        np.testing.assert_allclose(one.saliency, two.saliency, atol=0.5 / 255 + 1e-6)
+    assert np.array_equal(loaded.views[1].saliency, shown[1][1])
+
+
+def test_another_engine_makes_its_model_of_the_saved_images_with_a_notice(other, shown, path, scene, one_message):
+    loaded = other.prompt(path)
+    assert len(loaded.notices) == 1
+    assert "offline of ipseg" in loaded.notices[0]
+    same(other.segment(loaded, scene[0]), other.segment(other.prompt(*shown), scene[0]))
+    same(other.segment(Prompt.load(path), scene[0]), other.segment(loaded, scene[0]))
+
+
+def test_an_engine_without_a_record_never_takes_a_saved_model(offline, shown, tmp_path):
+    bare = replace(offline, info=EngineInfo())
+    bare.prompt(*shown).save(tmp_path / "bare.npz")
+    for engine in (bare, offline):
+        assert len(engine.prompt(tmp_path / "bare.npz").notices) == 1
+    assert MadeBy.of(bare).key == ""
+
+
+def test_models_of_several_engines_are_in_one_file(offline, other, path, tmp_path):
+    both = tmp_path / "both.npz"
+    other.prompt(path).save(both)
+    assert offline.prompt(both).notices == other.prompt(both).notices == ()
+    other.prompt(both).save(both)  # once more: nothing is doubled
+    described = saved_prompt.describe(saved_prompt.read(both))
+    assert [each["engine"] for each in described["engines"]] == ["offline", "offline, refinement=single"]
+    Prompt.load(both).save(tmp_path / "copy.npz")
+    assert saved_prompt.describe(saved_prompt.read(tmp_path / "copy.npz")) == described
+
+
+def test_a_loaded_prompt_gets_its_model_once(other, path, scene, monkeypatch):
+    loaded, made = Prompt.load(path), []
+    prompt_of = type(other).prompt_of
+    monkeypatch.setattr(type(other), "prompt_of", lambda *a, **k: made.append(1) or prompt_of(*a, **k))
+    for image in (scene[0], scene[0][::-1].copy()):
+        other.segment(loaded, image)
+    other.segment(replace(loaded, parameters=Parameters(threshold=0.75)), scene[0])
+    assert len(made) == 1
+
+
+def test_a_large_image_is_saved_smaller_and_masks_are_still_those_of_the_original(offline, make_scene, tmp_path, scene):
+    image, mask = make_scene(height=1100, width=1700)
+    original = offline.prompt([image, image], [mask, None])
+    original.save(tmp_path / "large.npz")
+    loaded = offline.prompt(tmp_path / "large.npz")
+    assert [view.image.shape for view in loaded.views] == [(828, 1280, 3)] * 2
+    assert loaded.views[0].frame.image_size == (828, 1280)
+    covered = geometry.to_image(loaded.views[0].cells, loaded.views[0].frame) > 0.5
+    assert (covered & (loaded.views[0].saliency > 0.5)).sum() > 0.8 * covered.sum()
+    assert abs(loaded.views[0].saliency.mean() - mask.mean()) < 0.001
+    same(offline.segment(loaded, scene[0]), offline.segment(original, scene[0]))
+
+
+@pytest.mark.parametrize(
+    ("size", "saved"),
+    [((48, 64), (48, 64)), ((1280, 960), (1280, 960)), ((2560, 1280), (1280, 640)), ((16, 6000), (16, 6000))],
+)
+def test_the_size_of_a_saved_image(size, saved):
+    assert saved_prompt.saved_size(size) == saved
+    assert min(saved_prompt.saved_size((16384, 41))) == 16
+
+
+def test_a_thin_mask_does_not_vanish(offline):
+    image, mask = np.zeros((40, 4000, 3), np.uint8), np.zeros((40, 4000), bool)
+    mask[7, 5] = True
+    view = View(
+        image, mask.astype(np.float32), True, np.ones((1, 1), bool), Frame((40, 4000), (1, 1), (0, 0, 4000, 40))
+    )
+    assert saved_prompt.save_image(view).mask.any()
+
+
+def test_what_is_not_meant_is_saved_and_used(offline, shown, make_scene, tmp_path, scene):
+    blue, _ = make_scene(colour=BLUE, seed=3)
+    negative = offline.prompt(blue)
+    replace(offline.prompt(*shown), negative=negative, name="mug").save(tmp_path / "mug.npz")
+    for loaded in (offline.prompt(tmp_path / "mug.npz"), Prompt.load(tmp_path / "mug.npz")):
+        assert loaded.name == "mug"
+        expected = offline.segment(offline.prompt(*shown), scene[0], negative_prompt=negative)
+        same(offline.segment(loaded, scene[0]), expected)
+        given = offline.prompt(make_scene(colour=(60, 160, 60), seed=4)[0])
+        instead = offline.segment(loaded, scene[0], negative_prompt=given)
+        same(instead, offline.segment(offline.prompt(*shown), scene[0], negative_prompt=given))
+
+
+def test_parameters_are_saved_and_a_call_replaces_them(offline, shown, tmp_path, scene):
+    parameters = Parameters(k=8, clusters=2, threshold=0.75, reject_threshold=0.5)
+    replace(offline.prompt(*shown), parameters=parameters).save(tmp_path / "mug.npz")
+    loaded = offline.prompt(tmp_path / "mug.npz")
+    own = offline.segment(loaded, scene[0])
+    assert (own.threshold, own.reject_threshold) == (0.75, 0.5)
+    assert len(own.points.positive) <= 2
+    lower = offline.segment(loaded, scene[0], threshold=0.25)
+    assert (lower.threshold, lower.reject_threshold) == (0.25, 0.25)
+    assert offline.segment(loaded, scene[0], threshold=0).reject_threshold == 0
+    assert offline.segment(loaded, scene[0], threshold=0.9, reject_threshold=0.1).reject_threshold == 0.1
+    with pytest.raises(InputError, match="number from 0 to 1"):
+        offline.segment(loaded, scene[0], threshold=2)
+    assert loaded.fingerprint() != offline.prompt(*shown).fingerprint()
+
+
+def test_a_saved_prompt_among_images_counts_with_its_images_and_masks(offline, shown, path, make_scene, scene):
+    third = make_scene(seed=5)[0]
+    negative = offline.prompt(make_scene(colour=BLUE)[0])
+    prompt = replace(offline.prompt(path), negative=negative, name="mug")
+    joined = offline.prompt([prompt, third])
+    expected = offline.prompt([*shown[0], third], [*shown[1], None])
+    assert (len(joined.views), joined.name, len(joined.negative.views)) == (3, "mug", 1)
+    same(offline.segment(replace(joined, negative=None), scene[0]), offline.segment(expected, scene[0]))
+    assert len(offline.prompt([path, prompt]).views) == 4
+
+
+def test_negative_images_join_those_of_the_file(offline, shown, make_scene, tmp_path, scene):
+    blue, green = (make_scene(colour=colour, seed=3)[0] for colour in (BLUE, (60, 160, 60)))
+    replace(offline.prompt(*shown), negative=offline.prompt(blue)).save(tmp_path / "mug.npz")
+    session = SegmentSession.of(offline, [tmp_path / "mug.npz"], None, [green])
+    assert len(session.negative_prompt.views) == 2
+    expected = offline.segment(offline.prompt(*shown), scene[0], negative_prompt=offline.prompt([blue, green]))
+    same(session.segment(scene[0]), expected)
+
+
+def test_a_mask_for_a_saved_prompt_is_refused(offline, path, shown, one_message):
+    for masks in (shown[1][1], [shown[1][1]]):
+        with pytest.raises(MaskError) as error:
+            offline.prompt(path, masks)
+        one_message(error.value, names="mug.npz")
+    with pytest.raises(MaskError, match="Got 2 prompt images and 1 masks"):
+        offline.prompt([path, shown[0][0]], [None])
+
+
+def test_a_prompt_of_one_engine_is_made_anew_by_another(offline, other, shown, scene):
+    prompt = other.prompt(offline.prompt(*shown))
+    same(other.segment(prompt, scene[0]), other.segment(other.prompt(*shown), scene[0]))
+    own = offline.prompt(*shown)
+    assert offline.prompt(own) is own
+
+
+def test_a_prompt_says_what_it_holds(offline, shown, path):
+    assert repr(Prompt.load(path)) == "Prompt(images=[(48, 64), (48, 64)], source='saliency')"
+    negative = offline.prompt(shown[0][0])
+    assert repr(replace(negative, name="mug", negative=negative)).startswith("Prompt(name='mug', images=[(48, 64)]")
+    with pytest.raises(ValueError, match="at least one image in a prompt, got none"):
+        Prompt(())
+
+
+# Models of every scorer
+
+
+@pytest.mark.parametrize("name", plugins.names("scorers"))
+def test_the_model_of_every_scorer_can_be_saved(name, offline, shown, tmp_path, scene):
+    engine = replace(
+        offline, scorer=plugins.build("scorers", name), config=replace(offline.config, refinement="single")
+    )
+    prompt = engine.prompt(*shown)
+    prompt.save(tmp_path / "mug.npz")
+    loaded = engine.prompt(tmp_path / "mug.npz")
+    assert loaded.notices == prompt.notices
+    assert type(loaded.model) is type(prompt.model)
+    same(engine.segment(loaded, scene[0]), engine.segment(prompt, scene[0]))
+
+
+def test_the_models_of_extensions_can_be_saved(offline, shown, tmp_path):
+    cosine = replace(
+        offline, scorer=plugins.build("scorers", "cosine"), config=replace(offline.config, refinement="single")
+    )
+    tried = 0
+    for name in plugins.names("extensions"):
+        try:
+            engine = plugins.build("extensions", name)(cosine)
+        except InputError:  # not for these parts
+            continue
+        if engine.scorer == cosine.scorer:  # whose models are those of the test above
+            continue
+        prompt = engine.prompt(*shown)
+        prompt.save(tmp_path / f"{name}.npz")
+        assert engine.prompt(tmp_path / f"{name}.npz").fingerprint() == prompt.fingerprint()
+        tried += 1
+    assert tried
+
+
+def test_tensors_are_saved(offline, shown, tmp_path):
+    torch = pytest.importorskip("torch", reason="the paper's models need the extra [models]")
+    prompt = offline.prompt(*shown)
+    layer = next(iter(prompt.model.foreground))
+    half = torch.linspace(0, 1, 9).to(torch.bfloat16)
+    replace(prompt, model=replace(prompt.model, foreground={layer: half})).save(tmp_path / "mug.npz")
+    assert torch.equal(offline.prompt(tmp_path / "mug.npz").model.foreground[layer], half)
+
+
+def test_a_model_that_cannot_be_saved_is_one_message(offline, shown, tmp_path, one_message):
+    prompt = replace(offline.prompt(*shown), model={1, 2})
+    with pytest.raises(PromptFileError) as error:
+        prompt.save(tmp_path / "mug.npz")
+    one_message(error.value)
+    assert not (tmp_path / "mug.npz").exists()
+
+
+# Files
+
+
+def test_a_file_needs_its_ending_and_a_folder(offline, shown, tmp_path, one_message):
+    prompt = offline.prompt(shown[0][0])
+    for name in ("mug.zip", "mug", "no folder/mug.npz"):
+        with pytest.raises(InputError) as error:
+            prompt.save(tmp_path / name)
+        one_message(error.value, folder=tmp_path)
+
+
+def test_too_many_images_are_refused(offline, shown, tmp_path, monkeypatch):
+    monkeypatch.setattr(saved_prompt, "MAX_IMAGES", 2)
+    negative = offline.prompt(shown[0][0])
+    offline.prompt(*shown).save(tmp_path / "mug.npz")
+    with pytest.raises(PromptFileError, match="3 images; give at most 2"):
+        replace(offline.prompt(*shown), negative=negative).save(tmp_path / "mug.npz")
+    monkeypatch.setattr(saved_prompt, "MAX_IMAGES", 1)
+    with pytest.raises(PromptFileError, match="damaged"):
+        Prompt.load(tmp_path / "mug.npz")
+
+
+def edited(path, change) -> bytes:
+    """The bytes of the file after ``change`` of its JSON and its members."""
+    with np.load(path) as found:
+        members = dict(found)
+    about = json.loads(members["about"].tobytes())
+    change(about, members)
+    if "about" in members:
+        members["about"] = members.pop("deep", np.frombuffer(json.dumps(about).encode(), np.uint8))
+    np.savez(path, **members)
+    return path.read_bytes()
+
+
+def fields(about):
+    return about["prompt"]["fields"]
+
+
+def model(about):
+    return fields(about)["models"]["tuple"][0]["fields"]
+
+
+CHANGES = {
+    "foreign": lambda about, members: members.pop("about"),
+    "other format": lambda about, members: about.update(format="other"),
+    "other version": lambda about, members: about.update(version=2),
+    "no prompt": lambda about, members: about.pop("prompt"),
+    "a number": lambda about, members: about.update(prompt=3),
+    "no images": lambda about, members: fields(about)["images"].update(tuple=[]),
+    "no models": lambda about, members: fields(about)["models"].update(tuple=[]),
+    "another type": lambda about, members: fields(about)["images"]["tuple"][0].update(type="Parameters"),
+    "an unlisted type": lambda about, members: about["prompt"].update(type="os.system"),
+    "more views": lambda about, members: model(about)["views"]["tuple"].pop(),
+    "no map": lambda about, members: model(about)["views"]["tuple"][0]["fields"].update(saliency=None),
+    "threshold": lambda about, members: fields(about)["parameters"]["fields"].update(threshold=7),
+    "a missing array": lambda about, members: members.pop(max(each for each in members if each.startswith("array"))),
+    "no image": lambda about, members: members.update(png_0=np.zeros(99, np.uint8)),
+    "deep": lambda about, members: members.update(deep=np.frombuffer(b'{"a":' * 10**5, np.uint8)),
+    "not finite": lambda about, members: members.update(
+        {name: each * np.nan for name, each in members.items() if each.dtype.kind == "f"}
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_damaged_or_foreign_file_is_one_message(name, path, one_message):
+    data = edited(path, CHANGES[name])
+    with pytest.raises(PromptFileError) as error:
+        Prompt.load(path)
+    one_message(error.value, names="mug.npz", folder=path.parent)
+    with pytest.raises(PromptFileError):
+        Prompt.load(data)
+
+
+def test_a_damaged_model_is_one_message(path, offline, one_message):
+    edited(path, lambda about, members: model(about).update(tree='{"type": "Prototype", "fields": {}}'))
+    Prompt.load(path)
+    with pytest.raises(PromptFileError) as error:
+        offline.prompt(path)
+    one_message(error.value)
+
+
+def test_a_png_of_too_many_pixels_is_not_decoded(path, encode, monkeypatch):
+    bomb = encode(np.zeros((6000, 6000, 3), np.uint8), "PNG")
+    monkeypatch.setattr(saved_prompt, "MAX_PIXELS", 10**7)
+    monkeypatch.setattr("ipseg.core.images.decode", lambda *_: pytest.fail("decoded"))
+    edited(path, lambda about, members: members.update(png_9=np.frombuffer(bomb, np.uint8)))
+    with pytest.raises(PromptFileError, match="damaged"):
+        Prompt.load(path)
+
+
+@pytest.mark.parametrize("kept", [0, 3, 100, 0.5, 0.99])
+def test_a_file_cut_short_is_one_message(kept, path, one_message):
+    data = path.read_bytes()
+    path.write_bytes(data[: kept if isinstance(kept, int) else int(kept * len(data))])
+    with pytest.raises(PromptFileError) as error:
+        Prompt.load(path)
+    one_message(error.value, names="mug.npz")
+
+
+def test_a_large_file_is_not_read(path, monkeypatch):
+    monkeypatch.setattr(saved_prompt, "MAX_BYTES", 1000)
+    with pytest.raises(PromptFileError, match="larger than"):
+        Prompt.load(path)
+
+
+def test_what_is_no_file_is_one_message(tmp_path, offline, one_message):
+    (tmp_path / "folder.npz").mkdir()
+    for name in ("missing.npz", "folder.npz"):
+        with pytest.raises(PromptFileError) as error:
+            offline.prompt(tmp_path / name)
+        one_message(error.value, names=name, folder=tmp_path)
+
+
+def test_pickles_are_never_read(path):
+    class Harmful:
+        def __reduce__(self):
+            return pytest.fail, ("ran",)
+
+    with np.load(path) as found:
+        members = {**found, "array_99": np.array([Harmful()], dtype=object)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Harmful, "__reduce__", lambda self: (print, ("harmless",)))
+        np.savez(path, **members)
+    with pytest.raises(PromptFileError):
+        Prompt.load(path)
