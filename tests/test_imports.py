@@ -49,6 +49,7 @@ CORE = (
     "images",
     "masks",
     "geometry",
+    "detections",
     "viz",
     "cache",
     "store",

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from ipseg.core import geometry, rle
+from ipseg.core.detections import to_detections
 from ipseg.core.serialize import to_json
 from ipseg.core.status import Status
 from ipseg.core.store import atomic_write, writing
@@ -82,6 +83,23 @@ class LabelledImage(Brief):
         """Without the instances whose score is below the threshold, one for all or by class (0 where it is absent)."""
         of = thresholds.get if isinstance(thresholds, Mapping) else lambda *_: thresholds
         return replace(self, instances=tuple(one for one in self.instances if one.score >= of(one.label, 0.0)))
+
+    def to_supervision(self, classes: Sequence[str]) -> Any:
+        """The labels as a ``supervision.Detections``, one detection for each instance, in their order.
+
+        ``class_id`` is the number of the class in ``classes``, from 0, ``tracker_id`` the track where each has one; see
+        :func:`ipseg.core.detections.to_detections`. Raises :class:`~ipseg.core.types.SettingError` without supervision,
+        ValueError for a class that is not among ``classes``.
+        """
+        return to_detections(
+            [one.mask for one in self.instances],
+            [one.score for one in self.instances],
+            [list(classes).index(one.label) for one in self.instances],
+            [one.label for one in self.instances],
+            [one.status for one in self.instances],
+            self.size,
+            [one.track for one in self.instances],
+        )
 
 
 @dataclass(frozen=True)

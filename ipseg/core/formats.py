@@ -239,6 +239,9 @@ def _without_orientation(data: bytes) -> bytes:
     return bytes(made)
 
 
+SILENT = 0  # the log level of OpenCV at which it prints nothing
+
+
 def to_rgb_order(values: NDArray) -> NDArray:
     """The same array, (H, W, 3|4) from OpenCV's order of channels; a grey one as it is."""
     if values.ndim == 3:
@@ -249,9 +252,9 @@ def to_rgb_order(values: NDArray) -> NDArray:
 
 def decode_quietly(data: bytes) -> NDArray | None:
     """What OpenCV decodes, channels in its order; None where it cannot. It prints nothing."""
-    logging = cv2.utils.logging
+    logging = getattr(cv2.utils, "logging", cv2)  # OpenCV before 4.13 has the two functions itself
     level = logging.getLogLevel()
-    logging.setLogLevel(logging.LOG_LEVEL_SILENT)
+    logging.setLogLevel(SILENT)
     try:
         return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipseg.core import geometry, images, viz
+from ipseg.core.detections import to_detections
 from ipseg.core.status import Status
 from ipseg.core.types import Brief, ImageArray, Mask, Points, Progress, Similarity
 
@@ -99,6 +100,19 @@ class Result:
             **({"instances": [_of_instance(one) for one in self.instances]} if self.instances else {}),
             "seconds": {step: round(seconds, 4) for step, seconds in self.seconds.items()},
         }
+
+    def to_supervision(self, *, class_id: int = 0, class_name: str = "object") -> Any:
+        """The answer as a ``supervision.Detections``: one detection for each instance, or one for the mask.
+
+        ``mask`` (n, H, W) bool, ``xyxy`` (n, 4) float32 in pixels, right and lower sides exclusive, ``confidence`` (n,)
+        float32, ``class_id`` (n,) int; ``data`` holds ``class_name`` and ``status``. What is not detected is no
+        detection. Raises :class:`~ipseg.core.types.SettingError` where supervision is not installed.
+        """
+        found = [(one.mask, one.score, one.status) for one in self.instances] or [(self.mask, self.score, self.status)]
+        found = [each for each in found if each[2].has_mask and each[0].any()]
+        names, numbers = [class_name] * len(found), [class_id] * len(found)
+        masks, scores, statuses = zip(*found, strict=True) if found else ((), (), ())
+        return to_detections(masks, scores, numbers, names, statuses, self.mask.shape)
 
     def cut_out(self) -> NDArray[np.uint8]:
         """The object alone on a transparent background: (H, W, 4) uint8 RGBA."""

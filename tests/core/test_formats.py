@@ -162,3 +162,15 @@ def test_avif(mode, orientation, encode, one_message, monkeypatch):
     with pytest.raises(ImageError, match="AVIF") as caught:
         images.open_image(data, name="photo.avif")
     one_message(caught.value)
+
+
+def test_an_older_opencv_is_silenced_by_its_own_functions(monkeypatch):
+    """OpenCV before 4.13 has no ``cv2.utils.logging``; without the functions no WebP and no deep PNG could be read."""
+    levels = [5]
+    monkeypatch.delattr(formats.cv2.utils, "logging", raising=False)
+    monkeypatch.setattr(formats.cv2, "getLogLevel", lambda: levels[-1], raising=False)
+    monkeypatch.setattr(formats.cv2, "setLogLevel", levels.append, raising=False)
+    buffer = io.BytesIO()
+    Image.fromarray(noise()).save(buffer, "WEBP")
+    assert formats.decode_quietly(buffer.getvalue()).shape == (24, 32, 3)
+    assert levels == [5, 0, 5]

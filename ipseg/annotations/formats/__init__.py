@@ -34,6 +34,7 @@ class FormatReport:
     lost: Mapping[str, int] = field(default_factory=dict)  # a message, and the number of instances or images
     without_file: int = 0  # images whose file is not known or gone: their labels are written, the image is not
     upright: int = 0  # images written as an upright copy, since their file states a rotation
+    copied: int = 0  # images copied where a link was wanted, as from another file system
     renamed: int = 0  # images that have another name in the export
 
 
@@ -64,6 +65,7 @@ class Report:
             lines += [f"{one.name}: {message} ({count})" for message, count in one.lost.items()]
             lines += [f"{one.name}: {_count(one.without_file, 'image')} without a file"] * bool(one.without_file)
             lines += [f"{one.name}: {_count(one.upright, 'image')} saved as an upright copy"] * bool(one.upright)
+            lines += [f"{one.name}: {_count(one.copied, 'image')} copied, not linked"] * bool(one.copied)
         return tuple(lines)
 
 
@@ -88,8 +90,8 @@ def export(
     ``classes``: their names in order, where ``labels`` is no :class:`LabelFolder`. ``thresholds``: instances of a lower
     score are left out, one threshold for all or by class. ``split``: the share of the images in ``train``, the others
     are ``val``; the name of an image and ``seed`` decide alone (:func:`part_of`), and without ``split`` all are
-    ``train``. ``images``: how image files get into a format that holds them: ``link`` (symbolic), ``copy``, ``none``;
-    a file that states a rotation is saved as an upright copy in either case.
+    ``train``. ``images``: how image files get into a format: ``link`` (a hard link), ``copy`` or ``none``; a file that
+    states a rotation is saved as an upright copy in either case.
 
     An export replaces an earlier export when it is complete, and nothing else. Raises SettingError for a format,
     class, split or folder that cannot be, :class:`~ipseg.core.store.OutputError` for what cannot be written, and what
@@ -97,9 +99,7 @@ def export(
     """
     chosen = list(dict.fromkeys(formats))
     _check(chosen, split, images)
-    numbered = tuple(labels.classes if isinstance(labels, LabelFolder) and classes is None else classes or ())
-    if not numbered or len(set(numbered)) < len(numbered):
-        raise SettingError("The classes are missing or not distinct; name each class once.")
+    numbered = _classes(labels.classes if isinstance(labels, LabelFolder) and classes is None else classes or ())
     counts: Counter[str] = Counter()
     by_class: Counter[str] = Counter(dict.fromkeys(numbered, 0))
     parts = (TRAIN,) if split is None else (TRAIN, VAL)
@@ -134,7 +134,7 @@ def export(
                 writer.close()
                 mark(places[name], {"format": name, "classes": numbered, **counts})
     made = tuple(
-        FormatReport(name, folder / name, dict(one.lost), one.without_file, one.upright, one.renamed)
+        FormatReport(name, folder / name, dict(one.lost), one.without_file, one.upright, one.copied, one.renamed)
         for name, one in targets.items()
     )
     return Report(made, **counts, classes=dict(by_class), parts=dict(by_part))
@@ -148,6 +148,15 @@ def _check(formats: Sequence[str], split: float | None, images: str) -> None:
     if split is not None and not 0 < split < 1:
         raise SettingError(f"The split is {split:g}; give the share of the images for training, between 0 and 1.")
     check_choice(images, IMAGES, 'Image files cannot be taken by "{}"')
+
+
+def _classes(names: Sequence[str]) -> tuple[str, ...]:
+    if not names or len(set(names)) < len(names):
+        raise SettingError("The classes are missing or not distinct; name each class once.")
+    wrong = [name for name in names if not name.strip() or not name.isprintable()]
+    if wrong:
+        raise SettingError(f"{wrong[0]!r} is no name of a class; give printable text.")
+    return tuple(names)
 
 
 def _count(number: int, what: str) -> str:

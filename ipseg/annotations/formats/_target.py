@@ -28,6 +28,7 @@ LOCK = ".ipseg-export.lock"
 LINK, COPY, NONE = IMAGES = ("link", "copy", "none")
 JPEG_QUALITY = 95  # of an upright copy
 JPEG = (".jpg", ".jpeg")
+SCORES_LOST = "instances whose score and status the format cannot hold"
 
 
 class Writer(Protocol):
@@ -55,6 +56,7 @@ class Target:
     lost: Counter[str] = field(default_factory=Counter)  # a message, and how often
     without_file: int = 0  # images without an image file in the export, though it was to hold one
     upright: int = 0  # images saved as an upright copy, since their file states a rotation
+    copied: int = 0  # images that were to be linked and are copied
     renamed: int = 0  # images whose name in the export is another
 
     def number(self, label: str) -> int:
@@ -72,8 +74,10 @@ class Target:
     def put_image(self, image: LabelledImage, inner: str) -> bool:
         """Bring an image file to ``inner`` below the folder; returns whether it is there.
 
-        A link is symbolic and absolute. A file that states a rotation (EXIF) is saved as an upright copy without it,
-        since labels are in upright pixels and readers differ in whether they rotate.
+        A link is a hard link, since readers refuse symbolic links that lead out of the export (supervision, Label
+        Studio); where the file lies on another file system it is copied, and counted. A file that states a rotation
+        (EXIF) is saved as an upright copy without it: labels are in upright pixels, and readers differ in whether they
+        rotate.
         """
         if self.policy == NONE:
             return False
@@ -86,9 +90,10 @@ class Target:
             self._put_upright(source, target)
         elif self.policy == LINK:
             try:
-                target.symlink_to(source.resolve())
-            except (OSError, NotImplementedError):  # Windows without the right to make links
+                target.hardlink_to(source.resolve())
+            except (OSError, NotImplementedError):  # another file system, or one without links
                 shutil.copyfile(source, target)
+                self.copied += 1
         else:
             shutil.copyfile(source, target)
         return True

@@ -24,7 +24,7 @@ def test_pycocotools_reads_every_instance_bit_for_bit(tmp_path, labels, expected
         for (_, mask), (_, right) in zip(found, wanted, strict=True):
             np.testing.assert_array_equal(mask, right)
         seen[image["file_name"]] = len(found)
-    assert seen == {"a.png": 2, "a.jpg": 0, "shelf 1/ø.png": 2, "turned.jpg": 1}
+    assert seen == {"a.png": 2, "b.jpg": 0, "shelf 1/ø.png": 2, "turned.jpg": 1}
 
 
 def test_a_split_writes_two_files_with_the_same_categories(tmp_path, labels):

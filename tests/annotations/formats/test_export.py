@@ -109,17 +109,28 @@ def test_images_without_a_file_are_counted_and_labelled_all_the_same(tmp_path, l
 def test_links_copies_and_upright_copies(tmp_path, labels, image_folder):
     folder = tmp_path / "out" / "coco" / "images" / "train"
     formats.export(labels, tmp_path / "out", ["coco"])
-    assert (folder / "shelf 1" / "ø.png").is_symlink()
-    assert (folder / "shelf 1" / "ø.png").read_bytes() == (image_folder / "shelf 1" / "ø.png").read_bytes()
+    assert (folder / "shelf 1" / "ø.png").samefile(image_folder / "shelf 1" / "ø.png")
+    assert not (folder / "shelf 1" / "ø.png").is_symlink()  # supervision refuses one that leads out of the folder
     with Image.open(folder / "turned.jpg") as image:
         assert image.size == (24, 18)
         assert image.getexif().get(274, 1) == 1
         stored = np.asarray(Image.open(image_folder / "turned.jpg")).astype(int)
         assert np.abs(np.asarray(image).astype(int) - np.rot90(stored, -1)).mean() < 8
     formats.export(labels, tmp_path / "out", ["coco"], images="copy")
-    assert not any(path.is_symlink() for path in folder.rglob("*"))
+    assert not (folder / "a.png").samefile(image_folder / "a.png")
+    assert (folder / "a.png").read_bytes() == (image_folder / "a.png").read_bytes()
     formats.export(labels, tmp_path / "out", ["coco"], images="none")
     assert not folder.exists()
+
+
+def test_what_cannot_be_linked_is_copied_and_counted(tmp_path, labels, monkeypatch):
+    def refuse(*_):
+        raise OSError(18, "Invalid cross-device link")
+
+    monkeypatch.setattr("pathlib.Path.hardlink_to", refuse)
+    (one,) = formats.export(labels, tmp_path / "out", ["coco"]).formats
+    assert (one.copied, one.upright) == (3, 1)
+    assert len(list((tmp_path / "out" / "coco" / "images").rglob("*.*g"))) == 4
 
 
 def test_the_split_goes_by_name_and_seed_alone():
@@ -162,6 +173,7 @@ def test_names_are_safe_and_unique():
         ({"split": 1.0}, "The split is 1"),
         ({"images": "move"}, 'cannot be taken by "move"'),
         ({"classes": ["a", "a"]}, "name each class once"),
+        ({"classes": ["nut", "a\nb"]}, "is no name of a class"),
         ({"classes": ["nut"]}, "blå krus, which is not among the classes"),
     ],
 )
@@ -193,11 +205,11 @@ def test_coco_holds_every_field(tmp_path, labels):
         {"id": 1, "name": "nut", "supercategory": ""},
         {"id": 2, "name": "blå krus", "supercategory": ""},
     ]
-    assert [image["file_name"] for image in data["images"]] == ["a.jpg", "a.png", "shelf 1/ø.png", "turned.jpg"]
+    assert [image["file_name"] for image in data["images"]] == ["a.png", "b.jpg", "shelf 1/ø.png", "turned.jpg"]
     ring = data["annotations"][0]
     assert {key: ring[key] for key in ring if key != "segmentation"} == {
         "id": 1,
-        "image_id": 2,
+        "image_id": 1,
         "category_id": 1,
         "area": 36,
         "bbox": [2, 3, 7, 6],
