@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ipseg.engine.build import load
     from ipseg.engine.presets import PRESETS
     from ipseg.engine.spec import EngineSpec
+    from ipseg.labelling.run import Labeller, label
     from ipseg.method.config import IPSegConfig
     from ipseg.method.pipeline import IPSeg
     from ipseg.method.points import MAX_CLUSTERS, MAX_K
@@ -39,6 +40,8 @@ _HOMES = {
     "Points": "core.types",
     "Prompt": "method.prompt",
     "Result": "core.result",
+    "Labeller": "labelling.run",
+    "label": "labelling.run",
     "load": "engine.build",
     "examples_folder": "core.examples",
     "open_mask": "core.masks",
@@ -54,11 +57,13 @@ __all__ = [
     "IPSegConfig",
     "ImageError",
     "InputError",
+    "Labeller",
     "Points",
     "Prompt",
     "Result",
     "__version__",
     "examples_folder",
+    "label",
     "load",
     "open_image",
     "open_mask",

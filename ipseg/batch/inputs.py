@@ -40,6 +40,10 @@ ARCHIVES = (".zip", ".7z", ".rar", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".zst",
 DRIVE = re.compile(r"[A-Za-z]:")
 
 
+class NoImagesError(ImageError):
+    """Nothing was given, or folders and zips without a file."""
+
+
 @dataclass(frozen=True)
 class Item:
     """One input file, not opened yet."""
@@ -72,10 +76,10 @@ def gather(
     folders that are no inputs although they lie in a folder that is given.
 
     Raises :class:`ImageError` with one message for a zip that is refused, where it is given alone, for more than
-    ``most`` images, and where there is nothing at all.
+    ``most`` images, and, as :class:`NoImagesError`, where there is nothing at all.
     """
     found: list[Item] = []
-    prefixed = as_given and (len(paths) > 1 or not _is_container(Path(paths[0])))
+    prefixed = as_given and (len(paths) > 1 or not is_container(Path(paths[0])))
     outside = {path.resolve() for path in leave_out}
     for path in map(Path, paths):
         try:
@@ -89,14 +93,14 @@ def gather(
             raise ImageError(f"There are more than {most} images; give at most {most} at once.")
     if not found:
         label = Path(paths[0]).name if paths else "The list"
-        raise ImageError(f"{label} holds no images; give JPEG, PNG or WebP files, or a folder or zip of them.")
+        raise NoImagesError(f"{label} holds no images; give JPEG, PNG or WebP files, or a folder or zip of them.")
     return _distinct(found)
 
 
 def _of(path: Path, most: int, outside: Set[Path] = frozenset()) -> list[Item]:
     if path.is_dir():
         return _of_folder(path, most, outside)
-    if _is_container(path):
+    if is_container(path):
         return list(_members(path, most))
     return [Item(_tidy(path.name), partial(Path, path), path.name)]
 
@@ -132,7 +136,7 @@ def _walk(
     above = (*above, (status.st_dev, status.st_ino))
     for entry in entries:
         name, path = f"{place}{entry.name}", Path(entry.path)
-        if not _is_input(entry.name) or (outside and path.resolve() in outside):
+        if not is_input(entry.name) or (outside and path.resolve() in outside):
             continue
         try:
             status = os.stat(path)
@@ -162,14 +166,14 @@ def _refuse(message: str) -> bytes:
     raise ImageError(message)
 
 
-def _is_container(path: Path) -> bool:
+def is_container(path: Path) -> bool:
     """Whether a path is a folder or a zip."""
     return path.is_dir() or path.suffix.lower() == ".zip" or (path.is_file() and zipfile.is_zipfile(path))
 
 
 def _prefixed(given: Path, item: Item) -> Item:
     """The item with the path under which its folder, zip or file was given."""
-    path = f"{given.as_posix()}/{item.path}" if _is_container(given) else given.as_posix()
+    path = f"{given.as_posix()}/{item.path}" if is_container(given) else given.as_posix()
     return replace(item, name=_tidy(path), path=path)
 
 
@@ -186,10 +190,10 @@ def _members(path: Path, most: int) -> Iterator[Item]:
             nameless += 1
             message = f'{path.name} holds a file without a name ("{_short(name)}"), left out; make a new zip to add it.'
             yield Item(f"without a name {nameless}", partial(_refuse, message), name)
-        elif _is_input(name) and name.lower().endswith(ARCHIVES):
+        elif is_input(name) and name.lower().endswith(ARCHIVES):
             inner = f"{path.name} holds {_short(name)}, an archive inside an archive, left out"
             yield Item(_tidy(name), partial(_refuse, f"{inner}; unpack it, or give it by itself."), name)
-        elif _is_input(name):
+        elif is_input(name):
             yield Item(_tidy(name), partial(_read, path, info), name)
 
 
@@ -293,7 +297,7 @@ def _shortened(part: str) -> str:
     return part.encode()[: MAX_NAME - len(ending.encode())].decode(errors="ignore") + ending
 
 
-def _is_input(name: str) -> bool:
+def is_input(name: str) -> bool:
     """Whether a file or folder counts as an input: not hidden, not of the system."""
     parts = PurePosixPath(name).parts
     hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)

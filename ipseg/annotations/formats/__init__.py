@@ -98,7 +98,7 @@ def export(
     reading ``labels`` raises.
     """
     chosen = list(dict.fromkeys(formats))
-    _check(chosen, split, images)
+    check(chosen, split, images)
     numbered = _classes(labels.classes if isinstance(labels, LabelFolder) and classes is None else classes or ())
     counts: Counter[str] = Counter()
     by_class: Counter[str] = Counter(dict.fromkeys(numbered, 0))
@@ -140,7 +140,8 @@ def export(
     return Report(made, **counts, classes=dict(by_class), parts=dict(by_part))
 
 
-def _check(formats: Sequence[str], split: float | None, images: str) -> None:
+def check(formats: Sequence[str], split: float | None, images: str) -> None:
+    """Raise SettingError for what :func:`export` refuses before the work."""
     if not formats:
         raise SettingError(f"No format is given; choose among: {', '.join(names())}.")
     for name in formats:

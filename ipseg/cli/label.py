@@ -1,0 +1,159 @@
+"""Label a set of images by example images of several classes: every instance of each, in the format of the next tool.
+
+EXAMPLES has one folder of images per class, or saved prompts, or is a classes.yaml. In DIR: labels/<name>.json for each
+image, saved at once, and one folder for each --format. An image that cannot be used gives an error message; the run
+goes on. A run that was stopped or killed continues with --resume; corrected images stay as they were corrected.
+--shard i/n labels every n-th image, and so does each process of `accelerate launch -m ipseg label ...`; when all are
+done, the same command without --shard and with --resume finds all labels, and writes the formats.
+Exit code: 0 all went well, 1 some images failed, 2 wrong usage, 130 stopped, 143 ended by SIGTERM.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from ipseg.annotations import formats
+from ipseg.annotations.labels import LABELS, LabelFolder
+from ipseg.cli import _engine, _files, _status
+from ipseg.core.serialize import to_json
+from ipseg.core.status import Status
+from ipseg.core.store import OutputError
+from ipseg.core.types import SettingError
+from ipseg.engine import processes
+from ipseg.engine.processes import Share
+from ipseg.labelling import examples
+from ipseg.labelling.run import MAX_IMAGES, Labeller, Outcome, Summary, items_of, prepare
+from ipseg.labelling.run import run as label_all
+
+LOCKS = ".ipseg"  # below --output
+NAMED = 3  # images that a message names
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``ipseg label``."""
+    parser.add_argument(
+        "examples", metavar="EXAMPLES", type=Path, help="a folder or zip of example images, or a YAML file"
+    )
+    parser.add_argument("input", metavar="INPUT", type=Path, nargs="+", help="a folder, a zip, or images to label")
+    parser.add_argument("--output", metavar="DIR", type=Path, required=True, help="a folder for what is made")
+    parser.add_argument(
+        "--format", choices=formats.names(), action="append", default=[], help="also write DIR/FORMAT; repeatable"
+    )
+    parser.add_argument("--split", metavar="SHARE", type=float, help="of the images for training, the others are val")
+    parser.add_argument("--seed", metavar="N", type=int, default=0, help="of the split")
+    parser.add_argument("--images", choices=formats.IMAGES, default=formats.LINK, help="how images get into a format")
+    parser.add_argument("--k", type=int, help="most and least similar cells to gather (default: the preset's)")
+    parser.add_argument("--clusters", type=int, help="points of each kind (default: the preset's)")
+    _status.add_arguments(parser)
+    parser.add_argument("--max-images", metavar="N", type=int, default=MAX_IMAGES, help="most images to take")
+    parser.add_argument("--shard", metavar="i/n", default="0/1", help="only every n-th image from i on, i from 0")
+    parser.add_argument("--resume", action="store_true", help="go on with the run that is in DIR")
+    parser.add_argument("--overwrite", action="store_true", help="remove the labels of another run that is in DIR")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write the counts and errors of this run as JSON")
+    _engine.add_arguments(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Label every image; errors are printed on standard error, and the exit code is 1 when there is one."""
+    share, parameters = _share(arguments), _status.parameters(arguments)
+    formats.check(arguments.format or formats.names()[:1], arguments.split, arguments.images)
+    _files.check_json(arguments.json)
+    classes = examples.read(arguments.examples)
+    items = items_of(arguments.input, most=arguments.max_images, leave_out=_own_files(arguments))
+    processes.choose_device()
+    _files.make_folder(arguments.output)
+    _files.make_folder(arguments.output / LOCKS)
+    lock = arguments.output / LOCKS / f"{share.label}.lock"
+    with _files.alone(lock, arguments.output), _engine.built(arguments) as engine:
+        labeller = Labeller(classes, engine, **parameters.arguments(), notify=_notice)
+        resume = arguments.resume or share.of > 1
+        folder = prepare(arguments.output, labeller, resume=resume, overwrite=arguments.overwrite)
+        summary = Summary.of(labeller.classes)
+        for outcome in label_all(labeller, share.select(items), folder):
+            summary.add(outcome.image)
+            _report(outcome, summary)
+        _finish(summary, share)
+        unwritten = 0 if share.of > 1 else _export(folder, {item.name for item in items}, arguments)
+    if arguments.json:
+        record = {"output": str(arguments.output), "shard": share.label, **summary.record()}
+        _files.write(arguments.json, to_json(record, indent=2) + "\n", _files.OTHER_JSON)
+    return int(bool(summary.failed) or unwritten > 0)
+
+
+def _share(arguments: argparse.Namespace) -> Share:
+    """The share of this process. Raises SettingError for what does not go together."""
+    share = processes.launched(processes.parse(arguments.shard))
+    if share.of > 1 and arguments.overwrite:
+        raise SettingError("--overwrite removes what other processes write; remove the folder first, and leave it out.")
+    if arguments.overwrite and arguments.resume:
+        raise SettingError("--resume goes on with a run and --overwrite removes it; give one of the two.")
+    return share
+
+
+def _own_files(arguments: argparse.Namespace) -> list[Path]:
+    """What this command writes is no input where an input folder holds it, unless it is given itself."""
+    out = arguments.output.resolve()
+    given = [path.resolve() for path in arguments.input]
+    return [] if any(path.is_relative_to(out) for path in given) else [out]
+
+
+def _report(outcome: Outcome, summary: Summary) -> None:
+    """One line for an image: what was found in it, and in all so far."""
+    image = outcome.image
+    if image.error:
+        _notice(image.error)
+        return
+    counts = {name: sum(one.label == name for one in image.instances) for name in summary.classes}
+    found = ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "nothing"
+    uncertain = sum(one.status is Status.UNCERTAIN for one in image.instances)
+    more = [f"{uncertain} uncertain"] * bool(uncertain) + ["corrected"] * image.corrected + ["saved"] * outcome.saved
+    found += f" ({', '.join(more)})" if more else ""
+    print(f"{outcome.number} of {outcome.total}: {image.name}: {found}; {summary.instances} so far", flush=True)
+
+
+def _finish(summary: Summary, share: Share) -> None:
+    """The counts of each class, and which were not found at all."""
+    print(summary.table())
+    part = f" of share {share.label}" if share.of > 1 else ""
+    failed = f"; {_count(len(summary.failed), 'image')} failed" if summary.failed else ""
+    print(f"{_count(summary.instances, 'instance')} in {_count(summary.images, 'image')}{part}{failed}")
+    if summary.absent and summary.images:
+        _notice(
+            f"Nothing was found of {', '.join(summary.absent)}{' in this share' if part else ''}; check the examples "
+            "of these classes, or give a lower --threshold and --reject-threshold."
+        )
+    if part:
+        print("When all shares are done, run this without --shard and with --resume for the formats.")
+
+
+def _export(folder: LabelFolder, given: set[str], arguments: argparse.Namespace) -> int:
+    """Write the formats; returns how many could not be written."""
+    others = [name for name in folder.names() if name not in given]
+    if others:
+        named = ", ".join(others[:NAMED]) + (f" and {len(others) - NAMED} more" if len(others) > NAMED else "")
+        _notice(
+            f"{arguments.output} also holds labels of images that are no input now: {named}; they are exported too, so "
+            f"remove their files in {LABELS} if they should not be."
+        )
+    if not arguments.format:
+        return 0
+    try:
+        report = formats.export(
+            folder, folder.folder, arguments.format, split=arguments.split, seed=arguments.seed, images=arguments.images
+        )
+    except OutputError as error:
+        _notice(str(error))
+        return 1
+    for message in report.messages():
+        print(message)
+    return 0
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"
+
+
+def _notice(message: str) -> None:
+    print(f"ipseg: {message}", file=sys.stderr)

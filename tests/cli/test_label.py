@@ -1,0 +1,251 @@
+"""``ipseg label``: what it writes, what it prints, and its exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from ipseg.__main__ import main
+from ipseg.annotations.labels import LabelFolder
+
+RED, GREEN, BLUE = (200, 30, 40), (40, 170, 60), (50, 90, 210)
+CLASSES = ("apple", "leaf")
+IMAGES = 6
+
+
+@pytest.fixture(scope="module")
+def given(tmp_path_factory, save, make_scene) -> Path:
+    """Examples of two classes with masks, and images of both, which are small."""
+    folder = tmp_path_factory.mktemp("given")
+    for name, colour in zip(CLASSES, (RED, GREEN), strict=True):
+        image, mask = make_scene(40, 50, colour)
+        save(folder / "examples" / name / "0.png", image)
+        save(folder / "examples" / name / "0.mask.png", (mask * 255).astype("uint8"))
+    for number in range(IMAGES):
+        colour = (RED, GREEN)[number % 2]
+        save(folder / "in" / "some" / f"{number}.png", make_scene(32, 40, colour, seed=number)[0])
+    return folder
+
+
+def asked(given: Path, *more: object, examples: str = "examples", images: str = "in") -> list[str]:
+    return ["label", str(given / examples), str(given / images), "--preset", "offline", *map(str, more)]
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    """Every file of labels and exports; images in them are links."""
+    found = (path for path in sorted(folder.rglob("*")) if path.is_file() and not path.name.endswith("lock"))
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}
+
+
+@pytest.fixture(scope="module")
+def whole(given, tmp_path_factory) -> Path:
+    """The folder of one run without stops."""
+    out = tmp_path_factory.mktemp("whole") / "out"
+    assert main(asked(given, "--output", out, "--format", "coco", "--split", 0.5, "--seed", 3)) == 0
+    return out
+
+
+def test_a_run_says_what_it_found_and_writes_the_format(given, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert main(asked(given, "--output", out, "--format", "coco", "--json", tmp_path / "counts.json")) == 0
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    assert re.search(rf"^1 of {IMAGES}: some/0\.png: 1 apple; 1 so far$", printed.out, re.M)
+    assert re.search(r"^apple +3 +3 +0$", printed.out, re.M)
+    assert f"coco -> {out / 'coco'}" in printed.out
+    folder = LabelFolder.open(out)
+    assert folder.classes == CLASSES
+    found = {image.name: [one.label for one in image.instances] for image in folder}
+    assert found == {f"some/{number}.png": [CLASSES[number % 2]] for number in range(IMAGES)}
+    data = json.loads((out / "coco/annotations/instances_train.json").read_text())
+    assert [one["name"] for one in data["categories"]] == list(CLASSES)
+    assert len(data["annotations"]) == IMAGES
+    counts = json.loads((tmp_path / "counts.json").read_text())
+    assert counts["classes"]["leaf"] == {"images": 3, "instances": 3, "uncertain": 0}
+    assert (counts["images"], counts["failed"]) == (IMAGES, {})
+
+
+def test_a_class_that_is_nowhere_is_said_at_the_end(given, tmp_path, save, make_scene, capsys):
+    shutil.copytree(given / "examples", tmp_path / "examples")
+    image, mask = make_scene(40, 50, BLUE)
+    save(tmp_path / "examples" / "sky" / "0.png", image)
+    save(tmp_path / "examples" / "sky" / "0.mask.png", (mask * 255).astype("uint8"))
+    arguments = asked(given, "--output", tmp_path / "out", "--threshold", 0.7, "--reject-threshold", 0.6)
+    assert main([arguments[0], str(tmp_path / "examples"), *arguments[2:]]) == 0
+    printed = capsys.readouterr()
+    assert printed.err == (
+        "ipseg: Nothing was found of sky; check the examples of these classes, or give a lower --threshold and "
+        "--reject-threshold.\n"
+    )
+    assert re.search(r"^sky +0 +0 +0$", printed.out, re.M)
+
+
+def test_an_image_that_cannot_be_used_is_one_message_and_the_rest_goes_on(given, tmp_path, capsys, one_message):
+    shutil.copytree(given / "in", tmp_path / "in")
+    (tmp_path / "in" / "words.jpg").write_text("words")
+    arguments = asked(given, "--output", tmp_path / "out", "--format", "coco", "--json", tmp_path / "counts.json")
+    arguments[2] = str(tmp_path / "in")
+    assert main(arguments) == 1
+    printed = capsys.readouterr()
+    one_message(printed.err.strip(), names="words.jpg", folder=tmp_path)
+    assert f"{IMAGES} instances in {IMAGES} images; 1 image failed" in printed.out
+    assert list(json.loads((tmp_path / "counts.json").read_text())["failed"]) == ["words.jpg"]
+    os.remove(tmp_path / "in" / "words.jpg")
+    shutil.copy(given / "in/some/0.png", tmp_path / "in/words.jpg")
+    assert main([*arguments, "--resume"]) == 0  # it is tried again
+    assert "words.jpg: 1 apple; " in capsys.readouterr().out
+
+
+def test_labels_of_images_that_are_no_input_now_are_named(given, tmp_path, capsys):
+    shutil.copytree(given / "in", tmp_path / "in")
+    arguments = asked(given, "--output", tmp_path / "out")
+    arguments[2] = str(tmp_path / "in")
+    assert main(arguments) == 0
+    os.remove(tmp_path / "in/some/0.png")
+    capsys.readouterr()
+    assert main([*arguments, "--resume"]) == 0
+    assert "also holds labels of images that are no input now: some/0.png; " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("out", ["in/out", "in/some/out"])
+def test_the_output_may_lie_among_the_images(given, tmp_path, out, capsys):
+    shutil.copytree(given / "in", tmp_path / "in")
+    arguments = asked(given, "--output", tmp_path / out, "--format", "coco", "--images", "copy")
+    arguments[2] = str(tmp_path / "in")
+    assert main(arguments) == 0
+    assert main([*arguments, "--resume"]) == 0
+    assert len(LabelFolder.open(tmp_path / out)) == IMAGES
+    assert capsys.readouterr().err == ""
+
+
+def test_two_runs_into_one_folder_are_refused(given, tmp_path, capsys):
+    (tmp_path / "out/.ipseg").mkdir(parents=True)
+    with FileLock(tmp_path / "out/.ipseg/0-of-1.lock"):
+        assert main(asked(given, "--output", tmp_path / "out")) == 2
+    assert "Another run is writing into" in capsys.readouterr().err
+    assert main(asked(given, "--output", tmp_path / "out")) == 0
+
+
+def test_shards_and_a_run_that_finds_them_all_are_one_run(given, tmp_path, whole, capsys):
+    out = tmp_path / "out"
+    options = ("--output", out, "--format", "coco", "--split", 0.5, "--seed", 3)
+    for shard in ("1/3", "0/3", "2/3", "1/3"):  # a job of an array that is run again goes on
+        assert main(asked(given, *options, "--shard", shard)) == 0
+        printed = capsys.readouterr().out
+        assert f"2 instances in 2 images of share {shard.replace('/', '-of-')}" in printed
+        assert "without --shard and with --resume" in printed
+        assert not (out / "coco").exists()
+    assert printed.count("(saved)") == 2
+    assert main(asked(given, *options, "--resume")) == 0
+    assert capsys.readouterr().out.count("(saved)") == IMAGES
+    assert tree(out) == tree(whole)
+
+
+def environment(root: Path) -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": f"{root}", "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+
+
+def test_a_run_that_is_killed_and_resumed_gives_the_same_as_one_run(given, tmp_path, whole, root):
+    out = tmp_path / "out"
+    arguments = asked(given, "--output", out, "--format", "coco", "--split", 0.5, "--seed", 3)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
+    command = [sys.executable, "-m", "ipseg", *arguments]
+    with subprocess.Popen(command, cwd=tmp_path, env=environment(root), **pipes) as job:
+        assert job.stdout is not None
+        assert job.stdout.readline().startswith("1 of ")
+        job.send_signal(signal.SIGKILL)
+    assert job.returncode == -signal.SIGKILL
+    assert 1 <= len(LabelFolder.open(out)) < IMAGES
+    assert not (out / "coco").exists()
+    assert main([*arguments, "--resume"]) == 0
+    assert tree(out) == tree(whole)
+
+
+def test_sigterm_ends_a_run_with_what_is_done_saved(given, tmp_path, root):
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    command = [sys.executable, "-m", "ipseg", *asked(given, "--output", tmp_path / "out")]
+    job = subprocess.Popen(command, cwd=tmp_path, env=environment(root), **pipes)
+    assert job.stdout is not None
+    assert job.stdout.readline()
+    job.send_signal(signal.SIGTERM)
+    _, errors = job.communicate(timeout=120)
+    assert (job.returncode, errors) == (143, "ipseg: ended by SIGTERM.\n")
+    assert 1 <= len(LabelFolder.open(tmp_path / "out")) < IMAGES
+
+
+@pytest.mark.slow
+def test_two_processes_of_accelerate_give_the_same_files(given, tmp_path, whole, root):
+    pytest.importorskip("accelerate", reason="needs accelerate: pip install 'ipseg[evaluation]'")
+    launcher = shutil.which("accelerate", path=str(Path(sys.executable).parent))
+    if launcher is None:
+        pytest.skip("the command accelerate is not beside this Python")
+    options = ["--multi_gpu", "--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no"]
+    options += ["--dynamo_backend", "no", "--main_process_port", "0", "-m", "ipseg"]
+    arguments = asked(given, "--output", tmp_path / "out", "--format", "coco", "--split", 0.5, "--seed", 3)
+    done = subprocess.run(
+        [launcher, "launch", *options, *arguments],
+        cwd=tmp_path,
+        env=environment(root),
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "share 1-of-2" in done.stdout
+    assert main([*arguments, "--resume"]) == 0
+    assert tree(tmp_path / "out") == tree(whole)
+
+
+WRONG = {
+    "no examples": (("none", "in"), (), "do not exist"),
+    "an empty class": (("empty", "in"), (), 'The class "leaf" has no example image'),
+    "no images": (("examples", "empty/leaf"), (), "leaf holds no images"),
+    "a shard that is none": (("examples", "in"), ("--shard", "3/3"), '--shard is "3/3"'),
+    "overwriting by shards": (("examples", "in"), ("--shard", "0/2", "--overwrite"), "--overwrite removes what other"),
+    "both": (("examples", "in"), ("--resume", "--overwrite"), "give one of the two"),
+    "a split above 1": (("examples", "in"), ("--format", "coco", "--split", 1.5), "The split is 1.5"),
+    "a threshold above 1": (("examples", "in"), ("--threshold", 7), "threshold is 7"),
+    "too many": (("examples", "in"), ("--max-images", 2), "at most 2"),
+    "a JSON file nowhere": (("examples", "in"), ("--json", "nowhere/a.json"), "does not exist"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_usage_is_one_message_before_the_work(given, tmp_path, capsys, monkeypatch, name):
+    (examples, images), options, words = WRONG[name]
+    shutil.copytree(given, tmp_path / "given")
+    (tmp_path / "given/empty/leaf").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    given = tmp_path / "given"
+    assert main(asked(given, "--output", tmp_path / "out", *options, examples=examples, images=images)) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert re.fullmatch(r"ipseg: [^\n]+\.\n", printed.err)
+    assert words in printed.err
+    assert not (tmp_path / "out").exists() or not LabelFolder.open(tmp_path / "out").names()
+
+
+def test_a_run_of_other_settings_is_one_message(given, whole, capsys):
+    before = tree(whole)
+    assert main(asked(given, "--output", whole, "--resume", "--threshold", 0.9)) == 2
+    assert "of a run with other settings (parameters.threshold: null, now 0.9); " in capsys.readouterr().err
+    assert tree(whole) == before
+
+
+def test_help_reads_well(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["label", "--help"])
+    assert caught.value.code == 0
+    printed = capsys.readouterr().out
+    for word in ("EXAMPLES", "INPUT", "--output", "--resume", "--shard", "--format", "--preset", "Exit code: 0"):
+        assert word in printed
+    assert "default: None" not in printed
