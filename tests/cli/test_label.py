@@ -16,10 +16,19 @@ from filelock import FileLock
 
 from ipseg.__main__ import main
 from ipseg.annotations.labels import LabelFolder
+from ipseg.cli import _engine
+from tests.cli import stubbed
 
 RED, GREEN, BLUE = (200, 30, 40), (40, 170, 60), (50, 90, 210)
 CLASSES = ("apple", "leaf")
 IMAGES = 6
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _small_engine():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_engine, "built", stubbed.built)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +88,7 @@ def test_a_class_that_is_nowhere_is_said_at_the_end(given, tmp_path, save, make_
     image, mask = make_scene(40, 50, BLUE)
     save(tmp_path / "examples" / "sky" / "0.png", image)
     save(tmp_path / "examples" / "sky" / "0.mask.png", (mask * 255).astype("uint8"))
-    arguments = asked(given, "--output", tmp_path / "out", "--threshold", 0.7, "--reject-threshold", 0.6)
+    arguments = asked(given, "--output", tmp_path / "out", "--threshold", 0.7)
     assert main([arguments[0], str(tmp_path / "examples"), *arguments[2:]]) == 0
     printed = capsys.readouterr()
     assert printed.err == (
@@ -154,55 +163,52 @@ def environment(root: Path) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": f"{root}", "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
 
 
+def interrupted(root: Path, number: int, after: int, arguments: list[str]) -> tuple[int, str]:
+    """A process that sends itself a signal when the engine is asked for so many times: its exit code and errors."""
+    command = [sys.executable, root / "tests/cli/stubbed.py", f"{int(number)}", f"{after}", *arguments]
+    done = subprocess.run(command, cwd=root, env=environment(root), capture_output=True, text=True, timeout=300)
+    return done.returncode, done.stderr
+
+
 def test_a_run_that_is_killed_and_resumed_gives_the_same_as_one_run(given, tmp_path, whole, root):
     out = tmp_path / "out"
     arguments = asked(given, "--output", out, "--format", "coco", "--split", 0.5, "--seed", 3)
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
-    command = [sys.executable, "-m", "ipseg", *arguments]
-    with subprocess.Popen(command, cwd=tmp_path, env=environment(root), **pipes) as job:
-        assert job.stdout is not None
-        assert job.stdout.readline().startswith("1 of ")
-        job.send_signal(signal.SIGKILL)
-    assert job.returncode == -signal.SIGKILL
-    assert 1 <= len(LabelFolder.open(out)) < IMAGES
+    code, _ = interrupted(root, signal.SIGKILL, 9, arguments)  # in the fifth image, or the fourth
+    assert code == -signal.SIGKILL
+    assert 2 <= len(LabelFolder.open(out)) < IMAGES
     assert not (out / "coco").exists()
     assert main([*arguments, "--resume"]) == 0
     assert tree(out) == tree(whole)
 
 
 def test_sigterm_ends_a_run_with_what_is_done_saved(given, tmp_path, root):
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    command = [sys.executable, "-m", "ipseg", *asked(given, "--output", tmp_path / "out")]
-    job = subprocess.Popen(command, cwd=tmp_path, env=environment(root), **pipes)
-    assert job.stdout is not None
-    assert job.stdout.readline()
-    job.send_signal(signal.SIGTERM)
-    _, errors = job.communicate(timeout=120)
-    assert (job.returncode, errors) == (143, "ipseg: ended by SIGTERM.\n")
-    assert 1 <= len(LabelFolder.open(tmp_path / "out")) < IMAGES
+    arguments = asked(given, "--output", tmp_path / "out")
+    assert interrupted(root, signal.SIGTERM, 5, arguments) == (143, "ipseg: ended by SIGTERM.\n")
+    assert 1 <= len(LabelFolder.open(tmp_path / "out")) <= IMAGES
 
 
 @pytest.mark.slow
-def test_two_processes_of_accelerate_give_the_same_files(given, tmp_path, whole, root):
+def test_two_processes_of_accelerate_give_the_same_files(given, tmp_path, root):
     pytest.importorskip("accelerate", reason="needs accelerate: pip install 'ipseg[evaluation]'")
     launcher = shutil.which("accelerate", path=str(Path(sys.executable).parent))
     if launcher is None:
         pytest.skip("the command accelerate is not beside this Python")
     options = ["--multi_gpu", "--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no"]
     options += ["--dynamo_backend", "no", "--main_process_port", "0", "-m", "ipseg"]
-    arguments = asked(given, "--output", tmp_path / "out", "--format", "coco", "--split", 0.5, "--seed", 3)
-    done = subprocess.run(
-        [launcher, "launch", *options, *arguments],
-        cwd=tmp_path,
-        env=environment(root),
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "share 1-of-2" in done.stdout
-    assert main([*arguments, "--resume"]) == 0
-    assert tree(tmp_path / "out") == tree(whole)
+
+    def arguments(out):
+        return asked(given, "--output", tmp_path / out, "--format", "coco", "--max-images", IMAGES)
+
+    for command in (
+        [sys.executable, "-m", "ipseg", *arguments("whole")],
+        [launcher, "launch", *options, *arguments("out")],
+        [sys.executable, "-m", "ipseg", *arguments("out"), "--resume"],
+    ):
+        done = subprocess.run(command, cwd=tmp_path, env=environment(root), capture_output=True, text=True, timeout=600)
+        assert done.returncode == 0, done.stderr
+        assert ("share 1-of-2" in done.stdout) == ("launch" in command)
+    assert done.stdout.count("(saved)") == IMAGES
+    assert tree(tmp_path / "out") == tree(tmp_path / "whole")
 
 
 WRONG = {
