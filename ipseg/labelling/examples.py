@@ -29,7 +29,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any, cast
+from typing import Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
@@ -40,9 +40,10 @@ from ipseg.core import images
 from ipseg.core.files import open_regular
 from ipseg.core.images import Source
 from ipseg.core.masks import GivenMask, read_mask
-from ipseg.core.types import ImageArray, InputError, Progress, Prompt
+from ipseg.core.types import ImageArray, InputError, Progress
 from ipseg.engine.protocol import Engine
 from ipseg.labelling.matching import ClassPrompt
+from ipseg.method.prompt import Prompt
 
 MAX_EXAMPLES = 10_000  # of all classes together
 MAX_NAME = 100  # bytes of a class name
@@ -90,7 +91,10 @@ class ClassExamples:
 
     def class_prompt(self, engine: Engine, progress: Progress | None = None) -> ClassPrompt:
         """The prompt that ``engine`` makes of it. Raises what ``engine.prompt`` raises."""
-        saved = self.prompt() if self.prompt else _prompt(engine, self.examples, progress)
+        if self.prompt:
+            saved = engine.prompt(self.prompt(), progress=progress)
+        else:
+            saved = _prompt(engine, self.examples, progress)
         return ClassPrompt(self.name, saved, _prompt(engine, self.negative, progress) if self.negative else None)
 
 
@@ -98,7 +102,7 @@ def read(source: str | os.PathLike[str] | Mapping[str, Any]) -> tuple[ClassExamp
     """The classes of a folder, a zip or a YAML file, or of a mapping from the name of a class to what shows it.
 
     In a mapping, a class is shown by an image (whatever :func:`ipseg.core.images.open_image` opens), by a pair (image,
-    mask), by a list of these, by a :class:`~ipseg.core.types.Prompt`, or by the path of a folder or saved prompt.
+    mask), by a list of these, by a :class:`~ipseg.method.prompt.Prompt`, or by the path of a folder or saved prompt.
     Every image is opened once, and none stays in memory. Raises :class:`ExamplesError` where there is no class, a class
     has no example, two have one name or one image, or a name cannot be that of a file; for an example that cannot be
     opened, what opening it raises.
@@ -135,7 +139,7 @@ def _of_path(path: Path) -> list[ClassExamples]:
     if path.is_file() and path.suffix.lower() in YAML:
         return _of_yaml(path)
     if path.is_file() and path.suffix.lower() == SAVED:
-        return [_saved(path.stem, path.name, partial(Path, path))]
+        return [_saved(path.stem, partial(Path, path))]
     if not path.exists():
         raise ExamplesError(f"The examples {path} do not exist; check the path.")
     folders = _folders(path) if path.is_dir() else []
@@ -152,7 +156,7 @@ def _of_path(path: Path) -> list[ClassExamples]:
         if len(place.parts) > 1:
             found.setdefault(place.parts[0], []).append(item)
         elif place.suffix.lower() == SAVED:
-            single.append(_saved(place.stem, item.name, item.source))
+            single.append(_saved(place.stem, item.source))
         elif place.name == FILES:
             raise ExamplesError(f"{item.name} is in an archive; unpack it, and give the folder.")
         elif place.suffix.lower() in ENDINGS:
@@ -253,13 +257,9 @@ def _example(item: Item, mask: Item | None) -> Example:
     return Example(item.name, item.source, mask.name if mask else "", mask.source if mask else None)
 
 
-def _saved(name: str, label: str, source: Callable[[], Any]) -> ClassExamples:
+def _saved(name: str, source: Callable[[], Any]) -> ClassExamples:
     """A class of a saved prompt."""
-    return ClassExamples(name, prompt=partial(_load, label, source))
-
-
-def _load(label: str, source: Callable[[], Any]) -> Prompt:
-    return cast(Any, Prompt).load(source())
+    return ClassExamples(name, prompt=lambda: Prompt.load(source()))
 
 
 # YAML
@@ -364,7 +364,7 @@ def _of_entry(file: Path, name: str, entry: _Class) -> ClassExamples:
         negative = tuple(_of_file(file, each) for each in entry.negative)
         return ClassExamples(name, found.examples, (*found.negative, *negative), found.prompt)
     examples = tuple(_of_file(file, image, mask) for image, mask in zip(entry.images, masks, strict=True))
-    prompt = _saved(name, entry.prompt, partial(Path, file.parent / entry.prompt)).prompt if entry.prompt else None
+    prompt = _saved(name, partial(Path, file.parent / entry.prompt)).prompt if entry.prompt else None
     return ClassExamples(name, examples, tuple(_of_file(file, each) for each in entry.negative), prompt)
 
 
@@ -377,7 +377,7 @@ def _of_file(file: Path, image: str, mask: str | None = None) -> Example:
 def _of_place(name: str, path: Path, label: str) -> ClassExamples:
     """A class of one path: a folder, a saved prompt or an image."""
     if path.suffix.lower() == SAVED:
-        return _saved(name, label, partial(Path, path))
+        return _saved(name, partial(Path, path))
     if not path.is_dir():
         return ClassExamples(name, (Example(label, partial(Path, path)),))
     items = [Item(f"{name}/{item.name}", item.source, item.path) for item in _items(path)]
@@ -482,8 +482,15 @@ def _checked(classes: Sequence[ClassExamples]) -> Iterator[ClassExamples]:
                 )
             content.append(f"negative {name}")
         if each.prompt:
-            content += [images.fingerprint(view.image, view.saliency) for view in each.prompt().views]
+            content += _content(each.prompt())
         yield replace(each, content=tuple(content))
+
+
+def _content(prompt: Prompt) -> Iterator[str]:
+    """What decides the masks of a saved prompt."""
+    yield prompt.fingerprint()
+    for one in (prompt, prompt.negative):
+        yield from (images.fingerprint(view.image, view.saliency) for view in one.views) if one else ()
 
 
 def _label(source: Any) -> str:

@@ -11,6 +11,7 @@ import zipfile
 import numpy as np
 import pytest
 
+import ipseg
 from ipseg.core import images
 from ipseg.core.types import InputError
 from ipseg.labelling import examples
@@ -132,6 +133,46 @@ def test_python_gives_images_pairs_and_paths(folder, make_scene):
     np.testing.assert_array_equal(opened, image)
     np.testing.assert_array_equal(given.mask, mask)
     assert found[1].content == read(folder)[0].content
+
+
+@pytest.fixture(scope="module")
+def saved_prompt(tmp_path_factory, make_scene):
+    """A saved prompt of the engine without weights."""
+    path = tmp_path_factory.mktemp("saved") / "sky.npz"
+    ipseg.load("offline").prompt(*make_scene(40, 50, BLUE)).save(path)
+    return path
+
+
+def test_saved_prompts_stand_beside_the_folders(folder, tmp_path, saved_prompt, engine):
+    shutil.copy(saved_prompt, folder / "sky.npz")
+    found = read(folder)
+    assert [one.name for one in found] == ["leaf", "red apple", "sky"]
+    offline = ipseg.load("offline")
+    made = found[2].class_prompt(offline)
+    assert made.prompt.fingerprint() == offline.prompt(saved_prompt).fingerprint()
+    (tmp_path / "my.yml").write_text(
+        "classes: {sky: examples/sky.npz, blue: {prompt: examples/sky.npz, negative: examples/leaf/a.jpg}}"
+    )
+    sky, blue = read(tmp_path / "my.yml")
+    assert sky.content == found[2].content == blue.content[-len(sky.content) :]
+    assert [one.name for one in blue.negative] == ["examples/leaf/a.jpg"]
+    with zipfile.ZipFile(tmp_path / "examples.zip", "w") as archive:
+        archive.write(folder / "sky.npz", "sky.npz")
+        archive.write(folder / "leaf" / "a.jpg", "leaf/a.jpg")
+    for source in (saved_prompt, {"sky": saved_prompt}, {"sky": ipseg.Prompt.load(saved_prompt)}):
+        assert [one.content for one in read(source)] == [sky.content]
+    assert [one.content for one in read(tmp_path / "examples.zip")] == [found[0].content, sky.content]
+
+
+def test_a_damaged_saved_prompt_is_one_message(folder, saved_prompt, one_message):
+    (folder / "sky.npz").write_bytes(saved_prompt.read_bytes()[:500])
+    with pytest.raises(InputError) as caught:
+        read(folder)
+    one_message(caught.value, names="sky.npz", folder=folder)
+    shutil.copy(saved_prompt, folder / "leaf" / "sky.npz")
+    os.remove(folder / "sky.npz")
+    with pytest.raises(InputError, match=r"leaf/sky\.npz is a saved prompt; put it beside the folders"):
+        read(folder)
 
 
 def test_hidden_files_are_no_examples(folder):
