@@ -21,6 +21,7 @@ from ipseg.engine.presets import DEFAULT, PRESETS
 
 FOLDERS = {".ci", ".github", "docs", "examples_media", "ipseg", "space", "tests"}
 NAMES = {
+    "yaml": "pyyaml",
     "PIL": "pillow",
     "cv2": "opencv-python-headless",
     "gradio_client": "gradio",  # released with it, in the version that it pins
