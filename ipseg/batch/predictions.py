@@ -35,11 +35,18 @@ class Prediction:
     """The engine's result for one image, as it is saved: the mask as run lengths, and the presence score."""
 
     size: tuple[int, int]  # height, width
-    counts: list[int]  # run lengths of the best guess, as rle.encode gives them
+    counts: list[int]  # run lengths of the best guess, or of all instances together, as rle.encode gives them
     status: Status
     score: float
     threshold: float
     reject_threshold: float
+    instances: tuple[tuple[list[int], Status, float], ...] = ()  # of each: run lengths, status, score; where requested
+
+    @property
+    def masks(self) -> list[tuple[Mask, Status, float]]:
+        """The (H, W) mask, status and score of each instance; of the one mask where instances were not requested."""
+        whole = [(self.counts, self.status, self.score)]
+        return [(rle.decode(counts, self.size), *about) for counts, *about in self.instances or whole]
 
     @property
     def guess(self) -> Mask:
@@ -68,6 +75,7 @@ class Predictor:
         masks: Sequence[GivenMask | Mask | None] | None = None,
         *,
         parameters: Parameters = Parameters(),  # noqa: B008 - frozen
+        all_instances: bool = False,
         folder: Path | None = None,
         stop: Stop = lambda: False,
         progress: Progress | None = None,
@@ -76,9 +84,17 @@ class Predictor:
         given = [mask for _, mask in shown]
         self.stop = stop
         content = [images.fingerprint(image, mask.mask if mask else None) for image, mask in shown]
-        self.folder = folder / run_key(engine, content, parameters.arguments()) if folder else None
+        settings = {**parameters.arguments(), **({"all_instances": True} if all_instances else {})}
+        self.folder = folder / run_key(engine, content, settings) if folder else None
         self._saved = ResultStore(self.folder, PREDICTION, max_bytes=None)
-        self.session = SegmentSession.of(engine, list(prompt_images), given, parameters=parameters, progress=progress)
+        self.session = SegmentSession.of(
+            engine,
+            list(prompt_images),
+            given,
+            parameters=parameters,
+            all_instances=all_instances,
+            progress=progress,
+        )
         self._running = Cache(-1)  # of no size: a thread waits for an image that another computes
         self._counting, self._fresh = threading.Lock(), set[str]()  # names of the images that were computed
         self.computed = 0  # predictions that the engine computed; the others were read from the cache
@@ -104,7 +120,9 @@ class Predictor:
             self._fresh.add(images.fingerprint(image))
         height, width = result.mask.shape
         scores = float(result.score), float(result.threshold), float(result.reject_threshold)
-        return Prediction((height, width), rle.encode(result.mask), result.status, *scores)
+        mask = result.all_instances if result.instances else result.mask
+        instances = tuple((rle.encode(one.mask), one.status, float(one.score)) for one in result.instances)
+        return Prediction((height, width), rle.encode(mask), result.status, *scores, instances)
 
     def _check(self) -> None:
         if self.stop():
@@ -118,8 +136,11 @@ def _encode(prediction: Prediction) -> bytes:
 def _decode(data: bytes) -> Prediction:
     """Raises an error for what is incomplete or damaged."""
     fields = json.loads(data)
-    prediction = Prediction(**{**fields, "size": tuple(fields["size"]), "status": Status(fields["status"])})
-    if sum(prediction.counts) != prediction.size[0] * prediction.size[1]:
+    instances = tuple((counts, Status(status), score) for counts, status, score in fields["instances"])
+    read = {"size": tuple(fields["size"]), "status": Status(fields["status"]), "instances": instances}
+    prediction = Prediction(**{**fields, **read})
+    every = [prediction.counts, *(counts for counts, _, _ in instances)]
+    if any(sum(counts) != prediction.size[0] * prediction.size[1] for counts in every):
         raise ValueError("the run lengths do not have the size of the mask")
     return prediction
 

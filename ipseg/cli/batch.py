@@ -23,14 +23,14 @@ from typing import Any
 
 import numpy as np
 
-from ipseg.annotations.coco import Record, frame_name
+from ipseg.annotations.coco import OBJECT, Record, frame_name
 from ipseg.batch import clips, image_set, inputs, video
 from ipseg.batch.predictions import Prediction, Predictor
 from ipseg.cli import _engine, _files, _masks, _status
 from ipseg.core.masks import with_masks
 from ipseg.core.status import Status
 from ipseg.core.store import OutputError, remove_partials
-from ipseg.core.types import ImageArray, InputError, Mask
+from ipseg.core.types import ImageArray, InputError, Mask, SettingError
 from ipseg.method.steps import Steps
 
 MASKS, OVERLAYS, COCO = "masks", "overlays", "coco.json"  # below --output
@@ -48,6 +48,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--k", type=int, help="most and least similar cells to gather (1 to 256; default: 32)")
     parser.add_argument("--clusters", type=int, help="points of each kind (1 to 32, at most K; default: 4)")
     _status.add_arguments(parser)
+    parser.add_argument(
+        "--name", metavar="CLASS", default=OBJECT, help="the category of the object in coco.json (default: object)"
+    )
+    parser.add_argument(
+        "--all-instances",
+        action="store_true",
+        help="every instance in images: an annotation of its own in coco.json, and together in the mask",
+    )
     parser.add_argument("--overlay", action="store_true", help="also write overlays/<name>.png for images")
     parser.add_argument(
         "--per-second",
@@ -68,6 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Segment every image or frame; errors are printed on standard error, and the exit code is 1 when there is one."""
     parameters = _status.parameters(arguments)
     clip = _clip(arguments)
+    _check(arguments, clip)
     own = _own_files(arguments)
     items = [] if clip else inputs.gather(arguments.input, most=arguments.max_images, as_given=True, leave_out=own)
     given = [arguments.prompt_mask, *([None] * len(arguments.also))]
@@ -77,14 +86,15 @@ def run(arguments: argparse.Namespace) -> int:
     _files.make_folder(out)
     for folder in (cache, out / MASKS, *([out / OVERLAYS] if arguments.overlay else [])):
         _files.make_folder(folder)
-    record = Record(about=f"ipseg, prompt {arguments.prompt.name}")
+    record = Record(arguments.name, f"ipseg, prompt {arguments.prompt.name}")
     with _files.alone(cache / "lock", out), _engine.built(arguments) as engine:
         for old in (MASKS, OVERLAYS, CACHE):
             remove_partials(out / old, below=True)
         if not arguments.resume:
             _clear(cache)
         prompts, masks = zip(*shown, strict=True)
-        predictor = Predictor(engine, prompts, masks, folder=cache, parameters=parameters)
+        instances = arguments.all_instances
+        predictor = Predictor(engine, prompts, masks, parameters=parameters, all_instances=instances, folder=cache)
         for notice in predictor.session.prompt.notices:
             print(f"ipseg: {notice}", file=sys.stderr)
         with _files.Listing(out / COCO, record.text) as listing:
@@ -102,6 +112,14 @@ def _clip(arguments: argparse.Namespace) -> clips.Clip | None:
         return None
     video.check(arguments.per_second)
     return clips.open_clip(path, seconds=arguments.max_seconds)
+
+
+def _check(arguments: argparse.Namespace, clip: clips.Clip | None) -> None:
+    """Raise SettingError for a name that is none, or for the instances of a clip."""
+    if not arguments.name.strip() or not arguments.name.isprintable():
+        raise SettingError(f"--name {arguments.name!r} is no name of a class; give printable text.")
+    if clip and arguments.all_instances:
+        raise SettingError("--all-instances is for images, and INPUT is a clip; leave it out, or give its frames.")
 
 
 def _own_files(arguments: argparse.Namespace) -> list[Path]:
@@ -208,6 +226,8 @@ class _Run:
 
     def _add(self, path: str, name: str, mask: Mask, prediction: Prediction, **more: Any) -> None:
         more = {"mask_file": f"{MASKS}/{name}", **more}
+        if prediction.instances:
+            more["instances"] = prediction.masks
         self._record.add(path, mask, status=prediction.status, score=prediction.score, **more)
         self._listing.update()
 

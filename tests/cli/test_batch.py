@@ -50,6 +50,36 @@ def refused(capsys, *arguments: object) -> str:
     return printed.err
 
 
+def test_the_category_has_the_name_that_is_given(files):
+    for arguments, name in (((), "object"), (("--name", "Rød krus"), "Rød krus")):
+        assert run("prompt.png", "in", "--prompt-mask", "prompt_mask.png", "--output", "out", *arguments) == 0
+        assert json.loads((files / "out/coco.json").read_text())["categories"][0]["name"] == name
+
+
+def test_a_name_that_is_none_is_refused(files, capsys):
+    assert "no name of a class" in refused(capsys, "prompt.png", "in", "--output", "out", "--name", " ")
+    assert not (files / "out").exists()
+
+
+def test_every_instance_is_an_annotation_of_its_own(files, save, make_scene):
+    """Two images side by side are two instances; the run that goes on reads them from the cache."""
+    scene, _ = make_scene(60, 80, RED)
+    save(files / "two" / "both.png", np.hstack([scene, scene]))
+    command = ("prompt.png", "two", "--prompt-mask", "prompt_mask.png", "--output", "out", "--all-instances")
+    assert run(*command) == 0
+    text = (files / "out/coco.json").read_text()
+    annotations = json.loads(text)["annotations"]
+    assert [each["id"] for each in annotations] == list(range(1, len(annotations) + 1))
+    assert len(annotations) == 2
+    masks = [rle.decode(each["segmentation"]["counts"], (60, 160)) for each in annotations]
+    assert not (masks[0] & masks[1]).any()
+    assert sorted(each["bbox"][0] // 80 for each in annotations) == [0, 1]
+    saved = images.open_image(files / "out/masks/both.png")[..., 0] == 255
+    np.testing.assert_array_equal(saved, masks[0] | masks[1])
+    assert run(*command, "--resume") == 0
+    assert (files / "out/coco.json").read_text() == text
+
+
 @pytest.mark.parametrize("given", ["in", "in.zip"])
 def test_a_folder_and_a_zip_alike(files, make_scene, capsys, given):
     assert run("prompt.png", given, "--prompt-mask", "prompt_mask.png", "--output", "out", "--overlay") == 0
@@ -119,6 +149,10 @@ def test_a_clip(files, film, capsys):  # noqa: F811
     (made,) = [file for file in (files / "out").iterdir() if file.stem == "clip"]
     assert clips.open_clip(made).size == (48, 64)
     assert len(json.loads((files / "out/coco.json").read_text())["images"]) == 6
+
+
+def test_the_instances_of_a_clip_are_refused(files, film, capsys):  # noqa: F811
+    assert "is for images" in refused(capsys, "prompt.png", film(3), "--output", "out", "--all-instances")
 
 
 def coco(files) -> dict:
