@@ -46,7 +46,7 @@ class Prediction:
     def masks(self) -> list[tuple[Mask, Status, float]]:
         """The (H, W) mask, status and score of each instance; of the one mask where instances were not requested."""
         whole = [(self.counts, self.status, self.score)]
-        return [(rle.decode(counts, self.size), *about) for counts, *about in self.instances or whole]
+        return [(rle.decode(counts, self.size), status, score) for counts, status, score in self.instances or whole]
 
     @property
     def guess(self) -> Mask:
