@@ -12,7 +12,7 @@ right and lower borders; the format ``coco`` is exact there too.
 
 from __future__ import annotations
 
-from ipseg.annotations.formats import _polygons
+from ipseg.annotations import polygons
 from ipseg.annotations.formats._coco import CocoWriter, Segmentation
 from ipseg.annotations.formats._target import Target
 from ipseg.core.types import Mask
@@ -23,9 +23,9 @@ FLAT, STEMS = False, False
 
 def build(target: Target) -> CocoWriter:
     """The writer of this format into a folder."""
-    return CocoWriter(target, polygons)
+    return CocoWriter(target, segmentation)
 
 
-def polygons(mask: Mask) -> Segmentation:
+def segmentation(mask: Mask) -> Segmentation:
     """(H, W) bool as COCO's list of polygons, each x, y, x, y, ..."""
-    return [each.ravel().astype(float).tolist() for each in _polygons.corners(mask)]
+    return [each.ravel().astype(float).tolist() for each in polygons.corners(mask)]

@@ -16,8 +16,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ipseg.annotations import coco
-from ipseg.annotations.formats import _polygons
+from ipseg.annotations import coco, polygons
 from ipseg.annotations.formats._target import Target
 from ipseg.annotations.labels import LabelledImage, LabelledInstance
 from ipseg.core.serialize import to_json
@@ -72,5 +71,5 @@ def _shapes(one: LabelledInstance, number: int) -> list[dict[str, Any]]:
             "flags": {},
             **about,
         }
-        for polygon in _polygons.centres(one.mask)
+        for polygon in polygons.centres(one.mask)
     ]

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ipseg.annotations.formats import _polygons
+from ipseg.annotations import polygons
 from ipseg.annotations.formats._target import SCORES_LOST, Target
 from ipseg.annotations.labels import LabelledImage
 from ipseg.core.serialize import to_json
@@ -48,9 +48,9 @@ class YoloWriter:
         self._target.put_image(image, f"images/{part}/{name}")
         lines = []
         for one in image.instances:
-            polygons = _polygons.centres(one.mask)
-            self._target.lost.update([SCORES_LOST, *([JOINED] if len(polygons) > 1 else [])])
-            lines.append(f"{self._target.number(one.label)} {_vertices(one.mask, _polygons.as_one(polygons))}\n")
+            parts = polygons.centres(one.mask)
+            self._target.lost.update([SCORES_LOST, *([JOINED] if len(parts) > 1 else [])])
+            lines.append(f"{self._target.number(one.label)} {_vertices(one.mask, polygons.as_one(parts))}\n")
         stem = name.rpartition(".")[0] or name
         self._target.path(f"labels/{part}/{stem}.txt").write_text("".join(lines), encoding="utf-8")
 
@@ -62,7 +62,7 @@ class YoloWriter:
         self._target.path("data.yaml").write_text(text, encoding="utf-8")
 
 
-def _vertices(mask: Mask, polygon: _polygons.Polygon) -> str:
+def _vertices(mask: Mask, polygon: polygons.Polygon) -> str:
     height, width = mask.shape
     shares = (polygon + INSIDE) / np.array([width, height])
     return " ".join(f"{share:.7f}" for share in shares.ravel())

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from ipseg.annotations.formats import _polygons
+from ipseg.annotations import polygons
 
 
 def mask_of(text: str) -> np.ndarray:
@@ -25,20 +25,20 @@ PIXEL = mask_of("""
     ..#""")
 
 
-def filled(polygons, size) -> np.ndarray:
+def filled(parts, size) -> np.ndarray:
     """By OpenCV, as ultralytics and supervision draw."""
     mask = np.zeros(size, np.uint8)
-    for each in polygons:
+    for each in parts:
         part = np.zeros(size, np.uint8)
         cv2.fillPoly(part, [each.astype(np.int32)], 1)
         mask |= part
     return mask.astype(bool)
 
 
-def drawn(polygons, size) -> np.ndarray:
+def drawn(parts, size) -> np.ndarray:
     """By Pillow, as labelme draws."""
     mask = np.zeros(size, bool)
-    for each in polygons:
+    for each in parts:
         image = Image.new("L", size[::-1])
         ImageDraw.Draw(image).polygon([tuple(map(float, point)) for point in each], outline=1, fill=1)
         mask |= np.asarray(image) > 0
@@ -56,32 +56,32 @@ def random_masks() -> list[np.ndarray]:
 
 
 def test_a_ring_is_one_polygon_with_its_hole():
-    (polygon,) = _polygons.corners(RING)
+    (polygon,) = polygons.corners(RING)
     x, y = polygon.T.astype(float)
     assert abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2 == 8  # the shoelace formula: 9 - 1 pixels
     assert polygon.min() == 1
     assert polygon.max() == 4
-    (polygon,) = _polygons.centres(RING)
+    (polygon,) = polygons.centres(RING)
     assert (polygon.min(), polygon.max()) == (1, 3)
     np.testing.assert_array_equal(filled([polygon], RING.shape), RING)
 
 
 def test_one_pixel_in_the_corner():
-    assert [each.tolist() for each in _polygons.centres(PIXEL)] == [[[2, 1], [2, 1], [2, 1]]]
-    (square,) = _polygons.corners(PIXEL)
+    assert [each.tolist() for each in polygons.centres(PIXEL)] == [[[2, 1], [2, 1], [2, 1]]]
+    (square,) = polygons.corners(PIXEL)
     assert sorted(map(tuple, square.tolist())) == [(2, 1), (2, 2), (3, 1), (3, 2)]
 
 
 def test_the_full_image_is_its_rectangle():
-    (whole,) = _polygons.corners(np.ones((3, 5), bool))
+    (whole,) = polygons.corners(np.ones((3, 5), bool))
     assert sorted(map(tuple, whole.tolist())) == [(0, 0), (0, 3), (5, 0), (5, 3)]
 
 
 def test_every_mask_comes_back_exactly():
     for mask in random_masks():
-        polygons = _polygons.centres(mask)
-        np.testing.assert_array_equal(filled(polygons, mask.shape), mask)
-        np.testing.assert_array_equal(drawn(polygons, mask.shape), mask)
+        parts = polygons.centres(mask)
+        np.testing.assert_array_equal(filled(parts, mask.shape), mask)
+        np.testing.assert_array_equal(drawn(parts, mask.shape), mask)
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of pycocotools itself
@@ -90,21 +90,21 @@ def test_pycocotools_draws_the_corners_exactly():
     for mask in random_masks():
         height, width = mask.shape
         parts = coco.frPyObjects(
-            [each.ravel().astype(float).tolist() for each in _polygons.corners(mask)], height, width
+            [each.ravel().astype(float).tolist() for each in polygons.corners(mask)], height, width
         )
         np.testing.assert_array_equal(coco.decode(coco.merge(parts)).astype(bool), mask)
 
 
 def test_parts_joined_to_one_add_a_line_at_most():
     for mask in random_masks():
-        parts = _polygons.centres(mask)
-        found = filled([_polygons.as_one(parts)], mask.shape)
+        parts = polygons.centres(mask)
+        found = filled([polygons.as_one(parts)], mask.shape)
         assert (found | mask == found).all() or len(parts) > 1
     apart = mask_of("""
         ##....
         ##..##
         ....##""")
-    joined = filled([_polygons.as_one(_polygons.centres(apart))], apart.shape)
+    joined = filled([polygons.as_one(polygons.centres(apart))], apart.shape)
     np.testing.assert_array_equal(
         joined,
         mask_of("""
@@ -116,4 +116,4 @@ def test_parts_joined_to_one_add_a_line_at_most():
 
 def test_an_empty_mask_is_refused():
     with pytest.raises(ValueError, match="not empty"):
-        _polygons.centres(np.zeros((3, 3), bool))
+        polygons.centres(np.zeros((3, 3), bool))
