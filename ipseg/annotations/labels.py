@@ -44,7 +44,7 @@ class LabelledInstance(Brief):
     score: float  # in [0, 1], the presence score
     status: Status = Status.DETECTED  # or uncertain
     track: int | None = None  # in a clip: the number that stays with an instance from frame to frame
-    second: str = ""  # the class with the next best score for these pixels; "" where no other class claimed them
+    second: str = ""  # the class with the next best score on the same mask; "" where no other class could be there
     second_score: float = 0.0  # its score
 
     def __post_init__(self) -> None:

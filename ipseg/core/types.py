@@ -345,6 +345,14 @@ class Scorer(Protocol):
         """The presence score of a mask (H, W) bool for the prompt's object, in [0, 1]; 0 for an empty mask."""
         ...
 
+    def cell_scores(self, models: Sequence[Any], image: InputFeatures, /) -> tuple[NDArray[np.float32], Frame]:
+        """How well each of ``n`` models explains each cell: (n, rows, columns) in [0, 1], and the frame of the cells.
+
+        A cell's score is about the presence score of a mask of that cell alone. All come of one matrix product with a
+        sample of each model, so that many objects cost little more than one: it tells which of them can be there.
+        """
+        ...
+
     def layer_weights(self, layers: Sequence[str], /) -> Mapping[str, float]:
         """The weight of each named feature layer in the similarity; a layer that takes no part is left out."""
         ...

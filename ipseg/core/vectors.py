@@ -19,3 +19,8 @@ def to_numpy(values: Array) -> NDArray[np.float32]:
     if hasattr(values, "detach"):
         values = values.detach().float().cpu().numpy()
     return np.asarray(values, dtype=np.float32)
+
+
+def spread(rows: NDArray[np.float32], most: int) -> NDArray[np.float32]:
+    """At most ``most`` of (n, C) rows, evenly spread over them."""
+    return rows[np.linspace(0, len(rows) - 1, min(len(rows), most)).astype(np.intp)] if len(rows) else rows

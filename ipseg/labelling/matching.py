@@ -10,19 +10,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ipseg.annotations.labels import LabelledInstance
+from ipseg.core import geometry
 from ipseg.core.images import Source
 from ipseg.core.result import Result
-from ipseg.core.types import Progress, SettingError
+from ipseg.core.types import Frame, Mask, Progress, SettingError
 from ipseg.engine.protocol import Engine
+from ipseg.method import presence
 from ipseg.method.config import Parameters
 from ipseg.method.encodings import Named, named
+from ipseg.method.pipeline import IPSeg
 from ipseg.method.prompt import Prompt
 
+BEST = 8  # cells of each class by which it is judged before it is segmented
+BEHIND = 0.1  # score by which a class is less than the best class on its own best cells, from which on it is not there
+HELD = 0.5  # share of a cell in masks, from which on they hold it
 CLAIMED = 0.5  # share of an instance that better ones claim, from which on it is no instance of its own
 
 
@@ -62,12 +68,25 @@ def label_image(
 
 
 def _label(
-    engine: Any, classes: Sequence[ClassPrompt], image: Named, parameters: Parameters, progress: Progress | None
+    engine: IPSeg, classes: Sequence[ClassPrompt], image: Named, parameters: Parameters, progress: Progress | None
 ) -> tuple[LabelledInstance, ...]:
+    """Segment the classes, those with the best cells first, until every class that can be there is explained.
+
+    A class whose best cells lie in masks that are found, and that scores less on them than their own class, is not
+    segmented: it could only find them again.
+    """
+    limits = engine.config.thresholds(parameters.threshold, parameters.reject_threshold)
+    cells, frame = engine.scorer.cell_scores([each.prompt.model for each in classes], engine.input_features(image))
+    tried = likely(cells, geometry.cells_inside(frame), limits[1])
+    scores = _Scores(engine, image)
     found: list[LabelledInstance] = []
-    for number, each in enumerate(classes):
+    for number, place in enumerate(tried):
+        each = classes[place]
         if progress:
-            progress(number / len(classes), each.name)
+            progress(number / len(tried), each.name)
+        explained = covering(found, cells[place], frame)
+        if explained and all(scores.of(each, one.mask) <= one.score for one in explained):
+            continue
         result = engine.segment(
             each.prompt,
             image.pixels,
@@ -75,8 +94,66 @@ def _label(
             all_instances=True,
             **parameters.arguments(),
         )
-        found += of_result(each.name, result)
-    return tuple(assign(found))
+        found = assign([*found, *of_result(each.name, result)])
+    rivals = [classes[place] for place in tried]
+    return tuple(assign(named_by_score(one, rivals, scores, limits) for one in found))
+
+
+class _Scores:
+    """The presence score of each class on each mask of one image, computed once."""
+
+    def __init__(self, engine: IPSeg, image: Named) -> None:
+        self._engine, self._image, self._known = engine, image, dict[tuple[str, bytes], float]()
+
+    def of(self, each: ClassPrompt, mask: Mask) -> float:
+        """In [0, 1]."""
+        key = each.name, np.packbits(mask).tobytes()
+        if key not in self._known:
+            score = self._engine.mask_score(each.prompt, self._image, mask, negative_prompt=each.negative)
+            self._known[key] = float(score)
+        return self._known[key]
+
+
+def likely(cells: NDArray[np.float32], inside: NDArray[np.bool_], reject_threshold: float) -> list[int]:
+    """The classes that can be in an image, the best first: places in ``cells`` (n, rows, columns), scores in [0, 1].
+
+    ``inside`` (rows, columns) bool: the cells on the image. A class can be there if its :data:`BEST` best cells score
+    the reject threshold or more on average, and less than :data:`BEHIND` below the best class of the same cells.
+    """
+    scores = cells[:, inside]
+    best_class = scores.max(axis=0)
+    places = np.argsort(-scores, axis=1, kind="stable")[:, :BEST]
+    own = np.take_along_axis(scores, places, axis=1).mean(axis=1)
+    behind = best_class[places].mean(axis=1) - own
+    chosen = np.flatnonzero((own >= reject_threshold) & (behind < BEHIND))
+    return chosen[np.argsort(-own[chosen], kind="stable")].tolist()
+
+
+def covering(found: Sequence[LabelledInstance], cells: NDArray[np.float32], frame: Frame) -> list[LabelledInstance]:
+    """The instances that hold the :data:`BEST` best cells (rows, columns) of a class; [] where some lie beside them."""
+    if not found:
+        return []
+    best = np.argsort(-np.where(geometry.cells_inside(frame), cells, -1), axis=None, kind="stable")[:BEST]
+    shares = geometry.to_cells(np.array([one.mask for one in found]), frame).reshape(len(found), -1)[:, best]
+    if (shares.sum(axis=0) < HELD).any():
+        return []
+    return [one for one, share in zip(found, shares, strict=True) if share.any()]
+
+
+def named_by_score(
+    one: LabelledInstance, rivals: Sequence[ClassPrompt], scores: _Scores, limits: tuple[float, float]
+) -> LabelledInstance:
+    """The instance with the class that scores most on its mask, and the next best as its ``second``.
+
+    Its own class is the first of equals, then the order of ``rivals``.
+    """
+    values = {each.name: scores.of(each, one.mask) for each in rivals if each.name != one.label}
+    ranked = sorted([(one.label, one.score), *values.items()], key=lambda entry: -entry[1])
+    (label, score), (second, second_score) = (*ranked, ("", 0.0))[:2]
+    status = presence.status(score, one.mask, *limits)
+    if second_score <= 0:
+        second = ""
+    return replace(one, label=label, score=score, status=status, second=second, second_score=second_score)
 
 
 def of_result(label: str, result: Result) -> list[LabelledInstance]:
@@ -92,18 +169,12 @@ def assign(claims: Iterable[LabelledInstance]) -> list[LabelledInstance]:
     """Give every pixel to at most one instance: the one with the best score that claims it.
 
     The order of the scores decides; of equal ones the larger mask comes first, then the earlier claim. An instance of
-    which better ones claim :data:`CLAIMED` or more is dropped; where it is of another class than the best of those,
-    that one records it as ``second``. Another one loses the pixels that better ones claim. Returns the instances, the
-    best score first.
+    which better ones claim :data:`CLAIMED` or more is dropped; another one loses the pixels that better ones claim.
+    Returns the instances, the best score first.
     """
     placed: list[LabelledInstance] = []
     for claim in sorted(claims, key=lambda one: (-one.score, -one.area)):
-        shared = [int((claim.mask & other.mask).sum()) for other in placed]
-        if sum(shared) < CLAIMED * claim.area:
-            rest = claim.mask & ~np.logical_or.reduce([other.mask for other in placed]) if placed else claim.mask
-            placed.append(replace(claim, mask=rest))
-            continue
-        rival = int(np.argmax(shared))
-        if placed[rival].label != claim.label and not placed[rival].second:
-            placed[rival] = replace(placed[rival], second=claim.label, second_score=claim.score)
+        taken = np.logical_or.reduce([other.mask for other in placed]) if placed else np.zeros_like(claim.mask)
+        if (claim.mask & taken).sum() < CLAIMED * claim.area:
+            placed.append(replace(claim, mask=claim.mask & ~taken))
     return placed

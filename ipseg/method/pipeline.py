@@ -161,9 +161,7 @@ class IPSeg:
         input_image = named(image)
         points.check_inside(clicks, input_image.pixels.shape[:2])
         with step("features", 0.05, cached.has("features", input_image)):  # F_I, section 3.3.1
-            features = InputFeatures(
-                cached.features(input_image), partial(self._foreground, input_image, step), input_image.pixels
-            )
+            features = self.input_features(input_image, step)
         with step("encoding", 0.2, cached.has("encoding", input_image)):  # Enc_I(I), Eq. 1
             encoding = cached.encoding(input_image)
         compared = (prompt.model, features, negative and negative.model)
@@ -191,6 +189,17 @@ class IPSeg:
         with step("instances", 0.9):
             return replace(result, instances=instances.find(similarity, k, choose, refine, score_of, *limits))
 
+    def input_features(self, image: Named, step: Steps | None = None) -> InputFeatures:
+        """What a scorer gets of an input image; its features are computed, its foreground only when asked for."""
+        foreground = partial(self._foreground, image, step or Steps(None))
+        return InputFeatures(self.encodings.features(image), foreground, image.pixels)
+
+    def mask_score(self, prompt: Prompt, image: Named, mask: Mask, *, negative_prompt: Prompt | None = None) -> float:
+        """The presence score of a mask (H, W) bool, whatever it comes from, in the pixels of ``image``: in [0, 1]."""
+        step = Steps(None)
+        compared = (prompt.model, self.input_features(image, step), negative_prompt and negative_prompt.model)
+        return self._presence(compared, image, step, mask)
+
     def apply(
         self, images: Sequence[Named], step: Callable[..., Any], *arguments: Any, progress: Progress | None = None
     ) -> Any:
@@ -208,8 +217,7 @@ class IPSeg:
         if scorer is None or place is None:
             return self.scorer.presence(*compared, mask)
         crop, (model, _, negative) = named(np.ascontiguousarray(image.pixels[place])), compared
-        finer = InputFeatures(self.encodings.features(crop), partial(self._foreground, crop, step), crop.pixels)
-        return scorer.presence(model, finer, negative, np.ascontiguousarray(mask[place]))
+        return scorer.presence(model, self.input_features(crop, step), negative, np.ascontiguousarray(mask[place]))
 
     def _foreground(self, image: Named, step: Steps) -> NDArray[np.float32]:
         with step("saliency", 0.5, self.encodings.has("foreground", image)):

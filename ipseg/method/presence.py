@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from ipseg.core import geometry
 from ipseg.core.status import Status
 from ipseg.core.types import FeatureMap, Mask, Prototype
-from ipseg.core.vectors import to_numpy, unit
+from ipseg.core.vectors import spread, to_numpy, unit
+from ipseg.method.similarity import best_of_groups
 
 MARGIN = 8  # pixels around a small mask, beside half of its size on each side
 SMALL = 0.5  # of the image's longer side: a crop no larger than this is scored at its own scale
 SAMPLE = 256  # cells of each side that are compared, at most
+FEW = 64  # the same of each prompt, where many prompts are compared at once
 
 
 def status(score: float, mask: Mask, threshold: float, reject_threshold: float, *, clicked: bool = False) -> Status:
@@ -65,6 +69,17 @@ def score(prompt: Prototype, layer: FeatureMap, mask: Mask, negative: Prototype 
     if negative is not None:
         value = np.maximum(value - _explained(inside, negative), 0)
     return float(np.clip(np.mean(value), 0, 1))
+
+
+def of_cells(prompts: Sequence[Prototype], layer: FeatureMap) -> NDArray[np.float32]:
+    """The score of each cell of ``layer`` for each prompt: (prompts, rows, columns) in [0, 1], of one matrix product.
+
+    Of each prompt at most ``FEW`` sample cells are compared.
+    """
+    rows = unit(to_numpy(layer.values)).reshape(-1, layer.values.shape[-1])
+    groups = [spread(np.concatenate(prompt.descriptors), FEW) for prompt in prompts]
+    best = best_of_groups(rows, groups, 1)
+    return np.clip(np.maximum(best, 0) ** 2, 0, 1).reshape(len(prompts), *layer.frame.grid)
 
 
 def _explained(cells: NDArray[np.float32], prompt: Prototype) -> NDArray[np.float32]:

@@ -74,6 +74,23 @@ def lowered(values: NDArray[np.float32], excess: NDArray[np.float32], weight: fl
     return (values - weight * np.maximum(excess, 0)).astype(np.float32)
 
 
+def best_of_groups(
+    rows: NDArray[np.float32], groups: Sequence[NDArray[np.float32]], neighbours: int
+) -> NDArray[np.float32]:
+    """The mean of the ``neighbours`` best products of each row with the rows of each group: (groups, rows) float32.
+
+    ``rows`` (m, C) and each group (n, C), with at least one row, of unit length; of a group with fewer rows all count.
+    It is one matrix product, however many groups there are.
+    """
+    products = rows @ np.concatenate(groups).T
+    ends = np.cumsum([len(group) for group in groups])[:-1]
+    best = [
+        np.partition(each, -min(neighbours, each.shape[1]), axis=1)[:, -min(neighbours, each.shape[1]) :].mean(axis=1)
+        for each in np.split(products, ends, axis=1)
+    ]
+    return np.array(best, dtype=np.float32)
+
+
 def of_masks(
     vector: Array, layer: FeatureMap, masks: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

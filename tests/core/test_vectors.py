@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ipseg.core.vectors import to_numpy, unit
+from ipseg.core.vectors import spread, to_numpy, unit
 
 ROWS = np.float32([[3, 4], [0, 0], [0, -2]])
 SCALED = np.float32([[0.6, 0.8], [0, 0], [0, -1]])
@@ -28,3 +28,10 @@ def test_tensors_leave_as_float32_arrays():
     assert half.dtype == np.float32
     np.testing.assert_array_equal(half, [0.5, 2])
     assert to_numpy(np.array([1, 2])).dtype == np.float32
+
+
+def test_rows_are_taken_evenly():
+    rows = np.arange(5, dtype=np.float32)[:, None]
+    assert spread(rows, 3)[:, 0].tolist() == [0, 2, 4]
+    assert spread(rows, 9)[:, 0].tolist() == [0, 1, 2, 3, 4]
+    assert spread(rows[:0], 3).shape == (0, 1)

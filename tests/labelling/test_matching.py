@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from ipseg.annotations.labels import LabelledInstance
-from ipseg.core.types import SettingError
+from ipseg.core import geometry
+from ipseg.core.result import Result
+from ipseg.core.types import Points, SettingError
 from ipseg.labelling import matching
+from ipseg.method import presence
+from ipseg.method.config import IPSegConfig
 
 
 def claim(label: str, columns: slice, score: float) -> LabelledInstance:
@@ -26,12 +32,10 @@ def test_the_better_score_gets_the_pixels_of_both():
     assert [one.second for one in placed] == ["", ""]
 
 
-def test_an_object_claimed_by_two_classes_has_one_label_and_names_the_other():
-    placed = matching.assign(
-        [claim("cup", slice(0, 4), 0.6), claim("mug", slice(0, 5), 0.9), claim("jar", slice(1, 5), 0.5)]
-    )
+def test_an_object_claimed_by_two_classes_is_labelled_once():
+    claims = [claim("cup", slice(0, 4), 0.6), claim("mug", slice(0, 5), 0.9), claim("jar", slice(1, 5), 0.5)]
+    placed = matching.assign(claims)
     assert [(one.label, row(one)) for one in placed] == [("mug", [0, 1, 2, 3, 4])]
-    assert (placed[0].second, placed[0].second_score) == ("cup", 0.6)  # the best of the others
 
 
 def test_exactly_half_claimed_is_dropped():
@@ -45,12 +49,132 @@ def test_of_equal_scores_the_larger_comes_first_then_the_earlier():
     placed = matching.assign([claim("cup", slice(0, 3), 0.5), claim("mug", slice(0, 4), 0.5)])
     assert [one.label for one in placed] == ["mug"]
     placed = matching.assign([claim("cup", slice(0, 3), 0.5), claim("mug", slice(0, 3), 0.5)])
-    assert [(one.label, one.second) for one in placed] == [("cup", "mug")]
+    assert [one.label for one in placed] == ["cup"]
 
 
-def test_two_instances_of_one_class_are_no_rivals():
-    placed = matching.assign([claim("mug", slice(0, 3), 0.9), claim("mug", slice(0, 3), 0.5)])
-    assert [(one.label, one.second) for one in placed] == [("mug", "")]
+INSIDE = np.ones((2, 8), bool)
+
+
+def cells(*best: tuple[int, float]) -> np.ndarray:
+    """(2, 8) scores: so many cells of the first row have that score, one after the other, the others 0."""
+    scores = np.zeros(16, np.float32)
+    scores[: sum(count for count, _ in best)] = np.concatenate([np.full(count, score) for count, score in best])
+    return scores.reshape(2, 8)
+
+
+def test_a_class_can_be_there_from_the_reject_threshold_on():
+    scores = np.array([cells((8, 0.5)), cells((8, 0.49)), cells((4, 0.6), (4, 0.4)), cells((16, 0.3))])
+    assert matching.likely(scores[[0]], INSIDE, 0.5) == [0]
+    assert matching.likely(scores[[1]], INSIDE, 0.5) == []
+    assert matching.likely(scores[[2]], INSIDE, 0.5) == [0]  # the mean of its eight best
+    assert matching.likely(scores[[3]], INSIDE, 0.0) == [0]
+
+
+def test_the_best_class_comes_first_and_what_is_far_behind_it_not_at_all():
+    scores = np.array([cells((8, 0.85)), cells((8, 0.9)), cells((8, 0.79))])
+    assert matching.likely(scores, INSIDE, 0.5) == [1, 0]
+    elsewhere = np.roll(cells((8, 0.6)), 8)
+    assert matching.likely(np.array([cells((8, 0.9)), elsewhere]), INSIDE, 0.5) == [0, 1]
+
+
+def test_cells_off_the_image_count_for_no_class():
+    inside = INSIDE.copy()
+    inside[0, :4] = False
+    assert matching.likely(np.array([cells((8, 0.9))]), inside, 0.5) == []  # four at 0.9 and four at 0
+
+
+FRAME = geometry.squash_frame((16, 64), (2, 8))
+
+
+def held(columns: slice, label: str = "mug", score: float = 0.9) -> LabelledInstance:
+    mask = np.zeros((16, 64), bool)
+    mask[:8, columns] = True
+    return LabelledInstance(label, mask, score)
+
+
+def test_the_instances_that_hold_the_best_cells():
+    best = cells((8, 0.9))  # the upper row of cells, of 8x8 pixels each
+    assert matching.covering([], best, FRAME) == []
+    assert [one.label for one in matching.covering([held(slice(0, 64))], best, FRAME)] == ["mug"]
+    assert matching.covering([held(slice(0, 56))], best, FRAME) == []  # the last cell lies beside it
+    assert len(matching.covering([held(slice(0, 60))], best, FRAME)) == 1  # half of it is held
+    assert len(matching.covering([held(slice(0, 32)), held(slice(32, 64), "cup")], best, FRAME)) == 2
+
+
+class Engine:
+    """Scores of classes on masks as reported; what is segmented is recorded."""
+
+    def __init__(self, scores, cells, results):
+        self.config, self.scorer = IPSegConfig(threshold=0.8, reject_threshold=0.5), self
+        self.scores, self.cells, self.results, self.segmented = scores, cells, results, []
+
+    def apply(self, images, step, *arguments, progress=None):
+        return step(self, *arguments, progress)
+
+    def input_features(self, image):
+        return None
+
+    def cell_scores(self, models, features):
+        return np.array([self.cells[model] for model in models]), FRAME
+
+    def mask_score(self, prompt, image, mask, negative_prompt=None):
+        return self.scores[prompt.model]
+
+    def segment(self, prompt, image, *, all_instances, negative_prompt, **numbers):
+        assert all_instances
+        self.segmented.append(prompt.model)
+        mask, score = self.results[prompt.model]
+        status = presence.status(score, mask, 0.8, 0.5)
+        nothing = Points(np.empty((0, 2), np.float32), np.empty((0, 2), np.float32))
+        return Result(image, mask, status, score, 0.8, 0.5, nothing, None, {})
+
+
+def label(scores, cells, results):
+    engine = Engine(scores, cells, results)
+    classes = [matching.ClassPrompt(name, SimpleNamespace(model=name)) for name in scores]
+    return matching.label_image(engine, classes, np.zeros((16, 64, 3), np.uint8)), engine.segmented
+
+
+def test_a_class_that_could_only_find_the_same_mask_again_is_not_segmented():
+    whole = held(slice(0, 64)).mask
+    found, segmented = label(
+        {"mug": 0.95, "cup": 0.7},
+        {"mug": cells((8, 0.9)), "cup": cells((8, 0.85))},
+        {"mug": (whole, 0.95), "cup": (whole, 0.7)},
+    )
+    assert segmented == ["mug"]
+    assert [(one.label, one.score, one.second, one.second_score) for one in found] == [("mug", 0.95, "cup", 0.7)]
+
+
+def test_a_class_that_scores_more_on_the_mask_of_another_is_segmented_and_gets_it():
+    whole = held(slice(0, 64)).mask
+    found, segmented = label(
+        {"mug": 0.7, "cup": 0.95},
+        {"mug": cells((8, 0.9)), "cup": cells((8, 0.85))},
+        {"mug": (whole, 0.7), "cup": (held(slice(0, 56)).mask, 0.95)},
+    )
+    assert segmented == ["mug", "cup"]
+    assert [(one.label, one.area, one.second, one.status) for one in found] == [("cup", 448, "mug", "detected")]
+
+
+def test_a_mask_gets_the_class_that_scores_most_on_it_also_if_another_found_it():
+    whole = held(slice(0, 64)).mask
+    found, _ = label(
+        {"mug": 0.7, "cup": 0.95},
+        {"mug": cells((8, 0.9)), "cup": cells((8, 0.85))},
+        {"mug": (whole, 0.7), "cup": (np.zeros((16, 64), bool), 0.0)},
+    )
+    assert [(one.label, one.score, one.second, one.status) for one in found] == [("cup", 0.95, "mug", "detected")]
+
+
+def test_a_class_that_cannot_be_there_is_neither_segmented_nor_a_rival():
+    found, segmented = label(
+        {"mug": 0.95, "cup": 0.9},
+        {"mug": cells((8, 0.9)), "cup": cells((8, 0.3))},
+        {"mug": (held(slice(0, 64)).mask, 0.95)},
+    )
+    assert segmented == ["mug"]
+    assert [(one.label, one.second) for one in found] == [("mug", "")]
 
 
 @pytest.mark.parametrize("names", [[], ["mug", "mug"]])

@@ -117,3 +117,9 @@ def test_the_crop_of_a_thin_image_has_its_height():
 def test_a_large_mask_and_an_empty_one_have_no_crop():
     assert presence.crop_of_small(box((200, 300), (50, 150), (50, 150))) is None
     assert presence.crop_of_small(box((200, 300), (0, 0), (0, 0))) is None
+
+
+def test_each_cell_for_each_prompt():
+    found = presence.of_cells([shows([[1, 0]]), shows([[0, 1]], [[-1, 0]])], LAYER)
+    np.testing.assert_allclose(found[:, 0], [[1, 0.36, 0, 0], [0, 0.64, 1, 1]], atol=1e-6)
+    assert found.shape == (2, 1, 4)

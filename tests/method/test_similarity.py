@@ -84,3 +84,11 @@ def test_only_what_a_negative_prompt_explains_better_sinks():
     values = np.array([[0.9, 0.5, -0.2]], np.float32)
     excess = np.array([[-0.3, 0.0, 0.4]], np.float32)
     np.testing.assert_allclose(similarity.lowered(values, excess, 2.0), [[0.9, 0.5, -1.0]], atol=1e-6)
+
+
+def test_the_best_products_with_the_rows_of_each_group():
+    rows = np.float32([[1, 0], [0.6, 0.8]])
+    groups = [np.float32([[1, 0], [0, 1], [0.8, 0.6]]), np.float32([[0, 1]])]
+    found = similarity.best_of_groups(rows, groups, 2)
+    np.testing.assert_allclose(found, [[(1 + 0.8) / 2, (0.96 + 0.8) / 2], [0, 0.8]], rtol=1e-6)  # 0.96 = 0.48 + 0.48
+    assert found.dtype == np.float32

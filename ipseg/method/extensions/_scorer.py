@@ -63,6 +63,10 @@ class Around:
         """That of the inner scorer."""
         return self.inner.presence(model[0], image, negative and negative[0], mask)
 
+    def cell_scores(self, models: Sequence[tuple[Any, Any]], image: InputFeatures) -> tuple[NDArray[np.float32], Frame]:
+        """Those of the inner scorer."""
+        return self.inner.cell_scores([inner for inner, _ in models], image)
+
     def layer_weights(self, layers: Sequence[str]) -> Mapping[str, float]:
         """Those of the inner scorer."""
         return self.inner.layer_weights(layers)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipseg.core.geometry import cells_inside
-from ipseg.core.types import InputFeatures, Mask, PromptFeatures, Prototype, Similarity
+from ipseg.core.types import Frame, InputFeatures, Mask, PromptFeatures, Prototype, Similarity
 from ipseg.method import presence, prototype, similarity
 
 DIFFUSION = ("s3", "s4", "s5")  # layers of Stable Diffusion, as its extractor names them
@@ -57,6 +57,10 @@ class Cosine:
     def presence(self, model: Prototype, image: InputFeatures, negative: Prototype | None, mask: Mask) -> float:
         """See :func:`ipseg.method.presence.score`."""
         return presence.score(model, image.features[0], mask, negative)
+
+    def cell_scores(self, models: Sequence[Prototype], image: InputFeatures) -> tuple[NDArray[np.float32], Frame]:
+        """See :func:`ipseg.method.presence.of_cells`, on the first layer."""
+        return presence.of_cells(models, image.features[0]), image.features[0].frame
 
     def layer_weights(self, layers: Sequence[str]) -> Mapping[str, float]:
         """The settings' own, or 1 for each layer where they name none."""

@@ -14,7 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipseg.core import geometry, plugins
-from ipseg.core.types import Array, FeatureMap, InputFeatures, Mask, PromptFeatures, Prototype, Scorer, Similarity
+from ipseg.core.types import (
+    Array,
+    FeatureMap,
+    Frame,
+    InputFeatures,
+    Mask,
+    PromptFeatures,
+    Prototype,
+    Scorer,
+    Similarity,
+)
 from ipseg.core.vectors import to_numpy
 from ipseg.method import presence, prototype, similarity
 
@@ -70,6 +80,10 @@ class Density:
     def presence(self, model: Prototype, image: InputFeatures, negative: Prototype | None, mask: Mask) -> float:
         """See :func:`ipseg.method.presence.score`."""
         return presence.score(model, image.features[0], mask, negative)
+
+    def cell_scores(self, models: Sequence[Prototype], image: InputFeatures) -> tuple[NDArray[np.float32], Frame]:
+        """See :func:`ipseg.method.presence.of_cells`, on the first layer."""
+        return presence.of_cells(models, image.features[0]), image.features[0].frame
 
     def layer_weights(self, layers: Sequence[str]) -> Mapping[str, float]:
         """The first layer alone."""

@@ -17,6 +17,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -27,15 +28,18 @@ from ipseg.classical import crops, palette
 from ipseg.classical.crops import normalised
 from ipseg.core import geometry
 from ipseg.core.types import Brief, FeatureMap, Frame, ImageArray, InputFeatures, Mask, PromptFeatures, Similarity
-from ipseg.core.vectors import to_numpy, unit
-from ipseg.method.similarity import log_ratio, lowered
+from ipseg.core.vectors import spread, to_numpy, unit
+from ipseg.method.similarity import best_of_groups, log_ratio, lowered
 
 Rows = NDArray[np.float32]
 """(n, C) float32, each row of unit length."""
 
+Value = TypeVar("Value", float, NDArray[np.float32])
+
 HILL, DIP = 0.5, 0.12  # similarity (median 0, peak 1) of the cells of a hill, and the dip between two hills
 HIGH = 0.8  # peak of a hill that can show that the object's colours are in the image
 FINER = 4  # cells of the mask along each side of a feature cell, from which the object's share of it is counted
+FEW = 64  # object cells of each model, where many models are compared at once
 FEWEST = 4  # cells of the prompt's object that are taken in any case
 FEW_BACKGROUND = 8  # with no more cells of pure background than this, all cells beside the object count
 
@@ -161,7 +165,16 @@ class Nearest:
         if model.colours is not None and image.image is not None:
             missing = self.settings.presence_shared - shared_colours(model.colours[0], image.image, mask)
             value -= self.settings.presence_colour * max(missing, 0)
-        return logistic(value, self.settings.presence_middle, self.settings.presence_slope)
+        return float(logistic(value, self.settings.presence_middle, self.settings.presence_slope))
+
+    def cell_scores(self, models: Sequence[Cells], image: InputFeatures) -> tuple[NDArray[np.float32], Frame]:
+        """Logistic function of the best uncentred cosines of the last layer, of ``FEW`` object cells of each model."""
+        layer = [each for each in image.features if each.name in models[0].foreground][-1]
+        rows = unit(to_numpy(layer.values)).reshape(-1, layer.values.shape[-1])
+        samples = [spread(model.semantic, FEW) for model in models]
+        values = best_of_groups(rows, samples, self.settings.presence_neighbours)
+        scores = logistic(values, self.settings.presence_middle, self.settings.presence_slope)
+        return scores.reshape(len(models), *layer.frame.grid), layer.frame
 
     def layer_weights(self, layers: Sequence[str]) -> Mapping[str, float]:
         """Equal weights of the compared layers, together 1."""
@@ -286,9 +299,9 @@ def object_share(image: PromptFeatures, frame: Frame) -> NDArray[np.float32]:
     return fine.reshape(rows, FINER, columns, FINER).mean(axis=(1, 3), dtype=np.float32)
 
 
-def logistic(value: float, middle: float, slope: float) -> float:
-    """0.5 at ``middle``, and rising with a quarter of ``slope`` there."""
-    return float(1 / (1 + np.exp(-slope * (value - middle))))
+def logistic(value: Value, middle: float, slope: float) -> Value:
+    """0.5 at ``middle``, and rising with a quarter of ``slope`` there; of a number, or of each of an array."""
+    return 1 / (1 + np.exp(-slope * (value - middle)))
 
 
 def top(rows: Rows, others: Rows, k: int) -> NDArray[np.float32]:
@@ -302,11 +315,6 @@ def centred(layer: FeatureMap) -> NDArray[np.float32]:
     """Unit vectors after the mean over the image's cells is subtracted: (rows, columns, C)."""
     values = to_numpy(layer.values)
     return unit(values - values.mean(axis=(0, 1)))
-
-
-def spread(rows: Rows, most: int) -> Rows:
-    """At most ``most`` of the rows, evenly spread."""
-    return rows[np.linspace(0, len(rows) - 1, min(len(rows), most)).astype(np.intp)] if len(rows) else rows
 
 
 def centres(rows: Rows, count: int) -> Rows:

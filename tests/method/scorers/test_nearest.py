@@ -319,3 +319,18 @@ def test_a_small_mask_must_have_more_of_the_colours():
     missing = 0.8 - nearest.shared_colours(prompt.colours[0], image, left | ~left)
     assert half == pytest.approx(nearest.logistic(float(cosine) - missing, 0.42, 25.0), rel=1e-4)
     assert Nearest().presence(prompt, seen, None, left | ~left) > half
+
+
+def test_the_score_of_a_cell_is_that_of_a_mask_of_that_cell():
+    prompt = coloured_prompt(RED, BLUE)
+    values = np.float32([[[1, 0], [0.6, 0.8]], [[0, 1], [-1, 0]]])
+    layer = FeatureMap("block10", values, geometry.squash_frame((40, 40), (2, 2)))
+    scores, frame = Nearest().cell_scores([prompt, prompt], asked(layer))
+    assert scores.shape == (2, 2, 2)
+    assert frame == layer.frame
+    for row in (0, 1):
+        for column in (0, 1):
+            mask = np.zeros((40, 40), bool)
+            mask[20 * row : 20 * row + 20, 20 * column : 20 * column + 20] = True
+            alone = Nearest().presence(prompt, asked(layer), None, mask)
+            assert scores[:, row, column] == pytest.approx([alone, alone], rel=1e-5)
