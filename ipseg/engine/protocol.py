@@ -52,6 +52,8 @@ class Engine(Protocol):
         masks: Any = None,
         *,
         mask_value: int | None = None,
+        boxes: Any = None,
+        points: Any = None,
         progress: Progress | None = None,
     ) -> Prompt:
         """As :meth:`ipseg.method.pipeline.IPSeg.prompt`."""

@@ -41,6 +41,7 @@ from ipseg.engine.spec import EngineSpec
 from ipseg.method import points
 from ipseg.method.config import EngineInfo, IPSegConfig
 from ipseg.method.encodings import Encodings, Named, named
+from ipseg.method.marks import Marks
 from ipseg.method.pipeline import IPSeg
 from ipseg.method.prompt import Prompt, PromptSource, fit, fitted, open_given
 from ipseg.method.saved_prompt import MadeBy
@@ -218,22 +219,24 @@ class ZeroGPUEngine:
         masks: Any = None,
         *,
         mask_value: int | None = None,
+        boxes: Any = None,
+        points: Any = None,
         progress: Progress | None = None,
     ) -> Prompt:
         """As :meth:`ipseg.method.pipeline.IPSeg.prompt`."""
         make = partial(self.prompt, progress=progress)
-        shown = open_given(prompt_images, masks)
+        shown = open_given(prompt_images, masks, boxes, points)
         if shown.alone:
             return fit(self, shown.prompts[0], make)
         pairs = with_masks(shown.sources, shown.masks, mask_value=mask_value)
         opened, given = [image for image, _ in pairs], [mask for _, mask in pairs]
         seen = [named(image) for image in opened]
-        if all(self._cached(image, mask) for image, mask in zip(seen, given, strict=True)):
+        if not shown.marks and all(self._cached(image, mask) for image, mask in zip(seen, given, strict=True)):
             made = self._local.prompt(opened, given, progress=progress)
         else:
             if progress:
                 progress(0.0, "prompt")
-            made = self._remote.call(seen, _prompt, opened, given)
+            made = self._remote.call(seen, _prompt, opened, given, shown.marks)
         return replace(made, made_by=MadeBy.of(self), **shown.about(make))
 
     def segment(
@@ -383,8 +386,11 @@ class RemoteSegmenter:
 # What is called in the worker, on the engine that is there.
 
 
-def _prompt(engine: IPSeg, prompt_images: Sequence[ImageArray], masks: Sequence[GivenMask | None]) -> Prompt:
-    return engine.prompt(prompt_images, masks)
+def _prompt(
+    engine: IPSeg, prompt_images: Sequence[ImageArray], masks: Sequence[GivenMask | None], marks: Sequence[Marks]
+) -> Prompt:
+    boxes, points = [each.boxes for each in marks], [each.points for each in marks]
+    return engine.prompt(prompt_images, masks, boxes=boxes if marks else None, points=points if marks else None)
 
 
 def _segment(engine: IPSeg, prompt: Prompt, image: ImageArray, request: Mapping[str, Any]) -> Result:

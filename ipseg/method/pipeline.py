@@ -87,6 +87,8 @@ class IPSeg:
         masks: Any = None,
         *,
         mask_value: int | None = None,
+        boxes: Any = None,
+        points: Any = None,
         progress: Progress | None = None,
     ) -> Prompt:
         """Make a prompt of one image of the object, or of several; each may have a mask.
@@ -96,18 +98,23 @@ class IPSeg:
         engine made of it, where it holds one, else with a new one and a notice; among others its images are taken, with
         their masks, its name, and what it has as not meant. ``masks``: what
         :func:`ipseg.core.masks.read_mask` opens, or a list as long as the images with None where the saliency method
-        decides. ``mask_value`` chooses one of several values of the masks. ``progress`` is called before each image is
+        decides. ``mask_value`` chooses one of several values of the masks. ``boxes`` and ``points`` say what is meant
+        in place of a mask, through the segmenter (:func:`ipseg.method.marks.mask_of`): a box (left, top, right,
+        bottom) or a list of boxes, and :class:`~ipseg.core.types.Points`, in pixels of the upright image; or lists as
+        long as the images of such or None. ``progress`` is called before each image is
         opened, and before its saliency map and its features are computed; what it raises ends the work. Raises
         :class:`~ipseg.core.types.ImageError`, :class:`~ipseg.core.types.MaskError`, and
         :class:`~ipseg.method.saved_prompt.PromptFileError` for a file that is no saved prompt.
         """
         make = partial(self.prompt, progress=progress)
-        given = open_given(prompt_images, masks)
+        given = open_given(prompt_images, masks, boxes, points)
         if given.alone:
             return fit(self, given.prompts[0], make)
         report = partial(progress, 0.0, "prompt") if progress else lambda: None
         # MS, given or from the saliency method: section 3.3.2
-        views, notices = stages.open_views(self.encodings, self.config, given.sources, given.masks, mask_value, report)
+        views, notices = stages.open_views(
+            self.encodings, self.config, given.sources, given.masks, mask_value, report, given.marks
+        )
         prompt = self.prompt_of(views, progress=progress)
         return replace(prompt, notices=(*notices, *prompt.notices), **given.about(make))
 

@@ -13,6 +13,7 @@ from ipseg.core.masks import GivenMask
 from ipseg.core.types import MaskError, View
 from ipseg.method import saved_prompt
 from ipseg.method.config import Parameters
+from ipseg.method.marks import Marks, of_each
 from ipseg.method.saved_prompt import MadeBy, SavedPrompt
 
 
@@ -105,6 +106,7 @@ class GivenPrompt:
 
     sources: Any  # images, or one image
     masks: Any  # as :func:`ipseg.core.masks.with_masks` takes them
+    marks: tuple[Marks, ...] = ()  # of each image; () for none
     prompts: tuple[Prompt, ...] = ()  # the saved prompts among it
     alone: bool = False  # whether one prompt is all of it
 
@@ -125,34 +127,38 @@ class GivenPrompt:
         }
 
 
-def open_given(prompt_images: Any, masks: Any = None) -> GivenPrompt:
+def open_given(prompt_images: Any, masks: Any = None, boxes: Any = None, points: Any = None) -> GivenPrompt:
     """Find the saved prompts, paths of files that end in ``.npz`` and :class:`Prompt`, among images of a prompt.
 
-    Raises :class:`~ipseg.core.types.MaskError` for a mask given with one, and what :meth:`Prompt.load` raises.
+    ``boxes``, ``points``: see :func:`ipseg.method.marks.of_each`. Raises :class:`~ipseg.core.types.MaskError` for a
+    mask or marks given with a saved prompt, and what :meth:`Prompt.load` and :func:`~ipseg.method.marks.of_each` raise.
     """
     listed = isinstance(prompt_images, list | tuple)
     given: list[Any] = list(prompt_images) if listed else [prompt_images]
+    marks = () if boxes is None and points is None else tuple(of_each(len(given), boxes, points))
     if not any(isinstance(each, Prompt) or saved_prompt.is_saved(each) for each in given):
-        return GivenPrompt(prompt_images, masks)
+        return GivenPrompt(prompt_images, masks, marks)
     own: list[Any] = list(masks) if isinstance(masks, list | tuple) else [masks] * (len(given) if masks is None else 1)
     if len(own) != len(given):
         raise MaskError(
             f"Got {len(given)} prompt images and {len(own)} masks; give as many, with None where there is none."
         )
-    sources, found = [], []
-    for each, mask in zip(given, own, strict=True):
+    sources: list[tuple[Any, Any, Marks]] = []
+    found = []
+    for each, mask, mark in zip(given, own, marks or [Marks()] * len(given), strict=True):
         if not (isinstance(each, Prompt) or saved_prompt.is_saved(each)):
-            sources.append((each, mask))
+            sources.append((each, mask, mark))
             continue
-        if mask is not None:
+        if mask is not None or not mark.empty:
             label = images.label_of(each, "The prompt")
             raise MaskError(
                 f"{label} is a saved prompt, which has its own masks; give an image, or leave the mask out."
             )
         prompt = each if isinstance(each, Prompt) else Prompt.load(each)
         found.append(prompt)
-        sources += prompt.sources()
-    return GivenPrompt([image for image, _ in sources], [mask for _, mask in sources], tuple(found), len(given) == 1)
+        sources += [(*pair, Marks()) for pair in prompt.sources()]
+    images_of, masks_of, marks_of = map(list, zip(*sources, strict=True))
+    return GivenPrompt(images_of, masks_of, tuple(marks_of), tuple(found), len(given) == 1)
 
 
 def fitted(engine: Any, prompt: Prompt, negative: Prompt | None = None) -> tuple[Prompt, Prompt | None]:

@@ -12,12 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ipseg.core import images
 from ipseg.core.images import Source
 from ipseg.core.masks import with_masks
-from ipseg.core.types import InputFeatures, Points, Scorer, Similarity, View
+from ipseg.core.types import InputFeatures, MaskError, Points, Scorer, Similarity, View
 from ipseg.method import points, prototype
 from ipseg.method.config import IPSegConfig
 from ipseg.method.encodings import Encodings, Named, named
+from ipseg.method.marks import Marks, mask_of
 from ipseg.method.prompt import Prompt
 
 
@@ -41,20 +43,29 @@ def open_views(
     masks: Any,
     mask_value: int | None,
     report: Callable[[], None],
+    marked: Sequence[Marks] = (),
 ) -> tuple[list[View], tuple[str, ...]]:
     """Open prompt images and their masks, and compute the saliency map of each image without a mask.
 
-    Returns the views and what was assumed about the masks, one message each. ``report`` is called before each image
-    and mask is opened and before each view is computed. Arguments and errors as of
-    :func:`ipseg.core.masks.with_masks`.
+    ``marked``: the marks of each image, which make its mask, or () for none. Returns the views and what was assumed
+    about the masks, one message each. ``report`` is called before each image and mask is opened and before each view
+    is computed. Arguments and errors as of :func:`ipseg.core.masks.with_masks` and
+    :func:`ipseg.method.marks.mask_of`; :class:`~ipseg.core.types.MaskError` for an image with a mask and marks.
     """
+    listed = prompt_images if isinstance(prompt_images, list | tuple) else [prompt_images]
     pairs = with_masks(prompt_images, masks, mask_value=mask_value, report=report)
     views = []
-    for pixels, mask in pairs:
+    for number, (pixels, mask) in enumerate(pairs):
         report()
-        image = named(pixels)
-        saliency = encodings.foreground(image) if mask is None else mask.mask.astype(np.float32)
-        views.append(view(encodings, config, image, saliency, given=mask is not None))
+        image, marks = named(pixels), marked[number] if marked else Marks()
+        label = images.label_of(listed[number], f"Prompt image {number + 1}")
+        if mask is None and marks.empty:
+            views.append(view(encodings, config, image, encodings.foreground(image)))
+            continue
+        if mask is not None and not marks.empty:
+            raise MaskError(f"{label} has a mask and a box or points; give one of the two.")
+        shown = mask_of(encodings, image, marks, label) if mask is None else mask.mask
+        views.append(view(encodings, config, image, shown.astype(np.float32), given=True))
     return views, tuple(notice for _, mask in pairs if mask for notice in mask.notices)
 
 

@@ -15,6 +15,7 @@ from ipseg.classical.regions import superpixels, to_lab, working_image
 from ipseg.classical.texture import texture_energy
 from ipseg.core.types import Candidates, ImageArray, Points
 
+MIDDLE = 0.5  # of a box: standard deviation of the weights around its middle, its borders being at 1
 SMOOTHNESS = 1e-4  # of the guided filter: variance of the lightness, in [0, 1], below which an area counts as flat
 
 
@@ -75,7 +76,8 @@ class GraphCut:
     ) -> Candidates:
         """Masks for ``points``; ``mask_logits`` or ``prior`` is a (h, w) map over the image, ``box`` in image pixels.
 
-        Without either map the log odds come from the descriptors of the places under the points. ``several`` gives
+        Without either map the log odds come from the descriptors of the places under the points or, without a positive
+        point, of the middle of the box against those around it. ``several`` gives
         every candidate at low resolution, best first; otherwise the odds are cut as they stand, a point that the map
         contradicts brings the region around it over to its side, and the outline is drawn finely. Scores are soft
         intersections over union with the odds, in [0, 1], and of several candidates also the weighted contrast along
@@ -130,14 +132,17 @@ class GraphCut:
         ]
         seeds = self.settings.point * (near[0].max(1, initial=0) - near[1].max(1, initial=0))
         seeds = seeds.reshape(height, width).astype(np.float32)
-        if mask is None:
+        within = None if box is None else _in_box(places * max(encoding.size), box)
+        if mask is not None:
+            odds = cv2.resize(mask.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
+        elif within is not None and not len(points.positive):
+            sides = within.max(axis=1, keepdims=True)
+            near = [np.exp(-((within / MIDDLE) ** 2).sum(axis=1, keepdims=True) / 2), np.where(sides > 1, 1.0, 0.0)]
             odds = _from_points(encoding, near)
         else:
-            odds = cv2.resize(mask.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
-        if box is not None:
-            x, y = (places * max(encoding.size)).T
-            outside = (x < box[0]) | (x > box[2]) | (y < box[1]) | (y > box[3])
-            odds = np.where(outside.reshape(height, width), np.float32(-8), odds)
+            odds = _from_points(encoding, near)
+        if within is not None:
+            odds = np.where((within.max(axis=1) > 1).reshape(height, width), np.float32(-8), odds)
         return odds + seeds
 
 
@@ -147,6 +152,12 @@ def _places(encoding: Encoding) -> NDArray[np.float64]:
     rows, columns = np.indices((height, width))
     extent = np.array(encoding.size[::-1]) / max(encoding.size)
     return np.stack([columns.ravel() + 0.5, rows.ravel() + 0.5], axis=1) / (width, height) * extent
+
+
+def _in_box(places: NDArray[np.float64], box: tuple[float, float, float, float]) -> NDArray[np.float64]:
+    """How far (n, 2) places of (x, y) are from the middle of a box, its borders being at 1: (n, 2), not below 0."""
+    first, last = np.array(box[:2]), np.array(box[2:])
+    return np.abs(places - (first + last) / 2) / np.maximum((last - first) / 2, 1e-9)
 
 
 def _from_points(encoding: Encoding, near: list[NDArray]) -> NDArray[np.float32]:

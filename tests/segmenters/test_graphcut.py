@@ -96,3 +96,12 @@ def test_nothing_lies_outside_a_box(segmenter, encoding, shown):
     assert mask[14:26, 14:26].all()
     assert not mask[:6].any()
     assert not mask[36:].any()
+
+
+def test_a_box_alone_says_where_the_object_is(segmenter, encoding, shown):
+    rows, columns = np.flatnonzero(shown[1].any(1)), np.flatnonzero(shown[1].any(0))
+    box = (float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1))
+    for several in (True, False):
+        assert iou(segmenter.predict(encoding, NOWHERE, box=box, several=several).masks[0], shown[1]) > 0.8
+    elsewhere = segmenter.predict(encoding, NOWHERE, box=(0.0, 0.0, 9.0, 9.0)).masks[0]
+    assert not (elsewhere & shown[1]).any()

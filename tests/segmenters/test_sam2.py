@@ -119,3 +119,13 @@ def test_missing_weights_say_how_to_get_them(tmp_path, monkeypatch):
 def test_an_unknown_size_is_refused():
     with pytest.raises(SettingError, match="choose one of: tiny, small, base-plus, large"):
         plugins.build("segmenters", "sam2", model="huge")
+
+
+def test_a_box_is_enough(model, segmenter, encoding):
+    box = [10.0, 12.0, 100.0, 80.0]
+    inputs = Sam2Processor(small_sam2_processor())(images=IMAGE, input_boxes=[[box]], return_tensors="pt")
+    inputs.pop("original_sizes")
+    with torch.inference_mode():
+        theirs = model(**inputs, multimask_output=True)
+    ours = segmenter.predict(encoding, NONE, box=tuple(box), several=True)
+    np.testing.assert_allclose(ours.logits, theirs.pred_masks[0, 0].numpy(), atol=1e-4)
