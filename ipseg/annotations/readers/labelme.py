@@ -1,0 +1,103 @@
+"""labelme: a JSON file beside each image, parsed by supervision.
+
+Needs ``pip install "ipseg[formats]"``. Polygons and rectangles of one label and group are one instance; other shapes
+are left out and counted. Folders ``train`` and ``val`` are the parts of a split; ``labels.txt`` gives the order of the
+classes, else they are sorted.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path, PureWindowsPath
+from typing import Any
+
+from ipseg.annotations.labels import LabelledImage
+from ipseg.annotations.readers._source import PARTS, WRONG, DatasetError, Source, damaged, instance, read_json
+from ipseg.core.packages import needed
+
+TITLE = "labelme"
+READ = ("polygon", "rectangle")
+OTHERS = "shapes that are no polygon, left out"
+NAMES = "labels.txt"
+SPECIAL = ("__ignore__", "_background_")  # lines that labelme's own examples have
+
+
+def detect(folder: Path) -> bool:
+    """Whether a folder looks like this format."""
+    found = next(folder.rglob("*.json"), None) if folder.is_dir() else None
+    try:
+        return found is not None and "shapes" in read_json(found)
+    except (DatasetError, TypeError):
+        return False
+
+
+def read(folder: Path) -> Source:
+    """The labels of a folder. Raises :class:`DatasetError`, and SettingError where supervision is not installed."""
+    with needed("Reading labelme files", extra="formats"):
+        from supervision.dataset.formats.labelme import labelme_shapes_to_detections
+    files = sorted(folder.rglob("*.json"))
+    labels: dict[str, None] = {}
+    for file in files:
+        try:
+            labels.update({str(shape["label"]): None for shape in read_json(file)["shapes"]})
+        except WRONG as error:
+            raise damaged(file, error) from error
+    listed = (folder / NAMES).read_text("utf-8").splitlines() if (folder / NAMES).is_file() else []
+    classes = [name for name in listed if name and name not in SPECIAL]
+    classes += sorted(set(labels) - set(classes))
+    if not classes:
+        raise DatasetError(f"{folder.name} has no labelme file with a shape.")
+    skipped: Counter[str] = Counter()
+    parts = {name: name.partition("/")[0] for name in map(partial(_name, folder), files)}
+    divided = set(parts.values()) <= set(PARTS)
+    images = partial(_images, folder, files, classes, labelme_shapes_to_detections, skipped, divided)
+    return Source(tuple(classes), images, {_below(name): part for name, part in parts.items()} if divided else {}, skipped)
+
+
+def _name(folder: Path, file: Path) -> str:
+    """The name of the image of a JSON file: the name that it states, in the folder of the file."""
+    try:
+        stated = PureWindowsPath(read_json(file)["imagePath"]).name
+    except WRONG as error:
+        raise damaged(file, error) from error
+    return (file.parent / stated).relative_to(folder).as_posix()
+
+
+def _below(name: str) -> str:
+    return name.partition("/")[2]
+
+
+def _images(
+    folder: Path, files: Sequence[Path], classes: Sequence[str], parse: Any, skipped: Counter[str], divided: bool
+) -> Iterator[LabelledImage]:
+    numbers = {name: number for number, name in enumerate(classes)}
+    for file in files:
+        name, data = _name(folder, file), read_json(file)
+        try:
+            size = (int(data["imageHeight"]), int(data["imageWidth"]))
+            shapes = [shape for shape in data["shapes"] if shape.get("shape_type", "polygon") in READ]
+            left_out = len(data["shapes"]) - len(shapes)
+            skipped.update({OTHERS: left_out} if left_out else {})
+            found = parse(shapes, numbers, size[::-1], with_masks=True)
+            labels, masks = (found.class_id, found.mask) if shapes else ((), ())
+            instances = [
+                instance(classes[number], mask.astype(bool), about)
+                for number, mask, about in zip(labels, masks, _firsts(shapes), strict=True)
+                if mask.any()
+            ]
+        except WRONG as error:
+            raise damaged(file, error) from error
+        image = folder / name
+        shown = _below(name) if divided else name
+        yield LabelledImage(shown, size, tuple(instances), str(image) if image.is_file() else "")
+
+
+def _firsts(shapes: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The first shape of each label and group, as they become instances."""
+    firsts: dict[Any, Mapping[str, Any]] = {}
+    for number, shape in enumerate(shapes):
+        group = shape.get("group_id")
+        firsts.setdefault((shape["label"], group) if group is not None else number, shape)
+    return list(firsts.values())
