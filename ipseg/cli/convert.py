@@ -1,8 +1,8 @@
 """Convert a labelled dataset: from the folder of `ipseg label` or another format to one or more formats.
 
-In OUT: one folder for each --to. IN is recognised by its files where --from is not given. Reading yolo and labelme needs
-the extra formats, voc and cvat the extra convert. What a format cannot hold is counted and printed, as is what is left
-out: boxes without a mask, crowds.
+In OUT: one folder for each --to. IN is recognised by its files where --from is not given. Reading yolo and labelme
+needs the extra formats, voc and cvat the extra convert. What a format cannot hold is counted and printed, as is what is
+left out: boxes without a mask, crowds.
 Exit code: 0 all went well, 2 wrong usage or a dataset that cannot be read.
 """
 

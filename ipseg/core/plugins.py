@@ -31,6 +31,7 @@ KINDS = (
     "baselines",
     "datasets",
     "formats",
+    "readers",
     "cli",
     "tabs",
 )
@@ -38,6 +39,7 @@ PACKAGES = {
     "scorers": "ipseg.method.scorers",
     "extensions": "ipseg.method.extensions",
     "formats": "ipseg.annotations.formats",
+    "readers": "ipseg.annotations.readers",
     "tabs": "ipseg.ui.tabs",
 }
 """Where a kind lies when not in the package of its own name."""

@@ -83,6 +83,7 @@ def export(
     thresholds: Mapping[str, float] | float = 0.0,
     split: float | None = None,
     seed: int = 0,
+    parts: Mapping[str, str] | None = None,
     images: str = LINK,
 ) -> Report:
     """Write labels in one or several formats, each in ``folder/FORMAT``; one image is in memory at a time.
@@ -90,8 +91,9 @@ def export(
     ``classes``: their names in order, where ``labels`` is no :class:`LabelFolder`. ``thresholds``: instances of a lower
     score are left out, one threshold for all or by class. ``split``: the share of the images in ``train``, the others
     are ``val``; the name of an image and ``seed`` decide alone (:func:`part_of`), and without ``split`` all are
-    ``train``. ``images``: how image files get into a format: ``link`` (a hard link), ``copy`` or ``none``; a file that
-    states a rotation is saved as an upright copy in either case.
+    ``train``, or in the part that ``parts`` states for their names. ``images``: how image files get into a format:
+    ``link`` (a hard link), ``copy`` or ``none``; a file that states a rotation is saved as an upright copy in either
+    case.
 
     An export replaces an earlier export when it is complete, and nothing else. Raises SettingError for a format,
     class, split or folder that cannot be, :class:`~ipseg.core.store.OutputError` for what cannot be written, and what
@@ -102,12 +104,13 @@ def export(
     numbered = _classes(labels.classes if isinstance(labels, LabelFolder) and classes is None else classes or ())
     counts: Counter[str] = Counter()
     by_class: Counter[str] = Counter(dict.fromkeys(numbered, 0))
-    parts = (TRAIN,) if split is None else (TRAIN, VAL)
-    by_part: Counter[str] = Counter(dict.fromkeys(parts, 0))
+    stated = parts if parts and split is None else {}
+    divided = (TRAIN, VAL) if stated or split is not None else (TRAIN,)
+    by_part: Counter[str] = Counter(dict.fromkeys(divided, 0))
     modules = {name: plugins.module(KIND, name) for name in chosen}
     with replacing(folder, modules) as places, ExitStack() as stack:
         targets = {
-            name: Target(places[name], numbered, parts, images, Names(flat=module.FLAT, stems=module.STEMS), stack)
+            name: Target(places[name], numbered, divided, images, Names(flat=module.FLAT, stems=module.STEMS), stack)
             for name, module in modules.items()
         }
         with writing(folder):
@@ -117,7 +120,7 @@ def export(
             if image.error:
                 continue
             check_outside(image, places, folder)
-            part, shown = part_of(image.name, split, seed), image.above(thresholds)
+            part, shown = stated.get(image.name) or part_of(image.name, split, seed), image.above(thresholds)
             unknown = {one.label for one in shown.instances} - set(numbered)
             if unknown:
                 raise SettingError(f"{image.name} has the class {min(unknown)}, which is not among the classes.")

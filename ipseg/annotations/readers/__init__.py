@@ -10,6 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ipseg.annotations.labels import ABOUT, LabelFolder
+from ipseg.annotations.labels import LABELS as PART
 from ipseg.annotations.readers._source import DatasetError, Source
 from ipseg.core import plugins
 from ipseg.core.choices import check_choice
@@ -40,7 +41,7 @@ def read(folder: Path, name: str | None = None) -> Source:
 
 
 def _recognised(folder: Path) -> str:
-    if (folder / ABOUT).is_file():
+    if (folder / ABOUT).is_file() and (folder / PART).is_dir():
         return LABELS
     found = [name for name in plugins.names(KIND) if plugins.module(KIND, name).detect(folder)]
     if len(found) != 1:

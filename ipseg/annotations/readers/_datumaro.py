@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ipseg.annotations.labels import LabelledImage, LabelledInstance
-from ipseg.annotations.readers._source import BOXES, PARTS, WRONG, DatasetError, Source, damaged, instance
+from ipseg.annotations.readers._source import BOXES, PARTS, WRONG, DatasetError, Source, damaged, distinct, instance
 from ipseg.core.packages import needed
 
 BACKGROUND = "background"
@@ -24,7 +24,8 @@ def read(folder: Path, kind: str, title: str) -> Source:
     try:
         dataset = datumaro.Dataset.import_from(str(folder), kind)
         categories = [one.name for one in dataset.categories()[datumaro.AnnotationType.label]]
-        parts = {_name(item): item.subset for item in dataset}
+        named = distinct((item.subset, _name(item)) for item in dataset)
+        parts = {name: part for (part, _), name in named.items()}
     except Exception as error:  # its importers raise errors of many kinds
         raise damaged(folder, error) from error
     if not parts:
@@ -32,7 +33,7 @@ def read(folder: Path, kind: str, title: str) -> Source:
     split = parts if set(parts.values()) == set(PARTS) else {}
     skipped: Counter[str] = Counter()
     classes = tuple(name for name in categories if name != BACKGROUND)
-    return Source(classes, partial(_images, dataset, categories, datumaro, skipped), split, skipped)
+    return Source(classes, partial(_images, dataset, categories, named, datumaro, skipped), split, skipped)
 
 
 def _name(item: Any) -> str:
@@ -40,7 +41,13 @@ def _name(item: Any) -> str:
     return f"{item.id}{Path(path).suffix}"
 
 
-def _images(dataset: Any, categories: Sequence[str], datumaro: Any, skipped: Counter[str]) -> Iterator[LabelledImage]:
+def _images(
+    dataset: Any,
+    categories: Sequence[str],
+    named: Mapping[tuple[str, str], str],
+    datumaro: Any,
+    skipped: Counter[str],
+) -> Iterator[LabelledImage]:
     kinds = datumaro.AnnotationType
     for item in dataset:
         try:
@@ -48,12 +55,13 @@ def _images(dataset: Any, categories: Sequence[str], datumaro: Any, skipped: Cou
             masks = [one for one in item.annotations if one.type == kinds.mask and categories[one.label] != BACKGROUND]
             skipped.update({BOXES: len(boxes) - len(masks)} if len(boxes) > len(masks) else {})
             found = [_instance(one, boxes, categories) for one in masks]
-            size = tuple(map(int, item.media.size if item.media is not None else found[0].mask.shape))
+            height, width = item.media.size if item.media is not None else found[0].mask.shape
         except WRONG as error:
             raise damaged(item.id, error) from error
         path = getattr(item.media, "path", "") or ""
         found.sort(key=lambda one: -one.score)
-        yield LabelledImage(_name(item), size, tuple(found), path if Path(path).is_file() else "")
+        name, file = named[item.subset, _name(item)], path if Path(path).is_file() else ""
+        yield LabelledImage(name, (int(height), int(width)), tuple(found), file)
 
 
 def _instance(one: Any, boxes: Sequence[Any], categories: Sequence[str]) -> LabelledInstance:

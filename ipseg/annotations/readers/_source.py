@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,13 @@ def instance(label: str, mask: Mask, about: Mapping[str, Any]) -> LabelledInstan
     known = status if status in {one.value for one in Status} else Status.DETECTED.value
     number = None if track in (None, "") else int(track)
     return LabelledInstance(label, mask, 1.0 if score is None else float(score), Status(known), number)
+
+
+def distinct(given: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """A name for each (part, name): the name itself, with its part before it where several parts have it."""
+    pairs = list(dict.fromkeys(given))
+    taken = Counter(name for _, name in pairs)
+    return {(part, name): name if taken[name] == 1 else f"{part}/{name}" for part, name in pairs}
 
 
 def size_of(file: Path) -> tuple[int, int]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,17 @@ from typing import Any
 import numpy as np
 
 from ipseg.annotations.labels import LabelledImage
-from ipseg.annotations.readers._source import BOXES, PARTS, WRONG, DatasetError, Source, damaged, instance, read_json
+from ipseg.annotations.readers._source import (
+    BOXES,
+    PARTS,
+    WRONG,
+    DatasetError,
+    Source,
+    damaged,
+    distinct,
+    instance,
+    read_json,
+)
 from ipseg.core import rle
 from ipseg.core.packages import needed
 from ipseg.core.types import Mask
@@ -36,13 +47,12 @@ def read(folder: Path) -> Source:
     if not files:
         raise DatasetError(f"{folder.name} has no COCO file of instances in its folder annotations.")
     classes = list(dict.fromkeys(name for file, data in files.items() for name in _names(file, data).values()))
-    parts = {}
-    for file, data in files.items():
-        part = _part(file)
-        parts.update({image["file_name"]: part for image in data["images"]} if part and len(files) > 1 else {})
+    named = distinct((_part(file), name) for file, data in files.items() for name in _file_names(file, data))
+    parts = {name: part for (part, _), name in named.items()}
+    split = parts if set(parts.values()) == set(PARTS) else {}
     skipped: Counter[str] = Counter()
     root = folder.parent if folder.is_file() else folder
-    return Source(tuple(classes), partial(_images, files, root, skipped), parts, skipped)
+    return Source(tuple(classes), partial(_images, files, root, named, skipped), split, skipped)
 
 
 def _is_instances(data: Any) -> bool:
@@ -56,18 +66,28 @@ def _names(file: Path, data: Mapping[str, Any]) -> dict[int, str]:
         raise damaged(file, error) from error
 
 
+def _file_names(file: Path, data: Mapping[str, Any]) -> list[str]:
+    try:
+        return [str(image["file_name"]) for image in data["images"]]
+    except WRONG as error:
+        raise damaged(file, error) from error
+
+
 def _part(file: Path) -> str:
     return next((part for part in PARTS if part in file.stem), "")
 
 
-def _images(files: Mapping[Path, Any], root: Path, skipped: Counter[str]) -> Iterator[LabelledImage]:
+def _images(
+    files: Mapping[Path, Any], root: Path, named: Mapping[tuple[str, str], str], skipped: Counter[str]
+) -> Iterator[LabelledImage]:
     for file, data in files.items():
         names, of_image = _names(file, data), defaultdict(list)
         for annotation in data["annotations"]:
             of_image[annotation.get("image_id")].append(annotation)
         for image in data["images"]:
             try:
-                yield _image(image, of_image[image["id"]], names, _folders(root, file), skipped)
+                made = _image(image, of_image[image["id"]], names, _folders(root, file), skipped)
+                yield replace(made, name=named[_part(file), made.name])
             except WRONG as error:
                 raise damaged(file, error) from error
 

@@ -14,7 +14,7 @@ from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from ipseg.annotations.labels import LabelledImage
-from ipseg.annotations.readers._source import PARTS, WRONG, DatasetError, Source, damaged, instance, read_json
+from ipseg.annotations.readers._source import PARTS, WRONG, DatasetError, Source, damaged, distinct, instance, read_json
 from ipseg.core.packages import needed
 
 TITLE = "labelme"
@@ -50,10 +50,14 @@ def read(folder: Path) -> Source:
     if not classes:
         raise DatasetError(f"{folder.name} has no labelme file with a shape.")
     skipped: Counter[str] = Counter()
-    parts = {name: name.partition("/")[0] for name in map(partial(_name, folder), files)}
-    divided = set(parts.values()) <= set(PARTS)
-    images = partial(_images, folder, files, classes, labelme_shapes_to_detections, skipped, divided)
-    return Source(tuple(classes), images, {_below(name): part for name, part in parts.items()} if divided else {}, skipped)
+    paths = {file: _name(folder, file) for file in files}
+    divided = {name.partition("/")[0] for name in paths.values()} <= set(PARTS)
+    pairs = {file: name.split("/", 1) if divided else ["", name] for file, name in paths.items()}
+    named = distinct((part, name) for part, name in pairs.values())
+    names = {file: named[part, name] for file, (part, name) in pairs.items()}
+    parts = {name: part for (part, _), name in named.items()}
+    images = partial(_images, folder, names, classes, labelme_shapes_to_detections, skipped)
+    return Source(tuple(classes), images, parts if set(parts.values()) == set(PARTS) else {}, skipped)
 
 
 def _name(folder: Path, file: Path) -> str:
@@ -65,16 +69,12 @@ def _name(folder: Path, file: Path) -> str:
     return (file.parent / stated).relative_to(folder).as_posix()
 
 
-def _below(name: str) -> str:
-    return name.partition("/")[2]
-
-
 def _images(
-    folder: Path, files: Sequence[Path], classes: Sequence[str], parse: Any, skipped: Counter[str], divided: bool
+    folder: Path, names: Mapping[Path, str], classes: Sequence[str], parse: Any, skipped: Counter[str]
 ) -> Iterator[LabelledImage]:
     numbers = {name: number for number, name in enumerate(classes)}
-    for file in files:
-        name, data = _name(folder, file), read_json(file)
+    for file, name in names.items():
+        data = read_json(file)
         try:
             size = (int(data["imageHeight"]), int(data["imageWidth"]))
             shapes = [shape for shape in data["shapes"] if shape.get("shape_type", "polygon") in READ]
@@ -89,9 +89,8 @@ def _images(
             ]
         except WRONG as error:
             raise damaged(file, error) from error
-        image = folder / name
-        shown = _below(name) if divided else name
-        yield LabelledImage(shown, size, tuple(instances), str(image) if image.is_file() else "")
+        image = folder / _name(folder, file)
+        yield LabelledImage(name, size, tuple(instances), str(image) if image.is_file() else "")
 
 
 def _firsts(shapes: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -16,7 +16,18 @@ from typing import Any
 import yaml
 
 from ipseg.annotations.labels import LabelledImage
-from ipseg.annotations.readers._source import BOXES, ENDINGS, PARTS, WRONG, DatasetError, Source, damaged, instance, size_of
+from ipseg.annotations.readers._source import (
+    BOXES,
+    ENDINGS,
+    PARTS,
+    WRONG,
+    DatasetError,
+    Source,
+    damaged,
+    distinct,
+    instance,
+    size_of,
+)
 from ipseg.core.packages import needed
 
 TITLE = "YOLO segmentation"
@@ -43,11 +54,14 @@ def read(folder: Path) -> Source:
         raise damaged(folder / DATA, error) from error
     if places["val"] == places["train"]:
         places["val"] = []
-    files = {}  # the name of an image: its file and part
-    for part, each in places.items():
-        for place in each:
-            for file in sorted(path for path in place.rglob("*") if path.suffix.lower() in ENDINGS):
-                files[file.relative_to(place).as_posix()] = (file, part)
+    found = {
+        (part, path.relative_to(place).as_posix()): path
+        for part, each in places.items()
+        for place in each
+        for path in place.rglob("*")
+        if path.suffix.lower() in ENDINGS
+    }
+    files = {name: (found[key], key[0]) for key, name in distinct(found).items()}
     if not files:
         raise DatasetError(f"{folder.name} has no images where its {DATA} names them.")
     skipped: Counter[str] = Counter()
@@ -66,7 +80,9 @@ def _images(
         height, width = size_of(file)
         labels = _labels(file)
         try:
-            lines = [line for line in labels.read_text("utf-8").splitlines() if line.strip()] if labels.is_file() else []
+            lines = (
+                [line for line in labels.read_text("utf-8").splitlines() if line.strip()] if labels.is_file() else []
+            )
             polygons = [line for line in lines if len(line.split()) >= LINE]
             skipped.update({BOXES: len(lines) - len(polygons)} if len(lines) > len(polygons) else {})
             found = parse(polygons, (width, height), with_masks=True)
