@@ -24,6 +24,7 @@ EPILOG = """examples, on the example images of the repository:
   ipseg segment examples_media/Images/red_mug/00.jpg examples_media/Images/red_mug/0[1-4].jpg --output masks --overlay
   ipseg compare examples_media/Images/robot/00.jpg examples_media/Images/robot/02.jpg --output out
   ipseg batch examples_media/Images/red_mug/00.jpg examples_media/Images/red_mug --output out
+  ipseg label examples_media examples_media/galleries/several/mugs.jpg --output dataset --format coco
   ipseg demo
 """
 
