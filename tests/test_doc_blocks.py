@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 BLOCK = re.compile(
     r"(?:^<!-- parsed only: (?P<reason>[^\n]+) -->\n)?^```(?P<kind>\S+)\n(?P<code>.*?)^```$", re.M | re.S
 )
-SHOWN = {"text", "json", "bibtex", "{toctree}", "{argparse}", "{eval-rst}"}  # nothing that runs
+SHOWN = {"text", "json", "yaml", "bibtex", "{toctree}", "{argparse}", "{eval-rst}"}  # nothing that runs
 PROGRAMS = {"git", "pip", "source", "sphinx-build", "uv"}  # whose arguments are not ours
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import shutil
 import weakref
 import zipfile
@@ -118,6 +119,19 @@ classes:
     ]
     assert [one.name for one in found[2].negative] == ["grass.png"]
     assert found[0].content == read(folder)[0].content
+
+
+def test_the_yaml_of_the_documentation_is_read(tmp_path, root, save, make_scene):
+    (shown,) = re.findall(r"^```yaml\n(.*?)^```$", (root / "docs/labelling.md").read_text(), re.M | re.S)
+    (tmp_path / "classes.yaml").write_text(shown)
+    for number, name in enumerate(("mug_photos/01.jpg", "cup/01.jpg", "cup/02.jpg")):
+        image, mask = make_scene(40, 50, RED, seed=number)
+        save(tmp_path / name, image)
+        save((tmp_path / name).with_suffix(".png"), mask.astype(np.uint8) * 255)
+    os.remove(tmp_path / "mug_photos/01.png")
+    mug, cup = read(tmp_path)
+    assert (mug.name, len(mug.examples), len(mug.negative)) == ("mug", 1, 0)
+    assert (cup.name, [each.mask_name for each in cup.examples], len(cup.negative)) == ("cup", ["cup/01.png", ""], 1)
 
 
 def test_a_classes_yaml_in_a_folder_counts_instead_of_the_folders(folder):
