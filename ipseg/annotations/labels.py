@@ -68,7 +68,7 @@ class LabelledImage(Brief):
 
     name: str  # its path below the labelled folder, with "/"; unique in a label folder
     size: tuple[int, int]  # (height, width) of the upright image, in pixels; (0, 0) where it could not be read
-    instances: tuple[LabelledInstance, ...] = ()  # the best score first
+    instances: tuple[LabelledInstance, ...] = ()  # the best score first; their order stays when a person corrects them
     file: str = ""  # where the image file is; "" where it is not known, as of a member of an archive
     error: str = ""  # why the image could not be labelled, one message; "" where it could
     corrected: bool = False  # whether a person corrected it

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,8 +83,9 @@ def _label(
     found: list[LabelledInstance] = []
     for number, place in enumerate(tried):
         each = classes[place]
-        if progress:
-            progress(number / len(tried), each.name)
+        report = partial(_of_class, progress, number, len(tried)) if progress else None
+        if report:
+            report(0.0, each.name)
         explained = covering(found, cells[place], frame)
         if explained and all(scores.of(each, one.mask) <= one.score for one in explained):
             continue
@@ -92,6 +94,7 @@ def _label(
             image.pixels,
             negative_prompt=each.negative,
             all_instances=True,
+            progress=report,
             **parameters.arguments(),
         )
         found = assign([*found, *of_result(each.name, result)])
@@ -154,6 +157,11 @@ def named_by_score(
     if second_score <= 0:
         second = ""
     return replace(one, label=label, score=score, status=status, second=second, second_score=second_score)
+
+
+def _of_class(progress: Progress, number: int, count: int, share: float, step: str) -> None:
+    """The progress of one class among several, called before each of its steps."""
+    progress((number + share) / count, step)
 
 
 def of_result(label: str, result: Result) -> list[LabelledInstance]:

@@ -77,7 +77,7 @@ def test_everything_up_to_the_result_is_on_the_first_screen(page):
 def test_on_a_phone_the_tabs_are_all_there_and_the_result_comes_into_view(page):
     tabs = page.get_by_role("tab")
     assert all(tabs.nth(number).is_visible() for number in range(tabs.count()))
-    assert tabs.count() == 6
+    assert tabs.count() == 7
     ask(page)
     page.wait_for_selector("#shown-overlay img")
     page.wait_for_function("document.querySelector('#verdict').getBoundingClientRect().top < innerHeight / 3")

@@ -55,8 +55,8 @@ def corrected(
     clicks: Points,
     *,
     progress: Progress | None = None,
-) -> LabelledImage:
-    """With the mask of the instance ``which`` corrected by clicks, in pixels of the upright image.
+) -> tuple[LabelledImage, int]:
+    """With the mask of the instance ``which`` corrected by clicks, in pixels of the upright image; and its new place.
 
     One more pass of the segmenter goes on from the mask with the clicks, as when Segment is corrected; SAM, which takes
     no mask from elsewhere, goes on from its prediction for the mask's box that is most like the mask. Raises
@@ -76,8 +76,8 @@ def added(
     clicks: Points,
     *,
     progress: Progress | None = None,
-) -> LabelledImage:
-    """With another instance of a class, segmented by clicks, of which one at least is positive.
+) -> tuple[LabelledImage, int]:
+    """With another instance of a class, segmented by clicks, of which one at least is positive; and its place.
 
     Raises as :func:`corrected` does.
     """
@@ -170,8 +170,8 @@ def _iou(one: Mask, other: Mask) -> float:
     return float((one & other).sum() / max(1, (one | other).sum()))
 
 
-def _placed(image: LabelledImage, which: int, instance: LabelledInstance, clicks: Points) -> LabelledImage:
-    """The image with ``instance`` at the place ``which``, the pixels that it and others hold given to one of them."""
+def _placed(image: LabelledImage, which: int, instance: LabelledInstance, clicks: Points) -> tuple[LabelledImage, int]:
+    """The image with ``instance`` in place of ``which``, the pixels that it and others hold given to one of them."""
     columns, rows = np.clip(np.floor(clicks.positive).astype(np.intp), 0, (image.size[1] - 1, image.size[0] - 1)).T
     mask = instance.mask.copy()
     others: list[LabelledInstance | None] = []
@@ -186,10 +186,10 @@ def _placed(image: LabelledImage, which: int, instance: LabelledInstance, clicks
             others.append(one)
     if not mask.any():
         raise InputError("Nothing is left of the mask with these clicks; give other clicks, or delete the instance.")
-    placed = replace(instance, mask=mask)
     if which == len(image.instances):
         others.append(None)
-    return _with(image, [placed if one is None else one for one in others])
+    placed = replace(instance, mask=mask)
+    return _with(image, [placed if one is None else one for one in others]), others.index(None)
 
 
 def _confirmed(instance: LabelledInstance, label: str | None = None) -> LabelledInstance:
@@ -199,7 +199,7 @@ def _confirmed(instance: LabelledInstance, label: str | None = None) -> Labelled
 
 
 def _with(image: LabelledImage, instances: Sequence[LabelledInstance]) -> LabelledImage:
-    """The image with other instances, the best score first, as corrected."""
+    """The image with other instances, as corrected; their order stays, so that their numbers do."""
     return replace(image, instances=tuple(instances), error="", corrected=True)
 
 

@@ -6,6 +6,8 @@ Gradio's progress, on the component of ``show_progress_on``.
 
 from __future__ import annotations
 
+import html
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -41,8 +43,10 @@ def buttons(label: str, name: str, **layout: Any) -> tuple[gr.Button, gr.Button]
     return run, stop
 
 
-def wire(run: gr.Button, stop: gr.Button, events: Sequence[Dependency], result: str) -> None:
+def wire(run: gr.Button, stop: gr.Button, events: Sequence[Dependency], result: str, *, cancels: bool = True) -> None:
     """Show while one of ``events`` runs that it does, and let ``stop`` end it.
+
+    ``cancels``: whether ``stop`` ends it without a result; else another event of the button does.
 
     ``events``: what runs the request: a click of ``run``, or another event, which is shown from its start. ``result``:
     the id of the element with the progress and the result, which is scrolled into view in a narrow window.
@@ -52,13 +56,29 @@ def wire(run: gr.Button, stop: gr.Button, events: Sequence[Dependency], result: 
     run.click(None, js=busy, **quiet)
     for event in events:
         event.then(None, js=idle, **quiet)
-    stop.click(None, js=idle, cancels=list(events), **quiet)
+    if cancels:
+        stop.click(None, js=idle, cancels=list(events), **quiet)
 
 
 def announce(trigger: Any, run: gr.Button, stop: gr.Button, result: str) -> Dependency:
     """Show from another event on, such as the choice of an example, that the request runs."""
     return trigger(
         None, js=_script(_BUSY, run, stop, result), queue=False, show_progress="hidden", api_visibility="private"
+    )
+
+
+def bar(done: int, total: int, unit: str, start: float, now: str) -> str:
+    """A progress bar as HTML, the current item, and the estimated time left.
+
+    ``unit``: what is counted, in the singular; ``start``: :func:`time.perf_counter` at the beginning.
+    """
+    seconds = time.perf_counter() - start
+    left = seconds / max(1, done) * max(0, total - done)
+    rest = f", about {left:.0f} s left" if done and left >= 1 else ""
+    return (
+        f'<div class="waiting" role="status"><progress max="{max(1, total)}" value="{done}" '
+        f'aria-label="Progress"></progress><b>{done}</b> of {total} {unit}s{rest}. '
+        f'<span class="aside">{html.escape(now)}</span></div>'
     )
 
 

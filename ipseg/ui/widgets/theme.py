@@ -269,6 +269,42 @@ progress::-moz-progress-bar { background: #d97706; }
   background: rgb(168 162 158 / .25); border-radius: 4px; padding: .1rem .6rem;
 }
 #batch-status:has(.meta-text) .waiting { visibility: hidden; }
+#label-inputs, #label-result { gap: .6rem; align-self: flex-start !important; }
+#label .class-row { flex-wrap: nowrap; align-items: stretch; gap: .5rem; }
+#label .class-row > button { align-self: flex-start; padding: .2rem .5rem; font-size: 1.1rem; }
+#label .pair { flex-wrap: nowrap; align-items: stretch; }
+#label-folder { align-self: center; }
+#label-status { min-height: 2.6rem; }
+#label-status, #label-status > div { padding: 0 !important; }
+#label-status .detected, #label-status .not-detected, #label-status .stopped, #label-status .waiting {
+  border-left: 4px solid #a8a29e; border-radius: 4px; padding: .45rem .8rem; background: rgb(168 162 158 / .12);
+}
+#label-status .detected { border-color: #2ecc40; background: rgb(46 204 64 / .10); }
+#label-status .aside { opacity: .8; font-size: .9rem; }
+#label-status .start { padding: 1.2rem 1.6rem; min-height: 15rem; background: var(--block-background-fill);
+  border: 1px solid var(--block-border-color); border-radius: 10px; line-height: 1.9; }
+#label-status .start ol { list-style: decimal; padding-left: 1.4rem; }
+#label-status:has(.meta-text) .waiting { visibility: hidden; }
+#label-review, #label-one { gap: .6rem; }
+#label-image { height: auto !important; background: var(--background-fill-secondary); }
+#label-image img { max-height: 440px; object-fit: contain; }
+#label-one:has(#label-sign label:not(:first-child) input:checked) #label-image img { cursor: crosshair; }
+#label-instances .wrap, #label-sign .wrap { gap: .35rem; }
+#label-instances label, #label-sign label { padding: .25rem .6rem; font-size: .9rem; }
+#label-edits, #label-downloads { align-items: end; }
+#label-gallery .grid-wrap { height: auto !important; min-height: 0 !important; }
+#label .class-row .grid-container, #label .class-row .grid-container:has(> :only-child) {
+  grid-template-columns: repeat(3, minmax(0, 1fr)) !important; }
+#label .class-row .grid-container .thumbnail-lg { height: 68px; }
+#label-downloads button, #label-downloads a { font-size: .95rem; padding: .45rem .8rem; }
+#label-gallery .thumbnail-lg { aspect-ratio: 4 / 3 !important; height: auto !important; }
+#label-gallery .grid-container { grid-template-rows: none !important; grid-auto-rows: max-content !important; }
+#label-gallery .caption-label { font-size: .75rem; padding: 0 .3rem; max-width: 100%; left: 0; bottom: 0;
+  background: rgb(0 0 0 / .72); color: #fff; border-radius: 0 6px 0 0; }
+#label-examples .thumbnail-lg { aspect-ratio: 8 / 5 !important; height: auto !important; }
+#label-examples .grid-wrap { height: auto !important; min-height: 0 !important; }
+#label-examples .caption-label { font-size: .75rem; padding: 0 .3rem; max-width: 100%; left: 0; bottom: 0;
+  background: rgb(0 0 0 / .72); color: #fff; border-radius: 0 6px 0 0; }
 #steps { opacity: .85; font-size: .9rem; }
 #verdict { min-height: 2.6rem; }
 #verdict .detected, #verdict .uncertain, #verdict .not-detected, #verdict .waiting {

@@ -63,7 +63,8 @@ def test_another_class_is_a_confirmation(image):
 
 
 def test_a_click_completes_a_mask(offline, pixels, image):
-    after = edits.corrected(offline, pixels, image, 1, clicks([(135, 45)]))
+    after, place = edits.corrected(offline, pixels, image, 1, clicks([(135, 45)]))
+    assert place == 1
     assert iou(image.instances[1].mask, square(95, 145)) < 0.6
     assert iou(after.instances[1].mask, square(95, 145)) > 0.9
     assert (after.instances[0].mask == image.instances[0].mask).all()
@@ -72,32 +73,35 @@ def test_a_click_completes_a_mask(offline, pixels, image):
 
 def test_a_click_takes_a_part_away(offline, pixels):
     both = LabelledInstance("red", square(15, 65) | square(95, 145), 0.8)
-    after = edits.corrected(offline, pixels, LabelledImage("a.png", (90, 160), (both,)), 0, clicks((), [(120, 45)]))
+    whole = LabelledImage("a.png", (90, 160), (both,))
+    after, _ = edits.corrected(offline, pixels, whole, 0, clicks((), [(120, 45)]))
     assert iou(after.instances[0].mask, square(15, 65)) > 0.9
 
 
 def test_a_click_adds_an_instance(offline, pixels, image):
     alone = edits.deleted(image, 1)
-    after = edits.added(offline, pixels, alone, "blue", clicks([(120, 45)], [(80, 45)]))
+    after, place = edits.added(offline, pixels, alone, "blue", clicks([(120, 45)], [(80, 45)]))
+    assert place == 1
     assert [one.label for one in after.instances] == ["red", "blue"]
     assert iou(after.instances[1].mask, square(95, 145)) > 0.8
 
 
 def test_masks_never_overlap(image):
     new = LabelledInstance("blue", square(40, 120), 1.0)
-    polite = edits._placed(image, 1, new, clicks([(80, 45)]))
+    polite, _ = edits._placed(image, 1, new, clicks([(80, 45)]))
     assert (polite.instances[1].mask == square(65, 120)).all(), "the red square keeps its pixels"
-    greedy = edits._placed(image, 1, new, clicks([(50, 45)]))
+    greedy, _ = edits._placed(image, 1, new, clicks([(50, 45)]))
     assert (greedy.instances[1].mask == square(40, 120)).all(), "a click on the red square takes them"
     assert (greedy.instances[0].mask == square(15, 40)).all()
-    whole = edits._placed(image, 1, LabelledInstance("blue", square(10, 120), 1.0), clicks([(50, 45)]))
+    whole, place = edits._placed(image, 1, LabelledInstance("blue", square(10, 120), 1.0), clicks([(50, 45)]))
     assert [one.label for one in whole.instances] == ["blue"], "an instance without a pixel is gone"
+    assert place == 0
     with pytest.raises(InputError, match="Nothing is left"):
         edits._placed(image, 1, LabelledInstance("blue", square(20, 60), 1.0), clicks())
 
 
 def test_a_click_on_the_last_edge_counts(image):
-    after = edits._placed(image, 1, image.instances[1], clicks([(160, 90)]))
+    after, _ = edits._placed(image, 1, image.instances[1], clicks([(160, 90)]))
     assert len(after.instances) == 2
 
 

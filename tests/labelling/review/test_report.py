@@ -101,3 +101,14 @@ def test_the_command_writes_the_report(labels, tmp_path, capsys, one_message):
     assert main(["review", str(tmp_path), "--output", str(out)]) == 2
     error = capsys.readouterr().err.removeprefix("ipseg: ").strip()
     one_message(error, names="labels.json")
+
+
+def test_thresholds_leave_the_numbers_and_a_chosen_instance_is_tinted():
+    image = LabelledImage("a.png", SIZE, (instance("mug", 0.9), instance("cup", 0.3, 10)))
+    large = draw.shrunk(np.full((*SIZE, 3), 255, np.uint8), image, 40)
+    assert large[1].size == SIZE
+    everything = draw.drawn(None, image, ["mug", "cup"], 40)
+    one = draw.drawn(None, image, ["mug", "cup"], 40, thresholds={"cup": 0.5})
+    assert (everything[12:17] != one[12:17]).any()
+    assert (one[14:18] == one[25, 30]).all(), "nothing of the cup"
+    assert (draw.drawn(None, image, ["mug", "cup"], 40, chosen=1) != everything)[11:17].any()

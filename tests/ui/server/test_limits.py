@@ -21,7 +21,9 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the 
 
 PROMPT, QUERY, OTHER = (EXAMPLES / "robot" / f"0{number}.jpg" for number in (0, 2, 3))
 PATIENCE = 60  # seconds until a test gives up
-ENDPOINTS = ("segment", "segment_all", "compare", "batch", "video", "ablation", "prompt_sets", "failure_cases")
+ENDPOINTS = (
+    "segment", "segment_all", "compare", "batch", "video", "label", "ablation", "prompt_sets", "failure_cases",
+)  # fmt: skip
 
 
 class Gated:
@@ -72,6 +74,7 @@ class Gated:
             "compare": {"prompt": self.file(PROMPT), "images": images, "methods": ["ipseg", "persam"]},
             "batch": {"prompts": prompts, "images": [self.file(QUERY), self.file(OTHER)]},
             "video": {"prompts": prompts, "clip": self.file(self.clip)},
+            "label": {"examples": prompts, "classes": ["robot"], "images": [self.file(QUERY), self.file(OTHER)]},
             "ablation": {"prompt": self.file(PROMPT), "image": self.file(QUERY)},
             "prompt_sets": {"kind": "mug"},
             "failure_cases": {"case": "tiny"},

@@ -79,7 +79,7 @@ def resolved(schema, root) -> None:
 
 
 def test_every_schema_is_valid(tools):
-    assert {"segment", "segment_all", "compare", "batch", "video", "stop"} <= set(tools)
+    assert {"segment", "segment_all", "compare", "batch", "video", "label", "stop"} <= set(tools)
     for tool in tools.values():
         Draft202012Validator.check_schema(tool.inputSchema)
         resolved(tool.inputSchema, tool.inputSchema)
@@ -160,3 +160,12 @@ def test_a_large_image_is_sent_as_an_address(tmp_path, monkeypatch):
 def test_another_version_of_gradios_server_is_noticed():
     with pytest.raises(RuntimeError, match="not supported"):
         protocol.mend(object())
+
+
+def test_labels_by_a_tool_are_data(served):
+    scene = data_url(png(draw_scene()[0]))
+    answer = call(served, "label", examples=[scene], classes=["ellipse"], images=[scene], threshold=0.2)
+    assert not answer.isError, answer.content
+    coco = json.loads(answer.content[0].text)
+    assert [each["name"] for each in coco["categories"]] == ["ellipse"]
+    assert len(coco["annotations"]) == 1

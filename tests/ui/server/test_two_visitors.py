@@ -18,7 +18,9 @@ from tests.ui.conftest import EXAMPLES
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the client's own event loop
 
 TARGETS = {"robot": ("mug", "tiny"), "yellow_duck": ("duck", "hidden")}  # and what the visitor asks of the galleries
-ASKED = ("segment", "segment_all", "compare", "ablation", "batch", "video", "prompt_sets", "failure_cases")
+ASKED = (
+    "segment", "segment_all", "compare", "ablation", "batch", "video", "label", "prompt_sets", "failure_cases",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +65,7 @@ def given(endpoint: str, paths: dict[str, Path], kind: str, case: str) -> dict:
         "ablation": {"prompt": shown, "image": searched, "mask": None, "truth": None},
         "batch": {"prompts": prompts, "images": [searched, other]},
         "video": {"prompts": prompts, "clip": handle_file(paths["clip"])},
+        "label": {"examples": prompts, "classes": [kind], "images": [searched, other]},
         "prompt_sets": {"kind": kind, "prompts": None},
         "failure_cases": {"case": case},
     }[endpoint]

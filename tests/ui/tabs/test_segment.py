@@ -14,9 +14,8 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 
 from ipseg import InputError, open_image
-from ipseg.ui.tabs.segment import clicks
 from ipseg.ui.tabs.segment.state import SavedResult, SavedResults
-from ipseg.ui.widgets import images
+from ipseg.ui.widgets import clicks, images
 from tests.ui.conftest import EXAMPLES, narrow_only, wide_only
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the client's own event loop

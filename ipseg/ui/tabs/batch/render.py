@@ -12,6 +12,7 @@ import gradio as gr
 
 from ipseg.core.status import Status
 from ipseg.core.types import ImageArray
+from ipseg.ui.widgets import running
 from ipseg.ui.widgets.images import as_jpeg
 
 GALLERY = 12  # overlays that are shown; all masks are in the zip
@@ -46,14 +47,7 @@ class Tally:
 
     def bar(self, now: str) -> str:
         """The progress bar, the current item and the estimated time left."""
-        seconds = time.perf_counter() - self.start
-        left = seconds / max(1, self.done) * max(0, self.total - self.done)
-        rest = f", about {left:.0f} s left" if self.done and left >= 1 else ""
-        return (
-            f'<div class="waiting" role="status"><progress max="{max(1, self.total)}" value="{self.done}" '
-            f'aria-label="Progress"></progress><b>{self.done}</b> of {self.total} {self.unit}s{rest}. '
-            f'<span class="aside">{html.escape(now)}</span></div>'
-        )
+        return running.bar(self.done, self.total, self.unit, self.start, now)
 
     def verdict(self, stopped: bool, engine: str, limit: float | None = None) -> str:
         """The summary. ``limit``: the time limit in seconds, where the job reached it."""

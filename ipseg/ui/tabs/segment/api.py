@@ -18,9 +18,9 @@ from ipseg.ui.server.pool import JOBS, EnginePool
 from ipseg.ui.server.progress import reporter
 from ipseg.ui.server.redaction import without_folders
 from ipseg.ui.tabs.segment import render as answers
-from ipseg.ui.tabs.segment.clicks import as_clicks, as_points
 from ipseg.ui.tabs.segment.layout import Layout
 from ipseg.ui.tabs.segment.request import SegmentRequest, of_many, paths
+from ipseg.ui.widgets.clicks import as_clicks, as_points
 from ipseg.ui.widgets.controls import Controls
 from ipseg.ui.widgets.images import as_png, distinct, image_input, shown
 from ipseg.ui.widgets.signature import with_engine

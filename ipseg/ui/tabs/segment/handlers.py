@@ -24,11 +24,11 @@ from ipseg.ui.server.progress import reporter
 from ipseg.ui.server.redaction import without_folders
 from ipseg.ui.tabs.segment import api, layout, precompute
 from ipseg.ui.tabs.segment import render as answers
-from ipseg.ui.tabs.segment.clicks import Clicks, as_points
 from ipseg.ui.tabs.segment.layout import OBJECT, Layout
 from ipseg.ui.tabs.segment.request import SegmentRequest, of_many, paths
 from ipseg.ui.tabs.segment.state import SavedResult, SavedResults
 from ipseg.ui.widgets import running
+from ipseg.ui.widgets.clicks import Clicks, as_points
 from ipseg.ui.widgets.controls import Controls, chosen
 from ipseg.ui.widgets.examples import found
 from ipseg.ui.widgets.images import as_jpeg, as_png, distinct, shown, to_image

@@ -18,8 +18,8 @@ from ipseg.core.status import Status
 from ipseg.core.types import ImageArray, InputError, Mask, SettingError
 from ipseg.method.prompt import Prompt
 from ipseg.ui.server.progress import STEPS
-from ipseg.ui.tabs.segment.clicks import Clicks, as_points
 from ipseg.ui.tabs.segment.state import SavedResult, SavedResults
+from ipseg.ui.widgets.clicks import Clicks, as_points
 from ipseg.ui.widgets.images import as_jpeg, as_png, as_zip, shown
 
 WAITING = """<div class="waiting start"><b>How it works</b>

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from ipseg.core.status import Status
-from ipseg.ui.tabs.segment.clicks import MOST_CLICKS, Clicks
+from ipseg.ui.widgets.clicks import MOST_CLICKS, Clicks
 
 
 @dataclass(frozen=True)

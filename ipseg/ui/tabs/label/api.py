@@ -1,0 +1,123 @@
+"""The endpoint /label: example images of several classes and images; labels as data and as an archive."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import gradio as gr
+
+from ipseg.annotations import formats
+from ipseg.core.choices import check_choice
+from ipseg.core.types import SettingError
+from ipseg.engine.spec import EngineSpec
+from ipseg.method.config import Parameters
+from ipseg.ui.server.errors import error_messages
+from ipseg.ui.server.jobs import Jobs
+from ipseg.ui.server.pool import JOBS, EnginePool
+from ipseg.ui.server.progress import UNDER_WAY
+from ipseg.ui.tabs.label import jobs, render
+from ipseg.ui.tabs.label.layout import Layout
+from ipseg.ui.tabs.label.session import Request, remove
+from ipseg.ui.widgets.controls import Controls
+from ipseg.ui.widgets.inputs import gallery_input
+from ipseg.ui.widgets.signature import with_engine
+
+COCO = "coco"
+STRINGS: dict[str, Any] = {"type": "array", "items": {"type": "string"}}
+
+
+def build(pool: EnginePool, controls: Controls, page: Layout, running: Jobs) -> None:
+    """One endpoint, with hidden components."""
+    examples = gallery_input(label="Example images", visible=False)
+    classes = _strings("The class of each example image")
+    chosen = _strings("Formats of the archive")
+    data = gr.JSON(label="The labels as COCO", visible=False)
+    archive = gr.File(label="Labels (ZIP)", visible=False)
+    facts = gr.JSON(label="Each image", visible=False)
+    button = gr.Button(visible=False)
+    button.click(
+        _labelled(pool, running, archive),
+        [examples, classes, page.files, *controls.inputs, chosen],
+        [data, archive, facts],
+        api_name="label",
+        **JOBS,
+    )
+
+
+def _strings(label: str) -> gr.Dropdown:
+    """A list of texts, typed as that."""
+    component = gr.Dropdown([], label=label, multiselect=True, allow_custom_value=True, visible=False)
+    component.api_info = lambda: STRINGS  # of a dropdown it lists the choices, of which there are none
+    return component
+
+
+def by_class(paths: Sequence[str], names: Sequence[str]) -> list[tuple[str, list[str]]]:
+    """The paths of each class, in the order of their first example. Raises SettingError for counts that differ."""
+    if len(paths) != len(names):
+        raise SettingError(
+            f"There are {len(paths)} example images and {len(names)} classes; give the class of each image."
+        )
+    found: dict[str, list[str]] = {}
+    for path, name in zip(paths, names, strict=True):
+        found.setdefault(str(name).strip(), []).append(path)
+    return list(found.items())
+
+
+def _labelled(pool: EnginePool, running: Jobs, archive: gr.File) -> Callable[..., tuple[Any, ...]]:
+    """The handler; Gradio reads its arguments for the API."""
+
+    @with_engine(parameters=True)
+    def label(
+        examples: list[Any] | None,
+        classes: list[str] | None,
+        images: list[str] | None,
+        *,
+        spec: EngineSpec,
+        parameters: Parameters,
+        export: list[str] | None = None,
+        request: gr.Request = None,  # Gradio fills it in
+        progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio finds its progress in the default
+    ) -> tuple[Any, ...]:
+        """Label images with several classes, each shown by example images: every instance, its class and its mask.
+
+        The first output is the labels as COCO JSON, masks as compressed run lengths; the second the same as a ZIP; the
+        third lists the images with the number of instances, or the error of one that could not be labelled.
+
+        Args:
+            examples: images that show the classes, at most 8 of a class
+            classes: the class of each example image, in their order, such as ["mug", "mug", "cup"]
+            images: the images to label: files, or zips of them
+            export: formats of the archive, such as ["coco", "yolo"]; empty: coco
+        """
+        with error_messages(), running.running(request, pool.limits.many) as watch:
+            given = by_class([path for path, _ in examples or ()], classes or ())
+            jobs.check(given, images)
+            wanted = list(export or [COCO])
+            for name in wanted:
+                check_choice(name, formats.names(), 'There is no format "{}"')
+            shown = tuple((name, tuple((path, None) for path in paths)) for name, paths in given)
+            review = jobs.start(Request(shown, spec, parameters), jobs.gathered(images or ()))
+            try:
+                facts: list[dict[str, Any]] = []
+                for name, image in jobs.run(pool, review, watch):
+                    watch.check()
+                    if image is None:
+                        progress(max(UNDER_WAY, len(facts) / len(review.items)), desc=name)
+                    elif image.error:
+                        facts.append({"image": name, "error": image.error})
+                    else:
+                        facts.append({"image": name, "instances": len(image.instances)})
+                watch.check()
+                jobs.unless_all_failed([fact.get("error", "") for fact in facts])
+                with running.workplace() as folder:
+                    made = render.archive(review.labels, wanted, 0.0, folder, archive)
+                with running.workplace() as folder:
+                    formats.export(review.labels, folder / "export", [COCO], images="none")
+                    data = json.loads(next((folder / "export").rglob("*.json")).read_text("utf-8"))
+            finally:
+                remove(review)
+        return data, made, facts
+
+    return label

@@ -1,0 +1,141 @@
+"""From labels to what the page shows: messages, the gallery, the image that is opened, the archive."""
+
+from __future__ import annotations
+
+import html
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from ipseg.annotations import formats
+from ipseg.annotations.labels import LabelFolder, LabelledImage
+from ipseg.core import viz
+from ipseg.core.status import Status
+from ipseg.core.types import ImageArray
+from ipseg.labelling.review import draw
+from ipseg.ui.tabs.label.session import SIDE, Clicks, Review
+from ipseg.ui.widgets.clicks import as_points
+from ipseg.ui.widgets.images import DISPLAY_SIDE, as_jpeg, as_zip
+
+MOST_SHOWN, LISTED = 60, 20  # images in the gallery, error messages
+WAITING = """<div class="waiting start"><b>How it works</b>
+<ol><li>Name each <b>class</b>, and drop a few images that show it.</li><li>Drop the <b>images to label</b>.</li>
+<li>Press <b>Label</b>: every instance of every class appears here, the least certain first.</li>
+<li>Correct what is wrong, and download the labels.</li></ol><p>Or choose an example.</p></div>"""
+MISSING = '<div class="waiting">Name the classes, give each an image, and add the images to label.</div>'
+QUEUED = '<div class="waiting" role="status">Waiting in the queue.</div>'
+STOPPING = '<div class="waiting" role="status">Stopping after this image.</div>'
+LOADING = '<div class="waiting" role="status">Reading the example images.</div>'
+
+
+def summary(images: Sequence[LabelledImage], classes: Sequence[str], total: int, engine: str, seconds: float) -> str:
+    """What a run found, as HTML. ``total``: the images that were given; with fewer ``images`` it was stopped."""
+    good = [image for image in images if not image.error]
+    counts = Counter(one.label for image in good for one in image.instances)
+    uncertain = sum(one.status is Status.UNCERTAIN for image in good for one in image.instances)
+    stopped = len(images) < total
+    end = f"Stopped after {len(images)} of {total} images" if stopped else "Done"
+    each = ", ".join(f"{html.escape(name)} <b>{counts[name]}</b>" for name in classes)
+    doubt = f"; {uncertain} uncertain" if uncertain else ""
+    empty = sum(not image.instances for image in good)
+    absent = f" No instance in {empty}." if empty else ""
+    errors = [image.error for image in images if image.error]
+    lines = "".join(f"<li>{html.escape(each)}</li>" for each in errors[:LISTED])
+    rest = len(errors) - LISTED
+    lines += f"<li>and {rest} more</li>" if rest > 0 else ""
+    kind = "stopped" if stopped else ("detected" if counts else "not-detected")
+    return (
+        f'<div class="{kind}" role="status"><b>{end}.</b> {counts.total()} instances in {len(good)} '
+        f"image{'s' * (len(good) != 1)}: {each}{doubt}.{absent} "
+        f'<span class="aside">{seconds:.1f} s, engine {html.escape(engine)}.</span>'
+        f"{f'<ul>{lines}</ul>' if lines else ''}</div>"
+    )
+
+
+def ordered(images: Sequence[LabelledImage], thresholds: Mapping[str, float]) -> tuple[str, ...]:
+    """The names of the images, the lowest score first, then those without an instance; without errors."""
+
+    def lowest(image: LabelledImage) -> tuple[float, str]:
+        return min((one.score for one in image.above(thresholds).instances), default=2.0), image.name
+
+    return tuple(image.name for image in sorted((one for one in images if not one.error), key=lowest))
+
+
+def tiled(review: Review, component: gr.Gallery) -> Review:
+    """With a file and a text for each image of the gallery; those that it has stay."""
+    shown = review.order[:MOST_SHOWN]
+    return replace(review, tiles={name: review.tiles.get(name) or _tile(review, component, name) for name in shown})
+
+
+def gallery(review: Review) -> list[tuple[str, str]]:
+    """The first images in their order, each with its instances outlined, and a text."""
+    return [review.tiles[name] for name in review.order[:MOST_SHOWN]]
+
+
+def _tile(review: Review, component: gr.Gallery, name: str) -> tuple[str, str]:
+    pixels, labels = review.small(name)
+    drawn = draw.drawn(pixels, labels, review.request.names, SIDE, thresholds=review.thresholds)
+    return as_jpeg(component, drawn, f"{Path(name).stem}.jpg"), caption(labels, review.thresholds)
+
+
+def caption(image: LabelledImage, thresholds: Mapping[str, float]) -> str:
+    """What is in an image, and the lowest score, in a line."""
+    shown = image.above(thresholds).instances
+    counts = Counter(one.label for one in shown)
+    what = ", ".join(f"{label} {count}" if count > 1 else label for label, count in counts.items()) or "nothing"
+    state = "corrected" if image.corrected else (f"{min(one.score for one in shown):.2f}" if shown else "")
+    return " · ".join(filter(None, [what, state, Path(image.name).name]))
+
+
+def shown_count(review: Review) -> str:
+    """How many of the images are shown, as Markdown."""
+    count = len(review.order)
+    some = f"{MOST_SHOWN} of {count} images" if count > MOST_SHOWN else f"{count} image{'s' * (count != 1)}"
+    return f"{some}, the lowest score first. Choose one to correct it."
+
+
+def sliders(
+    review: Review, images: Sequence[LabelledImage], rows: int, *, set_values: bool = True
+) -> list[dict[str, Any]]:
+    """One slider for each class, with how many of its instances are above it; the others are not seen.
+
+    ``set_values``: whether they are moved to the thresholds; not while somebody moves them.
+    """
+    every = Counter(one.label for image in images for one in image.instances)
+    above = Counter(one.label for image in images for one in image.above(review.thresholds).instances)
+    names = review.request.names
+    shown = []
+    for name in names:
+        moved = {"value": review.thresholds.get(name, 0.0)} if set_values else {}
+        shown.append(gr.update(label=f"{name}: {above[name]} of {every[name]}", visible=True, **moved))
+    return [*shown, *[gr.update(visible=False)] * (rows - len(names))]
+
+
+def opened(review: Review, image: LabelledImage, pixels: ImageArray, clicks: Clicks, place: int | None) -> ImageArray:
+    """The image that is opened, with its instances, the chosen one tinted, and the clicks on it."""
+    drawn = draw.drawn(pixels, image, review.request.names, DISPLAY_SIDE, thresholds=review.thresholds, chosen=place)
+    scale = max(1.0, max(image.size) / DISPLAY_SIDE)
+    points = as_points(tuple((x / scale, y / scale, sign) for x, y, sign in clicks))
+    return drawn if points is None else viz.draw_points(drawn, points, size=1.5)
+
+
+def choices(review: Review, image: LabelledImage, new: str) -> list[tuple[str, str]]:
+    """The instances that are shown, by their numbers, and a new one."""
+    named = [
+        (f"{number}: {one.label} {one.score:.2f}", str(number - 1))
+        for number, one in enumerate(image.instances, start=1)
+        if review.shows(one)
+    ]
+    return [*named, ("New instance", new)]
+
+
+def archive(labels: LabelFolder, chosen: Sequence[str], thresholds: Any, folder: Path, component: Any) -> str:
+    """The export as a zip in the cache of ``component``; ``folder`` is empty. Raises what the export raises."""
+    formats.export(labels, folder / "export", chosen, thresholds=thresholds, images="none")
+    root = folder / "export"
+    files = sorted(path for path in root.rglob("*") if path.is_file())
+    return as_zip(component, ((path.relative_to(root).as_posix(), path) for path in files), "labels.zip")

@@ -1,0 +1,287 @@
+"""The tab "Label": classes and images in, labels out, corrections, thresholds, downloads; the same through the API."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+
+from ipseg import open_image
+from ipseg.annotations.labels import LabelledImage, LabelledInstance
+from ipseg.core import rle
+from ipseg.core.types import ImageError, InputError, SettingError
+from ipseg.labelling.review import edits
+from ipseg.ui.server.limits import Watch
+from ipseg.ui.tabs.label import api, handlers, jobs, render, session
+from ipseg.ui.tabs.label.session import Request
+from tests.ui.conftest import EXAMPLES, narrow_only, open_tab, wide_only
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the client's own event loop
+
+DONE = "#label-status :is(.detected, .not-detected, .stopped)"
+
+
+class Pool:
+    """Hands out one engine."""
+
+    def __init__(self, engine) -> None:
+        self._engine = engine
+
+    def engine(self, spec, report=None):
+        return self._engine
+
+
+@pytest.fixture
+def review(engine, tmp_path, save, make_scene, monkeypatch):
+    """A session whose labels were made by the colour engine: two red ellipses, one blue, one file of words."""
+    monkeypatch.setattr(session.tempfile, "tempdir", str(tmp_path))
+    red, blue = (make_scene(colour=colour)[0] for colour in ((200, 30, 40), (40, 60, 210)))
+    shown = [save(tmp_path / f"{name}.png", image) for name, image in (("red", red), ("blue", blue))]
+    files = [
+        save(tmp_path / "one" / "a.png", make_scene(seed=1)[0]),
+        save(tmp_path / "two" / "a.png", make_scene(seed=2)[0]),
+        save(tmp_path / "three" / "b.png", make_scene(colour=(40, 60, 210), seed=3)[0]),
+        tmp_path / "words.png",
+    ]
+    files[3].write_text("words")
+    request = Request(tuple((path.stem, ((str(path), None),)) for path in shown))
+    made = jobs.start(request, jobs.gathered(list(map(str, files))))
+    images = [image for _, image in jobs.run(Pool(engine), made, Watch()) if image is not None]
+    return replace(made, order=render.ordered(images, {})), images
+
+
+def test_every_image_is_labelled_and_a_bad_one_says_why(review):
+    made, images = review
+    assert {image.name: [one.label for one in image.instances] for image in images} == {
+        "a.png": ["red"], "a (2).png": ["red"], "b.png": ["blue"], "words.png": [],
+    }  # fmt: skip
+    assert "not an image" in images[3].error
+    assert made.labels.read("b.png").instances[0].mask.any()
+    assert all(not image.file for image in made.labels), "no path of the server is saved"
+    text = render.summary(images, made.request.names, 4, "colour", 1.0)
+    assert "3 instances in 3 images: red <b>2</b>, blue <b>1</b>" in text
+    assert "words.png is not an image" in text
+    assert "Stopped after 4 of 9" in render.summary(images, made.request.names, 9, "colour", 1.0)
+
+
+def test_the_lowest_score_comes_first_and_thresholds_reorder():
+    def image(name: str, *scores: float) -> LabelledImage:
+        masks = np.eye(len(scores) or 1, 4, dtype=bool)
+        found = tuple(LabelledInstance("mug", masks[at : at + 1], score) for at, score in enumerate(scores))
+        return LabelledImage(name, (1, 4), found)
+
+    images = [image("a", 0.9, 0.6), image("b", 0.8, 0.3), image("none"), LabelledImage("bad", (0, 0), error="x")]
+    assert render.ordered(images, {}) == ("b", "a", "none")
+    assert render.ordered(images, {"mug": 0.5}) == ("a", "b", "none")
+    assert render.caption(images[1], {"mug": 0.5}) == "mug · 0.80 · b"
+
+
+def test_edits_are_saved_undone_and_discarded(review):
+    made = replace(review[0], opened="b.png", chosen=0)
+    before = made.image()
+    deleted = made.corrected(edits.deleted(before, 0))
+    assert deleted.image().instances == ()
+    assert deleted.image().corrected
+    assert deleted.small("b.png")[1].instances == ()
+    undone = deleted.undone()
+    assert not undone.image().corrected
+    assert len(undone.small("b.png")[1].instances) == 1
+    twice = deleted.corrected(edits.confirmed(before)).discarded()
+    assert not twice.image().corrected
+    assert len(twice.image().instances) == 1
+
+
+def test_a_correction_stays_when_the_others_are_labelled_again(review, engine):
+    made = replace(review[0], opened="b.png").corrected(LabelledImage("b.png", (48, 64)))
+    made.labels.write(replace(made.labels.read("a.png"), instances=()))
+    again = {image.name: image for _, image in jobs.run(Pool(engine), made, Watch()) if image is not None}
+    assert again["b.png"].corrected
+    assert again["b.png"].instances == ()
+    assert len(again["a.png"].instances) == 1
+
+
+def test_an_instance_becomes_an_example_that_the_next_run_takes(review, engine):
+    made = replace(review[0], opened="b.png")
+    example = edits.example_of(made.pixels(), made.image(), 0)
+    more = made.with_example(example)
+    assert more.added == 1
+    image, mask = dict(more.request.classes)["blue"][1]
+    assert (open_image(image) == example.image).all()
+    list(jobs.run(Pool(engine), more, Watch()))
+    given = engine.prompts[-1][1][1]
+    assert (given.mask == example.mask).all()
+    for _ in range(6):
+        more = more.with_example(example)
+    with pytest.raises(InputError, match='"blue" has 8 example images'):
+        more.with_example(example)
+    assert Path(mask).is_file()
+
+
+def test_two_sessions_share_nothing_and_are_removed(review, engine):
+    made, _ = review
+    other = jobs.start(made.request, list(made.items.values()))
+    assert other.folder != made.folder
+    assert len(other.labels) == 0
+    session.remove(other)
+    assert not other.folder.exists()
+    with pytest.raises(InputError, match="no longer saved; press Label"):
+        other.labels  # noqa: B018
+    assert len(made.labels) == 4
+
+
+def test_a_stopped_run_saves_what_is_done(review, engine):
+    made, watch = jobs.start(review[0].request, list(review[0].items.values())), Watch()
+    done = []
+    for _, image in jobs.run(Pool(engine), made, watch):
+        if image is not None:
+            done.append(image.name)
+            watch.stop()
+    assert done == made.labels.names() == ["a (2).png"] or done == ["a.png"]
+
+
+@pytest.mark.parametrize(
+    ("classes", "images", "message"),
+    [
+        ([], ["a.png"], "no class yet"),
+        ([("mug", [])], ["a.png"], '"mug" has no example image'),
+        ([("", ["a.png"])], ["a.png"], "no name; give"),
+        ([("mug", ["a.png"]), ("mug", ["b.png"])], ["a.png"], 'Two classes are named "mug"'),
+        ([("mug", ["a.png"] * 9)], ["a.png"], "at most 8"),
+        ([("mug", ["a.png"])], None, "no images to label"),
+        ([(str(number), ["a.png"]) for number in range(101)], ["a.png"], "at most 100"),
+    ],
+)
+def test_what_is_missing_gets_one_message(classes, images, message, one_message, save, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in "ab":
+        save(tmp_path / f"{name}.png", np.zeros((20, 20, 3), np.uint8))
+    with pytest.raises(InputError, match=message) as caught:
+        jobs.check(classes, images)
+    one_message(caught.value)
+
+
+def test_examples_are_grouped_by_their_classes():
+    assert api.by_class(["1", "2", "3"], ["mug", "cup", "mug"]) == [("mug", ["1", "3"]), ("cup", ["2"])]
+    with pytest.raises(SettingError, match="3 example images and 1 classes"):
+        api.by_class(["1", "2", "3"], ["mug"])
+
+
+def test_rows_of_classes_are_added_and_removed():
+    seen, *rows = handlers.added((True, False, False))
+    assert seen == (True, True, False)
+    assert [row.visible for row in rows] == [True, True, False]
+    assert handlers.added((True, False, True))[0] == (True, True, True), "a free row before the last"
+    seen, *_, name, images = handlers._removed(0)((True, True, False))
+    assert (seen, name, images) == ((False, True, False), "", None)
+
+
+def test_no_image_that_can_be_used_is_an_error():
+    jobs.unless_all_failed(["", "x"])
+    with pytest.raises(ImageError, match="None of the 2 images can be used: x"):
+        jobs.unless_all_failed(["x", "y"])
+
+
+@pytest.fixture(scope="module")
+def client(demo, tmp_path_factory) -> Client:
+    return Client(demo.url, verbose=False, download_files=tmp_path_factory.mktemp("downloads"))
+
+
+def question(**given):
+    shown = [handle_file(EXAMPLES / name / "00.jpg") for name in ("robot", "cactus")]
+    return {"examples": shown, "classes": ["robot", "cactus"], "api_name": "/label", **given}
+
+
+def test_labels_through_the_api_are_coco(client, tmp_path):
+    (tmp_path / "words.png").write_text("words")
+    files = [EXAMPLES / "robot" / "02.jpg", EXAMPLES / "cactus" / "01.jpg", tmp_path / "words.png"]
+    data, archive, facts = client.predict(**question(images=list(map(handle_file, files)), export=["coco"]))
+    assert [each["name"] for each in data["categories"]] == ["robot", "cactus"]
+    found = {image["id"]: image for image in data["images"]}
+    assert {image["file_name"] for image in found.values()} == {"01.jpg", "02.jpg"}
+    for annotation in data["annotations"]:
+        size = tuple(annotation["segmentation"]["size"])
+        mask = rle.decode(rle.decompress(annotation["segmentation"]["counts"]), size)
+        assert size == (found[annotation["image_id"]]["height"], found[annotation["image_id"]]["width"])
+        assert mask.sum() == annotation["area"]
+    assert data["annotations"]
+    with zipfile.ZipFile(archive) as opened:
+        (name,) = [name for name in opened.namelist() if name.endswith(".json") and "coco/annotations" in name]
+        assert json.loads(opened.read(name)) == data
+    assert [fact["image"] for fact in facts] == ["02.jpg", "01.jpg", "words.png"]
+    assert "not an image" in facts[2]["error"]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"classes": ["robot"]}, "2 example images and 1 classes"),
+        ({"export": ["tarot"]}, 'There is no format "tarot"'),
+        ({"images": None}, "no images to label"),
+    ],
+)
+def test_a_wrong_question_gets_its_message(client, given, message):
+    with pytest.raises((AppError, ValueError), match=message):
+        client.predict(**question(images=[handle_file(EXAMPLES / "robot" / "02.jpg")]) | given)
+
+
+def download(page, button: str) -> bytes:
+    page.wait_for_selector(f"{button}:not([disabled])")
+    with page.expect_download() as waiting:
+        page.click(button)
+    return waiting.value.path().read_bytes()
+
+
+def labelled(page):
+    """The second example, labelled."""
+    page.wait_for_timeout(300)  # the page counts how many tabs have room
+    open_tab(page, "Label")
+    page.locator("#label-examples button img").nth(1).click()
+    page.wait_for_selector(DONE, timeout=90_000)
+    page.wait_for_selector("#label-gallery img")
+
+
+def annotations(page) -> int:
+    with zipfile.ZipFile(io.BytesIO(download(page, "#label-archive"))) as archive:
+        (name,) = [name for name in archive.namelist() if name.endswith(".json") and "coco/annotations" in name]
+        return len(json.loads(archive.read(name))["annotations"])
+
+
+@pytest.mark.browser
+@wide_only
+def test_an_example_is_labelled_corrected_and_downloaded(page):
+    labelled(page)
+    count = int(page.inner_text("#label-status").split(" instances")[0].split()[-1])
+    assert annotations(page) == count > 0
+    page.locator("#label-gallery button img").first.click()
+    page.wait_for_selector("#label-image img")
+    chosen = page.locator("#label-instances label")
+    before = chosen.count()
+    page.click("#label-delete")
+    page.wait_for_function(f"document.querySelectorAll('#label-instances label').length === {before - 1}")
+    assert annotations(page) == count - 1
+    page.click("#label-undo")
+    page.wait_for_function(f"document.querySelectorAll('#label-instances label').length === {before}")
+    for number in (1, 2):
+        page.locator(f"#label-threshold-{number} input[type=range]").fill("1")
+    page.wait_for_function("document.querySelector('#label-threshold-2').innerText.includes(': 0 of')")
+    page.wait_for_function("document.querySelector('#label-threshold-1').innerText.includes(': 0 of')")
+    assert annotations(page) == 0
+    assert page.complaints == []
+
+
+@pytest.mark.browser
+@narrow_only
+def test_on_a_phone_the_review_fits(page):
+    labelled(page)
+    page.locator("#label-gallery button img").first.click()
+    page.wait_for_selector("#label-image img")
+    overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert overflow <= 0
+    assert page.complaints == []
