@@ -84,7 +84,8 @@ def shown(answer) -> list[str]:
     if path.suffix == ".zip":
         with zipfile.ZipFile(path) as archive:
             return [digest_of(archive.read(name)) for name in archive.namelist()]
-    return drawn + ([digest_of(path.read_bytes())] if path.suffix in (".png", ".webp", ".jpg") else [])
+    here = path.suffix in (".png", ".webp", ".jpg") and path.is_absolute()  # not the name of an image in data
+    return drawn + ([digest_of(path.read_bytes())] if here else [])
 
 
 def digest_of(content: bytes) -> str:

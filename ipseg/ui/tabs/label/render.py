@@ -137,5 +137,5 @@ def archive(labels: LabelFolder, chosen: Sequence[str], thresholds: Any, folder:
     """The export as a zip in the cache of ``component``; ``folder`` is empty. Raises what the export raises."""
     formats.export(labels, folder / "export", chosen, thresholds=thresholds, images="none")
     root = folder / "export"
-    files = sorted(path for path in root.rglob("*") if path.is_file())
+    files = sorted(path for path in root.rglob("*") if path.is_file() and path.name[0] != ".")  # no locks
     return as_zip(component, ((path.relative_to(root).as_posix(), path) for path in files), "labels.zip")
