@@ -43,7 +43,7 @@ MAX_IMAGES = 1_000_000  # of one run
 NAMELESS = "without a name"
 
 Stop = Callable[[], bool]
-"""Called before each image; True ends the run."""
+"""Called before each image and between the steps of the engine; True ends the run."""
 
 
 @dataclass(frozen=True)
@@ -339,10 +339,15 @@ def _outcome(labeller: Labeller, folder: LabelFolder | None, stop: Stop, place: 
     if stop():
         raise Stopped
     number, total, item = place
+
+    def ends(*_: Any) -> None:
+        if stop():
+            raise Stopped
+
     if folder is None:
-        return Outcome(number, total, labeller._label(item))
+        return Outcome(number, total, labeller._label(item, ends))
     earlier = saved_labels(folder, item)
-    made = earlier or labeller._label(item)
+    made = earlier or labeller._label(item, ends)
     try:
         if earlier is None:
             folder.write(made)

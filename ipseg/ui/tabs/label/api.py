@@ -61,7 +61,7 @@ def by_class(paths: Sequence[str], names: Sequence[str]) -> list[tuple[str, list
         )
     found: dict[str, list[str]] = {}
     for path, name in zip(paths, names, strict=True):
-        found.setdefault(str(name).strip(), []).append(path)
+        found.setdefault(jobs.tidy(str(name)), []).append(path)
     return list(found.items())
 
 
@@ -101,14 +101,10 @@ def _labelled(pool: EnginePool, running: Jobs, archive: gr.File) -> Callable[...
             review = jobs.start(Request(shown, spec, parameters), jobs.gathered(images or ()))
             try:
                 facts: list[dict[str, Any]] = []
-                for name, image in jobs.run(pool, review, watch):
-                    watch.check()
-                    if image is None:
-                        progress(max(UNDER_WAY, len(facts) / len(review.items)), desc=name)
-                    elif image.error:
-                        facts.append({"image": name, "error": image.error})
-                    else:
-                        facts.append({"image": name, "instances": len(image.instances)})
+                for image in jobs.run(pool, review, watch):
+                    one = {"error": image.error} if image.error else {"instances": len(image.instances)}
+                    facts.append({"image": image.name, **one})
+                    progress(max(UNDER_WAY, len(facts) / len(review.items)), desc=image.name)
                 watch.check()
                 jobs.unless_all_failed([fact.get("error", "") for fact in facts])
                 with running.workplace() as folder:

@@ -148,7 +148,7 @@ class LabelHandlers:
         """The rows that are seen and not empty."""
         found = []
         for row, seen in zip(self.page.rows, values[self.page.seen], strict=True):
-            name, paths = (values[row.name] or "").strip(), [path for path, _ in values[row.images] or ()]
+            name, paths = jobs.tidy(values[row.name] or ""), [path for path, _ in values[row.images] or ()]
             if seen and (name or paths):
                 found.append((name, paths))
         return found
@@ -160,11 +160,9 @@ class LabelHandlers:
             render.LOADING, gr.Column(visible=False), gr.Column(visible=False), [], "",
             *[gr.skip()] * ROWS, gr.DownloadButton(value=None, interactive=False), gr.Button(visible=False), review,
         )  # fmt: skip
-        for name, image in jobs.run(self.pool, review, watch):
-            if image is not None:
-                done.append(image)
-                continue
-            bar = running.bar(len(done), total, "image", start, name)
+        for image in jobs.run(self.pool, review, watch):
+            done.append(image)
+            bar = running.bar(len(done), total, "image", start, image.name)
             yield bar, *[gr.skip()] * (len(self.outputs) - 1)
         if not done:
             watch.check()

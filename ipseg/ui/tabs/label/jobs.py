@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
-from ipseg.annotations.labels import LabelledImage
+from ipseg.annotations.labels import CORRECTIONS, LabelledImage
 from ipseg.batch import inputs
-from ipseg.batch.inputs import Item
-from ipseg.core import resources
-from ipseg.core.images import fingerprint
-from ipseg.core.masks import with_masks
-from ipseg.core.types import ImageArray, ImageError, InputError, SettingError, Stopped
-from ipseg.labelling.matching import ClassPrompt, label_image
+from ipseg.core.files import open_regular
+from ipseg.core.images import MAX_BYTES
+from ipseg.core.types import ImageError, SettingError
+from ipseg.labelling import examples
+from ipseg.labelling import run as labelling
+from ipseg.labelling.run import Item, Labeller
 from ipseg.ui.server import prompts
 from ipseg.ui.server.limits import Watch
 from ipseg.ui.server.pool import EnginePool
 from ipseg.ui.server.redaction import without_folders
-from ipseg.ui.tabs.label.session import Request, Review, create
+from ipseg.ui.tabs.label.session import LABELS, Request, Review, create
 
 MOST_CLASSES = 100  # of one request
 
@@ -44,64 +47,55 @@ def check(classes: Sequence[tuple[str, Sequence[str]]], images: Sequence[str] | 
         raise ImageError("There are no images to label yet; give files, a zip or a folder.")
 
 
-def gathered(files: Sequence[str]) -> list[Item]:
+def tidy(name: str) -> str:
+    """The name of a class as labels have it."""
+    return unicodedata.normalize("NFC", name).strip()
+
+
+def gathered(files: Sequence[str]) -> list[inputs.Item]:
     """The images to label. Raises ImageError as :func:`ipseg.batch.inputs.gather` does."""
     return inputs.gather(files)
 
 
-def start(request: Request, items: Sequence[Item]) -> Review:
+def start(request: Request, items: Sequence[inputs.Item]) -> Review:
     """A session with an empty folder of labels."""
     return create(request, items)
 
 
-def run(pool: EnginePool, review: Review, watch: Watch) -> Iterator[tuple[str, LabelledImage | None]]:
+def run(pool: EnginePool, review: Review, watch: Watch) -> Iterator[LabelledImage]:
     """Label the images that no person corrected, and save their labels; ends early when ``watch`` has ended.
 
-    Yields the name of the image that comes next with None, and then its labels, reduced. Raises what making the
-    prompts raises.
+    Yields the labels of each image, reduced, those that were corrected first. Raises what making the prompts raises.
     """
-    labels = review.labels
     engine = pool.engine(review.request.spec, lambda *_: watch.check())
-    classes = [ClassPrompt(name, _prompt(engine, shown, watch)) for name, shown in review.request.classes]
-    known = set(labels.names())
-    for name, item in review.items.items():
-        if watch.ended:
-            return
-        yield name, None
-        if name in known and labels.read(name).corrected:
-            yield name, review.small(name)[1]
-            continue
-        try:
-            image, pixels = _labelled(engine, classes, review, name, item, watch)
-        except Stopped:
-            return
-        labels.write(image)
-        yield name, review.save_small(pixels, image)
+    classes = examples.read({name: [_shown(*each) for each in own] for name, own in review.request.classes})
+    labeller = Labeller(classes, engine, **review.request.parameters.arguments())
+    labels = labelling.prepare(review.place / LABELS, labeller, overwrite=True)
+    labeller.prompts(lambda *_: watch.check())
+    corrected = [name for name in review.items if (labels.folder / CORRECTIONS / f"{name}.json").exists()]
+    yield from (review.small(name)[1] for name in corrected)
+    items = [Item(name, partial(_bytes, item)) for name, item in review.items.items() if name not in corrected]
+    for outcome in labelling.run(labeller, items, labels, stop=lambda: watch.ended):
+        image = outcome.image
+        if image.error:
+            image = replace(image, error=without_folders(image.error))
+        yield review.save_small(None if image.error else review.items[image.name].open(), image)
 
 
-def _labelled(
-    engine: Any, classes: Sequence[ClassPrompt], review: Review, name: str, item: Item, watch: Watch
-) -> tuple[LabelledImage, ImageArray | None]:
-    def progress(*_: Any) -> None:
-        if watch.ended:
-            raise Stopped
+def _shown(path: str, mask: str | None) -> Any:
+    return (path, mask) if mask else path
 
-    numbers = review.request.parameters.arguments()
+
+def _bytes(item: inputs.Item) -> bytes:
+    """The content of a file, so that no path of the server is saved."""
+    source = item.source()
+    if isinstance(source, bytes):
+        return source
     try:
-        with resources.named():
-            pixels = item.open()
-            found = label_image(engine, classes, pixels, progress=progress, **numbers)
-    except SettingError:
-        raise
-    except InputError as error:
-        return LabelledImage(name, (0, 0), error=without_folders(str(error))), None
-    return LabelledImage(name, pixels.shape[:2], found, content=fingerprint(pixels)), pixels
-
-
-def _prompt(engine: Any, shown: Sequence[tuple[str, str | None]], watch: Watch) -> Any:
-    """The prompt of one class; the time limit is checked before each file."""
-    pairs = with_masks([path for path, _ in shown], [mask for _, mask in shown], report=watch.check)
-    return engine.prompt([image for image, _ in pairs], [mask for _, mask in pairs], progress=lambda *_: watch.check())
+        with open_regular(source) as file:
+            return file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise ImageError(f"{item.name} cannot be read ({error.strerror}); check the file.") from None
 
 
 def unless_all_failed(errors: Sequence[str]) -> None:

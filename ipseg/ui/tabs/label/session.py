@@ -183,7 +183,6 @@ class Review:
 def create(request: Request, items: Sequence[Item]) -> Review:
     """A new folder with no labels yet; the images get distinct names."""
     folder = Path(tempfile.mkdtemp(prefix=PREFIX))
-    LabelFolder.create(folder / LABELS, request.names, {"engine": request.spec.name})
     LabelFolder.create(folder / SMALL, request.names)
     return Review(folder, request, named(items))
 
