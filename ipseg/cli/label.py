@@ -12,19 +12,22 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from ipseg.annotations import formats
-from ipseg.annotations.labels import LABELS, LabelFolder
+from ipseg.annotations.labels import LABELS, LabelFolder, LabelledImage
 from ipseg.cli import _engine, _files, _status
+from ipseg.core.images import Source
 from ipseg.core.serialize import to_json
 from ipseg.core.status import Status
 from ipseg.core.store import OutputError
-from ipseg.core.types import SettingError
+from ipseg.core.types import InputError, SettingError
 from ipseg.engine import processes
 from ipseg.engine.processes import Share
 from ipseg.labelling import examples
-from ipseg.labelling.run import MAX_IMAGES, Labeller, Outcome, Summary, items_of, prepare
+from ipseg.labelling.run import MAX_IMAGES, Item, Labeller, Outcome, Summary, items_of, prepare
 from ipseg.labelling.run import run as label_all
 
 LOCKS = ".ipseg"  # below --output
@@ -75,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
             summary.add(outcome.image)
             _report(outcome, summary)
         _finish(summary, share)
-        unwritten = 0 if share.of > 1 else _export(folder, {item.name for item in items}, arguments)
+        unwritten = 0 if share.of > 1 else _export(folder, items, arguments)
     if arguments.json:
         record = {"output": str(arguments.output), "shard": share.label, **summary.record()}
         _files.write(arguments.json, to_json(record, indent=2) + "\n", _files.OTHER_JSON)
@@ -128,8 +131,9 @@ def _finish(summary: Summary, share: Share) -> None:
         print("When all shares are done, run this without --shard and with --resume for the formats.")
 
 
-def _export(folder: LabelFolder, given: set[str], arguments: argparse.Namespace) -> int:
+def _export(folder: LabelFolder, items: Sequence[Item], arguments: argparse.Namespace) -> int:
     """Write the formats; returns how many could not be written."""
+    given = {item.name: item.source for item in items}
     others = [name for name in folder.names() if name not in given]
     if others:
         named = ", ".join(others[:NAMED]) + (f" and {len(others) - NAMED} more" if len(others) > NAMED else "")
@@ -141,7 +145,13 @@ def _export(folder: LabelFolder, given: set[str], arguments: argparse.Namespace)
         return 0
     try:
         report = formats.export(
-            folder, folder.folder, arguments.format, split=arguments.split, seed=arguments.seed, images=arguments.images
+            folder,
+            folder.folder,
+            arguments.format,
+            split=arguments.split,
+            seed=arguments.seed,
+            images=arguments.images,
+            find=partial(_file, given),
         )
     except OutputError as error:
         _notice(str(error))
@@ -149,6 +159,17 @@ def _export(folder: LabelFolder, given: set[str], arguments: argparse.Namespace)
     for message in report.messages():
         print(message)
     return 0
+
+
+def _file(given: Mapping[str, Callable[[], Source]], image: LabelledImage) -> Path | bytes | None:
+    """The file of an image, also of a member of a zip; None where it cannot be read any more."""
+    if image.file or image.name not in given:
+        return formats.file_of(image)
+    try:
+        source = given[image.name]()
+    except InputError:
+        return None
+    return source if isinstance(source, Path | bytes) else None
 
 
 def _count(number: int, what: str) -> str:

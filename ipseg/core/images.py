@@ -6,7 +6,7 @@ import hashlib
 import io
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, TypeGuard
@@ -113,6 +113,9 @@ def orientation(source: Any) -> int:
 
     The pixels are not decoded, and a binary file is left where it stood.
     """
+    if isinstance(source, str | os.PathLike):
+        with suppress(Exception):  # the way below reads the whole file, and reports what is wrong with it
+            return _orientation_of_file(source)
     try:
         if not hasattr(source, "seek") or isinstance(source, Image.Image):
             return 1 if isinstance(source, np.ndarray) else _orientation(_header(source, ""), "")
@@ -122,6 +125,13 @@ def orientation(source: Any) -> int:
         return found
     except Exception:  # open_image reports what is wrong with the file
         return 1
+
+
+def _orientation_of_file(path: str | os.PathLike[str]) -> int:
+    """The same by the header alone, of which Pillow reads no more than it needs. Raises what Pillow raises."""
+    with io.BufferedReader(open_regular(path)) as file, Image.open(file, formats=FORMATS) as image:
+        within_bounds(image.size, "")
+        return _orientation(image, "")
 
 
 def decode(source: Source, label: str) -> tuple[Image.Image | NDArray, int]:

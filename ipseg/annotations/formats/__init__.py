@@ -8,13 +8,23 @@ it names files by images' names without their endings) and ``build(target)``, wh
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ipseg.annotations.formats._names import TRAIN, VAL, Names, part_of
-from ipseg.annotations.formats._target import IMAGES, LINK, Target, Writer, check_outside, mark, replacing
+from ipseg.annotations.formats._target import (
+    IMAGES,
+    LINK,
+    ImageFile,
+    Target,
+    Writer,
+    check_outside,
+    file_of,
+    mark,
+    replacing,
+)
 from ipseg.annotations.labels import LabelFolder, LabelledImage
 from ipseg.core import plugins
 from ipseg.core.choices import check_choice
@@ -85,6 +95,7 @@ def export(
     seed: int = 0,
     parts: Mapping[str, str] | None = None,
     images: str = LINK,
+    find: Callable[[LabelledImage], Path | bytes | None] = file_of,
 ) -> Report:
     """Write labels in one or several formats, each in ``folder/FORMAT``; one image is in memory at a time.
 
@@ -93,7 +104,8 @@ def export(
     are ``val``; the name of an image and ``seed`` decide alone (:func:`part_of`), and without ``split`` all are
     ``train``, or in the part that ``parts`` states for their names. ``images``: how image files get into a format:
     ``link`` (a hard link), ``copy`` or ``none``; a file that states a rotation is saved as an upright copy in either
-    case.
+    case. ``find``: gives the image file of labels, its path or its bytes, by default the file that they name, which a
+    member of an archive does not have.
 
     An export replaces an earlier export when it is complete, and nothing else. Raises SettingError for a format,
     class, split or folder that cannot be, :class:`~ipseg.core.store.OutputError` for what cannot be written, and what
@@ -119,7 +131,8 @@ def export(
             counts["failed"] += bool(image.error)
             if image.error:
                 continue
-            check_outside(image, places, folder)
+            given = ImageFile(find(image))
+            check_outside(given, places, folder)
             part, shown = stated.get(image.name) or part_of(image.name, split, seed), image.above(thresholds)
             unknown = {one.label for one in shown.instances} - set(numbered)
             if unknown:
@@ -131,6 +144,7 @@ def export(
             by_part[part] += 1
             for name, writer in writers.items():
                 with writing(folder / name):
+                    targets[name].given = given
                     writer.add(shown, targets[name].name(shown), part)
         for name, writer in writers.items():
             with writing(folder / name):

@@ -25,7 +25,7 @@ class CocoWriter:
 
     def add(self, image: LabelledImage, name: str, part: str) -> None:
         """One image and its instances."""
-        self._target.put_image(image, f"images/{part}/{name}")
+        self._target.put_image(f"images/{part}/{name}")
         file = self._parts[part]
         number = file.add_image(name, image)
         for one in image.instances:

@@ -10,9 +10,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, Protocol
 
+import numpy as np
 from filelock import FileLock, Timeout
 from PIL import Image
 
@@ -21,7 +23,7 @@ from ipseg.annotations.labels import LabelledImage
 from ipseg.core import images
 from ipseg.core.serialize import to_json
 from ipseg.core.store import OutputError, check_writable, writing
-from ipseg.core.types import SettingError
+from ipseg.core.types import ImageArray, ImageError, SettingError
 
 MARK = ".ipseg-export"  # in the folder of every format: only what holds it is replaced
 LOCK = ".ipseg-export.lock"
@@ -43,6 +45,32 @@ class Writer(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class ImageFile:
+    """The image file of labels: its path, its bytes where it lies in an archive, or None where there is none."""
+
+    source: Path | bytes | None
+
+    @cached_property
+    def rotated(self) -> bool:
+        """Whether it states a rotation, so that its stored pixels are not the labels' own."""
+        return self.source is not None and images.orientation(self.source) != 1
+
+    @cached_property
+    def upright(self) -> ImageArray | None:
+        """(H, W, 3) uint8 RGB; None where it cannot be opened any more."""
+        try:
+            return None if self.source is None else images.open_image(self.source)
+        except ImageError:
+            return None
+
+
+def file_of(image: LabelledImage) -> Path | None:
+    """The file that labels name, where it is there."""
+    path = Path(image.file)
+    return path if image.file and path.is_file() else None
+
+
 @dataclass
 class Target:
     """The folder of one format while it is written, and what was lost on the way."""
@@ -53,6 +81,7 @@ class Target:
     policy: str  # how image files get in: link, copy or none
     names: Names
     stack: ExitStack  # closes the files that are open, also after an error
+    given: ImageFile = ImageFile(None)  # of the image that is being written
     lost: Counter[str] = field(default_factory=Counter)  # a message, and how often
     without_file: int = 0  # images without an image file in the export, though it was to hold one
     upright: int = 0  # images saved as an upright copy, since their file states a rotation
@@ -65,14 +94,14 @@ class Target:
 
     def name(self, image: LabelledImage) -> str:
         """The name of an image in this export; its ending is ``.png`` where its upright copy is one."""
-        turned = self.policy != NONE and is_rotated(image)
+        turned = self.policy != NONE and self.given.rotated
         suffix = PurePosixPath(image.name).suffix
         name = self.names.take(image.name, suffix if not turned or suffix.lower() in JPEG else ".png")
         self.renamed += name != image.name
         return name
 
-    def put_image(self, image: LabelledImage, inner: str) -> bool:
-        """Bring an image file to ``inner`` below the folder; returns whether it is there.
+    def put_image(self, inner: str) -> bool:
+        """Bring the image file to ``inner`` below the folder; returns whether it is there.
 
         A link is a hard link, since readers refuse symbolic links that lead out of the export (supervision, Label
         Studio); where the file lies on another file system it is copied, and counted. A file that states a rotation
@@ -81,13 +110,15 @@ class Target:
         """
         if self.policy == NONE:
             return False
-        source = Path(image.file) if image.file else None
-        if source is None or not source.is_file():
+        source = self.given.source
+        if source is None or (self.given.rotated and self.given.upright is None):
             self.without_file += 1
             return False
         target = self.path(inner)
-        if is_rotated(image):
-            self._put_upright(source, target)
+        if self.given.rotated:
+            self._put_upright(target)
+        elif isinstance(source, bytes):
+            target.write_bytes(source)
         elif self.policy == LINK:
             try:
                 target.hardlink_to(source.resolve())
@@ -112,18 +143,13 @@ class Target:
         """A temporary text file, for what is appended to another one at the end."""
         return self.stack.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8", newline="\n"))
 
-    def _put_upright(self, source: Path, target: Path) -> None:
-        pixels = Image.fromarray(images.open_image(source))
+    def _put_upright(self, target: Path) -> None:
+        pixels = Image.fromarray(np.asarray(self.given.upright))
         if target.suffix.lower() in JPEG:
             pixels.save(target, "JPEG", quality=JPEG_QUALITY, subsampling=0)
         else:
             pixels.save(target, "PNG")
         self.upright += 1
-
-
-def is_rotated(image: LabelledImage) -> bool:
-    """Whether the file of an image states a rotation, so that its stored pixels are not the labels' own."""
-    return bool(image.file) and Path(image.file).is_file() and images.orientation(image.file) != 1
 
 
 @contextmanager
@@ -173,15 +199,15 @@ def mark(folder: Path, about: Any) -> None:
     (folder / MARK).write_text(to_json(about, indent=1) + "\n", encoding="utf-8")
 
 
-def check_outside(image: LabelledImage, folders: Mapping[str, Path], folder: Path) -> None:
+def check_outside(given: ImageFile, folders: Mapping[str, Path], folder: Path) -> None:
     """Raise OutputError where an image file lies in an earlier export that would be removed."""
-    if not image.file:
+    if not isinstance(given.source, Path):
         return
-    file = Path(os.path.abspath(image.file))
+    file = Path(os.path.abspath(given.source))
     for name in folders:
         if file.is_relative_to(Path(os.path.abspath(folder / name))):
             raise OutputError(
-                f"{image.name} lies in {folder / name}, which this export would replace; choose another folder."
+                f"{file.name} lies in {folder / name}, which this export would replace; choose another folder."
             )
 
 

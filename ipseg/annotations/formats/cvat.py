@@ -54,7 +54,7 @@ class CvatWriter:
 
     def add(self, image: LabelledImage, name: str, part: str) -> None:
         """One image and its instances."""
-        self._target.put_image(image, f"images/{name}")
+        self._target.put_image(f"images/{name}")
         height, width = image.size
         entry = {"id": self._images, "name": name, "subset": part, "width": width, "height": height}
         self._images += 1

@@ -54,7 +54,7 @@ class LabelStudioWriter:
     def add(self, image: LabelledImage, name: str, part: str) -> None:
         """One image and its instances."""
         inner = f"images/{part}/{name}"
-        self._target.put_image(image, inner)
+        self._target.put_image(inner)
         data = {"image": f"{LOCAL}{quote(inner)}", "name": image.name, "part": part}
         self._file.write(f"{',' * bool(self._tasks)}\n{to_json({'data': data, 'predictions': [prediction(image)]})}")
         self._tasks += 1

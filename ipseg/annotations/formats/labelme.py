@@ -39,7 +39,7 @@ class LabelmeWriter:
 
     def add(self, image: LabelledImage, name: str, part: str) -> None:
         """One image and its instances."""
-        self._target.put_image(image, f"{part}/{name}")
+        self._target.put_image(f"{part}/{name}")
         height, width = image.size
         content: dict[str, Any] = {
             "version": VERSION,

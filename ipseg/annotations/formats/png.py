@@ -41,7 +41,7 @@ class PngWriter:
 
     def add(self, image: LabelledImage, name: str, part: str) -> None:
         """One image and its instances."""
-        self._target.put_image(image, f"images/{part}/{name}")
+        self._target.put_image(f"images/{part}/{name}")
         classes, instances = _maps.maps(image, self._target)
         stem = name.rpartition(".")[0] or name
         files = {"classes": f"classes/{part}/{stem}.png", "instances": f"instances/{part}/{stem}.png"}

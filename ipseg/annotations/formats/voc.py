@@ -54,7 +54,7 @@ class VocWriter:
 
     def add(self, image: LabelledImage, name: str, part: str) -> None:
         """One image and its instances."""
-        self._target.put_image(image, f"JPEGImages/{name}")
+        self._target.put_image(f"JPEGImages/{name}")
         stem = name.rpartition(".")[0] or name
         classes, instances = _maps.maps(image, self._target)
         self._target.lost.update({TOO_MANY: len(image.instances) - MOST} if len(image.instances) > MOST else {})

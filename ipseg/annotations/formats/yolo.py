@@ -45,7 +45,7 @@ class YoloWriter:
 
     def add(self, image: LabelledImage, name: str, part: str) -> None:
         """One image and its instances."""
-        self._target.put_image(image, f"images/{part}/{name}")
+        self._target.put_image(f"images/{part}/{name}")
         lines = []
         for one in image.instances:
             parts = polygons.centres(one.mask)

@@ -123,6 +123,28 @@ def test_links_copies_and_upright_copies(tmp_path, labels, image_folder):
     assert not folder.exists()
 
 
+def test_the_image_of_a_member_of_an_archive_is_written(tmp_path, labels, image_folder):
+    """It has no file; its bytes are given, and turned upright where they state a rotation."""
+    members = {name: (image_folder / name).read_bytes() for name in labels.names()}
+    shutil.rmtree(image_folder)
+    images = [replace(image, file="") for image in labels]
+    (one,) = formats.export(
+        images, tmp_path / "out", ["yolo"], classes=labels.classes, find=lambda image: members[image.name]
+    ).formats
+    folder = tmp_path / "out" / "yolo" / "images" / "train"
+    assert (one.without_file, one.upright, one.copied) == (0, 1, 0)
+    assert (folder / "a.png").read_bytes() == members["a.png"]
+    with Image.open(folder / "turned.jpg") as image:
+        assert image.size == (24, 18)
+
+
+def test_an_image_that_was_damaged_since_is_counted(tmp_path, labels, image_folder):
+    data = (image_folder / "turned.jpg").read_bytes()
+    (image_folder / "turned.jpg").write_bytes(data[: len(data) // 2])
+    (one,) = formats.export(labels, tmp_path / "out", ["coco"]).formats
+    assert (one.without_file, one.upright) == (1, 0)
+
+
 def test_what_cannot_be_linked_is_copied_and_counted(tmp_path, labels, monkeypatch):
     def refuse(*_):
         raise OSError(18, "Invalid cross-device link")
