@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ipseg.annotations.labels import LabelledInstance
 from ipseg.core import geometry, images, plugins
 from ipseg.core.masks import with_masks
 from ipseg.core.result import Instance, Result
@@ -120,6 +121,14 @@ class _ColourPrompt:
     colour: np.ndarray
     notices: tuple[str, ...] = ()
     negative: None = None
+
+
+def label_by_colour(engine, classes, image, *, progress=None, **parameters):
+    """A stand-in for the matching of classes: what a :class:`ColourEngine` finds of each, the best score first."""
+    found = [(each.name, engine.segment(each.prompt, image, **parameters)) for each in classes]
+    there = [(name, result) for name, result in found if result.status.has_mask]
+    made = [LabelledInstance(name, result.mask, result.score, result.status) for name, result in there]
+    return tuple(sorted(made, key=lambda one: -one.score))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -16,29 +16,22 @@ import numpy as np
 import pytest
 
 import ipseg
-from ipseg.annotations.labels import LabelFolder, LabelledInstance, encode
+from ipseg.annotations.labels import LabelFolder, encode
 from ipseg.core import images
 from ipseg.core.status import Status
 from ipseg.core.types import ImageError, InputError, MaskError, SettingError
 from ipseg.engine.processes import Share
 from ipseg.labelling import run as runs
 from ipseg.labelling.run import Labeller, Summary, items_of, prepare, run
+from tests.conftest import label_by_colour
 
 RED, GREEN, BLUE = (200, 30, 40), (40, 170, 60), (50, 90, 210)
 CLASSES = ("apple", "leaf", "sky")
 
 
-def by_colour(engine, classes, image, *, progress=None, **parameters):
-    """A stand-in for the matching: what the engine finds of each class, the best first."""
-    found = [(each.name, engine.segment(each.prompt, image, **parameters)) for each in classes]
-    there = [(name, result) for name, result in found if result.status.has_mask]
-    made = [LabelledInstance(name, result.mask, result.score, result.status) for name, result in there]
-    return tuple(sorted(made, key=lambda one: -one.score))
-
-
 @pytest.fixture(autouse=True)
 def _matching(monkeypatch):
-    monkeypatch.setattr(runs, "label_image", by_colour)
+    monkeypatch.setattr(runs, "label_image", label_by_colour)
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,9 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parents[2])]
 
+from ipseg.labelling import run as labelling
 from ipseg.ui.server.pool import EnginePool
-from tests.conftest import ColourEngine
+from tests.conftest import ColourEngine, label_by_colour
 
 how, sys.argv = sys.argv[1:], ["plain.py"]
 
@@ -29,6 +30,7 @@ class PageEngine(ColourEngine):
 
 
 engine = PageEngine()
+labelling.label_image = label_by_colour
 EnginePool.engine = lambda pool, spec, progress=None: engine
 
 import app

@@ -22,6 +22,7 @@ from ipseg.labelling.review import edits
 from ipseg.ui.server.limits import Watch
 from ipseg.ui.tabs.label import api, handlers, jobs, render, session
 from ipseg.ui.tabs.label.session import Request
+from tests.conftest import label_by_colour
 from tests.ui.conftest import EXAMPLES, narrow_only, open_tab, wide_only
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the client's own event loop
@@ -39,18 +40,11 @@ class Pool:
         return self._engine
 
 
-def by_colour(engine, classes, image, *, progress=None, **parameters):
-    """A stand-in for the matching: what the engine finds of each class."""
-    found = [(each.name, engine.segment(each.prompt, image, **parameters)) for each in classes]
-    there = [(name, result) for name, result in found if result.status.has_mask]
-    return tuple(LabelledInstance(name, result.mask, result.score, result.status) for name, result in there)
-
-
 @pytest.fixture
 def review(engine, tmp_path, save, make_scene, monkeypatch):
     """A session whose labels were made by the colour engine: two red ellipses, one blue, one file of words."""
     monkeypatch.setattr(session.tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr(labelling, "label_image", by_colour)
+    monkeypatch.setattr(labelling, "label_image", label_by_colour)
     red, blue = (make_scene(colour=colour)[0] for colour in ((200, 30, 40), (40, 60, 210)))
     shown = [save(tmp_path / f"{name}.png", image) for name, image in (("red", red), ("blue", blue))]
     files = [
