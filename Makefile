@@ -12,7 +12,7 @@ TUNED := OMP_WAIT_POLICY=PASSIVE THP_MEM_ALLOC_ENABLE=1
 export HOST PORT
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo demo-models test lint docs evaluate clean
+.PHONY: help demo demo-models test test-tools lint docs evaluate clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -32,6 +32,22 @@ test: $(VENV)/everything ## lint, types and every test
 	$(BIN)/python -m ipseg weights fetch compact
 	$(TUNED) $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
+# What reads the exported labels and does not go together with the rest, each in an environment of its own: datumaro and
+# label-studio-sdk hold OpenCV back, autodistill brings a second one, labelme brings Qt.
+TOOLS := datumaro label-studio autodistill labelme
+OF_datumaro := '.[convert,formats,cvat]'
+OF_label-studio := . 'label-studio-sdk>=2.1,<3'
+OF_autodistill := '.[autodistill]'
+OF_labelme := . 'labelme>=6.3,<7'
+READERS := tests/annotations tests/labelling/adapters
+
+test-tools: $(addprefix test-,$(TOOLS)) ## the exports and adapters by the tools themselves, each in an environment of its own
+
+$(addprefix test-,$(TOOLS)): test-%:
+	$(PYTHON) -m venv $(VENV)-$*
+	$(VENV)-$*/bin/pip install --quiet 'pytest>=8.3,<10' $(OF_$*)
+	$(VENV)-$*/bin/python -m pytest $(READERS)
+
 lint: $(VENV)/everything ## format and lint in place
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -44,7 +60,7 @@ evaluate: $(VENV)/base ## the table of a folder in PerSeg's layout: make evaluat
 	$(BIN)/python -m ipseg evaluate $(DATA) --absent 60
 
 clean: ## remove the environment and what was made
-	rm -rf $(VENV) runs build dist .pytest_cache .ruff_cache .mypy_cache
+	rm -rf $(VENV) $(addprefix $(VENV)-,$(TOOLS)) runs build dist .pytest_cache .ruff_cache .mypy_cache
 
 # The stamps say what an environment holds; they are renewed when the lists of packages change.
 $(VENV)/bin/python:

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ipseg.annotations import formats
+from ipseg.annotations import formats, readers
 from ipseg.annotations.formats import _names
-from ipseg.annotations.labels import LabelFolder, LabelledImage, LabelsError
+from ipseg.annotations.labels import LabelFolder, LabelledImage, LabelledInstance, LabelsError
+from ipseg.core import plugins
 from ipseg.core.store import OutputError
 from ipseg.core.types import SettingError
 
@@ -244,3 +245,24 @@ def test_coco_holds_every_field(tmp_path, labels):
 def test_no_label_folder_is_one_message(tmp_path):
     with pytest.raises(LabelsError, match="holds no labels"):
         LabelFolder.open(tmp_path)
+
+
+def test_the_documentation_lists_every_format_and_its_folder_tree(root):
+    page = (root / "docs" / "formats.md").read_text("utf-8")
+    for name in EVERY:
+        assert f"\n| `{name}` |" in page
+        assert f".. automodule:: ipseg.annotations.formats.{name}\n" in page
+        assert f"{name}/" in (plugins.docstring("formats", name))
+    for name in readers.names():
+        assert f"`{name}`" in page.partition("## Reading and converting")[2]
+
+
+def test_a_name_that_no_system_takes_is_written_under_another(tmp_path):
+    mask = np.ones((16, 16), bool)
+    image = LabelledImage("a:b/bad\udcff\n.png", (16, 16), (LabelledInstance("a", mask, 0.5),))
+    report = formats.export([image], tmp_path, EVERY, classes=["a"])
+    assert {one.name: one.renamed for one in report.formats} == dict.fromkeys(EVERY, 1)
+    assert (tmp_path / "labelme" / "train" / "a_b__bad__.json").is_file()
+    data = json.loads((tmp_path / "coco" / "annotations" / "instances_train.json").read_text("utf-8"))
+    assert data["images"][0]["file_name"] == "a_b/bad__.png"
+    assert data["images"][0]["original_name"] == image.name

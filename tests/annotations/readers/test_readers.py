@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -203,3 +204,31 @@ def test_a_folder_of_two_formats_asks_which(tmp_path, labels):
     (tmp_path / "both" / "data.yaml").write_text("names: [a]")
     with pytest.raises(DatasetError, match="may be coco or yolo; state it"):
         readers.read(tmp_path / "both")
+
+
+@pytest.mark.parametrize(
+    ("name", "package", "extra"),
+    [
+        ("yolo", "supervision", "formats"),
+        ("labelme", "supervision", "formats"),
+        ("voc", "datumaro", "convert"),
+        ("cvat", "datumaro", "convert"),
+    ],
+)
+def test_a_package_that_is_missing_is_one_message(tmp_path, monkeypatch, name, package, extra):
+    for module in [module for module in sys.modules if module.partition(".")[0] == package]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setattr(sys, "meta_path", [Missing(package), *sys.meta_path])
+    with pytest.raises(SettingError, match=rf'needs {package}, .* pip install "ipseg\[{extra}\]"'):
+        readers.read(tmp_path, name)
+
+
+class Missing:
+    """A finder for which a package is not installed."""
+
+    def __init__(self, package: str) -> None:
+        self.package = package
+
+    def find_spec(self, name, path=None, target=None):
+        if name == self.package:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
