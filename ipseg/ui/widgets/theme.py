@@ -330,6 +330,10 @@ progress::-moz-progress-bar { background: #d97706; }
   .ablation .figures, .ablation .pairs { grid-template-columns: repeat(2, minmax(0, 1fr)); }
   .ablation .grid td { font-size: .85rem; }
   .ablation .grid tr > :first-child { width: 2.6rem; }
+  #label-thresholds { flex-direction: column; }
+  #label .class-row > :first-child { flex: 1 1 80px !important; min-width: 80px !important; }
+  #label .class-row > :nth-child(2) { flex: 3 1 140px !important; min-width: 140px !important; }
+  #label .class-row .block { padding: .45rem; }
   .grid-container, #examples .grid-container { grid-template-columns: repeat(2, minmax(0, 1fr)) !important; }
   #title { padding-right: 0; }
   #title h1 { font-size: 1.3rem; width: 100%; min-height: 2.3rem; }

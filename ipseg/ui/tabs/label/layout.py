@@ -154,7 +154,7 @@ def _several() -> tuple[Any, ...]:
         again = gr.Button("Label again", visible=False, elem_id="label-again", min_width=120)
     caption = gr.Markdown(elem_id="label-shown")
     gallery = gr.Gallery(
-        label="Labelled images: choose one to correct it", columns=4, object_fit="contain", height="auto",
+        label="Labelled images", columns=4, object_fit="contain", height="auto",
         allow_preview=False, interactive=False, buttons=[], elem_id="label-gallery",
     )  # fmt: skip
     return thresholds, gallery, caption, chosen, archive, again
