@@ -101,6 +101,15 @@ def test_edits_are_saved_undone_and_discarded(review):
     assert len(twice.image().instances) == 1
 
 
+def test_a_session_holds_no_mask_in_memory(review):
+    made, images = review
+    made = replace(made, opened="b.png", facts={image.name: session.light(image) for image in images})
+    after = made.corrected(edits.deleted(made.image(), 0))
+    assert after.facts["b.png"].instances == ()
+    assert len(after.undone().facts["b.png"].instances) == 1
+    assert all(one.mask.size == 1 for image in after.undone().facts.values() for one in image.instances)
+
+
 def test_a_correction_stays_when_the_others_are_labelled_again(review, engine):
     made = replace(review[0], opened="b.png").corrected(LabelledImage("b.png", (48, 64)))
     made.labels.write(replace(made.labels.read("a.png"), instances=()))

@@ -158,7 +158,7 @@ class Corrections:
             if review.folder is None:
                 return gr.skip()
             review = replace(review, thresholds=thresholds, tiles={})
-            images = [review.small(name)[1] for name in review.order]
+            images = list(review.facts.values())
             review = render.tiled(replace(review, order=render.ordered(images, thresholds)), self.page.gallery)
             shown = self._shown(review) if review.opened else self._closed(review)
         return *render.sliders(review, images, ROWS, set_values=False), render.shown_count(review), *shown

@@ -19,7 +19,7 @@ from ipseg.ui.server.pool import JOBS, EnginePool
 from ipseg.ui.tabs.label import api, examples, jobs, render
 from ipseg.ui.tabs.label.correct import LIGHT, Corrections
 from ipseg.ui.tabs.label.layout import ROWS, Layout, layout
-from ipseg.ui.tabs.label.session import Request, Review, remove
+from ipseg.ui.tabs.label.session import Request, Review, light, remove
 from ipseg.ui.widgets import running
 from ipseg.ui.widgets.controls import Controls, chosen
 from ipseg.ui.widgets.inputs import parameters
@@ -161,7 +161,7 @@ class LabelHandlers:
             *[gr.skip()] * ROWS, gr.DownloadButton(value=None, interactive=False), gr.Button(visible=False), review,
         )  # fmt: skip
         for image in jobs.run(self.pool, review, watch):
-            done.append(image)
+            done.append(light(image))
             bar = running.bar(len(done), total, "image", start, image.name)
             yield bar, *[gr.skip()] * (len(self.outputs) - 1)
         if not done:
@@ -170,6 +170,7 @@ class LabelHandlers:
         least = self._least(review, limits)
         thresholds = {name: review.thresholds.get(name, least) for name in review.request.names}
         review = replace(review, thresholds=thresholds, order=render.ordered(done, thresholds), tiles={})
+        review = replace(review, facts={image.name: image for image in done})
         review = render.tiled(review, self.page.gallery)
         seconds = time.perf_counter() - start
         yield (

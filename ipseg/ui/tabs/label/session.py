@@ -14,6 +14,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
+
 from ipseg.annotations.labels import LabelFolder, LabelledImage, LabelledInstance, LabelsError, decode, encode
 from ipseg.batch.inputs import Item
 from ipseg.core.images import encode_png, open_image
@@ -29,6 +31,7 @@ PREFIX = "ipseg-label-"
 LABELS, SMALL, EXAMPLES = "labels", "small", "examples"  # below the folder of a session
 SIDE = 480  # pixels of a reduced image on its longer side
 MOST_UNDO = 20
+PIXEL = np.ones((1, 1), bool)
 GONE = "The labels are no longer saved; press Label to make them again."
 
 Clicks = tuple[tuple[float, float, bool], ...]
@@ -67,6 +70,7 @@ class Review:
     items: Mapping[str, Item] = field(default_factory=dict)  # the images by their names
     added: int = 0  # examples since the last run
     thresholds: Mapping[str, float] = field(default_factory=dict)
+    facts: Mapping[str, LabelledImage] = field(default_factory=dict)  # of each image, without its masks: see ``light``
     order: tuple[str, ...] = ()  # names of the images in the gallery
     opened: str = ""  # the image that is opened
     chosen: int | None = None  # its instance; None: a new one
@@ -161,7 +165,8 @@ class Review:
     def _edited(self, image: LabelledImage) -> Review:
         self.save_small(None, image)
         tiles = {name: tile for name, tile in self.tiles.items() if name != image.name}
-        return replace(self, clicks=(), before="", tiles=tiles)
+        facts = {**self.facts, image.name: light(image)}
+        return replace(self, clicks=(), before="", tiles=tiles, facts=facts)
 
     def with_example(self, example: Example) -> Review:
         """With an instance as an example of its class, saved as an image and a mask.
@@ -197,6 +202,11 @@ def named(items: Sequence[Item]) -> dict[str, Item]:
             name, number = str(place.with_name(f"{place.stem} ({number}){place.suffix}")), number + 1
         found[name] = item
     return found
+
+
+def light(image: LabelledImage) -> LabelledImage:
+    """The labels of an image with masks of one pixel, for what goes by classes and scores: many fit into memory."""
+    return replace(image, size=(1, 1), instances=tuple(replace(one, mask=PIXEL) for one in image.instances))
 
 
 def remove(review: Review) -> None:
