@@ -15,6 +15,7 @@ from ipseg.core.result import Result
 from ipseg.core.types import Brief, ImageError, Mask, Points, Progress, Similarity
 from ipseg.method import presence
 from ipseg.method.encodings import Encodings, Named, named
+from ipseg.method.prompt import PromptSource, open_given
 from ipseg.method.prototype import NOTHING_STANDS_OUT
 from ipseg.method.steps import Steps
 
@@ -76,7 +77,7 @@ class Baseline:
 
     def prompt(
         self,
-        prompt_images: Source | Sequence[Source],
+        prompt_images: PromptSource | Sequence[PromptSource],
         masks: Any = None,
         *,
         mask_value: int | None = None,
@@ -84,11 +85,13 @@ class Baseline:
     ) -> Reference:
         """Make a reference of one image. Its mask is the given one, else the saliency mask that IPSeg itself uses.
 
-        Takes what :meth:`ipseg.method.pipeline.IPSeg.prompt` takes, with a single image. Raises
+        Takes what :meth:`ipseg.method.pipeline.IPSeg.prompt` takes, with a single image, of a saved prompt its image
+        and the mask that was given with it. Raises
         :class:`~ipseg.core.types.ImageError` when there are more, :class:`~ipseg.core.types.MaskError` when the mask
         is empty or does not fit.
         """
-        ((image, mask),) = with_masks(_single(self.title, prompt_images), masks, mask_value=mask_value)
+        shown = open_given(prompt_images, masks)
+        ((image, mask),) = with_masks(_single(self.title, shown.sources), shown.masks, mask_value=mask_value)
         reference = self._reference(named(image), mask)
         return replace(reference, learnt=self.learn(reference, Steps(progress)))
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from ipseg.core import images, rle
 from ipseg.core.cache import Cache
-from ipseg.core.masks import GivenMask, with_masks
+from ipseg.core.masks import GivenMask
 from ipseg.core.serialize import to_json
 from ipseg.core.status import Status
 from ipseg.core.store import Codec, ResultStore, run_key
@@ -25,6 +25,7 @@ from ipseg.core.types import ImageArray, Mask, Progress, Stopped
 from ipseg.engine.protocol import Engine
 from ipseg.engine.session import SegmentSession
 from ipseg.method.config import Parameters
+from ipseg.method.prompt import PromptSource, open_prompt
 
 Stop = Callable[[], bool]
 """Called repeatedly during a run; True ends it."""
@@ -62,8 +63,8 @@ class Prediction:
 class Predictor:
     """Segments one prompt in any number of images, with a cache of the predictions on disk.
 
-    ``prompt_images`` are (H, W, 3) uint8, RGB, upright; ``masks`` one mask or None for each. ``folder`` is the root of
-    the cache, None for no cache. ``stop`` is also called between the steps of the engine.
+    ``prompt_images`` are (H, W, 3) uint8, RGB, upright, or saved prompts; ``masks`` one mask or None for each.
+    ``folder`` is the root of the cache, None for no cache. ``stop`` is also called between the steps of the engine.
     ``progress`` is called while the prompt is encoded; an exception that it raises ends the encoding. Raises what
     ``engine.prompt`` raises. Threads may share it; two that ask for the same image compute it once.
     """
@@ -71,7 +72,7 @@ class Predictor:
     def __init__(
         self,
         engine: Engine,
-        prompt_images: Sequence[ImageArray],
+        prompt_images: Sequence[PromptSource],
         masks: Sequence[GivenMask | Mask | None] | None = None,
         *,
         parameters: Parameters = Parameters(),  # noqa: B008 - frozen
@@ -80,21 +81,20 @@ class Predictor:
         stop: Stop = lambda: False,
         progress: Progress | None = None,
     ) -> None:
-        shown = with_masks(list(prompt_images), list(masks) if masks else None)
-        given = [mask for _, mask in shown]
+        shown = open_prompt(prompt_images, masks or [None] * len(prompt_images))
         self.stop = stop
-        content = [images.fingerprint(image, mask.mask if mask else None) for image, mask in shown]
-        settings = {**parameters.arguments(), **({"all_instances": True} if all_instances else {})}
-        self.folder = folder / run_key(engine, content, settings) if folder else None
-        self._saved = ResultStore(self.folder, PREDICTION, max_bytes=None)
         self.session = SegmentSession.of(
             engine,
-            list(prompt_images),
-            given,
+            shown.sources,
+            shown.masks,
             parameters=parameters,
             all_instances=all_instances,
             progress=progress,
         )
+        settings = {**parameters.arguments(), **({"all_instances": True} if all_instances else {})}
+        key = run_key(engine, shown.content(self.session.prompt), settings)
+        self.folder = folder / key if folder else None
+        self._saved = ResultStore(self.folder, PREDICTION, max_bytes=None)
         self._running = Cache(-1)  # of no size: a thread waits for an image that another computes
         self._counting, self._fresh = threading.Lock(), set[str]()  # names of the images that were computed
         self.computed = 0  # predictions that the engine computed; the others were read from the cache

@@ -27,10 +27,10 @@ from ipseg.annotations.coco import OBJECT, Record, frame_name
 from ipseg.batch import clips, image_set, inputs, video
 from ipseg.batch.predictions import Prediction, Predictor
 from ipseg.cli import _engine, _files, _masks, _status
-from ipseg.core.masks import with_masks
 from ipseg.core.status import Status
 from ipseg.core.store import OutputError, remove_partials
 from ipseg.core.types import ImageArray, InputError, Mask, SettingError
+from ipseg.method.prompt import open_prompt
 from ipseg.method.steps import Steps
 
 MASKS, OVERLAYS, COCO = "masks", "overlays", "coco.json"  # below --output
@@ -39,17 +39,21 @@ CACHE = ".ipseg"  # likewise: the predictions so far
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``ipseg batch``."""
-    parser.add_argument("prompt", metavar="PROMPT", type=Path, help="image of the object")
+    parser.add_argument("prompt", metavar="PROMPT", type=Path, help="image of the object, or a saved prompt (.npz)")
     parser.add_argument("input", metavar="INPUT", type=Path, nargs="+", help="a folder, a zip, images, or one clip")
     parser.add_argument("--output", metavar="DIR", type=Path, required=True, help="a folder for what is made")
     parser.add_argument("--prompt-mask", metavar="M", type=Path, help="where the object is in PROMPT (white on black)")
     _masks.add_arguments(parser, "M")
-    parser.add_argument("--also", metavar="IMAGE", type=Path, action="append", default=[], help="another prompt image")
+    parser.add_argument(
+        "--also", metavar="IMAGE", type=Path, action="append", default=[], help="another prompt image or saved prompt"
+    )
     parser.add_argument("--k", type=int, help="most and least similar cells to gather (1 to 256; default: 32)")
     parser.add_argument("--clusters", type=int, help="points of each kind (1 to 32, at most K; default: 4)")
     _status.add_arguments(parser)
     parser.add_argument(
-        "--name", metavar="CLASS", default=OBJECT, help="the category of the object in coco.json (default: object)"
+        "--name",
+        metavar="CLASS",
+        help="the category of the object in coco.json (default: the name in a saved prompt, else object)",
     )
     parser.add_argument(
         "--all-instances",
@@ -80,21 +84,26 @@ def run(arguments: argparse.Namespace) -> int:
     own = _own_files(arguments)
     items = [] if clip else inputs.gather(arguments.input, most=arguments.max_images, as_given=True, leave_out=own)
     given = [arguments.prompt_mask, *([None] * len(arguments.also))]
-    shown = with_masks([arguments.prompt, *arguments.also], given, mask_value=arguments.mask_value)
+    shown = open_prompt([arguments.prompt, *arguments.also], given, mask_value=arguments.mask_value)
     out, cache = arguments.output, arguments.output / CACHE
     _check_overwriting(arguments, [f"{item.stem}.png" for item in items], own)
     _files.make_folder(out)
     for folder in (cache, out / MASKS, *([out / OVERLAYS] if arguments.overlay else [])):
         _files.make_folder(folder)
-    record = Record(arguments.name, f"ipseg, prompt {arguments.prompt.name}")
+    record = Record(arguments.name or shown.name or OBJECT, f"ipseg, prompt {arguments.prompt.name}")
     with _files.alone(cache / "lock", out), _engine.built(arguments) as engine:
         for old in (MASKS, OVERLAYS, CACHE):
             remove_partials(out / old, below=True)
         if not arguments.resume:
             _clear(cache)
-        prompts, masks = zip(*shown, strict=True)
-        instances = arguments.all_instances
-        predictor = Predictor(engine, prompts, masks, parameters=parameters, all_instances=instances, folder=cache)
+        predictor = Predictor(
+            engine,
+            shown.sources,
+            shown.masks,
+            parameters=parameters,
+            all_instances=arguments.all_instances,
+            folder=cache,
+        )
         for notice in predictor.session.prompt.notices:
             print(f"ipseg: {notice}", file=sys.stderr)
         with _files.Listing(out / COCO, record.text) as listing:
@@ -116,7 +125,7 @@ def _clip(arguments: argparse.Namespace) -> clips.Clip | None:
 
 def _check(arguments: argparse.Namespace, clip: clips.Clip | None) -> None:
     """Raise SettingError for a name that is none, or for the instances of a clip."""
-    if not arguments.name.strip() or not arguments.name.isprintable():
+    if arguments.name is not None and not (arguments.name.strip() and arguments.name.isprintable()):
         raise SettingError(f"--name {arguments.name!r} is no name of a class; give printable text.")
     if clip and arguments.all_instances:
         raise SettingError("--all-instances is for images, and INPUT is a clip; leave it out, or give its frames.")

@@ -25,13 +25,14 @@ from ipseg.engine import build
 from ipseg.engine.presets import FALLBACK
 from ipseg.engine.spec import FIELDS, spec_of
 from ipseg.method.pipeline import IPSeg
+from ipseg.method.prompt import open_given
 from ipseg.studies import speed
 from ipseg.studies.speed import Row
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``ipseg bench``."""
-    parser.add_argument("prompt", metavar="PROMPT", type=Path, help="image of the object")
+    parser.add_argument("prompt", metavar="PROMPT", type=Path, help="image of the object, or a saved prompt (.npz)")
     parser.add_argument("image", metavar="IMAGE", type=Path, help="image to cut it out of")
     parser.add_argument(
         "--repeat", metavar="N", type=int, default=5, help="repetitions of each line; the fastest counts"
@@ -55,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError(f"--classes is {arguments.classes}; give 0 or more.")
     _files.refuse_to_overwrite([arguments.prompt, arguments.image], [arguments.json] if arguments.json else [])
     _files.check_json(arguments.json)
-    pair = images.open_image(arguments.prompt), images.open_image(arguments.image)
+    pair = _prompt_image(arguments.prompt), images.open_image(arguments.image)
     start = time.perf_counter()
     with weights.counting(), _built(arguments) as engine:
         result = engine.segment(engine.prompt(pair[0]), pair[1])
@@ -93,6 +94,12 @@ def _built(arguments: argparse.Namespace, **other: Any) -> Iterator[IPSeg]:
     spec = spec_of(chosen.preset or "paper", changes)
     placement = made_up.MadeUpPlacement(chosen.placement, dtype=chosen.dtype)
     yield made_up.build(spec.resolve(), spec.name, placement)
+
+
+def _prompt_image(path: Path) -> ImageArray:
+    """The image of a file, or the first one of a saved prompt: what is measured is its encoding."""
+    sources = open_given([path]).sources
+    return images.open_image(sources[0])
 
 
 def _compared(

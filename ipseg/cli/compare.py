@@ -19,12 +19,13 @@ import numpy as np
 
 from ipseg.cli import _engine, _files, _masks
 from ipseg.core import images, plugins, resources, viz
-from ipseg.core.masks import GivenMask, read_mask, with_masks
+from ipseg.core.masks import GivenMask, read_mask
 from ipseg.core.result import Result
 from ipseg.core.serialize import to_json
 from ipseg.core.store import OutputError
 from ipseg.core.types import ImageArray, InputError, Mask, SettingError
 from ipseg.method.pipeline import IPSeg
+from ipseg.method.prompt import open_prompt
 from ipseg.studies import comparison
 from ipseg.studies.comparison import Comparison, Entry, PreparedMethod
 
@@ -32,7 +33,7 @@ from ipseg.studies.comparison import Comparison, Entry, PreparedMethod
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``ipseg compare``."""
     known, usual = ", ".join(plugins.names("baselines")), ",".join(comparison.USUAL)
-    parser.add_argument("prompt", metavar="PROMPT", type=Path, help="image of the object")
+    parser.add_argument("prompt", metavar="PROMPT", type=Path, help="image of the object, or a saved prompt (.npz)")
     parser.add_argument("images", metavar="IMAGE", type=Path, nargs="+", help="images to cut it out of")
     parser.add_argument("--methods", metavar="M,M", default=usual, help=f"two or more, with commas, of: {known}")
     parser.add_argument("--set", metavar="M.NAME=VALUE", action="append", default=[], help="a setting of a method")
@@ -63,7 +64,8 @@ def run(arguments: argparse.Namespace) -> int:
     _files.check_json(arguments.json)
     _files.distinct_stems(arguments.images)
     settings = _settings(arguments.set, names)
-    ((prompt, mask),) = with_masks(arguments.prompt, arguments.prompt_mask, mask_value=arguments.mask_value)
+    shown = open_prompt([arguments.prompt], [arguments.prompt_mask], mask_value=arguments.mask_value)
+    (prompt,), (mask,) = shown.sources, shown.masks
     _check_overwriting(arguments, names)
     _files.make_folder(arguments.output)
     with _engine.built(arguments) as engine:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,23 +21,25 @@ import numpy as np
 
 from ipseg.cli import _engine, _files, _masks, _status
 from ipseg.core import images, resources
-from ipseg.core.masks import GivenMask, with_masks
 from ipseg.core.result import Result
 from ipseg.core.serialize import to_json
 from ipseg.core.status import Status
 from ipseg.core.store import OutputError, run_key
-from ipseg.core.types import ImageArray, InputError, Points, SettingError
+from ipseg.core.types import InputError, Points, SettingError
 from ipseg.engine.session import SegmentSession
+from ipseg.method.prompt import OpenedPrompt, open_prompt
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``ipseg segment``."""
-    parser.add_argument("prompt", metavar="PROMPT", type=Path, help="image of the object")
+    parser.add_argument("prompt", metavar="PROMPT", type=Path, help="image of the object, or a saved prompt (.npz)")
     parser.add_argument("images", metavar="IMAGE", type=Path, nargs="+", help="images to cut it out of")
     parser.add_argument("--output", metavar="OUT", type=Path, required=True, help="a PNG, or a folder for several")
     parser.add_argument("--prompt-mask", metavar="M", type=Path, help="where the object is in PROMPT (white on black)")
     _masks.add_arguments(parser, "M")
-    parser.add_argument("--also", metavar="IMAGE", type=Path, action="append", default=[], help="another prompt image")
+    parser.add_argument(
+        "--also", metavar="IMAGE", type=Path, action="append", default=[], help="another prompt image or saved prompt"
+    )
     parser.add_argument(
         "--negative", metavar="IMAGE", type=Path, action="append", default=[], help="image of what is not meant"
     )
@@ -69,13 +71,13 @@ def run(arguments: argparse.Namespace) -> int:
     _check_overwriting(arguments, [target for _, target in targets])
     with _engine.built(arguments) as engine:
         masks = [arguments.prompt_mask, *([None] * len(arguments.also))]
-        shown = with_masks([arguments.prompt, *arguments.also], masks, mask_value=arguments.mask_value)
-        negative = [images.open_image(image) for image in arguments.negative]
+        shown = open_prompt([arguments.prompt, *arguments.also], masks, mask_value=arguments.mask_value)
+        negative = open_prompt(arguments.negative, [None] * len(arguments.negative))
         session = SegmentSession.of(
             engine,
-            [image for image, _ in shown],
-            [mask for _, mask in shown],
-            negative,
+            shown.sources,
+            shown.masks,
+            negative.sources,
             parameters=parameters,
             all_instances=arguments.all_instances,
         )
@@ -94,12 +96,11 @@ def run(arguments: argparse.Namespace) -> int:
 def _run_key(
     session: SegmentSession,
     arguments: argparse.Namespace,
-    shown: Sequence[tuple[ImageArray, GivenMask | None]],
-    negative: Sequence[ImageArray],
+    shown: OpenedPrompt,
+    negative: OpenedPrompt,
 ) -> str:
     """What decides every mask of this call beside its image."""
-    content = [images.fingerprint(image, mask.mask if mask else None) for image, mask in shown]
-    against = [images.fingerprint(image) for image in negative]
+    content, against = shown.content(session.prompt), negative.content(session.negative_prompt)
     clicks = {"clicks": arguments.click, "negative_clicks": arguments.negative_click}
     settings = {**session.parameters.arguments(), **clicks, "all_instances": session.all_instances}
     return run_key(session.engine, [*content, "-", *against], settings)

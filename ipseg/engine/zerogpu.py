@@ -307,7 +307,8 @@ class RemoteBaseline:
         self, prompt_images: Any, masks: Any = None, *, mask_value: int | None = None, progress: Progress | None = None
     ) -> Any:
         """As the baseline's own."""
-        pairs = with_masks(prompt_images, masks, mask_value=mask_value)
+        shown = open_given(prompt_images, masks)
+        pairs = with_masks(shown.sources, shown.masks, mask_value=mask_value)
         opened = [image for image, _ in pairs]
         masks = [mask for _, mask in pairs]
         return self._call(_prompt_of_baseline, opened, self._work[0] * len(opened), opened, masks)

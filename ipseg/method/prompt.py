@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ipseg.core import images
 from ipseg.core.images import Source
-from ipseg.core.masks import GivenMask
+from ipseg.core.masks import GivenMask, with_masks
 from ipseg.core.types import MaskError, View
 from ipseg.method import saved_prompt
 from ipseg.method.config import Parameters
@@ -159,6 +159,48 @@ def open_given(prompt_images: Any, masks: Any = None, boxes: Any = None, points:
         sources += [(*pair, Marks()) for pair in prompt.sources()]
     images_of, masks_of, marks_of = map(list, zip(*sources, strict=True))
     return GivenPrompt(images_of, masks_of, tuple(marks_of), tuple(found), len(given) == 1)
+
+
+@dataclass(frozen=True)
+class OpenedPrompt:
+    """Prompt images, each opened once, and saved prompts, as ``engine.prompt`` takes them."""
+
+    sources: list[Any]  # (H, W, 3) uint8 arrays and :class:`Prompt`
+    masks: list[GivenMask | None]  # of each
+
+    @property
+    def saved(self) -> bool:
+        """Whether a saved prompt is among them."""
+        return any(isinstance(each, Prompt) for each in self.sources)
+
+    @property
+    def name(self) -> str:
+        """The name of the object in the first saved prompt that has one; else ""."""
+        return next((each.name for each in self.sources if isinstance(each, Prompt) and each.name), "")
+
+    def content(self, made: Any) -> list[str]:
+        """What of them decides a mask, for :func:`ipseg.core.store.run_key`; ``made`` is the prompt made of them."""
+        shown = zip(self.sources, self.masks, strict=True)
+        names = [
+            images.fingerprint(image, mask.mask if mask else None)
+            for image, mask in shown
+            if not isinstance(image, Prompt)
+        ]
+        return [*names, made.fingerprint()] if self.saved else names
+
+
+def open_prompt(prompt_images: Sequence[Any], masks: Sequence[Any], *, mask_value: int | None = None) -> OpenedPrompt:
+    """Open prompt images with their masks, and the saved prompts among them, for which the mask has to be None.
+
+    Raises what :func:`open_given` and :func:`ipseg.core.masks.with_masks` raise.
+    """
+    sources, given = [], []
+    for each, mask in zip(prompt_images, masks, strict=True):
+        prompts = open_given([each], [mask]).prompts
+        ((image, opened),) = [(prompts[0], None)] if prompts else with_masks(each, mask, mask_value=mask_value)
+        sources.append(image)
+        given.append(opened)
+    return OpenedPrompt(sources, given)
 
 
 def fitted(engine: Any, prompt: Prompt, negative: Prompt | None = None) -> tuple[Prompt, Prompt | None]:

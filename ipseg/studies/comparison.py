@@ -17,6 +17,7 @@ from ipseg.core.result import Result, SegmentationMethod
 from ipseg.core.types import ImageArray, InputError, Mask, Progress, SettingError
 from ipseg.engine.protocol import Engine
 from ipseg.evaluation.metrics import iou
+from ipseg.method.prompt import PromptSource
 
 USUAL = ("ipseg", "persam")
 
@@ -98,7 +99,7 @@ def check(names: Sequence[str]) -> None:
 def prepare(
     engine: Engine,
     names: Sequence[str],
-    image: ImageArray,
+    image: PromptSource,
     mask: Any = None,
     *,
     settings: Mapping[str, Mapping[str, Any]] | None = None,
@@ -106,6 +107,7 @@ def prepare(
 ) -> list[PreparedMethod]:
     """Build every method on the parts of one engine and encode the prompt, one (H, W, 3) uint8 image.
 
+    ``image``: or a saved prompt, of which the other methods take the image and the mask that was given with it.
     ``mask``: (H, W) bool, a path, or None for the method's own choice.
 
     ``settings`` are the methods' own, by name. Raises what :func:`check` raises; a method that cannot be made or that
@@ -141,7 +143,7 @@ def compare(
 
 
 def _prepare(
-    engine: Engine, name: str, image: ImageArray, mask: Any, settings: Mapping[str, Any], progress: Progress | None
+    engine: Engine, name: str, image: PromptSource, mask: Any, settings: Mapping[str, Any], progress: Progress | None
 ) -> PreparedMethod:
     title = plugins.module("baselines", name).TITLE
     start = time.perf_counter()
