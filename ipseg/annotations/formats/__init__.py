@@ -17,6 +17,7 @@ from ipseg.annotations.formats._names import TRAIN, VAL, Names, part_of
 from ipseg.annotations.formats._target import (
     IMAGES,
     LINK,
+    RENAMED,
     ImageFile,
     Target,
     Writer,
@@ -76,6 +77,7 @@ class Report:
             lines += [f"{one.name}: {_count(one.without_file, 'image')} without a file"] * bool(one.without_file)
             lines += [f"{one.name}: {_count(one.upright, 'image')} saved as an upright copy"] * bool(one.upright)
             lines += [f"{one.name}: {_count(one.copied, 'image')} copied, not linked"] * bool(one.copied)
+            lines += [f"{one.name}: {_count(one.renamed, 'image')} renamed, see {RENAMED}"] * bool(one.renamed)
         return tuple(lines)
 
 

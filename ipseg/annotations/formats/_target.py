@@ -27,6 +27,7 @@ from ipseg.core.types import ImageArray, ImageError, SettingError
 
 MARK = ".ipseg-export"  # in the folder of every format: only what holds it is replaced
 LOCK = ".ipseg-export.lock"
+RENAMED = "renamed.jsonl"  # in the folder of a format: a line for each image that has another name there
 LINK, COPY, NONE = IMAGES = ("link", "copy", "none")
 JPEG_QUALITY = 95  # of an upright copy
 JPEG = (".jpg", ".jpeg")
@@ -87,6 +88,7 @@ class Target:
     upright: int = 0  # images saved as an upright copy, since their file states a rotation
     copied: int = 0  # images that were to be linked and are copied
     renamed: int = 0  # images whose name in the export is another
+    _names: IO[str] | None = None  # the list of them
 
     def number(self, label: str) -> int:
         """The number of a class, from 0."""
@@ -97,7 +99,10 @@ class Target:
         turned = self.policy != NONE and self.given.rotated
         suffix = PurePosixPath(image.name).suffix
         name = self.names.take(image.name, suffix if not turned or suffix.lower() in JPEG else ".png")
-        self.renamed += name != image.name
+        if name != image.name:
+            self._names = self._names or self.open(RENAMED)
+            self._names.write(to_json({"name": name, "original": image.name}) + "\n")
+            self.renamed += 1
         return name
 
     def put_image(self, inner: str) -> bool:

@@ -262,6 +262,9 @@ def test_a_name_that_no_system_takes_is_written_under_another(tmp_path):
     image = LabelledImage("a:b/bad\udcff\n.png", (16, 16), (LabelledInstance("a", mask, 0.5),))
     report = formats.export([image], tmp_path, EVERY, classes=["a"])
     assert {one.name: one.renamed for one in report.formats} == dict.fromkeys(EVERY, 1)
+    for name in EVERY:
+        (line,) = (tmp_path / name / "renamed.jsonl").read_text("utf-8").splitlines()
+        assert json.loads(line)["original"] == image.name
     assert (tmp_path / "labelme" / "train" / "a_b__bad__.json").is_file()
     data = json.loads((tmp_path / "coco" / "annotations" / "instances_train.json").read_text("utf-8"))
     assert data["images"][0]["file_name"] == "a_b/bad__.png"

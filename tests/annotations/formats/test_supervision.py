@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -50,6 +51,17 @@ def test_yolo(tmp_path, labels, expected):
         "instances of several parts, joined by a line": 1,
     }
     assert report.formats[0].renamed == 1
+
+
+def test_a_reader_that_cuts_off_finds_the_same_pixels_of_yolo(tmp_path, labels, expected):
+    """As ultralytics draws: shares times the size, cut off to whole pixels (checked with ultralytics 8.4.190)."""
+    formats.export(labels, tmp_path, ["yolo"])
+    lines = (tmp_path / "yolo" / "labels" / "train" / "a.txt").read_text().splitlines()
+    for line, (_, truth) in zip(lines, expected("a.png"), strict=True):
+        shares = np.array(line.split()[1:], np.float32).reshape(-1, 2)
+        mask = np.zeros((18, 24), np.uint8)
+        cv2.fillPoly(mask, [(shares * np.float32([24, 18])).astype(np.int32)], 1)
+        np.testing.assert_array_equal(mask.astype(bool), truth)
 
 
 def test_labelme(tmp_path, labels, expected):
