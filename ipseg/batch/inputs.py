@@ -44,9 +44,9 @@ class NoImagesError(ImageError):
     """Nothing was given, or folders and zips without a file."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Item:
-    """One input file, not opened yet."""
+    """One input file, not opened yet. A run may have a million of them."""
 
     name: str  # for messages: the path in printable text, "/" between folders
     source: Callable[[], bytes | Path]
@@ -113,7 +113,7 @@ def _of_folder(folder: Path, most: int, outside: Set[Path]) -> list[Item]:
         if not source and file.suffix.lower() == ".zip" and file.is_file():
             found += _of_zip(file, name, most)
         else:
-            found.append(Item(_tidy(name), source or partial(Path, file), name))
+            found.append(Item(_tidy(name), source or partial(Path, str(file)), name))
         if len(found) > most:
             break
     return found

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -68,8 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
     processes.choose_device()
     _files.make_folder(arguments.output)
     _files.make_folder(arguments.output / LOCKS)
-    lock = arguments.output / LOCKS / f"{share.label}.lock"
-    with _files.alone(lock, arguments.output), _engine.built(arguments) as engine:
+    with _alone(share, arguments), _engine.built(arguments) as engine:
         labeller = Labeller(classes, engine, **parameters.arguments(), notify=_notice)
         resume = arguments.resume or share.of > 1
         folder = prepare(arguments.output, labeller, resume=resume, overwrite=arguments.overwrite)
@@ -93,6 +93,20 @@ def _share(arguments: argparse.Namespace) -> Share:
     if arguments.overwrite and arguments.resume:
         raise SettingError("--resume goes on with a run and --overwrite removes it; give one of the two.")
     return share
+
+
+@contextmanager
+def _alone(share: Share, arguments: argparse.Namespace) -> Iterator[None]:
+    """A block in which no other process labels this share, nor any other share where the labels will be removed.
+
+    Raises SettingError when one does.
+    """
+    folder = arguments.output / LOCKS
+    locks = {folder / f"{share.label}.lock", *(folder.glob("*.lock") if arguments.overwrite else ())}
+    with ExitStack() as stack:
+        for lock in sorted(locks):
+            stack.enter_context(_files.alone(lock, arguments.output))
+        yield
 
 
 def _own_files(arguments: argparse.Namespace) -> list[Path]:

@@ -46,7 +46,7 @@ Stop = Callable[[], bool]
 """Called before each image and between the steps of the engine; True ends the run."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Item:
     """One image to label, not opened yet."""
 

@@ -13,10 +13,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from conftest import ColourEngine
+from conftest import ColourEngine, label_by_colour
 
 from ipseg import __main__
 from ipseg.cli import _engine
+from ipseg.labelling import run
 
 
 class Interrupted(ColourEngine):
@@ -38,5 +39,5 @@ def built(arguments) -> Iterator[ColourEngine]:
 
 if __name__ == "__main__":
     Interrupted.signal, Interrupted.number = map(int, sys.argv[1:3])
-    _engine.built = built
+    _engine.built, run.label_image = built, label_by_colour
     sys.exit(__main__.main(sys.argv[3:]))

@@ -17,7 +17,9 @@ from filelock import FileLock
 from ipseg.__main__ import main
 from ipseg.annotations.labels import LabelFolder
 from ipseg.cli import _engine
+from ipseg.labelling import run as runs
 from tests.cli import stubbed
+from tests.conftest import label_by_colour
 
 RED, GREEN, BLUE = (200, 30, 40), (40, 170, 60), (50, 90, 210)
 CLASSES = ("apple", "leaf")
@@ -28,6 +30,7 @@ IMAGES = 6
 def _small_engine():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_engine, "built", stubbed.built)
+        patch.setattr(runs, "label_image", label_by_colour)
         yield
 
 
@@ -142,6 +145,10 @@ def test_two_runs_into_one_folder_are_refused(given, tmp_path, capsys):
         assert main(asked(given, "--output", tmp_path / "out")) == 2
     assert "Another run is writing into" in capsys.readouterr().err
     assert main(asked(given, "--output", tmp_path / "out")) == 0
+    with FileLock(tmp_path / "out/.ipseg/1-of-2.lock"):  # of a shard, whose labels would be removed
+        assert main(asked(given, "--output", tmp_path / "out", "--overwrite")) == 2
+        assert main(asked(given, "--output", tmp_path / "out", "--resume")) == 0
+    assert main(asked(given, "--output", tmp_path / "out", "--overwrite")) == 0
 
 
 def test_shards_and_a_run_that_finds_them_all_are_one_run(given, tmp_path, whole, capsys):

@@ -90,6 +90,7 @@ def test_a_negative_folder_shows_what_is_not_meant(folder, engine, save, make_sc
     assert made.prompt.colour[1] > 120
     assert made.negative.colour.tolist() == list(BLUE)
     shutil.rmtree(folder / "leaf" / "negative")
+    assert len(leaf.content) == 2
     assert leaf.content[:1] == read(folder)[0].content
 
 

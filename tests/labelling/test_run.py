@@ -94,6 +94,9 @@ def test_labels_are_saved_at_once_and_those_that_are_read_are_the_same(given, en
     calls = engine.calls
     again = label(given, tmp_path, engine, resume=True)
     assert [encode(image) for image in again] == made
+    scores = [one.score for image in label(given, engine=engine) for one in image.instances]
+    assert scores == [one.score for image in again for one in image.instances]
+    calls += len(NAMES[:-1]) * len(CLASSES)
     assert engine.calls == calls  # the image of words alone was tried again
 
 
