@@ -33,11 +33,12 @@ def build(pool: EnginePool | None = None, *, max_queue: int = 32) -> gr.Blocks:
         gr.Markdown(HEADING, elem_id="title")
         controls = sidebar.build(pool)
         download.wire(pool, controls)
+        linked = {}
         with gr.Tabs(elem_id="tabs", overflow_behavior="wrap") as row:
             for name in names:
                 with gr.Tab(tabs[name].TITLE, id=name, elem_id=f"tab-{name}"):
-                    tabs[name].build(pool, controls)
-        link.build(page, pool, controls, row, names)
+                    linked[name] = tabs[name].build(pool, controls)
+        link.build(page, pool, controls, row, names, {name: one for name, one in linked.items() if one is not None})
     for event in page.fns.values():
         if event.concurrency_id == JOBS["concurrency_id"]:
             event.concurrency_limit = pool.at_once

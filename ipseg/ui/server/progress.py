@@ -17,6 +17,7 @@ STEPS = {
     "points": "Choosing points",
     "encoding": "Encoding for the segmenter",
     "mask": "Segmenting",
+    "candidates": "Choosing among candidate masks",
     "instances": "Finding more instances",
 }
 UNDER_WAY = 0.01  # the least share that is shown: Gradio names no step without one

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+import gradio as gr
+import numpy as np
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from ipseg.core.examples import examples_folder
 from ipseg.core.images import open_image
-from ipseg.core.types import ImageArray
+from ipseg.core.types import ImageArray, InputError
 
 WIDTH, HEIGHT, INSET = 288, 192, 112  # pixels of a thumbnail, and of the side of the image of the object in it
 
@@ -78,9 +81,58 @@ def found() -> tuple[Example, ...]:
     return tuple(each for each in EXAMPLES if each.files)
 
 
+def comparable() -> tuple[Example, ...]:
+    """The examples that several methods can answer: one object, without a negative prompt; those with a truth first."""
+    alone = [each for each in found() if not (each.all_instances or each.negative_prompt)]
+    return tuple(sorted(alone, key=lambda each: each.truth is None))
+
+
+def gallery(shown: Sequence[Example], name: str) -> gr.Gallery | None:
+    """Examples as thumbnails, to be chosen by a click; None where there are none. ``name``: the id of the element."""
+    if not shown:
+        return None
+    return gr.Gallery(
+        [(thumbnail(each), each.label) for each in shown],
+        label="Examples",
+        format="jpeg",
+        columns=4,
+        object_fit="cover",
+        height="auto",
+        allow_preview=False,
+        interactive=False,
+        buttons=[],
+        elem_id=name,
+        elem_classes=["examples"],
+    )
+
+
 def named(name: str) -> Example | None:
     """The example of this name in a link, where its images are here."""
     return next((each for each in found() if each.name == name), None)
+
+
+def name_of(
+    prompts: Sequence[str], images: Sequence[str], negative_prompt: Sequence[str] = (), all_instances: bool = False
+) -> str:
+    """The name of the example whose images these files hold; "" where it is none."""
+    try:
+        return next((each.name for each in found() if _is(each, prompts, images, negative_prompt, all_instances)), "")
+    except (OSError, InputError):  # a file that is gone, or no image
+        return ""
+
+
+def _is(
+    example: Example, prompts: Sequence[str], images: Sequence[str], negative_prompt: Sequence[str], all_instances: bool
+) -> bool:
+    counts = (len(prompts), len(images), len(negative_prompt))
+    if counts != (1, 1, int(example.negative_prompt is not None)) or all_instances != example.all_instances:
+        return False
+    given = [(images[0], example.files[1]), *zip(negative_prompt, example.files[2:], strict=True)]
+    if not example.crop:
+        given.append((prompts[0], example.files[0]))
+    if not all(Path(one).read_bytes() == other.read_bytes() for one, other in given):
+        return False
+    return not example.crop or np.array_equal(open_image(prompts[0]), example.prompt_image)
 
 
 def thumbnail(example: Example) -> Image.Image:

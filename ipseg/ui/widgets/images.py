@@ -62,12 +62,15 @@ def as_png(component: gr.components.Component, pixels: np.ndarray, name: str) ->
     return save_bytes_to_cache(images.encode_png(np.asarray(pixels)), name, component.GRADIO_CACHE)
 
 
-def as_zip(component: gr.components.Component, files: Iterable[tuple[str, str | Path]], name: str) -> str:
-    """Files, each with its name inside, as a zip in the cache of ``component``; PNGs are compressed already."""
+def as_zip(component: gr.components.Component, files: Iterable[tuple[str, str | Path | bytes]], name: str) -> str:
+    """Files or their contents, each with its name inside, as a zip in the cache of ``component``.
+
+    They are not compressed: PNG and JPEG are already.
+    """
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for inner, file in files:
-            archive.writestr(inner, Path(file).read_bytes())
+            archive.writestr(inner, file if isinstance(file, bytes) else Path(file).read_bytes())
     return save_bytes_to_cache(buffer.getvalue(), name, component.GRADIO_CACHE)
 
 

@@ -40,6 +40,7 @@ def gallery_input(**layout: Any) -> gr.Gallery:
         interactive=True,
         sources=["upload", "webcam", "clipboard"],
         elem_classes=["image-input"],
+        buttons=[],
         **layout,
     )
     # On the instance: Gradio writes a stub file beside the source of every subclass; it goes by endings

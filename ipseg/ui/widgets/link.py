@@ -1,4 +1,6 @@
-"""A link to a tab and settings: what differs from how the page opens, as a query string. No image is in it.
+"""A link to a tab, settings and an example: what differs from how the page opens, as a query string.
+
+No image is in it: with a visitor's own images it opens the tab and the settings alone. An example is computed at once.
 
 On the Hub's page of a Space the query string of that page is handed on to the demo, so a link works in both places.
 """
@@ -9,6 +11,8 @@ import html
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlencode
 
@@ -22,7 +26,8 @@ from ipseg.ui.server.pool import EnginePool
 from ipseg.ui.widgets import engine_state
 from ipseg.ui.widgets.controls import Controls, chosen, own_numbers, values_of
 
-TAB = "tab"
+TAB, EXAMPLE = "tab", "example"
+MORE = (EXAMPLE, "methods")  # what a link holds of its tab alone, in their order
 NUMBERS = ("k", "clusters", "threshold", "reject_threshold")
 NAMES = (*FIELDS, *NUMBERS)  # in the order in which the sidebar has them
 OTHERS = re.compile(r"_.*|utm_.*|view|deep_link|logs|footer")  # what Gradio, the Hub and newsletters put into links
@@ -34,21 +39,83 @@ OPEN_TAB = """(_, ...values) => {
   const open = panels.find((panel) => panel.offsetParent !== null);
   return [open ? open.id.slice(4) : '', ...values];
 }"""
+# Copies the link; with BESIDE, its text stands in the message where the browser refuses.
 COPY = """async (query) => {
   const link = location.origin + location.pathname + query;
   const box = document.querySelector('#link textarea, #link input');
+  const example = new URLSearchParams(query).has('example');
   try {
     await navigator.clipboard.writeText(link);
   } catch {
     box?.select();
-    return [link, '<p role="status">The browser does not let a page copy here; copy the link from the field.</p>'];
+    const text = document.createElement('code');
+    text.textContent = link;
+    const shown = BESIDE ? ` ${text.outerHTML}` : ' copy the link from the field.';
+    return [link, `<p role="status">The browser does not let a page copy here;${shown}</p>`];
   }
-  return [link, '<p role="status"><b>Copied.</b> It opens this tab with these settings; no image is in it.</p>'];
+  const what = example ? 'It opens this example with these settings and computes it.'
+    : 'It opens this tab with these settings; no image is in it.';
+  const own = BESIDE && !example ? ' Your own images go as files: use the downloads.' : '';
+  return [link, `<p role="status"><b>Copied.</b> ${what}${own}</p>`];
 }"""
 
 
-def build(page: gr.Blocks, pool: EnginePool, controls: Controls, tabs: gr.Tabs, names: Sequence[str]) -> None:
-    """The button in the sidebar, and what a link does when the page is opened. ``names``: of the tabs, in order."""
+@dataclass(frozen=True)
+class Linked:
+    """What a link to one tab holds beside the settings: an example, and perhaps more."""
+
+    inputs: Sequence[gr.components.Component]
+    example: Callable[..., str]  # the name of the example that the values of ``inputs`` are; "" for other images
+    opened: gr.Textbox  # is set to the name of the example when a link opens it
+    examples: Sequence[str]  # their names
+    copy: gr.Button  # beside the result
+    copied: gr.HTML  # what it says
+    more: Mapping[str, tuple[gr.components.Component, Sequence[str]]] = field(default_factory=dict)
+    """Further values of :data:`MORE`: lists, each of some of the names that are known."""
+
+    def values(self, given: Sequence[Any]) -> dict[str, Any]:
+        """What a link holds, of the values of ``inputs`` and then of ``more``."""
+        count = len(self.inputs)
+        found = {EXAMPLE: self.example(*given[:count]), **dict(zip(self.more, given[count:], strict=True))}
+        return {name: value for name, value in found.items() if _text(value) != _text(self.start.get(name, ""))}
+
+    @property
+    def start(self) -> dict[str, Any]:
+        """The values of ``more`` with which the page opens."""
+        return {name: component.value for name, (component, _) in self.more.items()}
+
+    @property
+    def readers(self) -> dict[str, Callable[[str], Any]]:
+        """How each value is read."""
+        return {EXAMPLE: _one_of(self.examples), **{name: _several_of(known) for name, (_, known) in self.more.items()}}
+
+    @property
+    def components(self) -> list[gr.components.Component]:
+        """Those whose values a link decides, after those of the settings."""
+        return [*self.inputs, *(component for component, _ in self.more.values())]
+
+    @property
+    def outputs(self) -> list[gr.components.Component]:
+        """Those that an opened link sets."""
+        return [self.opened, *(component for component, _ in self.more.values())]
+
+    def opening(self, values: Mapping[str, Any]) -> list[Any]:
+        """What an opened link sets ``outputs`` to."""
+        return [values.get(name, gr.skip()) for name in (EXAMPLE, *self.more)]
+
+
+def build(
+    page: gr.Blocks,
+    pool: EnginePool,
+    controls: Controls,
+    tabs: gr.Tabs,
+    names: Sequence[str],
+    linked: Mapping[str, Linked],
+) -> None:
+    """The buttons that copy a link, in the sidebar and beside results, and what a link does when the page is opened.
+
+    ``names``: of the tabs, in order. ``linked``: by the names of tabs that have examples.
+    """
     with controls.sidebar:
         copy = gr.Button("Copy link", size="sm", elem_id="copy-link")
         message = gr.HTML(elem_id="link-message", container=False)
@@ -56,31 +123,52 @@ def build(page: gr.Blocks, pool: EnginePool, controls: Controls, tabs: gr.Tabs, 
     quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     settings = [*controls.engine, *controls.numbers]
     start = {TAB: names[0], **dict(zip(NAMES, values_of(pool.first), strict=False))}
+    parts = {name: one.components for name, one in linked.items()}
 
     def shown(tab: str, *values: Any) -> Any:
-        now = {TAB: tab or names[0], **dict(zip(NAMES, values, strict=True))}
+        now = {TAB: tab or names[0], **dict(zip(NAMES, values, strict=False))}
+        place = len(NAMES)
+        for name, components in parts.items():
+            if name == now[TAB]:
+                now |= linked[name].values(values[place : place + len(components)])
+            place += len(components)
         return gr.Textbox(write(now, start), visible=True)
 
-    copy.click(shown, [link, *settings], link, js=OPEN_TAB, **quiet).then(None, link, [link, message], js=COPY, **quiet)
+    inputs = [link, *settings, *(component for components in parts.values() for component in components)]
+    for button, text in [(copy, message), *((one.copy, one.copied) for one in linked.values())]:
+        written = button.click(shown, inputs, link, js=OPEN_TAB, **quiet)
+        script = COPY.replace("BESIDE", "false" if button is copy else "true")
+        written.then(None, link, [link, text], js=script, **quiet)
     warning = gr.Textbox(visible="hidden", elem_id="link-warning")
 
     def state_of(engine: Sequence[Any], request: gr.Request) -> tuple[Any, ...]:
         return engine_state.refreshed(pool.for_request(request), chosen(engine))
 
-    page.load(_opened(names, start, state_of), None, [tabs, *settings, *controls.engine_state, warning], **quiet)
+    outputs = [
+        tabs,
+        *settings,
+        *controls.engine_state,
+        warning,
+        *(each for one in linked.values() for each in one.outputs),
+    ]
+    page.load(_opened(names, start, state_of, linked), None, outputs, **quiet)
     warning.change(_warned, warning, show_progress="hidden", api_visibility="private")  # queued, to warn
 
 
 def write(now: Mapping[str, Any], start: Mapping[str, Any]) -> str:
     """What differs from ``start``, and from the numbers of the preset, as "?name=value&..."; "" where nothing does."""
     usual = {**start, **dict(zip(NUMBERS, own_numbers(now["preset"]), strict=True))}
-    changed = {name: _text(now[name]) for name in (TAB, *NAMES) if _text(now[name]) != _text(usual[name])}
+    names = (TAB, *MORE, *NAMES)
+    changed = {each: _text(now.get(each)) for each in names if _text(now.get(each)) != _text(usual.get(each))}
     return f"?{urlencode(changed, safe='/,')}" if changed else ""
 
 
-def read(query: Mapping[str, str], tabs: Sequence[str]) -> tuple[dict[str, Any], str]:
+def read(
+    query: Mapping[str, str], tabs: Sequence[str], linked: Mapping[str, Linked] = MappingProxyType({})
+) -> tuple[dict[str, Any], str]:
     """The values that a query string names, and a message about those that cannot be used ("" where all can)."""
-    readers = {**_readers(), TAB: _one_of(tabs)}
+    tab = linked.get(query.get(TAB, tabs[0]))
+    readers = {**_readers(), TAB: _one_of(tabs), **(tab.readers if tab else {})}
     values, wrong = {}, []
     for name, text in query.items():
         try:
@@ -96,7 +184,10 @@ def read(query: Mapping[str, str], tabs: Sequence[str]) -> tuple[dict[str, Any],
 
 
 def _opened(
-    tabs: Sequence[str], start: Mapping[str, Any], engine_state: Callable[[Sequence[Any], gr.Request], tuple[Any, ...]]
+    tabs: Sequence[str],
+    start: Mapping[str, Any],
+    engine_state: Callable[[Sequence[Any], gr.Request], tuple[Any, ...]],
+    linked: Mapping[str, Linked] = MappingProxyType({}),
 ) -> Callable[..., tuple[Any, ...]]:
     """What the page does with its query string when it is opened. It sets components and runs no engine.
 
@@ -104,13 +195,15 @@ def _opened(
     """
 
     def opened(request: gr.Request) -> tuple[Any, ...]:
-        values, message = read(dict(request.query_params), tabs)
+        values, message = read(dict(request.query_params), tabs, linked)
         if "preset" in values:
             values = {**dict(zip(NUMBERS, own_numbers(values["preset"]), strict=True)), **values}
         tab = gr.Tabs(selected=values[TAB]) if TAB in values else gr.skip()
         stays = {name: None if start.get(name, "") is None else gr.skip() for name in NAMES}  # Gradio makes None a 0
         state = engine_state([values.get(name, start[name]) for name in FIELDS], request)
-        return tab, *({**stays, **values}[name] for name in NAMES), *state, message
+        here = values.get(TAB, tabs[0])
+        more = [each for name, one in linked.items() for each in one.opening(values if name == here else {})]
+        return tab, *({**stays, **values}[name] for name in NAMES), *state, message, *more
 
     return opened
 

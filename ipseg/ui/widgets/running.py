@@ -15,18 +15,24 @@ import gradio as gr
 from gradio.events import Dependency
 
 _BUSY = """(...values) => {
-  const run = document.getElementById('RUN'), stop = document.getElementById('STOP');
-  const result = document.getElementById('RESULT'), start = performance.now();
-  if (!run || run.dataset.elapsed) return values;
-  const show = () => { run.dataset.elapsed = stop.dataset.elapsed = Math.round((performance.now() - start) / 1000) + ' s'; };
-  show();
-  run.timer = setInterval(show, 500);
-  if (innerWidth <= 768) result?.scrollIntoView({ block: 'start' });
+  const start = performance.now(), ended = window.ipsegEnded ??= {};
+  const begin = () => {
+    const run = document.getElementById('RUN'), stop = document.getElementById('STOP');
+    if (run?.dataset.elapsed || ended['RUN'] > start || performance.now() - start > 5000) return;
+    if (!run) { setTimeout(begin, 100); return; }  // its tab is being opened
+    const seconds = () => `${Math.round((performance.now() - start) / 1000)} s`;
+    const show = () => { run.dataset.elapsed = stop.dataset.elapsed = seconds(); };
+    show();
+    run.timer = setInterval(show, 500);
+    if (innerWidth <= 768) document.getElementById('RESULT')?.scrollIntoView({ block: 'start' });
+  };
+  begin();
   return values;
-}"""  # noqa: E501
+}"""
 _IDLE = """(...values) => {
   const run = document.getElementById('RUN'), result = document.getElementById('RESULT');
   clearInterval(run?.timer);
+  (window.ipsegEnded ??= {})['RUN'] = performance.now();
   for (const name of ['RUN', 'STOP']) delete document.getElementById(name)?.dataset.elapsed;
   if (innerWidth <= 768 && result?.offsetParent) result.scrollIntoView({ block: 'start' });
   return values;
@@ -43,21 +49,32 @@ def buttons(label: str, name: str, **layout: Any) -> tuple[gr.Button, gr.Button]
     return run, stop
 
 
-def wire(run: gr.Button, stop: gr.Button, events: Sequence[Dependency], result: str, *, cancels: bool = True) -> None:
+def wire(
+    run: gr.Button,
+    stop: gr.Button,
+    events: Sequence[Dependency],
+    result: str,
+    before: Sequence[Dependency] = (),
+    *,
+    cancels: bool = True,
+) -> None:
     """Show while one of ``events`` runs that it does, and let ``stop`` end it.
 
     ``cancels``: whether ``stop`` ends it without a result; else another event of the button does.
 
     ``events``: what runs the request: a click of ``run``, or another event, which is shown from its start. ``result``:
-    the id of the element with the progress and the result, which is scrolled into view in a narrow window.
+    the id of the element with the progress and the result, which is scrolled into view in a narrow window. ``before``:
+    what leads to one of ``events`` where it succeeds, and is stopped as they are.
     """
     quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     busy, idle = (_script(text, run, stop, result) for text in (_BUSY, _IDLE))
     run.click(None, js=busy, **quiet)
     for event in events:
         event.then(None, js=idle, **quiet)
+    for event in before:
+        event.failure(None, js=idle, **quiet)
     if cancels:
-        stop.click(None, js=idle, cancels=list(events), **quiet)
+        stop.click(None, js=idle, cancels=[*before, *events], **quiet)
 
 
 def announce(trigger: Any, run: gr.Button, stop: gr.Button, result: str) -> Dependency:

@@ -149,17 +149,26 @@ progress::-moz-progress-bar { background: #d97706; }
 #segment-images { flex-wrap: nowrap; }
 #segment-inputs, #segment-result { gap: .6rem; align-self: flex-start !important; justify-content: flex-start; }
 #segment-inputs .more { padding: .35rem .8rem; }
-#examples .thumbnail-lg { aspect-ratio: 3 / 2 !important; height: auto !important; }
-#examples .grid-container { gap: .4rem; grid-template-columns: repeat(4, minmax(0, 1fr)) !important; height: auto;
-  grid-template-rows: none !important; grid-auto-rows: max-content !important; }
-#examples .grid-wrap { height: auto !important; min-height: 0 !important; }
+.gradio-container .examples .thumbnail-lg { aspect-ratio: 3 / 2 !important; height: auto !important; }
+.gradio-container .examples .grid-container { gap: .4rem; height: auto;
+  grid-template-columns: repeat(4, minmax(0, 1fr)) !important; grid-template-rows: none !important;
+  grid-auto-rows: max-content !important; }
+.gradio-container .examples .grid-wrap { height: auto !important; min-height: 0 !important; }
 #result .view { height: auto !important; background: var(--background-fill-secondary); }
 #result .view img { max-height: 440px; object-fit: contain; }
-#files button, #files a { font-size: .95rem; padding: .45rem .8rem; }
-#examples .caption-label { font-size: .75rem; padding: 0 .3rem; max-width: 100%; left: 0; bottom: 0;
+#files button, #files a, .files button, .files a { font-size: .95rem; padding: .45rem .8rem; }
+.gradio-container .examples .caption-label { font-size: .75rem; padding: 0 .3rem; max-width: 100%; left: 0; bottom: 0;
   background: rgb(0 0 0 / .72); color: #fff; border-radius: 0 6px 0 0; }
-#tab-compare:not(:has(#compare-table table)) :is(#compare-slider, #compare-difference, #compare-answers, #compare-left,
-  #compare-right, #compare-row, #compare-masks) { display: none; }
+#tab-compare:not(:has(#compare-table table)) :is(#compare-pair, #compare-slider, #compare-difference, #compare-legend,
+  #compare-answers, #compare-files, #compare-json) { display: none; }
+#compare-inputs, #compare-result { gap: .6rem; align-self: flex-start !important; justify-content: flex-start; }
+#compare-inputs .more { padding: .35rem .8rem; }
+#compare .pair { flex-wrap: nowrap; }
+#compare-methods .wrap { gap: .3rem; }
+#compare-methods label { padding: .15rem .5rem; font-size: .85rem; }
+#compare-legend ul { display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; list-style: none; padding: 0; margin: 0;
+  font-size: .9rem; }
+#compare-legend .swatch { border: 1px solid #8a837d; }
 /* The views of the result: CSS shows the one that is chosen. */
 #result .view { display: none; }
 #result:has(#view label:nth-child(1) input:checked):not(:has(#numbered)) #shown-overlay,
@@ -189,16 +198,21 @@ progress::-moz-progress-bar { background: #d97706; }
   outline: 3px solid #d97706; }
 #marked img { cursor: crosshair; }
 #answers img, #saliency img { object-fit: contain !important; }
-#compare-table table { width: 100%; border-collapse: collapse; }
-#compare-table th, #compare-table td {
-  padding: .3rem .6rem; text-align: left; border-bottom: 1px solid rgb(168 162 158 / .35);
-}
+#compare-table table { width: 100%; border-collapse: collapse; margin: 0 0 .3rem; }
+#compare-table table, #compare-table tr, #compare-table th, #compare-table td { border: 0 !important; }
+#compare-table th, #compare-table td { padding: .3rem .6rem .3rem 0; text-align: left; }
+#compare-table tbody tr { border-top: 1px solid rgb(168 162 158 / .45) !important; }
+#compare-table, #compare-table > div { padding: 0 !important; }
+#compare-table summary { cursor: pointer; }
+#compare-answers .thumbnail-lg { height: 240px; aspect-ratio: auto; }
+#compare-answers img { object-fit: contain !important; }
+#compare-answers .grid-container { height: auto; grid-template-rows: none !important; grid-auto-rows: max-content; }
+#compare-answers .grid-wrap { height: auto !important; min-height: 0 !important; }
 #compare-table td:nth-last-child(-n+3) { font-variant-numeric: tabular-nums; }
 #compare-table .wide { contain: inline-size; overflow-x: auto; }
-#compare-table .swatch { display: inline-block; width: .8em; height: .8em; margin-right: .45em; border-radius: 2px; }
+#compare-table .swatch, #compare-legend .swatch { display: inline-block;
+  width: .8em; height: .8em; margin-right: .45em; border-radius: 2px; }
 #compare-table .aside { opacity: .8; font-size: .9rem; }
-#compare-table .waiting { border-left: 4px solid #a8a29e; border-radius: 4px; padding: .45rem .8rem;
-  background: rgb(168 162 158 / .12); }
 #sets-verdict .waiting, #case-verdict .waiting {
   border-left: 4px solid #d97706; padding: .45rem .8rem; margin-bottom: .6rem;
 }
@@ -314,9 +328,10 @@ progress::-moz-progress-bar { background: #d97706; }
 #verdict .uncertain { border-color: #56b4e9; background: rgb(86 180 233 / .12); }
 #verdict .not-detected { border-color: #78716c; background: rgb(120 113 108 / .14); }
 #verdict .waiting { border-color: #a8a29e; background: rgb(168 162 158 / .12); }
-#verdict .start { padding: 1.2rem 1.6rem; min-height: 15rem; background: var(--block-background-fill);
-  border: 1px solid var(--block-border-color); border-radius: 10px; line-height: 1.9; }
-#verdict .start ol { list-style: decimal; padding-left: 1.4rem; }
+#verdict .start, #compare-table .start { padding: 1.2rem 1.6rem; min-height: 15rem;
+  background: var(--block-background-fill); border: 1px solid var(--block-border-color);
+  border-radius: 10px; line-height: 1.9; }
+#verdict .start ol, #compare-table .start ol { list-style: decimal; padding-left: 1.4rem; }
 #verdict .scale {
   position: relative; height: .5rem; margin: .45rem 0 .15rem; border-radius: 3px; max-width: 30rem;
   background: linear-gradient(to right, #a8a29e var(--low), #56b4e9 var(--low) var(--high), #2ecc40 var(--high));
@@ -334,7 +349,9 @@ progress::-moz-progress-bar { background: #d97706; }
   #label .class-row > :first-child { flex: 1 1 80px !important; min-width: 80px !important; }
   #label .class-row > :nth-child(2) { flex: 3 1 140px !important; min-width: 140px !important; }
   #label .class-row .block { padding: .45rem; }
-  .grid-container, #examples .grid-container { grid-template-columns: repeat(2, minmax(0, 1fr)) !important; }
+  .grid-container, .gradio-container .examples .grid-container {
+    grid-template-columns: repeat(2, minmax(0, 1fr)) !important; }
+  .image-input:not(.one, .files, .clip) .icon-button-wrapper { top: auto !important; bottom: .2rem; }
   #title { padding-right: 0; }
   #title h1 { font-size: 1.3rem; width: 100%; min-height: 2.3rem; }
   #engine > .column { flex: 0 0 auto !important; min-width: 0 !important; }

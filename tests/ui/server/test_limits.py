@@ -220,20 +220,31 @@ def test_at_once_over_all_tabs(monkeypatch, quick, at_once):
     assert EnginePool(EngineSpec()).at_once == at_once
 
 
+def press_the_example_of_compare(page, url: str) -> None:
+    page.goto(url)
+    page.get_by_role("tab", name="Compare", exact=True).click()
+    page.locator("#compare-examples .thumbnail-lg").first.click()
+
+
 @pytest.mark.browser
-def test_the_button_shows_at_once_that_it_runs_and_stop_ends_it(gate, chromium):
+@pytest.mark.parametrize(
+    ("press", "run"),
+    [(press_an_example, "run"), (press_the_example_of_compare, "compare-run")],
+    ids=["segment", "compare"],
+)
+def test_the_button_shows_at_once_that_it_runs_and_stop_ends_it(gate, chromium, press, run):
     with chromium.new_context(viewport={"width": 1280, "height": 800}) as context:
         page = context.new_page()
-        press_an_example(page, gate.url)
-        stop = page.locator("#run-stop")
+        press(page, gate.url)
+        stop = page.locator(f"#{run}-stop")
         stop.wait_for(state="visible")
-        assert page.get_attribute("#run", "data-elapsed").endswith(" s")
+        assert page.get_attribute(f"#{run}", "data-elapsed").endswith(" s")
         gate.wait("arrived")
-        page.wait_for_function("parseInt(document.querySelector('#run').dataset.elapsed) >= 1")
+        page.wait_for_function(f"parseInt(document.querySelector('#{run}').dataset.elapsed) >= 1")
         stop.click()
         gate.wait("deserted")
         stop.wait_for(state="hidden")
-        assert page.get_attribute("#run", "data-elapsed") is None
+        assert page.get_attribute(f"#{run}", "data-elapsed") is None
         gate.open()
         gate.wait("A visitor left")
         assert "passed" not in gate.output

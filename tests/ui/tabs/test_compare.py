@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import zipfile
 
+import local_hub
 import numpy as np
 import pytest
 from gradio_client import Client, handle_file
@@ -12,7 +14,10 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 
 from ipseg import open_image
-from tests.ui.conftest import EXAMPLES, narrow_only, open_tab, wide_only
+from ipseg.engine.spec import EngineSpec
+from ipseg.ui.server.pool import EnginePool
+from ipseg.ui.tabs.compare import on_sam
+from tests.ui.conftest import EXAMPLES, ROOT, narrow_only, open_tab, serve, wide_only
 
 PROMPT, ONE, TWO = (EXAMPLES / "robot" / f"{number}.jpg" for number in ("01", "02", "04"))
 TRUTHS = [EXAMPLES.parent / "Annotations" / "robot" / f"{number}.png" for number in ("02", "04")]
@@ -57,8 +62,14 @@ def test_two_methods_side_by_side(page):
     page.click("#compare-which input")
     page.get_by_role("option", name="04", exact=True).click()
     page.wait_for_function("b => document.querySelector('#compare-difference img').src !== b", arg=before)
-    with Image.open(io.BytesIO(download(page, "#compare-row"))) as row:
-        assert row.height > 700  # two images, one row each
+    assert "PerSAM (on the engine's parts) alone" in page.inner_text("#compare-legend")
+    with Image.open(io.BytesIO(download(page, "#compare-figure"))) as figure:
+        assert figure.format == "PNG"
+        assert figure.height > 700  # two images, one row each
+    assert download(page, "#compare-pdf").startswith(b"%PDF-")
+    page.click("#compare-copy")
+    page.get_by_text("Your own images go as files").wait_for()
+    assert page.input_value("#link textarea").endswith("/?tab=compare")
     with zipfile.ZipFile(io.BytesIO(download(page, "#compare-masks"))) as masks:
         assert sorted(masks.namelist()) == ["02/ipseg.png", "02/persam.png", "04/ipseg.png", "04/persam.png"]
         with masks.open("04/ipseg.png") as file, Image.open(file) as mask:
@@ -70,9 +81,33 @@ def test_two_methods_side_by_side(page):
 
 @pytest.mark.browser
 @wide_only
+def test_an_example_is_compared_by_one_click_and_its_link_does_it_again(page, demo):
+    open_tab(page, "Compare")
+    page.get_by_label("Matcher", exact=True).check()
+    page.locator("#compare-examples .thumbnail-lg").nth(1).click()
+    page.wait_for_selector("#compare-table table", timeout=120_000)
+    text = page.inner_text("#compare-table table")
+    assert "IoU" in text  # the truth of the example
+    assert [swatch in text for swatch in ("IPSeg", "PerSAM", "Matcher")] == [True] * 3
+    page.wait_for_selector("#compare-run:not([data-elapsed])")
+    page.click("#compare-copy")
+    page.get_by_text("It opens this example").wait_for()
+    link = page.input_value("#link textarea")
+    assert link.endswith("/?tab=compare&example=red-mug&methods=ipseg,persam,matcher")
+    page.goto(link)
+    page.wait_for_selector("#compare-run[data-elapsed]", timeout=30_000)  # it has begun
+    page.wait_for_selector("#compare-table table", timeout=120_000)
+    scores = "#compare-table td:last-child"
+    assert page.locator(scores).all_inner_texts() == [line.split()[-1] for line in text.splitlines() if "0." in line]
+    page.wait_for_selector("#compare-run:not([data-elapsed])")
+    assert page.complaints == []
+
+
+@pytest.mark.browser
+@wide_only
 def test_a_mask_can_be_painted(page, scene, save, tmp_path):
     image = save(tmp_path / "image.png", scene[0])
-    opened(page, image, [image]).get_by_text("Mask of the object (optional): paint").click()
+    opened(page, image, [image]).get_by_text("Mask of the object (optional)").last.click()
     page.click("#compare-onto")
     page.wait_for_selector("#compare-paint canvas")
     page.wait_for_timeout(1500)  # the canvas draws the image
@@ -95,6 +130,60 @@ def test_what_is_missing_gets_its_message(page):
     page.click("#compare-run")
     page.wait_for_selector(".toast-body")
     assert "no image of the object yet" in page.inner_text(".toast-body")
+
+
+@pytest.mark.browser
+def test_sam_is_fetched_with_its_progress_and_both_methods_run_on_it(chromium, tmp_path):
+    torch = pytest.importorskip("torch", reason="SAM needs the extra [models]")
+    import networks
+
+    torch.save(networks.small_sam().state_dict(), tmp_path / "sam.pth")
+    data = (tmp_path / "sam.pth").read_bytes()
+    with local_hub.serving() as hub:
+        hub.files["/sam.pth"], hub.pause = data, 0.3
+        given = (f"{hub.url}/sam.pth", hashlib.sha256(data).hexdigest(), str(len(data)))
+        program = (str(ROOT / "tests" / "ui" / "own_sam.py"), *given)
+        with serve(tmp_path, "--preset", "offline", program=program) as served:
+            page = chromium.new_context(viewport={"width": 1280, "height": 800}).new_page()
+            page.goto(served.url)
+            page.wait_for_selector("#run")
+            opened(page, images=[ONE])
+            page.get_by_label("PerSAM", exact=True).uncheck()
+            button = page.get_by_text("Fetch SAM ViT-B", exact=False)
+            button.click()
+            page.wait_for_selector("#compare-table progress")
+            page.click("#compare-run-stop")
+            page.wait_for_selector("#compare-table .start")  # stopped: what was there before, and the button
+            hub.pause = 0.05
+            button.click()
+            page.wait_for_selector("#compare-table table", timeout=60_000)
+            text = page.inner_text("#compare-table")
+            assert "IPSeg" in text
+            assert "PerSAM" in text  # chosen too
+            assert "on the engine's parts" not in text
+            assert "sam/vit_b" in text
+            assert not button.is_visible()
+            page.context.close()
+
+
+@pytest.mark.parametrize(
+    ("fetches", "spec", "label"),
+    [
+        (True, EngineSpec("offline"), "Fetch SAM ViT-B (375 MB)"),
+        (False, EngineSpec("offline"), ""),
+        (True, EngineSpec("offline", segmenter="sam/vit_h"), ""),
+        (True, EngineSpec("light"), ""),  # more than SAM is missing
+        (True, EngineSpec("offline", saliency="nonsense"), ""),
+    ],
+)
+def test_the_button_for_sam_is_there_where_sam_alone_is_missing(fetches, spec, label, monkeypatch, tmp_path):
+    pytest.importorskip("torch", reason="SAM needs the extra [models]")
+    for name in ("IPSEG_WEIGHTS_DIR", "HF_HUB_CACHE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    made = on_sam.button(EnginePool(EngineSpec("offline"), fetches=fetches), spec)
+    assert made.visible == bool(label)
+    assert made.value.startswith(label)
 
 
 @pytest.fixture(scope="module")

@@ -197,8 +197,37 @@ def test_several_images_are_shown_one_by_one(page):
     with page.expect_download() as waiting:
         page.click("#archive")
     with zipfile.ZipFile(waiting.value.path()) as packed:
-        assert sorted(packed.namelist()) == ["01.png", "02.png"]
+        kinds = ("cut_outs/{}.png", "masks/{}.png", "overlays/{}.jpg")
+        assert sorted(packed.namelist()) == [*(kind.format(n) for kind in kinds for n in ("01", "02")), "results.json"]
+        facts = json.loads(packed.read("results.json"))
+        with packed.open("cut_outs/02.png") as cut, packed.open("masks/02.png") as mask:
+            assert np.array_equal(np.asarray(Image.open(cut))[..., 3], np.asarray(Image.open(mask)))
+    assert [one["image"] for one in facts["images"]] == ["01", "02"]
+    assert {one["status"] for one in facts["images"]} == {"detected"}
     assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
+    assert page.complaints == []
+
+
+@pytest.mark.browser
+@wide_only
+def test_the_link_to_the_result_of_an_example_computes_it_again(page, demo):
+    page.get_by_text("Not the green mug").first.click()
+    page.wait_for_selector("#shown-overlay img", timeout=60_000)
+    page.wait_for_selector("#run:not([data-elapsed])")
+    page.click("#segment-copy")
+    page.get_by_text("It opens this example").wait_for()
+    link = page.input_value("#link textarea")
+    assert link == f"{demo.url}/?example=not-the-green-mug"
+    verdict = page.inner_text("#verdict b")
+    page.goto(link)
+    page.wait_for_selector("#shown-overlay img", timeout=60_000)
+    assert page.inner_text("#verdict b") == verdict
+    assert page.locator("#negative_prompt img").count() >= 1
+    page.set_input_files("#images input[type=file]", str(TWIN))  # another image is added
+    page.wait_for_function("document.querySelectorAll('#images img').length > 1")
+    page.click("#segment-copy")
+    page.get_by_text("Your own images go as files").wait_for()
+    assert page.input_value("#link textarea").rstrip("/") == demo.url
     assert page.complaints == []
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import ipseg
 from ipseg import weights
@@ -12,7 +13,7 @@ from ipseg.engine.presets import DEFAULT, PRESETS
 from ipseg.engine.spec import EngineSpec
 from ipseg.ui.server.pool import EnginePool
 from ipseg.ui.tabs.segment.precompute import compute
-from ipseg.ui.widgets.examples import EXAMPLES, HEIGHT, WIDTH, found, thumbnail
+from ipseg.ui.widgets.examples import EXAMPLES, HEIGHT, WIDTH, found, name_of, named, thumbnail
 
 
 def test_every_example_of_the_project_is_here_and_has_a_thumbnail():
@@ -44,3 +45,18 @@ def test_an_engine_without_its_weights_computes_nothing_ahead(monkeypatch):
     pool = EnginePool(EngineSpec("offline"))
     monkeypatch.setattr(pool, "lacks", lambda spec: "weights")
     assert compute(pool, found(), lambda: False) == 0
+
+
+@pytest.mark.parametrize("example", [each for each in EXAMPLES if each.files], ids=lambda example: example.name)
+def test_the_name_of_an_example_is_found_by_its_images(example, tmp_path):
+    prompt = tmp_path / "prompt.png"
+    Image.fromarray(example.prompt_image).save(prompt)
+    first = prompt if example.crop else example.files[0]
+    given = [str(first)], [str(example.files[1])], [str(each) for each in example.files[2:]]
+    assert name_of(*given, example.all_instances) == example.name
+    assert named(example.name) == example
+    assert name_of(*given, not example.all_instances) != example.name
+    assert name_of(given[1], given[1], given[2], example.all_instances) != example.name
+    assert name_of([str(tmp_path / "gone.png")], *given[1:], example.all_instances) == ""
+    if example.truth:
+        assert open_image(example.truth).shape == open_image(example.files[1]).shape

@@ -110,6 +110,39 @@ def test_a_preset_brings_its_numbers_and_the_link_its_own():
     assert named["features"]["__type__"] == "update"  # it stays as it is
 
 
+def linked(**more) -> links.Linked:
+    """A tab with two examples and, with ``more``, lists of names."""
+    opened, copy, copied = (SimpleNamespace(value="") for _ in range(3))
+    lists = {name: (SimpleNamespace(value=value), ("ipseg", "persam", "matcher")) for name, value in more.items()}
+    return links.Linked([opened], lambda name: name, opened, ("robot", "red-mug"), copy, copied, lists)
+
+
+def test_a_link_holds_the_example_of_its_tab_and_no_other():
+    both = {"segment": linked(), "compare": linked(methods=["ipseg", "persam"])}
+    now = {**HERE, "tab": "compare", **both["compare"].values(["robot", ["ipseg", "matcher"]])}
+    link = links.write(now, START)
+    assert link == "?tab=compare&example=robot&methods=ipseg,matcher"
+    values, message = links.read(query(link), TABS, both)
+    assert message == ""
+    assert (values["example"], values["methods"]) == ("robot", ["ipseg", "matcher"])
+    assert links.write({**HERE, **both["compare"].values(["", ["ipseg", "persam"]])}, START) == ""  # as it starts
+    opened = links._opened(TABS, START, lambda engine, request: (engine[0],), both)
+    *_, segment, compare, methods = opened(SimpleNamespace(query_params=query(link)))
+    assert (compare, methods) == ("robot", ["ipseg", "matcher"])
+    assert segment["__type__"] == "update"  # it stays empty
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"example": "attic"}, {"example": "robot", "methods": "ipseg"}, {"tab": "batch", "example": "robot"}],
+)
+def test_an_example_that_the_tab_does_not_have_is_named(wrong, one_message):
+    values, message = links.read(wrong, TABS, {"segment": linked()})
+    assert "methods" not in values
+    assert values.get("example", "robot") == "robot"
+    one_message(message, names=list(wrong)[-1])
+
+
 LINK = "?tab=batch&preset=light&saliency=tokencut&segmenter=sam2/tiny&k=16&clusters=8&threshold=0.4"
 
 

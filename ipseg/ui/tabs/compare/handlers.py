@@ -8,19 +8,23 @@ from functools import partial
 from typing import Any
 
 import gradio as gr
+from gradio.processing_utils import save_bytes_to_cache
 
+from ipseg.core import plugins
 from ipseg.core.images import open_image, orientation
 from ipseg.core.masks import GivenMask, with_masks
 from ipseg.core.types import ImageArray, ImageError, InputError
 from ipseg.engine.spec import EngineSpec
 from ipseg.studies import comparison
+from ipseg.studies.figure import comparison_figure
 from ipseg.ui.server import prompts
 from ipseg.ui.server.errors import error_messages
 from ipseg.ui.server.pool import JOBS, EnginePool
 from ipseg.ui.server.progress import reporter
+from ipseg.ui.tabs.compare import on_sam
 from ipseg.ui.tabs.compare import render as rows
 from ipseg.ui.tabs.compare.layout import Layout, layout
-from ipseg.ui.widgets import running
+from ipseg.ui.widgets import examples, link, running
 from ipseg.ui.widgets.controls import Controls
 from ipseg.ui.widgets.images import as_png, distinct
 from ipseg.ui.widgets.inputs import whole
@@ -30,18 +34,29 @@ MOST = 16  # images in one comparison
 MAX_PIXELS = 200_000_000  # of all of them together: 600 MB once opened
 
 
-def build(pool: EnginePool, controls: Controls) -> None:
-    """Lay out the tab and wire it."""
-    page = layout()
+def build(pool: EnginePool, controls: Controls) -> link.Linked:
+    """Lay out the tab and wire it. Returns what a link to it may hold."""
+    page = layout(on_sam.button(pool, pool.first).unrender())
     inputs = [page.prompt, page.images, page.methods, page.mask, page.paint, page.truths, *controls.engine]
     inputs += [page.mask_value, page.truth_value]
-    shown = [page.left, page.right, page.slider, page.answers, page.difference]
-    outputs = [page.table, page.record, page.row, page.masks, page.saved, page.which, *shown]
-    run = page.run.click(
-        _handler(pool, page), inputs, outputs, api_name="compare", show_progress_on=[page.table], **JOBS
-    )
-    running.wire(page.run, page.stop, [run], "compare-table")
+    shown = [page.left, page.right, page.slider, page.answers, page.difference, page.legend]
+    outputs = [page.table, page.record, page.figure, page.page_file, page.masks, page.saved, page.which, *shown]
     quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    handler, common = _handler(pool, page), {"outputs": outputs, "show_progress_on": [page.table], **JOBS}
+    run = page.run.click(handler, inputs, api_name="compare", **common)
+    running.announce(page.on_sam.click, page.run, page.stop, "compare-table")  # first: Gradio goes by the order
+    fetching = on_sam.wire(pool, controls, page)
+    runs = [run, fetching.success(handler, inputs, api_visibility="private", **common)]
+    given = [page.prompt, page.images, page.truths, page.mask]
+    by_link, chosen = _fillers(page)
+    fillers: list[tuple[Any, Callable[..., Any], Any]] = [(page.opened.change, by_link, page.opened)]
+    if page.examples:
+        fillers.append((page.examples.select, chosen, None))
+    for trigger, fill, value in fillers:
+        running.announce(trigger, page.run, page.stop, "compare-table")
+        filled = trigger(fill, value, given, **quiet)
+        runs.append(filled.then(handler, inputs, api_visibility="private", **common))
+    running.wire(page.run, page.stop, runs, "compare-table", before=[fetching])
     page.which.input(_selected, [page.saved, page.which], shown, **quiet)
     gr.on(
         [page.left.input, page.right.input],
@@ -55,6 +70,43 @@ def build(pool: EnginePool, controls: Controls) -> None:
         _canvas(page.paint), page.prompt, page.paint, show_progress="hidden", api_visibility="private", **JOBS
     )
     page.prompt.change(lambda: None, None, page.paint, **quiet)
+    names = tuple(plugins.names("baselines"))
+    return link.Linked(
+        inputs=(page.prompt, page.images),
+        example=_example,
+        opened=page.opened,
+        examples=tuple(each.name for each in examples.comparable()),
+        copy=page.copy,
+        copied=page.copied,
+        more={"methods": (page.methods, names)},
+    )
+
+
+def _filled(page: Layout, example: examples.Example) -> tuple[Any, ...]:
+    """The inputs of an example: prompt, input, truth; no mask."""
+    cache = page.prompt.GRADIO_CACHE
+    prompt, image = (save_bytes_to_cache(file.read_bytes(), file.name, cache) for file in example.files[:2])
+    truth = example.truth
+    truths = [save_bytes_to_cache(truth.read_bytes(), truth.name, cache)] if truth else None
+    return prompt, [image], truths, None
+
+
+def _fillers(page: Layout) -> tuple[Callable[[str], tuple[Any, ...]], Callable[[gr.SelectData], tuple[Any, ...]]]:
+    """What fills in an example by its name in a link, and one that is chosen."""
+
+    def by_link(name: str) -> tuple[Any, ...]:
+        example = examples.named(name)
+        return (gr.skip(),) * 4 if example is None else _filled(page, example)
+
+    def chosen(place: gr.SelectData) -> tuple[Any, ...]:
+        return _filled(page, examples.comparable()[place.index])
+
+    return by_link, chosen
+
+
+def _example(prompt: str | None, images: list[Any] | None) -> str:
+    """The name of the example that these inputs are; "" for others."""
+    return examples.name_of([prompt] if prompt else [], [path for path, _ in images or ()])
 
 
 def _handler(pool: EnginePool, page: Layout) -> Callable[..., tuple[Any, ...]]:
@@ -92,11 +144,13 @@ def _handler(pool: EnginePool, page: Layout) -> Callable[..., tuple[Any, ...]]:
             on_open = partial(report, 0.0, "prompt")
             inputs = _opened(prompt, images, methods, mask, paint, truths, values, on_open)
             found = _answers(pool, pool.engine(spec, report), inputs, report)
-        saved = rows.save(found, inputs.names, page)
+            saved = rows.save(found, inputs.names, page)
+            given = None if inputs.mask is None else inputs.mask.mask
+            figure = comparison_figure(found, inputs.prompt, given, note=f"Engine {spec.name}.")
         return (
             rows.table(found, inputs.names, spec.name, inputs.notices),
             rows.record(found, inputs.names, spec.name, inputs.notices),
-            *rows.downloads(saved, page),
+            *rows.downloads(saved, figure, page),
             saved,
             gr.Dropdown(choices=inputs.names, value=inputs.names[0], visible=len(inputs.names) > 1),
             *_selected(saved, inputs.names[0]),
@@ -176,7 +230,7 @@ def _answers(pool: EnginePool, engine: Any, inputs: _Inputs, report: Any) -> lis
 def _selected(saved: list[rows.SavedRow] | None, which: str | None) -> tuple[Any, ...]:
     """The results of one image, the first two of them on the slider, and the differences."""
     if not saved:
-        return tuple(gr.skip() for _ in range(5))
+        return tuple(gr.skip() for _ in range(6))
     row = next((row for row in saved if row.name == which), saved[0])
     labels = ["the image", *(label for label, _ in row.answers)]
     left, right = (labels[1], labels[2]) if len(labels) > 2 else (labels[0], labels[-1])
@@ -186,6 +240,7 @@ def _selected(saved: list[rows.SavedRow] | None, which: str | None) -> tuple[Any
         (row.overlay(left), row.overlay(right)),
         [(path, caption) for path, caption in zip(row.images, row.captions, strict=True)],
         row.difference,
+        row.legend,
     )
 
 

@@ -10,12 +10,14 @@ from typing import Any
 
 import gradio as gr
 import numpy as np
+from gradio.processing_utils import save_bytes_to_cache
 from PIL import Image
 
 from ipseg.core import viz
 from ipseg.core.masks import GivenMask, read_mask
 from ipseg.core.types import ImageArray, MaskError
 from ipseg.studies.comparison import Comparison, Entry
+from ipseg.studies.figure import encode
 from ipseg.ui.server.redaction import without_folders
 from ipseg.ui.widgets.images import as_jpeg, as_png, as_zip, shown
 
@@ -30,7 +32,7 @@ class SavedRow:
     images: tuple[str, ...]  # overlays with points, for the gallery
     captions: tuple[str, ...]
     difference: str | None
-    row: str  # the row of images
+    legend: str  # of its colours, as HTML
     masks: tuple[tuple[str, str], ...]  # name in the ZIP, and file
 
     def overlay(self, label: str) -> str:
@@ -85,21 +87,18 @@ def save(found: Sequence[Comparison], names: Sequence[str], page: Any) -> list[S
 
 def _save(found: Comparison, name: str, page: Any) -> SavedRow:
     done = [(entry, entry.result) for entry in found.entries if entry.result is not None]
-    overlays = [(entry, result, result.overlay(points=False)) for entry, result in done]
+    overlays = [(entry, _overlay(found, entry)) for entry, _ in done]
     marked = [(entry, result.overlay()) for entry, result in done]
-    tiles = [(found.image, "the image"), *((overlay, _caption(entry)) for entry, overlay in marked)]
-    if found.truth is not None:
-        tiles.append((viz.overlay(found.image, found.truth.mask), "truth"))
     difference = viz.difference(found.image, [result.mask for _, result in done]) if done else None
     masks = [(entry, result.mask.astype(np.uint8) * 255) for entry, result in done]
     return SavedRow(
         name,
         as_jpeg(page.slider, found.image, f"{name}.jpg"),
-        tuple((entry.label, as_jpeg(page.slider, each, f"{name}_{entry.method}.jpg")) for entry, _, each in overlays),
+        tuple((entry.label, as_jpeg(page.slider, each, f"{name}_{entry.method}.jpg")) for entry, each in overlays),
         tuple(as_jpeg(page.answers, each, f"{name}_{entry.method}.jpg") for entry, each in marked),
         tuple(_caption(entry) for entry, _ in marked),
         None if difference is None else as_png(page.difference, shown(difference), f"{name}_difference.png"),
-        as_png(page.row, viz.strip(tiles), f"{name}_row.png"),
+        legend(found),
         tuple((f"{name}/{entry.method}.png", as_png(page.masks, mask, f"{entry.method}.png")) for entry, mask in masks),
     )
 
@@ -112,19 +111,44 @@ def pair(saved: list[SavedRow] | None, which: str | None, left: str, right: str)
     return row.overlay(left), row.overlay(right)
 
 
-def downloads(saved: Sequence[SavedRow], page: Any) -> tuple[Any, Any]:
-    """The row of images (all rows, one below the other) and all masks, on their buttons."""
-    rows = [np.asarray(Image.open(row.row)) for row in saved]
-    whole = np.full((sum(row.shape[0] for row in rows), max(row.shape[1] for row in rows), 3), 255, np.uint8)
-    top = 0
-    for row in rows:
-        whole[top : top + row.shape[0], : row.shape[1]] = row
-        top += row.shape[0]
-    masks = as_zip(page.masks, (pair for row in saved for pair in row.masks), "masks.zip")
-    return (
-        gr.DownloadButton(value=as_png(page.row, whole, "comparison.png"), interactive=True),
-        gr.DownloadButton(value=masks, interactive=True),
-    )
+def _overlay(found: Comparison, entry: Entry) -> ImageArray:
+    """The mask of one method, outlined in its colour of the differences."""
+    mask = np.zeros(found.image.shape[:2], bool) if entry.result is None else entry.result.mask
+    return viz.overlay(found.image, mask, colour=colours(found)[entry.method])
+
+
+def colours(found: Comparison) -> dict[str, tuple[int, int, int]]:
+    """The colour of each method that has a result, as the image of the differences has it."""
+    names = [entry.method for entry in found.answered]
+    return {name: viz.METHOD_COLOURS[place % len(viz.METHOD_COLOURS)] for place, name in enumerate(names)}
+
+
+def legend(found: Comparison) -> str:
+    """What the colours of the differences mean, as HTML; "" where no method has a result."""
+    own = colours(found)
+    if not own:
+        return ""
+    labels = {entry.method: entry.label for entry in found.entries}
+    swatches = [("rgb(255, 255, 255)", "all methods" if len(own) > 1 else labels[next(iter(own))])]
+    swatches += [(f"rgb{colour}", f"{labels[name]} alone") for name, colour in own.items()] if len(own) > 1 else []
+    listed = "".join(f"<li>{_swatch(colour)}{html.escape(text)}</li>" for colour, text in swatches)
+    mixed = "<li>a mixed colour: some of them</li>" if len(own) > 2 else ""
+    return f"<ul>{listed}{mixed}</ul>"
+
+
+def _swatch(colour: str) -> str:
+    return f'<span class="swatch" style="background: {colour}"></span>'
+
+
+def downloads(saved: Sequence[SavedRow], figure: Image.Image, page: Any) -> tuple[Any, ...]:
+    """The figure as PNG and as PDF, and all masks, on their buttons."""
+    kinds = (("PNG", page.figure), ("PDF", page.page_file))
+    files = [
+        save_bytes_to_cache(encode(figure, kind), f"comparison.{kind.lower()}", button.GRADIO_CACHE)
+        for kind, button in kinds
+    ]
+    files.append(as_zip(page.masks, (pair for row in saved for pair in row.masks), "masks.zip"))
+    return tuple(gr.DownloadButton(value=file, interactive=True) for file in files)
 
 
 def table(found: Sequence[Comparison], names: Sequence[str], engine: str, notices: Sequence[str] = ()) -> str:
@@ -141,10 +165,13 @@ def table(found: Sequence[Comparison], names: Sequence[str], engine: str, notice
         for entry in one.entries
     ]
     head = "".join(f'<th scope="col">{head}</th>' for head in heads)
-    notes = [f"Engine {engine}.", *dict.fromkeys(entry.about for entry in found[0].entries if entry.about)]
-    notes += [] if several else [_agreement(found[0])]
+    agreement = "" if several else _agreement(found[0])
+    lead = html.escape(" ".join(filter(None, (f"Engine {engine}.", agreement))))
+    about = html.escape(" ".join(dict.fromkeys(entry.about for entry in found[0].entries if entry.about)))
     body = f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
-    note = f'<p class="aside">{html.escape(" ".join(notes))}</p>'
+    note = f'<p class="aside">{lead}</p>'
+    if about:
+        note = f'<details class="aside"><summary>{lead} What differs from the publications</summary>{about}</details>'
     more = "".join(f'<p class="aside">{html.escape(notice)}</p>' for notice in notices)
     return f'<div class="wide" role="status">{body}</div>{note}{more}'
 
@@ -171,9 +198,7 @@ def _entry_record(entry: Entry) -> dict[str, Any]:
 
 def _swatches(found: Comparison) -> dict[str, str]:
     """The colour of each method in the image of the differences, as a small square."""
-    square = '<span class="swatch" style="background: rgb{}"></span>'
-    colours = (viz.METHOD_COLOURS[place % len(viz.METHOD_COLOURS)] for place in range(len(found.entries)))
-    return {entry.method: square.format(colour) for entry, colour in zip(found.answered, colours, strict=False)}
+    return {name: _swatch(f"rgb{colour}") for name, colour in colours(found).items()}
 
 
 def _line(entry: Entry, swatch: str, name: str | None, scored: bool, width: int) -> str:

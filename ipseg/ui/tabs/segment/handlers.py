@@ -13,7 +13,6 @@ import gradio as gr
 import numpy as np
 from gradio.processing_utils import save_bytes_to_cache
 
-from ipseg.core import viz
 from ipseg.core.result import Result
 from ipseg.core.types import InputError, Progress
 from ipseg.engine.session import SegmentSession
@@ -27,18 +26,17 @@ from ipseg.ui.tabs.segment import render as answers
 from ipseg.ui.tabs.segment.layout import OBJECT, Layout
 from ipseg.ui.tabs.segment.request import SegmentRequest, of_many, paths
 from ipseg.ui.tabs.segment.state import SavedResult, SavedResults
-from ipseg.ui.widgets import running
+from ipseg.ui.widgets import examples, link, running
 from ipseg.ui.widgets.clicks import Clicks, as_points
 from ipseg.ui.widgets.controls import Controls, chosen
-from ipseg.ui.widgets.examples import found
 from ipseg.ui.widgets.images import as_jpeg, as_png, distinct, shown, to_image
 from ipseg.ui.widgets.inputs import parameters
 
 Values = dict[gr.components.Component, Any]
 
 
-def build(pool: EnginePool, controls: Controls) -> None:
-    """Lay out the tab and wire it."""
+def build(pool: EnginePool, controls: Controls) -> link.Linked:
+    """Lay out the tab and wire it. Returns what a link to it may hold."""
     page = layout.build()
     handlers = SegmentHandlers(pool, controls, page)
     inputs = {
@@ -50,10 +48,13 @@ def build(pool: EnginePool, controls: Controls) -> None:
     }  # fmt: skip
     runs = [page.run.click(handlers.run, inputs, **common)]
     quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    fillers: list[tuple[Any, Callable[..., Any], Any]] = [(page.opened.change, handlers.linked, page.opened)]
     if page.examples:
-        running.announce(page.examples.select, page.run, page.stop, "verdict")
-        given = [page.prompts, page.images, page.negative_prompt, page.all_instances, page.exclude]
-        runs.append(page.examples.select(handlers.example, None, given, **quiet).then(handlers.run, inputs, **common))
+        fillers.append((page.examples.select, handlers.example, None))
+    given = [page.prompts, page.images, page.negative_prompt, page.all_instances, page.exclude]
+    for trigger, fill, value in fillers:
+        running.announce(trigger, page.run, page.stop, "verdict")
+        runs.append(trigger(fill, value, given, **quiet).then(handlers.run, inputs, **common))
     running.wire(page.run, page.stop, runs, "verdict")
     with_session = {*inputs, page.session}
     page.answers.select(handlers.pick, with_session, **common)
@@ -74,6 +75,19 @@ def build(pool: EnginePool, controls: Controls) -> None:
     )
     api.build(pool, controls, page)
     precompute.wire(gr.context.Context.root_block, pool)
+    return link.Linked(
+        inputs=(page.prompts, page.images, page.negative_prompt, page.all_instances),
+        example=_example,
+        opened=page.opened,
+        examples=tuple(each.name for each in examples.found()),
+        copy=page.copy,
+        copied=page.copied,
+    )
+
+
+def _example(prompts: Any, images: Any, negative_prompt: Any, all_instances: bool) -> str:
+    """The name of the example that these inputs are; "" for others."""
+    return examples.name_of(paths(prompts), paths(images), paths(negative_prompt), all_instances)
 
 
 class SegmentHandlers:
@@ -91,8 +105,17 @@ class SegmentHandlers:
         return self._all(values, SavedResults(), progress)
 
     def example(self, chosen: gr.SelectData) -> tuple[Any, ...]:
-        """The inputs of an example: prompt, input, negative prompt, all instances; the negative prompt is opened."""
-        example, cache = found()[chosen.index], self.page.prompts.GRADIO_CACHE
+        """The inputs of the example that is chosen."""
+        return self._filled(examples.found()[chosen.index])
+
+    def linked(self, name: str) -> tuple[Any, ...]:
+        """The inputs of the example that a link names."""
+        example = examples.named(name)
+        return (gr.skip(),) * 5 if example is None else self._filled(example)
+
+    def _filled(self, example: examples.Example) -> tuple[Any, ...]:
+        """Prompt, input, negative prompt, all instances; the panel of the negative prompt, open where it has one."""
+        cache = self.page.prompts.GRADIO_CACHE
         prompt, image, *other = (save_bytes_to_cache(file.read_bytes(), file.name, cache) for file in example.files)
         if example.crop:
             prompt = as_png(self.page.prompts, example.prompt_image, "object.png")
@@ -223,7 +246,6 @@ class SegmentHandlers:
     ) -> tuple[Any, ...]:
         page, one = self.page, saved.results[saved.which]
         mask, stem = answers.shown_mask(result), Path(one.name).name
-        saved = replace(saved, cut_out=as_png(page.cut_file, viz.cut_out(result.image, mask), f"{stem}_cut_out.png"))
         return (
             answers.verdict(session.prompt, result, spec.name, seconds, saved.results, saved.which),
             *answers.views(result.image, mask, result.status, self._background(values), stem, page.cut_file),
@@ -233,7 +255,8 @@ class SegmentHandlers:
             shown(result.heat_map()),
             answers.prompt_views(session.prompt),
             answers.step_times(result.seconds),
-            *answers.together(saved.results, saved.which, session.all_instances, page.archive),
+            answers.together(saved.results, saved.which),
+            answers.download(saved.results, spec.name, session.prompt.notices, page.archive),
             gr.Button(interactive=bool(one.clicks)),
             gr.Button(interactive=bool(one.clicks)),
             gr.Column(visible=True),

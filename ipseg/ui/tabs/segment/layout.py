@@ -9,8 +9,7 @@ import gradio as gr
 
 from ipseg.ui.tabs.segment import render as answers
 from ipseg.ui.tabs.segment.state import SavedResults
-from ipseg.ui.widgets import running
-from ipseg.ui.widgets.examples import found, thumbnail
+from ipseg.ui.widgets import examples, running
 from ipseg.ui.widgets.images import image_input
 from ipseg.ui.widgets.inputs import gallery_input, mask_value_input
 
@@ -45,6 +44,8 @@ class Layout:
     mask_file: gr.DownloadButton
     cut_file: gr.DownloadButton
     archive: gr.DownloadButton
+    copy: gr.Button  # of the link
+    copied: gr.HTML
     evidence: gr.Column
     marked: gr.Image
     sign: gr.Radio
@@ -55,6 +56,7 @@ class Layout:
     steps: gr.Markdown
     session: gr.State
     examples: gr.Gallery | None
+    opened: gr.Textbox  # the example that a link opens
 
     @property
     def views(self) -> tuple[Any, ...]:
@@ -68,7 +70,8 @@ def build() -> Layout:
         with gr.Column(scale=5, min_width=320, elem_id="segment-inputs"):
             fields = _input_fields()
             run, stop = running.buttons("Segment", "run")
-            examples = _examples()
+            chosen = examples.gallery(examples.found(), "examples")
+            opened = gr.Textbox(visible="hidden", elem_id="segment-opened", label="Example of the link")
         with gr.Column(scale=8, min_width=320, elem_id="segment-result"):
             verdict = gr.HTML(answers.WAITING, elem_id="verdict", container=False, padding=False)
             several = gr.Gallery(
@@ -85,7 +88,20 @@ def build() -> Layout:
             result, views = _result()
     evidence, parts = _evidence()
     state = gr.State(SavedResults(), time_to_live=3600)
-    every: tuple[Any, ...] = (*fields, run, stop, verdict, several, result, *views, evidence, *parts, state, examples)
+    every: tuple[Any, ...] = (
+        *fields,
+        run,
+        stop,
+        verdict,
+        several,
+        result,
+        *views,
+        evidence,
+        *parts,
+        state,
+        chosen,
+        opened,
+    )
     return Layout(*every)
 
 
@@ -105,25 +121,6 @@ def _input_fields() -> tuple[Any, ...]:
         )
         mask_value = mask_value_input(elem_id="prompt-mask-value")
     return prompts, images, all_instances, exclude, negative_prompt, mask, mask_value
-
-
-def _examples() -> gr.Gallery | None:
-    """Examples as thumbnails: a click fills in the inputs and segments."""
-    shown = [(thumbnail(each), each.label) for each in found()]
-    if not shown:
-        return None
-    return gr.Gallery(
-        shown,
-        label="Examples",
-        format="jpeg",
-        columns=4,
-        object_fit="cover",
-        height="auto",
-        allow_preview=False,
-        interactive=False,
-        buttons=[],
-        elem_id="examples",
-    )
 
 
 def _gallery(label: str, name: str, height: int = 200) -> gr.Gallery:
@@ -151,9 +148,11 @@ def _result() -> tuple[gr.Column, tuple[Any, ...]]:
             colour = gr.ColorPicker("#2563eb", label="Colour", elem_id="background-colour", scale=0, min_width=90)
         with gr.Row(elem_id="files"):
             mask_file, cut_file = _file("Mask (PNG)", "mask"), _file("Cut-out (PNG)", "cut")
-            archive = gr.DownloadButton("All (ZIP)", visible=False, elem_id="archive", min_width=110)
+            archive = gr.DownloadButton("Download all", interactive=False, elem_id="archive", min_width=110)
+            copy = gr.Button("Copy link", elem_id="segment-copy", min_width=110)
+        copied = gr.HTML(elem_id="segment-copied", container=False, padding=False)
     views = (overlay, numbered, cut, mask_view, original)
-    return result, (*views, instances, background, colour, mask_file, cut_file, archive)
+    return result, (*views, instances, background, colour, mask_file, cut_file, archive, copy, copied)
 
 
 def _evidence() -> tuple[gr.Column, tuple[Any, ...]]:

@@ -14,6 +14,7 @@ from PIL import Image
 
 from ipseg.core import viz
 from ipseg.core.result import Result
+from ipseg.core.serialize import to_json
 from ipseg.core.status import Status
 from ipseg.core.types import ImageArray, InputError, Mask, SettingError
 from ipseg.method.prompt import Prompt
@@ -198,7 +199,7 @@ def reopened(saved: SavedResults) -> tuple[ImageArray, Mask, NDArray[np.uint8] |
 
 
 def save(name: str, result: Result, clicks: Clicks, all_instances: bool, gallery: gr.Gallery) -> SavedResult:
-    """What a session saves of a result: an overlay and the mask files of the ZIP."""
+    """What a session saves of a result: its record, an overlay, and the files of the archive."""
     masks = {f"{name}.png": result.answer_mask.astype(np.uint8) * 255}
     if all_instances:
         masks |= {
@@ -209,25 +210,36 @@ def save(name: str, result: Result, clicks: Clicks, all_instances: bool, gallery
     drawn = result.overlay_instances() if all_instances and result.instances else result.overlay(points=False)
     status = f"{result.status.words}, score {result.score:.2f}"
     overlay = as_jpeg(gallery, drawn, f"{name}.jpg")
+    cut = as_png(gallery, viz.cut_out(result.image, shown_mask(result)), f"{name}_cut_out.png")
     return SavedResult(
         name, result.image.shape[:2], f"{name}: {status}", overlay, files, result.status, clicks=clicks,
-        scores=tuple(each.score for each in result.instances),
+        scores=tuple(each.score for each in result.instances), cut_out=cut, record=result.record(),
     )  # fmt: skip
 
 
-def together(
-    saved: Sequence[SavedResult], which: int, all_instances: bool, archive: gr.DownloadButton
-) -> tuple[Any, Any]:
-    """All results in a gallery, and their masks in a ZIP, where there is more than one mask."""
-    good = [one for one in saved if not one.error]
-    several = len(saved) > 1
+def together(saved: Sequence[SavedResult], which: int) -> gr.Gallery:
+    """All results in a gallery, where there is more than one."""
+    good, several = [one for one in saved if not one.error], len(saved) > 1
     place = sum(not one.error for one in saved[:which])
-    gallery = gr.Gallery(
-        value=[(one.overlay, one.caption) for one in good], selected_index=place if several else None, visible=several
-    )
-    if not (several or all_instances):
-        return gallery, gr.DownloadButton(visible=False)
-    return gallery, gr.DownloadButton(value=packed(good, archive), interactive=True, visible=True)
+    shown = [(one.overlay, one.caption) for one in good]
+    return gr.Gallery(value=shown, selected_index=place if several else None, visible=several)
+
+
+def download(
+    saved: Sequence[SavedResult], engine: str, notices: Sequence[str], button: gr.DownloadButton
+) -> gr.DownloadButton:
+    """Everything in one ZIP: masks, cut-outs and overlays of all images, and the numbers as results.json."""
+    good = [one for one in saved if not one.error]
+    images = [{"image": one.name, **(one.record or {"error": one.error})} for one in saved]
+    facts = {"engine": engine, "notices": list(notices), "images": images}
+    files: list[tuple[str, str | bytes]] = [("results.json", to_json(facts).encode())]
+    for one in good:
+        files += [
+            *((f"masks/{name}", file) for name, file in one.files),
+            (f"cut_outs/{one.name}.png", one.cut_out),
+            (f"overlays/{one.name}.jpg", one.overlay),
+        ]
+    return gr.DownloadButton(value=as_zip(button, files, "results.zip"), interactive=True)
 
 
 def packed(saved: Sequence[SavedResult], component: gr.components.Component) -> str:

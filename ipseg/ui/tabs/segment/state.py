@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from ipseg.core.status import Status
 from ipseg.ui.widgets.clicks import MOST_CLICKS, Clicks
@@ -21,6 +23,8 @@ class SavedResult:
     error: str = ""  # why there is no answer
     clicks: Clicks = ()
     scores: tuple[float, ...] = ()  # of its instances
+    cut_out: str = ""  # a file of the page's cache, (H, W, 4) RGBA: the image, and as alpha what is in the mask
+    record: Mapping[str, Any] = field(default_factory=dict)  # the result as data
 
 
 @dataclass(frozen=True)
@@ -29,12 +33,16 @@ class SavedResults:
 
     results: tuple[SavedResult, ...] = ()
     which: int = 0
-    cut_out: str = ""  # of the result that is shown, (H, W, 4) RGBA: the image, and as alpha what is in the mask
 
     @property
     def shown(self) -> SavedResult | None:
         """The image whose result is shown."""
         return self.results[self.which] if self.which < len(self.results) else None
+
+    @property
+    def cut_out(self) -> str:
+        """The file of the cut-out of the result that is shown; "" where there is none."""
+        return self.shown.cut_out if self.shown else ""
 
     def put(self, one: SavedResult) -> SavedResults:
         """With another result for the image that is shown."""
