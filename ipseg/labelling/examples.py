@@ -95,7 +95,11 @@ class ClassExamples:
             saved = engine.prompt(self.prompt(), progress=progress)
         else:
             saved = _prompt(engine, self.examples, progress)
-        return ClassPrompt(self.name, saved, _prompt(engine, self.negative, progress) if self.negative else None)
+        if not self.negative:
+            return ClassPrompt(self.name, saved, saved.negative)
+        negative = _prompt(engine, self.negative, progress)
+        both = engine.prompt([saved.negative, negative], progress=progress) if saved.negative else negative
+        return ClassPrompt(self.name, saved, both)
 
 
 def read(source: str | os.PathLike[str] | Mapping[str, Any]) -> tuple[ClassExamples, ...]:

@@ -25,7 +25,7 @@ from ipseg.method import presence
 from ipseg.method.config import Parameters
 from ipseg.method.encodings import Named, named
 from ipseg.method.pipeline import IPSeg
-from ipseg.method.prompt import Prompt
+from ipseg.method.prompt import Prompt, fitted
 
 BEST = 8  # cells of each class by which it is judged before it is segmented
 BEHIND = 0.1  # score by which a class is less than the best class on its own best cells, from which on it is not there
@@ -55,7 +55,8 @@ def label_image(
 ) -> tuple[LabelledInstance, ...]:
     """Every instance of every class in an image, the best score first; masks do not overlap.
 
-    ``k``, ``clusters``, ``threshold``, ``reject_threshold``: as of :meth:`ipseg.method.pipeline.IPSeg.segment`; an
+    ``k``, ``clusters``, ``threshold``, ``reject_threshold``: as of :meth:`ipseg.method.pipeline.IPSeg.segment`, but
+    the thresholds are those of all classes, whatever a saved prompt has; an
     instance scores the reject threshold or more, and is uncertain below the threshold. Raises
     :class:`~ipseg.core.types.SettingError` for no class, two of one name, or numbers out of range, and
     :class:`~ipseg.core.types.ImageError` for an image that cannot be used.
@@ -65,7 +66,8 @@ def label_image(
         raise SettingError("Give at least one class, each with a name of its own.")
     parameters = Parameters(k, clusters, threshold, reject_threshold)
     opened = named(image)
-    return engine.apply([opened], _label, tuple(classes), opened, parameters, progress=progress)
+    ready = tuple(ClassPrompt(each.name, *fitted(engine, each.prompt, each.negative)) for each in classes)
+    return engine.apply([opened], _label, ready, opened, parameters, progress=progress)
 
 
 def _label(
@@ -95,7 +97,7 @@ def _label(
             negative_prompt=each.negative,
             all_instances=True,
             progress=report,
-            **parameters.arguments(),
+            **replace(parameters, threshold=limits[0], reject_threshold=limits[1]).arguments(),
         )
         found = assign([*found, *of_result(each.name, result)])
     rivals = [classes[place] for place in tried]

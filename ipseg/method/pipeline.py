@@ -204,7 +204,8 @@ class IPSeg:
     def mask_score(self, prompt: Prompt, image: Named, mask: Mask, *, negative_prompt: Prompt | None = None) -> float:
         """The presence score of a mask (H, W) bool, whatever it comes from, in the pixels of ``image``: in [0, 1]."""
         step = Steps(None)
-        compared = (prompt.model, self.input_features(image, step), negative_prompt and negative_prompt.model)
+        prompt, negative = fitted(self, prompt, negative_prompt)
+        compared = (prompt.model, self.input_features(image, step), negative and negative.model)
         return self._presence(compared, image, step, mask)
 
     def apply(

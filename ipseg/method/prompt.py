@@ -189,18 +189,26 @@ class OpenedPrompt:
         return [*names, made.fingerprint()] if self.saved else names
 
 
-def open_prompt(prompt_images: Sequence[Any], masks: Sequence[Any], *, mask_value: int | None = None) -> OpenedPrompt:
+def open_prompt(
+    prompt_images: Sequence[Any],
+    masks: Sequence[Any],
+    *,
+    mask_value: int | None = None,
+    report: Callable[[], None] = lambda: None,
+) -> OpenedPrompt:
     """Open prompt images with their masks, and the saved prompts among them, for which the mask has to be None.
 
-    Raises what :func:`open_given` and :func:`ipseg.core.masks.with_masks` raise.
+    ``report`` is called before each file is opened, and may raise. Raises what :func:`open_given` and
+    :func:`ipseg.core.masks.with_masks` raise.
     """
-    sources, given = [], []
+    found: list[tuple[Any, GivenMask | None]] = []
     for each, mask in zip(prompt_images, masks, strict=True):
-        prompts = open_given([each], [mask]).prompts
-        ((image, opened),) = [(prompts[0], None)] if prompts else with_masks(each, mask, mask_value=mask_value)
-        sources.append(image)
-        given.append(opened)
-    return OpenedPrompt(sources, given)
+        if isinstance(each, Prompt) or saved_prompt.is_saved(each):
+            report()
+            found += [(prompt, None) for prompt in open_given([each], [mask]).prompts]
+        else:
+            found += with_masks(each, mask, mask_value=mask_value, report=report)
+    return OpenedPrompt([source for source, _ in found], [mask for _, mask in found])
 
 
 def fitted(engine: Any, prompt: Prompt, negative: Prompt | None = None) -> tuple[Prompt, Prompt | None]:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+import ipseg
 from ipseg.annotations.labels import LabelledInstance
 from ipseg.core import geometry
 from ipseg.core.result import Result
 from ipseg.core.types import Points, SettingError
 from ipseg.labelling import matching
 from ipseg.method import presence
-from ipseg.method.config import IPSegConfig
+from ipseg.method.config import IPSegConfig, Parameters
+from ipseg.method.prompt import Prompt
 
 
 def claim(label: str, columns: slice, score: float) -> LabelledInstance:
@@ -131,7 +134,7 @@ class Engine:
 
 def label(scores, cells, results):
     engine = Engine(scores, cells, results)
-    classes = [matching.ClassPrompt(name, SimpleNamespace(model=name)) for name in scores]
+    classes = [matching.ClassPrompt(name, SimpleNamespace(model=name, negative=None)) for name in scores]
     return matching.label_image(engine, classes, np.zeros((16, 64, 3), np.uint8)), engine.segmented
 
 
@@ -182,3 +185,15 @@ def test_classes_have_names_of_their_own(names):
     classes = [matching.ClassPrompt(name, None) for name in names]  # type: ignore[arg-type]
     with pytest.raises(SettingError, match="name of its own"):
         matching.label_image(None, classes, np.zeros((8, 8, 3), np.uint8))  # type: ignore[arg-type]
+
+
+def test_a_loaded_prompt_is_a_class_with_its_negative_prompt_and_the_thresholds_of_the_call(make_scene, tmp_path):
+    engine, (image, _) = ipseg.load("offline"), make_scene()
+    prompt, other = engine.prompt(make_scene(seed=1)[0]), engine.prompt(make_scene(colour=(40, 60, 200), seed=2)[0])
+    saved = replace(prompt, negative=other, parameters=Parameters(threshold=1.0, reject_threshold=1.0))
+    saved.save(tmp_path / "mug.npz")
+    expected = matching.label_image(engine, [matching.ClassPrompt("mug", prompt, other)], image)
+    found = matching.label_image(engine, [matching.ClassPrompt("mug", Prompt.load(tmp_path / "mug.npz"))], image)
+    assert len(expected) == len(found) == 1
+    assert (found[0].score, found[0].status) == (expected[0].score, expected[0].status)
+    assert np.array_equal(found[0].mask, expected[0].mask)

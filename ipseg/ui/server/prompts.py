@@ -6,8 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ipseg.core import images
-from ipseg.core.masks import GivenMask, with_masks
+from ipseg.core.masks import GivenMask
 from ipseg.core.types import ImageArray, ImageError
+from ipseg.method.prompt import Prompt, open_prompt
+from ipseg.method.saved_prompt import is_saved
 
 MOST = 8  # prompt images and negative prompts of one request
 MAX_PIXELS = 100_000_000  # of all of them together: 300 MB once opened
@@ -15,11 +17,11 @@ MAX_PIXELS = 100_000_000  # of all of them together: 300 MB once opened
 
 @dataclass(frozen=True)
 class Prompts:
-    """Opened prompt images, each (H, W, 3) uint8 with its mask or None, and negative prompts."""
+    """Opened prompt images, each (H, W, 3) uint8 with its mask or None, saved prompts, and negative prompts."""
 
-    images: list[ImageArray]
+    images: list[ImageArray | Prompt]
     masks: list[GivenMask | None]
-    negative: list[ImageArray]
+    negative: list[ImageArray | Prompt]
 
 
 def open_prompts(
@@ -30,28 +32,37 @@ def open_prompts(
     mask_value: int | None,
     on_open: Callable[[], None],
 ) -> Prompts:
-    """Check the bounds, then open all files; ``mask`` is that of the first prompt image.
+    """Check the bounds, then open all files, images and saved prompts; ``mask`` is that of the first prompt image.
 
     ``on_open`` is called before each file is opened and may raise, as when the time limit is reached.
     Raises ImageError or MaskError for what cannot be used.
     """
     check(prompts, negative_prompt)
-    pairs = with_masks(
-        list(prompts),
-        [mask or None, *([None] * (len(prompts) - 1))],
-        mask_value=mask_value,
-        report=on_open,
-    )
-    return Prompts([image for image, _ in pairs], [given for _, given in pairs], opened(negative_prompt, on_open))
+    masks = [mask or None, *([None] * (len(prompts) - 1))]
+    shown = open_prompt(prompts, masks, mask_value=mask_value, report=on_open)
+    against = open_prompt(negative_prompt, [None] * len(negative_prompt), report=on_open)
+    _check_count(sum(_images_in(each) for each in (*shown.sources, *against.sources)), bool(negative_prompt))
+    return Prompts(shown.sources, shown.masks, against.sources)
 
 
 def check(prompts: Sequence[str], negative_prompt: Sequence[str] = ()) -> None:
     """Raise :class:`ImageError` for too many prompt images, or too many pixels in all. Only headers are read."""
-    count = len(prompts) + len(negative_prompt)
+    _check_count(len(prompts) + len(negative_prompt), bool(negative_prompt))
+    given = [path for path in (*prompts, *negative_prompt) if not is_saved(path)]  # a saved prompt has its own bounds
+    check_pixels(given, MAX_PIXELS, "The prompt images")
+
+
+def _check_count(count: int, negative: bool) -> None:
     if count > MOST:
-        what = "prompt images and negative prompts" if negative_prompt else "prompt images"
+        what = "prompt images and negative prompts" if negative else "prompt images"
         raise ImageError(f"There are {count} {what}; give at most {MOST} at once.")
-    check_pixels([*prompts, *negative_prompt], MAX_PIXELS, "The prompt images")
+
+
+def _images_in(source: ImageArray | Prompt) -> int:
+    """How many images one of the sources holds, those that are not meant included."""
+    if not isinstance(source, Prompt):
+        return 1
+    return len(source.views) + (len(source.negative.views) if source.negative else 0)
 
 
 def check_pixels(paths: Sequence[str], most: int, what: str) -> None:

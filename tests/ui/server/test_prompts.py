@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
-from ipseg.core.types import ImageError
+import ipseg
+from ipseg.core.types import ImageError, InputError
 from ipseg.engine.spec import EngineSpec
 from ipseg.method.config import Parameters
 from ipseg.ui.server import prompts
@@ -138,3 +140,25 @@ def test_one_image_needs_no_second_reading(paths, monkeypatch):
 def test_arrays_are_as_they_were(paths, scene):
     (first,) = prompts.opened(paths[:1], lambda: None)
     np.testing.assert_array_equal(first, scene[0])
+
+
+def test_a_saved_prompt_is_taken_as_a_prompt_image(paths, tmp_path, scene, one_message):
+    engine = ipseg.load("offline")
+    made = replace(engine.prompt([scene[0]] * 3), negative=engine.prompt(scene[0]))
+    made.save(tmp_path / "mug.npz")
+    given, seen = str(tmp_path / "mug.npz"), []
+    found = prompts.open_prompts([given], [given], mask=None, mask_value=None, on_open=lambda: seen.append(1))
+    assert [len(each.views) for each in (*found.images, *found.negative)] == [3, 3]
+    assert len(seen) == 2
+    session = question([given], images=paths[:1]).session(
+        EnginePool(EngineSpec("offline")), EngineSpec("offline"), Clock(99)
+    )
+    assert session.prompt.fingerprint() == engine.prompt(given).fingerprint()
+    with pytest.raises(ImageError, match=r"There are 9 prompt images .*; give at most 8") as caught:  # 4, 4 and 1
+        prompts.open_prompts([given, paths[0]], [given], mask=None, mask_value=None, on_open=lambda: None)
+    one_message(caught.value)
+    (tmp_path / "text.npz").write_text("no prompt")
+    with pytest.raises(InputError, match=r"text\.npz is not a saved prompt"):
+        question([str(tmp_path / "text.npz")]).session(
+            EnginePool(EngineSpec("offline")), EngineSpec("offline"), Clock(99)
+        )
