@@ -91,6 +91,16 @@ def batch(page: Page) -> None:
         page.wait_for_selector("#batch-status .detected", timeout=90_000)
 
 
+def label(page: Page) -> None:
+    """Three classes in six images, the image with the lowest score opened."""
+    page.get_by_role("tab", name="Label", exact=True).click()
+    page.wait_for_selector("#label-examples img")
+    page.locator("#label-examples button img").first.click()
+    page.wait_for_selector("#label-status .detected", timeout=120_000)
+    page.locator("#label-gallery button img").first.click()
+    page.wait_for_selector("#label-image img")
+
+
 SHOTS = {
     "page.jpg": segment,
     "compare.jpg": compare,
@@ -99,6 +109,7 @@ SHOTS = {
     "tabs/failure_cases.jpg": failure_cases,
     "tabs/ablation.jpg": inside,
     "tabs/batch.jpg": batch,
+    "tabs/label.jpg": label,
 }
 
 

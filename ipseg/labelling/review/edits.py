@@ -9,17 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
 from ipseg.annotations.labels import LabelledImage, LabelledInstance
-from ipseg.core.images import Source
+from ipseg.core.images import Source, encode_png
 from ipseg.core.masks import GivenMask
 from ipseg.core.status import Status
+from ipseg.core.store import atomic_write, writing
 from ipseg.core.types import Brief, Candidates, ImageArray, InputError, Mask, Points, Progress, Segmenter, SettingError
 from ipseg.engine.protocol import Engine
+from ipseg.labelling.examples import check_name
 from ipseg.method import points as checks
 from ipseg.method import refinement
 from ipseg.method.encodings import Named, named
@@ -110,6 +113,22 @@ def example_of(pixels: ImageArray, image: LabelledImage, which: int) -> Example:
     rows = slice(max(0, top - margin), bottom + margin)
     columns = slice(max(0, left - margin), right + margin)
     return Example(one.label, np.ascontiguousarray(pixels[rows, columns]), one.mask[rows, columns].copy())
+
+
+def save_example(folder: Path, example: Example, stem: str) -> tuple[Path, Path]:
+    """Save an example as ``CLASS/STEM.png`` and ``CLASS/STEM.mask.png``, as ``ipseg label`` reads them.
+
+    ``folder``: of the examples. Returns both paths. Raises :class:`~ipseg.core.store.OutputError` for what cannot be
+    written, and :class:`InputError` for a class whose name cannot be that of a folder.
+    """
+    check_name(example.label)
+    place = folder / example.label
+    image, mask = place / f"{stem}.png", place / f"{stem}.mask.png"
+    with writing(place):
+        place.mkdir(parents=True, exist_ok=True)
+        atomic_write(mask, encode_png(example.mask.astype(np.uint8) * 255))
+        atomic_write(image, encode_png(example.image))
+    return image, mask
 
 
 def _segmented(

@@ -9,6 +9,7 @@ import ipseg
 from ipseg.annotations.labels import LabelFolder, LabelledImage, LabelledInstance, encode
 from ipseg.core.status import Status
 from ipseg.core.types import InputError, Points, SettingError
+from ipseg.labelling import examples
 from ipseg.labelling.review import edits
 
 
@@ -142,3 +143,15 @@ def test_a_correction_is_saved_and_undone(tmp_path, image):
 def test_no_click_on_a_new_instance_is_a_setting_error(offline, pixels, image):
     with pytest.raises(SettingError):
         edits.added(offline, pixels, image, "red", clicks())
+
+
+def test_a_saved_example_is_read_as_one_of_its_class(tmp_path, pixels, image):
+    example = edits.example_of(pixels, image, 0)
+    file, mask = edits.save_example(tmp_path, example, "corrected_1")
+    assert (file.parent.name, mask.name) == ("red", "corrected_1.mask.png")
+    ((read,),) = [each.examples for each in examples.read(tmp_path)]
+    shown, given = read.open()
+    assert (shown == example.image).all()
+    assert (given.mask == example.mask).all()
+    with pytest.raises(InputError, match="cannot be"):
+        edits.save_example(tmp_path, edits.Example("a/b", example.image, example.mask), "x")

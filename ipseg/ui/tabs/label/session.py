@@ -18,10 +18,10 @@ import numpy as np
 
 from ipseg.annotations.labels import LabelFolder, LabelledImage, LabelledInstance, LabelsError, decode, encode
 from ipseg.batch.inputs import Item
-from ipseg.core.images import encode_png, open_image
+from ipseg.core.images import open_image
 from ipseg.core.types import ImageArray, ImageError, InputError
 from ipseg.engine.spec import EngineSpec
-from ipseg.labelling.review import draw
+from ipseg.labelling.review import draw, edits
 from ipseg.labelling.review.edits import Example
 from ipseg.method.config import Parameters
 from ipseg.ui.server.prompts import MOST
@@ -175,12 +175,8 @@ class Review:
         """
         if len(dict(self.request.classes)[example.label]) >= MOST:
             raise InputError(f'"{example.label}" has {MOST} example images; remove one first, or label as it is.')
-        place = self.place / EXAMPLES
-        place.mkdir(exist_ok=True)
-        stem = f"{len(list(place.iterdir())):04}"
-        image, mask = place / f"{stem}.png", place / f"{stem}.mask.png"
-        image.write_bytes(encode_png(example.image))
-        mask.write_bytes(encode_png(example.mask.astype("uint8") * 255))
+        stem = f"corrected_{self.added + 1:04}_{len(dict(self.request.classes)[example.label])}"
+        image, mask = edits.save_example(self.place / EXAMPLES, example, stem)
         request = self.request.with_example(example.label, (str(image), str(mask)))
         return replace(self, request=request, added=self.added + 1)
 
