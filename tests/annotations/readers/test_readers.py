@@ -223,6 +223,15 @@ def test_a_package_that_is_missing_is_one_message(tmp_path, monkeypatch, name, p
         readers.read(tmp_path, name)
 
 
+def test_an_export_for_cvat_is_no_label_folder(tmp_path, labels, monkeypatch):
+    """It has a ``labels.json`` of its own."""
+    formats.export(labels, tmp_path, ["cvat"], images="none")
+    found = []
+    monkeypatch.setattr(readers.plugins.module("readers", "cvat"), "read", found.append)
+    readers.read(tmp_path / "cvat")
+    assert found == [tmp_path / "cvat"]
+
+
 class Missing:
     """A finder for which a package is not installed."""
 
