@@ -86,6 +86,15 @@ def test_a_run_says_what_it_found_and_writes_the_format(given, tmp_path, capsys)
     assert (counts["images"], counts["failed"]) == (IMAGES, {})
 
 
+def test_the_images_of_a_zip_are_in_the_export(given, tmp_path):
+    archive = shutil.make_archive(str(tmp_path / "in"), "zip", given / "in")
+    out = tmp_path / "out"
+    assert main([*asked(given)[:2], archive, *asked(given)[3:], "--output", str(out), "--format", "yolo"]) == 0
+    images = out / "yolo" / "images" / "train"
+    assert len(list(images.iterdir())) == IMAGES
+    assert (images / "some__0.png").read_bytes() == (given / "in/some/0.png").read_bytes()
+
+
 def test_a_class_that_is_nowhere_is_said_at_the_end(given, tmp_path, save, make_scene, capsys):
     shutil.copytree(given / "examples", tmp_path / "examples")
     image, mask = make_scene(40, 50, BLUE)
