@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ipseg.annotations.labels import LabelledImage, LabelledInstance
-from ipseg.annotations.readers._source import BOXES, PARTS, WRONG, DatasetError, Source, damaged, distinct, instance
+from ipseg.annotations.readers._source import BOXES, PARTS, DatasetError, Source, damaged, distinct, instance, parsing
 from ipseg.core.packages import needed
 
 BACKGROUND = "background"
@@ -50,14 +50,12 @@ def _images(
 ) -> Iterator[LabelledImage]:
     kinds = datumaro.AnnotationType
     for item in dataset:
-        try:
+        with parsing(item.id):
             boxes = [one for one in item.annotations if one.type == kinds.bbox]
             masks = [one for one in item.annotations if one.type == kinds.mask and categories[one.label] != BACKGROUND]
             skipped.update({BOXES: len(boxes) - len(masks)} if len(boxes) > len(masks) else {})
             found = [_instance(one, boxes, categories) for one in masks]
             height, width = item.media.size if item.media is not None else found[0].mask.shape
-        except WRONG as error:
-            raise damaged(item.id, error) from error
         path = getattr(item.media, "path", "") or ""
         found.sort(key=lambda one: -one.score)
         name, file = named[item.subset, _name(item)], path if Path(path).is_file() else ""

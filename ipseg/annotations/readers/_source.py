@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ipseg.annotations.labels import LabelledInstance
@@ -68,6 +69,39 @@ def read_json(file: Path) -> Any:
         return json.loads(file.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise DatasetError(f"{file.name} cannot be read as JSON; check the file.") from error
+
+
+@contextmanager
+def parsing(file: Path | str) -> Iterator[None]:
+    """A block that parses a file; one that does not hold what its format says is a :class:`DatasetError`.
+
+    Messages for a person, such as that of a package that is not installed, are raised as they are.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except (OSError, *WRONG) as error:
+        raise damaged(file, error) from error
+
+
+def checked(size: tuple[Any, Any], name: str) -> tuple[int, int]:
+    """A stated (height, width) as whole numbers. Raises ValueError, DatasetError where it is out of bounds."""
+    height, width = int(size[0]), int(size[1])
+    if min(height, width) < 1:
+        raise ValueError(f"{name} is {width}x{height} pixels")
+    try:
+        images.within_bounds((width, height), name)
+    except ImageError as error:
+        raise DatasetError(str(error)) from error
+    return height, width
+
+
+def inside(folder: Path, name: str) -> Path | None:
+    """The file of that name below a folder; None where there is none, or the name leads out of the folder."""
+    inner = PurePosixPath(name)
+    path = folder / inner
+    return path if not inner.is_absolute() and ".." not in inner.parts and path.is_file() else None
 
 
 def damaged(file: Path | str, error: Exception) -> DatasetError:

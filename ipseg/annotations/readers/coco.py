@@ -19,12 +19,13 @@ from ipseg.annotations.labels import LabelledImage
 from ipseg.annotations.readers._source import (
     BOXES,
     PARTS,
-    WRONG,
     DatasetError,
     Source,
-    damaged,
+    checked,
     distinct,
+    inside,
     instance,
+    parsing,
     read_json,
 )
 from ipseg.core import rle
@@ -60,17 +61,13 @@ def _is_instances(data: Any) -> bool:
 
 
 def _names(file: Path, data: Mapping[str, Any]) -> dict[int, str]:
-    try:
+    with parsing(file):
         return {each["id"]: str(each["name"]) for each in sorted(data["categories"], key=lambda each: each["id"])}
-    except WRONG as error:
-        raise damaged(file, error) from error
 
 
 def _file_names(file: Path, data: Mapping[str, Any]) -> list[str]:
-    try:
+    with parsing(file):
         return [str(image["file_name"]) for image in data["images"]]
-    except WRONG as error:
-        raise damaged(file, error) from error
 
 
 def _part(file: Path) -> str:
@@ -85,11 +82,10 @@ def _images(
         for annotation in data["annotations"]:
             of_image[annotation.get("image_id")].append(annotation)
         for image in data["images"]:
-            try:
+            with parsing(file):
                 made = _image(image, of_image[image["id"]], names, _folders(root, file), skipped)
-                yield replace(made, name=named[_part(file), made.name])
-            except WRONG as error:
-                raise damaged(file, error) from error
+                made = replace(made, name=named[_part(file), made.name])
+            yield made
 
 
 def _folders(root: Path, file: Path) -> list[Path]:
@@ -105,7 +101,7 @@ def _image(
     folders: Sequence[Path],
     skipped: Counter[str],
 ) -> LabelledImage:
-    size, found = (int(image["height"]), int(image["width"])), []
+    size, found = checked((image["height"], image["width"]), str(image["file_name"])), []
     for each in annotations:
         segmentation = each.get("segmentation")
         if each.get("iscrowd") or not segmentation:
@@ -116,7 +112,7 @@ def _image(
             found.append(instance(names[each["category_id"]], mask, each))
         else:
             skipped["empty masks, left out"] += 1
-    file = next((str(path) for folder in folders if (path := folder / image["file_name"]).is_file()), "")
+    file = next((str(path) for folder in folders if (path := inside(folder, image["file_name"]))), "")
     found.sort(key=lambda one: -one.score)
     return LabelledImage(image["file_name"], size, tuple(found), file, corrected=bool(image.get("corrected")))
 

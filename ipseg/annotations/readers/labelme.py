@@ -14,7 +14,16 @@ from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from ipseg.annotations.labels import LabelledImage
-from ipseg.annotations.readers._source import PARTS, WRONG, DatasetError, Source, damaged, distinct, instance, read_json
+from ipseg.annotations.readers._source import (
+    PARTS,
+    DatasetError,
+    Source,
+    checked,
+    distinct,
+    instance,
+    parsing,
+    read_json,
+)
 from ipseg.core.packages import needed
 
 TITLE = "labelme"
@@ -40,10 +49,8 @@ def read(folder: Path) -> Source:
     files = sorted(folder.rglob("*.json"))
     labels: dict[str, None] = {}
     for file in files:
-        try:
+        with parsing(file):
             labels.update({str(shape["label"]): None for shape in read_json(file)["shapes"]})
-        except WRONG as error:
-            raise damaged(file, error) from error
     listed = (folder / NAMES).read_text("utf-8").splitlines() if (folder / NAMES).is_file() else []
     classes = [name for name in listed if name and name not in SPECIAL]
     classes += sorted(set(labels) - set(classes))
@@ -62,10 +69,8 @@ def read(folder: Path) -> Source:
 
 def _name(folder: Path, file: Path) -> str:
     """The name of the image of a JSON file: the name that it states, in the folder of the file."""
-    try:
+    with parsing(file):
         stated = PureWindowsPath(read_json(file)["imagePath"]).name
-    except WRONG as error:
-        raise damaged(file, error) from error
     return (file.parent / stated).relative_to(folder).as_posix()
 
 
@@ -75,8 +80,8 @@ def _images(
     numbers = {name: number for number, name in enumerate(classes)}
     for file, name in names.items():
         data = read_json(file)
-        try:
-            size = (int(data["imageHeight"]), int(data["imageWidth"]))
+        with parsing(file):
+            size = checked((data["imageHeight"], data["imageWidth"]), name)
             shapes = [shape for shape in data["shapes"] if shape.get("shape_type", "polygon") in READ]
             left_out = len(data["shapes"]) - len(shapes)
             skipped.update({OTHERS: left_out} if left_out else {})
@@ -87,8 +92,6 @@ def _images(
                 for number, mask, about in zip(labels, masks, _firsts(shapes), strict=True)
                 if mask.any()
             ]
-        except WRONG as error:
-            raise damaged(file, error) from error
         image = folder / _name(folder, file)
         yield LabelledImage(name, size, tuple(instances), str(image) if image.is_file() else "")
 

@@ -20,12 +20,11 @@ from ipseg.annotations.readers._source import (
     BOXES,
     ENDINGS,
     PARTS,
-    WRONG,
     DatasetError,
     Source,
-    damaged,
     distinct,
     instance,
+    parsing,
     size_of,
 )
 from ipseg.core.packages import needed
@@ -44,14 +43,12 @@ def read(folder: Path) -> Source:
     """The labels of a folder. Raises :class:`DatasetError`, and SettingError where supervision is not installed."""
     with needed("Reading YOLO labels", extra="formats"):
         from supervision.dataset.formats.yolo import yolo_annotations_to_detections
-    try:
-        data = yaml.safe_load((folder / DATA).read_text("utf-8"))
+    with parsing(folder / DATA):
+        data = _yaml(folder / DATA)
         given = data["names"]
         names = [str(given[key]) for key in sorted(given)] if isinstance(given, Mapping) else list(map(str, given))
         root = folder / str(data.get("path") or "")
         places = {part: [root / each for each in _listed(data.get(part))] for part in PARTS}
-    except (OSError, yaml.YAMLError, *WRONG) as error:
-        raise damaged(folder / DATA, error) from error
     if places["val"] == places["train"]:
         places["val"] = []
     found = {
@@ -69,6 +66,14 @@ def read(folder: Path) -> Source:
     return Source(tuple(names), partial(_images, files, names, yolo_annotations_to_detections, skipped), parts, skipped)
 
 
+def _yaml(file: Path) -> Any:
+    """Raises OSError, and ValueError for what is no YAML."""
+    try:
+        return yaml.safe_load(file.read_text("utf-8"))
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from error
+
+
 def _listed(value: Any) -> list[str]:
     return [] if value is None else [value] if isinstance(value, str) else [str(each) for each in value]
 
@@ -79,7 +84,7 @@ def _images(
     for name, (file, _) in sorted(files.items()):
         height, width = size_of(file)
         labels = _labels(file)
-        try:
+        with parsing(labels):
             lines = (
                 [line for line in labels.read_text("utf-8").splitlines() if line.strip()] if labels.is_file() else []
             )
@@ -92,8 +97,6 @@ def _images(
                 for number, mask in zip(classes, found.mask if polygons else (), strict=True)
                 if mask.any()
             ]
-        except (OSError, *WRONG) as error:
-            raise damaged(labels, error) from error
         yield LabelledImage(name, (height, width), tuple(instances), str(file))
 
 

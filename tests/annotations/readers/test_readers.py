@@ -150,11 +150,11 @@ def write_yolo(folder: Path) -> None:
     (folder / "data.yaml").write_text("train: images\nnames: [a]\n")
 
 
-def write_coco(counts) -> Callable[[Path], None]:
+def write_coco(counts, height: int = 2) -> Callable[[Path], None]:
     def write(folder: Path) -> None:
-        (folder / "annotations").mkdir()
+        (folder / "annotations").mkdir(parents=True)
         one = {"id": 1, "image_id": 1, "category_id": 1, "segmentation": {"size": [2, 2], "counts": counts}}
-        data = {"images": [{"id": 1, "file_name": "a", "height": 2, "width": 2}], "annotations": [one]}
+        data = {"images": [{"id": 1, "file_name": "a", "height": height, "width": 2}], "annotations": [one]}
         data["categories"] = [{"id": 1, "name": "a"}]
         (folder / "annotations" / "instances.json").write_text(json.dumps(data))
 
@@ -173,6 +173,8 @@ def write_coco(counts) -> Callable[[Path], None]:
         (lambda folder: (folder / "a.json").write_text("{}"), "labelme", "a.json is damaged"),
         (write_coco([1, 1, 1]), None, "instances.json is damaged or of another format"),
         (write_coco("é"), None, "instances.json is damaged or of another format"),
+        (write_coco([4], 10**6), None, "a is too large"),
+        (write_coco([4], -2), None, "a is 2x-2 pixels"),
     ],
 )
 def test_what_cannot_be_read_is_one_message(tmp_path, write, name, message, capsys):
@@ -204,6 +206,32 @@ def test_a_folder_of_two_formats_asks_which(tmp_path, labels):
     (tmp_path / "both" / "data.yaml").write_text("names: [a]")
     with pytest.raises(DatasetError, match="may be coco or yolo; state it"):
         readers.read(tmp_path / "both")
+
+
+def test_the_polygons_of_coco_ask_for_pycocotools(tmp_path, monkeypatch):
+    write_coco([4])(tmp_path)
+    file = tmp_path / "annotations" / "instances.json"
+    data = json.loads(file.read_text())
+    data["annotations"][0]["segmentation"] = [[0, 0, 1, 0, 1, 1]]
+    file.write_text(json.dumps(data))
+    monkeypatch.setattr(sys, "meta_path", [Missing("pycocotools"), *sys.meta_path])
+    for module in [module for module in sys.modules if module.partition(".")[0] == "pycocotools"]:
+        monkeypatch.delitem(sys.modules, module)
+    with pytest.raises(SettingError, match=r"^Reading COCO's polygons needs pycocotools"):
+        list(readers.read(tmp_path).images())
+
+
+def test_a_name_that_leads_out_of_a_dataset_is_no_file(tmp_path):
+    (tmp_path / "secret.jpg").write_bytes(b"secret")
+    write_coco([0, 4])(tmp_path / "data")
+    file = tmp_path / "data" / "annotations" / "instances.json"
+    for name in ("../secret.jpg", str(tmp_path / "secret.jpg")):
+        file.write_text(file.read_text().replace('"a"', json.dumps(name), 1))
+        (image,) = readers.read(tmp_path / "data").images()
+        assert (image.name, image.file) == (name, "")
+        formats.export([image], tmp_path / "out", ["coco"], classes=["a"])
+        assert not [path for path in (tmp_path / "out").rglob("*") if "secret" in path.name]
+        file.write_text(file.read_text().replace(json.dumps(name), '"a"', 1))
 
 
 @pytest.mark.parametrize(
