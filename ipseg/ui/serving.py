@@ -102,7 +102,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         type=float,
         default=ONE,
-        help="time limit of a request; ten times that for a comparison, gallery, batch or clip",
+        help="time limit of a request; ten times that for a comparison, gallery, batch, clip or labelling",
     )
     parser.add_argument("--mcp", action="store_true", help="offer every action as a tool of the Model Context Protocol")
 

@@ -22,7 +22,7 @@ class Limits:
 
     @property
     def many(self) -> float:
-        """The limit of a comparison, a gallery, a batch or a clip."""
+        """The limit of a comparison, a gallery, a batch, a clip or a labelling."""
         return 10 * self.one
 
 

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import zipfile
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
+from types import SimpleNamespace
 
+import gradio as gr
 import numpy as np
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
-from ipseg import open_image
+from ipseg import load, open_image
+from ipseg.annotations import formats
 from ipseg.annotations.labels import LabelledImage, LabelledInstance
 from ipseg.core import rle
 from ipseg.core.types import ImageError, InputError, SettingError
 from ipseg.labelling import run as labelling
 from ipseg.labelling.review import edits
-from ipseg.ui.server.limits import Watch
-from ipseg.ui.tabs.label import api, handlers, jobs, render, session
+from ipseg.ui.server.jobs import Jobs
+from ipseg.ui.server.limits import Limits, Watch
+from ipseg.ui.tabs.label import api, handlers, jobs, layout, render, session
+from ipseg.ui.tabs.label.correct import Corrections
 from ipseg.ui.tabs.label.session import Request
 from tests.conftest import label_by_colour
 from tests.ui.conftest import EXAMPLES, narrow_only, open_tab, wide_only
@@ -55,7 +61,7 @@ def review(engine, tmp_path, save, make_scene, monkeypatch):
     ]
     files[3].write_text("words")
     request = Request(tuple((path.stem, ((str(path), None),)) for path in shown))
-    made = jobs.start(request, jobs.gathered(list(map(str, files))))
+    made = jobs.start(request, list(map(str, files)))
     images = list(jobs.run(Pool(engine), made, Watch()))
     return replace(made, order=render.ordered(images, {})), images
 
@@ -138,7 +144,7 @@ def test_an_instance_becomes_an_example_that_the_next_run_takes(review, engine):
 
 def test_two_sessions_share_nothing_and_are_removed(review, engine):
     made, _ = review
-    other = jobs.start(made.request, list(made.items.values()))
+    other = jobs.start(made.request, made.uploads[2:])
     assert other.folder != made.folder
     session.remove(other)
     assert not other.folder.exists()
@@ -148,13 +154,113 @@ def test_two_sessions_share_nothing_and_are_removed(review, engine):
 
 
 def test_a_stopped_run_saves_what_is_done(review, engine):
-    made, watch = jobs.start(review[0].request, list(review[0].items.values())), Watch()
+    made, watch = jobs.start(review[0].request, review[0].uploads[2:]), Watch()
     done = []
     for image in jobs.run(Pool(engine), made, watch):
         done.append(image.name)
         watch.stop()
     assert 1 <= len(done) < 4
     assert set(done) <= set(made.labels.names())
+
+
+def test_what_a_session_needs_counts_as_used(review):
+    made, _ = review
+    paths = [*map(Path, made.uploads), *(path for path in made.folder.rglob("*") if path.is_file())]
+    assert len(paths) > 10
+    for path in paths:
+        os.utime(path, (1, 1))
+    made.labels  # noqa: B018
+    assert all(path.stat().st_mtime > 1 for path in paths)
+
+
+@pytest.mark.parametrize("name", formats.names())
+def test_every_format_is_an_archive(review, name, tmp_path):
+    component = SimpleNamespace(GRADIO_CACHE=str(tmp_path / "cache"))
+    made, place = review[0], tmp_path / "work"
+    place.mkdir()
+    with zipfile.ZipFile(render.archive(made.labels, [name], {"red": 1.01}, place, component)) as archive:
+        assert archive.namelist()
+        assert all(inner.split("/")[0] == name and "/." not in inner for inner in archive.namelist())
+        assert not any(str(tmp_path).encode() in archive.read(inner) for inner in archive.namelist())
+
+
+class Part:
+    """In place of a component: Gradio's own start an event loop each."""
+
+    def __init__(self, folder: Path) -> None:
+        self.GRADIO_CACHE = str(folder)
+
+
+class Corrected:
+    """The review of the red ellipses by a real segmenter, one event after another."""
+
+    def __init__(self, made, folder: Path) -> None:
+        self.page = SimpleNamespace(**{each.name: Part(folder) for each in fields(layout.Layout)})
+        self.page.thresholds = tuple(Part(folder) for _ in range(layout.ROWS))
+        self.events = Corrections(Pool(load("offline")), self.page, Jobs())
+        self.events.pool.limits = Limits()
+        self.review = replace(made, thresholds={"red": 0.1, "blue": 0.1})
+
+    def __call__(self, name: str, index=None, **values):
+        """Call an event; the outputs by the names of their components."""
+        given = {getattr(self.page, key): value for key, value in values.items()} | {self.page.session: self.review}
+        picked = () if index is None else (SimpleNamespace(index=index),)
+        made = getattr(self.events, name)(given, *picked)
+        outputs = dict(zip(self.events.outputs, made[-len(self.events.outputs) :], strict=True))
+        self.review = outputs[self.page.session]
+        return outputs
+
+    @property
+    def labels(self) -> list[str]:
+        """Of the image that is opened."""
+        return [one.label for one in self.review.image().instances]
+
+
+@pytest.fixture
+def corrected(review, tmp_path):
+    return Corrected(review[0], tmp_path / "cache")
+
+
+def test_clicks_add_an_instance_and_correct_it_together(corrected):
+    page = corrected.page
+    corrected("open", corrected.review.order.index("b.png"))
+    assert corrected.review.chosen == 0, "the least certain instance"
+    corrected("delete")
+    assert corrected.labels == []
+    corrected("click", (32, 24), sign=layout.OBJECT, label="red")
+    outputs = corrected("click", (2, 2), sign=layout.BACKGROUND, label="red")
+    assert corrected.labels == ["red"]
+    assert len(corrected.review.clicks) == 2
+    assert corrected.review.image().instances[0].mask[24, 32]
+    assert not outputs[page.archive].interactive, "it is made anew"
+    corrected("relabel", label="blue")
+    assert corrected.labels == ["blue"]
+    for _ in range(4):
+        corrected("undo")
+    assert corrected.labels == ["blue"]
+    assert not corrected.review.image().corrected
+
+
+def test_a_click_chooses_what_is_under_it(corrected):
+    corrected("open", corrected.review.order.index("a.png"))
+    corrected("click", (1, 1), sign=layout.CHOOSE)
+    assert corrected.review.chosen is None
+    corrected("click", (32, 24), sign=layout.CHOOSE)
+    assert corrected.review.chosen == 0
+    with pytest.raises(gr.Error, match="No instance is chosen"):
+        corrected("choose", instances=layout.NEW) and corrected("delete")
+
+
+def test_what_is_below_its_threshold_is_no_longer_chosen_and_confirming_leaves_it_out(corrected):
+    corrected("open", corrected.review.order.index("b.png"))
+    sliders = dict.fromkeys(corrected.page.thresholds, 1.0)
+    low = min(one.score for one in corrected.review.image().instances)
+    assert low < 1
+    made = corrected.events.filter({corrected.page.session: corrected.review, **sliders})
+    corrected.review = made[-1]
+    assert corrected.review.chosen is None
+    corrected("next")
+    assert corrected.review.labels.read("b.png").instances == ()
 
 
 @pytest.mark.parametrize(

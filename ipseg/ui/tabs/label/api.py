@@ -98,7 +98,7 @@ def _labelled(pool: EnginePool, running: Jobs, archive: gr.File) -> Callable[...
             for name in wanted:
                 check_choice(name, formats.names(), 'There is no format "{}"')
             shown = tuple((name, tuple((path, None) for path in paths)) for name, paths in given)
-            review = jobs.start(Request(shown, spec, parameters), jobs.gathered(images or ()))
+            review = jobs.start(Request(shown, spec, parameters), images or ())
             try:
                 facts: list[dict[str, Any]] = []
                 for image in jobs.run(pool, review, watch):

@@ -197,6 +197,8 @@ class Corrections:
             review = render.tiled(review, self.page.gallery)
         names, chosen = review.request.names, review.chosen
         picked = image.instances[chosen] if chosen is not None and chosen < len(image.instances) else None
+        if picked is None or not review.shows(picked):
+            picked, chosen, review = None, None, replace(review, chosen=None)
         return (
             gr.Column(visible=True),
             render.opened(review, image, pixels, review.clicks, chosen),

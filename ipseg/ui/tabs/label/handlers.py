@@ -130,12 +130,12 @@ class LabelHandlers:
         with error_messages(), self.jobs.running(request, self.pool.limits.many) as watch:
             classes = self._classes(values)
             jobs.check(classes, values[self.page.files])
-            items = jobs.gathered(values[self.page.files])
             numbers = parameters(*(values[one] for one in self.controls.numbers))
             spec = chosen([values[one] for one in self.controls.engine])
             shown = tuple((name, tuple((path, None) for path in paths)) for name, paths in classes)
+            review = jobs.start(Request(shown, spec, numbers), values[self.page.files])
             remove(values[self.page.session])
-            yield from self._run(jobs.start(Request(shown, spec, numbers), items), watch)
+            yield from self._run(review, watch)
 
     def again(self, values: Values, request: gr.Request) -> Iterator[tuple[Any, ...]]:
         """Label the images that were not corrected anew, with the examples that were added."""

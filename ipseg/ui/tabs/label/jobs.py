@@ -52,14 +52,9 @@ def tidy(name: str) -> str:
     return unicodedata.normalize("NFC", name).strip()
 
 
-def gathered(files: Sequence[str]) -> list[inputs.Item]:
-    """The images to label. Raises ImageError as :func:`ipseg.batch.inputs.gather` does."""
-    return inputs.gather(files)
-
-
-def start(request: Request, items: Sequence[inputs.Item]) -> Review:
-    """A session with an empty folder of labels."""
-    return create(request, items)
+def start(request: Request, files: Sequence[str]) -> Review:
+    """A session with an empty folder of labels. Raises ImageError as :func:`ipseg.batch.inputs.gather` does."""
+    return create(request, inputs.gather(files), [path for _, own in request.classes for path, _ in own] + [*files])
 
 
 def run(pool: EnginePool, review: Review, watch: Watch) -> Iterator[LabelledImage]:

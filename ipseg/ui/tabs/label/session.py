@@ -68,6 +68,7 @@ class Review:
     folder: Path | None = None  # None: there are no labels
     request: Request = field(default_factory=lambda: Request(()))
     items: Mapping[str, Item] = field(default_factory=dict)  # the images by their names
+    uploads: tuple[str, ...] = ()  # the files in which they are
     added: int = 0  # examples since the last run
     thresholds: Mapping[str, float] = field(default_factory=dict)
     facts: Mapping[str, LabelledImage] = field(default_factory=dict)  # of each image, without its masks: see ``light``
@@ -90,7 +91,7 @@ class Review:
     @property
     def labels(self) -> LabelFolder:
         """The labels, whose files count as used. Raises InputError where they are no longer there."""
-        touch(self.place)
+        touch(self.place, self.uploads)
         try:
             return LabelFolder.open(self.place / LABELS)
         except LabelsError:
@@ -181,11 +182,11 @@ class Review:
         return replace(self, request=request, added=self.added + 1)
 
 
-def create(request: Request, items: Sequence[Item]) -> Review:
+def create(request: Request, items: Sequence[Item], uploads: Sequence[str] = ()) -> Review:
     """A new folder with no labels yet; the images get distinct names."""
     folder = Path(tempfile.mkdtemp(prefix=PREFIX))
     LabelFolder.create(folder / SMALL, request.names)
-    return Review(folder, request, named(items))
+    return Review(folder, request, named(items), tuple(uploads))
 
 
 def named(items: Sequence[Item]) -> dict[str, Item]:
@@ -211,12 +212,12 @@ def remove(review: Review) -> None:
         shutil.rmtree(review.folder, ignore_errors=True)
 
 
-def touch(folder: Path) -> None:
-    """Have all files of a folder count as used now."""
-    for place, _, names in os.walk(folder):
-        for name in names:
-            with suppress(OSError):
-                os.utime(Path(place, name))
+def touch(folder: Path, files: Sequence[str] = ()) -> None:
+    """Have all files of a folder, and these files, count as used now: the page removes what was not used for long."""
+    inside = (os.path.join(place, name) for place, _, names in os.walk(folder) for name in names)
+    for path in (*inside, *files):
+        with suppress(OSError):
+            os.utime(path)
 
 
 def _read(labels: LabelFolder, name: str) -> LabelledImage:
