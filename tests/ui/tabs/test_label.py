@@ -253,9 +253,7 @@ def test_a_click_chooses_what_is_under_it(corrected):
 
 def test_what_is_below_its_threshold_is_no_longer_chosen_and_confirming_leaves_it_out(corrected):
     corrected("open", corrected.review.order.index("b.png"))
-    sliders = dict.fromkeys(corrected.page.thresholds, 1.0)
-    low = min(one.score for one in corrected.review.image().instances)
-    assert low < 1
+    sliders = dict.fromkeys(corrected.page.thresholds, 1.01)
     made = corrected.events.filter({corrected.page.session: corrected.review, **sliders})
     corrected.review = made[-1]
     assert corrected.review.chosen is None
