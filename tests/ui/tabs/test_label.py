@@ -63,7 +63,8 @@ def review(engine, tmp_path, save, make_scene, monkeypatch):
     request = Request(tuple((path.stem, ((str(path), None),)) for path in shown))
     made = jobs.start(request, list(map(str, files)))
     images = list(jobs.run(Pool(engine), made, Watch()))
-    return replace(made, order=render.ordered(images, {})), images
+    facts = {image.name: session.light(image) for image in images}
+    return replace(made, order=render.ordered(images, {}), facts=facts), images
 
 
 def test_every_image_is_labelled_and_a_bad_one_says_why(review):
@@ -108,8 +109,7 @@ def test_edits_are_saved_undone_and_discarded(review):
 
 
 def test_a_session_holds_no_mask_in_memory(review):
-    made, images = review
-    made = replace(made, opened="b.png", facts={image.name: session.light(image) for image in images})
+    made = replace(review[0], opened="b.png")
     after = made.corrected(edits.deleted(made.image(), 0))
     assert after.facts["b.png"].instances == ()
     assert len(after.undone().facts["b.png"].instances) == 1
