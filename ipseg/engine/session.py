@@ -11,6 +11,7 @@ from ipseg.core.result import Result
 from ipseg.core.types import InputError, Points, Progress
 from ipseg.engine.protocol import Engine
 from ipseg.method.config import Parameters
+from ipseg.method.marks import Marks
 from ipseg.method.prompt import Prompt, PromptSource
 
 
@@ -42,16 +43,23 @@ class SegmentSession:
         negative_images: Sequence[PromptSource] = (),
         *,
         mask_value: int | None = None,
+        marks: Marks | None = None,
         parameters: Parameters = Parameters(),  # noqa: B008 - frozen
         all_instances: bool = False,
         progress: Progress | None = None,
     ) -> SegmentSession:
         """Encode the prompt images, each with its mask or None, and the images of what is not meant.
 
-        Where a saved prompt is among the prompt images, ``negative_images`` join what it has as not meant. Raises what
-        ``engine.prompt`` raises, and what ``progress`` raises, which is called before each image.
+        ``marks``: boxes and points on the first prompt image of a list, in place of its mask. Where a saved prompt is
+        among the prompt images, ``negative_images`` join what it has as not meant. Raises what ``engine.prompt``
+        raises, and what ``progress`` raises, which is called before each image.
         """
-        prompt = engine.prompt(prompt_images, masks, mask_value=mask_value, progress=progress)
+        meant: dict[str, Any] = {}
+        if marks is not None and not marks.empty:
+            rest = [None] * (len(prompt_images) - 1 if isinstance(prompt_images, list | tuple) else 0)
+            boxes, points = list(marks.boxes) or None, marks.points
+            meant = {"boxes": [boxes, *rest], "points": [points, *rest]}
+        prompt = engine.prompt(prompt_images, masks, mask_value=mask_value, progress=progress, **meant)
         if negative_images and prompt.negative:
             negative_images = [prompt.negative, *negative_images]
         negative = engine.prompt(negative_images, progress=progress) if negative_images else None

@@ -115,6 +115,23 @@ def test_an_open_panel_of_settings_covers_nothing(page):
 
 
 @wide_only
+def test_a_press_shows_at_once_that_it_runs_and_the_button_is_free_afterwards(page):
+    upload(page, "#prompts", PROMPT)
+    upload(page, "#images", QUERY)
+    page.evaluate("""() => {
+      window.begun = [];
+      new MutationObserver(() => window.begun.push(document.querySelector('#shown-overlay img') === null))
+        .observe(document.getElementById('run'), { attributeFilter: ['data-elapsed'] });
+    }""")
+    for _ in range(2):
+        page.click("#run")
+        page.wait_for_selector("#shown-overlay img", timeout=60_000)
+        page.wait_for_selector("#run:not([data-elapsed])")
+    assert page.evaluate("window.begun[0]")  # before there was a result
+    assert page.complaints == []
+
+
+@wide_only
 def test_an_example_is_one_click_away(page):
     page.get_by_text("Red mug").first.click()
     page.wait_for_selector(ANSWER, timeout=60_000)

@@ -39,13 +39,19 @@ _IDLE = """(...values) => {
 }"""
 
 
-def buttons(label: str, name: str, **layout: Any) -> tuple[gr.Button, gr.Button]:
-    """The primary button with the id ``name``, and the Stop button beside it, which is seen while a request runs."""
+def buttons(label: str, name: str, result: str, **layout: Any) -> tuple[gr.Button, gr.Button]:
+    """The primary button with the id ``name``, and the Stop button beside it, which is seen while a request runs.
+
+    ``result``: the id of the element with the progress and the result, which is scrolled into view in a narrow window.
+    A click shows at once that the request runs: Gradio's page goes by the order in which events are made, and awaits
+    each, so this one is made before that of the request.
+    """
     with gr.Row(elem_classes=["run-row"]):
         run = gr.Button(
             label, variant="primary", size="lg", elem_id=name, elem_classes=["run"], min_width=120, **layout
         )
         stop = gr.Button("Stop", size="lg", elem_id=f"{name}-stop", elem_classes=["stop"], scale=0, min_width=90)
+    announce(run.click, run, stop, result)
     return run, stop
 
 
@@ -58,7 +64,7 @@ def wire(
     *,
     cancels: bool = True,
 ) -> None:
-    """Show while one of ``events`` runs that it does, and let ``stop`` end it.
+    """Show when one of ``events`` has ended, and let ``stop`` end it.
 
     ``cancels``: whether ``stop`` ends it without a result; else another event of the button does.
 
@@ -67,8 +73,7 @@ def wire(
     what leads to one of ``events`` where it succeeds, and is stopped as they are.
     """
     quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-    busy, idle = (_script(text, run, stop, result) for text in (_BUSY, _IDLE))
-    run.click(None, js=busy, **quiet)
+    idle = _script(_IDLE, run, stop, result)
     for event in events:
         event.then(None, js=idle, **quiet)
     for event in before:
@@ -78,7 +83,10 @@ def wire(
 
 
 def announce(trigger: Any, run: gr.Button, stop: gr.Button, result: str) -> Dependency:
-    """Show from another event on, such as the choice of an example, that the request runs."""
+    """Show from another event on, such as the choice of an example, that the request runs.
+
+    Call it before the event that runs the request is made; see :func:`buttons`.
+    """
     return trigger(
         None, js=_script(_BUSY, run, stop, result), queue=False, show_progress="hidden", api_visibility="private"
     )

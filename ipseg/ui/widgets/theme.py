@@ -190,7 +190,11 @@ progress::-moz-progress-bar { background: #d97706; }
   width: auto !important; height: auto !important; max-width: 100%; max-height: 100%; margin: auto; }
 #numbered .mask:not(.active) { opacity: 0; }
 #numbered .mask.active { opacity: .65; }
-#corrections { align-items: center; }
+#corrections { align-items: center; flex-wrap: wrap; gap: .4rem; }
+#corrections > #sign { flex: 0 0 auto !important; min-width: 0 !important; width: auto; }
+#corrections > button { flex: 1 1 60px; min-width: 60px !important; }
+#meant-mode .wrap { gap: .3rem; }
+#meant-mode label { padding: .2rem .5rem; font-size: .85rem; }
 #view, #sign, #background { overflow: visible !important; border-radius: 0; }
 #sign label { font-size: .85rem; padding: .3rem .5rem; gap: .3rem; }
 #sign input { appearance: none; opacity: 0; width: 1px; height: 1px; border: 0; margin: 0; }

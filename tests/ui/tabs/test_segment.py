@@ -7,6 +7,7 @@ import json
 import zipfile
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 from gradio_client import Client, handle_file
@@ -14,6 +15,9 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 
 from ipseg import InputError, open_image
+from ipseg.ui.tabs.segment.meant import BACKGROUND as MARK_BACKGROUND
+from ipseg.ui.tabs.segment.meant import BOX, Meant
+from ipseg.ui.tabs.segment.meant import OBJECT as MARK_OBJECT
 from ipseg.ui.tabs.segment.state import SavedResult, SavedResults
 from ipseg.ui.widgets import clicks, images
 from tests.ui.conftest import EXAMPLES, narrow_only, wide_only
@@ -64,6 +68,27 @@ def test_clicks_that_cannot_be_read_get_their_message(given):
 def test_a_click_is_in_the_pixels_of_the_image_however_it_is_shown():
     assert images.to_image((10, 20), (480, 640)) == (10.5, 20.5)
     assert images.to_image((799, 0), (1600, 3200)) == (1599.0, 1.0)  # shown at half its size
+
+
+def test_two_clicks_are_a_box_and_the_others_points():
+    meant = Meant("a.png", (100, 200))
+    half = meant.clicked((150.0, 90.0), BOX)
+    assert (half.corner, half.boxes, half.marks.empty) == ((150.0, 90.0), (), True)
+    boxed = half.clicked((20.0, 10.0), BOX)
+    assert (boxed.corner, boxed.boxes) == (None, ((20.0, 10.0, 150.0, 90.0),))
+    assert half.clicked((150.5, 90.5), BOX).boxes == ()  # two clicks on one place
+    outside = half.clicked((230.0, -4.0), BOX)
+    assert outside.boxes == ((150.0, 0.0, 200.0, 90.0),)
+    both = boxed.clicked(
+        (
+            30.0,
+            30.0,
+        ),
+        MARK_OBJECT,
+    ).clicked((140.0, 80.0), MARK_BACKGROUND)
+    assert both.marks.boxes == boxed.boxes
+    assert both.marks.points.positive.tolist() == [[30, 30]]
+    assert both.marks.points.negative.tolist() == [[140, 80]]
 
 
 def test_a_session_saves_clicks_with_their_image():
@@ -246,4 +271,38 @@ def test_all_of_them_is_one_click_away(page):
     page.get_by_text("Not the green mug").first.click()
     page.wait_for_selector("#negative_prompt img", state="attached")
     page.wait_for_selector("#numbered img", state="detached", timeout=60_000)
+    assert page.complaints == []
+
+
+def spotlit(page) -> np.ndarray:
+    """Where the image of what was taken as the object is bright, by columns."""
+    source = page.get_attribute("#saliency img", "src")
+    image = np.asarray(Image.open(io.BytesIO(httpx.get(source).content)).convert("L"), dtype=float)
+    return image.mean(axis=0)
+
+
+@pytest.mark.browser
+@wide_only
+def test_a_box_on_the_prompt_image_says_which_object_is_meant(page):
+    page.set_input_files("#prompts input[type=file]", [str(SEVERAL / "robots.jpg"), str(EXAMPLES / "robot" / "00.jpg")])
+    page.wait_for_function("document.querySelectorAll('#prompts img').length > 1")  # several in one drop
+    page.set_input_files("#images input[type=file]", str(EXAMPLES / "robot" / "02.jpg"))
+    page.wait_for_selector("#images img")
+    page.click("#meant > button")
+    page.click("#meant-mark")
+    image = page.locator("#meant-image img")
+    image.wait_for()
+    for left, top in ((0.52, 0.2), (0.98, 0.95)):  # around the robot on the right
+        box = image.bounding_box()
+        at = {"x": box["width"] * left, "y": box["height"] * top}
+        changed(page, "#meant-image img", lambda at=at: image.click(position=at))
+    page.click("#run")
+    page.wait_for_selector("#saliency img", timeout=60_000)
+    columns = spotlit(page)
+    half = len(columns) // 2
+    assert columns[half:].mean() > 1.3 * columns[:half].mean()
+    page.click("#meant-clear")
+    image.wait_for(state="detached")
+    page.click("#meant-onto")
+    page.wait_for_selector("#meant-paint canvas")
     assert page.complaints == []

@@ -102,7 +102,7 @@ def layout() -> Layout:
         mask_value = mask_value_input("a mask", elem_id="ablation-mask-value")
     inputs: list[gr.components.Component] = [prompt, image, mask, truth]
     examples = _examples(inputs)
-    run, stop = running.buttons("Compute every step", "ablation-run")
+    run, stop = running.buttons("Compute every step", "ablation-run", "ablation-verdict")
     verdict = gr.HTML(WAITING, elem_id="ablation-verdict", elem_classes=["ablation"], container=False, padding=False)
     with gr.Column(visible=False, elem_id="ablation-results") as results:
         steps = _result("steps")

@@ -11,7 +11,7 @@ import gradio as gr
 from gradio.processing_utils import save_bytes_to_cache
 
 from ipseg.core import plugins
-from ipseg.core.images import open_image, orientation
+from ipseg.core.images import orientation
 from ipseg.core.masks import GivenMask, with_masks
 from ipseg.core.types import ImageArray, ImageError, InputError
 from ipseg.engine.spec import EngineSpec
@@ -24,9 +24,9 @@ from ipseg.ui.server.progress import reporter
 from ipseg.ui.tabs.compare import on_sam
 from ipseg.ui.tabs.compare import render as rows
 from ipseg.ui.tabs.compare.layout import Layout, layout
-from ipseg.ui.widgets import examples, link, running
+from ipseg.ui.widgets import examples, link, painting, running
 from ipseg.ui.widgets.controls import Controls
-from ipseg.ui.widgets.images import as_png, distinct
+from ipseg.ui.widgets.images import distinct
 from ipseg.ui.widgets.inputs import whole
 from ipseg.ui.widgets.signature import with_engine
 
@@ -67,7 +67,7 @@ def build(pool: EnginePool, controls: Controls) -> link.Linked:
     )
     # In the queue, as everything that decodes an image
     page.onto.click(
-        _canvas(page.paint), page.prompt, page.paint, show_progress="hidden", api_visibility="private", **JOBS
+        painting.onto(page.paint), page.prompt, page.paint, show_progress="hidden", api_visibility="private", **JOBS
     )
     page.prompt.change(lambda: None, None, page.paint, **quiet)
     names = tuple(plugins.names("baselines"))
@@ -200,7 +200,7 @@ def _opened(
     opened, names = prompts.opened(paths, on_open), distinct(paths)
     mask_value, truth_value = map(whole, values)
     ((shown, given),) = with_masks(prompt, mask or None, mask_value=mask_value, report=on_open)
-    given = given or rows.painted(paint, shown.shape[:2])
+    given = given or painting.painted(paint, shown.shape[:2])
     turns = [orientation(path) for path in paths] if truths else []
     known = rows.matched(truths or [], names, opened, turns, on_open, truth_value)
     return _Inputs(shown, given, opened, names, methods, known)
@@ -242,16 +242,3 @@ def _selected(saved: list[rows.SavedRow] | None, which: str | None) -> tuple[Any
         row.difference,
         row.legend,
     )
-
-
-def _canvas(editor: gr.ImageEditor) -> Callable[[str | None], Any]:
-    """The prompt image, upright and at its own size, as the canvas for painting."""
-
-    def onto(prompt: str | None) -> Any:
-        with error_messages():
-            if not prompt:
-                raise ImageError("There is no image of the object yet; add one first.")
-            image = open_image(prompt)
-        return {"background": as_png(editor, image, "prompt.png"), "layers": [], "composite": None}
-
-    return onto

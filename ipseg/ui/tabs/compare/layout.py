@@ -9,7 +9,7 @@ import gradio as gr
 
 from ipseg.core import plugins
 from ipseg.studies import comparison
-from ipseg.ui.widgets import examples, running
+from ipseg.ui.widgets import examples, painting, running
 from ipseg.ui.widgets.images import image_input
 from ipseg.ui.widgets.inputs import gallery_input, image_files_input, mask_value_input
 
@@ -94,7 +94,7 @@ def _input_fields(on_sam: gr.Button) -> tuple[Any, ...]:
         elem_id="compare-methods",
     )
     masks = _masks()
-    run, stop = running.buttons("Compare", "compare-run")
+    run, stop = running.buttons("Compare", "compare-run", "compare-table")
     on_sam.render()
     chosen = examples.gallery(examples.comparable(), "compare-examples")
     opened = gr.Textbox(visible="hidden", elem_id="compare-opened", label="Example of the link")
@@ -146,17 +146,7 @@ def _masks() -> tuple[gr.Image, gr.Number, gr.ImageEditor, gr.Button, gr.File, g
     with gr.Accordion("Mask of the object (optional)", open=False, elem_classes=["more"]):
         onto = gr.Button("Paint on the image", size="sm", elem_id="compare-onto")
         with gr.Row():
-            paint = gr.ImageEditor(
-                label="Paint over the object",
-                sources=[],
-                type="filepath",
-                format="png",
-                brush=gr.Brush(default_size=24, colors=["#f59e0b"], color_mode="fixed"),
-                layers=False,
-                transforms=[],
-                elem_id="compare-paint",
-                min_width=300,
-            )
+            paint = painting.canvas("compare-paint")
             mask = image_input(
                 label="Or upload it: white on black, the size of the image",
                 height=200,
@@ -165,8 +155,6 @@ def _masks() -> tuple[gr.Image, gr.Number, gr.ImageEditor, gr.Button, gr.File, g
                 min_width=240,
             )
         mask_value = mask_value_input(elem_id="compare-mask-value")
-    # Set on the instance, as in image_input: the file of the layer, unopened.
-    paint.preprocess = lambda payload: payload.layers[0].path if payload and payload.layers else None
     with gr.Accordion("True masks, to measure against", open=False, elem_classes=["more"]):
         truths = image_files_input(
             label="White on black; named like the images, or in their order", elem_id="compare-truths"

@@ -40,14 +40,6 @@ class SavedRow:
         return dict(self.answers).get(label, self.plain)
 
 
-def painted(path: str | None, size: tuple[int, int]) -> GivenMask | None:
-    """The painted mask, at the size of the image; None where the canvas is empty."""
-    if not path:
-        return None
-    mask = read_mask(path, size, empty=True, name="The painted mask")
-    return None if mask.empty else mask
-
-
 def matched(
     files: Sequence[str],
     names: Sequence[str],

@@ -90,7 +90,7 @@ def layout() -> Layout:
                 folder = gr.UploadButton(
                     "Choose a folder", file_count="directory", size="md", elem_id="label-folder", min_width=110, scale=1
                 )
-            run, stop = running.buttons("Label", "label-run")
+            run, stop = running.buttons("Label", "label-run", "label-status")
             shown = _examples()
         with gr.Column(scale=8, min_width=320, elem_id="label-result"):
             status = gr.HTML(WAITING, elem_id="label-status", container=False, padding=False)

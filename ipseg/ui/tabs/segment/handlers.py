@@ -21,7 +21,7 @@ from ipseg.ui.server.errors import error_messages
 from ipseg.ui.server.pool import JOBS, EnginePool
 from ipseg.ui.server.progress import reporter
 from ipseg.ui.server.redaction import without_folders
-from ipseg.ui.tabs.segment import api, layout, precompute
+from ipseg.ui.tabs.segment import api, layout, meant, precompute
 from ipseg.ui.tabs.segment import render as answers
 from ipseg.ui.tabs.segment.layout import OBJECT, Layout
 from ipseg.ui.tabs.segment.request import SegmentRequest, of_many, paths
@@ -41,7 +41,7 @@ def build(pool: EnginePool, controls: Controls) -> link.Linked:
     handlers = SegmentHandlers(pool, controls, page)
     inputs = {
         page.prompts, page.images, page.mask, page.mask_value, page.negative_prompt, page.all_instances,
-        page.background, page.colour, *controls.inputs,
+        page.background, page.colour, page.meant.state, page.meant.paint, *controls.inputs,
     }  # fmt: skip
     common: dict[str, Any] = {
         "outputs": handlers.outputs, "show_progress_on": [page.verdict], "api_visibility": "private", **JOBS,
@@ -73,6 +73,7 @@ def build(pool: EnginePool, controls: Controls) -> link.Linked:
         show_progress="hidden",
         api_visibility="private",
     )
+    meant.wire(page.meant, page.prompts)
     api.build(pool, controls, page)
     precompute.wire(gr.context.Context.root_block, pool)
     return link.Linked(
@@ -170,6 +171,8 @@ class SegmentHandlers:
             values[page.all_instances],
             parameters(*(values[one] for one in self.controls.numbers)),
             values[page.mask_value],
+            values[page.meant.state].marks,
+            values[page.meant.paint],
         )
 
     def _all(self, values: Values, saved: SavedResults, progress: gr.Progress) -> tuple[Any, ...]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 
+from ipseg.ui.tabs.segment import meant
 from ipseg.ui.tabs.segment import render as answers
 from ipseg.ui.tabs.segment.state import SavedResults
 from ipseg.ui.widgets import examples, running
@@ -28,6 +29,7 @@ class Layout:
     negative_prompt: gr.Gallery
     mask: gr.Image
     mask_value: gr.Number
+    meant: meant.Fields
     run: gr.Button
     stop: gr.Button
     verdict: gr.HTML
@@ -69,7 +71,7 @@ def build() -> Layout:
     with gr.Row(elem_id="segment"):
         with gr.Column(scale=5, min_width=320, elem_id="segment-inputs"):
             fields = _input_fields()
-            run, stop = running.buttons("Segment", "run")
+            run, stop = running.buttons("Segment", "run", "verdict")
             chosen = examples.gallery(examples.found(), "examples")
             opened = gr.Textbox(visible="hidden", elem_id="segment-opened", label="Example of the link")
         with gr.Column(scale=8, min_width=320, elem_id="segment-result"):
@@ -112,7 +114,11 @@ def _input_fields() -> tuple[Any, ...]:
     all_instances = gr.Checkbox(label="Find every instance", elem_id="all_instances", container=False)
     with gr.Accordion("Exclude (negative prompt)", open=False, elem_classes=["more"]) as exclude:
         negative_prompt = _gallery("Images of similar objects that are not meant", "negative_prompt", height=170)
-    with gr.Accordion("Mask of the object (optional)", open=False, elem_classes=["more"]):
+    with gr.Accordion("Which object is meant (optional)", open=False, elem_classes=["more"], elem_id="meant"):
+        gr.Markdown(
+            "For a first image with several objects: click or box the one that is meant, paint it, or give a mask."
+        )
+        panel = meant.fields()
         mask = image_input(
             label="White on black, the size of the first image",
             height=170,
@@ -120,7 +126,7 @@ def _input_fields() -> tuple[Any, ...]:
             alt_text="Mask of the first image of the object",
         )
         mask_value = mask_value_input(elem_id="prompt-mask-value")
-    return prompts, images, all_instances, exclude, negative_prompt, mask, mask_value
+    return prompts, images, all_instances, exclude, negative_prompt, mask, mask_value, panel
 
 
 def _gallery(label: str, name: str, height: int = 200) -> gr.Gallery:

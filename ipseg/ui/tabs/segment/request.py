@@ -7,14 +7,18 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from ipseg.core.types import ImageError, Progress
 from ipseg.engine.session import SegmentSession
 from ipseg.engine.spec import EngineSpec
 from ipseg.method.config import Parameters
+from ipseg.method.marks import Marks
 from ipseg.ui.server.pool import EnginePool
 from ipseg.ui.server.progress import STEPS
 from ipseg.ui.server.prompts import open_prompts
 from ipseg.ui.widgets.inputs import whole
+from ipseg.ui.widgets.painting import painted
 
 MOST = 50  # images of one request; Batch takes more
 
@@ -30,6 +34,8 @@ class SegmentRequest:
     all_instances: bool
     parameters: Parameters
     mask_value: float | None = None  # the value of the object, for a mask with several values
+    marks: Marks | None = None  # on the first prompt image, as the next
+    paint: str | None = None  # the file of a painted mask
 
     def __post_init__(self) -> None:
         if not self.prompts:
@@ -48,11 +54,15 @@ class SegmentRequest:
             mask_value=whole(self.mask_value),
             on_open=partial(report, 0.0, "prompt"),
         )
+        masks, first = list(prompts.masks), prompts.images[0]
+        if masks[0] is None and isinstance(first, np.ndarray):
+            masks[0] = painted(self.paint, first.shape[:2])
         return SegmentSession.of(
             pool.engine(spec, report),
             prompts.images,
-            prompts.masks,
+            masks,
             prompts.negative,
+            marks=self.marks,
             parameters=self.parameters,
             all_instances=self.all_instances,
             progress=report,
