@@ -109,6 +109,8 @@ CSS = """
 .image-input.one [data-testid=upload-text]::after { content: "Drop an image here"; }
 .image-input.files [data-testid=upload-text]::after { content: "Drop images or a ZIP here"; }
 .image-input.clip [data-testid=upload-text]::after { content: "Drop a clip here"; }
+.file-preview .download-link { color: #9a3412 !important; }
+.dark .file-preview .download-link { color: #fbbf24 !important; }
 .image-input img { object-fit: contain !important; }
 .image-input .grid-container:has(> :only-child) { grid-template-columns: 1fr !important; }
 /* Settings: they move the page aside and cover nothing; on a narrow window they are a page of their own. */
@@ -309,7 +311,8 @@ progress::-moz-progress-bar { background: #d97706; }
 #label-one:has(#label-sign label:not(:first-child) input:checked) #label-image img { cursor: crosshair; }
 #label-instances .wrap, #label-sign .wrap { gap: .35rem; }
 #label-instances label, #label-sign label { padding: .25rem .6rem; font-size: .9rem; }
-#label-edits, #label-downloads { align-items: end; }
+#label-downloads { align-items: end; }
+#label-edits { align-items: stretch; }
 #label-gallery .grid-wrap { height: auto !important; min-height: 0 !important; }
 #label .class-row .grid-container, #label .class-row .grid-container:has(> :only-child) {
   grid-template-columns: repeat(3, minmax(0, 1fr)) !important; }

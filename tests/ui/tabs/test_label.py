@@ -30,6 +30,7 @@ from ipseg.ui.tabs.label.correct import Corrections
 from ipseg.ui.tabs.label.session import Request
 from tests.conftest import label_by_colour
 from tests.ui.conftest import EXAMPLES, narrow_only, open_tab, wide_only
+from tests.ui.test_accessibility import faults
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the client's own event loop
 
@@ -399,4 +400,5 @@ def test_on_a_phone_the_review_fits(page):
     page.wait_for_selector("#label-image img")
     overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert overflow <= 0
+    assert faults(page) == []
     assert page.complaints == []
