@@ -184,7 +184,7 @@ def _pixels(text: str, option: str) -> tuple[float, ...]:
 
 
 def _object_name(name: str) -> str:
-    if not name.strip() or not name.isprintable() or len(name) > saved_prompt.MAX_NAME:
+    if not name.strip() or not saved_prompt.is_name(name):
         raise SettingError(f"--name {name!r} is no name; give up to {saved_prompt.MAX_NAME} printable characters.")
     return name.strip()
 

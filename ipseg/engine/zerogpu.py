@@ -260,6 +260,8 @@ class ZeroGPUEngine:
         points.check_inside(clicks, input_image.pixels.shape[:2])
         self.config.thresholds(threshold, reject_threshold)
         prompt, negative = fitted(self, prompt, negative_prompt)
+        prompt = replace(prompt, saved=None, negative=None)  # the worker has no use for the file
+        negative = negative and replace(negative, saved=None, negative=None)
         if progress:
             progress(0.05, "features")
         request = {

@@ -14,7 +14,7 @@ from ipseg.core.types import MaskError, View
 from ipseg.method import saved_prompt
 from ipseg.method.config import Parameters
 from ipseg.method.marks import Marks, of_each
-from ipseg.method.saved_prompt import MadeBy, SavedPrompt
+from ipseg.method.saved_prompt import MadeBy, PromptFileError, SavedPrompt
 
 
 @dataclass(frozen=True, repr=False)
@@ -75,7 +75,10 @@ class Prompt:
         return cls(views, None, (), saved.name, negative, saved.parameters, saved=saved)
 
     def to_saved(self) -> SavedPrompt:
-        """The content of its file."""
+        """The content of its file. Raises :class:`~ipseg.core.types.InputError` as :meth:`save` does."""
+        if not saved_prompt.is_name(self.name):
+            most, shown = saved_prompt.MAX_NAME, repr(self.name[:40])
+            raise PromptFileError(f"{shown} is no name of an object; give at most {most} printable characters.")
         models = self.saved.models if self.saved else ()
         saved = self.saved.images if self.saved else tuple(map(saved_prompt.save_image, self.views))
         if self.model is not None:
@@ -248,7 +251,7 @@ def fit(engine: Any, prompt: Prompt, make: Callable[[list[Any], list[Any]], Prom
             try:
                 value = model.decode(placement.device if placement else "cpu")
             except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-                raise saved_prompt.PromptFileError(f"The saved prompt is damaged; {saved_prompt.AGAIN}.") from error
+                raise PromptFileError(f"The saved prompt is damaged; {saved_prompt.AGAIN}.") from error
             views = prompt.saved.views(model)  # type: ignore[union-attr]
             return replace(prompt, views=views, model=value, made_by=made_by, negative=negative)
     sources, masks = map(list, zip(*prompt.sources(), strict=True))

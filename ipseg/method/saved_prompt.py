@@ -34,11 +34,11 @@ from ipseg.version import __version__
 SIDE = 1280  # pixels of the longer side of a saved image, at most, unless its shorter side would become too short
 MAX_IMAGES = 64  # of a prompt and of what is not meant, together
 MAX_BYTES = 256 * 2**20  # of a file
-MAX_UNPACKED = 512 * 2**20  # bytes of its arrays before images are decoded
+MAX_UNPACKED = 256 * 2**20  # bytes of its arrays before images are decoded
 MAX_MEMBERS = 8192
 MAX_PIXELS = 4 * MAX_IMAGES * SIDE * SIDE  # of all images, masks and maps together
 MAX_ABOUT = 4 * 2**20  # bytes of the JSON
-MAX_NAME = 200  # characters of the name of the object
+MAX_NAME = 200  # characters of the name of the object, and of the names of engines
 
 FORMAT, VERSION, ENDING = "ipseg prompt", 1, ".npz"
 PICTURED = 4096  # numbers from which on an array that can be a PNG is one
@@ -108,6 +108,12 @@ class SavedModel(Brief):
 
     def __post_init__(self) -> None:
         _require(isinstance(self.made_by, MadeBy) and isinstance(self.tree, str), "a model")
+        texts = self.made_by.engine, self.made_by.version, self.made_by.key
+        _require(all(isinstance(each, str) and is_name(each) for each in texts), "names")
+        _require(
+            isinstance(self.made_by.settings, str) and isinstance(json.loads(self.made_by.settings or "{}"), dict),
+            "JSON",
+        )
         floats = (each for each in self.arrays if each.dtype.kind == "f")
         _require(all(np.isfinite(each).all() for each in floats), "finite numbers")
 
@@ -130,7 +136,8 @@ class SavedPrompt(Brief):
         _require(len(self.images) > 0 and len(self.models) > 0, "an image and a model")
         _require(all(isinstance(each, SavedImage) for each in self.images), "images")
         _require(all(isinstance(each, SavedModel) for each in self.models), "models")
-        _require(isinstance(self.name, str) and isinstance(self.parameters, Parameters), "a name and numbers")
+        _require(isinstance(self.name, str) and is_name(self.name), "a name")
+        _require(isinstance(self.parameters, Parameters), "parameters")
         if self.negative is not None:
             _require(isinstance(self.negative, SavedPrompt) and self.negative.negative is None, "a negative prompt")
         for model in self.models:
@@ -150,6 +157,11 @@ class SavedPrompt(Brief):
 FILE_TYPES: tree.Types = {
     each.__name__: each for each in (SavedPrompt, SavedImage, SavedView, SavedModel, MadeBy, Parameters)
 }
+
+
+def is_name(text: str) -> bool:
+    """Whether a text can be shown as a name: printable, and not too long; it may be empty."""
+    return text.isprintable() and len(text) <= MAX_NAME
 
 
 def model_types() -> tree.Types:
@@ -208,13 +220,11 @@ def write(path: str | os.PathLike[str], saved: SavedPrompt) -> None:
         raise PromptFileError(f"{Path(path).name} has another ending; save a prompt as {Path(path).stem}{ENDING}.")
     if saved.count > MAX_IMAGES:
         raise PromptFileError(f"The prompt has {saved.count} images; give at most {MAX_IMAGES}.")
-    if len(saved.name) > MAX_NAME:
-        raise PromptFileError(f"The name of the object has {len(saved.name)} characters; give at most {MAX_NAME}.")
     flat, arrays = tree.flatten(saved, FILE_TYPES)
     about = {"format": FORMAT, "version": VERSION, "ipseg": __version__, "prompt": flat}
     members = dict(map(_member, range(len(arrays)), arrays))
     members["about"] = np.frombuffer(json.dumps(about, allow_nan=False).encode(), np.uint8)
-    if sum(each.nbytes for each in members.values()) > MAX_UNPACKED or len(members) > MAX_MEMBERS:
+    if sum(each.nbytes for each in members.values()) > 0.99 * MAX_BYTES or len(members) > MAX_MEMBERS:
         raise PromptFileError("The prompt is too large to be saved; give fewer images.")
     with writing(path):
         atomic_write(path, members)
@@ -268,11 +278,11 @@ def _decode(members: Mapping[str, NDArray[Any]], label: str) -> SavedPrompt:
     if about.get("format") != FORMAT:
         raise PromptFileError(f"{label} is not a saved prompt; {AGAIN}.")
     if about["version"] != VERSION:
-        raise PromptFileError(f"{label} was saved by another version of ipseg ({about['ipseg']}); {AGAIN}.")
+        raise PromptFileError(f"{label} was saved by another version of ipseg; {AGAIN}.")
     _check_pixels(members)
     arrays = [_array(members, number) for number in range(len(members) - 1)]
     saved = tree.restore(about["prompt"], arrays, FILE_TYPES)
-    _require(isinstance(saved, SavedPrompt) and saved.count <= MAX_IMAGES and len(saved.name) <= MAX_NAME, "a prompt")
+    _require(isinstance(saved, SavedPrompt) and saved.count <= MAX_IMAGES, "a prompt")
     return saved
 
 

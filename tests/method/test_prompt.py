@@ -263,6 +263,13 @@ def test_tensors_are_saved(offline, shown, tmp_path):
     assert torch.equal(offline.prompt(tmp_path / "mug.npz").model.foreground[layer], half)
 
 
+@pytest.mark.parametrize("name", ["two\nlines", "m" * 201, "\x1b[31m"])
+def test_a_name_that_cannot_be_shown_is_one_message(name, offline, shown, tmp_path, one_message):
+    with pytest.raises(PromptFileError) as error:
+        replace(offline.prompt(shown[0][0]), name=name).save(tmp_path / "mug.npz")
+    one_message(error.value)
+
+
 def test_a_model_that_cannot_be_saved_is_one_message(offline, shown, tmp_path, one_message):
     prompt = replace(offline.prompt(*shown), model={1, 2})
     with pytest.raises(PromptFileError) as error:
@@ -328,6 +335,10 @@ CHANGES = {
     "threshold": lambda about, members: fields(about)["parameters"]["fields"].update(threshold=7),
     "a missing array": lambda about, members: members.pop(max(each for each in members if each.startswith("array"))),
     "no image": lambda about, members: members.update(png_0=np.zeros(99, np.uint8)),
+    "a name of two lines": lambda about, members: fields(about).update(name="mug\nipseg: all is well."),
+    "an engine of two lines": lambda about, members: model(about)["made_by"]["fields"].update(engine="a\nb"),
+    "settings": lambda about, members: model(about)["made_by"]["fields"].update(settings="{"),
+    "other settings": lambda about, members: model(about)["made_by"]["fields"].update(settings="[]"),
     "deep": lambda about, members: members.update(deep=np.frombuffer(b'{"a":' * 10**5, np.uint8)),
     "not finite": lambda about, members: members.update(
         {name: each * np.nan for name, each in members.items() if each.dtype.kind == "f"}

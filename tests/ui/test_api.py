@@ -9,7 +9,7 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
-from ipseg import PRESETS, open_image
+from ipseg import PRESETS, load, open_image
 from ipseg.ui.widgets.signature import NUMBERS
 from tests.ui.conftest import EXAMPLES
 
@@ -60,6 +60,18 @@ def test_numbers_that_are_left_out_are_those_of_the_engine_that_answers(client):
         assert (facts["threshold"], facts["reject_threshold"]) == (config.threshold, config.reject_threshold)
     facts, *_ = client.predict(mask=None, threshold=0.05, api_name="/segment", **given)
     assert (facts["threshold"], facts["reject_threshold"]) == (0.05, 0.05)
+
+
+def test_a_saved_prompt_is_taken_in_place_of_the_prompt_images(client, tmp_path):
+    prompt, query = EXAMPLES / "robot" / "00.jpg", EXAMPLES / "robot" / "02.jpg"
+    load("offline").prompt(prompt).save(tmp_path / "robot.npz")
+    given = {"mask": None, "threshold": 0.0, "api_name": "/segment"}
+    answer = client.predict(prompts=[handle_file(tmp_path / "robot.npz")], image=handle_file(query), **given)
+    assert answer[0]["notices"] == []
+    np.testing.assert_array_equal(mask_of(answer), mask_of(ask(client, prompt, query)))
+    (tmp_path / "text.npz").write_text("no prompt")
+    with pytest.raises(AppError, match=r"text\.npz is not a saved prompt"):
+        client.predict(prompts=[handle_file(tmp_path / "text.npz")], image=handle_file(query), **given)
 
 
 def test_a_mask_at_the_size_of_the_image(client):
