@@ -3,7 +3,7 @@
 In OUT: one folder for each --to. IN is recognised by its files where --from is not given. Reading yolo and labelme
 needs the extra formats, voc and cvat the extra convert. What a format cannot hold is counted and printed, as is what is
 left out: boxes without a mask, crowds.
-Exit code: 0 all went well, 2 wrong usage or a dataset that cannot be read.
+Exit code: 0 all went well, 1 what is made cannot be written, 2 wrong usage or a dataset that cannot be read.
 """
 
 from __future__ import annotations

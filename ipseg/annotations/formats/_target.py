@@ -28,6 +28,8 @@ from ipseg.core.types import ImageArray, ImageError, SettingError
 MARK = ".ipseg-export"  # in the folder of every format: only what holds it is replaced
 LOCK = ".ipseg-export.lock"
 RENAMED = "renamed.jsonl"  # in the folder of a format: a line for each image that has another name there
+LABELS = (".json", ".jsonl", ".txt", ".xml", ".yaml")  # endings of files that hold labels, unlike images
+SLACK = 2.0  # seconds: the resolution of times of some file systems
 LINK, COPY, NONE = IMAGES = ("link", "copy", "none")
 JPEG_QUALITY = 95  # of an upright copy
 JPEG = (".jpg", ".jpeg")
@@ -161,14 +163,17 @@ class Target:
 def replacing(folder: Path, formats: Mapping[str, Any]) -> Iterator[dict[str, Path]]:
     """A block that fills one partial folder for each format; they become ``folder/FORMAT`` at its end.
 
-    After an error the earlier exports are as they were. Raises SettingError where a folder in the way is not an export
-    or another export into ``folder`` is running, :class:`~ipseg.core.store.OutputError` where it cannot be written.
+    After an error the earlier exports are as they were. Raises SettingError where a folder in the way is not an
+    export or was edited since, or another export into ``folder`` is running, :class:`~ipseg.core.store.OutputError` where it cannot be written.
     """
     check_writable(folder, "choose another folder")
     for name in formats:
         place = folder / name
         if (place.exists() or place.is_symlink()) and not is_export(place):
             raise SettingError(f"{place} is there and is no export of ipseg; move it, or choose another folder.")
+        edited = changed_since(place)
+        if edited:
+            raise SettingError(f"{edited} in {place} was changed after the export; move the folder, or choose another.")
     lock = FileLock(folder / LOCK, timeout=0)
     try:
         lock.acquire()
@@ -197,6 +202,15 @@ def replacing(folder: Path, formats: Mapping[str, Any]) -> Iterator[dict[str, Pa
 def is_export(folder: Path) -> bool:
     """Whether a folder is an export of this program, or empty."""
     return folder.is_dir() and not folder.is_symlink() and ((folder / MARK).is_file() or not any(folder.iterdir()))
+
+
+def changed_since(folder: Path) -> str:
+    """A file of labels in an export that was changed or added since, as by an editor; "" where there is none."""
+    if not (folder / MARK).is_file():
+        return ""
+    exported = (folder / MARK).stat().st_mtime + SLACK
+    files = (path for path in folder.rglob("*") if path.suffix in LABELS and path.is_file())
+    return next((path.relative_to(folder).as_posix() for path in files if path.stat().st_mtime > exported), "")
 
 
 def mark(folder: Path, about: Any) -> None:

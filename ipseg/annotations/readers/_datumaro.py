@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
@@ -20,7 +19,6 @@ def read(folder: Path, kind: str, title: str) -> Source:
     """The labels of a folder that datumaro calls ``kind``. Raises :class:`DatasetError`, SettingError without it."""
     with needed(f"Reading {title}", extra="convert"):
         import datumaro
-    logging.getLogger("datumaro").setLevel(logging.ERROR)
     try:
         dataset = datumaro.Dataset.import_from(str(folder), kind)
         categories = [one.name for one in dataset.categories()[datumaro.AnnotationType.label]]

@@ -72,6 +72,18 @@ def test_what_is_no_export_is_never_replaced(tmp_path, labels):
     assert tree(tmp_path / "out" / "coco") == {"mine.txt": b"mine"}
 
 
+def test_an_export_that_was_edited_is_not_replaced(tmp_path, labels):
+    """As by labelme, which saves into the export."""
+    formats.export(labels, tmp_path / "out", ["labelme"])
+    edited = tmp_path / "out" / "labelme" / "train" / "a.json"
+    edited.write_text("{}")
+    late = edited.stat().st_mtime + 10
+    os.utime(edited, (late, late))
+    with pytest.raises(SettingError, match=r"train/a\.json in .* was changed after the export"):
+        formats.export(labels, tmp_path / "out", ["labelme"])
+    assert edited.read_text() == "{}"
+
+
 def test_an_export_does_not_remove_the_images_that_it_is_of(tmp_path, labels):
     formats.export(labels, tmp_path / "out", ["coco"], images="copy")
     inside = tmp_path / "out" / "coco" / "images" / "train" / "a.png"
