@@ -62,9 +62,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Label every image; errors are printed on standard error, and the exit code is 1 when there is one."""
     share, parameters = _share(arguments), _status.parameters(arguments)
-    formats.check(arguments.format or formats.names()[:1], arguments.split, arguments.images)
+    check = partial(formats.check, arguments.format or formats.names()[:1], arguments.split, arguments.images)
+    check(folder=arguments.output if arguments.format else None)
     _files.check_json(arguments.json)
     classes = examples.read(arguments.examples)
+    check(classes=[each.name for each in classes])
     items = items_of(arguments.input, most=arguments.max_images, leave_out=_own_files(arguments))
     processes.choose_device()
     _files.make_folder(arguments.output)

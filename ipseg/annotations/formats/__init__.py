@@ -1,8 +1,9 @@
 """Exports of labels, one file per format, found by its name.
 
 A format is a module with ``TITLE``, ``FLAT`` (whether its readers take no folders among the images), ``STEMS`` (whether
-it names files by images' names without their endings) and ``build(target)``, which returns a
-:class:`~ipseg.annotations.formats._target.Writer`. Its docstring documents the folder tree and what the format loses.
+it names files by images' names without their endings), ``check(classes)``, which raises SettingError for classes that
+it cannot hold, and ``build(target)``, which returns a :class:`~ipseg.annotations.formats._target.Writer`. Its docstring
+documents the folder tree and what the format loses.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from ipseg.annotations.formats._target import (
     Target,
     Writer,
     check_outside,
+    check_replaceable,
     file_of,
     mark,
     replacing,
@@ -114,8 +116,8 @@ def export(
     reading ``labels`` raises.
     """
     chosen = list(dict.fromkeys(formats))
-    check(chosen, split, images)
     numbered = _classes(labels.classes if isinstance(labels, LabelFolder) and classes is None else classes or ())
+    check(chosen, split, images, classes=numbered)
     counts: Counter[str] = Counter()
     by_class: Counter[str] = Counter(dict.fromkeys(numbered, 0))
     stated = parts if parts and split is None else {}
@@ -159,8 +161,15 @@ def export(
     return Report(made, **counts, classes=dict(by_class), parts=dict(by_part))
 
 
-def check(formats: Sequence[str], split: float | None, images: str) -> None:
-    """Raise SettingError for what :func:`export` refuses before the work."""
+def check(
+    formats: Sequence[str],
+    split: float | None,
+    images: str,
+    *,
+    folder: Path | None = None,
+    classes: Sequence[str] | None = None,
+) -> None:
+    """Raise SettingError for what :func:`export` refuses: for use before work whose results are exported."""
     if not formats:
         raise SettingError(f"No format is given; choose among: {', '.join(names())}.")
     for name in formats:
@@ -168,6 +177,11 @@ def check(formats: Sequence[str], split: float | None, images: str) -> None:
     if split is not None and not 0 < split < 1:
         raise SettingError(f"The split is {split:g}; give the share of the images for training, between 0 and 1.")
     check_choice(images, IMAGES, 'Image files cannot be taken by "{}"')
+    if classes is not None:
+        for name in formats:
+            plugins.module(KIND, name).check(_classes(classes))
+    if folder is not None:
+        check_replaceable(folder, formats)
 
 
 def _classes(names: Sequence[str]) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ import secrets
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -163,17 +163,11 @@ class Target:
 def replacing(folder: Path, formats: Mapping[str, Any]) -> Iterator[dict[str, Path]]:
     """A block that fills one partial folder for each format; they become ``folder/FORMAT`` at its end.
 
-    After an error the earlier exports are as they were. Raises SettingError where a folder in the way is not an
-    export or was edited since, or another export into ``folder`` is running, :class:`~ipseg.core.store.OutputError` where it cannot be written.
+    After an error the earlier exports are as they were. Raises SettingError as :func:`check_replaceable` does and where
+    another export into ``folder`` is running, :class:`~ipseg.core.store.OutputError` where it cannot be written.
     """
     check_writable(folder, "choose another folder")
-    for name in formats:
-        place = folder / name
-        if (place.exists() or place.is_symlink()) and not is_export(place):
-            raise SettingError(f"{place} is there and is no export of ipseg; move it, or choose another folder.")
-        edited = changed_since(place)
-        if edited:
-            raise SettingError(f"{edited} in {place} was changed after the export; move the folder, or choose another.")
+    check_replaceable(folder, formats)
     lock = FileLock(folder / LOCK, timeout=0)
     try:
         lock.acquire()
@@ -197,6 +191,17 @@ def replacing(folder: Path, formats: Mapping[str, Any]) -> Iterator[dict[str, Pa
         for path in partial.values():
             shutil.rmtree(path, ignore_errors=True)
         lock.release()
+
+
+def check_replaceable(folder: Path, formats: Iterable[str]) -> None:
+    """Raise SettingError where ``folder/FORMAT`` is there and is no export, or was edited since."""
+    for name in formats:
+        place = folder / name
+        if (place.exists() or place.is_symlink()) and not is_export(place):
+            raise SettingError(f"{place} is there and is no export of ipseg; move it, or choose another folder.")
+        edited = changed_since(place)
+        if edited:
+            raise SettingError(f"{edited} in {place} was changed after the export; move the folder, or choose another.")
 
 
 def is_export(folder: Path) -> bool:

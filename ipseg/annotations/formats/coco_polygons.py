@@ -12,6 +12,8 @@ right and lower borders; the format ``coco`` is exact there too.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ipseg.annotations import polygons
 from ipseg.annotations.formats._coco import CocoWriter, Segmentation
 from ipseg.annotations.formats._target import Target
@@ -19,6 +21,10 @@ from ipseg.core.types import Mask
 
 TITLE = "COCO, masks as polygons"
 FLAT, STEMS = False, False
+
+
+def check(classes: Sequence[str]) -> None:
+    """Any classes can be held."""
 
 
 def build(target: Target) -> CocoWriter:

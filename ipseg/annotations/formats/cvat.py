@@ -15,6 +15,7 @@ Written here: datumaro's writer holds the whole dataset and brings pandas, pyarr
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from xml.sax.saxutils import escape, quoteattr
 
 from ipseg.annotations import coco
@@ -38,6 +39,10 @@ ATTRIBUTES = (
     },
     {"name": "track", "mutable": False, "input_type": "text", "default_value": "", "values": [""]},
 )
+
+
+def check(classes: Sequence[str]) -> None:
+    """Any classes can be held."""
 
 
 def build(target: Target) -> CvatWriter:

@@ -14,6 +14,7 @@ Written here: supervision's writer copies the masks of all images into memory an
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ipseg.annotations import coco, polygons
@@ -24,6 +25,10 @@ from ipseg.core.serialize import to_json
 TITLE = "labelme"
 FLAT, STEMS = True, True
 VERSION = "5.5.0"  # of the format
+
+
+def check(classes: Sequence[str]) -> None:
+    """Any classes can be held."""
 
 
 def build(target: Target) -> LabelmeWriter:

@@ -13,6 +13,7 @@ Exact but for instances that overlap, as after corrections: the better scored on
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ipseg.annotations import coco
@@ -24,6 +25,10 @@ from ipseg.core.serialize import to_json
 TITLE = "index images (PNG)"
 FLAT, STEMS = False, True
 PALETTE = 255  # the most classes that fit a palette beside the background
+
+
+def check(classes: Sequence[str]) -> None:
+    """Any classes can be held."""
 
 
 def build(target: Target) -> PngWriter:

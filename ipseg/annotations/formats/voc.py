@@ -19,6 +19,7 @@ writes no index images.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from xml.etree import ElementTree as Xml
 
 from ipseg.annotations import coco
@@ -35,8 +36,17 @@ TOO_MANY = f"instances after the {MOST}th of an image, in no index image"
 SETS = ("Segmentation", "Main")
 
 
+def check(classes: Sequence[str]) -> None:
+    """Raise SettingError for classes that the format cannot hold."""
+    if len(classes) > MOST:
+        raise SettingError(f"PASCAL VOC holds at most {MOST} classes, not {len(classes)}; use coco or png.")
+    wrong = [name for name in classes if ":" in name or name.casefold() == "background"]
+    if wrong:
+        raise SettingError(f'PASCAL VOC cannot hold a class named "{wrong[0]}"; rename it, or use coco or png.')
+
+
 def build(target: Target) -> VocWriter:
-    """The writer of this format into a folder. Raises SettingError for classes that it cannot hold."""
+    """The writer of this format into a folder."""
     return VocWriter(target)
 
 
@@ -44,11 +54,6 @@ class VocWriter:
     """Writes the folders of a VOC devkit."""
 
     def __init__(self, target: Target) -> None:
-        if len(target.classes) > MOST:
-            raise SettingError(f"PASCAL VOC holds at most {MOST} classes, not {len(target.classes)}; use coco or png.")
-        wrong = [name for name in target.classes if ":" in name or name.casefold() == "background"]
-        if wrong:
-            raise SettingError(f'PASCAL VOC cannot hold a class named "{wrong[0]}"; rename it, or use coco or png.')
         self._target = target
         self._sets = [{part: target.open(f"ImageSets/{each}/{part}.txt") for part in target.parts} for each in SETS]
 

@@ -15,6 +15,8 @@ Written here: supervision's writer splits such an instance into several, and cop
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ipseg.annotations import polygons
@@ -27,6 +29,10 @@ TITLE = "YOLO segmentation"
 FLAT, STEMS = True, True
 JOINED = "instances of several parts, joined by a line"
 INSIDE = 0.25  # pixels: readers that round and readers that cut off find the same pixel
+
+
+def check(classes: Sequence[str]) -> None:
+    """Any classes can be held."""
 
 
 def build(target: Target) -> YoloWriter:

@@ -84,6 +84,16 @@ def test_an_export_that_was_edited_is_not_replaced(tmp_path, labels):
     assert edited.read_text() == "{}"
 
 
+def test_what_an_export_refuses_is_refused_before_the_work(tmp_path):
+    (tmp_path / "yolo").mkdir()
+    (tmp_path / "yolo" / "mine.txt").write_text("mine")
+    formats.check(["coco", "yolo"], 0.5, "link", classes=["a", "background"])
+    with pytest.raises(SettingError, match="no export of ipseg"):
+        formats.check(["coco", "yolo"], 0.5, "link", folder=tmp_path)
+    with pytest.raises(SettingError, match="cannot hold a class"):
+        formats.check(["coco", "voc"], None, "link", classes=["a", "background"])
+
+
 def test_an_export_does_not_remove_the_images_that_it_is_of(tmp_path, labels):
     formats.export(labels, tmp_path / "out", ["coco"], images="copy")
     inside = tmp_path / "out" / "coco" / "images" / "train" / "a.png"
