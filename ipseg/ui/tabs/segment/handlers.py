@@ -17,6 +17,7 @@ from ipseg.core.result import Result
 from ipseg.core.types import InputError, Progress
 from ipseg.engine.session import SegmentSession
 from ipseg.engine.spec import EngineSpec
+from ipseg.ui.server.addresses import download_image
 from ipseg.ui.server.errors import error_messages
 from ipseg.ui.server.pool import JOBS, EnginePool
 from ipseg.ui.server.progress import reporter
@@ -37,7 +38,7 @@ Values = dict[gr.components.Component, Any]
 
 def build(pool: EnginePool, controls: Controls) -> link.Linked:
     """Lay out the tab and wire it. Returns what a link to it may hold."""
-    page = layout.build()
+    page = layout.build(addresses=pool.fetches)
     handlers = SegmentHandlers(pool, controls, page)
     inputs = {
         page.prompts, page.images, page.mask, page.mask_value, page.negative_prompt, page.all_instances,
@@ -74,6 +75,11 @@ def build(pool: EnginePool, controls: Controls) -> link.Linked:
         api_visibility="private",
     )
     meant.wire(page.meant, page.prompts)
+    for button, gallery in ((page.as_object, page.prompts), (page.as_input, page.images)):
+        button.click(
+            handlers.by_address, [page.address, gallery], [gallery, page.address], api_visibility="private",
+            concurrency_id="address", concurrency_limit=2,
+        )  # fmt: skip
     api.build(pool, controls, page)
     precompute.wire(gr.context.Context.root_block, pool)
     return link.Linked(
@@ -121,6 +127,16 @@ class SegmentHandlers:
         if example.crop:
             prompt = as_png(self.page.prompts, example.prompt_image, "object.png")
         return [prompt], [image], other or None, example.all_instances, gr.Accordion(open=bool(other))
+
+    async def by_address(self, address: str, given: Any, request: gr.Request) -> tuple[Any, str]:
+        """The images of a field with the one at an address; the address is cleared."""
+        with error_messages():
+            if not self.pool.for_request(request).fetches:
+                raise InputError(
+                    "This page downloads no images for its visitors; save the image and give it as a file."
+                )
+            file = await download_image(address or "", self.page.prompts.GRADIO_CACHE)
+        return [*paths(given), file], ""
 
     def again(self, values: Values, progress: gr.Progress = gr.Progress()) -> Any:  # noqa: B008
         """Segment anew after a number changed; skipped while an input is missing."""

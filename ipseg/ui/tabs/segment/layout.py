@@ -24,6 +24,9 @@ class Layout:
 
     prompts: gr.Gallery
     images: gr.Gallery
+    address: gr.Textbox  # of an image on the web
+    as_object: gr.Button
+    as_input: gr.Button
     all_instances: gr.Checkbox
     exclude: gr.Accordion  # around the negative prompt
     negative_prompt: gr.Gallery
@@ -66,11 +69,14 @@ class Layout:
         return self.overlay, self.cut, self.mask_view, self.mask_file, self.cut_file, self.numbered
 
 
-def build() -> Layout:
-    """Inputs on the left, the result on the right, the evidence for it below."""
+def build(addresses: bool = False) -> Layout:
+    """Inputs on the left, the result on the right, the evidence for it below.
+
+    ``addresses``: whether images can be given by their address.
+    """
     with gr.Row(elem_id="segment"):
         with gr.Column(scale=5, min_width=320, elem_id="segment-inputs"):
-            fields = _input_fields()
+            fields = _input_fields(addresses)
             run, stop = running.buttons("Segment", "run", "verdict")
             chosen = examples.gallery(examples.found(), "examples")
             opened = gr.Textbox(visible="hidden", elem_id="segment-opened", label="Example of the link")
@@ -107,10 +113,17 @@ def build() -> Layout:
     return Layout(*every)
 
 
-def _input_fields() -> tuple[Any, ...]:
+def _input_fields(addresses: bool) -> tuple[Any, ...]:
     with gr.Row(elem_id="segment-images"):
         prompts = _gallery("Object", "prompts")
         images = _gallery("Search in", "images")
+    with gr.Accordion("Image by URL", open=False, elem_classes=["more"], visible=addresses, elem_id="by-url"):
+        address = gr.Textbox(
+            label="Address of an image", placeholder="https://example.org/photo.jpg", elem_id="address", max_lines=1
+        )
+        with gr.Row(elem_classes=["pair"]):
+            as_object = gr.Button("Add to Object", size="sm", elem_id="url-object", min_width=100)
+            as_input = gr.Button("Add to Search in", size="sm", elem_id="url-image", min_width=100)
     all_instances = gr.Checkbox(label="Find every instance", elem_id="all_instances", container=False)
     with gr.Accordion("Exclude (negative prompt)", open=False, elem_classes=["more"]) as exclude:
         negative_prompt = _gallery("Images of similar objects that are not meant", "negative_prompt", height=170)
@@ -126,7 +139,8 @@ def _input_fields() -> tuple[Any, ...]:
             alt_text="Mask of the first image of the object",
         )
         mask_value = mask_value_input(elem_id="prompt-mask-value")
-    return prompts, images, all_instances, exclude, negative_prompt, mask, mask_value, panel
+    by_url = (address, as_object, as_input)
+    return prompts, images, *by_url, all_instances, exclude, negative_prompt, mask, mask_value, panel
 
 
 def _gallery(label: str, name: str, height: int = 200) -> gr.Gallery:
