@@ -14,6 +14,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import KDTree
 
 from ipseg.core import geometry
 from ipseg.core.types import Mask
@@ -46,8 +47,9 @@ def as_one(polygons: list[Polygon]) -> Polygon:
     """
     whole = polygons[0]
     for part in polygons[1:]:
-        squared = ((whole[:, None].astype(np.int64) - part[None]) ** 2).sum(axis=2)
-        here, there = np.unravel_index(int(squared.argmin()), squared.shape)
+        distances, nearest = KDTree(whole).query(part)
+        there = int(distances.argmin())
+        here = int(nearest[there])
         loop = np.concatenate([part[there:], part[: there + 1]])
         whole = np.concatenate([whole[: here + 1], loop, whole[here:]])
     return whole

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import cv2
 import numpy as np
 import pytest
@@ -112,6 +114,19 @@ def test_parts_joined_to_one_add_a_line_at_most():
         ######
         ....##"""),
     )
+
+
+def test_parts_of_many_vertices_are_joined_in_little_memory():
+    rng = np.random.default_rng(3)
+    angles = np.linspace(0, 2 * np.pi, 4000, endpoint=False)
+    rough = np.stack([np.cos(angles), np.sin(angles)], axis=1) * rng.integers(900, 1000, (4000, 1))
+    parts = [(rough + centre).astype(np.int32) for centre in (1000, 3500)]
+    tracemalloc.start()
+    joined = polygons.as_one(parts)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(joined) == 8002
+    assert peak < 8 * 2**20  # all distances would take 256 MB
 
 
 def test_an_empty_mask_is_refused():
