@@ -19,7 +19,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the 
 
 TARGETS = {"robot": ("mug", "tiny"), "yellow_duck": ("duck", "hidden")}  # and what the visitor asks of the galleries
 ASKED = (
-    "segment", "segment_all", "compare", "ablation", "batch", "video", "label", "prompt_sets", "failure_cases",
+    "segment", "segment_all", "compare", "ablation", "patch_similarity", "batch", "video", "label", "prompt_sets", "failure_cases",
 )  # fmt: skip
 
 
@@ -63,6 +63,7 @@ def given(endpoint: str, paths: dict[str, Path], kind: str, case: str) -> dict:
         "segment_all": {"prompts": prompts, "images": several, "mask": None},
         "compare": {"prompt": shown, "images": several, "methods": ["ipseg", "persam"]},
         "ablation": {"prompt": shown, "image": searched, "mask": None, "truth": None},
+        "patch_similarity": {"prompt": shown, "image": searched, "x": 120, "y": 90},
         "batch": {"prompts": prompts, "images": [searched, other]},
         "video": {"prompts": prompts, "clip": handle_file(paths["clip"])},
         "label": {"examples": prompts, "classes": [kind], "images": [searched, other]},
