@@ -19,7 +19,8 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the 
 
 TARGETS = {"robot": ("mug", "tiny"), "yellow_duck": ("duck", "hidden")}  # and what the visitor asks of the galleries
 ASKED = (
-    "segment", "segment_all", "compare", "ablation", "patch_similarity", "batch", "video", "label", "prompt_sets", "failure_cases",
+    "segment", "segment_all", "compare", "ablation", "patch_similarity", "batch", "video",
+    "label", "prompt_sets", "failure_cases",
 )  # fmt: skip
 
 
