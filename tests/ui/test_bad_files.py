@@ -87,6 +87,22 @@ def test_a_batch_that_cannot_be_used(client, inputs, one_message, file):
     gets_its_message(file, lambda: client.predict(**given, mask=None, api_name="/batch"), one_message, inputs)
 
 
+@pytest.mark.parametrize("file", BATCHES, ids=lambda file: file.name)
+def test_images_to_label_that_cannot_be_used(client, inputs, one_message, file):
+    given = {"examples": prompts(inputs / "good.png"), "classes": ["ellipse"]}
+    images = [handle_file(inputs / "images of a batch" / file.name)]
+    gets_its_message(file, lambda: client.predict(**given, images=images, api_name="/label"), one_message, inputs)
+
+
+def test_an_example_that_cannot_be_used_names_its_class(client, inputs):
+    for file in BAD:
+        given = {"examples": prompts(inputs / "an image" / file.name), "images": [handle_file(inputs / "good.png")]}
+        with pytest.raises(AppError) as caught:
+            client.predict(**given, classes=["ellipse"], api_name="/label")
+        message = html.unescape(str(caught.value))
+        assert message in (file.message, f"ellipse/{file.message}")
+
+
 @pytest.mark.parametrize("file", CLIPS, ids=lambda file: file.name)
 def test_a_clip_that_cannot_be_used(client, inputs, one_message, file):
     given = {"prompts": prompts(inputs / "good.png"), "clip": handle_file(inputs / "a clip" / file.name)}
