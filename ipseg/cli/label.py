@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from ipseg.annotations import formats
 from ipseg.annotations.labels import LABELS, LabelFolder, LabelledImage
@@ -75,14 +76,16 @@ def run(arguments: argparse.Namespace) -> int:
         labeller = Labeller(classes, engine, **parameters.arguments(), notify=_notice)
         resume = arguments.resume or share.of > 1
         folder = prepare(arguments.output, labeller, resume=resume, overwrite=arguments.overwrite)
-        summary = Summary.of(labeller.classes)
+        summary, cost = Summary.of(labeller.classes), _Cost()
         for outcome in label_all(labeller, share.select(items), folder):
             summary.add(outcome.image)
+            cost.add(outcome)
             _report(outcome, summary)
         _finish(summary, share)
+        print(cost, end="")
         unwritten = 0 if share.of > 1 else _export(folder, items, arguments)
     if arguments.json:
-        record = {"output": str(arguments.output), "shard": share.label, **summary.record()}
+        record = {"output": str(arguments.output), "shard": share.label, **summary.record(), "cost": cost.record()}
         _files.write(arguments.json, to_json(record, indent=2) + "\n", _files.OTHER_JSON)
     return int(bool(summary.failed) or unwritten > 0)
 
@@ -122,7 +125,7 @@ def _report(outcome: Outcome, summary: Summary) -> None:
     """One line for an image: what was found in it, and in all so far."""
     image = outcome.image
     if image.error:
-        _notice(image.error)
+        _notice(image.error if PurePosixPath(image.name).name in image.error else f"{image.name}: {image.error}")
         return
     counts = {name: sum(one.label == name for one in image.instances) for name in summary.classes}
     found = ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "nothing"
@@ -130,6 +133,30 @@ def _report(outcome: Outcome, summary: Summary) -> None:
     more = [f"{uncertain} uncertain"] * bool(uncertain) + ["corrected"] * image.corrected + ["saved"] * outcome.saved
     found += f" ({', '.join(more)})" if more else ""
     print(f"{outcome.number} of {outcome.total}: {image.name}: {found}; {summary.instances} so far", flush=True)
+
+
+class _Cost:
+    """The time that the images took which this run labelled, those that were saved left out; examples included."""
+
+    def __init__(self) -> None:
+        self._start, self._start_of_cpu = time.perf_counter(), time.process_time()
+        self.images, self.seconds, self.cpu_seconds = 0, 0.0, 0.0
+
+    def add(self, outcome: Outcome) -> None:
+        """Count an image, and the time up to now."""
+        self.images += not outcome.saved and not outcome.image.error
+        self.seconds, self.cpu_seconds = time.perf_counter() - self._start, time.process_time() - self._start_of_cpu
+
+    def record(self) -> dict[str, float]:
+        """As plain data."""
+        return {"images": self.images, "seconds": round(self.seconds, 2), "cpu_seconds": round(self.cpu_seconds, 2)}
+
+    def __str__(self) -> str:
+        if not self.images:
+            return ""
+        each, cpu = self.seconds / self.images, self.cpu_seconds / self.images
+        what = _count(self.images, "image")
+        return f"{what} labelled in {self.seconds:.1f} s: {each:.2f} s and {cpu:.2f} CPU seconds an image\n"
 
 
 def _finish(summary: Summary, share: Share) -> None:

@@ -84,6 +84,14 @@ def test_a_run_says_what_it_found_and_writes_the_format(given, tmp_path, capsys)
     counts = json.loads((tmp_path / "counts.json").read_text())
     assert counts["classes"]["leaf"] == {"images": 3, "instances": 3, "uncertain": 0}
     assert (counts["images"], counts["failed"]) == (IMAGES, {})
+    assert re.search(
+        rf"^{IMAGES} images labelled in [\d.]+ s: [\d.]+ s and [\d.]+ CPU seconds an image$", printed.out, re.M
+    )
+    assert counts["cost"]["images"] == IMAGES
+    assert counts["cost"]["cpu_seconds"] > 0
+    assert main(asked(given, "--output", out, "--resume", "--json", tmp_path / "counts.json")) == 0
+    assert "CPU seconds" not in capsys.readouterr().out  # nothing was labelled
+    assert json.loads((tmp_path / "counts.json").read_text())["cost"]["images"] == 0
 
 
 def test_the_images_of_a_zip_are_in_the_export(given, tmp_path):
@@ -124,6 +132,17 @@ def test_an_image_that_cannot_be_used_is_one_message_and_the_rest_goes_on(given,
     shutil.copy(given / "in/some/0.png", tmp_path / "in/words.jpg")
     assert main([*arguments, "--resume"]) == 0  # it is tried again
     assert "words.jpg: 1 apple; " in capsys.readouterr().out
+
+
+def test_a_lack_of_memory_is_a_message_that_names_the_image(given, tmp_path, capsys, monkeypatch):
+    def label(*given, **named):
+        raise MemoryError
+
+    monkeypatch.setattr(runs, "label_image", label)
+    assert main(asked(given, "--output", tmp_path / "out")) == 1
+    messages = capsys.readouterr().err.splitlines()
+    assert messages[0] == "ipseg: some/0.png: There is not enough memory for this; give smaller or fewer images."
+    assert len(messages) == IMAGES
 
 
 def test_labels_of_images_that_are_no_input_now_are_named(given, tmp_path, capsys):
