@@ -76,8 +76,11 @@ def run(arguments: argparse.Namespace) -> int:
         labeller = Labeller(classes, engine, **parameters.arguments(), notify=_notice)
         resume = arguments.resume or share.of > 1
         folder = prepare(arguments.output, labeller, resume=resume, overwrite=arguments.overwrite)
+        own = share.select(items)
+        if any(not (folder.folder / LABELS / f"{item.name}.json").exists() for item in own):
+            labeller.prompts()  # or the first image that needs them does it
         summary, cost = Summary.of(labeller.classes), _Cost()
-        for outcome in label_all(labeller, share.select(items), folder):
+        for outcome in label_all(labeller, own, folder):
             summary.add(outcome.image)
             cost.add(outcome)
             _report(outcome, summary)
@@ -136,7 +139,7 @@ def _report(outcome: Outcome, summary: Summary) -> None:
 
 
 class _Cost:
-    """The time that the images took which this run labelled, those that were saved left out; examples included."""
+    """The time that the images took which this run labelled, those that were saved left out."""
 
     def __init__(self) -> None:
         self._start, self._start_of_cpu = time.perf_counter(), time.process_time()
