@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 import re
 import zipfile
@@ -15,7 +16,9 @@ from gradio.processing_utils import save_bytes_to_cache
 from PIL import Image
 
 from ipseg.core import images
-from ipseg.core.types import ImageArray
+from ipseg.core.types import ImageArray, ImageError
+from ipseg.method.saved_prompt import is_saved
+from ipseg.ui.server.redaction import without_folders
 
 DISPLAY_SIDE = 1600  # pixels: larger images are shown reduced, and downloaded whole
 
@@ -26,7 +29,31 @@ def image_input(**layout: Any) -> gr.Image:
     component = gr.Image(type="filepath", sources=["upload", "clipboard"], **named)
     # Set on the instance: Gradio writes a stub file beside the source of every subclass of a component.
     component.preprocess = lambda payload: payload.path if payload else None
+    refuse_unreadable(component)
     return component
+
+
+def refuse_unreadable(component: gr.Image | gr.Gallery) -> None:
+    """Name what is no image as soon as it is uploaded, and take it out: else a broken preview stands there."""
+    if gr.context.Context.root_block is not None:
+        quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": 4}
+        component.upload(_readable, component, component, **quiet)
+
+
+def _readable(given: Any) -> Any:
+    """The files among those of a field whose headers are those of images, with a message for each other one."""
+    files = [given] if isinstance(given, str) else [path for path, _ in given or ()]
+    good = []
+    for path in files:
+        try:
+            if not is_saved(path):  # which is another form of a prompt
+                images.size_of(path)
+            good.append(path)
+        except ImageError as error:
+            gr.Warning(html.escape(without_folders(str(error)), quote=False), title="Please check")
+    if len(good) == len(files):
+        return gr.skip()
+    return None if isinstance(given, str) else good or None
 
 
 def shown(image: ImageArray, side: int = DISPLAY_SIDE) -> ImageArray:

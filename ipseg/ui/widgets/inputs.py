@@ -10,6 +10,7 @@ from gradio.components.gallery import GalleryData
 from pydantic import ValidationError, model_validator
 
 from ipseg.method.config import Parameters
+from ipseg.ui.widgets.images import refuse_unreadable
 
 UNREADABLE = "The images are not readable; give a list of files, each uploaded, as gradio_client.handle_file does it."
 
@@ -45,6 +46,7 @@ def gallery_input(**layout: Any) -> gr.Gallery:
     )
     # On the instance: Gradio writes a stub file beside the source of every subclass; it goes by endings
     gallery.data_model, gallery.preprocess = Images, _paths
+    refuse_unreadable(gallery)
     return gallery
 
 

@@ -192,6 +192,8 @@ progress::-moz-progress-bar { background: #d97706; }
   width: auto !important; height: auto !important; max-width: 100%; max-height: 100%; margin: auto; }
 #numbered .mask:not(.active) { opacity: 0; }
 #numbered .mask.active { opacity: .65; }
+#before .thumbnail-lg { height: 180px; aspect-ratio: auto; }
+#before img { object-fit: contain !important; }
 #corrections { align-items: center; flex-wrap: wrap; gap: .4rem; }
 #corrections > #sign { flex: 0 0 auto !important; min-width: 0 !important; width: auto; }
 #corrections > button { flex: 1 1 60px; min-width: 60px !important; }
@@ -280,6 +282,8 @@ progress::-moz-progress-bar { background: #d97706; }
 #batch-inputs, #batch-result { gap: .6rem; align-self: flex-start !important; }
 #batch .pair { flex-wrap: nowrap; align-items: stretch; }
 #batch-folder { align-self: center; }
+#batch-files .file-preview td { padding: .15rem .4rem; font-size: .88rem; }
+#batch-files .file-preview .filename { min-width: 0; }
 #batch .more { padding: .35rem .8rem; }
 #batch-gallery:not(:has(img)), #batch-downloads:not(:has(button:not([disabled]))), #batch-stop[disabled] {
   display: none; }

@@ -77,6 +77,8 @@ def opened(page, field: str, path):
     tab(page)
     page.set_input_files("#batch-prompts input[type=file]", str(PROMPT))
     page.wait_for_selector("#batch-prompts img")
+    if field == "#batch-clip":
+        page.click("#batch-clip-panel > button")
     page.set_input_files(f"{field} input[type=file]", str(path))
     page.wait_for_selector(f"{field} .file-preview")
     return page

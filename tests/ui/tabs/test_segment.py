@@ -239,6 +239,9 @@ def test_the_link_to_the_result_of_an_example_computes_it_again(page, demo):
     page.get_by_text("Not the green mug").first.click()
     page.wait_for_selector("#shown-overlay img", timeout=60_000)
     page.wait_for_selector("#run:not([data-elapsed])")
+    page.wait_for_selector("#before img")
+    captions = page.locator("#before .caption-label").all_inner_texts()
+    assert [text.split(":")[0] for text in captions] == ["Without", "With the negative prompt"]
     page.click("#segment-copy")
     page.get_by_text("It opens this example").wait_for()
     link = page.input_value("#link textarea")

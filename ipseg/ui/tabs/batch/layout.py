@@ -44,25 +44,24 @@ def layout() -> Layout:
     with gr.Row(elem_id="batch"):
         with gr.Column(scale=5, min_width=320, elem_id="batch-inputs"):
             prompts, mask, mask_value = _prompt()
-            with gr.Row(elem_classes=["pair"]):
-                files = gr.File(
-                    label="Images or a ZIP",
-                    file_count="multiple",
-                    height=150,
-                    elem_id="batch-files",
-                    elem_classes=["image-input", "files"],
-                    min_width=140,
-                )
-                clip = gr.File(
-                    label="Or a clip (2 minutes)",
-                    height=150,
-                    elem_id="batch-clip",
-                    elem_classes=["image-input", "clip"],
-                    min_width=140,
-                )
+            files = gr.File(
+                label="Images or a ZIP",
+                file_count="multiple",
+                height=150,
+                elem_id="batch-files",
+                elem_classes=["image-input", "files"],
+            )
             with gr.Row(elem_classes=["pair"]):
                 folder = gr.UploadButton(
                     "Choose a folder", file_count="directory", size="md", elem_id="batch-folder", min_width=140
+                )
+                run = gr.Button("Segment all", variant="primary", size="lg", elem_id="batch-run", min_width=140)
+            with gr.Accordion("Or a video clip", open=False, elem_classes=["more"], elem_id="batch-clip-panel"):
+                clip = gr.File(
+                    label="Clip, 2 minutes at most",
+                    height=130,
+                    elem_id="batch-clip",
+                    elem_classes=["image-input", "clip"],
                 )
                 keyframes_per_second = gr.Slider(
                     1,
@@ -72,13 +71,8 @@ def layout() -> Layout:
                     label="Keyframes per second",
                     info="Between keyframes the mask is propagated",
                     elem_id="batch-keyframes",
-                    min_width=140,
                 )
-            with gr.Row(elem_classes=["pair"]):
-                run = gr.Button("Segment all", variant="primary", size="lg", elem_id="batch-run", min_width=140)
-                run_clip = gr.Button(
-                    "Segment the clip", variant="primary", size="lg", elem_id="batch-run-clip", min_width=140
-                )
+                run_clip = gr.Button("Segment the clip", variant="primary", size="lg", elem_id="batch-run-clip")
         with gr.Column(scale=8, min_width=320, elem_id="batch-result"):
             status = gr.HTML(WAITING, label="Progress", elem_id="batch-status", container=False, padding=False)
             stop = gr.Button("Stop", interactive=False, size="sm", elem_id="batch-stop")

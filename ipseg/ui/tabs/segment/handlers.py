@@ -104,7 +104,7 @@ class SegmentHandlers:
         self.pool, self.controls, self.page = pool, controls, page
         self.outputs = [
             page.verdict, *page.views, page.instances, page.original, page.marked, page.heat, page.saliency, page.steps,
-            page.answers, page.archive, page.undo, page.clear, page.result, page.evidence, page.session,
+            page.answers, page.archive, page.before, page.undo, page.clear, page.result, page.evidence, page.session,
         ]  # fmt: skip
 
     def run(self, values: Values, progress: gr.Progress = gr.Progress()) -> tuple[Any, ...]:  # noqa: B008
@@ -202,7 +202,8 @@ class SegmentHandlers:
             report = reporter(progress, limits.many if len(names) > 1 else limits.one)
             session = request.session(self.pool, spec, report)
             saved, result = self._searched(session, request.images, saved, report)
-        return self._shown(session, values, spec, saved, result, time.perf_counter() - start)
+            before = self._before(session, saved, result, report)
+        return self._shown(session, values, spec, saved, result, before, time.perf_counter() - start)
 
     def _searched(
         self, session: SegmentSession, images: Sequence[str], old: SavedResults, report: Progress
@@ -234,7 +235,22 @@ class SegmentHandlers:
                 raise InputError("The images have changed since the result; press Segment first.")
             result = session.segment(request.images[saved.which], as_points(old.clicks), report)
             saved = saved.put(answers.save(old.name, result, old.clicks, session.all_instances, self.page.answers))
-        return self._shown(session, values, spec, saved, result, time.perf_counter() - start)
+            before = self._before(session, saved, result, report)
+        return self._shown(session, values, spec, saved, result, before, time.perf_counter() - start)
+
+    def _before(
+        self, session: SegmentSession, saved: SavedResults, result: Result, report: Progress
+    ) -> list[tuple[str, str]]:
+        """The result that is shown without the negative prompt and with it, each with a caption; [] without one."""
+        if session.negative_prompt is None or saved.shown is None:
+            return []
+        clicks = as_points(saved.shown.clicks)
+        without = replace(session, negative_prompt=None).segment(result.image, clicks, report)
+        both = ((without, "Without"), (result, "With the negative prompt"))
+        return [
+            (answers.overlaid(one, self.page.before), f"{name}: {one.status.words}, score {one.score:.2f}")
+            for one, name in both
+        ]
 
     def redraw(self, values: Values) -> Any:
         """Draw the views anew after an instance was switched on or off, or another background was chosen."""
@@ -261,6 +277,7 @@ class SegmentHandlers:
         spec: EngineSpec,
         saved: SavedResults,
         result: Result,
+        before: list[tuple[str, str]],
         seconds: float,
     ) -> tuple[Any, ...]:
         page, one = self.page, saved.results[saved.which]
@@ -276,6 +293,7 @@ class SegmentHandlers:
             answers.step_times(result.seconds),
             answers.together(saved.results, saved.which),
             answers.download(saved.results, spec.name, session.prompt.notices, page.archive),
+            gr.Gallery(value=before, visible=bool(before)),
             gr.Button(interactive=bool(one.clicks)),
             gr.Button(interactive=bool(one.clicks)),
             gr.Column(visible=True),

@@ -51,6 +51,7 @@ class Layout:
     archive: gr.DownloadButton
     copy: gr.Button  # of the link
     copied: gr.HTML
+    before: gr.Gallery  # the result without the negative prompt, and with it
     evidence: gr.Column
     marked: gr.Image
     sign: gr.Radio
@@ -171,8 +172,18 @@ def _result() -> tuple[gr.Column, tuple[Any, ...]]:
             archive = gr.DownloadButton("Download all", interactive=False, elem_id="archive", min_width=110)
             copy = gr.Button("Copy link", elem_id="segment-copy", min_width=110)
         copied = gr.HTML(elem_id="segment-copied", container=False, padding=False)
+        before = gr.Gallery(
+            label="Without and with the negative prompt",
+            columns=2,
+            object_fit="contain",
+            height=230,
+            interactive=False,
+            visible=False,
+            buttons=[],
+            elem_id="before",
+        )
     views = (overlay, numbered, cut, mask_view, original)
-    return result, (*views, instances, background, colour, mask_file, cut_file, archive, copy, copied)
+    return result, (*views, instances, background, colour, mask_file, cut_file, archive, copy, copied, before)
 
 
 def _evidence() -> tuple[gr.Column, tuple[Any, ...]]:

@@ -181,6 +181,12 @@ def rgb(colour: str) -> tuple[int, int, int]:
     return red, green, blue
 
 
+def overlaid(result: Result, cache: gr.components.Component) -> str:
+    """The file of the overlay that the page shows: of all instances where there are any, without points."""
+    drawn = result.overlay_instances() if result.instances else result.overlay(points=False)
+    return as_jpeg(cache, drawn, "overlay.jpg")
+
+
 def reopened(saved: SavedResults) -> tuple[ImageArray, Mask, NDArray[np.uint8] | None]:
     """The image that is shown, its mask, and the numbers of its instances, from the files of the session.
 
