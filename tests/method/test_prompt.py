@@ -115,16 +115,20 @@ def test_a_loaded_prompt_gets_its_model_once(other, path, scene, monkeypatch):
     assert len(made) == 1
 
 
-def test_a_large_image_is_saved_smaller_and_masks_are_still_those_of_the_original(offline, make_scene, tmp_path, scene):
-    image, mask = make_scene(height=1100, width=1700)
+def test_a_large_image_is_saved_smaller_and_masks_are_still_those_of_the_original(
+    offline, make_scene, tmp_path, scene, monkeypatch
+):
+    monkeypatch.setattr(saved_prompt, "SIDE", 64)
+    image, mask = make_scene(height=110, width=170)
     original = offline.prompt([image, image], [mask, None])
     original.save(tmp_path / "large.npz")
     loaded = offline.prompt(tmp_path / "large.npz")
-    assert [view.image.shape for view in loaded.views] == [(828, 1280, 3)] * 2
-    assert loaded.views[0].frame.image_size == (828, 1280)
+    assert [view.image.shape for view in loaded.views] == [(41, 64, 3)] * 2
+    assert [each.size for each in loaded.saved.images] == [(110, 170)] * 2
+    assert loaded.views[0].frame.image_size == (41, 64)
     covered = geometry.to_image(loaded.views[0].cells, loaded.views[0].frame) > 0.5
     assert (covered & (loaded.views[0].saliency > 0.5)).sum() > 0.8 * covered.sum()
-    assert abs(loaded.views[0].saliency.mean() - mask.mean()) < 0.001
+    assert abs(loaded.views[0].saliency.mean() - mask.mean()) < 0.01
     same(offline.segment(loaded, scene[0]), offline.segment(original, scene[0]))
 
 
@@ -150,13 +154,12 @@ def test_what_is_not_meant_is_saved_and_used(offline, shown, make_scene, tmp_pat
     blue, _ = make_scene(colour=BLUE, seed=3)
     negative = offline.prompt(blue)
     replace(offline.prompt(*shown), negative=negative, name="mug").save(tmp_path / "mug.npz")
+    expected = offline.segment(offline.prompt(*shown), scene[0], negative_prompt=negative)
     for loaded in (offline.prompt(tmp_path / "mug.npz"), Prompt.load(tmp_path / "mug.npz")):
         assert loaded.name == "mug"
-        expected = offline.segment(offline.prompt(*shown), scene[0], negative_prompt=negative)
         same(offline.segment(loaded, scene[0]), expected)
-        given = offline.prompt(make_scene(colour=(60, 160, 60), seed=4)[0])
-        instead = offline.segment(loaded, scene[0], negative_prompt=given)
-        same(instead, offline.segment(offline.prompt(*shown), scene[0], negative_prompt=given))
+    instead = offline.segment(loaded, scene[0], negative_prompt=offline.prompt(shown[0][1]))
+    assert not np.array_equal(instead.similarity.values, expected.similarity.values)
 
 
 def test_parameters_are_saved_and_a_call_replaces_them(offline, shown, tmp_path, scene):

@@ -87,7 +87,7 @@ def _batch(pool: EnginePool, jobs: Jobs, page: Layout) -> Callable[..., Any]:
         Yields the progress; the last output holds the zip of masks and the COCO file.
 
         Args:
-            prompts: images of the object
+            prompts: images of the object, or saved prompts (.npz)
             images: the images to search: files, or zips of them
             mask: where the object is in the first prompt image: white on black, same size; may be left out
             mask_value: which value of the mask is the object, where it has several; 0xRRGGBB of a colour, as a number
@@ -121,7 +121,7 @@ def _video(pool: EnginePool, jobs: Jobs, page: Layout) -> Callable[..., Any]:
         Yields the progress; the last output holds the clip with its overlay, the zip of masks and the COCO file.
 
         Args:
-            prompts: images of the object
+            prompts: images of the object, or saved prompts (.npz)
             clip: an MP4, MOV, WebM, MKV or AVI file of at most two minutes
             mask: where the object is in the first prompt image: white on black, same size; may be left out
             mask_value: which value of the mask is the object, where it has several; 0xRRGGBB of a colour, as a number

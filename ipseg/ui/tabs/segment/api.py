@@ -81,7 +81,7 @@ def _one(pool: EnginePool, mask_image: gr.Image, cut_image: gr.Image) -> Callabl
         not_detected.
 
         Args:
-            prompts: images of the object
+            prompts: images of the object, or saved prompts (.npz)
             image: the image to search
             mask: where the object is in the first prompt image: white on black, same size; may be left out
             negative_prompt: images of similar objects that are not meant
@@ -139,7 +139,7 @@ def _several(pool: EnginePool, page: Layout) -> Callable[..., tuple[Any, ...]]:
         """Segment the object that the prompt images show in several other images.
 
         Args:
-            prompts: images of the object
+            prompts: images of the object, or saved prompts (.npz)
             images: the images to search, at most 50
             mask: where the object is in the first prompt image: white on black, same size; may be left out
             negative_prompt: images of similar objects that are not meant
