@@ -14,6 +14,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from ipseg.annotations.labels import LabelledImage, LabelledInstance
 from ipseg.core.images import Source, encode_png
@@ -26,6 +27,8 @@ from ipseg.labelling.examples import check_name
 from ipseg.method import points as checks
 from ipseg.method import refinement
 from ipseg.method.encodings import Named, named
+from ipseg.method.pipeline import IPSeg
+from ipseg.method.prompt import Prompt
 
 CONFIRMED = 1.0  # the score of what a person corrected
 MARGIN = 0.25  # around the crop of an example, of the longer side of its box
@@ -78,15 +81,17 @@ def added(
     label: str,
     clicks: Points,
     *,
+    prompt: Prompt | None = None,
     progress: Progress | None = None,
 ) -> tuple[LabelledImage, int]:
     """With another instance of a class, segmented by clicks, of which one at least is positive; and its place.
 
+    ``prompt``: of the class. Its similarity is a prior where the segmenter takes one, as when the class is segmented.
     Raises as :func:`corrected` does.
     """
     if not len(clicks.positive):
         raise SettingError("A new instance has no click on it yet; click on the object, then beside it.")
-    mask = _segmented(engine, pixels, image, clicks, None, progress)
+    mask = _segmented(engine, pixels, image, clicks, prompt, progress)
     return _placed(image, len(image.instances), LabelledInstance(label, mask, CONFIRMED), clicks)
 
 
@@ -132,7 +137,12 @@ def save_example(folder: Path, example: Example, stem: str) -> tuple[Path, Path]
 
 
 def _segmented(
-    engine: Engine, pixels: Source, image: LabelledImage, clicks: Points, mask: Mask | None, progress: Progress | None
+    engine: Engine,
+    pixels: Source,
+    image: LabelledImage,
+    clicks: Points,
+    start: Mask | Prompt | None,
+    progress: Progress | None,
 ) -> Mask:
     opened = named(pixels)
     if opened.pixels.shape[:2] != tuple(image.size):
@@ -140,22 +150,47 @@ def _segmented(
     if not len(clicks.positive) + len(clicks.negative):
         raise SettingError("There is no click yet; click on the object or beside it.")
     checks.check_inside(clicks, opened.pixels.shape[:2])
-    return engine.apply([opened], _by_clicks, opened, clicks, mask, progress=progress)
+    return engine.apply([opened], _by_clicks, opened, clicks, start, progress=progress)
 
 
-def _by_clicks(engine: Any, image: Named, clicks: Points, mask: Mask | None, progress: Progress | None) -> Mask:
-    """A mask by clicks, (H, W) bool: of a new instance, or going on from the ``mask`` of one."""
-    segmenter = engine.encodings.segmenter
+def _by_clicks(
+    engine: IPSeg, image: Named, clicks: Points, start: Mask | Prompt | None, progress: Progress | None
+) -> Mask:
+    """A mask by clicks, (H, W) bool: going on from the mask of an instance, or of a new one of a class."""
+    segmenter = engine.segmenter
     if progress:
         progress(0.1, "encoding")
     encoding = engine.encodings.encoding(image)
+    if isinstance(start, np.ndarray):
+        middle = Points(_middle(start), NONE)
+        first = _start(segmenter, encoding, start, middle)
+        return _corrected(segmenter, encoding, first, middle, clicks, progress)
+    prior = _prior(engine, image, start, progress)
+    found = segmenter.predict(encoding, clicks, prior=prior, several=True)
+    return _corrected(segmenter, encoding, refinement.only_best(found), clicks, clicks, progress)
+
+
+def _corrected(
+    segmenter: Segmenter,
+    encoding: Any,
+    first: Candidates,
+    points: Points,
+    clicks: Points,
+    progress: Progress | None,
+) -> Mask:
     if progress:
         progress(0.8, "mask")
-    if mask is None:
-        start = refinement.only_best(segmenter.predict(encoding, clicks, several=True))
-        return refinement.corrected(segmenter, encoding, start, clicks, clicks).masks[0]
-    middle = Points(_middle(mask), NONE)
-    return refinement.corrected(segmenter, encoding, _start(segmenter, encoding, mask, middle), middle, clicks).masks[0]
+    return refinement.corrected(segmenter, encoding, first, points, clicks).masks[0]
+
+
+def _prior(engine: IPSeg, image: Named, prompt: Prompt | None, progress: Progress | None) -> NDArray[np.float32] | None:
+    """The similarity to a class as log odds over the image, (rows, columns); None where that cannot be a prior."""
+    if prompt is None or prompt.model is None or not (engine.segmenter.accepts_prior and engine.scorer.log_odds):
+        return None
+    if progress:
+        progress(0.4, "similarity")
+    negative = prompt.negative and prompt.negative.model
+    return engine.scorer.similarity(prompt.model, engine.input_features(image), negative).values
 
 
 def _start(segmenter: Segmenter, encoding: Any, mask: Mask, middle: Points) -> Candidates:

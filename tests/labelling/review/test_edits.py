@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -155,3 +157,36 @@ def test_a_saved_example_is_read_as_one_of_its_class(tmp_path, pixels, image):
     assert (given.mask == example.mask).all()
     with pytest.raises(InputError, match="cannot be"):
         edits.save_example(tmp_path, edits.Example("a/b", example.image, example.mask), "x")
+
+
+class Recorder:
+    """A segmenter that notes the priors that it is given."""
+
+    is_sam = False
+
+    def __init__(self, inner, accepts_prior: bool) -> None:
+        self.inner, self.accepts_prior, self.priors = inner, accepts_prior, []
+
+    def encode(self, image):
+        return self.inner.encode(image)
+
+    def predict(self, encoding, points, *, prior=None, **more):
+        self.priors.append(prior)
+        return self.inner.predict(encoding, points, prior=prior, **more)
+
+
+@pytest.mark.parametrize("accepts_prior", [True, False])
+def test_the_similarity_to_the_class_helps_a_new_instance_where_a_prior_is_taken(offline, pixels, image, accepts_prior):
+    segmenter = Recorder(offline.segmenter, accepts_prior)
+    engine = replace(offline, segmenter=segmenter, encodings=None)
+    prompt = offline.prompt(pixels[:, :80], square(15, 65)[:, :80])
+    blank = LabelledImage("a.png", (90, 160))
+    edits.added(engine, pixels, blank, "red", clicks([(40, 45)]))
+    assert segmenter.priors[0] is None
+    segmenter.priors.clear()
+    edits.added(engine, pixels, blank, "red", clicks([(40, 45)]), prompt=prompt)
+    assert (segmenter.priors[0] is not None) == accepts_prior
+    if accepts_prior:
+        prior = segmenter.priors[0]
+        rows, columns = prior.shape
+        assert prior[rows // 2, columns // 4] > 0 > prior[0, 0], "the red square is like the class, the corner is not"

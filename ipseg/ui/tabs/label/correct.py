@@ -15,7 +15,7 @@ from ipseg.ui.server.errors import error_messages
 from ipseg.ui.server.jobs import Jobs
 from ipseg.ui.server.pool import JOBS, EnginePool
 from ipseg.ui.server.progress import reporter
-from ipseg.ui.tabs.label import render
+from ipseg.ui.tabs.label import jobs, render
 from ipseg.ui.tabs.label.layout import CHOOSE, NEW, OBJECT, ROWS, Layout
 from ipseg.ui.tabs.label.session import Review
 from ipseg.ui.widgets.clicks import MOST_CLICKS, as_points
@@ -100,7 +100,8 @@ class Corrections:
             target = review.target if review.clicks else review.chosen
             if target is None:
                 label = values[self.page.label] or review.request.names[0]
-                after, which = edits.added(*given, label, points, progress=report)
+                prompt = jobs.class_prompt(given[0], review.request, label)
+                after, which = edits.added(*given, label, points, prompt=prompt, progress=report)
             else:
                 after, which = edits.corrected(*given, target, points, progress=report)
             made = replace(review.corrected(after), chosen=which, clicks=clicks, before=encode(before), target=target)

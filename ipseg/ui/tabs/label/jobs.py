@@ -13,9 +13,11 @@ from ipseg.batch import inputs
 from ipseg.core.files import open_regular
 from ipseg.core.images import MAX_BYTES
 from ipseg.core.types import ImageError, SettingError
+from ipseg.engine.protocol import Engine
 from ipseg.labelling import examples
 from ipseg.labelling import run as labelling
 from ipseg.labelling.run import Item, Labeller
+from ipseg.method.prompt import Prompt
 from ipseg.ui.server import prompts
 from ipseg.ui.server.limits import Watch
 from ipseg.ui.server.pool import EnginePool
@@ -75,6 +77,12 @@ def run(pool: EnginePool, review: Review, watch: Watch) -> Iterator[LabelledImag
         if image.error:
             image = replace(image, error=without_folders(image.error))
         yield review.save_small(None if image.error else review.items[image.name].open(), image)
+
+
+def class_prompt(engine: Engine, request: Request, label: str) -> Prompt:
+    """The prompt of one class, encoded again; what it takes of its images is cached. Raises InputError."""
+    (one,) = examples.read({label: [_shown(*each) for each in dict(request.classes)[label]]})
+    return one.class_prompt(engine).prompt
 
 
 def _shown(path: str, mask: str | None) -> Any:
