@@ -22,7 +22,7 @@ from ipseg.ui.server.storage import ACTIVE
 
 SAVED_SECONDS = 3600  # answers of a run that was stopped, so that it can go on
 MOST_EARLY = 1000  # entries of each table of runs that have not begun
-RUNS = ("batch", "video", "label")  # the endpoints whose events are jobs
+RUNS = ("batch", "video")  # the endpoints whose events are jobs
 
 
 class Jobs:

@@ -71,7 +71,7 @@ def _wire_classes(page: Layout, quiet: dict[str, Any]) -> None:
 
 
 def added(seen: tuple[bool, ...]) -> tuple[Any, ...]:
-    """One more row: the first that is free, after the last where there is room."""
+    """One more row: the first after the last that is seen, else the first that is free."""
     last = max((number for number, shown in enumerate(seen) if shown), default=-1)
     free = [number for number, shown in enumerate(seen) if not shown]
     number = next((number for number in free if number > last), free[0] if free else None)
