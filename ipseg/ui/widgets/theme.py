@@ -282,6 +282,9 @@ progress::-moz-progress-bar { background: #d97706; }
 #batch-inputs, #batch-result { gap: .6rem; align-self: flex-start !important; }
 #batch .pair { flex-wrap: nowrap; align-items: stretch; }
 #batch-folder { align-self: center; }
+#batch-downloads button[disabled] { display: none; }
+#cases .grid-container { height: auto; grid-template-rows: none !important; grid-auto-rows: max-content; }
+#cases .grid-wrap { height: auto !important; min-height: 0 !important; }
 #batch-files .file-preview td { padding: .15rem .4rem; font-size: .88rem; }
 #batch-files .file-preview .filename { min-width: 0; }
 #batch .more { padding: .35rem .8rem; }

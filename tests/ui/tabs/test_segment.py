@@ -236,16 +236,16 @@ def test_several_images_are_shown_one_by_one(page):
 @pytest.mark.browser
 @wide_only
 def test_the_link_to_the_result_of_an_example_computes_it_again(page, demo):
-    page.get_by_text("Not the green mug").first.click()
+    page.get_by_text("Not the mug").first.click()
     page.wait_for_selector("#shown-overlay img", timeout=60_000)
     page.wait_for_selector("#run:not([data-elapsed])")
     page.wait_for_selector("#before img")
     captions = page.locator("#before .caption-label").all_inner_texts()
-    assert [text.split(":")[0] for text in captions] == ["Without", "With the negative prompt"]
+    assert [text.split(":")[0] for text in captions] == ["Without", "With it"]
     page.click("#segment-copy")
     page.get_by_text("It opens this example").wait_for()
     link = page.input_value("#link textarea")
-    assert link == f"{demo.url}/?example=not-the-green-mug"
+    assert link == f"{demo.url}/?example=not-the-mug"
     verdict = page.inner_text("#verdict b")
     page.goto(link)
     page.wait_for_selector("#shown-overlay img", timeout=60_000)
@@ -271,7 +271,7 @@ def test_all_of_them_is_one_click_away(page):
     one = mask_in(page)
     assert 0 < one.sum() < both.sum()
     assert not (one & ~both).any()
-    page.get_by_text("Not the green mug").first.click()
+    page.get_by_text("Not the mug").first.click()
     page.wait_for_selector("#negative_prompt img", state="attached")
     page.wait_for_selector("#numbered img", state="detached", timeout=60_000)
     assert page.complaints == []

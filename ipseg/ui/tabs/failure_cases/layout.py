@@ -15,7 +15,7 @@ INTRO = (
 )
 FIRST = "hidden"  # the case that is chosen first: one where correcting the prompt helps
 RESULTS = (  # name and label of each image of the result
-    ("case-broken", "Prompt that breaks the rule"),
+    ("case-broken", "Breaks the rule"),
     ("case-broken-answer", "Its result"),
     ("case-mended", "Corrected prompt"),
     ("case-mended-answer", "Its result"),

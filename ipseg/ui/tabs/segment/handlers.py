@@ -246,7 +246,7 @@ class SegmentHandlers:
             return []
         clicks = as_points(saved.shown.clicks)
         without = replace(session, negative_prompt=None).segment(result.image, clicks, report)
-        both = ((without, "Without"), (result, "With the negative prompt"))
+        both = ((without, "Without"), (result, "With it"))
         return [
             (answers.overlaid(one, self.page.before), f"{name}: {one.status.words}, score {one.score:.2f}")
             for one, name in both

@@ -127,7 +127,7 @@ def _input_fields(addresses: bool) -> tuple[Any, ...]:
             as_input = gr.Button("Add to Search in", size="sm", elem_id="url-image", min_width=100)
     all_instances = gr.Checkbox(label="Find every instance", elem_id="all_instances", container=False)
     with gr.Accordion("Exclude (negative prompt)", open=False, elem_classes=["more"]) as exclude:
-        negative_prompt = _gallery("Images of similar objects that are not meant", "negative_prompt", height=170)
+        negative_prompt = _gallery("Not meant: similar objects", "negative_prompt", height=170)
     with gr.Accordion("Which object is meant (optional)", open=False, elem_classes=["more"], elem_id="meant"):
         gr.Markdown(
             "For a first image with several objects: click or box the one that is meant, paint it, or give a mask."
