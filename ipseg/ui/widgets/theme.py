@@ -227,6 +227,8 @@ progress::-moz-progress-bar { background: #d97706; }
 #sets-verdict .wide { contain: inline-size; overflow-x: auto; }
 #sets-verdict .side { display: flex; flex-wrap: wrap; gap: 1.5rem; }
 #sets-verdict table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+#sets-verdict table, #sets-verdict tr, #sets-verdict th, #sets-verdict td { border: 0 !important; }
+#sets-verdict tbody tr { border-top: 1px solid rgb(168 162 158 / .45) !important; }
 #sets-verdict caption { text-align: left; font-weight: 600; padding-bottom: .2rem; }
 #sets-verdict th, #sets-verdict td { padding: .3rem .7rem; text-align: left; }
 .ablation .message, .ablation .waiting {
@@ -366,6 +368,7 @@ progress::-moz-progress-bar { background: #d97706; }
   .grid-container, .gradio-container .examples .grid-container {
     grid-template-columns: repeat(2, minmax(0, 1fr)) !important; }
   .image-input:not(.one, .files, .clip) .icon-button-wrapper { top: auto !important; bottom: .2rem; }
+  #compare-table table th, #compare-table table td { font-size: .8rem; padding-right: .35rem; }
   #title { padding-right: 0; }
   #title h1 { font-size: 1.3rem; width: 100%; min-height: 2.3rem; }
   #engine > .column { flex: 0 0 auto !important; min-width: 0 !important; }

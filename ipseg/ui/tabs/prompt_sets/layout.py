@@ -41,13 +41,13 @@ def layout(kinds: Mapping[str, ObjectKind]) -> Layout:
             elem_id="sets-kind",
         )
         own = gallery_input(
-            label="Your own prompts (optional)",
+            label="Your prompts",
             columns=4,
             height=150,
             elem_id="sets-prompts-own",
         )
         images = gallery_input(
-            label="Your own images (optional)",
+            label="Your images",
             columns=4,
             height=150,
             elem_id="sets-images-own",
