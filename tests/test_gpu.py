@@ -41,6 +41,18 @@ def test_every_preset_runs(name, dtype, mode, small_models):
     assert np.isfinite(result.similarity.values).all()
 
 
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+@pytest.mark.parametrize("name", IN_TORCH)
+def test_a_saved_prompt_is_the_same_prompt(name, dtype, small_models, tmp_path):
+    with weights.using(small_models):
+        preset = networks.on_small_pictures(PRESETS[name])
+        engine = build.assemble(preset, name, Placement("resident", dtype=dtype))
+    prompt = engine.prompt(PROMPT)
+    prompt.save(tmp_path / "prompt.npz")
+    one, other = (engine.segment(each, INPUT) for each in (prompt, engine.prompt(tmp_path / "prompt.npz")))
+    np.testing.assert_array_equal(one.mask, other.mask)
+
+
 @pytest.mark.parametrize("name", IN_TORCH)
 def test_float32_agrees_with_the_cpu(name, small_models):
     there = answer(name, small_models, Placement("resident", dtype="float32"))

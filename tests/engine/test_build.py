@@ -37,7 +37,7 @@ def no_weights(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", IN_TORCH)
-def test_every_preset_runs_on_small_networks(name, small_models):
+def test_every_preset_runs_on_small_networks(name, small_models, tmp_path):
     with weights.using(small_models):
         engine = build.assemble(networks.on_small_pictures(PRESETS[name]), name)
     assert engine.info.name == name
@@ -45,10 +45,17 @@ def test_every_preset_runs_on_small_networks(name, small_models):
     assert set(engine.info.record) == {
         "engine", "features", "saliency", "segmenter", "scorer", "weights", "placement"
     }  # fmt: skip
-    result = engine.segment(engine.prompt(PROMPT), INPUT)
+    prompt = engine.prompt(PROMPT)
+    result = engine.segment(prompt, INPUT)
     assert result.mask.shape == INPUT.shape[:2]
     assert type(result.similarity.values) is np.ndarray
     assert len(result.points.positive) > 0
+    prompt.save(tmp_path / "prompt.npz")
+    loaded = engine.prompt(tmp_path / "prompt.npz")  # with tensors among its model
+    assert loaded.notices == prompt.notices
+    again = engine.segment(loaded, INPUT)
+    assert np.array_equal(again.mask, result.mask)
+    assert np.array_equal(again.similarity.values, result.similarity.values)
 
 
 @pytest.mark.parametrize("name", WITH_MODELS)
