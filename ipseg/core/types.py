@@ -183,6 +183,18 @@ class Candidates(Brief):
         _require(self.logits.ndim == 3 and len(self.logits) == n, f"expected {n} logit maps, got {self.logits.shape}")
 
 
+@dataclass(frozen=True, repr=False)
+class Proposal(Brief):
+    """A region that stands out in an image, whatever the prompt, and the parts it consists of if it is several objects.
+
+    ``logits`` and each of ``parts`` are (h, w) float32 in a segmenter's own low resolution, over the whole image,
+    positive inside: what :meth:`Segmenter.predict` takes as ``mask_logits``. Without several parts there are none.
+    """
+
+    logits: NDArray[np.float32]
+    parts: tuple[NDArray[np.float32], ...] = ()
+
+
 LazyFeatures = Callable[[], tuple[FeatureMap, ...]]
 """The features of an image, computed on the first call and cached."""
 
@@ -232,7 +244,11 @@ class SaliencyMethod(Protocol):
 
 
 class Segmenter(Protocol):
-    """A promptable segmenter: encodes an image once, then predicts masks for any number of prompts."""
+    """A promptable segmenter: encodes an image once, then predicts masks for any number of prompts.
+
+    One that has a method ``proposals``, of an encoding, returns a tuple of :class:`Proposal`: what stands out in the
+    image without any prompt.
+    """
 
     @property
     def accepts_prior(self) -> bool:

@@ -4,21 +4,28 @@ TopK gathers the most similar cells of the whole image, so one pass gives a mask
 Here every hill of the similarity that is separated from the others by a clear dip is a group; its cells alone may
 become positive points, those of the other groups take no part, and the paper's steps follow. Groups whose masks turn
 out to be of one object are merged.
+
+Objects that touch, or lie close together, make one hill. A segmenter that proposes what stands out, whatever the
+prompt, tells them apart: the proposals that are similar enough and score enough are instances too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ipseg.classical import crops
+from ipseg.classical import crops, outlines
+from ipseg.classical.outlines import Outline
+from ipseg.core import geometry
 from ipseg.core.result import Instance
 from ipseg.core.status import Status
-from ipseg.core.types import Candidates, Mask, Points, Similarity
+from ipseg.core.types import Candidates, Mask, Points, Proposal, Similarity
 from ipseg.method import presence
+from ipseg.method.prompt import Prompt
 
 MOST = 24  # instances of one image
 HEIGHT = 0.6  # a hill begins here, the mean of the K most similar cells being 1 and of the K least similar 0
@@ -26,7 +33,20 @@ PEAK = 0.7  # and reaches this at least
 DIP = 0.12  # between two hills
 SMALLEST = 0.15  # of the largest hill or mask: what covers less is a fragment
 AS_SURE = 0.4  # of the best instance's score: what scores less is something else
+SIMILAR = 0.3  # mean height of a proposed object, at least
+HALF = 0.5  # share of a mask in another one, from which on they are related
+LOW = 320  # longer side of the masks whose outlines are compared
+NO_POINTS = Points(np.empty((0, 2), np.float32), np.empty((0, 2), np.float32))
 SAME = 0.6  # masks whose intersection over union is more than this show one object
+
+
+@dataclass(frozen=True)
+class Proposed:
+    """What the segmenter proposes without a prompt, and what it takes to judge it."""
+
+    proposals: Sequence[Proposal] = ()
+    outlines: Sequence[Outline] = ()  # of the object in the prompt images
+    draw: Callable[[NDArray[np.float32]], Mask] | None = None  # logits (h, w) to a mask (H, W) in image pixels
 
 
 def find(
@@ -37,6 +57,7 @@ def find(
     score: Callable[[Mask], float],
     threshold: float,
     reject_threshold: float,
+    proposed: Proposed = Proposed(),
 ) -> tuple[Instance, ...]:
     """All instances, the best score first: those that score ``reject_threshold`` or more.
 
@@ -49,7 +70,71 @@ def find(
     for alone in groups(similarity, k):
         points = choose(alone)
         seen.append(_unscored(refined(points, alone.values).masks[0], points))
-    return tuple(_above_threshold(_merged(seen), score, threshold, reject_threshold))
+    grouped = [replace(one, score=score(one.mask)) for one in _merged(seen)]
+    objects = [
+        one
+        for one in (replace(one, score=score(one.mask)) for one in _objects(similarity, k, choose, proposed))
+        if one.mask.any() and one.score >= reject_threshold
+    ]
+    return tuple(_above_threshold(combined(grouped, objects), threshold, reject_threshold))
+
+
+def outlines_of(prompt: Prompt) -> tuple[Outline, ...]:
+    """The outline of the object in each prompt image, at the size of the proposals; () where no image has a mask."""
+    found = []
+    for view in prompt.views:
+        inside = view.saliency > 0.5
+        low = crops.low_size(inside.shape, LOW)
+        found.append(outlines.outline(crops.resize(inside.astype(np.float32), low) > 0.5))
+    return tuple(each for each in found if each is not None)
+
+
+def combined(grouped: Sequence[Instance], objects: Sequence[Instance]) -> list[Instance]:
+    """Instances of groups of points and proposed ones as one list; what shows the same object is in it once.
+
+    A group whose mask holds several proposed objects merged them, and is left out. Of a group and a single object that
+    mostly hold one another, the group's mask is taken where both are alike, else the one with the better score.
+    """
+    dropped: set[int] = set()
+    taken = []
+    for group in grouped:
+        shared = [int((group.mask & other.mask).sum()) for other in objects]
+        within = [place for place, both in enumerate(shared) if both > HALF * objects[place].mask.sum()]
+        around = [place for place, both in enumerate(shared) if both > HALF * group.mask.sum()]
+        if len(within) > 1:
+            continue
+        related = set(within) | set(around)
+        same = [place for place in related if shared[place] > SAME * (group.mask | objects[place].mask).sum()]
+        if same or all(group.score > objects[place].score for place in related):
+            dropped |= related
+            taken.append(group)
+    left = [one for place, one in enumerate(objects) if place not in dropped]
+    return _disjoint(sorted([*taken, *left], key=lambda one: -one.mask.sum())) if left else taken
+
+
+def _objects(
+    similarity: Similarity, k: int, choose: Callable[[Similarity], Points], proposed: Proposed
+) -> Iterator[Instance]:
+    """The proposed objects that are similar enough, without their scores; masks do not overlap."""
+    if not proposed.proposals or proposed.draw is None:
+        return
+    height = heights(similarity, k)
+    drawn = [proposed.draw(one) for each in proposed.proposals for one in _single(each, proposed.outlines)]
+    found = _disjoint([_unscored(mask, NO_POINTS) for mask in sorted(drawn, key=lambda mask: -mask.sum())])
+    for one in found:
+        if not one.mask.any():
+            continue
+        share = geometry.to_cells(one.mask, similarity.frame)
+        cells = similarity.inside & (share >= HALF * share.max())
+        if cells.any() and height[cells].mean() >= SIMILAR:
+            values = np.where(cells, similarity.values, similarity.values.min())
+            yield replace(one, points=choose(replace(similarity, values=values)))
+
+
+def _single(proposal: Proposal, known: Sequence[Outline]) -> tuple[NDArray[np.float32], ...]:
+    """The logits of single objects: the parts of a proposal where they are like the prompt's object, else the whole."""
+    pieces = [part > 0 for part in proposal.parts]
+    return proposal.parts if outlines.is_several(proposal.logits > 0, pieces, known) else (proposal.logits,)
 
 
 def groups(similarity: Similarity, k: int) -> Iterator[Similarity]:
@@ -66,13 +151,21 @@ def groups(similarity: Similarity, k: int) -> Iterator[Similarity]:
 
 def hills_of(similarity: Similarity, k: int) -> NDArray[np.int32]:
     """The number of the hill that each cell belongs to, from 1, and 0 elsewhere: (rows, columns)."""
+    height = heights(similarity, k)
+    return crops.hills(crops.smoothed(height), HEIGHT, PEAK, DIP) if height.any() else np.zeros(height.shape, np.int32)
+
+
+def heights(similarity: Similarity, k: int) -> NDArray[np.floating[Any]]:
+    """The similarity with the mean of the K most similar cells at 1, of the K least similar at 0: (rows, columns).
+
+    0 off the image, and everywhere where all cells are alike.
+    """
     inside = np.sort(similarity.values[similarity.inside])
     n = max(1, min(k, len(inside) // 2))
     low, high = float(inside[:n].mean()), float(inside[-n:].mean())
     if high - low <= 1e-6 * max(1.0, abs(high)):
-        return np.zeros(similarity.values.shape, dtype=np.int32)
-    height = np.where(similarity.inside, (similarity.values - low) / (high - low), 0)
-    return crops.hills(crops.smoothed(height), HEIGHT, PEAK, DIP)
+        return np.zeros(similarity.values.shape)
+    return np.where(similarity.inside, (similarity.values - low) / (high - low), 0)
 
 
 def _merged(seen: list[Instance]) -> list[Instance]:
@@ -86,8 +179,13 @@ def _merged(seen: list[Instance]) -> list[Instance]:
                 break
         else:
             merged.append(one)
-    smaller = [np.logical_or.reduce([one.mask for one in merged[place + 1 :]]) for place in range(len(merged))]
-    return [replace(one, mask=one.mask & ~claimed) for one, claimed in zip(merged, smaller, strict=True)]
+    return _disjoint(merged)
+
+
+def _disjoint(ordered: Sequence[Instance]) -> list[Instance]:
+    """Each without the pixels of those after it."""
+    later = [np.logical_or.reduce([one.mask for one in ordered[place + 1 :]]) for place in range(len(ordered))]
+    return [replace(one, mask=one.mask & ~claimed) for one, claimed in zip(ordered, later, strict=True)]
 
 
 def _unscored(mask: Mask, points: Points) -> Instance:
@@ -95,10 +193,8 @@ def _unscored(mask: Mask, points: Points) -> Instance:
     return Instance(mask, points, 0.0, Status.NOT_DETECTED)
 
 
-def _above_threshold(
-    seen: list[Instance], score: Callable[[Mask], float], threshold: float, reject_threshold: float
-) -> Iterator[Instance]:
-    scored = sorted((replace(one, score=score(one.mask)) for one in seen), key=lambda one: -one.score)
+def _above_threshold(found: Sequence[Instance], threshold: float, reject_threshold: float) -> Iterator[Instance]:
+    scored = sorted(found, key=lambda one: -one.score)
     largest = max((one.mask.sum() for one in scored), default=0)
     for one in scored:
         status = presence.status(one.score, one.mask, threshold, reject_threshold)

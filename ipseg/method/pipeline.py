@@ -194,7 +194,9 @@ class IPSeg:
         if not all_instances:
             return result
         with step("instances", 0.9):
-            return replace(result, instances=instances.find(similarity, k, choose, refine, score_of, *limits))
+            proposed = self._proposed(prompt, encoding)
+            found = instances.find(similarity, k, choose, refine, score_of, *limits, proposed)
+            return replace(result, instances=found)
 
     def input_features(self, image: Named, step: Steps | None = None) -> InputFeatures:
         """What a scorer gets of an input image; its features are computed, its foreground only when asked for."""
@@ -217,6 +219,17 @@ class IPSeg:
     def baseline(self, name: str, settings: Any) -> SegmentationMethod:
         """The method of that name from :mod:`ipseg.baselines`, on the parts of this engine."""
         return plugins.module("baselines", name).build(settings, self)
+
+    def _proposed(self, prompt: Prompt, encoding: Any) -> instances.Proposed:
+        """What the segmenter proposes in an image without a prompt; nothing from one that cannot."""
+        proposals = getattr(self.segmenter, "proposals", lambda _: ())(encoding)
+        if not proposals:
+            return instances.Proposed()
+
+        def draw(logits: NDArray[np.float32]) -> Mask:
+            return self.segmenter.predict(encoding, instances.NO_POINTS, mask_logits=logits).masks[0]
+
+        return instances.Proposed(proposals, instances.outlines_of(prompt), draw)
 
     def _presence(self, compared: tuple[Any, InputFeatures, Any], image: Named, step: Steps, mask: Mask) -> float:
         """The scorer's presence score of a mask; of a small one by the features of a crop around it."""

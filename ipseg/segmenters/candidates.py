@@ -19,14 +19,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ipseg.classical import clicks, crops, cuts
+from ipseg.classical import clicks, crops, cuts, outlines
 from ipseg.classical.crops import Box, Map
 from ipseg.classical.proposals import grab_cut, largest_parts, separate_parts, soft_iou, without_holes
 from ipseg.classical.regions import superpixels, to_lab, working_image
 from ipseg.classical.texture import texture_energy
 from ipseg.core import images
 from ipseg.core.cache import Cache
-from ipseg.core.types import Candidates, ImageArray, Mask, Points
+from ipseg.core.types import Candidates, ImageArray, Mask, Points, Proposal
 from ipseg.segmenters._prompts import nothing
 
 USES = ("u2net",)  # plug-ins whose weights it needs
@@ -37,6 +37,7 @@ SURE_BACKGROUND = 0.1  # of the target, below which a pixel stays background in 
 FEWEST, FULLEST = 20, 0.97  # pixels of a low mask, and share of them, within which it is a candidate
 CERTAIN = 8.0  # log odds at which probabilities are clipped
 CHOSEN, BESIDE = 0.6, 5  # least probability on the chosen candidate; pixels of the window in which its edge may lie
+SALIENT = 0.5  # saliency of the regions that are proposed without a prompt
 CLICKED = 0.9  # probability of what a click adds
 
 
@@ -163,6 +164,10 @@ class CandidateSegmenter:
             return self._drawn(encoding, _NO_POINTS, softened[0])
         return Candidates(_enlarged(target.masks[order], encoding.size), scores[order], logits(softened))
 
+    def proposals(self, encoding: Encoding) -> tuple[Proposal, ...]:
+        """The regions of the saliency map of the whole image, each with the parts that necks divide."""
+        return self._cache.get(("proposals", encoding.name), lambda: _proposals(encoding.saliency))
+
     def _target(self, encoding: Encoding, prior: Map, inside: Map | None) -> Target:
         digest = hashlib.blake2b(prior.tobytes() + repr(prior.shape).encode(), digest_size=16)
         digest.update(b"" if inside is None else inside.tobytes())
@@ -235,6 +240,15 @@ class CandidateSegmenter:
 
 
 _NO_POINTS = Points(np.empty((0, 2), np.float32), np.empty((0, 2), np.float32))
+
+
+def _proposals(saliency: Map) -> tuple[Proposal, ...]:
+    found = []
+    for region in outlines.regions(saliency > SALIENT):
+        pieces = outlines.parts(region)
+        soft = [logits(soft_mask(each, saliency)) for each in (region, *(pieces if len(pieces) > 1 else ()))]
+        found.append(Proposal(soft[0], tuple(soft[1:])))
+    return tuple(found)
 
 
 def located(

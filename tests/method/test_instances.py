@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import ipseg
+from ipseg.classical import outlines
 from ipseg.core import geometry
-from ipseg.core.types import Candidates, Points, Similarity
+from ipseg.core.status import Status
+from ipseg.core.types import Candidates, Points, Proposal, Similarity
 from ipseg.method import instances, points
 
 GALLERIES = Path(__file__).resolve().parents[2] / "examples_media"
@@ -132,3 +135,92 @@ def test_a_question_for_one_object_has_no_instances():
     assert np.array_equal(one.mask, everything.mask)  # the paper's single mask stands beside them
     assert "instances" in everything.seconds
     assert everything.overlay_instances().shape == everything.image.shape
+
+
+def box(left: int, right: int, score: float = 0.9) -> instances.Instance:
+    mask = np.zeros(SIZE, bool)
+    mask[:, left:right] = True
+    return instances.Instance(mask, instances.NO_POINTS, score, Status.NOT_DETECTED)
+
+
+def spans(found) -> list[tuple[int, int]]:
+    return sorted((int(np.nonzero(one.mask[0])[0][0]), int(np.nonzero(one.mask[0])[0][-1]) + 1) for one in found)
+
+
+def test_a_group_that_merged_several_objects_gives_way_to_them():
+    merged, first, second = box(0, 40, 0.99), box(2, 18, 0.6), box(20, 38, 0.7)
+    assert spans(instances.combined([merged], [first, second])) == [(2, 18), (20, 38)]
+
+
+def test_of_a_group_and_an_object_that_are_alike_the_group_stays():
+    group, same = box(0, 20, 0.6), box(2, 21, 0.9)
+    assert spans(instances.combined([group], [same])) == [(0, 20)]
+
+
+@pytest.mark.parametrize(("score", "expected"), [(0.8, [(0, 10)]), (0.7, [(0, 40)]), (0.6, [(0, 40)])])
+def test_of_a_part_and_a_larger_object_the_better_score_stays(score, expected):
+    assert spans(instances.combined([box(0, 10, score)], [box(0, 40, 0.7)])) == expected
+
+
+def test_what_is_apart_is_there_twice_and_overlaps_belong_to_the_smaller():
+    assert spans(instances.combined([box(0, 30)], [box(25, 45)])) == [(0, 25), (25, 45)]
+    assert spans(instances.combined([box(0, 10)], [])) == [(0, 10)]
+    assert instances.combined([], []) == []
+
+
+def disc(x: int, y: int, radius: float) -> np.ndarray:
+    """Logits on a low map of 240x360: 8 inside, -8 outside."""
+    rows, columns = np.mgrid[:240, :360]
+    return np.where((columns - x) ** 2 + (rows - y) ** 2 <= radius**2, 8, -8).astype(np.float32)
+
+
+def drawn(logits) -> np.ndarray:
+    return logits[2::4, 2::4] > 0
+
+
+PAIR = disc(120, 120, 48), disc(210, 120, 48)
+ROUND = (outlines.outline(PAIR[0] > 0),)
+
+
+def proposed(known=ROUND, *others) -> instances.Proposed:
+    return instances.Proposed((Proposal(np.maximum(*PAIR), PAIR), *others), known, drawn)
+
+
+def proposed_instances(similarity, given, score=sure):
+    """With a segmenter that gives one mask for all groups: the two discs together."""
+    together = answer(drawn(np.maximum(*PAIR)))
+    return instances.find(similarity, 16, choose, lambda *_: together, score, 0.5, 0.5, given)
+
+
+def test_objects_that_touch_are_told_apart_where_the_prompt_shows_one_of_them():
+    similarity = bumps((10, 10), (10, 17), width=3.0)
+    found = proposed_instances(similarity, proposed())
+    assert len(found) == 2
+    for one in found:
+        assert any((one.mask == drawn(each)).mean() > 0.99 for each in PAIR)
+        columns, rows = np.floor(one.points.positive).astype(int).T
+        assert one.mask[rows, columns].all()
+    both = (outlines.outline(np.maximum(*PAIR) > 0),)
+    assert len(proposed_instances(similarity, proposed(both))) == 1
+    assert len(proposed_instances(similarity, instances.Proposed())) == 1
+
+
+def test_a_proposed_object_that_is_not_similar_or_scores_too_little_is_none():
+    similarity = bumps((10, 10), (10, 17), width=3.0)
+    corner = Proposal(disc(330, 30, 20))
+    assert len(proposed_instances(similarity, proposed(ROUND, corner))) == 2
+    everywhere = replace(similarity, values=np.maximum(similarity.values, bumps((2, 27), width=2.0).values))
+    assert len(proposed_instances(everywhere, proposed(ROUND, corner))) == 3
+    assert len(proposed_instances(similarity, proposed(), to_the_right)) == 1
+
+
+def to_the_right(mask) -> float:
+    return 0.9 if mask[:, 45:].sum() > mask[:, :45].sum() else 0.4
+
+
+def test_heights_have_the_most_similar_at_one_and_the_least_at_zero():
+    values = np.zeros((20, 30), np.float32)
+    values[0, :16], values[1, :16] = 4, 2
+    height = instances.heights(Similarity(values, np.ones((20, 30), bool), FRAME), 16)
+    assert (height[0, 0], height[1, 0], height[2, 0]) == (1, 0.5, 0)
+    assert not instances.heights(Similarity(values * 0, np.ones((20, 30), bool), FRAME), 16).any()

@@ -134,6 +134,26 @@ def test_clicks_correct_the_logits(segmenter, encoding):
     assert iou(back.masks[0], square(FIRST)) > 0.8
 
 
+def test_what_stands_out_is_proposed_without_a_prompt(segmenter, encoding):
+    found = segmenter.proposals(encoding)
+    assert len(found) == 2
+    for proposal in found:
+        assert not proposal.parts
+        mask = segmenter.predict(encoding, NOWHERE, mask_logits=proposal.logits).masks[0]
+        assert max(iou(mask, square(FIRST)), iou(mask, square(SECOND))) > 0.9
+    assert segmenter.proposals(encoding) is found  # computed once
+
+
+def test_a_region_with_a_neck_is_proposed_with_its_parts(segmenter):
+    image = np.full((*SIZE, 3), 60, np.uint8)
+    neck = (60, 46, 100, 54)
+    image[square(FIRST) | square(SECOND) | square(neck)] = (220, 40, 30)
+    (proposal,) = segmenter.proposals(segmenter.encode(image))
+    assert len(proposal.parts) >= 2
+    inside = proposal.logits > 0
+    assert all(((part > 0) & ~inside).sum() < 0.2 * (part > 0).sum() for part in proposal.parts)
+
+
 def test_two_maps_at_once_are_refused(segmenter, encoding):
     with pytest.raises(ValueError, match="got both"):
         segmenter.predict(encoding, NOWHERE, prior=prior(FIRST), mask_logits=prior(FIRST))

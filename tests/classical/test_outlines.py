@@ -1,0 +1,70 @@
+"""Outlines by hand, and what falls apart."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ipseg.classical import outlines
+from ipseg.classical.outlines import Outline
+
+
+def disc(x: int, y: int, radius: int = 20) -> np.ndarray:
+    rows, columns = np.mgrid[:120, :200]
+    return (columns - x) ** 2 + (rows - y) ** 2 <= radius**2
+
+
+def test_a_square_is_solid_and_round_and_a_bar_is_long():
+    square, bar = np.zeros((40, 60), bool), np.zeros((40, 60), bool)
+    square[10:20, 10:20] = True
+    bar[10:20, 10:50] = True
+    assert outlines.outline(square) == pytest.approx((1, 1))
+    assert outlines.outline(bar).solidity == pytest.approx(1)
+    assert outlines.outline(bar).roundness == pytest.approx((99 / 1599) ** 0.5, abs=0.01)  # of (n² - 1) / 12 each
+    assert outlines.outline(np.zeros((4, 4), bool)) is None
+
+
+def test_an_angle_is_not_solid():
+    angle = np.zeros((40, 40), bool)
+    angle[:30, :10] = angle[20:30, :30] = True  # 300 + 200 of a hull of 300 + 200 + 20 * 20 / 2
+    assert outlines.outline(angle).solidity == pytest.approx(500 / 700, abs=0.03)
+
+
+def test_the_largest_region_counts():
+    both = disc(40, 60)
+    both[0:4, 150:190] = True
+    assert outlines.outline(both) == outlines.outline(disc(40, 60))
+
+
+def test_the_difference_is_to_the_most_similar_outline():
+    square = np.zeros((40, 40), bool)
+    square[:10, :10] = True
+    assert outlines.difference(square, [Outline(0.5, 1.0)]) == pytest.approx(0.5)
+    assert outlines.difference(square, [Outline(0.9, 0.6), Outline(0.5, 1.0)]) == pytest.approx(0.1 + 0.5 * 0.4)
+
+
+def test_two_discs_that_touch_fall_apart_at_the_neck():
+    both = disc(60, 60) | disc(98, 60)
+    (region,) = outlines.regions(both)
+    left, right = sorted(outlines.parts(region), key=lambda part: np.nonzero(part)[1].mean())
+    assert (left & disc(60, 60)).sum() > 0.95 * left.sum()
+    assert (right & disc(98, 60)).sum() > 0.95 * right.sum()
+    assert ((left | right) == both).all()
+    assert not (left & right).any()
+
+
+def test_what_is_small_is_no_region():
+    small = np.zeros((40, 40), bool)
+    small[:6, :9] = True  # 54 pixels
+    assert outlines.regions(small) == []
+    small[:6, :10] = True
+    assert len(outlines.regions(small)) == 1
+
+
+def test_the_prompt_tells_whether_two_discs_are_two_objects():
+    both = disc(60, 60) | disc(98, 60)
+    pieces = outlines.parts(both)
+    assert outlines.is_several(both, pieces, [outlines.outline(disc(60, 60))])  # the prompt shows a disc
+    assert not outlines.is_several(both, pieces, [outlines.outline(both)])  # the prompt shows a dumb-bell
+    assert not outlines.is_several(both, pieces, [])
+    assert not outlines.is_several(both, pieces[:1], [outlines.outline(disc(60, 60))])
