@@ -29,6 +29,7 @@ from ipseg.method.prompt import Prompt, fitted
 
 BEST = 8  # cells of each class by which it is judged before it is segmented
 BEHIND = 0.1  # score by which a class is less than the best class on its own best cells, from which on it is not there
+AS_GOOD = 0.9  # share of the score of its best cells that others reach, from which on a class is there too, perhaps
 HELD = 0.5  # share of a cell in masks, from which on they hold it
 CLAIMED = 0.5  # share of an instance that better ones claim, from which on it is no instance of its own
 
@@ -76,7 +77,7 @@ def _label(
     """Segment the classes, those with the best cells first, until every class that can be there is explained.
 
     A class whose best cells lie in masks that are found, and that scores less on them than their own class, is not
-    segmented: it could only find them again.
+    segmented unless cells beside those masks are about as good: it could only find them again.
     """
     limits = engine.config.thresholds(parameters.threshold, parameters.reject_threshold)
     cells, frame = engine.scorer.cell_scores([each.prompt.model for each in classes], engine.input_features(image))
@@ -89,7 +90,8 @@ def _label(
         if report:
             report(0.0, each.name)
         explained = covering(found, cells[place], frame)
-        if explained and all(scores.of(each, one.mask) <= one.score for one in explained):
+        lost = explained and all(scores.of(each, one.mask) <= one.score for one in explained)
+        if lost and left_over(found, cells[place], frame) < AS_GOOD:
             continue
         result = engine.segment(
             each.prompt,
@@ -138,11 +140,25 @@ def covering(found: Sequence[LabelledInstance], cells: NDArray[np.float32], fram
     """The instances that hold the :data:`BEST` best cells (rows, columns) of a class; [] where some lie beside them."""
     if not found:
         return []
-    best = np.argsort(-np.where(geometry.cells_inside(frame), cells, -1), axis=None, kind="stable")[:BEST]
+    best = _best(cells, geometry.cells_inside(frame))
     shares = geometry.to_cells(np.array([one.mask for one in found]), frame).reshape(len(found), -1)[:, best]
     if (shares.sum(axis=0) < HELD).any():
         return []
     return [one for one, share in zip(found, shares, strict=True) if share.any()]
+
+
+def left_over(found: Sequence[LabelledInstance], cells: NDArray[np.float32], frame: Frame) -> float:
+    """The mean score of the best cells (rows, columns) beside the instances, as a share of that of the best of all."""
+    inside = geometry.cells_inside(frame)
+    held = geometry.to_cells(np.logical_or.reduce([one.mask for one in found]), frame) >= HELD
+    of_all, beside = (cells.ravel()[_best(cells, where)] for where in (inside, inside & ~held))
+    return float(beside.mean() / of_all.mean()) if len(beside) and of_all.any() else 0.0
+
+
+def _best(cells: NDArray[np.float32], where: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """The places, in reading order, of the :data:`BEST` best cells (rows, columns) among those that are True."""
+    best = np.argsort(-np.where(where, cells, -1), axis=None, kind="stable")[:BEST]
+    return best[where.ravel()[best]]
 
 
 def named_by_score(

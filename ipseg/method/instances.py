@@ -34,6 +34,7 @@ DIP = 0.12  # between two hills
 SMALLEST = 0.15  # of the largest hill or mask: what covers less is a fragment
 AS_SURE = 0.4  # of the best instance's score: what scores less is something else
 SIMILAR = 0.3  # mean height of a proposed object, at least
+TOP = 0.8  # of the way from the lowest to the highest similarity: from here on the cells of a group are its best
 HALF = 0.5  # share of a mask in another one, from which on they are related
 LOW = 320  # longer side of the masks whose outlines are compared
 NO_POINTS = Points(np.empty((0, 2), np.float32), np.empty((0, 2), np.float32))
@@ -58,25 +59,43 @@ def find(
     threshold: float,
     reject_threshold: float,
     proposed: Proposed = Proposed(),
+    whole: Instance | None = None,
 ) -> tuple[Instance, ...]:
     """All instances, the best score first: those that score ``reject_threshold`` or more.
 
     Each has its own status: detected from ``threshold`` on, else uncertain.
 
     The steps of the method come in: ``choose`` makes points of a similarity, ``refined`` a mask of points and the
-    similarity's values, and ``score`` is the presence score of a mask.
+    similarity's values, and ``score`` is the presence score of a mask. ``whole``: the single mask of the paper with its
+    points and score, which are those of the group where there is only one. A group whose cells lie in proposed objects
+    gets no mask of its own.
     """
-    seen = []
-    for alone in groups(similarity, k):
-        points = choose(alone)
-        seen.append(_unscored(refined(points, alone.values).masks[0], points))
-    grouped = [replace(one, score=score(one.mask)) for one in _merged(seen)]
     objects = [
         one
         for one in (replace(one, score=score(one.mask)) for one in _objects(similarity, k, choose, proposed))
-        if one.mask.any() and one.score >= reject_threshold
+        if one.score >= reject_threshold
     ]
+    alone = list(groups(similarity, k))
+    if whole is not None and len(alone) == 1:
+        grouped = [whole]
+    else:
+        seen = []
+        for each in alone:
+            if not _is_held(each, objects):
+                points = choose(each)
+                seen.append(_unscored(refined(points, each.values).masks[0], points))
+        grouped = [replace(one, score=score(one.mask)) for one in _merged(seen)]
     return tuple(_above_threshold(combined(grouped, objects), threshold, reject_threshold))
+
+
+def _is_held(alone: Similarity, objects: Sequence[Instance]) -> bool:
+    """Whether most of the best cells of a group alone lie in proposed objects."""
+    if not objects:
+        return False
+    values = np.where(alone.inside, alone.values, alone.values.min())
+    best = values >= values.min() + TOP * (values.max() - values.min())
+    held = geometry.to_cells(np.logical_or.reduce([one.mask for one in objects]), alone.frame) >= HALF
+    return bool(held[best].mean() > HALF)
 
 
 def outlines_of(prompt: Prompt) -> tuple[Outline, ...]:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ipseg.core import plugins
 from ipseg.core.images import Source
-from ipseg.core.result import Result, SegmentationMethod
+from ipseg.core.result import Instance, Result, SegmentationMethod
 from ipseg.core.types import (
     Candidates,
     FeatureExtractor,
@@ -195,7 +195,8 @@ class IPSeg:
             return result
         with step("instances", 0.9):
             proposed = self._proposed(prompt, encoding)
-            found = instances.find(similarity, k, choose, refine, score_of, *limits, proposed)
+            whole = None if clicks else Instance(mask, chosen, score, status)
+            found = instances.find(similarity, k, choose, refine, score_of, *limits, proposed, whole)
             return replace(result, instances=found)
 
     def input_features(self, image: Named, step: Steps | None = None) -> InputFeatures:

@@ -104,6 +104,15 @@ def test_the_instances_that_hold_the_best_cells():
     assert len(matching.covering([held(slice(0, 32)), held(slice(32, 64), "cup")], best, FRAME)) == 2
 
 
+def test_what_the_cells_beside_the_instances_score():
+    scores = cells((8, 0.8), (8, 0.6))
+    scores[1, 7] = 0.2
+    whole = [held(slice(0, 64))]
+    assert matching.left_over(whole, scores, FRAME) == pytest.approx((7 * 0.6 + 0.2) / (8 * 0.8))
+    assert matching.left_over([held(slice(0, 56))], scores, FRAME) == pytest.approx((0.8 + 7 * 0.6) / (8 * 0.8))
+    assert matching.left_over(whole, cells((8, 0.8)), FRAME) == 0
+
+
 class Engine:
     """Scores of classes on masks as reported; what is segmented is recorded."""
 
@@ -147,6 +156,17 @@ def test_a_class_that_could_only_find_the_same_mask_again_is_not_segmented():
     )
     assert segmented == ["mug"]
     assert [(one.label, one.score, one.second, one.second_score) for one in found] == [("mug", 0.95, "cup", 0.7)]
+
+
+def test_a_class_that_may_be_elsewhere_too_is_segmented():
+    upper = held(slice(0, 64)).mask
+    found, segmented = label(
+        {"mug": 0.95, "cup": 0.9},
+        {"mug": cells((8, 0.9)), "cup": cells((8, 0.85), (8, 0.8))},
+        {"mug": (upper, 0.95), "cup": (~upper, 0.9)},
+    )
+    assert segmented == ["mug", "cup"]
+    assert len(found) == 2
 
 
 def test_a_class_that_scores_more_on_the_mask_of_another_is_segmented_and_gets_it():
