@@ -88,10 +88,16 @@ class Prompt:
         return SavedPrompt(saved, models, self.name, negative, self.parameters)
 
     def fingerprint(self) -> str:
-        """A name for all of a prompt that decides a mask: equal models, parameters and negatives, equal names."""
-        model = (self.model, self.negative.fingerprint() if self.negative else None)
+        """A name for all of a prompt that decides a mask: equal models, parameters and negatives, equal names.
+
+        Of one that was loaded and has no model yet, the images and the masks that were given count in its place.
+        """
+        shown: Any = self.model
+        if shown is None and self.saved:
+            shown = tuple((one.image, one.mask) for one in self.saved.images)
         types = {**saved_prompt.model_types(), "Parameters": Parameters}
-        return saved_prompt.fingerprint((model, self.parameters), types)
+        negative = self.negative.fingerprint() if self.negative else None
+        return saved_prompt.fingerprint((shown, negative, self.parameters), types)
 
     def sources(self) -> Iterator[tuple[Any, GivenMask | None]]:
         """Its images, each with the mask that was given or None, as ``engine.prompt`` takes them."""

@@ -162,6 +162,15 @@ def test_what_is_not_meant_is_saved_and_used(offline, shown, make_scene, tmp_pat
     assert not np.array_equal(instead.similarity.values, expected.similarity.values)
 
 
+def test_the_name_of_a_loaded_prompt_is_that_of_its_images_and_masks(offline, other, shown, path, tmp_path):
+    name = Prompt.load(path).fingerprint()
+    other.prompt(path).save(path)  # with the model of another engine
+    assert Prompt.load(path).fingerprint() == name
+    for number, (images, masks) in enumerate([(shown[0][::-1], [None, None]), (shown[0], [None, None])]):
+        offline.prompt(images, masks).save(tmp_path / f"{number}.npz")
+        assert Prompt.load(tmp_path / f"{number}.npz").fingerprint() != name
+
+
 def test_parameters_are_saved_and_a_call_replaces_them(offline, shown, tmp_path, scene):
     parameters = Parameters(k=8, clusters=2, threshold=0.75, reject_threshold=0.5)
     replace(offline.prompt(*shown), parameters=parameters).save(tmp_path / "mug.npz")
