@@ -52,6 +52,19 @@ def counted():
     return replace(made, **parts), calls
 
 
+def test_an_image_is_encoded_once_however_many_classes_are_labelled(counted, perseg_folder):
+    engine, calls = counted
+    folder = perseg_folder / "Images"
+    examples = {name: folder / name / "00.png" for name in ("apple", "leaf", "sky")}
+    labelled = [folder / name / "01.png" for name in examples]
+    found = list(ipseg.label(examples, labelled, engine=engine, workers=3))
+    assert [[one.label for one in image.instances][:1] for image in found] == [["apple"], ["leaf"], ["sky"]]
+    whole = [images.fingerprint(images.open_image(file)) for file in (*examples.values(), *labelled)]
+    for kind in ("features", "segmenter"):
+        assert [calls[kind, name] for name in whole[3:]] == [1] * 3
+    assert max(calls[kind, name] for kind, name in calls if name in whole) == 1
+
+
 def test_page_command_line_comparison_and_evaluation_share_the_encodings(counted, perseg_folder, tmp_path):
     engine, calls = counted
     files = sorted((perseg_folder / "Images" / "apple").glob("0[0-2].png"))

@@ -9,7 +9,9 @@ import shutil
 import threading
 import weakref
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -123,6 +125,21 @@ def test_shares_into_one_folder_and_into_several_are_one_run(given, engine, tmp_
     for number in range(3):
         shutil.copytree(tmp_path / f"own{number}", tmp_path / "merged", dirs_exist_ok=True)
     assert tree(tmp_path / "merged") == tree(tmp_path / "one")
+
+
+def test_shares_that_begin_at_once_are_one_run(given, engine, tmp_path):
+    labeller, items = Labeller(given / "examples", engine), items_of(given / "in")
+
+    def share(out: Path, number: int) -> int:
+        begun.wait()
+        return len(list(run(labeller, Share(number, 6).select(items), prepare(out, labeller, resume=True), workers=1)))
+
+    label(given, tmp_path / "one", engine)
+    for attempt in range(5):
+        begun, out = threading.Barrier(6), tmp_path / f"{attempt}"
+        with ThreadPoolExecutor(6) as pool:
+            assert sum(pool.map(partial(share, out), range(6))) == len(NAMES)
+        assert tree(out) == tree(tmp_path / "one")
 
 
 def test_a_run_that_is_stopped_goes_on(given, engine, tmp_path):
