@@ -192,6 +192,7 @@ progress::-moz-progress-bar { background: #d97706; }
   width: auto !important; height: auto !important; max-width: 100%; max-height: 100%; margin: auto; }
 #numbered .mask:not(.active) { opacity: 0; }
 #numbered .mask.active { opacity: .65; }
+#answers .thumbnail-lg { height: 88px; aspect-ratio: auto; }
 #before .thumbnail-lg { height: 180px; aspect-ratio: auto; }
 #before img { object-fit: contain !important; }
 #corrections { align-items: center; flex-wrap: wrap; gap: .4rem; }

@@ -201,7 +201,7 @@ def test_an_upload_answers_however_it_is_named(http, tmp_path, demo):
 def canvas(demo) -> int:
     """The event that shows an image of the visitor."""
     listed = httpx.get(f"{demo.url}/config").json()["dependencies"]
-    return next(each["id"] for each in listed if each["api_name"] == "onto")
+    return next(each["id"] for each in listed if each["api_name"] == "put")
 
 
 def test_examples_still_answer(http, demo):
