@@ -77,9 +77,10 @@ def build(addresses: bool = False) -> Layout:
     """
     with gr.Row(elem_id="segment"):
         with gr.Column(scale=5, min_width=320, elem_id="segment-inputs"):
-            fields = _input_fields(addresses)
+            prompts, images, *fields = _input_fields()
             run, stop = running.buttons("Segment", "run", "verdict")
             chosen = examples.gallery(examples.found(), "examples")
+            by_url = _by_url(addresses)
             opened = gr.Textbox(visible="hidden", elem_id="segment-opened", label="Example of the link")
         with gr.Column(scale=8, min_width=320, elem_id="segment-result"):
             verdict = gr.HTML(answers.WAITING, elem_id="verdict", container=False, padding=False)
@@ -98,6 +99,9 @@ def build(addresses: bool = False) -> Layout:
     evidence, parts = _evidence()
     state = gr.State(SavedResults(), time_to_live=3600)
     every: tuple[Any, ...] = (
+        prompts,
+        images,
+        *by_url,
         *fields,
         run,
         stop,
@@ -114,17 +118,10 @@ def build(addresses: bool = False) -> Layout:
     return Layout(*every)
 
 
-def _input_fields(addresses: bool) -> tuple[Any, ...]:
+def _input_fields() -> tuple[Any, ...]:
     with gr.Row(elem_id="segment-images"):
         prompts = _gallery("Object", "prompts")
         images = _gallery("Search in", "images")
-    with gr.Accordion("Image by URL", open=False, elem_classes=["more"], visible=addresses, elem_id="by-url"):
-        address = gr.Textbox(
-            label="Address of an image", placeholder="https://example.org/photo.jpg", elem_id="address", max_lines=1
-        )
-        with gr.Row(elem_classes=["pair"]):
-            as_object = gr.Button("Add to Object", size="sm", elem_id="url-object", min_width=100)
-            as_input = gr.Button("Add to Search in", size="sm", elem_id="url-image", min_width=100)
     all_instances = gr.Checkbox(label="Find every instance", elem_id="all_instances", container=False)
     with gr.Accordion("Exclude (negative prompt)", open=False, elem_classes=["more"]) as exclude:
         negative_prompt = _gallery("Not meant: similar objects", "negative_prompt", height=170)
@@ -140,8 +137,18 @@ def _input_fields(addresses: bool) -> tuple[Any, ...]:
             alt_text="Mask of the first image of the object",
         )
         mask_value = mask_value_input(elem_id="prompt-mask-value")
-    by_url = (address, as_object, as_input)
-    return prompts, images, *by_url, all_instances, exclude, negative_prompt, mask, mask_value, panel
+    return prompts, images, all_instances, exclude, negative_prompt, mask, mask_value, panel
+
+
+def _by_url(visible: bool) -> tuple[Any, ...]:
+    with gr.Accordion("Image by URL", open=False, elem_classes=["more"], visible=visible, elem_id="by-url"):
+        address = gr.Textbox(
+            label="Address of an image", placeholder="https://example.org/photo.jpg", elem_id="address", max_lines=1
+        )
+        with gr.Row(elem_classes=["pair"]):
+            as_object = gr.Button("Add to Object", size="sm", elem_id="url-object", min_width=100)
+            as_input = gr.Button("Add to Search in", size="sm", elem_id="url-image", min_width=100)
+    return address, as_object, as_input
 
 
 def _gallery(label: str, name: str, height: int = 200) -> gr.Gallery:
