@@ -43,7 +43,7 @@ def compare(page: Page) -> None:
     page.wait_for_selector("#compare-truths .file-preview")
     page.get_by_text("True masks, to measure against").click()
     page.click("#compare-run")
-    page.wait_for_selector("#compare-table table", timeout=60_000)
+    page.wait_for_selector("#compare-table table", timeout=120_000)
     page.wait_for_selector("#compare-answers img")
 
 
@@ -74,7 +74,8 @@ def inside(page: Page) -> None:
     page.get_by_role("tab", name="Ablation").click()
     page.wait_for_selector("#ablation-run")
     page.locator("#ablation-examples button").first.click()
-    page.wait_for_selector("#ablation-grid td.own img", timeout=120_000)
+    page.wait_for_selector("#ablation-grid .heat td.own", timeout=120_000)
+    page.wait_for_selector("#ablation-patch-image img", timeout=60_000)
 
 
 def batch(page: Page) -> None:
