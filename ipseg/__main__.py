@@ -58,26 +58,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command, and return its exit code.
 
     0: all went well; 1: some images failed, or files could not be written, each with a message; 2: wrong usage; 130:
-    stopped by Ctrl+C; 143: ended by SIGTERM; 141: whoever read standard output has gone. Of a run that ends early, what
+    stopped by Ctrl+C; 143: ended by SIGTERM; 141: whoever read the output has gone. Of a run that ends early, what
     is done is saved.
     """
-    given = sys.argv[1:] if arguments is None else [str(argument) for argument in arguments]
+    try:
+        try:
+            return _exit_code(sys.argv[1:] if arguments is None else [str(argument) for argument in arguments])
+        finally:  # also where the parser or an error ends it
+            sys.stdout.flush()
+            sys.stderr.flush()
+    except BrokenPipeError:
+        for stream in (sys.stdout, sys.stderr):  # or it fails once more at the end of Python
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        return 141
+
+
+def _exit_code(given: Sequence[str]) -> int:
+    """The exit code of one command, with a message for what ended it. Raises BrokenPipeError."""
     command = next((argument for argument in given if not argument.startswith("-")), "")
     parsed = parser(command).parse_args(given)
     try:
         with _ended_by_sigterm(), resources.named():
-            code = int(parsed.run(parsed))
-            sys.stdout.flush()
-            return code
+            return int(parsed.run(parsed))
     except (ResourceError, OutputError) as error:
         print(f"ipseg: {error}", file=sys.stderr)
         return 1
     except InputError as error:
         print(f"ipseg: {error}", file=sys.stderr)
         return 2
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or it fails once more at the end of Python
-        return 141
     except OSError as error:  # a path that was given, such as one that is too long for the system
         if error.filename is None:
             raise

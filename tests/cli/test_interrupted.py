@@ -113,6 +113,27 @@ def test_a_reader_of_the_output_that_goes_ends_the_run_quietly(given, root, tmp_
     assert json.loads((tmp_path / "coco.json").read_text())["images"]
 
 
+@pytest.mark.parametrize("stderr_too", [False, True])
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [(["--help"], 141), (["segment", "--help"], 141), (["datasets"], 141), (["table"], 2), (["unknown"], 2)],
+)
+def test_output_that_nobody_reads_ends_every_command_quietly(arguments, code, stderr_too, root):
+    reading, writing = os.pipe()
+    os.close(reading)
+    errors = writing if stderr_too else subprocess.PIPE
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    ran = subprocess.run(
+        [sys.executable, "-m", "ipseg", *arguments], cwd=root, stdout=writing, stderr=errors, env=buffered, text=True
+    )
+    os.close(writing)
+    assert ran.returncode == (141 if stderr_too else code)
+    shown = ran.stderr or ""
+    assert "Exception" not in shown
+    assert "Traceback" not in shown
+    assert bool(shown) == (code == 2 and not stderr_too)
+
+
 def run(monkeypatch, error: BaseException) -> int:
     """The exit code of a command that raises ``error``."""
 
