@@ -28,7 +28,7 @@ WEBP_ALPHA_BYTES = 8.6  # a pixel, at the peak of decoding a WebP with alpha, as
 MAX_ANIMATED_PIXELS = 20_000_000  # of one frame of a WebP animation, whose decoder holds four copies of the frame
 MAX_SIDE = 16_384  # pixels
 MIN_SIDE = 16  # pixels: below, a grid of cells has no meaning
-MAX_ASPECT = 400  # longer side to shorter side
+MAX_ASPECT = 16  # longer side to shorter side: squashed to a square, what is thinner loses the object
 BAND = 2**20  # pixels that are converted at a time
 NOTE = "ipseg"  # the keyword of the text in a PNG file
 RGB_OR_GREY, CMYK = (0, 1, 2), 5  # PhotometricInterpretation of a TIFF
@@ -439,8 +439,8 @@ def within_bounds(size: Sequence[int], label: str) -> bool:
         raise ImageError(_too_large(label, f" ({width}x{height} pixels)"))
     if max(width, height) > MAX_ASPECT * min(width, height):
         raise ImageError(
-            f"{label} is too thin ({width}x{height} pixels); give one whose longer side is at most {MAX_ASPECT} times "
-            "its shorter side."
+            f"{label} is too thin ({width}x{height} pixels); cut it up, and give parts whose longer side is at most "
+            f"{MAX_ASPECT} times their shorter side."
         )
     return True
 

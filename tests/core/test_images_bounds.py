@@ -155,14 +155,23 @@ def test_a_bomb_is_refused_before_it_is_decoded(name, way, tmp_path, monkeypatch
     one_message(caught.value, names=name, folder=tmp_path)
 
 
-@pytest.mark.parametrize("size", [(16, 16 * images.MAX_ASPECT), (16 * images.MAX_ASPECT, 16), (40, 16_000)])
+@pytest.mark.parametrize("size", [(16, 16 * images.MAX_ASPECT), (100 * images.MAX_ASPECT, 100)])
 def test_thin_images_open_up_to_a_ratio(size, one_message):
     assert images.open_image(np.zeros((*size, 3), np.uint8)).shape == (*size, 3)
-    wider = tuple(side + 40 * images.MAX_ASPECT * (side == max(size)) // 40 for side in size)
-    if max(wider) <= images.MAX_SIDE:
-        with pytest.raises(ImageError, match="too thin") as caught:
-            images.open_image(np.zeros((*wider, 3), np.uint8))
-        one_message(caught.value)
+    thinner = tuple(side + (side == max(size)) for side in size)
+    with pytest.raises(ImageError, match="too thin") as caught:
+        images.open_image(np.zeros((*thinner, 3), np.uint8))
+    one_message(caught.value)
+
+
+@pytest.mark.parametrize("size", [(40, 16_000), (16_000, 40), (40, 2_000), (2_000, 40)])
+@pytest.mark.parametrize("way", [images.open_image, open_mask, images.size_of])
+def test_an_image_too_thin_to_be_segmented_says_so_however_it_enters(way, size, tmp_path, encode, one_message):
+    path = tmp_path / "strip.png"
+    path.write_bytes(encode(Image.new("L", size, 255), "PNG"))
+    with pytest.raises(ImageError, match=f"too thin .{size[0]}x{size[1]} pixels.; cut it up") as caught:
+        way(path)
+    one_message(caught.value, names=path.name, folder=tmp_path)
 
 
 def test_a_large_animation_is_refused_before_it_is_decoded(encode, monkeypatch, one_message):
