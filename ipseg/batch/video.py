@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipseg.batch import clips, pipeline
-from ipseg.batch.clips import Clip
+from ipseg.batch.clips import Clip, TimedFrame
 from ipseg.batch.predictions import Prediction, Predictor
 from ipseg.core.types import ImageArray, Mask, SettingError, Stopped
 
@@ -51,23 +51,35 @@ def run(predictor: Predictor, clip: Clip, *, per_second: float = PER_SECOND) -> 
     some cannot be read.
     """
     check(per_second)
-    prediction, propagator, due = None, MaskPropagator(), 0.0
-    for place, frame in enumerate(pipeline.ahead(clips.timed_frames(clip))):
+    prediction, propagator = None, MaskPropagator()
+    for number, frame, is_keyframe in with_keyframes(clip, per_second):
         if predictor.stop():
             return
-        is_keyframe = prediction is None or frame.time >= due
         if is_keyframe:
             try:
                 prediction = predictor.predict(frame.image)
             except Stopped:
                 return
-            due = frame.time + 1 / per_second - TOLERANCE / clip.fps
             mask = propagator.start(frame.image, prediction.guess)
         else:
             mask = propagator.propagate(frame.image)
         if prediction is not None:
-            total = max(clip.frames, place + 1)
-            yield VideoFrame(place + 1, total, frame.time, frame.image, mask, prediction, is_keyframe)
+            total = max(clip.frames, number)
+            yield VideoFrame(number, total, frame.time, frame.image, mask, prediction, is_keyframe)
+
+
+def with_keyframes(clip: Clip, per_second: float) -> Iterator[tuple[int, TimedFrame, bool]]:
+    """The number of each frame from 1, the frame, and whether it is a keyframe, as the first one always is.
+
+    Keyframes are at least 1 / ``per_second`` seconds apart; :data:`TOLERANCE` of a frame less is near enough. Raises
+    what :func:`ipseg.batch.clips.timed_frames` raises.
+    """
+    due = 0.0
+    for number, frame in enumerate(pipeline.ahead(clips.timed_frames(clip)), 1):
+        is_keyframe = number == 1 or frame.time >= due
+        if is_keyframe:
+            due = frame.time + 1 / per_second - TOLERANCE / clip.fps
+        yield number, frame, is_keyframe
 
 
 class MaskPropagator:

@@ -3,6 +3,8 @@
 EXAMPLES has one folder of images per class, or saved prompts, or is a classes.yaml. In DIR: labels/<name>.json for each
 image, saved at once, and one folder for each --format. An image that cannot be used gives an error message; the run
 goes on. A run that was stopped or killed continues with --resume; corrected images stay as they were corrected.
+Of a clip, the frames that --per-second samples are written to frames/<stem>/00001.png and labelled; in the end each
+instance has a track id that stays with it from frame to frame.
 --shard i/n labels every n-th image, and so does each process of `accelerate launch -m ipseg label ...`; when all are
 done, the same command without --shard and with --resume finds all labels, and writes the formats.
 Exit code: 0 all went well, 1 some images failed, 2 wrong usage, 130 stopped, 143 ended by SIGTERM.
@@ -20,15 +22,18 @@ from pathlib import Path, PurePosixPath
 
 from ipseg.annotations import formats
 from ipseg.annotations.labels import LABELS, LabelFolder, LabelledImage
+from ipseg.batch import clips, video
+from ipseg.batch.clips import Clip, ClipError
 from ipseg.cli import _engine, _files, _status
 from ipseg.core.images import Source
 from ipseg.core.serialize import to_json
 from ipseg.core.status import Status
 from ipseg.core.store import OutputError
-from ipseg.core.types import InputError, SettingError
+from ipseg.core.types import ImageError, InputError, SettingError
 from ipseg.engine import processes
 from ipseg.engine.processes import Share
-from ipseg.labelling import examples
+from ipseg.labelling import examples, frames, tracks
+from ipseg.labelling.frames import Sampled
 from ipseg.labelling.run import MAX_IMAGES, Item, Labeller, Outcome, Summary, items_of, prepare
 from ipseg.labelling.run import run as label_all
 
@@ -41,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "examples", metavar="EXAMPLES", type=Path, help="a folder or zip of example images, or a YAML file"
     )
-    parser.add_argument("input", metavar="INPUT", type=Path, nargs="+", help="a folder, a zip, or images to label")
+    parser.add_argument("input", metavar="INPUT", type=Path, nargs="+", help="folders, zips, images or clips to label")
     parser.add_argument("--output", metavar="DIR", type=Path, required=True, help="a folder for what is made")
     parser.add_argument(
         "--format", choices=formats.names(), action="append", default=[], help="also write DIR/FORMAT; repeatable"
@@ -52,6 +57,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--k", type=int, help="most and least similar cells to gather (default: the preset's)")
     parser.add_argument("--clusters", type=int, help="points of each kind (default: the preset's)")
     _status.add_arguments(parser)
+    parser.add_argument(
+        "--per-second", metavar="N", type=float, default=video.PER_SECOND, help="frames of a clip to label"
+    )
+    parser.add_argument(
+        "--max-seconds", metavar="S", type=float, default=clips.MAX_SECONDS, help="the longest clip to take"
+    )
     parser.add_argument("--max-images", metavar="N", type=int, default=MAX_IMAGES, help="most images to take")
     parser.add_argument("--shard", metavar="i/n", default="0/1", help="only every n-th image from i on, i from 0")
     parser.add_argument("--resume", action="store_true", help="go on with the run that is in DIR")
@@ -68,7 +79,9 @@ def run(arguments: argparse.Namespace) -> int:
     _files.check_json(arguments.json)
     classes = examples.read(arguments.examples)
     check(classes=[each.name for each in classes])
-    items = items_of(arguments.input, most=arguments.max_images, leave_out=_own_files(arguments))
+    given, unread = _clips(arguments)
+    stills = [path for path in arguments.input if not frames.is_clip(path)]
+    items = items_of(stills, most=arguments.max_images, leave_out=_own_files(arguments)) if stills else []
     processes.choose_device()
     _files.make_folder(arguments.output)
     _files.make_folder(arguments.output / LOCKS)
@@ -76,6 +89,9 @@ def run(arguments: argparse.Namespace) -> int:
         labeller = Labeller(classes, engine, **parameters.arguments(), notify=_notice)
         resume = arguments.resume or share.of > 1
         folder = prepare(arguments.output, labeller, resume=resume, overwrite=arguments.overwrite)
+        stems = frames.stems(given, [item.name for item in items])
+        for clip, stem in zip(given, stems, strict=True):
+            items += _sampled(clip, stem, len(items), share, unread, arguments)
         own = share.select(items)
         if any(not (folder.folder / LABELS / f"{item.name}.json").exists() for item in own):
             labeller.prompts()  # or the first image that needs them does it
@@ -84,13 +100,15 @@ def run(arguments: argparse.Namespace) -> int:
             summary.add(outcome.image)
             cost.add(outcome)
             _report(outcome, summary)
+        unwritten = _track(folder, dict(zip(stems, given, strict=True))) if share.of == 1 else 0
         _finish(summary, share)
         print(cost, end="")
-        unwritten = 0 if share.of > 1 else _export(folder, items, arguments)
+        unwritten += _export(folder, items, arguments) if share.of == 1 else 0
     if arguments.json:
         record = {"output": str(arguments.output), "shard": share.label, **summary.record(), "cost": cost.record()}
+        record["failed"] = {**summary.failed, **unread}
         _files.write(arguments.json, to_json(record, indent=2) + "\n", _files.OTHER_JSON)
-    return int(bool(summary.failed) or unwritten > 0)
+    return int(bool(summary.failed) or bool(unread) or unwritten > 0)
 
 
 def _share(arguments: argparse.Namespace) -> Share:
@@ -101,6 +119,44 @@ def _share(arguments: argparse.Namespace) -> Share:
     if arguments.overwrite and arguments.resume:
         raise SettingError("--resume goes on with a run and --overwrite removes it; give one of the two.")
     return share
+
+
+def _clips(arguments: argparse.Namespace) -> tuple[list[Clip], dict[str, str]]:
+    """The clips that are given, opened, and the error messages of others, which are printed.
+
+    Raises :class:`~ipseg.batch.clips.ClipError` where the one input is such a clip, and SettingError without a tracker.
+    """
+    paths = [path for path in arguments.input if frames.is_clip(path)]
+    if not paths:
+        return [], {}
+    video.check(arguments.per_second)
+    tracks.check()
+    given, unread = [], {}
+    for path in paths:
+        try:
+            given.append(clips.open_clip(path, seconds=arguments.max_seconds))
+        except ClipError as error:
+            if len(arguments.input) == 1:
+                raise
+            unread[path.name] = str(error)
+            _notice(str(error))
+    return given, unread
+
+
+def _sampled(
+    clip: Clip, stem: str, first: int, share: Share, unread: dict[str, str], arguments: argparse.Namespace
+) -> tuple[Item, ...]:
+    """The frames of a clip, written; an error of it is printed and added to ``unread``."""
+    try:
+        found = frames.sample(clip, stem, arguments.output, per_second=arguments.per_second, share=share, first=first)
+    except ClipError as error:
+        found = Sampled((), str(error))
+    if first + len(found.items) > arguments.max_images:
+        raise ImageError(f"There are more than {arguments.max_images} images; give at most that many at once.")
+    if found.error:
+        unread[clip.name] = found.error
+        _notice(found.error)
+    return found.items
 
 
 @contextmanager
@@ -175,6 +231,18 @@ def _finish(summary: Summary, share: Share) -> None:
         )
     if part:
         print("When all shares are done, run this without --shard and with --resume for the formats.")
+
+
+def _track(folder: LabelFolder, given: Mapping[str, Clip]) -> int:
+    """Give the instances of each clip their tracks; returns how many could not be given them."""
+    failed = 0
+    for stem, clip in given.items():
+        try:
+            print(f"{clip.name}: {_count(tracks.save(folder, stem, clip.fps), 'track')}")
+        except OutputError as error:
+            failed += 1
+            _notice(f"{clip.name} has no tracks: {error}")
+    return failed
 
 
 def _export(folder: LabelFolder, items: Sequence[Item], arguments: argparse.Namespace) -> int:

@@ -17,7 +17,9 @@ from filelock import FileLock
 from ipseg.__main__ import main
 from ipseg.annotations.labels import LabelFolder
 from ipseg.cli import _engine
+from ipseg.core import packages
 from ipseg.labelling import run as runs
+from tests.batch.conftest import film  # noqa: F401 - a fixture
 from tests.cli import stubbed
 from tests.conftest import label_by_colour
 
@@ -290,3 +292,124 @@ def test_help_reads_well(capsys):
     for word in ("EXAMPLES", "INPUT", "--output", "--resume", "--shard", "--format", "--preset", "Exit code: 0"):
         assert word in printed
     assert "default: None" not in printed
+
+
+# Clips
+
+FRAMES = 6  # of each clip here
+
+
+@pytest.fixture
+def _tracker():
+    pytest.importorskip(
+        "trackers", reason="needs trackers, whose opencv-python takes the place of opencv-python-headless: ipseg[clips]"
+    )
+
+
+def of_clips(given: Path, out: Path, *paths: object, more: tuple = ()) -> list[str]:
+    inputs = [str(path) for path in paths]
+    return [*asked(given)[:2], *inputs, *asked(given)[3:], "--output", str(out), "--per-second", "3", *map(str, more)]
+
+
+def tracks_of(out: Path) -> dict[str, list[int | None]]:
+    return {image.name: [one.track for one in image.instances] for image in LabelFolder.open(out)}
+
+
+@pytest.mark.usefixtures("_tracker")
+def test_the_frames_of_a_clip_are_labelled_tracked_and_exported(given, tmp_path, film, capsys):  # noqa: F811
+    out = tmp_path / "out"
+    assert main(of_clips(given, out, film(2 * FRAMES, 6), more=("--format", "coco"))) == 0
+    printed = capsys.readouterr()
+    assert printed.err.startswith("ipseg: Nothing was found of leaf")
+    assert "clip.avi: 1 track\n" in printed.out
+    names = [f"clip/{number:05}.png" for number in range(1, 2 * FRAMES, 2)]
+    assert tracks_of(out) == {name: [1] for name in names}
+    data = json.loads((out / "coco/annotations/instances_train.json").read_text())
+    assert [one["file_name"] for one in data["images"]] == names
+    assert [one["track_id"] for one in data["annotations"]] == [1] * FRAMES
+    for name in names:
+        assert (out / "coco/images/train" / name).read_bytes() == (out / "frames" / name).read_bytes()
+
+
+@pytest.mark.usefixtures("_tracker")
+def test_clips_and_images_are_one_run_and_shares_of_it_give_the_same(given, tmp_path, film):  # noqa: F811
+    one, other = film(FRAMES, 3), film(3, 3, name="some.avi")
+    inputs = (one, given / "in" / "some", other)
+    assert main(of_clips(given, tmp_path / "one", *inputs)) == 0
+    found = tracks_of(tmp_path / "one")
+    assert {name: ids for name, ids in found.items() if name.startswith("clip/")} == {
+        f"clip/{number:05}.png": [1] for number in range(1, FRAMES + 1)
+    }
+    assert sum(name.startswith("some/") for name in found) == 3
+    assert all(found[f"{number}.png"] == [None] for number in range(IMAGES))
+    for number in (1, 0):
+        assert main(of_clips(given, tmp_path / "two", *inputs, more=("--shard", f"{number}/2"))) == 0
+    assert not any(any(ids) for ids in tracks_of(tmp_path / "two").values())
+    assert main(of_clips(given, tmp_path / "two", *inputs, more=("--resume",))) == 0
+    replaced = {name: data.replace(b"/two/", b"/one/") for name, data in tree(tmp_path / "two").items()}
+    assert replaced == tree(tmp_path / "one")
+
+
+@pytest.mark.usefixtures("_tracker")
+def test_a_clip_that_is_killed_and_resumed_gives_the_same_as_one_run(given, tmp_path, film, root):  # noqa: F811
+    path, out = film(FRAMES, 3), tmp_path / "out"
+    code, _ = interrupted(root, signal.SIGKILL, 9, of_clips(given, out, path))
+    assert code == -signal.SIGKILL
+    assert 2 <= len(LabelFolder.open(out)) < FRAMES
+    for _ in range(2):  # and once more, when all is done
+        assert main(of_clips(given, out, path, more=("--resume",))) == 0
+        resumed = tree(out)
+        os.rename(out, tmp_path / "resumed")
+        assert main(of_clips(given, out, path)) == 0
+        assert tree(out) == resumed
+        shutil.rmtree(out)
+        os.rename(tmp_path / "resumed", out)
+
+
+@pytest.mark.usefixtures("_tracker")
+def test_a_clip_that_cannot_be_used_is_one_message(given, tmp_path, film, capsys, one_message):  # noqa: F811
+    whole, damaged = film(FRAMES, 3), tmp_path / "damaged.mp4"
+    damaged.write_bytes(b"\0\0\0\x18ftypisom" + bytes(500))
+    assert main(of_clips(given, tmp_path / "none", damaged)) == 2
+    one_message(capsys.readouterr().err.strip(), names="damaged.mp4", folder=tmp_path)
+    assert not (tmp_path / "none").exists()
+    short = tmp_path / "short.avi"
+    data = film(12, 6).read_bytes()
+    short.write_bytes(data[: len(data) * 2 // 3])
+    found = tmp_path / "counts.json"
+    inputs = (damaged, film(FRAMES, 3), short, tmp_path / "missing.mp4")
+    assert main(of_clips(given, tmp_path / "out", *inputs, more=("--json", found))) == 1
+    errors = capsys.readouterr().err.splitlines()
+    assert [line.split()[1] for line in errors[:3]] == ["damaged.mp4", "missing.mp4", "short.avi"]
+    for line in errors[:3]:
+        one_message(line, folder=tmp_path)
+    assert list(json.loads(found.read_text())["failed"]) == ["damaged.mp4", "missing.mp4", "short.avi"]
+    labelled = tracks_of(tmp_path / "out")
+    assert sum(name.startswith("clip/") for name in labelled) == FRAMES
+    assert sum(name.startswith("short/") for name in labelled) >= 1
+    assert all(ids == [1] for ids in labelled.values())
+    assert whole.exists()
+
+
+@pytest.mark.usefixtures("_tracker")
+def test_wrong_settings_of_clips_are_refused_before_any_work(given, tmp_path, film, capsys):  # noqa: F811
+    path = film(12, 6)
+    for more, message in (
+        (("--per-second", 0), "give a number above 0"),
+        (("--max-seconds", 1), "give a clip of at most 1 s"),
+    ):
+        assert main(of_clips(given, tmp_path / "out", path, more=more)) == 2
+        assert message in capsys.readouterr().err
+        assert not (tmp_path / "out").exists()
+    assert main(of_clips(given, tmp_path / "out", path, more=("--max-images", 3))) == 2
+    assert "more than 3 images" in capsys.readouterr().err
+
+
+def test_a_clip_without_the_tracker_is_one_message(given, tmp_path, film, capsys, monkeypatch):  # noqa: F811
+    find = packages.find_spec
+    monkeypatch.setattr(packages, "find_spec", lambda name: None if name == "trackers" else find(name))
+    assert main(of_clips(given, tmp_path / "out", film(3, 3))) == 2
+    assert capsys.readouterr().err == (
+        'ipseg: Labelling a clip needs trackers, which is missing; run pip install "ipseg[clips]".\n'
+    )
+    assert not (tmp_path / "out").exists()

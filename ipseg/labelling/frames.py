@@ -1,0 +1,92 @@
+"""The sampled frames of a clip as image files, which are labelled and exported like any other images.
+
+    OUTPUT/frames/STEM/00001.png      the first frame of STEM.mp4, lossless
+
+The name of a frame is STEM/00001.png, as ``ffmpeg -i CLIP STEM/%05d.png`` and ``ipseg batch`` name it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from ipseg.annotations.coco import frame_name
+from ipseg.batch import clips, video
+from ipseg.batch.clips import Clip, IncompleteClipError
+from ipseg.core import images
+from ipseg.core.store import atomic_write, writing
+from ipseg.engine.processes import Share
+from ipseg.labelling.run import Item
+
+FRAMES = "frames"  # below a label folder
+ALL = Share()
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """The frames that were taken of a clip."""
+
+    items: tuple[Item, ...]
+    error: str = ""  # why they are not all, one message; "" where they are
+
+
+def is_clip(path: Path) -> bool:
+    """Whether a path is to be read as a clip: by its ending, also where it is missing, else by its first bytes."""
+    return not path.is_dir() and (path.suffix.lower() in clips.ENDINGS or clips.is_clip(path))
+
+
+def stems(given: Sequence[Clip], taken: Iterable[str]) -> list[str]:
+    """The folder name of each clip's frames: its name without the ending, numbered where it is taken.
+
+    ``taken``: names of images, whose first folders no clip may share. Names that differ in case alone are one name on
+    some systems.
+    """
+    used = {name.partition("/")[0].casefold() for name in taken}
+    found = []
+    for clip in given:
+        base = frame_name(clip.name, 1).partition("/")[0]
+        stem, number = base, 2
+        while stem.casefold() in used:
+            stem, number = f"{base}-{number}", number + 1
+        used.add(stem.casefold())
+        found.append(stem)
+    return found
+
+
+def sample(
+    clip: Clip, stem: str, output: Path, *, per_second: float = video.PER_SECOND, share: Share = ALL, first: int = 0
+) -> Sampled:
+    """Write the frames of a clip, at most ``per_second`` of them each second, into ``output``; one is in memory.
+
+    A file that is there is left as it is where it was written of the same pixels. Of the files only those of ``share``
+    are written, the first frame being the ``first``-th item of all, from 0. Where a clip is cut short, the frames that
+    can be read are taken, and the result has an error. Raises :class:`~ipseg.core.types.SettingError`,
+    :class:`~ipseg.batch.clips.ClipError`, and :class:`~ipseg.core.store.OutputError`.
+    """
+    video.check(per_second)
+    items: list[Item] = []
+    try:
+        for number, frame, is_keyframe in video.with_keyframes(clip, per_second):
+            if not is_keyframe:
+                continue
+            name = f"{stem}/{frame_name(clip.name, number).rpartition('/')[2]}"
+            path = output / FRAMES / name
+            if (first + len(items)) % share.of == share.number:
+                _write(path, frame.image)
+            items.append(Item(name, partial(Path, path)))
+    except IncompleteClipError as error:
+        return Sampled(tuple(items), str(error))
+    return Sampled(tuple(items))
+
+
+def _write(path: Path, image: images.ImageArray) -> None:
+    """Save a frame (H, W, 3) uint8 unless the file has been written of the same pixels."""
+    content = images.fingerprint(image)
+    if os.path.exists(path) and images.png_note(path) == content:
+        return
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        atomic_write(path, images.encode_png(image, content))
