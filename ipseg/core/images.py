@@ -257,7 +257,10 @@ def _header(source: Any, label: str) -> Image.Image | _Deep:
     except UnidentifiedImageError:
         kind, archive = formats.unreadable(data), formats.archive(data)
         if formats.clip(data[:32]):
-            raise ImageError(f"{label} is a clip; give one of its frames, or the clip alone to the batch.") from None
+            raise ImageError(
+                f"{label} is a clip; give one of its frames, or the clip alone under Or a video clip (tab Batch and "
+                "video) or to ipseg batch."
+            ) from None
         if archive:
             raise ImageError(f"{label} is {archive}; unpack it, and give the images or a folder of them.") from None
         if kind:

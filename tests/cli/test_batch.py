@@ -352,7 +352,8 @@ def test_the_clip_that_is_made_has_its_times_and_its_sound(files, encode_clip): 
 def test_a_clip_among_images_is_one_message_and_the_rest_goes_on(files, film, capsys):  # noqa: F811
     assert run("prompt.png", "in/some/0.png", film(3), "--output", "out") == 1
     (message,) = capsys.readouterr().err.splitlines()
-    assert message.endswith("clip.avi is a clip; give one of its frames, or the clip alone to the batch.")
+    assert "clip.avi is a clip; give one of its frames, or the clip alone under Or a video clip" in message
+    assert message.endswith("or to ipseg batch.")
     assert len(list((files / "out/masks").rglob("*.png"))) == 1
 
 

@@ -24,6 +24,10 @@ EMPTY = "{} is an empty file; save or download it again."
 SMALL = "{} is 1x1 pixels; give one of at least 16x16."
 LARGE = "{}; make it at most 16384 pixels on a side and 50 megapixels."
 UNREAD = "{{}} is {}, which is not read here; save it as JPEG, PNG or WebP."
+CLIP = (
+    "{} is a clip; give one of its frames, or the clip alone under Or a video clip (tab Batch and video) or to ipseg "
+    "batch."
+)
 ARCHIVE = "{{}} is {}; unpack it, and give the images or a folder of them."
 NO_CLIP = "{} is not a clip that can be read; give an MP4, MOV, WebM, MKV or AVI file."
 HEIGHT, WIDTH = 48, 64
@@ -136,7 +140,8 @@ IMAGES = (
     File("wide.png", "30 000 pixels wide", lambda: saved(Image.new("L", (30_000, 20)), "PNG"),
          LARGE.format("{} is too large (30000x20 pixels)")),
     File("thin.png", "1024 times as wide as high", lambda: saved(Image.new("L", (16_384, 16)), "PNG"),
-         "thin.png is too thin (16384x16 pixels); cut it up, and give parts whose longer side is at most 16 times their shorter side."),
+         "thin.png is too thin (16384x16 pixels); cut it up, and give parts whose longer side is at most 16 times "
+         "their shorter side."),
     File("huge.png", "a bomb: 40 000 x 40 000 in 90 bytes", huge, LARGE.format("{} is too large")),
     File("drawing.svg", "an SVG", lambda: SVG, NO_IMAGE),
     File("paper.jpg", "a PDF", lambda: PDF, UNREAD.format("a PDF document")),
@@ -144,7 +149,7 @@ IMAGES = (
          UNREAD.format("a HEIC image")),
     File("photo.cr3", "a camera's raw file", lambda: b"\0\0\0\x18ftypcrx " + bytes(40),
          UNREAD.format("a camera's raw image")),
-    File("talk.jpg", "a clip", film, "{} is a clip; give one of its frames, or the clip alone to the batch."),
+    File("talk.jpg", "a clip", film, CLIP),
     File("images.jpg", "a zip", lambda: packed(("a.jpg", b"x")), ARCHIVE.format("a zip archive")),
 )  # fmt: skip
 MASKS = (
@@ -166,7 +171,7 @@ BATCHES = (
          "{} holds a.zip, an archive inside an archive, left out; unpack it, or give it by itself."),
     File("words.zip", "a text", lambda: b"words", "{} is damaged or no zip at all; save or download it again."),
     File("paper.jpg", "a PDF", lambda: PDF, UNREAD.format("a PDF document")),
-    File("film.avi", "a clip", film, "{} is a clip; give one of its frames, or the clip alone to the batch."),
+    File("film.avi", "a clip", film, CLIP),
     File("images.7z", "another archive", lambda: b"7z\xbc\xaf\x27\x1c" + bytes(40), ARCHIVE.format("a 7z archive")),
 )  # fmt: skip
 CLIPS = (
