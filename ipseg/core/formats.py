@@ -167,6 +167,11 @@ class Tiff:
         return self.bits > 8 or (self.format != 1 and self.bits > 1)
 
     @property
+    def beyond_pillow(self) -> bool:
+        """Whether Pillow does not read it as it is: deep values, or a grey image whose alpha is stored apart."""
+        return self.deep or (self.planar and self.channels == 2)
+
+    @property
     def apart(self) -> bool:
         """Whether OpenCV mixes it up: channels stored apart, a grey image with alpha, floats of 16 bits.
 

@@ -249,7 +249,7 @@ def _header(source: Any, label: str) -> Image.Image | _Deep:
     tiff = formats.tiff(data)
     if tiff is not None:
         _check_tiff(tiff, label)
-        if tiff.deep and tiff.photometric in RGB_OR_GREY:
+        if tiff.beyond_pillow and tiff.photometric in RGB_OR_GREY:
             return _Deep(data, tiff)
     data = formats.plain_png(data) if data.startswith(formats.PNG) else data
     try:
@@ -272,7 +272,7 @@ def _header(source: Any, label: str) -> Image.Image | _Deep:
 
 @dataclass(frozen=True)
 class _Deep:
-    """A TIFF of more than 8 bits a channel, of signed numbers or of floats, not decoded."""
+    """A TIFF that Pillow does not read as it is (:attr:`ipseg.core.formats.Tiff.beyond_pillow`), not decoded."""
 
     data: bytes
     about: Tiff
@@ -291,7 +291,12 @@ def _check_tiff(tiff: Tiff, label: str) -> None:
         raise ImageError(
             f"{label} has {tiff.channels} channels of {tiff.bits} bits that are no RGB image; save it as RGB or grey."
         )
-    if tiff.deep and tiff.apart and tiff.packed:
+    if tiff.planar and tiff.photometric not in (*RGB_OR_GREY, *(() if tiff.deep else (CMYK,))):
+        raise ImageError(
+            f"{label} has channels of another kind than RGB that are stored apart; save it as RGB, or with its channels "
+            "together."
+        )
+    if tiff.beyond_pillow and tiff.apart and tiff.packed:
         raise ImageError(f"{label} is packed in a way that is not read here; save it without compression, or as PNG.")
 
 

@@ -117,6 +117,14 @@ def test_channels_that_are_stored_apart():
     np.testing.assert_allclose(opened, colours(), atol=2.5)
 
 
+def test_alpha_that_is_stored_apart():
+    alpha = np.where(np.arange(32) < 16, 0, 255) * np.ones((24, 1))
+    stored = np.stack([grey() * 0.06, alpha]).astype(np.uint8)
+    opened = images.open_image(tiff(stored, photometric="minisblack", planarconfig="separate", extrasamples=[2]))
+    assert (opened[:, :16] == 255).all()
+    np.testing.assert_array_equal(opened[:, 16:], np.dstack([stored[0]] * 3)[:, 16:])
+
+
 def test_white_is_zero():
     stored = (65535 - grey() * 257).astype(np.uint16)
     opened = images.open_image(tiff(stored, photometric="miniswhite"))
@@ -206,12 +214,30 @@ def test_a_deep_file_that_is_cut_short(compression, part, one_message, capfd):
             {"planarconfig": "separate", "compression": "zlib", "photometric": "rgb"},
             "without compression",
         ),
+        (
+            np.zeros((2, 20, 30), np.uint8),
+            {"planarconfig": "separate", "compression": "zlib", "photometric": "minisblack", "extrasamples": [2]},
+            "without compression",
+        ),
+        (np.zeros((3, 20, 30), np.uint8), {"planarconfig": "separate", "photometric": "cielab"}, "stored apart"),
+        (np.zeros((4, 20, 30), np.uint16), {"planarconfig": "separate", "photometric": "separated"}, "stored apart"),
+        (np.zeros((20, 30, 3), np.uint16), {"photometric": "cielab"}, "no RGB image"),
     ],
 )
 def test_channels_that_are_not_read(values, options, words, one_message):
     with pytest.raises(ImageError, match=words) as caught:
         images.open_image(tiff(values, **options), name="bands.tif")
     one_message(caught.value, names="bands.tif")
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("left", [0, 1])
+def test_a_jpeg_without_its_end_marker_says_so(left, progressive, encode, one_message):
+    data = encode(colours().astype(np.uint8), "JPEG", progressive=progressive)
+    assert data.endswith(b"\xff\xd9")
+    with pytest.raises(ImageError, match="cut short") as caught:
+        images.open_image(data[: len(data) - 2 + left], name="open.jpg")
+    one_message(caught.value, names="open.jpg")
 
 
 def test_a_deep_image_that_does_not_fit_is_refused(monkeypatch, one_message):
