@@ -293,8 +293,8 @@ def _check_tiff(tiff: Tiff, label: str) -> None:
         )
     if tiff.planar and tiff.photometric not in (*RGB_OR_GREY, *(() if tiff.deep else (CMYK,))):
         raise ImageError(
-            f"{label} has channels of another kind than RGB that are stored apart; save it as RGB, or with its channels "
-            "together."
+            f"{label} has channels of another kind than RGB that are stored apart; save it as RGB, or with its "
+            "channels together."
         )
     if tiff.beyond_pillow and tiff.apart and tiff.packed:
         raise ImageError(f"{label} is packed in a way that is not read here; save it without compression, or as PNG.")
