@@ -33,13 +33,15 @@ test: $(VENV)/everything ## lint, types and every test
 	$(TUNED) $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # What reads the exported labels and does not go together with the rest, each in an environment of its own: datumaro and
-# label-studio-sdk hold OpenCV back, autodistill brings a second one, labelme brings Qt.
-TOOLS := datumaro label-studio autodistill labelme
+# label-studio-sdk hold OpenCV back, autodistill and trackers bring a second one, labelme brings Qt.
+TOOLS := datumaro label-studio autodistill labelme trackers
 OF_datumaro := '.[convert,formats,cvat]'
 OF_label-studio := . 'label-studio-sdk>=2.1,<3'
 OF_autodistill := '.[autodistill]'
 OF_labelme := . 'labelme>=6.3,<7'
+OF_trackers := '.[clips]'
 READERS := tests/annotations tests/labelling/adapters
+test-trackers: READERS := tests/labelling/test_tracks.py tests/labelling/test_frames.py tests/cli/test_label.py
 
 test-tools: $(addprefix test-,$(TOOLS)) ## the exports and adapters by the tools themselves, each in an environment of its own
 

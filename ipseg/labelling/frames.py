@@ -17,7 +17,7 @@ from ipseg.annotations.coco import frame_name
 from ipseg.batch import clips, video
 from ipseg.batch.clips import Clip, IncompleteClipError
 from ipseg.core import images
-from ipseg.core.store import atomic_write, writing
+from ipseg.core.store import atomic_write, remove_partials, writing
 from ipseg.engine.processes import Share
 from ipseg.labelling.run import Item
 
@@ -68,6 +68,7 @@ def sample(
     """
     video.check(per_second)
     items: list[Item] = []
+    remove_partials(output / FRAMES / stem)
     try:
         for number, frame, is_keyframe in video.with_keyframes(clip, per_second):
             if not is_keyframe:

@@ -11,6 +11,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from filelock import FileLock
 
@@ -329,6 +331,24 @@ def test_the_frames_of_a_clip_are_labelled_tracked_and_exported(given, tmp_path,
     assert [one["track_id"] for one in data["annotations"]] == [1] * FRAMES
     for name in names:
         assert (out / "coco/images/train" / name).read_bytes() == (out / "frames" / name).read_bytes()
+
+
+@pytest.mark.usefixtures("_tracker")
+def test_two_objects_that_cross_keep_their_ids(given, tmp_path):
+    path, kind = tmp_path / "cross.avi", cv2.VideoWriter.fourcc(*"MJPG")
+    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, kind, 3, (80, 48))
+    for number in range(9):
+        image = np.full((48, 80, 3), 110, np.uint8)
+        image[4:24, 4 + 7 * number : 24 + 7 * number] = RED
+        image[24:44, 60 - 7 * number : 80 - 7 * number] = GREEN
+        writer.write(image[..., ::-1].copy())
+    writer.release()
+    out = tmp_path / "out"
+    assert main(of_clips(given, out, path, more=("--threshold", 0.3, "--reject-threshold", 0.1))) == 0
+    found = [{one.label: one.track for one in image.instances} for image in LabelFolder.open(out)]
+    assert [sorted(each) for each in found] == [["apple", "leaf"]] * 9
+    assert found == [found[0]] * 9
+    assert sorted(found[0].values()) == [1, 2]
 
 
 @pytest.mark.usefixtures("_tracker")

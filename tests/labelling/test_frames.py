@@ -11,6 +11,7 @@ import pytest
 from ipseg.batch import clips
 from ipseg.batch.clips import Clip
 from ipseg.core import images
+from ipseg.core.store import open_partial
 from ipseg.core.types import SettingError
 from ipseg.engine.processes import Share
 from ipseg.labelling import frames
@@ -40,7 +41,10 @@ def test_a_frame_that_is_there_is_written_again_only_where_its_pixels_differ(fil
         os.utime(path, (1, 1))
     first.write_bytes(second.read_bytes())
     second.write_text("words")
+    partial, descriptor = open_partial(first.parent)  # of a process that was killed
+    os.close(descriptor)
     frames.sample(clip, "clip", out, per_second=3)
+    assert not partial.exists()
     assert third.stat().st_mtime == 1
     assert first.read_bytes() == before
     assert images.open_image(second).shape == (48, 64, 3)

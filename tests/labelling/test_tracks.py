@@ -45,6 +45,12 @@ def test_objects_that_cross_have_their_own_ids(labels):
 
 
 @pytest.mark.usefixtures("_tracker")
+def test_an_id_does_not_pass_to_another_class():
+    given = [frame(n, ("cat" if n < 3 else "dog", 10, 10)) for n in range(6)]
+    assert tracks.track(given) == [(1,)] * 3 + [(2,)] * 3
+
+
+@pytest.mark.usefixtures("_tracker")
 def test_ids_do_not_depend_on_the_order_of_the_instances():
     given = [frame(n, *sorted([("cat", 10 + n, 10), ("cat", 60 - n, 40)], reverse=n % 2 > 0)) for n in range(6)]
     assert tracks.track(given) == [(1, 2), (2, 1)] * 3
