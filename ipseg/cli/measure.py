@@ -2,7 +2,7 @@
 
 With --truth: precision and recall at an intersection over union above 0.5 with the right class, COCO's mask AP and
 AP50, and which classes are confused. With --by-folder, for images that are sorted into one folder for each class: in
-how many the best instance has that class. Corrections count as labels.
+how many the best instance has that class, and in how many any has. Corrections count as labels.
 Exit code: 0 all went well, 2 wrong usage, or labels that cannot be read.
 """
 
@@ -48,12 +48,21 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _by_folder(images: Iterable[LabelledImage]) -> tuple[str, dict[str, Any]]:
-    confusion = measure.best_classes(images)
-    right, total = sum(count for (true, best), count in confusion.items() if true == best), sum(confusion.values())
+    folders = measure.Folders()
+    for image in images:
+        folders.add(image)
+    total = folders.images
     if not total:
         raise InputError("There are no labels to measure; label images first.")
-    line = f"The best instance has the class of the folder in {right} of {total} images ({right / total:.1%})."
-    return f"{line}\n\n{measure.matrix(confusion)}", {"right": right, "images": total, "confusion": _plain(confusion)}
+    lines = [
+        f"The best instance has the class of the folder in {folders.right} of {total} images "
+        f"({folders.right / total:.1%}).",
+        f"The class of the folder is among those found in {folders.among} of {total} ({folders.among / total:.1%}).",
+        "",
+        measure.matrix(folders.best),
+    ]
+    counts = {"images": total, "right": folders.right, "among": folders.among}
+    return "\n".join(lines), {**counts, "confusion": _plain(folders.best)}
 
 
 def _against(found: Iterable[LabelledImage], classes: Sequence[str], truth: Source) -> tuple[str, dict[str, Any]]:

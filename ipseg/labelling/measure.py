@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
@@ -89,15 +89,32 @@ def iou(one: LabelledInstance, other: LabelledInstance) -> float:
     return float((one.mask & other.mask).sum() / (one.mask | other.mask).sum())
 
 
-def best_classes(images: Iterable[LabelledImage]) -> Counter[tuple[str, str]]:
-    """(the name of the folder an image is in, the class of its best instance or :data:`NOTHING`), counted.
+@dataclass
+class Folders:
+    """What the labels say of images that are sorted into one folder for each class; other classes may be in them too.
 
-    For images that are sorted into one folder for each class.
+    ``best``: (the name of an image's folder, the class of its best instance or :data:`NOTHING`), counted. ``among``: in
+    how many images the class of the folder is among those found.
     """
-    return Counter(
-        (PurePosixPath(image.name).parent.name, image.instances[0].label if image.instances else NOTHING)
-        for image in images
-    )
+
+    best: Counter[tuple[str, str]] = field(default_factory=Counter)
+    among: int = 0
+
+    def add(self, image: LabelledImage) -> None:
+        """Count an image."""
+        true = PurePosixPath(image.name).parent.name
+        self.best[true, image.instances[0].label if image.instances else NOTHING] += 1
+        self.among += any(one.label == true for one in image.instances)
+
+    @property
+    def images(self) -> int:
+        """How many were counted."""
+        return self.best.total()
+
+    @property
+    def right(self) -> int:
+        """In how many the best instance has the class of the folder."""
+        return sum(count for (true, found), count in self.best.items() if true == found)
 
 
 @dataclass

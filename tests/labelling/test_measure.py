@@ -56,14 +56,12 @@ def test_the_matrix_has_what_was_not_found_last():
 
 
 def test_the_best_instance_names_an_image_that_lies_in_the_folder_of_its_class():
-    found = measure.best_classes(
-        [
-            image("mug/1.jpg", one("mug", 0, 4), one("cup", 6, 9, 0.5)),
-            image("a/mug/2.jpg", one("cup", 0, 4)),
-            image("cup/1.jpg"),
-        ]
-    )
-    assert dict(found) == {("mug", "mug"): 1, ("mug", "cup"): 1, ("cup", ""): 1}
+    folders = measure.Folders()
+    folders.add(image("mug/1.jpg", one("mug", 0, 4), one("cup", 6, 9, 0.5)))
+    folders.add(image("a/mug/2.jpg", one("cup", 0, 4), one("mug", 6, 9, 0.5)))
+    folders.add(image("cup/1.jpg"))
+    assert dict(folders.best) == {("mug", "mug"): 1, ("mug", "cup"): 1, ("cup", ""): 1}
+    assert (folders.images, folders.right, folders.among) == (3, 1, 2)
 
 
 def test_average_precision_is_that_of_coco():
