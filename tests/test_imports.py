@@ -43,6 +43,7 @@ CORE = (
     "pixels",
     "resources",
     "files",
+    "names",
     "rle",
     "depth",
     "formats",

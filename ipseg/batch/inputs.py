@@ -15,16 +15,17 @@ import os
 import re
 import stat
 import struct
-import unicodedata
 import zipfile
 from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import count
 from pathlib import Path, PurePosixPath
 
 from ipseg.core import images
 from ipseg.core.files import open_regular
+from ipseg.core.names import first_free, same_name
 from ipseg.core.types import ImageArray, ImageError
 
 MAX_IMAGES = 500  # in one run
@@ -310,23 +311,15 @@ def _distinct(items: list[Item]) -> list[Item]:
     Likewise where the mask would have the name of a folder that holds the masks of others. Names that differ in case or
     in the composition of letters alone are one name on some systems.
     """
-    taken = {_same(str(folder)) for item in items for folder in PurePosixPath(item.stem).parents}
-    made = []
-    for item in items:
-        ending, number = PurePosixPath(item.name).suffix, 2
-        stem = item.stem
-        if _same(f"{stem}{MASK}") in taken:
-            stem = f"{item.stem}{ending}"
-        while _same(f"{stem}{MASK}") in taken:
-            stem, number = f"{item.stem}{ending}-{number}", number + 1
-        taken.add(_same(f"{stem}{MASK}"))
-        made.append(replace(item, stem=stem))
-    return made
+    taken = {same_name(str(folder)) for item in items for folder in PurePosixPath(item.stem).parents}
+    return [replace(item, stem=first_free(_masks(item), taken).removesuffix(MASK)) for item in items]
 
 
-def _same(name: str) -> str:
-    """One text for all names that a file system may take for one."""
-    return unicodedata.normalize("NFC", name).casefold()
+def _masks(item: Item) -> Iterator[str]:
+    """The names that the mask of an item may have, without an end."""
+    whole = f"{item.stem}{PurePosixPath(item.name).suffix}"
+    yield from (f"{item.stem}{MASK}", f"{whole}{MASK}")
+    yield from (f"{whole}-{number}{MASK}" for number in count(2))
 
 
 def _damaged(path: Path) -> str:

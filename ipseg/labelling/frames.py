@@ -11,12 +11,14 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain, count
 from pathlib import Path
 
 from ipseg.annotations.coco import frame_name
 from ipseg.batch import clips, video
 from ipseg.batch.clips import Clip, IncompleteClipError
 from ipseg.core import images
+from ipseg.core.names import first_free, same_name
 from ipseg.core.store import atomic_write, remove_partials, writing
 from ipseg.engine.processes import Share
 from ipseg.labelling.run import Item
@@ -41,19 +43,12 @@ def is_clip(path: Path) -> bool:
 def stems(given: Sequence[Clip], taken: Iterable[str]) -> list[str]:
     """The folder name of each clip's frames: its name without the ending, numbered where it is taken.
 
-    ``taken``: names of images, whose first folders no clip may share. Names that differ in case alone are one name on
-    some systems.
+    ``taken``: names of images, whose first folders no clip may share. Names that differ in case or in the composition of letters alone are
+    one name on some systems.
     """
-    used = {name.partition("/")[0].casefold() for name in taken}
-    found = []
-    for clip in given:
-        base = frame_name(clip.name, 1).partition("/")[0]
-        stem, number = base, 2
-        while stem.casefold() in used:
-            stem, number = f"{base}-{number}", number + 1
-        used.add(stem.casefold())
-        found.append(stem)
-    return found
+    used = {same_name(name.partition("/")[0]) for name in taken}
+    bases = (frame_name(clip.name, 1).partition("/")[0] for clip in given)
+    return [first_free(chain([base], (f"{base}-{number}" for number in count(2))), used) for base in bases]
 
 
 def sample(

@@ -75,8 +75,9 @@ def test_clips_have_folders_of_their_own():
     def clip(name: str) -> Clip:
         return Clip(Path(name), 3.0, 3, (48, 64), 120.0, Path(name).name)
 
-    given = [clip("a/cat.mp4"), clip("b/cat.mp4"), clip("b/dog.mp4"), clip("c/Cat.avi")]
-    assert frames.stems(given, ["dog/00001.png", "bird.png"]) == ["cat", "cat-2", "dog-2", "Cat-3"]
+    given = [clip("a/cat.mp4"), clip("b/cat.mp4"), clip("b/dog.mp4"), clip("c/Cat.avi"), clip("mu\u0308g.mp4")]
+    taken = ["dog/00001.png", "bird.png", "m\u00fcg/1.png"]
+    assert frames.stems(given, taken) == ["cat", "cat-2", "dog-2", "Cat-3", "mu\u0308g-2"]
 
 
 def test_clips_are_told_by_their_ending_and_their_bytes(film, tmp_path):  # noqa: F811

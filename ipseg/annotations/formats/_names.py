@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import unicodedata
-from collections import Counter
+from collections.abc import Iterator
+from itertools import count
 from pathlib import PurePosixPath
+
+from ipseg.core.names import first_free
 
 UNSAFE = '\\:*?"<>|'  # characters that some file system or archive refuses in a name
 MAX_NAME = 200  # bytes of one file or folder name; file systems take 255
@@ -54,7 +56,7 @@ class Names:
 
     def __init__(self, *, flat: bool, stems: bool) -> None:
         self._flat, self._stems = flat, stems
-        self._taken: Counter[str] = Counter()
+        self._taken: set[str] = set()
 
     def take(self, name: str, suffix: str | None = None) -> str:
         """The name of the next image, of another ``suffix`` where it is saved in another format."""
@@ -62,14 +64,13 @@ class Names:
         path = _component(path.replace("/", BETWEEN)) if self._flat else path
         inner = PurePosixPath(path)
         ending = inner.suffix if suffix is None else suffix
-        folder, stem = str(inner.parent), inner.stem
-        stem, first, number = (stem if folder == "." else f"{folder}/{stem}"), stem, 1
-        while self._key(stem, ending) in self._taken:
-            base = f"{first}_{inner.suffix[1:]}" if inner.suffix else first
-            base = base if folder == "." else f"{folder}/{base}"
-            stem, number = (base if number == 1 else f"{base}-{number}"), number + 1
-        self._taken[self._key(stem, ending)] += 1
-        return f"{stem}{ending}"
+        compared = "" if self._stems else ending
+        found = first_free((f"{stem}{compared}" for stem in _stems(inner)), self._taken)
+        return f"{found.removesuffix(compared)}{ending}"
 
-    def _key(self, stem: str, ending: str) -> str:
-        return unicodedata.normalize("NFC", stem if self._stems else f"{stem}{ending}").casefold()
+
+def _stems(path: PurePosixPath) -> Iterator[str]:
+    """The names without an ending that an image may have, without an end."""
+    whole = f"{path.stem}_{path.suffix[1:]}" if path.suffix else path.stem
+    yield from (str(path.with_name(stem)) for stem in (path.stem, whole))
+    yield from (str(path.with_name(f"{whole}-{number}")) for number in count(2))

@@ -7,6 +7,7 @@ import io
 import re
 import zipfile
 from collections.abc import Iterable, Sequence
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from gradio.processing_utils import save_bytes_to_cache
 from PIL import Image
 
 from ipseg.core import images
+from ipseg.core.names import first_free
 from ipseg.core.types import ImageArray, ImageError
 from ipseg.method.saved_prompt import is_saved
 from ipseg.ui.server.redaction import without_folders
@@ -103,9 +105,6 @@ def as_zip(component: gr.components.Component, files: Iterable[tuple[str, str | 
 
 def distinct(paths: Sequence[str]) -> list[str]:
     """The images' own names, with a number where two are the same."""
-    names: list[str] = []
-    for path in paths:
-        stem = re.sub(r"[^\w .-]+", "_", Path(path).stem)[:60] or "image"
-        same = sum(name == stem or name.startswith(f"{stem} (") for name in names)
-        names.append(f"{stem} ({same + 1})" if same else stem)
-    return names
+    taken: set[str] = set()
+    stems = (re.sub(r"[^\w .-]+", "_", Path(path).stem)[:60] or "image" for path in paths)
+    return [first_free(chain([stem], (f"{stem} ({number})" for number in count(2))), taken) for stem in stems]
