@@ -88,7 +88,7 @@ def gather(
         except ImageError as error:
             if len(paths) == 1:
                 raise
-            items = [Item(_tidy(path.name), partial(_refuse, str(error)), path.name)]
+            items = [Item(tidy(path.name), partial(_refuse, str(error)), path.name)]
         found += [_prefixed(path, item) for item in items] if prefixed else items
         if len(found) > most:
             raise ImageError(f"There are more than {most} images; give at most {most} at once.")
@@ -103,7 +103,7 @@ def _of(path: Path, most: int, outside: Set[Path] = frozenset()) -> list[Item]:
         return _of_folder(path, most, outside)
     if is_container(path):
         return list(_members(path, most))
-    return [Item(_tidy(path.name), partial(Path, path), path.name)]
+    return [Item(tidy(path.name), partial(Path, path), path.name)]
 
 
 def _of_folder(folder: Path, most: int, outside: Set[Path]) -> list[Item]:
@@ -114,7 +114,7 @@ def _of_folder(folder: Path, most: int, outside: Set[Path]) -> list[Item]:
         if not source and file.suffix.lower() == ".zip" and file.is_file():
             found += _of_zip(file, name, most)
         else:
-            found.append(Item(_tidy(name), source or partial(Path, str(file)), name))
+            found.append(Item(tidy(name), source or partial(Path, str(file)), name))
         if len(found) > most:
             break
     return found
@@ -132,7 +132,7 @@ def _walk(
         status = os.stat(folder)
     except OSError as error:
         label = place.rstrip("/") or folder.name
-        yield label, partial(_refuse, f"{_tidy(label)} cannot be read ({error.strerror}), left out; check the folder.")
+        yield label, partial(_refuse, f"{tidy(label)} cannot be read ({error.strerror}), left out; check the folder.")
         return
     above = (*above, (status.st_dev, status.st_ino))
     for entry in entries:
@@ -143,12 +143,12 @@ def _walk(
             status = os.stat(path)
         except OSError as error:
             what = "is a link to nothing" if entry.is_symlink() else f"cannot be read ({error.strerror})"
-            yield name, partial(_refuse, f"{_tidy(name)} {what}, left out; check the file.")
+            yield name, partial(_refuse, f"{tidy(name)} {what}, left out; check the file.")
             continue
         if not stat.S_ISDIR(status.st_mode):
             yield name, None
         elif (status.st_dev, status.st_ino) in above:
-            message = f"{_tidy(name)} is a link to a folder that holds it, left out; check the link."
+            message = f"{tidy(name)} is a link to a folder that holds it, left out; check the link."
             yield name, partial(_refuse, message)
         else:
             yield from _walk(path, above, outside, f"{name}/")
@@ -159,8 +159,8 @@ def _of_zip(path: Path, name: str, most: int) -> list[Item]:
     try:
         members = list(_members(path, most))
     except ImageError as error:
-        return [Item(_tidy(name), partial(_refuse, str(error)), name)]
-    return [Item(f"{_tidy(name)}/{item.name}", item.source, f"{name}/{item.path}") for item in members]
+        return [Item(tidy(name), partial(_refuse, str(error)), name)]
+    return [Item(f"{tidy(name)}/{item.name}", item.source, f"{name}/{item.path}") for item in members]
 
 
 def _refuse(message: str) -> bytes:
@@ -175,7 +175,7 @@ def is_container(path: Path) -> bool:
 def _prefixed(given: Path, item: Item) -> Item:
     """The item with the path under which its folder, zip or file was given."""
     path = f"{given.as_posix()}/{item.path}" if is_container(given) else given.as_posix()
-    return replace(item, name=_tidy(path), path=path)
+    return replace(item, name=tidy(path), path=path)
 
 
 def _members(path: Path, most: int) -> Iterator[Item]:
@@ -193,9 +193,9 @@ def _members(path: Path, most: int) -> Iterator[Item]:
             yield Item(f"without a name {nameless}", partial(_refuse, message), name)
         elif is_input(name) and name.lower().endswith(ARCHIVES):
             inner = f"{path.name} holds {_short(name)}, an archive inside an archive, left out"
-            yield Item(_tidy(name), partial(_refuse, f"{inner}; unpack it, or give it by itself."), name)
+            yield Item(tidy(name), partial(_refuse, f"{inner}; unpack it, or give it by itself."), name)
         elif is_input(name):
-            yield Item(_tidy(name), partial(_read, path, info), name)
+            yield Item(tidy(name), partial(_read, path, info), name)
 
 
 class _Bounded(io.BufferedReader):
@@ -272,7 +272,7 @@ def _read(path: Path, info: zipfile.ZipInfo) -> bytes:
         with _opened(path) as archive, archive.open(info) as member:
             return member.read(images.MAX_BYTES + 1)
     except Exception as error:  # the decompressors raise their own: zlib.error, LZMAError, EOFError, ...
-        raise ImageError(f"{_tidy(_name(info))} is damaged inside the zip; make the zip again.") from error
+        raise ImageError(f"{tidy(_name(info))} is damaged inside the zip; make the zip again.") from error
 
 
 def _name(info: zipfile.ZipInfo) -> str:
@@ -285,7 +285,7 @@ def _has_name(name: str) -> bool:
     return name.rsplit("/", 1)[-1] not in ("", ".", "..")
 
 
-def _tidy(name: str) -> str:
+def tidy(name: str) -> str:
     """A path that every archive and file system can hold: valid text, no control characters, names not too long."""
     text = "".join(letter if letter.isprintable() else "?" for letter in name.encode(errors="replace").decode())
     return "/".join(_shortened(part) for part in text.split("/"))

@@ -15,13 +15,13 @@ from itertools import chain, count
 from pathlib import Path
 
 from ipseg.annotations.coco import frame_name
-from ipseg.batch import clips, video
+from ipseg.batch import clips, inputs, video
 from ipseg.batch.clips import Clip, IncompleteClipError
 from ipseg.core import images
 from ipseg.core.names import first_free, same_name
 from ipseg.core.store import atomic_write, remove_partials, writing
 from ipseg.engine.processes import Share
-from ipseg.labelling.run import Item
+from ipseg.labelling.run import NAMELESS, Item
 
 FRAMES = "frames"  # below a label folder
 ALL = Share()
@@ -43,12 +43,17 @@ def is_clip(path: Path) -> bool:
 def stems(given: Sequence[Clip], taken: Iterable[str]) -> list[str]:
     """The folder name of each clip's frames: its name without the ending, numbered where it is taken.
 
-    ``taken``: names of images, whose first folders no clip may share. Names that differ in case or in the composition of letters alone are
-    one name on some systems.
+    Printable, and no name of another folder. ``taken``: names of images, whose first folders no clip may share. Names
+    that differ in case or in the composition of letters alone are one name on some systems.
     """
     used = {same_name(name.partition("/")[0]) for name in taken}
-    bases = (frame_name(clip.name, 1).partition("/")[0] for clip in given)
+    bases = (_base(clip.name) for clip in given)
     return [first_free(chain([base], (f"{base}-{number}" for number in count(2))), used) for base in bases]
+
+
+def _base(name: str) -> str:
+    base = inputs.tidy(frame_name(name, 1).rpartition("/")[0])
+    return NAMELESS if base in ("", ".", "..") else base
 
 
 def sample(

@@ -80,6 +80,12 @@ def test_clips_have_folders_of_their_own():
     assert frames.stems(given, taken) == ["cat", "cat-2", "dog-2", "Cat-3", "mu\u0308g-2"]
 
 
+def test_the_folder_of_a_clip_can_be_one_and_leads_nowhere_else():
+    odd = [Clip(Path(name), 3.0, 3, (48, 64), 120.0, name) for name in ("\udcff\x01.avi", "...avi", "..avi", "c" * 240)]
+    nameless = "without a name"
+    assert frames.stems(odd, []) == ["??", nameless, f"{nameless}-2", "c" * 200]
+
+
 def test_clips_are_told_by_their_ending_and_their_bytes(film, tmp_path):  # noqa: F811
     path = film(1)
     (tmp_path / "image.png").write_text("words")
