@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import ipseg
+from ipseg.core.masks import iou
 from ipseg.evaluation import perseg
-from ipseg.evaluation.metrics import iou
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples_media"
 PHOTOS = Path(os.environ.get("IPSEG_PHOTOS", "photos")) / "perseg"

@@ -43,7 +43,7 @@ class GivenMask(Brief):
     """A mask that came from outside, in the upright pixels of its image.
 
     ``mask`` (H, W) bool, read-only: the object. ``ignored`` (H, W) bool, read-only, or None: the border of a label
-    image, neither object nor background; :func:`ipseg.evaluation.metrics.iou` leaves it out. ``notices``: what was
+    image, neither object nor background; :func:`iou` leaves it out. ``notices``: what was
     assumed, one message each.
     """
 
@@ -72,6 +72,20 @@ def open_mask(
 ) -> Mask:
     """Open the mask of an object as :func:`read_mask` does: (H, W) bool, read-only, with at least one pixel set."""
     return read_mask(source, size, mask_value=mask_value, orientation=orientation, name=name).mask
+
+
+def iou(one: Mask, other: Mask, ignored: Mask | None = None) -> float:
+    """Intersection over union of two (H, W) bool masks at the image's own size, in [0, 1]; 1 for two empty masks.
+
+    Pixels of ``ignored``, (H, W) bool, are left out of both (the border of PASCAL VOC's truths). Raises ValueError when
+    the shapes differ.
+    """
+    if one.shape != other.shape or (ignored is not None and ignored.shape != other.shape):
+        raise ValueError(f"expected masks of one size, got {one.shape} and {other.shape}")
+    if ignored is not None:
+        one, other = one & ~ignored, other & ~ignored
+    union = np.count_nonzero(one | other)
+    return float(np.count_nonzero(one & other) / union) if union else 1.0
 
 
 def read_mask(

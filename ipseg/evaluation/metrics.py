@@ -31,20 +31,6 @@ class Pixels:
         return self.intersection / self.union if self.union else 1.0
 
 
-def iou(predicted: Mask, truth: Mask, ignored: Mask | None = None) -> float:
-    """Intersection over union of two (H, W) bool masks at the image's own size, in [0, 1]; 1 for two empty masks.
-
-    Pixels of ``ignored``, (H, W) bool, are left out of both (the border of PASCAL VOC's truths). Raises ValueError when
-    the shapes differ.
-    """
-    if predicted.shape != truth.shape or (ignored is not None and ignored.shape != truth.shape):
-        raise ValueError(f"expected masks of one size, got {predicted.shape} and {truth.shape}")
-    if ignored is not None:
-        predicted, truth = predicted & ~ignored, truth & ~ignored
-    union = np.count_nonzero(predicted | truth)
-    return float(np.count_nonzero(predicted & truth) / union) if union else 1.0
-
-
 def count(predicted: Mask, truth: Mask, ignored: Mask | None = None) -> Pixels:
     """The pixels of two (H, W) bool masks without those of ``ignored``. Raises ValueError when the shapes differ."""
     if predicted.shape != truth.shape or (ignored is not None and ignored.shape != truth.shape):

@@ -18,13 +18,13 @@ import numpy as np
 from skimage.filters import threshold_otsu
 
 from ipseg.core import images
-from ipseg.core.masks import GivenMask, read_mask
+from ipseg.core.masks import GivenMask, iou, read_mask
 from ipseg.core.status import Status
 from ipseg.core.types import InputError
 from ipseg.datasets import folder
 from ipseg.engine.protocol import Engine
 from ipseg.evaluation import predict
-from ipseg.evaluation.metrics import area_under_curve, iou
+from ipseg.evaluation.metrics import area_under_curve
 from ipseg.method.encodings import named
 
 NAMED = 8  # images with an empty truth that are named

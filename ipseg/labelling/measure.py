@@ -16,6 +16,7 @@ from typing import Any
 
 from ipseg.annotations.labels import LabelledImage, LabelledInstance
 from ipseg.core import rle
+from ipseg.core.masks import iou
 from ipseg.core.packages import needed
 from ipseg.core.types import InputError
 
@@ -77,16 +78,11 @@ def pairs(found: Sequence[LabelledInstance], true: Sequence[LabelledInstance]) -
     """
     taken: dict[int, int] = {}
     for place in sorted(range(len(found)), key=lambda one: -found[one].score):
-        ious = [(iou(found[place], one), of) for of, one in enumerate(true) if of not in taken.values()]
+        ious = [(iou(found[place].mask, one.mask), of) for of, one in enumerate(true) if of not in taken.values()]
         best, of = max(ious, default=(0.0, -1), key=lambda entry: entry[0])
         if best > MATCH:
             taken[place] = of
     return taken
-
-
-def iou(one: LabelledInstance, other: LabelledInstance) -> float:
-    """Intersection over union of two masks of one image."""
-    return float((one.mask & other.mask).sum() / (one.mask | other.mask).sum())
 
 
 @dataclass

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from ipseg.classical import crops, outlines
 from ipseg.classical.outlines import Outline
 from ipseg.core import geometry
+from ipseg.core.masks import iou
 from ipseg.core.result import Instance
 from ipseg.core.status import Status
 from ipseg.core.types import Candidates, Mask, Points, Proposal, Similarity
@@ -123,7 +124,7 @@ def combined(grouped: Sequence[Instance], objects: Sequence[Instance]) -> list[I
         if len(within) > 1:
             continue
         related = set(within) | set(around)
-        same = [place for place in related if shared[place] > SAME * (group.mask | objects[place].mask).sum()]
+        same = [place for place in related if iou(group.mask, objects[place].mask) > SAME]
         if same or all(group.score > objects[place].score for place in related):
             dropped |= related
             taken.append(group)
@@ -192,7 +193,7 @@ def _merged(seen: list[Instance]) -> list[Instance]:
     merged: list[Instance] = []
     for one in sorted(seen, key=lambda one: -one.mask.sum()):
         for place, other in enumerate(merged):
-            if (one.mask & other.mask).sum() > SAME * (one.mask | other.mask).sum():
+            if iou(one.mask, other.mask) > SAME:
                 positive = np.concatenate([other.points.positive, one.points.positive])
                 merged[place] = _unscored(other.mask | one.mask, Points(positive, other.points.negative))
                 break

@@ -26,6 +26,7 @@ from ipseg.classical.regions import superpixels, to_lab, working_image
 from ipseg.classical.texture import texture_energy
 from ipseg.core import images
 from ipseg.core.cache import Cache
+from ipseg.core.masks import iou
 from ipseg.core.types import Candidates, ImageArray, Mask, Points, Proposal
 from ipseg.segmenters._prompts import nothing
 
@@ -286,7 +287,7 @@ def agreement(first: Map, second: Map, box: crops.Box) -> float:
     """Intersection over union of two maps (h, w), each above 0.5, inside of a box in their pixels; 0 where empty."""
     left, top, right, bottom = box
     one, other = (each[top:bottom, left:right] > 0.5 for each in (first, second))
-    return float((one & other).sum() / max(1, (one | other).sum()))
+    return iou(one, other) if one.any() else 0.0
 
 
 def region(near: Map, size: tuple[int, int], settings: Settings) -> Box | None:

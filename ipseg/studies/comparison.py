@@ -12,11 +12,10 @@ from itertools import combinations
 from typing import Any
 
 from ipseg.core import packages, plugins
-from ipseg.core.masks import GivenMask, read_mask
+from ipseg.core.masks import GivenMask, iou, read_mask
 from ipseg.core.result import Result, SegmentationMethod
 from ipseg.core.types import ImageArray, InputError, Mask, Progress, SettingError
 from ipseg.engine.protocol import Engine
-from ipseg.evaluation.metrics import iou
 from ipseg.method.prompt import PromptSource
 
 USUAL = ("ipseg", "persam")

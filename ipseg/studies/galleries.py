@@ -17,12 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipseg.core import images, store
-from ipseg.core.masks import open_mask
+from ipseg.core.masks import iou, open_mask
 from ipseg.core.status import Status
 from ipseg.core.store import ARRAYS, Arrays, ResultStore, run_key
 from ipseg.core.types import ImageArray, InputError, Mask, Progress
 from ipseg.engine.protocol import Engine
-from ipseg.evaluation.metrics import iou
 
 
 @dataclass(frozen=True)

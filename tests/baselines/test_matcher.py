@@ -7,8 +7,8 @@ import pytest
 
 import ipseg
 from ipseg.core import plugins
+from ipseg.core.masks import iou
 from ipseg.core.types import ImageError, MaskError, SettingError
-from ipseg.evaluation.metrics import iou
 
 pytest.importorskip("ot", reason="Matcher's earth mover's distance needs the extra [models]")
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples_media"

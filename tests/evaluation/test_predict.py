@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from ipseg.core import store
+from ipseg.core.masks import iou
 from ipseg.core.types import SettingError
 from ipseg.datasets import folder
 from ipseg.evaluation import predict
-from ipseg.evaluation.metrics import iou
 from ipseg.method.config import EngineInfo, IPSegConfig
 from ipseg.method.scorers.cosine import Cosine, Settings
 

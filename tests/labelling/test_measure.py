@@ -30,6 +30,12 @@ def test_a_pair_overlaps_by_more_than_half_and_the_best_score_chooses_first():
     assert measure.pairs([one("cup", 21, 30), one("mug", 0, 12)], true) == {0: 1, 1: 0}
 
 
+def test_masks_of_two_sizes_are_no_pair():
+    row = LabelledInstance("mug", one("mug", 0, 10).mask[:1], 0.9)  # numpy would repeat it
+    with pytest.raises(ValueError, match="masks of one size"):
+        measure.pairs([row], [one("mug", 0, 10)])
+
+
 def test_counts_want_the_right_class_and_confusion_says_which_it_was():
     matches = measure.Matches()
     matches.add(

@@ -16,11 +16,11 @@ from parity_rules import scene
 import ipseg
 from ipseg import weights
 from ipseg.core import geometry, plugins
+from ipseg.core.masks import iou
 from ipseg.core.status import Status
 from ipseg.core.types import FeatureMap, Points, View
 from ipseg.engine import build, presets, zerogpu
 from ipseg.engine.spec import EngineSpec
-from ipseg.evaluation.metrics import iou
 from ipseg.method import similarity
 from ipseg.method.config import IPSegConfig
 from ipseg.method.encodings import Encodings, named

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ipseg.annotations.labels import LabelledImage, LabelledInstance
 from ipseg.core.images import Source, encode_png
-from ipseg.core.masks import GivenMask
+from ipseg.core.masks import GivenMask, iou
 from ipseg.core.status import Status
 from ipseg.core.store import atomic_write, writing
 from ipseg.core.types import Brief, Candidates, ImageArray, InputError, Mask, Points, Progress, Segmenter, SettingError
@@ -205,7 +205,7 @@ def _start(segmenter: Segmenter, encoding: Any, mask: Mask, middle: Points) -> C
         share = cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA)
         return Candidates(mask[None], np.ones(1, np.float32), (SURE * (2 * share - 1))[None])
     found = segmenter.predict(encoding, middle, box=refinement.bounding_box(mask), several=True)
-    return _only(found, int(np.argmax([_iou(each, mask) for each in found.masks])))
+    return _only(found, int(np.argmax([iou(each, mask) for each in found.masks])))
 
 
 def _middle(mask: Mask) -> np.ndarray:
@@ -218,10 +218,6 @@ def _middle(mask: Mask) -> np.ndarray:
 def _only(candidates: Candidates, place: int) -> Candidates:
     one = slice(place, place + 1)
     return Candidates(candidates.masks[one], candidates.scores[one], candidates.logits[one])
-
-
-def _iou(one: Mask, other: Mask) -> float:
-    return float((one & other).sum() / max(1, (one | other).sum()))
 
 
 def _placed(image: LabelledImage, which: int, instance: LabelledInstance, clicks: Points) -> tuple[LabelledImage, int]:

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipseg.core import geometry, plugins
+from ipseg.core.masks import iou
 from ipseg.core.status import Status
 from ipseg.core.store import Arrays
 from ipseg.core.types import ImageArray, Mask, Progress, SaliencyMethod
-from ipseg.evaluation.metrics import iou
 from ipseg.method import refinement, stages
 from ipseg.method.config import IPSegConfig
 from ipseg.method.encodings import Named, named

@@ -8,9 +8,9 @@ from PIL import Image
 import ipseg
 from ipseg import weights
 from ipseg.core.images import open_image
+from ipseg.core.masks import iou
 from ipseg.engine.presets import DEFAULT, PRESETS
 from ipseg.engine.spec import EngineSpec
-from ipseg.evaluation.metrics import iou
 from ipseg.ui.server.pool import EnginePool
 from ipseg.ui.tabs.segment.precompute import compute
 from ipseg.ui.widgets.examples import EXAMPLES, HEIGHT, WIDTH, found, name_of, named, thumbnail

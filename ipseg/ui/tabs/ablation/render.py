@@ -8,9 +8,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ipseg.core.masks import iou
 from ipseg.core.status import Status
 from ipseg.core.types import ImageArray, Mask
-from ipseg.evaluation.metrics import iou
 from ipseg.studies import ablation
 from ipseg.studies.ablation import Ablation, AblationResult, Colours, Pair, PatchSimilarity
 from ipseg.ui.server.redaction import without_folders
