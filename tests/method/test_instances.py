@@ -162,6 +162,11 @@ def test_of_a_part_and_a_larger_object_the_better_score_stays(score, expected):
     assert spans(instances.combined([box(0, 10, score)], [box(0, 40, 0.7)])) == expected
 
 
+@pytest.mark.parametrize(("score", "expected"), [(0.8, [(0, 40)]), (0.7, [(0, 10)]), (0.6, [(0, 10)])])
+def test_of_a_group_and_a_single_object_in_it_the_better_score_stays(score, expected):
+    assert spans(instances.combined([box(0, 40, score)], [box(0, 10, 0.7)])) == expected
+
+
 def test_what_is_apart_is_there_twice_and_overlaps_belong_to_the_smaller():
     assert spans(instances.combined([box(0, 30)], [box(25, 45)])) == [(0, 25), (25, 45)]
     assert spans(instances.combined([box(0, 10)], [])) == [(0, 10)]

@@ -11,6 +11,8 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
+from ipseg.core.result import Result
+from ipseg.engine.session import SegmentSession
 from ipseg.engine.spec import EngineSpec
 from ipseg.method.config import Parameters
 from ipseg.ui.server.errors import error_messages
@@ -99,17 +101,10 @@ def _one(pool: EnginePool, mask_image: gr.Image, cut_image: gr.Image) -> Callabl
             report = reporter(progress, pool.limits.one)
             session = request.session(pool, spec, report)
             result = session.segment(request.images[0], as_points(made), report)
+        facts = _facts(result, session, spec)
         stem = Path(request.images[0]).stem
         return (
-            {
-                **result.record(),
-                "width": result.mask.shape[1],
-                "height": result.mask.shape[0],
-                "mask_pixels": int(result.mask.sum()),
-                "engine": spec.name,
-                "notices": list(session.prompt.notices),
-                "total_seconds": round(time.perf_counter() - start, 4),
-            },
+            {**facts, "total_seconds": round(time.perf_counter() - start, 4)},
             as_png(mask_image, result.mask.astype(np.uint8) * 255, f"{stem}_mask.png"),
             as_png(cut_image, result.cut_out(), f"{stem}_cut_out.png"),
             answers.marked(result, made),
@@ -118,6 +113,19 @@ def _one(pool: EnginePool, mask_image: gr.Image, cut_image: gr.Image) -> Callabl
         )
 
     return segment
+
+
+def _facts(result: Result, session: SegmentSession, spec: EngineSpec) -> dict[str, Any]:
+    """The result as data, without the total time."""
+    height, width = result.mask.shape
+    return {
+        **result.record(),
+        "width": width,
+        "height": height,
+        "mask_pixels": int(result.mask.sum()),
+        "engine": spec.name,
+        "notices": list(session.prompt.notices),
+    }
 
 
 def _several(pool: EnginePool, page: Layout) -> Callable[..., tuple[Any, ...]]:
