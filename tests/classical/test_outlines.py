@@ -68,3 +68,10 @@ def test_the_prompt_tells_whether_two_discs_are_two_objects():
     assert not outlines.is_several(both, pieces, [outlines.outline(both)])  # the prompt shows a dumb-bell
     assert not outlines.is_several(both, pieces, [])
     assert not outlines.is_several(both, pieces[:1], [outlines.outline(disc(60, 60))])
+
+
+def test_pieces_count_by_their_area():
+    bar, most, least = np.zeros((3, 20, 110), bool)
+    bar[5:15, 5:105] = most[5:15, 5:95] = least[5:15, 95:105] = True
+    assert outlines.difference(least, [Outline(1, 1)]) == pytest.approx(0)
+    assert not outlines.is_several(bar, [most, least], [Outline(1, 1)])  # 0.40 of 0.45; 0.22 if both counted alike

@@ -217,3 +217,10 @@ def test_a_loaded_prompt_is_a_class_with_its_negative_prompt_and_the_thresholds_
     assert len(expected) == len(found) == 1
     assert (found[0].score, found[0].status) == (expected[0].score, expected[0].status)
     assert np.array_equal(found[0].mask, expected[0].mask)
+
+
+def test_a_class_that_scores_nothing_is_not_the_next_best():
+    scores = SimpleNamespace(of=lambda each, mask: {"cup": 0.0, "jar": 0.2}[each.name])
+    one, cup, jar = claim("mug", slice(0, 4), 0.9), SimpleNamespace(name="cup"), SimpleNamespace(name="jar")
+    assert matching.named_by_score(one, [cup], scores, (0.8, 0.5)).second == ""
+    assert matching.named_by_score(one, [cup, jar], scores, (0.8, 0.5)).second == "jar"

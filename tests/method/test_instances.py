@@ -229,3 +229,27 @@ def test_heights_have_the_most_similar_at_one_and_the_least_at_zero():
     height = instances.heights(Similarity(values, np.ones((20, 30), bool), FRAME), 16)
     assert (height[0, 0], height[1, 0], height[2, 0]) == (1, 0.5, 0)
     assert not instances.heights(Similarity(values * 0, np.ones((20, 30), bool), FRAME), 16).any()
+
+
+def test_a_group_is_held_where_most_of_its_best_cells_lie_in_objects():
+    left = bumps((10, 5))
+    assert instances._is_held(left, [box(0, 30)])
+    assert not instances._is_held(left, [box(60, 90)])
+    assert not instances._is_held(left, [])
+    off = bumps((10, 5), (10, 25), height=[1, 5])
+    off.inside[:, 20:] = False  # cells off the image are not among the best
+    assert instances._is_held(off, [box(0, 30)])
+
+
+def test_a_proposed_object_is_similar_on_the_whole_not_at_one_cell():
+    given = instances.Proposed((Proposal(disc(120, 120, 48)),), (), drawn)
+    assert list(instances._objects(bumps((10, 10), width=0.3), 1, choose, given)) == []
+    assert len(list(instances._objects(bumps((10, 10), width=4.0), 1, choose, given))) == 1
+
+
+def test_one_group_alone_is_the_single_mask_of_the_paper():
+    whole = box(0, 30)
+    found = instances.find(bumps((5, 5)), 16, choose, squares, sure, 0.5, 0.5, whole=whole)
+    assert spans(found) == [(0, 30)]
+    pair = instances.find(bumps((5, 5), (14, 24)), 16, choose, squares, sure, 0.5, 0.5, whole=whole)
+    assert len(pair) == 2
