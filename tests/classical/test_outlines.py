@@ -75,3 +75,9 @@ def test_pieces_count_by_their_area():
     bar[5:15, 5:105] = most[5:15, 5:95] = least[5:15, 95:105] = True
     assert outlines.difference(least, [Outline(1, 1)]) == pytest.approx(0)
     assert not outlines.is_several(bar, [most, least], [Outline(1, 1)])  # 0.40 of 0.45; 0.22 if both counted alike
+
+
+def test_a_rough_border_and_middles_close_together_make_no_parts():
+    holes = np.random.default_rng(0).random((120, 200)) < 0.02
+    assert len(outlines.parts(disc(60, 60, 30) & ~(holes & ~disc(60, 60, 22)))) == 1
+    assert len(outlines.parts(disc(60, 60) | disc(66, 60))) == 1
