@@ -194,6 +194,12 @@ class Proposal(Brief):
     logits: NDArray[np.float32]
     parts: tuple[NDArray[np.float32], ...] = ()
 
+    def __post_init__(self) -> None:
+        _require(self.logits.ndim == 2, f"expected logits of shape (h, w), got {self.logits.shape}")
+        _require(len(self.parts) != 1, "expected no part or several, got 1")
+        wrong = [part.shape for part in self.parts if part.shape != self.logits.shape]
+        _require(not wrong, f"expected parts of shape {self.logits.shape}, got {wrong[:1]}")
+
 
 LazyFeatures = Callable[[], tuple[FeatureMap, ...]]
 """The features of an image, computed on the first call and cached."""

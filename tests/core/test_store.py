@@ -248,6 +248,7 @@ def test_a_full_disk_is_no_wrong_setting(tmp_path, monkeypatch):
 
 
 STREAMS = ("core/store.py", "weights/_download.py", "weights/_wheel.py")  # these write what is too large for memory
+WHOLE_FOLDERS = "annotations/formats/"  # writes a partial folder, which is renamed when it is complete
 PROCESS = "/proc/self/"  # what is written there changes this process, and is no file
 
 
@@ -261,7 +262,7 @@ def test_no_other_code_writes_a_file():
         for line in path.read_text("utf-8").splitlines()
         if writes.search(line) and PROCESS not in line
     }
-    assert found <= set(STREAMS)
+    assert {path for path in found if not path.startswith(WHOLE_FOLDERS)} <= set(STREAMS)
 
 
 # Saved results

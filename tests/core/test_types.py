@@ -23,6 +23,7 @@ GOOD = {
     "Similarity": Similarity(GRID, INSIDE, FRAME),
     "Points": Points(NONE, NONE),
     "Candidates": Candidates(np.zeros((2, 4, 5), bool), np.zeros(2, np.float32), np.zeros((2, 1, 1), np.float32)),
+    "Proposal": types.Proposal(GRID, (GRID, GRID)),
     "PromptFeatures": types.PromptFeatures((FeatureMap("colour", np.zeros((2, 3, 5)), FRAME),), lambda frame: INSIDE),
     "InputFeatures": types.InputFeatures((FeatureMap("colour", np.zeros((2, 3, 5)), FRAME),), lambda: GRID),
 }
@@ -45,6 +46,9 @@ BAD = [
     ("Candidates", {"masks": np.zeros((4, 5), bool)}, r"shape \(n, H, W\), got \(4, 5\)"),
     ("Candidates", {"masks": np.zeros((0, 4, 5), bool)}, r"shape \(n, H, W\), got \(0, 4, 5\)"),
     ("Candidates", {"scores": np.zeros(3)}, r"expected 2 scores, got \(3,\)"),
+    ("Proposal", {"logits": np.zeros(3)}, r"shape \(h, w\), got \(3,\)"),
+    ("Proposal", {"parts": (GRID,)}, "no part or several, got 1"),
+    ("Proposal", {"parts": (GRID, GRID.T)}, r"parts of shape \(2, 3\), got \[\(3, 2\)\]"),
     ("Candidates", {"logits": np.zeros((1, 1, 1))}, r"expected 2 logit maps, got \(1, 1, 1\)"),
 ]
 

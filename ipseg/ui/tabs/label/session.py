@@ -19,6 +19,7 @@ import numpy as np
 from ipseg.annotations.labels import LabelFolder, LabelledImage, LabelledInstance, LabelsError, decode, encode
 from ipseg.batch.inputs import Item
 from ipseg.core.images import open_image
+from ipseg.core.store import atomic_write
 from ipseg.core.types import ImageArray, ImageError, InputError
 from ipseg.engine.spec import EngineSpec
 from ipseg.labelling.review import draw, edits
@@ -128,7 +129,7 @@ class Review:
             saved.discard_correction(image.name)
             saved.write(labels)
         if pixels is not None:
-            self._small_image(image.name).write_bytes(encode_jpeg(small, quality=88))
+            atomic_write(self._small_image(image.name), encode_jpeg(small, quality=88))
         return labels
 
     def _small_image(self, name: str) -> Path:
