@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 import ipseg
-from ipseg.evaluation.metrics import iou
+from ipseg.core.masks import iou
 
 HERE = Path(__file__).resolve().parent
 OBJECTS = ("blue_teapot", "cactus", "green_mug", "red_mug", "robot", "toy_car", "yellow_duck")

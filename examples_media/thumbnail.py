@@ -10,8 +10,8 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 import ipseg
+from ipseg.core.masks import iou
 from ipseg.core.viz import MASK, overlay
-from ipseg.evaluation.metrics import iou
 
 HERE = Path(__file__).resolve().parent
 SIZE = (1200, 630)  # as the Hub and most sites show a link

@@ -136,7 +136,8 @@ def build(
 
     inputs = [link, *settings, *(component for components in parts.values() for component in components)]
     for button, text in [(copy, message), *((one.copy, one.copied) for one in linked.values())]:
-        written = button.click(shown, inputs, link, js=OPEN_TAB, **quiet)
+        queued = {**quiet, "queue": True, "concurrency_limit": None}  # it is given images
+        written = button.click(shown, inputs, link, js=OPEN_TAB, **queued)
         script = COPY.replace("BESIDE", "false" if button is copy else "true")
         written.then(None, link, [link, text], js=script, **quiet)
     warning = gr.Textbox(visible="hidden", elem_id="link-warning")

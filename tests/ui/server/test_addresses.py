@@ -16,6 +16,7 @@ from ipseg.engine.spec import EngineSpec
 from ipseg.ui.server import addresses
 from ipseg.ui.server.pool import EnginePool
 from ipseg.ui.tabs.segment.handlers import SegmentHandlers
+from tests.ui.conftest import finished
 
 PORT = "PORT"  # of a server on this machine
 REFUSED = (
@@ -29,7 +30,7 @@ REFUSED = (
 
 
 def downloaded(address: str, folder: Path) -> str:
-    return asyncio.run(addresses.download_image(address, str(folder)))
+    return finished(addresses.download_image(address, str(folder)))
 
 
 @pytest.mark.parametrize("address", REFUSED, ids=range(len(REFUSED)))
@@ -53,7 +54,7 @@ def test_a_page_for_others_downloads_nothing(headers, scene, save, tmp_path, ser
     tab = SimpleNamespace(pool=pool, page=SimpleNamespace(prompts=SimpleNamespace(GRADIO_CACHE=str(tmp_path))))
     call = SegmentHandlers.by_address(tab, "https://example.org/a.png", None, SimpleNamespace(headers=headers))
     with pytest.raises(gr.Error, match="downloads no images for its visitors"):
-        asyncio.run(call)
+        finished(call)
 
 
 @pytest.fixture

@@ -56,7 +56,7 @@ def test_everything_that_opens_an_image_goes_through_the_queue(page):
         taken = [type(component).__name__ for component in event.inputs if isinstance(component, FILES)]
         assert not taken, f"{event.name} takes {taken}"
     queued = {event.name: event for event in page.fns.values() if event.queue is not False}
-    assert queued["onto"].concurrency_id == "engine"
+    assert {queued[name].concurrency_id for name in ("put", "paint", "begin")} == {"engine"}  # of masks and of marks
 
 
 def test_states_expire(page):

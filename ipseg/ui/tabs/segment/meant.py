@@ -136,7 +136,7 @@ def wire(panel: Fields, prompts: gr.Gallery) -> None:
     panel.clear.click(clear, None, outputs, queue=False, **quiet)
     prompts.change(
         lambda given, meant: gr.skip() if meant.file in paths(given)[:1] else clear(),
-        [prompts, panel.state], outputs, queue=False, **quiet,
+        [prompts, panel.state], outputs, **quiet, concurrency_limit=None,
     )  # fmt: skip
 
 
