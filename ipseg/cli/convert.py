@@ -12,6 +12,7 @@ import argparse
 from pathlib import Path
 
 from ipseg.annotations import formats, readers
+from ipseg.method.config import check_threshold
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Read image by image, and write."""
+    check_threshold(arguments.threshold)
     formats.check(arguments.to, arguments.split, arguments.images)
     source = readers.read(arguments.input, arguments.source)
     report = formats.export(

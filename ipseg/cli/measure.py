@@ -20,6 +20,7 @@ from ipseg.cli import _files
 from ipseg.core.serialize import to_json
 from ipseg.core.types import InputError
 from ipseg.labelling import measure
+from ipseg.method.config import check_threshold
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the numbers; with --json also write them."""
+    check_threshold(arguments.threshold)
     labels = LabelFolder.open(arguments.labels)
     found = (image.above(arguments.threshold) for image in labels)
     if arguments.by_folder:

@@ -97,3 +97,14 @@ def test_what_cannot_be_measured_is_one_message(truth, found, tmp_path, capsys):
     assert "label images first" in capsys.readouterr().err
     assert main(["examples", str(truth), str(tmp_path / "out"), "--of", "z.png"]) == 2
     assert "no image z.png" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("threshold", ["nan", "7", "-1"])
+def test_a_threshold_is_a_number_from_0_to_1(truth, found, tmp_path, capsys, threshold):
+    for command in (
+        ["measure", str(found), "--by-folder"],
+        ["convert", str(truth), str(tmp_path / "out"), "--to", "png"],
+    ):
+        assert main([*command, f"--threshold={threshold}"]) == 2
+        assert "give a number from 0 to 1" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
