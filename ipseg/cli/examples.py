@@ -26,20 +26,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write a crop and a mask for each instance of the images."""
-    wanted, cut = dict.fromkeys(arguments.of, False), 0
-    for image in readers.read(arguments.dataset, arguments.source).images():
-        if image.name not in wanted:
-            continue
-        if not image.file:
-            raise InputError(f"The file of {image.name} is not known; give a dataset whose images are there.")
-        wanted[image.name] = True
+    cut, images = 0, readers.read(arguments.dataset, arguments.source).images()
+    chosen = {image.name: image for image in images if image.name in arguments.of}
+    for name in arguments.of:  # before anything is written
+        if name not in chosen:
+            raise InputError(f"The dataset has no image {name}; give names as it has them.")
+        if not chosen[name].file:
+            raise InputError(f"The file of {name} is not known; give a dataset whose images are there.")
+    for image in chosen.values():
         pixels = open_image(image.file)
         stem = "_".join(PurePosixPath(image.name).with_suffix("").parts)
         for which in range(len(image.instances)):
             edits.save_example(arguments.output, edits.example_of(pixels, image, which), f"{stem}_{which + 1}")
             cut += 1
-    absent = [name for name, seen in wanted.items() if not seen]
-    if absent:
-        raise InputError(f"The dataset has no image {absent[0]}; give names as it has them.")
     print(f"{cut} examples are in {arguments.output}.")
     return 0

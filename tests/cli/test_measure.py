@@ -95,7 +95,8 @@ def test_what_cannot_be_measured_is_one_message(truth, found, tmp_path, capsys):
     assert "same name" in capsys.readouterr().err
     assert main(["measure", str(empty.folder), "--by-folder"]) == 2
     assert "label images first" in capsys.readouterr().err
-    assert main(["examples", str(truth), str(tmp_path / "out"), "--of", "z.png"]) == 2
+    assert main(["examples", str(truth), str(tmp_path / "out"), "--of", "a.png", "--of", "z.png"]) == 2
+    assert not (tmp_path / "out").exists()
     assert "no image z.png" in capsys.readouterr().err
 
 
