@@ -1,7 +1,8 @@
 """`python app.py` whose questions stop at a gate: `python tests/ui/gated.py FOLDER [ARGUMENTS OF app.py]`.
 
 It pretends to have a GPU. Every question says "arrived" before its similarity, waits until FOLDER holds a file "open",
-and says "passed" when it goes on to its points. While it waits it says "deserted" once nobody waits for its answer.
+and says "passed" when it goes on to its points. While it waits it says "deserted" once nobody waits for its answer. What
+is left of a question that has ended, such as the second thread of a batch, neither speaks nor waits.
 A file "limit" in FOLDER holds the seconds that a question may take.
 """
 
@@ -25,10 +26,17 @@ def say(word: str) -> None:
 
 def waiting(self, *arguments):
     """The similarity, once the gate is open."""
+    events, name = LocalContext.blocks.get()._queue.event_ids_to_events, LocalContext.event_id.get()
+
+    def deserted() -> bool:
+        return not getattr(events.get(name), "alive", False)
+
+    if deserted():
+        return similarity(self, *arguments)
     say("arrived")
-    events, name, logged = LocalContext.blocks.get()._queue.event_ids_to_events, LocalContext.event_id.get(), False
+    logged = False
     while not (FOLDER / "open").exists():
-        if not logged and not getattr(events.get(name), "alive", False):
+        if not logged and deserted():
             logged = True
             say("deserted")
         time.sleep(0.01)
