@@ -28,8 +28,7 @@ class SAMEncodings:
         self.encodings, self.segmenter = engine.encodings, cast(SAMSegmenter, engine.segmenter)
         self.own = self.segmenter.squash
         if self.own:
-            own, placement = self.segmenter.unsquashed(), engine.info.placement
-            self.segmenter = own if placement is None else placement.guard(own)
+            self.segmenter = self.segmenter.unsquashed()
 
     def encoding(self, image: Named) -> Any:
         """The engine's encoding of an image, or one of its own where the engine's is squashed."""

@@ -37,7 +37,7 @@ class CPU:
         """``function(*arguments, **settings)``."""
         return function(*arguments, **settings)
 
-    def guard(self, part: Any) -> Any:
+    def guard(self, kind: str, part: Any) -> Any:
         """The part itself."""
         return part
 

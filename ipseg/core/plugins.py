@@ -93,7 +93,7 @@ def build(kind: str, name: str, *, placement: Device | None = None, **settings: 
     if not wants_placement(kind, name):
         return plugin.build(chosen)
     where = CPU() if placement is None else placement
-    return where.guard(plugin.build(chosen, where))
+    return where.guard(kind, plugin.build(chosen, where))
 
 
 def method(name: str, engine: Any, **settings: Any) -> Any:

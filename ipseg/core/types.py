@@ -409,8 +409,8 @@ class Device(Protocol):
         """``function(*arguments, **settings)``, one call at a time on a GPU."""
         ...
 
-    def guard(self, part: Any) -> Any:
-        """The same plug-in, its public calls through :meth:`run`."""
+    def guard(self, kind: str, part: Any) -> Any:
+        """The plug-in of ``kind``, such as ``"features"``, its calls through :meth:`run`."""
         ...
 
     def describe(self) -> dict[str, str]:

@@ -2,21 +2,21 @@
 
 placement = Placement()                     # "auto": the GPU where there is one, else the CPU
 placement.place(sam, sam.image_encoder)     # everything on the device; the named parts are the heavy ones
-part = placement.guard(part)                # its calls fall back to "sequential" when the GPU's memory is short
+part = placement.guard("segmenters", part)  # its calls fall back to "sequential" when the GPU's memory is short
 """
 
 from __future__ import annotations
 
-import inspect
 import threading
 import weakref
 from collections.abc import Callable, Hashable
-from functools import cached_property, wraps
+from functools import cached_property
 from itertools import chain
 from typing import Any
 
 from ipseg.core.choices import check_choice
 from ipseg.core.types import InputError, SettingError
+from ipseg.engine.guarded import guarded
 
 MODES = ("auto", "resident", "sequential", "cpu")
 TURN = "_ipseg_turn"  # where a part that takes turns carries its hook
@@ -137,9 +137,9 @@ class Placement:
             "smaller image size, or the placement cpu."
         )
 
-    def guard(self, part: Any) -> Any:
-        """The same plug-in, its public calls through :meth:`run`. On the CPU it is the plug-in itself."""
-        return part if not self._placed or self.mode == "cpu" else _Guarded(part, self)
+    def guard(self, kind: str, part: Any) -> Any:
+        """The plug-in of ``kind``, its calls through :meth:`run`. On the CPU it is the plug-in itself."""
+        return part if not self._placed or self.mode == "cpu" else guarded(kind, part, self)
 
     def _place(self, model: Any, parts: tuple[Any, ...], dtype: Any) -> Any:
         for part in parts:
@@ -200,24 +200,3 @@ def out_of_memory(error: BaseException) -> bool:
     import torch
 
     return isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error).lower()
-
-
-class _Guarded:
-    """A plug-in whose public calls go through :meth:`Placement.run`; its attributes are those of the plug-in."""
-
-    def __init__(self, part: Any, placement: Placement) -> None:
-        self._part, self._placement = part, placement
-
-    def __call__(self, *arguments: Any, **settings: Any) -> Any:
-        return self._placement.run(self._part, *arguments, **settings)
-
-    def __getattr__(self, name: str) -> Any:
-        value = getattr(self._part, name)
-        if name.startswith("_") or not inspect.ismethod(value):
-            return value
-
-        @wraps(value)
-        def call(*arguments: Any, **settings: Any) -> Any:
-            return self._placement.run(value, *arguments, **settings)
-
-        return call

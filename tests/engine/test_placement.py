@@ -199,38 +199,24 @@ def test_the_text_of_mps_is_understood():
     assert placement.run(once) == "done"
 
 
-class Part:
-    """A plug-in."""
-
-    size = 7
-
-    def __init__(self):
-        self.calls = 0
-
-    def __call__(self, image, *, features):
-        return self.encode(image)
-
-    def encode(self, image):
-        self.calls += 1
-        if self.calls == 1:
-            full()
-        return self.calls
-
-
-def test_a_guarded_plug_in_is_the_plug_in_but_safe():
-    placement = Placement("resident", device="cpu")
+def test_a_guarded_plug_in_is_called_once_more_when_the_memory_is_full():
+    placement, calls = Placement("resident", device="cpu"), []
     placement.place(Model())
-    part = placement.guard(Part())
-    assert part.size == 7
-    assert part(None, features=()) == 2
-    assert part.encode(None) == 3
+
+    def saliency(image, features):
+        calls.append(image)
+        if len(calls) == 1:
+            full()
+        return len(calls)
+
+    assert placement.guard("saliency", saliency)(None, None) == 2
     assert placement.mode == "sequential"
 
 
 def test_on_the_cpu_nothing_stands_before_a_plug_in():
-    placement, part = Placement("cpu"), Part()
+    placement, part = Placement("cpu"), object()
     placement.place(Model())
-    assert placement.guard(part) is part
+    assert placement.guard("features", part) is part
 
 
 def test_calls_on_a_gpu_go_one_at_a_time():
@@ -258,7 +244,7 @@ def test_the_registry_hands_it_to_those_that_ask(monkeypatch, tmp_path):
     with weights.using(tmp_path):
         guarded = plugins.build("features", "dinov2", placement=placement, model="small", size=112)
         plain = plugins.build("features", "dinov2", model="small", size=112)
-    assert next(guarded.model.parameters()).dtype == torch.bfloat16
+    assert next(guarded.part.model.parameters()).dtype == torch.bfloat16
     assert next(plain.model.parameters()).dtype == torch.float32
     image = np.random.default_rng(0).integers(0, 255, (50, 40, 3), dtype=np.uint8)
     a, b = (part(image)[0].values for part in (guarded, plain))
