@@ -294,9 +294,20 @@ class Segmenter(Protocol):
 class SAMSegmenter(Segmenter, Protocol):
     """A segmenter around a ``Sam`` of the segment-anything package."""
 
-    sam: Any  # the module
-    device: Any  # torch.device of its inputs
-    squash: bool  # whether its input images are squashed to its square instead of scaled and padded
+    @property
+    def sam(self) -> Any:
+        """The module."""
+        ...
+
+    @property
+    def device(self) -> Any:
+        """``torch.device`` of its inputs."""
+        ...
+
+    @property
+    def squash(self) -> bool:
+        """Whether its input images are squashed to its square instead of scaled and padded."""
+        ...
 
     def unsquashed(self) -> SAMSegmenter:
         """The same network on images that are scaled and padded."""
