@@ -270,7 +270,7 @@ def _export(folder: LabelFolder, items: Sequence[Item], arguments: argparse.Name
     except OutputError as error:
         _notice(str(error))
         return 1
-    for message in report.messages():
+    for message in report.messages(absent=False):  # the counts of the run name those classes
         print(message)
     return 0
 

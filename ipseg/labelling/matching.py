@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,6 +33,7 @@ BEHIND = 0.1  # score by which a class is less than the best class on its own be
 AS_GOOD = 0.9  # share of the score of its best cells that others reach, from which on a class is there too, perhaps
 HELD = 0.5  # share of a cell in masks, from which on they hold it
 CLAIMED = 0.5  # share of an instance that better ones claim, from which on it is no instance of its own
+FRAGMENT = 0.05  # of the largest part: what is smaller of an instance that has lost pixels is no part of it
 
 
 @dataclass(frozen=True)
@@ -195,12 +197,21 @@ def assign(claims: Iterable[LabelledInstance]) -> list[LabelledInstance]:
     """Give every pixel to at most one instance: the one with the best score that claims it.
 
     The order of the scores decides; of equal ones the larger mask comes first, then the earlier claim. An instance of
-    which better ones claim :data:`CLAIMED` or more is dropped; another one loses the pixels that better ones claim.
-    Returns the instances, the best score first.
+    which better ones claim :data:`CLAIMED` or more is dropped; another one loses the pixels that better ones claim, and
+    then the fragments that are left of it (:func:`without_fragments`). Returns the instances, the best score first.
     """
     placed: list[LabelledInstance] = []
     for claim in sorted(claims, key=lambda one: (-one.score, -one.area)):
         taken = np.logical_or.reduce([other.mask for other in placed]) if placed else np.zeros_like(claim.mask)
-        if (claim.mask & taken).sum() < CLAIMED * claim.area:
-            placed.append(replace(claim, mask=claim.mask & ~taken))
+        lost = int((claim.mask & taken).sum())
+        if lost < CLAIMED * claim.area:
+            placed.append(replace(claim, mask=without_fragments(claim.mask & ~taken)) if lost else claim)
     return placed
+
+
+def without_fragments(mask: Mask) -> Mask:
+    """A mask (H, W) without the parts, joined by sides or corners, below :data:`FRAGMENT` of its largest part."""
+    _, parts, facts, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    areas = facts[:, cv2.CC_STAT_AREA].copy()
+    areas[0] = 0  # the background
+    return (areas >= max(1, FRAGMENT * areas.max()))[parts]

@@ -112,7 +112,7 @@ def test_a_class_that_is_nowhere_is_said_at_the_end(given, tmp_path, save, make_
     image, mask = make_scene(40, 50, BLUE)
     save(tmp_path / "examples" / "sky" / "0.png", image)
     save(tmp_path / "examples" / "sky" / "0.mask.png", (mask * 255).astype("uint8"))
-    arguments = asked(given, "--output", tmp_path / "out", "--threshold", 0.7)
+    arguments = asked(given, "--output", tmp_path / "out", "--threshold", 0.7, "--format", "coco", "--format", "png")
     assert main([arguments[0], str(tmp_path / "examples"), *arguments[2:]]) == 0
     printed = capsys.readouterr()
     assert printed.err == (
@@ -120,6 +120,7 @@ def test_a_class_that_is_nowhere_is_said_at_the_end(given, tmp_path, save, make_
         "--reject-threshold.\n"
     )
     assert re.search(r"^sky +0 +0 +0$", printed.out, re.M)
+    assert "no instance of" not in printed.out, "the message is there once"
 
 
 def test_an_image_that_cannot_be_used_is_one_message_and_the_rest_goes_on(given, tmp_path, capsys, one_message):

@@ -55,6 +55,31 @@ def test_of_equal_scores_the_larger_comes_first_then_the_earlier():
     assert [one.label for one in placed] == ["cup"]
 
 
+def test_fragments_of_what_lost_pixels_are_removed():
+    mask = np.zeros((20, 40), bool)
+    mask[:, 10:] = True  # 600 pixels, of which the better one takes all but 400, four in a corner, and one
+    better = np.zeros_like(mask)
+    better[:, 10:20] = True
+    better[0, 10] = better[18:, 10:12] = False
+    placed = matching.assign([LabelledInstance("mug", better, 0.9), LabelledInstance("cup", mask, 0.6)])
+    assert placed[1].area == 400
+    assert not placed[1].mask[:, :20].any()
+    assert matching.without_fragments(mask & ~better).sum() == 400
+    parts = np.zeros((20, 40), bool)
+    parts[:10, :10] = parts[:5, 20] = parts[10, 10] = True  # five of 101, and one that joins the first by its corner
+    assert matching.without_fragments(parts).sum() == 101, "five are less than a twentieth of the largest part"
+    parts[5, 20] = True
+    assert matching.without_fragments(parts).sum() == 107
+    assert not matching.without_fragments(np.zeros((4, 4), bool)).any()
+
+
+def test_what_lost_no_pixel_keeps_its_small_parts():
+    spots = np.zeros((20, 40), bool)
+    spots[:10, :10] = spots[15, 15] = True
+    placed = matching.assign([LabelledInstance("mug", spots, 0.9), LabelledInstance("cup", np.roll(spots, 20, 1), 0.8)])
+    assert [one.area for one in placed] == [101, 101]
+
+
 INSIDE = np.ones((2, 8), bool)
 
 

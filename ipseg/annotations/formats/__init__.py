@@ -64,15 +64,15 @@ class Report:
     classes: Mapping[str, int] = field(default_factory=dict)  # instances of each class, also of those without one
     parts: Mapping[str, int] = field(default_factory=dict)  # images of "train", and of "val" with a split
 
-    def messages(self) -> tuple[str, ...]:
-        """The same for a person, one message each."""
+    def messages(self, *, absent: bool = True) -> tuple[str, ...]:
+        """The same for a person, one message each. ``absent``: whether one names the classes without an instance."""
         shares = ", ".join(f"{count} {part}" for part, count in self.parts.items())
         lines = [f"{_count(self.images, 'image')} ({shares}), {_count(self.instances, 'instance')}"]
         lines += [f"{self.uncertain} of the instances are uncertain"] * bool(self.uncertain)
         lines += [f"{_count(self.below, 'instance')} below the threshold left out"] * bool(self.below)
         lines += [f"{_count(self.failed, 'image')} that could not be labelled left out"] * bool(self.failed)
-        absent = [name for name, count in self.classes.items() if not count]
-        lines += [f"no instance of {', '.join(absent)}"] * bool(absent)
+        empty = [name for name, count in self.classes.items() if not count]
+        lines += [f"no instance of {', '.join(empty)}"] * bool(empty and absent)
         for one in self.formats:
             lines.append(f"{one.name} -> {one.folder}")
             lines += [f"{one.name}: {message} ({count})" for message, count in one.lost.items()]
