@@ -42,6 +42,7 @@ CORE = (
     "choices",
     "pixels",
     "resources",
+    "threads",
     "files",
     "names",
     "rle",

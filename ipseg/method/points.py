@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 
 from ipseg.core import geometry
+from ipseg.core.threads import one_thread
 from ipseg.core.types import Points, SettingError, Similarity
 
 MAX_K, MAX_CLUSTERS = 256, 32
@@ -68,7 +69,8 @@ def cluster(coordinates: NDArray, clusters: int, seed: int) -> NDArray[np.float6
     if len(distinct) <= clusters:
         centres = distinct
     else:
-        centres = KMeans(clusters, n_init=4, random_state=seed).fit(coordinates).cluster_centers_
+        with one_thread():
+            centres = KMeans(clusters, n_init=4, random_state=seed).fit(coordinates).cluster_centers_
     return centres[np.lexsort((centres[:, 0], centres[:, 1]))]
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 
+from ipseg.core.threads import one_thread
 from ipseg.core.types import InputFeatures, PromptFeatures, SettingError, Similarity
 from ipseg.core.vectors import unit
 from ipseg.method.extensions._scorer import Around, directions, extended, onto
@@ -66,7 +67,8 @@ def gather(cells: NDArray, inside: NDArray[np.bool_], settings: Settings) -> tup
     own, others = cells[inside], cells[~inside]
     distinct = np.unique(own, axis=0)
     if len(distinct) > settings.prototypes:
-        distinct = KMeans(settings.prototypes, n_init=4, random_state=0).fit(own).cluster_centers_
+        with one_thread():
+            distinct = KMeans(settings.prototypes, n_init=4, random_state=0).fit(own).cluster_centers_
     order = np.argsort(-(others @ unit(own.mean(0))), kind="stable")[: settings.negatives]
     return unit(distinct), others[order]
 
