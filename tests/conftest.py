@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+# One thread for each process, also for those that tests start: several test processes share the cores, and threads of
+# BLAS, OpenMP and OpenCV that wait for each other spin. Before NumPy is imported, which reads them once.
+for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"):
+    os.environ.setdefault(name, "1")
 
 import numpy as np
 import pytest
