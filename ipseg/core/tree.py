@@ -6,6 +6,7 @@ dataclass whose type is listed by name. Arrays come back with the same bytes, fl
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
@@ -30,17 +31,27 @@ def flatten(value: Any, types: Types) -> tuple[Any, list[NDArray[Any]]]:
     return _flat(value, {kind: name for name, kind in types.items()}, arrays), arrays
 
 
-def restore(tree: Any, arrays: Sequence[NDArray[Any]], types: Types, device: Any = "cpu") -> Any:
-    """What :func:`flatten` flattened; tensors on ``device``.
+class UnknownTypeError(KeyError):
+    """A dataclass of a tree that is not listed."""
 
-    Raises ValueError, TypeError or KeyError for a tree that :func:`flatten` does not make, and what a dataclass raises
-    for fields that it refuses.
+
+def restore(tree: Any, arrays: Sequence[NDArray[Any]], types: Types, device: Any = "cpu") -> Any:
+    """What :func:`flatten` flattened; tensors on ``device``, or as arrays where that is None (no torch is needed).
+
+    Raises ValueError, TypeError or KeyError for a tree that :func:`flatten` does not make, among them
+    :class:`UnknownTypeError`, and what a dataclass raises for fields that it refuses.
     """
-    if tree is None or isinstance(tree, bool | int | float | str):
+    if tree is None or isinstance(tree, bool | int | str):
+        return tree
+    if isinstance(tree, float):
+        if not math.isfinite(tree):
+            raise ValueError(f"expected a finite number, got {tree}")
         return tree
     if not isinstance(tree, dict):
         raise ValueError(f"expected a node, got {type(tree).__name__}")
     if tree.keys() == {"type", "fields"}:
+        if tree["type"] not in types:
+            raise UnknownTypeError(tree["type"])
         kind, given = types[tree["type"]], tree["fields"]
         if given.keys() != {each.name for each in fields(kind)}:
             raise ValueError(f"expected the fields of {kind.__name__}, got {sorted(given)}")
@@ -83,10 +94,13 @@ def _array(tree: dict[str, Any], arrays: Sequence[NDArray[Any]], device: Any) ->
     number, kind = tree["array"], tree.get("tensor")
     if not tree.keys() <= {"array", "tensor"} or type(number) is not int or not 0 <= number < len(arrays):
         raise ValueError("expected the number of an array")
+    array = arrays[number]
     if kind is None:
-        return arrays[number]
-    if kind not in TENSORS:
-        raise ValueError(f"expected a tensor of floats, got {kind}")
+        return array
+    if kind not in TENSORS or array.dtype != (np.int16 if kind == HALF else kind):
+        raise ValueError(f"expected a tensor of floats, got {kind} of {array.dtype}")
+    if device is None:
+        return (array.astype(np.uint32) << 16).view(np.float32) if kind == HALF else array
     import torch
 
     tensor = torch.from_numpy(arrays[number])

@@ -52,6 +52,24 @@ def _require(condition: bool, message: str) -> None:
         raise ValueError(message)
 
 
+def require_rows(values: Array, channels: int | None, label: str, *, least: int = 1) -> int:
+    """Raise ValueError unless ``values`` is (n, C) floating point, n >= ``least``; returns C, which is ``channels``."""
+    _require_floats(values, ("n", "C" if channels is None else channels), label)
+    _require(len(values) >= least, f"expected {label} of at least {least} rows, got {len(values)}")
+    return int(values.shape[1])
+
+
+def _require_floats(values: Array, shape: tuple[str | int, ...], label: str) -> None:
+    """Raise ValueError unless ``values`` is floating point and of that shape, whose texts stand for any size."""
+    got, kind = tuple(getattr(values, "shape", ())), str(getattr(values, "dtype", type(values).__name__))
+    wanted = f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
+    fits = len(got) == len(shape) and all(
+        isinstance(one, str) or one == size for one, size in zip(shape, got, strict=True)
+    )
+    _require(fits and all(got), f"expected {label} of shape {wanted}, got {got}")
+    _require("float" in kind, f"expected {label} in floating point, got {kind}")
+
+
 class Brief:
     """A dataclass (with repr=False) that prints one short entry for each field: of an array its shape and dtype."""
 
@@ -116,6 +134,17 @@ class Prototype(Brief):
     foreground: Mapping[str, Array]
     background: Mapping[str, Array] = field(default_factory=dict)  # empty when the method uses no negative prototype
     descriptors: tuple[NDArray[np.float32], ...] = ()  # per prompt image (n, C): object cells of unit length
+
+    def __post_init__(self) -> None:
+        _require(len(self.foreground) > 0, "expected at least one feature layer, got none")
+        for name, vector in [*self.foreground.items(), *self.background.items()]:
+            _require_floats(vector, ("C",), f"a mean of {name}")
+        shapes = {name: tuple(vector.shape) for name, vector in self.foreground.items()}
+        others = {name: tuple(vector.shape) for name, vector in self.background.items()}
+        _require(not others or others == shapes, f"expected background means like {shapes}, got {others}")
+        channels = next(iter(shapes.values()))[0]
+        for sample in self.descriptors:
+            _require_floats(sample, ("n", channels), "descriptors of the first layer")
 
 
 @dataclass(frozen=True, repr=False)

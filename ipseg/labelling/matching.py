@@ -26,7 +26,7 @@ from ipseg.method import presence
 from ipseg.method.config import Parameters
 from ipseg.method.encodings import Named, named
 from ipseg.method.pipeline import IPSeg
-from ipseg.method.prompt import Prompt, fitted
+from ipseg.method.prompt import Prompt, fitted, model_of
 
 BEST = 8  # cells of each class by which it is judged before it is segmented
 BEHIND = 0.1  # score by which a class is less than the best class on its own best cells, from which on it is not there
@@ -82,7 +82,9 @@ def _label(
     segmented unless cells beside those masks are about as good: it could only find them again.
     """
     limits = engine.config.thresholds(parameters.threshold, parameters.reject_threshold)
-    cells, frame = engine.scorer.cell_scores([each.prompt.model for each in classes], engine.input_features(image))
+    seen = engine.input_features(image)
+    models = [model_of(each.prompt, engine.scorer, seen.features) for each in classes]
+    cells, frame = engine.scorer.cell_scores(models, seen)
     tried = likely(cells, geometry.cells_inside(frame), limits[1])
     scores = _Scores(engine, image)
     found: list[LabelledInstance] = []

@@ -36,7 +36,7 @@ from ipseg.core.types import (
 from ipseg.method import instances, points, presence, prototype, refinement, stages
 from ipseg.method.config import EngineInfo, IPSegConfig
 from ipseg.method.encodings import Encodings, Named, named
-from ipseg.method.prompt import Prompt, PromptSource, fit, fitted, open_given
+from ipseg.method.prompt import Compared, Prompt, PromptSource, fit, fitted, models_with, open_given
 from ipseg.method.saved_prompt import MadeBy
 from ipseg.method.steps import Steps
 
@@ -171,7 +171,7 @@ class IPSeg:
             features = self.input_features(input_image, step)
         with step("encoding", 0.2, cached.has("encoding", input_image)):  # Enc_I(I), Eq. 1
             encoding = cached.encoding(input_image)
-        compared = (prompt.model, features, negative and negative.model)
+        compared = models_with(self.scorer, prompt, features, negative)
         similarity = self.scorer.similarity(*compared)  # S = F_IP (x) F_I, Eq. 6
         choose = partial(self.choose_points, k=k, clusters=clusters, seed=config.seed)
         with step("points", 0.8):  # P_coord = TopK(S), then k-means: section 3.4
@@ -208,7 +208,7 @@ class IPSeg:
         """The presence score of a mask (H, W) bool, whatever it comes from, in the pixels of ``image``: in [0, 1]."""
         step = Steps(None)
         prompt, negative = fitted(self, prompt, negative_prompt)
-        compared = (prompt.model, self.input_features(image, step), negative and negative.model)
+        compared = models_with(self.scorer, prompt, self.input_features(image, step), negative)
         return self._presence(compared, image, step, mask)
 
     def apply(
@@ -232,7 +232,7 @@ class IPSeg:
 
         return instances.Proposed(proposals, instances.outlines_of(prompt), draw)
 
-    def _presence(self, compared: tuple[Any, InputFeatures, Any], image: Named, step: Steps, mask: Mask) -> float:
+    def _presence(self, compared: Compared, image: Named, step: Steps, mask: Mask) -> float:
         """The scorer's presence score of a mask; of a small one by the features of a crop around it."""
         scorer = self.scorer.of_small_masks
         place = presence.crop_of_small(mask) if scorer else None

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
 from ipseg.core import images
 from ipseg.core.images import Source
 from ipseg.core.masks import GivenMask, with_masks
-from ipseg.core.types import MaskError, View
+from ipseg.core.types import FeatureMap, InputError, InputFeatures, MaskError, Scorer, View
 from ipseg.method import saved_prompt
 from ipseg.method.config import Parameters
 from ipseg.method.marks import Marks, of_each
@@ -238,6 +238,49 @@ def _fitted(engine: Any, prompt: Prompt) -> Prompt:
     bare = replace(prompt, negative=None)
     _, found = engine.encodings.cache.get(key, lambda: (prompt.saved, fit(engine, bare, engine.prompt)))
     return replace(found, parameters=prompt.parameters, name=prompt.name, negative=prompt.negative)
+
+
+Compared = tuple[Any, InputFeatures, Any]
+"""What a scorer compares: the model of a prompt, an input image, and the model of a negative prompt or None."""
+
+
+def models_with(scorer: Scorer, prompt: Prompt, image: InputFeatures, negative: Prompt | None) -> Compared:
+    """The models of a prompt and of a negative prompt, to be compared with an image. Raises as :func:`model_of`."""
+    other = model_of(negative, scorer, image.features) if negative else None
+    return model_of(prompt, scorer, image.features), image, other
+
+
+def model_of(prompt: Prompt, scorer: Scorer, layers: Sequence[FeatureMap]) -> Any:
+    """The model of a prompt, to be compared with these layers of an input image.
+
+    In a model, every mapping is by feature layer, and the last axis of its arrays is the layer's channels. Raises
+    :class:`~ipseg.core.types.InputError` for the model of other layers: of another engine, or of a damaged file.
+    """
+    channels = {layer.name: int(layer.values.shape[-1]) for layer in layers}
+    if not _is_of(prompt.model, channels, scorer.layer_weights([*channels])):
+        raise InputError(
+            "The prompt was made of other features than those of this engine, or its file is damaged; give its images "
+            "to engine.prompt of this engine, or make the file again."
+        )
+    return prompt.model
+
+
+def _is_of(value: Any, channels: Mapping[str, int], needed: Collection[str]) -> bool:
+    """Whether each mapping in a model has the ``needed`` layers, and each of its arrays the channels of its layer."""
+    if isinstance(value, Mapping):
+        whole = not value or set(needed) <= value.keys()
+        return whole and all(_has(each, channels[name]) for name, each in value.items() if name in channels)
+    if isinstance(value, tuple | list):
+        return all(_is_of(each, channels, needed) for each in value)
+    inner = [getattr(value, each.name) for each in fields(value)] if is_dataclass(value) else []
+    return all(_is_of(each, channels, needed) for each in inner)
+
+
+def _has(value: Any, channels: int) -> bool:
+    """Whether an array, or each of several, has so many channels."""
+    if isinstance(value, tuple | list):
+        return all(_has(each, channels) for each in value)
+    return bool(value.shape) and value.shape[-1] == channels
 
 
 def fit(engine: Any, prompt: Prompt, make: Callable[[list[Any], list[Any]], Prompt]) -> Prompt:

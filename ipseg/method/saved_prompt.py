@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -37,6 +38,7 @@ MAX_BYTES = 256 * 2**20  # of a file
 MAX_UNPACKED = 256 * 2**20  # bytes of its arrays before images are decoded
 MAX_MEMBERS = 8192
 MAX_PIXELS = 4 * MAX_IMAGES * SIDE * SIDE  # of all images, masks and maps together
+MAX_COORDINATE = 1e6  # of a box in the pixels of a saved image; a letterboxed square reaches beyond the image
 MAX_ABOUT = 4 * 2**20  # bytes of the JSON
 MAX_NAME = 200  # characters of the name of the object, and of the names of engines
 
@@ -94,6 +96,7 @@ class SavedView(Brief):
     def __post_init__(self) -> None:
         _require(self.cells.dtype == np.bool_ and self.cells.ndim == 2, "cells")
         _require(len(self.box) == 4 and all(isinstance(each, float | int) for each in self.box), "a box")
+        _require(max(map(abs, self.box)) <= MAX_COORDINATE, "a box near the image")
         _require(self.saliency is None or self.saliency.dtype == np.uint8, "a saliency map")
 
 
@@ -114,11 +117,13 @@ class SavedModel(Brief):
             isinstance(self.made_by.settings, str) and isinstance(json.loads(self.made_by.settings or "{}"), dict),
             "JSON",
         )
-        floats = (each for each in self.arrays if each.dtype.kind == "f")
-        _require(all(np.isfinite(each).all() for each in floats), "finite numbers")
+        _require(all(map(_is_finite, self.arrays)), "finite numbers")
+        with suppress(tree.UnknownTypeError):  # of a scorer that is not here: this engine makes a model of its own
+            _, tensors = tree.flatten(self.decode(None), model_types())
+            _require(all(map(_is_finite, tensors)), "finite tensors")
 
     def decode(self, device: Any = "cpu") -> Any:
-        """The model; its tensors on ``device``. Raises ValueError and others for a tree that is damaged."""
+        """The model; its tensors on ``device``, arrays for None. Raises ValueError and others where it is damaged."""
         return tree.restore(json.loads(self.tree), self.arrays, model_types(), device)
 
 
@@ -344,6 +349,10 @@ def _smaller(mask: Mask, size: tuple[int, int]) -> Mask:
         return _frozen(np.array(mask))
     share = geometry.squash(mask.astype(np.uint8) * 255, size, _AVERAGE)
     return _frozen(share >= 128 if (share >= 128).any() else share == share.max())
+
+
+def _is_finite(array: NDArray[Any]) -> bool:
+    return array.dtype.kind != "f" or bool(np.isfinite(array).all())
 
 
 def _frozen(array: NDArray[Any]) -> NDArray[Any]:

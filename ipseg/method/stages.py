@@ -20,7 +20,7 @@ from ipseg.method import points, prototype
 from ipseg.method.config import IPSegConfig
 from ipseg.method.encodings import Encodings, Named, named
 from ipseg.method.marks import Marks, mask_of
-from ipseg.method.prompt import Prompt
+from ipseg.method.prompt import Prompt, models_with
 
 
 def view(
@@ -81,5 +81,5 @@ def choose_points(
     features = InputFeatures(
         encodings.features(input_image), partial(encodings.foreground, input_image), input_image.pixels
     )
-    similarity = scorer.similarity(prompt.model, features, None)
+    similarity = scorer.similarity(*models_with(scorer, prompt, features, None))
     return points.choose(similarity, k=config.k, clusters=config.clusters, seed=config.seed), similarity

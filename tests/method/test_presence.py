@@ -16,7 +16,8 @@ LAYER = FeatureMap("a", np.float32([[[5, 0], [0.6, 0.8], [-1, 0], [0, 1]]]), FRA
 
 def shows(*descriptors) -> Prototype:
     """A prompt of one image for each of the arguments, lists of unit vectors."""
-    return Prototype({}, {}, tuple(np.float32(each) for each in descriptors))
+    cells = tuple(np.float32(each) for each in descriptors)
+    return Prototype({"layer": cells[0][0]}, {}, cells)
 
 
 def cells(*numbers) -> np.ndarray:

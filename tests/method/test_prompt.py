@@ -7,13 +7,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from conftest import draw_scene
 
 import ipseg
 from ipseg.core import geometry, plugins
-from ipseg.core.types import Frame, InputError, MaskError, View
+from ipseg.core.types import Frame, InputError, MaskError, Prototype, View
 from ipseg.engine.session import SegmentSession
+from ipseg.labelling.matching import ClassPrompt, label_image
 from ipseg.method import saved_prompt
 from ipseg.method.config import EngineInfo, Parameters
+from ipseg.method.encodings import named
 from ipseg.method.prompt import Prompt
 from ipseg.method.saved_prompt import MadeBy, PromptFileError
 
@@ -271,7 +274,7 @@ def test_tensors_are_saved(offline, shown, tmp_path):
     prompt = offline.prompt(*shown)
     layer = next(iter(prompt.model.foreground))
     half = torch.linspace(0, 1, 9).to(torch.bfloat16)
-    replace(prompt, model=replace(prompt.model, foreground={layer: half})).save(tmp_path / "mug.npz")
+    replace(prompt, model=Prototype({layer: half})).save(tmp_path / "mug.npz")
     assert torch.equal(offline.prompt(tmp_path / "mug.npz").model.foreground[layer], half)
 
 
@@ -332,6 +335,10 @@ def model(about):
     return fields(about)["models"]["tuple"][0]["fields"]
 
 
+def box(about):
+    return model(about)["views"]["tuple"][0]["fields"]["box"]
+
+
 CHANGES = {
     "foreign": lambda about, members: members.pop("about"),
     "other format": lambda about, members: about.update(format="other"),
@@ -352,6 +359,8 @@ CHANGES = {
     "settings": lambda about, members: model(about)["made_by"]["fields"].update(settings="{"),
     "other settings": lambda about, members: model(about)["made_by"]["fields"].update(settings="[]"),
     "deep": lambda about, members: members.update(deep=np.frombuffer(b'{"a":' * 10**5, np.uint8)),
+    "an endless box": lambda about, members: box(about).update(tuple=[0, 0, float("inf"), 40]),
+    "a box far away": lambda about, members: box(about).update(tuple=[0, 0, 10**400, 40]),
     "not finite": lambda about, members: members.update(
         {name: each * np.nan for name, each in members.items() if each.dtype.kind == "f"}
     ),
@@ -370,10 +379,130 @@ def test_a_damaged_or_foreign_file_is_one_message(name, path, one_message):
 
 def test_a_damaged_model_is_one_message(path, offline, one_message):
     edited(path, lambda about, members: model(about).update(tree='{"type": "Prototype", "fields": {}}'))
-    Prompt.load(path)
-    with pytest.raises(PromptFileError) as error:
+    for read in (Prompt.load, offline.prompt):
+        with pytest.raises(PromptFileError) as error:
+            read(path)
+        one_message(error.value)
+
+
+def test_a_model_of_a_type_that_is_not_known_here_is_made_anew(path, offline, other, one_message):
+    """Such as that of a scorer which is not installed: the file serves other engines all the same."""
+    edited(path, lambda about, members: model(about).update(tree='{"type": "future.Model", "fields": {}}'))
+    assert other.prompt(path).notices
+    with pytest.raises(PromptFileError) as error:  # the key says that it is of this engine, which has no such type
         offline.prompt(path)
     one_message(error.value)
+
+
+# Arrays of a model
+
+
+def rewritten(data, target, change) -> None:
+    """Write the file of a prompt, of which ``data`` are the bytes, with ``change(place, array)`` of its model's."""
+    target.write_bytes(data)
+    found = []
+
+    def rename(node, at):
+        """Give every array of the tree a number of its own, and note where it is."""
+        if isinstance(node, dict) and "array" in node:
+            found.append(("/".join(at), node["array"]))
+            return
+        for key, each in node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ():
+            rename(each, at if key in ("fields", "mapping", "tuple", "list", "type") else [*at, str(key)])
+
+    def edit(about, members):
+        saved = model(about)
+        tree = json.loads(saved["tree"])
+        rename(tree, [])
+        arrays = [node["array"] for node in saved["arrays"]["tuple"]]
+        for place, number in found:
+            name = f"array_{arrays[number]}"
+            if name in members:
+                members[name] = change(place, members[name])
+
+    edited(target, edit)
+
+
+PLACES = {
+    "density": ("foreground/texture", "background/texture", "descriptors/0"),
+    "nearest": ("foreground/texture/0", "background/texture", "semantic", "colours/0", "colours/1"),
+}
+WRONG = {
+    "one channel less": lambda array: np.ascontiguousarray(array[..., 1:]),
+    "an axis more": lambda array: array[None],
+    "an axis less": lambda array: np.ascontiguousarray(array[..., 0]),
+    "no numbers": lambda array: array[..., :0],
+    "whole numbers": lambda array: array.astype(np.int32),
+    "NaN": lambda array: np.where(np.arange(array.shape[-1]) == 0, np.nan, array).astype(array.dtype),
+    "infinite": lambda array: np.full_like(array, np.inf),
+}
+
+
+@pytest.fixture(scope="module", params=PLACES)
+def saving(request, offline, tmp_path_factory):
+    """An engine of each kind of model, the bytes of a file that it saved, and the places of the model's arrays."""
+    config = replace(offline.config, refinement="single")
+    engine = replace(offline, scorer=plugins.build("scorers", request.param), config=config)
+    path = tmp_path_factory.mktemp("saved") / "mug.npz"
+    engine.prompt(draw_scene(seed=1)[0]).save(path)
+    return engine, path.read_bytes(), PLACES[request.param]
+
+
+def test_the_arrays_of_a_model_are_those_that_are_tried(saving, tmp_path):
+    engine, data, places = saving
+    seen = []
+    rewritten(data, tmp_path / "mug.npz", lambda place, array: seen.append(place) or array)
+    assert set(seen) == set(places)
+    assert not engine.prompt(tmp_path / "mug.npz").notices
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_an_array_of_a_model_that_is_wrong_is_one_message(name, saving, tmp_path, one_message):
+    _, data, places = saving
+    path = tmp_path / "mug.npz"
+    for wrong in places:
+        rewritten(data, path, lambda place, array, at=wrong: WRONG[name](array) if place == at else array)
+        with pytest.raises(PromptFileError) as error:
+            Prompt.load(path)
+        one_message(error.value, names="mug.npz")
+
+
+def test_a_model_of_other_channels_than_the_features_is_one_message(saving, tmp_path, scene, one_message):
+    """All of its arrays agree, so that only the features of an image can tell."""
+    engine, data, _ = saving
+    shorter, path = WRONG["one channel less"], tmp_path / "mug.npz"
+    rewritten(data, path, lambda place, array: array if place.startswith("colours") else shorter(array))
+    loaded = engine.prompt(path)
+    asked = (
+        lambda: engine.segment(loaded, scene[0]),
+        lambda: engine.segment(engine.prompt(scene[0]), scene[0], negative_prompt=loaded),
+        lambda: engine.mask_score(loaded, named(scene[0]), scene[1]),
+        lambda: label_image(engine, [ClassPrompt("mug", loaded)], scene[0]),
+    )
+    for ask in asked:
+        with pytest.raises(InputError, match="other features") as error:
+            ask()
+        one_message(error.value)
+
+
+def test_a_model_of_another_layer_is_one_message(saving, tmp_path, scene):
+    engine, data, _ = saving
+    path = tmp_path / "mug.npz"
+    path.write_bytes(data)
+    edited(
+        path, lambda about, members: model(about).update(tree=model(about)["tree"].replace('"texture"', '"another"'))
+    )
+    with pytest.raises(InputError, match="other features"):
+        engine.segment(engine.prompt(path), scene[0])
+
+
+def test_a_tensor_of_half_precision_that_is_not_finite_is_one_message(offline, shown, tmp_path):
+    torch = pytest.importorskip("torch", reason="the paper's models need the extra [models]")
+    prompt = offline.prompt(*shown)
+    for value in (torch.nan, torch.inf):
+        wrong = torch.full((9,), value).to(torch.bfloat16)
+        with pytest.raises(ValueError, match="finite tensors"):
+            replace(prompt, model=Prototype({"texture": wrong})).save(tmp_path / "mug.npz")
 
 
 def test_a_png_of_too_many_pixels_is_not_decoded(path, encode, monkeypatch):

@@ -28,7 +28,7 @@ from ipseg.method import points as checks
 from ipseg.method import refinement
 from ipseg.method.encodings import Named, named
 from ipseg.method.pipeline import IPSeg
-from ipseg.method.prompt import Prompt
+from ipseg.method.prompt import Prompt, models_with
 
 CONFIRMED = 1.0  # the score of what a person corrected
 MARGIN = 0.25  # around the crop of an example, of the longer side of its box
@@ -189,8 +189,9 @@ def _prior(engine: IPSeg, image: Named, prompt: Prompt | None, progress: Progres
         return None
     if progress:
         progress(0.4, "similarity")
-    negative = prompt.negative and prompt.negative.model
-    return engine.scorer.similarity(prompt.model, engine.input_features(image), negative).values
+    negative = prompt.negative if prompt.negative and prompt.negative.model is not None else None
+    compared = models_with(engine.scorer, prompt, engine.input_features(image), negative)
+    return engine.scorer.similarity(*compared).values
 
 
 def _start(segmenter: Segmenter, encoding: Any, mask: Mask, middle: Points) -> Candidates:

@@ -27,7 +27,17 @@ from scipy import ndimage
 from ipseg.classical import crops, palette
 from ipseg.classical.crops import normalised
 from ipseg.core import geometry
-from ipseg.core.types import Brief, FeatureMap, Frame, ImageArray, InputFeatures, Mask, PromptFeatures, Similarity
+from ipseg.core.types import (
+    Brief,
+    FeatureMap,
+    Frame,
+    ImageArray,
+    InputFeatures,
+    Mask,
+    PromptFeatures,
+    Similarity,
+    require_rows,
+)
 from ipseg.core.vectors import spread, to_numpy, unit
 from ipseg.method.similarity import best_of_groups, log_ratio, lowered
 
@@ -94,6 +104,20 @@ class Cells(Brief):
     background: Mapping[str, Rows]
     semantic: Rows
     colours: tuple[palette.Histogram, palette.Histogram] | None = None
+
+    def __post_init__(self) -> None:
+        if not self.foreground or self.background.keys() != self.foreground.keys():
+            raise ValueError(f"expected the same layers, got {[*self.foreground]} and {[*self.background]}")
+        for name, scales in self.foreground.items():
+            if not scales:
+                raise ValueError(f"expected a scale of {name}, got none")
+            channels = require_rows(scales[0], None, f"cells of {name}")
+            for cells in scales:
+                require_rows(cells, channels, f"cells of {name}")
+            require_rows(self.background[name], channels, f"centres of {name}", least=0)
+        require_rows(self.semantic, channels, "uncentred cells of the last layer")
+        for histogram in self.colours or ():
+            require_rows(histogram[None], palette.BINS, "bins of a histogram")
 
 
 MODEL_TYPES = (Cells,)  # of which a saved prompt may consist

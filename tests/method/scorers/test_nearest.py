@@ -17,7 +17,7 @@ SIZE = (40, 40)
 FRAME = geometry.squash_frame(SIZE, (1, 4))
 RIGHT, UP, LEFT, DOWN = np.float32([[1, 0], [0, 1], [-1, 0], [0, -1]])
 CROSS = FeatureMap("block10", np.float32([[RIGHT, UP, LEFT, DOWN]]) * 3, FRAME)  # its mean is 0
-NOBODY = Cells({}, {}, np.empty((0, 2), np.float32))
+NOBODY = Cells({"block10": (np.float32([[1, 0]]),)}, {"block10": np.empty((0, 2), np.float32)}, np.float32([[1, 0]]))
 
 
 def asked(*layers) -> InputFeatures:
