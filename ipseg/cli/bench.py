@@ -2,7 +2,8 @@
 
 Each line is the fastest of several repetitions, with the peak of the memory: a new prompt and input, each alone, a
 known input with another prompt, K, c or threshold, a click, eight inputs, many prompts on one input. `naive` is the
-engine in float32 without its caches, `floor` the counted operations of a new input over the rate of a matrix product.
+engine in float32 without its caches, and with made-up weights one pass of the whole UNet for each window; `floor` the
+counted operations of a new input over the rate of a matrix product.
 """
 
 from __future__ import annotations
@@ -92,7 +93,7 @@ def _built(arguments: argparse.Namespace, **other: Any) -> Iterator[IPSeg]:
 
     changes = {name: getattr(chosen, name) for name in FIELDS if name != "preset"}
     spec = spec_of(chosen.preset or "paper", changes)
-    placement = made_up.MadeUpPlacement(chosen.placement, dtype=chosen.dtype)
+    placement = made_up.MadeUpPlacement(chosen.placement, dtype=chosen.dtype, whole=getattr(chosen, "whole", False))
     yield made_up.build(spec.resolve(), spec.name, placement)
 
 
@@ -109,7 +110,7 @@ def _compared(
     others: list[Row] = []
     if engine.info.name != FALLBACK:
         others = speed.measure(build.load(FALLBACK), *pair, repeat=min(2, arguments.repeat), classes=0)
-    with _built(arguments, dtype="float32") if engine.info.placement else _same(engine) as exact:
+    with _built(arguments, dtype="float32", whole=True) if engine.info.placement else _same(engine) as exact:
         plain = speed.naive(exact)
 
         def question() -> Any:

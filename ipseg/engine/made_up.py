@@ -29,7 +29,14 @@ VAE = {
 
 
 class MadeUpPlacement(Placement):
-    """A placement that makes each network of :data:`MAKERS` up where a part asks for it, and reads no file."""
+    """A placement that makes each network of :data:`MAKERS` up where a part asks for it, and reads no file.
+
+    With ``whole`` the UNet of Stable Diffusion runs to its end, once for each window: the row ``naive`` of ``bench``.
+    """
+
+    def __init__(self, mode: str = "auto", *, dtype: str = "auto", whole: bool = False) -> None:
+        super().__init__(mode, dtype=dtype)
+        self.whole = whole
 
     def once(self, key: Hashable, make: Callable[[], Any]) -> Any:
         """As :meth:`Placement.once`. Raises :class:`SettingError` for a network that cannot be made up."""
@@ -46,7 +53,7 @@ def build(preset: Preset, name: str, placement: MadeUpPlacement) -> IPSeg:
     lacking = [weight for weight in preset.weights if weight not in WEIGHTS]
     if lacking or not preset.weights:
         what = ", ".join(lacking) or f'"{name}", which has no network'
-        raise SettingError(f"There are no made-up weights for {what}; choose the preset paper or released.")
+        raise SettingError(f"There are no made-up weights for {what}; choose the preset paper, released or light.")
     with packages.needed(f'"{name}"'):
         features, saliency, segmenter, scorer = (
             plugins.build(kind, plugin, placement=placement, **settings)
@@ -90,10 +97,10 @@ def _latent(placement: Placement) -> Any:
 def _layers(placement: Placement) -> Any:
     from diffusers import UNet2DConditionModel
 
-    from ipseg.features._diffusion import Layers
+    from ipseg.features._diffusion import Layers, WholeUNet
 
     unet: Any = UNet2DConditionModel(**UNET)
-    return placement.place(Layers(unet))
+    return placement.place(WholeUNet(unet) if getattr(placement, "whole", False) else Layers(unet))
 
 
 def _tsdn(placement: Placement) -> Any:
@@ -114,6 +121,19 @@ def _sam(size: str) -> Callable[[Placement], Any]:
     return make
 
 
+def _sam2(placement: Placement) -> Any:
+    from transformers import Sam2Config, Sam2Model
+
+    model: Any = Sam2Model(Sam2Config())  # the configuration of transformers is that of SAM 2.1 tiny
+    return placement.place(model, model.vision_encoder)
+
+
+def _sam2_processor(placement: Placement) -> Any:
+    from transformers import Sam2ImageProcessor
+
+    return Sam2ImageProcessor()
+
+
 MAKERS: Mapping[str, Callable[[Placement], Any]] = {
     **{f"dinov2_{size}": _dinov2(size) for size in DINOV2},
     "sd15 text": _text,
@@ -121,8 +141,18 @@ MAKERS: Mapping[str, Callable[[Placement], Any]] = {
     "sd15 unet": _layers,
     "tsdn": _tsdn,
     **{size: _sam(size) for size in ("vit_b", "vit_l", "vit_h")},
+    "sam2.1-hiera-tiny": _sam2,
+    "sam2.1-hiera-tiny processor": _sam2_processor,
 }
 """By the key under which a part asks its placement for a network."""
 
-WEIGHTS = (*(f"dinov2_{size}" for size in DINOV2), "sd15", "tsdn", "sam_vit_b", "sam_vit_l", "sam_vit_h")
+WEIGHTS = (
+    *(f"dinov2_{size}" for size in DINOV2),
+    "sd15",
+    "tsdn",
+    "sam_vit_b",
+    "sam_vit_l",
+    "sam_vit_h",
+    "sam2.1-hiera-tiny",
+)
 """The weights in whose place these are taken."""

@@ -72,6 +72,35 @@ class Layers(nn.Module):
         return values, skips
 
 
+class WholeUNet(nn.Module):
+    """:class:`Layers` without what makes it fast: the whole UNet, one latent after another. For comparison alone."""
+
+    def __init__(self, unet: Any) -> None:
+        super().__init__()
+        self.unet = unet
+
+    def forward(self, latent: Tensor, timestep: int, context: Tensor) -> dict[str, Tensor]:
+        """As :meth:`Layers.forward`."""
+        found: dict[str, list[Tensor]] = {name: [] for name in LAYERS}
+        hooks = [
+            self._read(block, layer).register_forward_hook(
+                lambda _, __, values, name=name: found[name].append(values[0] if isinstance(values, tuple) else values)
+            )
+            for name, (block, layer) in LAYERS.items()
+        ]
+        try:
+            for each in latent.split(1):
+                self.unet(each, timestep, context)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return {name: torch.cat(parts) for name, parts in found.items()}
+
+    def _read(self, block: int, layer: int) -> nn.Module:
+        up = self.unet.up_blocks[block]
+        return (getattr(up, "attentions", None) or up.resnets)[layer]
+
+
 def shorten(unet: Any) -> Any:
     """Cut everything off a UNet that comes after the last of :data:`LAYERS`; returns it."""
     last, layer = max(LAYERS.values())

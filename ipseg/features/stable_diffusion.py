@@ -16,7 +16,7 @@ from torch.nn import functional
 from ipseg.core import geometry
 from ipseg.core.types import Device, FeatureMap, ImageArray, SettingError
 from ipseg.features._dense import check_size, onto_image, square_map, to_tensor
-from ipseg.features._diffusion import LAYERS, Latent, Layers, load_context, load_latent, load_layers
+from ipseg.features._diffusion import LAYERS, Latent, Layers, WholeUNet, load_context, load_latent, load_layers
 
 STEP = 64  # pixels of one cell of s5, the coarsest layer: sizes and windows are whole numbers of them
 SCHEDULE: Mapping[str, Any] = {
@@ -89,7 +89,7 @@ class StableDiffusion:
         from diffusers import DDIMScheduler
 
         self.settings, self.device = settings or Settings(), torch.device(device)
-        self._layers = unet if isinstance(unet, Layers) else Layers(unet).eval()
+        self._layers = unet if isinstance(unet, Layers | WholeUNet) else Layers(unet).eval()
         self._latent = vae if isinstance(vae, Latent) else Latent(vae).eval()
         self._context = context.to(self.device)
         scheduler: Any = DDIMScheduler(**schedule)

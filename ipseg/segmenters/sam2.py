@@ -177,7 +177,10 @@ def build(settings: Settings, placement: Device) -> SegmentAnything2:
         loaded = weights.pretrained(Sam2Model, name)
         return placement.place(loaded, loaded.vision_encoder)
 
+    def load_processor() -> Sam2ImageProcessor:
+        with weights.checked(name) as folder:
+            return Sam2ImageProcessor.from_pretrained(folder, local_files_only=True)
+
     model = placement.once(name, load)
-    with weights.checked(name) as folder:
-        processor = Sam2ImageProcessor.from_pretrained(folder, local_files_only=True)
+    processor = placement.once(f"{name} processor", load_processor)
     return SegmentAnything2(model, processor, device=placement.device)

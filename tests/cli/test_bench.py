@@ -65,4 +65,4 @@ def test_numbers_out_of_range(files, wrong, capsys):
 def test_made_up_weights_are_for_presets_with_networks(files, capsys):
     pytest.importorskip("torch", reason="the paper's models need the extra [models]")
     assert main(["bench", *files, "--preset", "offline", "--made-up-weights"]) == 2
-    assert "choose the preset paper or released" in capsys.readouterr().err
+    assert "choose the preset paper, released or light" in capsys.readouterr().err
