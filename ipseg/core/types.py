@@ -273,7 +273,11 @@ class FeatureExtractor(Protocol):
 
 
 class SaliencyMethod(Protocol):
-    """What stands out in an image, with no training on it: (H, W) float32 in [0, 1], in image pixels."""
+    """What stands out in an image, with no training on it: (H, W) float32 in [0, 1], in image pixels.
+
+    One that always asks for the features has an attribute ``reads_features``, True: they are then computed before the
+    call, and not inside of it, where it may hold a lock on a device that another thread needs for the same features.
+    """
 
     def __call__(self, image: ImageArray, features: LazyFeatures, /) -> NDArray[np.float32]: ...
 

@@ -59,6 +59,11 @@ class GuardedSaliency:
     part: SaliencyMethod
     placement: Device
 
+    @property
+    def reads_features(self) -> bool:
+        """As the method's own."""
+        return getattr(self.part, "reads_features", False)
+
     def __call__(self, image: ImageArray, features: LazyFeatures) -> NDArray[np.float32]:
         """As the method's own."""
         return self.placement.run(self.part, image, features)

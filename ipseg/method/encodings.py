@@ -76,6 +76,9 @@ class Encodings:
 
     def saliency(self, image: Named) -> NDArray[np.float32]:
         """The saliency method's map, (H, W) in [0, 1]; not cached. Features are computed only if it asks for them."""
+        if getattr(self.detector, "reads_features", False):
+            found = self.features(image)
+            return self.detector(image.pixels, lambda: found)
         return self.detector(image.pixels, lambda: self.features(image))
 
     def foreground(self, image: Named) -> NDArray[np.float32]:

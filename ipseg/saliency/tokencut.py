@@ -36,6 +36,8 @@ class Settings:
 class TokenCut:
     """The cut as a :class:`ipseg.core.types.SaliencyMethod` of the image's features."""
 
+    reads_features = True
+
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or Settings()
 
