@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +14,7 @@ from ipseg.core.types import FeatureMap, Frame, ImageArray, Mask, View
 from ipseg.core.vectors import to_numpy, unit
 from ipseg.evaluation.metrics import area_under_curve
 from ipseg.method import similarity
+from ipseg.studies.ablation import _packing
 
 FUSED = "fused"
 
@@ -117,17 +117,14 @@ def _cosine(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
 
 def packed(seen: Sequence[Colours]) -> Arrays:
     """{layer/part: array}, to be cached on disk."""
-    arrays: dict[str, NDArray[Any]] = {}
-    for one in seen:
-        arrays |= {f"{one.name}/prompt": one.prompt, f"{one.name}/image": one.image}
-        arrays[f"{one.name}/numbers"] = np.array([one.held, one.same, one.background])
-    return arrays
+    return _packing.packed({one.name: _as_arrays(one) for one in seen})
 
 
 def unpacked(arrays: Arrays) -> tuple[Colours, ...]:
     """The inverse of :func:`packed`."""
-    names = dict.fromkeys(key.rpartition("/")[0] for key in arrays)
-    return tuple(
-        Colours(name, arrays[f"{name}/prompt"], arrays[f"{name}/image"], *map(float, arrays[f"{name}/numbers"]))
-        for name in names
-    )
+    groups = _packing.unpacked(arrays).items()
+    return tuple(Colours(name, one["prompt"], one["image"], *map(float, one["numbers"])) for name, one in groups)
+
+
+def _as_arrays(one: Colours) -> Arrays:
+    return {"prompt": one.prompt, "image": one.image, "numbers": np.array([one.held, one.same, one.background])}

@@ -13,6 +13,7 @@ from ipseg.core.result import Result
 from ipseg.core.status import Status
 from ipseg.core.store import Arrays
 from ipseg.core.types import Mask, Points
+from ipseg.studies.ablation import _packing
 
 
 @dataclass(frozen=True)
@@ -32,29 +33,26 @@ def summarise(result: Result, shown: NDArray[np.float32] | None = None) -> Ablat
 
 
 def packed(found: Mapping[str, AblationResult]) -> Arrays:
-    """{name/part: array}."""
-    arrays: dict[str, NDArray[Any]] = {}
-    for name, one in found.items():
-        arrays[f"{name}/mask"], arrays[f"{name}/status"] = one.mask, np.array(one.status.value)
-        arrays[f"{name}/positive"], arrays[f"{name}/negative"] = one.points.positive, one.points.negative
-        if one.map is not None:
-            arrays[f"{name}/map"] = one.map.astype(np.float16)
-    return arrays
+    """{name/part: array}; maps in half precision."""
+    return _packing.packed({name: _as_arrays(one) for name, one in found.items()})
 
 
 def unpacked(arrays: Arrays) -> dict[str, AblationResult]:
     """The inverse of :func:`packed`."""
-    found = {}
-    for name in dict.fromkeys(key.rpartition("/")[0] for key in arrays):
-        mask, status, positive, negative = (
-            arrays[f"{name}/{part}"] for part in ("mask", "status", "positive", "negative")
-        )
-        shown = arrays.get(f"{name}/map")
-        points = Points(positive, negative)
-        found[name] = AblationResult(
-            mask, Status(str(status)), points, None if shown is None else shown.astype(np.float32)
-        )
-    return found
+    return {name: _of_arrays(one) for name, one in _packing.unpacked(arrays).items()}
+
+
+def _as_arrays(one: AblationResult) -> Arrays:
+    arrays: dict[str, NDArray[Any]] = {"mask": one.mask, "status": np.array(one.status.value)}
+    arrays |= {"positive": one.points.positive, "negative": one.points.negative}
+    return arrays if one.map is None else arrays | {"map": one.map.astype(np.float16)}
+
+
+def _of_arrays(one: Arrays) -> AblationResult:
+    points, shown = Points(one["positive"], one["negative"]), one.get("map")
+    return AblationResult(
+        one["mask"], Status(str(one["status"])), points, None if shown is None else shown.astype(np.float32)
+    )
 
 
 def none(error: str) -> AblationResult:
