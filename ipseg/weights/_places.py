@@ -12,7 +12,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from pathlib import Path
+from itertools import chain
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 from ipseg.weights import _record
 from ipseg.weights._errors import WeightError, command, readable_size
@@ -186,7 +188,7 @@ def places(weight: Weight) -> list[Path]:
         found += [folder / name for name in dict.fromkeys([*names, ""] if weight.single else names)]
     if not weight.on_hub:
         return [*found, file_cache(), *_mirrored(weight)]
-    return [*found, *_snapshot(weight)]
+    return [*found, *_snapshots(weight)]
 
 
 def missing(weight: Weight, place: Path) -> list[str]:
@@ -234,20 +236,49 @@ def _hf_home() -> Path:
     return Path(os.environ.get("HF_HOME", f"{cache}/huggingface")).expanduser()
 
 
-def _snapshot(weight: Weight) -> list[Path]:
+def _snapshots(weight: Weight) -> list[Path]:
     """The folders of the chosen revision in the Hub's cache: of its commit at first use, then of its commit now.
 
-    refs/<revision> holds the name of the commit; other programs move it when they download a newer one. A cache that
-    was copied may lack it: then a branch or tag is taken from the snapshots that are there, the newest first.
+    Other programs move a branch when they download a newer commit. A cache that was copied may not say which commit a
+    branch or tag is: then it is taken from the snapshots that are there, the newest first.
     """
-    home = hub_cache() / f"models--{weight.source.replace('/', '--')}"
     chosen = revision(weight)
-    reference = home / "refs" / chosen
-    commits = [recorded_commit(weight), reference.read_text().strip() if reference.is_file() else chosen]
-    if not (reference.is_file() or re.fullmatch(r"[0-9a-f]{40}", chosen)):
-        found = sorted((home / "snapshots").glob("*"), key=lambda path: path.stat().st_mtime, reverse=True)
-        commits += [path.name for path in found]
-    return [home / "snapshots" / each for each in dict.fromkeys(commits) if each]
+    found = [_snapshot(weight, each) for each in dict.fromkeys([recorded_commit(weight), chosen]) if each]
+    if not re.fullmatch(r"[0-9a-f]{40}", chosen):
+        cached = _cached(weight.source)
+        if not any(chosen in each.refs for each in cached):
+            found += [_folder(each) for each in cached]
+    return list(dict.fromkeys(each for each in found if each))
+
+
+def _snapshot(weight: Weight, asked: str) -> Path | None:
+    """The folder of one revision in the Hub's cache, where it has any of the files."""
+    if not hub_cache().is_dir():
+        return None
+    from huggingface_hub import try_to_load_from_cache
+
+    for file in chain.from_iterable(weight.files):
+        path = try_to_load_from_cache(weight.source, file, hub_cache(), asked)
+        if isinstance(path, str):
+            return Path(path).parents[len(PurePosixPath(file).parts) - 1]
+    return None
+
+
+def _cached(repository: str) -> list[Any]:
+    """What ``huggingface_hub`` knows of each snapshot of a repository in its cache, the newest first."""
+    if not hub_cache().is_dir():
+        return []
+    from huggingface_hub import scan_cache_dir
+
+    found = [
+        each for each in scan_cache_dir(hub_cache()).repos if (each.repo_type, each.repo_id) == ("model", repository)
+    ]
+    return sorted((one for each in found for one in each.revisions), key=lambda one: one.last_modified, reverse=True)
+
+
+def _folder(snapshot: Any) -> Path:
+    """Its folder below :func:`hub_cache`, whose links ``huggingface_hub`` follows."""
+    return hub_cache() / snapshot.snapshot_path.relative_to(hub_cache().resolve())
 
 
 def _mirrored(weight: Weight) -> list[Path]:
@@ -255,14 +286,14 @@ def _mirrored(weight: Weight) -> list[Path]:
     if not weight.mirror:
         return []
     owner, name, folder = weight.mirror.split("/", 2)
-    return sorted(hub_cache().glob(f"models--{owner}--{name}/snapshots/*/{folder}"))
+    return [_folder(each) / folder for each in _cached(f"{owner}/{name}")]
 
 
 def commit_of(weight: Weight, path: Path) -> str:
     """The commit that a folder or file of the Hub came from; "" where nothing beside it says so."""
     if weight.single:
         path = path.parent
-    if path.parent.name == "snapshots":
+    if path.is_relative_to(hub_cache()):  # whose folders are named by their commit
         return path.name
     noted = sorted((path / ".cache" / "huggingface" / "download").rglob("*.metadata"))
     return noted[0].read_text().splitlines()[0] if noted else ""

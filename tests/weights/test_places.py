@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -124,6 +125,45 @@ def test_a_cache_without_references_is_found(tmp_path, put_files):
     assert weights.get("tsdn").revision == "main"
     assert weights.locate("tsdn") == home / COMMIT / "cornet_rgb_duts_tr.pth"
     assert weights.describe(["tsdn"])["tsdn"]["commit"] == COMMIT
+
+
+def test_a_cache_without_references_behind_a_link_is_found(tmp_path, put_files, monkeypatch):
+    home = tmp_path / "disk" / "hub" / "models--xhk--IPSeg" / "snapshots"
+    put_files(home / COMMIT, ["cornet_rgb_duts_tr.pth"])
+    (tmp_path / "linked").symlink_to(tmp_path / "disk")
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "linked"))
+    found = weights.locate("tsdn")
+    assert found == tmp_path / "linked/hub/models--xhk--IPSeg/snapshots" / COMMIT / "cornet_rgb_duts_tr.pth"
+    assert weights.describe(["tsdn"])["tsdn"]["commit"] == COMMIT
+
+
+def test_a_branch_whose_commit_is_known_is_no_other(tmp_path, put_files):
+    home = tmp_path / "home" / "hub" / "models--xhk--IPSeg"
+    put_files(home, ["refs/main"], ("0" * 40).encode())
+    put_files(home / "snapshots" / ("0" * 40), ["README.md"])
+    put_files(home / "snapshots" / COMMIT, ["cornet_rgb_duts_tr.pth"])
+    assert weights.find("tsdn") is None
+    (home / "refs" / "main").write_text(COMMIT)
+    assert weights.find("tsdn") == home / "snapshots" / COMMIT / "cornet_rgb_duts_tr.pth"
+
+
+def test_the_newest_of_several_snapshots_without_references_is_taken(tmp_path, put_files):
+    home = tmp_path / "home" / "hub" / "models--xhk--IPSeg" / "snapshots"
+    for commit, seconds in (("a" * 40, 3000), (COMMIT, 5000), ("0" * 40, 4000)):
+        put_files(home / commit, ["cornet_rgb_duts_tr.pth"])
+        os.utime(home / commit / "cornet_rgb_duts_tr.pth", (seconds, seconds))
+    assert weights.find("tsdn").parent.name == COMMIT
+
+
+def test_what_else_is_in_the_cache_does_not_matter(tmp_path, put_files):
+    """Files of no repository, data sets of the same name, and a repository whose file is a dangling link."""
+    hub = tmp_path / "home" / "hub"
+    put_files(hub / "models--xhk--IPSeg" / "snapshots" / COMMIT, ["cornet_rgb_duts_tr.pth"])
+    put_files(hub / "datasets--xhk--IPSeg" / "snapshots" / ("0" * 40), ["cornet_rgb_duts_tr.pth"])
+    put_files(hub, ["version.txt", "other/notes.txt", "models--a--b/snapshots"])
+    (put_files(hub / "models--c--d" / "snapshots" / COMMIT, []).parent / COMMIT).mkdir(parents=True)
+    (hub / "models--c--d" / "snapshots" / COMMIT / "model.bin").symlink_to("nowhere")
+    assert weights.find("tsdn").parent == hub / "models--xhk--IPSeg" / "snapshots" / COMMIT
 
 
 def test_another_commit_than_the_pinned_one_is_not_taken(tmp_path, put_files):
