@@ -43,6 +43,7 @@ CORE = (
     "pixels",
     "resources",
     "threads",
+    "overlap",
     "files",
     "names",
     "rle",

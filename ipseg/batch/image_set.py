@@ -7,10 +7,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 
-from ipseg.batch import pipeline
 from ipseg.batch.inputs import Item
 from ipseg.batch.predictions import Prediction, Predictor
-from ipseg.core import resources, viz
+from ipseg.core import overlap, resources, viz
 from ipseg.core.types import ImageArray, InputError, Mask, SettingError, Stopped
 from ipseg.method.steps import Steps
 
@@ -29,7 +28,7 @@ class Outcome:
     seconds: Mapping[str, float] = field(default_factory=dict)  # of "open" and "segment", which overlap others'
 
 
-def run(predictor: Predictor, items: Sequence[Item], *, workers: int = pipeline.WORKERS) -> Iterator[Outcome]:
+def run(predictor: Predictor, items: Sequence[Item], *, workers: int = overlap.WORKERS) -> Iterator[Outcome]:
     """Segment the items, ``workers`` at once, in their order; ends early when ``predictor.stop`` returns True.
 
     At most ``workers`` images are in memory beside the one that was handed out last. Raises SettingError, since a
@@ -37,7 +36,7 @@ def run(predictor: Predictor, items: Sequence[Item], *, workers: int = pipeline.
     """
     numbered = [(number, len(items), item) for number, item in enumerate(items, start=1)]
     with suppress(Stopped):
-        yield from pipeline.in_order(partial(_outcome, predictor), numbered, workers=workers)
+        yield from overlap.in_order(partial(_outcome, predictor), numbered, workers=workers)
 
 
 def _outcome(predictor: Predictor, place: tuple[int, int, Item]) -> Outcome:

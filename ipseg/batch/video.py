@@ -14,9 +14,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ipseg.batch import clips, pipeline
+from ipseg.batch import clips
 from ipseg.batch.clips import Clip, TimedFrame
 from ipseg.batch.predictions import Prediction, Predictor
+from ipseg.core import overlap
 from ipseg.core.types import ImageArray, Mask, SettingError, Stopped
 
 PER_SECOND = 3.0  # keyframes; a clip of 10 s then has 30 of them
@@ -75,7 +76,7 @@ def with_keyframes(clip: Clip, per_second: float) -> Iterator[tuple[int, TimedFr
     what :func:`ipseg.batch.clips.timed_frames` raises.
     """
     due = 0.0
-    for number, frame in enumerate(pipeline.ahead(clips.timed_frames(clip)), 1):
+    for number, frame in enumerate(overlap.ahead(clips.timed_frames(clip)), 1):
         is_keyframe = number == 1 or frame.time >= due
         if is_keyframe:
             due = frame.time + 1 / per_second - TOLERANCE / clip.fps

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from ipseg.core import images
+from ipseg.core import images, overlap
 from ipseg.core.disk_cache import DiskCache
 from ipseg.core.result import SegmentationMethod
 from ipseg.core.serialize import to_json
@@ -136,22 +136,32 @@ def predict(
     last = {side.key: number for number in todo for at in lacking[number] for side in _sides(own[at][number])}
     prompts: _Prompts = _Prompts(variants)
     report(len(numbers) - len(todo), len(numbers), None)
-    for position, number in enumerate(todo, len(numbers) - len(todo) + 1):
-        episode, miou = episodes[number], None
-        opened = cache(episode.input.pixels)
-        truth = cache(episode.input.mask)
-        for at in lacking[number]:
-            prediction = _predict(variants[at], episode, opened, truth, partial(prompts.get, at, own[at][number]))
-            failed += prediction.status == FAILED
-            variants[at].run.save(number, prediction)
-            if at == 0 and prediction.pixels is not None:
-                miou = add(episode, prediction.pixels)
-        used = {side.key: side for at in lacking[number] for side in _sides(own[at][number])}
-        for key, side in used.items():
-            if last[key] == number:
-                release(images.fingerprint(side.pixels()))
-        report(position, len(numbers), miou)
+    read = overlap.ahead(_input(episodes[number]) for number in todo)
+    with closing(read) as inputs:
+        for position, number in enumerate(todo, len(numbers) - len(todo) + 1):
+            episode, miou = episodes[number], None
+            opened, truth = next(inputs)
+            for at in lacking[number]:
+                prediction = _predict(variants[at], episode, opened, truth, partial(prompts.get, at, own[at][number]))
+                failed += prediction.status == FAILED
+                variants[at].run.save(number, prediction)
+                if at == 0 and prediction.pixels is not None:
+                    miou = add(episode, prediction.pixels)
+            used = {side.key: side for at in lacking[number] for side in _sides(own[at][number])}
+            for key, side in used.items():
+                if last[key] == number:
+                    release(images.fingerprint(side.pixels()))
+            report(position, len(numbers), miou)
     return failed
+
+
+def _input(episode: Episode) -> tuple[Callable[[], Any], Callable[[], Any]]:
+    """The image and the truth of an episode, read; one that cannot be read raises its error where it is used."""
+    readers = cache(episode.input.pixels), cache(episode.input.mask)
+    for read in readers:
+        with suppress(Exception):  # a failed call is not cached: the next one raises it
+            read()
+    return readers
 
 
 def _predict(

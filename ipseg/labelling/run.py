@@ -24,8 +24,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ipseg.annotations.labels import ABOUT, CORRECTIONS, DIGITS, LABELS, LabelFolder, LabelledImage, LabelsError
-from ipseg.batch import inputs, pipeline
-from ipseg.core import images, resources, store
+from ipseg.batch import inputs
+from ipseg.core import images, overlap, resources, store
 from ipseg.core.images import Source
 from ipseg.core.serialize import to_json
 from ipseg.core.status import Status
@@ -156,7 +156,7 @@ def label(
     reject_threshold: float | None = None,
     resume: bool = False,
     overwrite: bool = False,
-    workers: int = pipeline.WORKERS,
+    workers: int = overlap.WORKERS,
     most: int = MAX_IMAGES,
 ) -> Iterator[LabelledImage]:
     """Find every instance of several classes, each shown by example images, in many images.
@@ -320,7 +320,7 @@ def run(
     items: Sequence[Item],
     folder: LabelFolder | None = None,
     *,
-    workers: int = pipeline.WORKERS,
+    workers: int = overlap.WORKERS,
     stop: Stop = lambda: False,
 ) -> Iterator[Outcome]:
     """Label the items, ``workers`` at once, in their order; ends early when ``stop`` returns True.
@@ -332,7 +332,7 @@ def run(
     """
     numbered = ((number, len(items), item) for number, item in enumerate(items, 1))
     with suppress(Stopped):
-        yield from pipeline.in_order(partial(_outcome, labeller, folder, stop), numbered, workers=workers)
+        yield from overlap.in_order(partial(_outcome, labeller, folder, stop), numbered, workers=workers)
 
 
 def _outcome(labeller: Labeller, folder: LabelFolder | None, stop: Stop, place: tuple[int, int, Item]) -> Outcome:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 
 from ipseg.core import plugins, rle
 from ipseg.core.types import InputError
-from ipseg.datasets._episodes import Episode, missing
+from ipseg.datasets._episodes import Annotated, Episode, missing
 from ipseg.engine.presets import PRESETS
 from ipseg.engine.processes import Share
 from ipseg.evaluation import predicting, prompt_sets, results, runs
@@ -369,3 +370,28 @@ def test_a_run_knows_its_prompt_set(engine, dataset, data, tmp_path):
     assert made.run.dataset().digest() == applied.digest()
     with pytest.raises(InputError, match="run with other settings"):
         variant(tmp_path / "run", engine, dataset, data)
+
+
+def test_the_next_image_is_read_while_one_is_segmented(counted, dataset, data, tmp_path, monkeypatch):
+    first, second = (dataset.episodes[number].input.key for number in (0, 1))
+    assert first != second
+    read, open_pixels = threading.Event(), Annotated.pixels
+
+    def noticed(self):
+        if self.key == second:
+            read.set()
+        return open_pixels(self)
+
+    class Waiting(Fast):
+        """Its answer waits until the image of the next episode is read."""
+
+        def prompt(self, image, mask=None):
+            return None
+
+        def segment(self, prompt, image):
+            assert read.wait(60)
+            return super().segment(prompt, image)
+
+    monkeypatch.setattr(Annotated, "pixels", noticed)
+    made = replace(variant(tmp_path / "run", counted, dataset, data), method=lambda category: Waiting(counted))
+    assert predict([made], dataset.episodes, range(2)) == 0

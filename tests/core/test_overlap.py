@@ -7,7 +7,7 @@ from contextvars import ContextVar
 
 import pytest
 
-from ipseg.batch import pipeline
+from ipseg.core import overlap
 
 PLACE: ContextVar[str] = ContextVar("place", default="nowhere")
 SECONDS = 20  # after which a thread that waits for another counts as stuck
@@ -20,7 +20,7 @@ def test_results_come_in_order_and_two_items_are_worked_on_at_once():
         both.wait(SECONDS)  # breaks unless another item is worked on at this moment
         return 10 * number
 
-    assert list(pipeline.in_order(work, range(6), workers=2)) == [0, 10, 20, 30, 40, 50]
+    assert list(overlap.in_order(work, range(6), workers=2)) == [0, 10, 20, 30, 40, 50]
 
 
 def test_no_more_items_are_taken_than_workers():
@@ -31,7 +31,7 @@ def test_no_more_items_are_taken_than_workers():
             taken.append(number)
             yield number
 
-    results = pipeline.in_order(lambda number: number, items(), workers=3)
+    results = overlap.in_order(lambda number: number, items(), workers=3)
     for number in range(20):
         assert next(results) == number
         assert len(taken) <= number + 3
@@ -47,7 +47,7 @@ def test_an_error_takes_the_place_of_its_result_and_ends_the_work():
             raise KeyError(number)
         return number
 
-    results = pipeline.in_order(work, range(50), workers=2)
+    results = overlap.in_order(work, range(50), workers=2)
     assert [next(results), next(results)] == [0, 1]
     with pytest.raises(KeyError):
         next(results)
@@ -56,7 +56,7 @@ def test_an_error_takes_the_place_of_its_result_and_ends_the_work():
 
 def test_work_that_nobody_waits_for_is_left_out():
     begun: list[int] = []
-    results = pipeline.in_order(lambda number: begun.append(number), range(50), workers=2)
+    results = overlap.in_order(lambda number: begun.append(number), range(50), workers=2)
     next(results)
     results.close()
     assert len(begun) <= 3
@@ -65,8 +65,8 @@ def test_work_that_nobody_waits_for_is_left_out():
 def test_the_callers_context_is_that_of_the_work():
     token = PLACE.set("here")
     try:
-        assert list(pipeline.in_order(lambda _: PLACE.get(), range(3))) == ["here"] * 3
-        assert list(pipeline.ahead(PLACE.get() for _ in range(2))) == ["here"] * 2
+        assert list(overlap.in_order(lambda _: PLACE.get(), range(3))) == ["here"] * 3
+        assert list(overlap.ahead(PLACE.get() for _ in range(2))) == ["here"] * 2
     finally:
         PLACE.reset(token)
 
@@ -80,7 +80,7 @@ def test_reading_ahead_is_bounded_and_in_order():
             more.release()
             yield number
 
-    read = pipeline.ahead(items(), most=2)
+    read = overlap.ahead(items(), most=2)
     assert next(read) == 0
     for _ in range(3):
         assert more.acquire(timeout=SECONDS)  # made before they are asked for
@@ -93,7 +93,7 @@ def test_an_error_of_what_is_read_ahead_is_raised_in_its_place():
         yield 1
         raise KeyError("second")
 
-    read = pipeline.ahead(items())
+    read = overlap.ahead(items())
     assert next(read) == 1
     with pytest.raises(KeyError, match="second"):
         next(read)
@@ -109,7 +109,7 @@ def test_what_is_read_ahead_is_closed_when_nobody_reads_on():
         finally:
             closed.set()
 
-    read = pipeline.ahead(items())
+    read = overlap.ahead(items())
     next(read)
     read.close()
     assert closed.is_set()

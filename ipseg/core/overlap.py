@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from typing import Any, TypeVar
@@ -38,7 +38,7 @@ def in_order(work: Callable[[Item], Result], items: Iterable[Item], *, workers: 
                 future.cancel()
 
 
-def ahead(items: Iterable[Item], *, most: int = 2) -> Iterator[Item]:
+def ahead(items: Iterable[Item], *, most: int = 2) -> Generator[Item, None, None]:
     """The items, of which up to ``most`` are made in a thread before they are asked for. What they raise is raised."""
     made: queue.Queue[tuple[str, Any]] = queue.Queue(most)
     over = threading.Event()
