@@ -13,8 +13,8 @@ from ipseg.engine.spec import EngineSpec
 from ipseg.ui.server import uploads
 from ipseg.ui.server.errors import name_shortages
 from ipseg.ui.server.pool import JOBS, EnginePool
+from ipseg.ui.widgets import arguments, download, link
 from ipseg.ui.widgets import controls as sidebar
-from ipseg.ui.widgets import download, link, signature
 from ipseg.ui.widgets.inputs import left_out_by_default
 
 HEADING = """# ipseg
@@ -43,7 +43,7 @@ def build(pool: EnginePool | None = None, *, max_queue: int = 32) -> gr.Blocks:
         if event.concurrency_id == JOBS["concurrency_id"]:
             event.concurrency_limit = pool.at_once
     name_shortages(page)
-    left_out_by_default(page, signature.NUMBERS)
+    left_out_by_default(page, arguments.NUMBERS)
     page.queue(max_size=max_queue)
     uploads.guard(page)
     return page

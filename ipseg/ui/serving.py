@@ -30,6 +30,7 @@ from ipseg.ui.server.preview import Preview
 from ipseg.ui.server.requests import Requests
 from ipseg.ui.server.sessions import MOST as MOST_SESSIONS
 from ipseg.ui.server.sessions import Sessions
+from ipseg.ui.widgets.arguments import MEANINGS
 from ipseg.ui.widgets.examples import contact_sheet
 from ipseg.ui.widgets.theme import CSS, theme
 
@@ -149,7 +150,7 @@ def page(pool: EnginePool, chosen: argparse.Namespace) -> gr.Blocks:
         if not guarded.is_set():
             raise RuntimeError("This page is served with its own launch(); other ways leave out its checks.")
         if demo.mcp_server_obj is not None:
-            tools.mend(demo.mcp_server_obj)
+            tools.mend(demo.mcp_server_obj, MEANINGS)
         start()
 
     def launch(**given: Any) -> Any:

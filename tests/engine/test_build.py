@@ -218,11 +218,10 @@ from ipseg import EngineSpec
 from ipseg.cli import _engine
 from ipseg.engine import hardware
 from ipseg.ui import serving
-from ipseg.ui.widgets import signature
 parser = argparse.ArgumentParser()
 _engine.add_arguments(parser)
 print(json.dumps([
-    EngineSpec().preset, signature.ENGINE["preset"][1], parser.parse_args([]).preset, serving.arguments([]).preset,
+    EngineSpec().preset, parser.parse_args([]).preset, serving.arguments([]).preset,
     hardware.default()[1], serving.engine_pool(serving.arguments([])).reason
 ]))
 """
@@ -232,7 +231,7 @@ print(json.dumps([
     )
     assert done.returncode == 0, done.stderr
     *names, reason, of_the_page = json.loads(done.stdout)
-    assert names == ["light", "light", None, None]
+    assert names == ["light", None, None]
     assert reason.startswith('"offline" answers instead of "light": ')
     assert of_the_page == reason
 

@@ -10,7 +10,7 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
 from ipseg import PRESETS, load, open_image
-from ipseg.ui.widgets.signature import NUMBERS
+from ipseg.ui.widgets.arguments import NUMBERS
 from tests.ui.conftest import EXAMPLES
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the client's own event loop

@@ -40,8 +40,11 @@ HOW = (
 DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+)?(?:;[\w=.+-]+)*;base64,", re.ASCII)
 
 
-def mend(server: Any) -> None:
-    """Replace the parts of a :class:`gradio.mcp.GradioMCPServer` that an assistant cannot use."""
+def mend(server: Any, meanings: Mapping[str, str]) -> None:
+    """Replace the parts of a :class:`gradio.mcp.GradioMCPServer` that an assistant cannot use.
+
+    ``meanings`` of arguments by their names: of those that a handler takes as keywords, which Gradio leaves out.
+    """
 
     def get_input_schema(name: str, described: Mapping[str, str] | None = None) -> tuple[dict[str, Any], list[Any]]:
         """The schema of a tool's arguments, and which of them are files."""
@@ -54,7 +57,7 @@ def mend(server: Any) -> None:
     def get_fn_description(event: Any, name: str) -> tuple[str, dict[str, str]]:
         """What a tool does, and the meaning of each argument."""
         text, described, _ = get_function_description(event.fn)
-        return text + (HOW if get_input_schema(name)[1] else ""), described
+        return text + (HOW if get_input_schema(name)[1] else ""), {**meanings, **described}
 
     async def last(job: Any) -> list[Any]:
         """The outputs of a job, the last ones where it yields several times."""

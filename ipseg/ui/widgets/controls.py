@@ -44,6 +44,21 @@ class Controls:
         return [self.state, self.fetch]
 
     @property
+    def engine_by_name(self) -> dict[str, gr.components.Component]:
+        """The components of the engine by the names of the arguments of a handler."""
+        return dict(zip(FIELDS, self.engine, strict=True))
+
+    @property
+    def numbers_by_name(self) -> dict[str, gr.components.Component]:
+        """Those of the numbers."""
+        return dict(zip(("k", "clusters", "threshold", "reject_threshold"), self.numbers, strict=True))
+
+    @property
+    def by_name(self) -> dict[str, gr.components.Component]:
+        """What every request takes beside its images."""
+        return {**self.numbers_by_name, **self.engine_by_name}
+
+    @property
     def numbers(self) -> list[gr.components.Component]:
         """K, c, the threshold and the reject threshold."""
         return [self.k, self.clusters, self.threshold, self.reject_threshold]

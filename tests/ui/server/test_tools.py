@@ -159,7 +159,7 @@ def test_a_large_image_is_sent_as_an_address(tmp_path, monkeypatch):
 
 def test_another_version_of_gradios_server_is_noticed():
     with pytest.raises(RuntimeError, match="not supported"):
-        protocol.mend(object())
+        protocol.mend(object(), {})
 
 
 def test_labels_by_a_tool_are_data(served):

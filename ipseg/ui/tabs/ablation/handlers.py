@@ -23,9 +23,9 @@ from ipseg.ui.tabs.ablation import patch
 from ipseg.ui.tabs.ablation import render as sections
 from ipseg.ui.tabs.ablation.layout import EXAMPLES, example_file, layout
 from ipseg.ui.widgets import running
+from ipseg.ui.widgets.arguments import engine_of
 from ipseg.ui.widgets.controls import Controls
 from ipseg.ui.widgets.inputs import whole as whole_number
-from ipseg.ui.widgets.signature import with_engine
 
 
 def build(pool: EnginePool, controls: Controls) -> None:
@@ -33,7 +33,8 @@ def build(pool: EnginePool, controls: Controls) -> None:
     page = layout()
     handler = _handler(pool)
     common: dict[str, Any] = {
-        "inputs": [*page.inputs, *controls.engine, page.mask_value],
+        "inputs": page.inputs,
+        "inputs_kwargs": {**controls.engine_by_name, "mask_value": page.mask_value},
         "outputs": [page.verdict, page.steps, *page.sections, page.record],
         "show_progress_on": [page.verdict],
         **JOBS,
@@ -59,16 +60,14 @@ def build(pool: EnginePool, controls: Controls) -> None:
 def _handler(pool: EnginePool) -> Callable[..., tuple[Any, ...]]:
     """The handler; Gradio reads its arguments for the API."""
 
-    @with_engine()
     def ablation(
         prompt: str | None,
         image: str | None,
         mask: str | None = None,
         truth: str | None = None,
-        *,
-        spec: EngineSpec,
         mask_value: float | None = None,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio finds its progress in the default
+        **settings: Any,
     ) -> tuple[Any, ...]:
         """Show the features, the similarity, the saliency and a grid over K and c for one pair of images.
 
@@ -81,6 +80,7 @@ def _handler(pool: EnginePool) -> Callable[..., tuple[Any, ...]]:
         """
         report = reporter(progress, pool.limits.many)
         with error_messages():
+            spec = engine_of(settings)
             pair, notices = _opened((prompt, image), (mask, truth), mask_value, partial(report, 0.0, "prompt"))
             whole = refinement.named(spec.resolve().config.refinement).needs_prior
             view = sections.View(_ablation(pool, spec, pair, report), pair, whole, notices)

@@ -22,10 +22,10 @@ from ipseg.ui.server.pool import JOBS, EnginePool
 from ipseg.ui.server.progress import reporter
 from ipseg.ui.tabs.ablation import figures, render
 from ipseg.ui.tabs.ablation.layout import Layout
+from ipseg.ui.widgets.arguments import engine_of
 from ipseg.ui.widgets.controls import Controls, chosen
 from ipseg.ui.widgets.images import as_jpeg, to_image
 from ipseg.ui.widgets.inputs import whole
-from ipseg.ui.widgets.signature import with_engine
 
 SIDE = 960  # pixels of the longer side of the images that are pressed
 WORDS = ("the prompt", "the searched image")
@@ -110,8 +110,9 @@ def _endpoint(pool: EnginePool, controls: Controls, page: Layout) -> None:
     run = gr.Button(visible=False)
     run.click(
         _handler(pool, heat),
-        [*page.inputs[:2], x, y, *controls.engine, searched],
+        [*page.inputs[:2], x, y],
         [facts, heat],
+        inputs_kwargs={**controls.engine_by_name, "searched": searched},
         api_name="patch_similarity",
         **JOBS,
     )
@@ -120,16 +121,14 @@ def _endpoint(pool: EnginePool, controls: Controls, page: Layout) -> None:
 def _handler(pool: EnginePool, cache: gr.Image) -> Callable[..., tuple[Any, ...]]:
     """The handler; Gradio reads its arguments for the API."""
 
-    @with_engine()
     def patch(
         prompt: str | None,
         image: str | None,
         x: float | None,
         y: float | None,
-        *,
-        spec: EngineSpec,
         searched: bool = False,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio finds its progress in the default
+        **settings: Any,
     ) -> tuple[Any, ...]:
         """Compare one patch of an image with every patch of another one, by the features alone.
 
@@ -145,6 +144,7 @@ def _handler(pool: EnginePool, cache: gr.Image) -> Callable[..., tuple[Any, ...]
         """
         report: Progress = reporter(progress, pool.limits.one)
         with error_messages():
+            spec = engine_of(settings)
             if not prompt or not image:
                 raise ImageError("There are no two images yet; add the object and the image to search first.")
             images = open_image(prompt), open_image(image)

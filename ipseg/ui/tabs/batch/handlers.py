@@ -10,8 +10,6 @@ from typing import Any
 import gradio as gr
 
 from ipseg.core.types import ImageError, InputError
-from ipseg.engine.spec import EngineSpec
-from ipseg.method.config import Parameters
 from ipseg.ui.server.errors import error_messages
 from ipseg.ui.server.jobs import Jobs
 from ipseg.ui.server.pool import JOBS, EnginePool
@@ -19,22 +17,22 @@ from ipseg.ui.tabs.batch import jobs as work
 from ipseg.ui.tabs.batch.jobs import Given
 from ipseg.ui.tabs.batch.layout import Layout, layout
 from ipseg.ui.tabs.batch.render import QUEUED, STOPPING, WAITING
+from ipseg.ui.widgets.arguments import engine_of, parameters_of
 from ipseg.ui.widgets.controls import Controls
-from ipseg.ui.widgets.signature import with_engine
 
 
 def build(pool: EnginePool, controls: Controls) -> None:
     """Lay out the tab and wire it."""
     page, jobs = layout(), Jobs()
     batch, video = _batch(pool, jobs, page), _video(pool, jobs, page)
+    common: dict[str, Any] = {"inputs_kwargs": {**controls.by_name, "mask_value": page.mask_value}, **JOBS}
     quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     for button, job, name, given in (
         (page.run, batch, "batch", [page.prompts, page.files, page.mask]),
         (page.run_clip, video, "video", [page.prompts, page.clip, page.mask, page.keyframes_per_second]),
     ):
         armed = button.click(_armed(jobs), None, [page.status, page.stop], **quiet)
-        job_inputs = [*given, *controls.inputs, page.mask_value]
-        ran = armed.then(job, job_inputs, page.outputs, api_name=name, show_progress_on=[page.status], **JOBS)
+        ran = armed.then(job, given, page.outputs, api_name=name, show_progress_on=[page.status], **common)
         ran.success(lambda: gr.Button(interactive=False), None, page.stop, **quiet)
         ran.failure(lambda: (WAITING, gr.Button(interactive=False)), None, [page.status, page.stop], **quiet)
     page.folder.upload(lambda files: files, page.folder, page.files, **quiet)
@@ -71,16 +69,13 @@ def _stopped(jobs: Jobs) -> Callable[..., Any]:
 def _batch(pool: EnginePool, jobs: Jobs, page: Layout) -> Callable[..., Any]:
     """The handler for images; Gradio reads its arguments for the API."""
 
-    @with_engine(parameters=True)
     def batch(
         prompts: list[Any] | None,
         images: list[str] | None,
         mask: str | None = None,
-        *,
-        spec: EngineSpec,
-        parameters: Parameters,
         mask_value: float | None = None,
         request: gr.Request = None,  # Gradio fills it in
+        **settings: Any,
     ) -> Iterator[tuple[Any, ...]]:
         """Segment the object that the prompt images show in many images.
 
@@ -93,6 +88,7 @@ def _batch(pool: EnginePool, jobs: Jobs, page: Layout) -> Callable[..., Any]:
             mask_value: which value of the mask is the object, where it has several; 0xRRGGBB of a colour, as a number
         """
         with error_messages(), jobs.running(request, pool.limits.many) as watch:
+            spec, parameters = engine_of(settings), parameters_of(settings)
             if not images:
                 raise ImageError("There are no images to search yet; add files, a zip or a folder.")
             given = Given(prompts, mask, parameters, spec, mask_value)
@@ -104,17 +100,14 @@ def _batch(pool: EnginePool, jobs: Jobs, page: Layout) -> Callable[..., Any]:
 def _video(pool: EnginePool, jobs: Jobs, page: Layout) -> Callable[..., Any]:
     """The handler for a clip."""
 
-    @with_engine(parameters=True)
     def video(
         prompts: list[Any] | None,
         clip: str | None,
         mask: str | None = None,
         keyframes_per_second: float = 3.0,
-        *,
-        spec: EngineSpec,
-        parameters: Parameters,
         mask_value: float | None = None,
         request: gr.Request = None,  # Gradio fills it in
+        **settings: Any,
     ) -> Iterator[tuple[Any, ...]]:
         """Segment the object that the prompt images show in every frame of a clip.
 
@@ -128,6 +121,7 @@ def _video(pool: EnginePool, jobs: Jobs, page: Layout) -> Callable[..., Any]:
             keyframes_per_second: frames of each second that are segmented; between them the mask is propagated
         """
         with error_messages(), jobs.running(request, pool.limits.many) as watch:
+            spec, parameters = engine_of(settings), parameters_of(settings)
             if not clip:
                 raise ImageError("There is no clip yet; add one.")
             given = Given(prompts, mask, parameters, spec, mask_value)

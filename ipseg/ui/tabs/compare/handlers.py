@@ -14,7 +14,6 @@ from ipseg.core import plugins
 from ipseg.core.images import orientation
 from ipseg.core.masks import GivenMask, with_masks
 from ipseg.core.types import ImageArray, ImageError, InputError
-from ipseg.engine.spec import EngineSpec
 from ipseg.studies import comparison
 from ipseg.studies.figure import comparison_figure
 from ipseg.ui.server import prompts
@@ -25,10 +24,10 @@ from ipseg.ui.tabs.compare import on_sam
 from ipseg.ui.tabs.compare import render as rows
 from ipseg.ui.tabs.compare.layout import Layout, layout
 from ipseg.ui.widgets import examples, link, painting, running
+from ipseg.ui.widgets.arguments import engine_of
 from ipseg.ui.widgets.controls import Controls
 from ipseg.ui.widgets.images import distinct
 from ipseg.ui.widgets.inputs import whole
-from ipseg.ui.widgets.signature import with_engine
 
 MOST = 16  # images in one comparison
 MAX_PIXELS = 200_000_000  # of all of them together: 600 MB once opened
@@ -37,12 +36,13 @@ MAX_PIXELS = 200_000_000  # of all of them together: 600 MB once opened
 def build(pool: EnginePool, controls: Controls) -> link.Linked:
     """Lay out the tab and wire it. Returns what a link to it may hold."""
     page = layout(on_sam.button(pool, pool.first).unrender())
-    inputs = [page.prompt, page.images, page.methods, page.mask, page.paint, page.truths, *controls.engine]
-    inputs += [page.mask_value, page.truth_value]
+    inputs = [page.prompt, page.images, page.methods, page.mask, page.paint, page.truths]
+    named = {**controls.engine_by_name, "mask_value": page.mask_value, "truth_value": page.truth_value}
     shown = [page.left, page.right, page.slider, page.answers, page.difference, page.legend]
     outputs = [page.table, page.record, page.figure, page.page_file, page.masks, page.saved, page.which, *shown]
     quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-    handler, common = _handler(pool, page), {"outputs": outputs, "show_progress_on": [page.table], **JOBS}
+    handler = _handler(pool, page)
+    common = {"outputs": outputs, "inputs_kwargs": named, "show_progress_on": [page.table], **JOBS}
     run = page.run.click(handler, inputs, api_name="compare", **common)
     running.announce(page.on_sam.click, page.run, page.stop, "compare-table")  # first: Gradio goes by the order
     fetching = on_sam.wire(pool, controls, page)
@@ -112,7 +112,6 @@ def _example(prompt: str | None, images: list[Any] | None) -> str:
 def _handler(pool: EnginePool, page: Layout) -> Callable[..., tuple[Any, ...]]:
     """The handler; Gradio reads its arguments for the API."""
 
-    @with_engine()
     def compare(
         prompt: str | None,
         images: list[Any] | None,
@@ -120,11 +119,10 @@ def _handler(pool: EnginePool, page: Layout) -> Callable[..., tuple[Any, ...]]:
         mask: str | None = None,
         paint: Any = None,
         truths: list[str] | None = None,
-        *,
-        spec: EngineSpec,
         mask_value: float | None = None,
         truth_value: float | None = None,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio finds its progress in the default
+        **settings: Any,
     ) -> tuple[Any, ...]:
         """Segment the object that the prompt shows in images, by several methods.
 
@@ -140,7 +138,7 @@ def _handler(pool: EnginePool, page: Layout) -> Callable[..., tuple[Any, ...]]:
         """
         report = reporter(progress, pool.limits.many)
         with error_messages():
-            values = (mask_value, truth_value)
+            spec, values = engine_of(settings), (mask_value, truth_value)
             on_open = partial(report, 0.0, "prompt")
             inputs = _opened(prompt, images, methods, mask, paint, truths, values, on_open)
             found = _answers(pool, pool.engine(spec, report), inputs, report)

@@ -7,7 +7,6 @@ from typing import Any
 
 import gradio as gr
 
-from ipseg.engine.spec import EngineSpec
 from ipseg.studies import galleries
 from ipseg.studies.galleries import FailureCase
 from ipseg.ui.server.errors import error_messages
@@ -16,8 +15,8 @@ from ipseg.ui.server.progress import reporter
 from ipseg.ui.tabs.failure_cases import render
 from ipseg.ui.tabs.failure_cases.layout import INTRO, layout
 from ipseg.ui.widgets import gallery_views
+from ipseg.ui.widgets.arguments import engine_of
 from ipseg.ui.widgets.controls import Controls
-from ipseg.ui.widgets.signature import with_engine
 
 
 def build(pool: EnginePool, controls: Controls) -> None:
@@ -33,7 +32,8 @@ def build(pool: EnginePool, controls: Controls) -> None:
         return names[event.index]
 
     common: dict[str, Any] = {
-        "inputs": [page.case, *controls.engine],
+        "inputs": [page.case],
+        "inputs_kwargs": controls.engine_by_name,
         "outputs": [page.verdict, *page.images],
         "show_progress_on": [page.images[1], page.images[3]],
         **JOBS,
@@ -46,12 +46,10 @@ def build(pool: EnginePool, controls: Controls) -> None:
 def _handler(pool: EnginePool, cases: Mapping[str, FailureCase]) -> Callable[..., tuple[Any, ...]]:
     """The handler; Gradio reads its arguments for the API."""
 
-    @with_engine()
     def failure_cases(
         case: str,
-        *,
-        spec: EngineSpec,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio finds its progress in the default
+        **settings: Any,
     ) -> tuple[Any, ...]:
         """Segment an image with a prompt that breaks the rule, and with the corrected one.
 
@@ -60,6 +58,7 @@ def _handler(pool: EnginePool, cases: Mapping[str, FailureCase]) -> Callable[...
         """
         report = reporter(progress, pool.limits.many)
         with error_messages():
+            spec = engine_of(settings)
             engine, this = pool.engine(spec, report), cases[case]
             prompts = {"broken": [this.prompt.image], "mended": [this.mended.image]}
             found = galleries.compute_all(engine, prompts, [this.input], progress=report)

@@ -11,8 +11,6 @@ import gradio as gr
 from ipseg.annotations import formats
 from ipseg.core.choices import check_choice
 from ipseg.core.types import SettingError
-from ipseg.engine.spec import EngineSpec
-from ipseg.method.config import Parameters
 from ipseg.ui.server.errors import error_messages
 from ipseg.ui.server.jobs import Jobs
 from ipseg.ui.server.pool import JOBS, EnginePool
@@ -20,9 +18,9 @@ from ipseg.ui.server.progress import UNDER_WAY
 from ipseg.ui.tabs.label import jobs, render
 from ipseg.ui.tabs.label.layout import Layout
 from ipseg.ui.tabs.label.session import Request, remove
+from ipseg.ui.widgets.arguments import engine_of, parameters_of
 from ipseg.ui.widgets.controls import Controls
 from ipseg.ui.widgets.inputs import gallery_input
-from ipseg.ui.widgets.signature import with_engine
 
 COCO = "coco"
 STRINGS: dict[str, Any] = {"type": "array", "items": {"type": "string"}}
@@ -39,8 +37,9 @@ def build(pool: EnginePool, controls: Controls, page: Layout, running: Jobs) -> 
     button = gr.Button(visible=False)
     button.click(
         _labelled(pool, running, archive),
-        [examples, classes, page.files, *controls.inputs, chosen],
+        [examples, classes, page.files],
         [data, archive, facts],
+        inputs_kwargs={**controls.by_name, "export": chosen},
         api_name="label",
         **JOBS,
     )
@@ -68,17 +67,14 @@ def by_class(paths: Sequence[str], names: Sequence[str]) -> list[tuple[str, list
 def _labelled(pool: EnginePool, running: Jobs, archive: gr.File) -> Callable[..., tuple[Any, ...]]:
     """The handler; Gradio reads its arguments for the API."""
 
-    @with_engine(parameters=True)
     def label(
         examples: list[Any] | None,
         classes: list[str] | None,
         images: list[str] | None,
-        *,
-        spec: EngineSpec,
-        parameters: Parameters,
         export: list[str] | None = None,
         request: gr.Request = None,  # Gradio fills it in
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio finds its progress in the default
+        **settings: Any,
     ) -> tuple[Any, ...]:
         """Label images with several classes, each shown by example images: every instance, its class and its mask.
 
@@ -92,6 +88,7 @@ def _labelled(pool: EnginePool, running: Jobs, archive: gr.File) -> Callable[...
             export: formats of the archive, such as ["coco", "yolo"]; empty: coco
         """
         with error_messages(), running.running(request, pool.limits.many) as watch:
+            spec, parameters = engine_of(settings), parameters_of(settings)
             given = by_class([path for path, _ in examples or ()], classes or ())
             jobs.check(given, images)
             wanted = list(export or [COCO])

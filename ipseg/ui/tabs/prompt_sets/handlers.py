@@ -10,7 +10,6 @@ import gradio as gr
 
 from ipseg.core.images import open_image
 from ipseg.core.types import ImageError
-from ipseg.engine.spec import EngineSpec
 from ipseg.studies import galleries
 from ipseg.studies.galleries import GalleryImage, ObjectKind
 from ipseg.ui.server import prompts as bounds
@@ -20,8 +19,8 @@ from ipseg.ui.server.progress import reporter
 from ipseg.ui.tabs.prompt_sets import render
 from ipseg.ui.tabs.prompt_sets.layout import INTRO, layout
 from ipseg.ui.widgets import gallery_views
+from ipseg.ui.widgets.arguments import engine_of
 from ipseg.ui.widgets.controls import Controls
-from ipseg.ui.widgets.signature import with_engine
 
 MOST = 4  # prompts, and images, of a visitor's own
 
@@ -34,23 +33,22 @@ def build(pool: EnginePool, controls: Controls) -> None:
         gr.Markdown(gallery_views.ABSENT)
         return
     page = layout(kinds)
-    inputs = [page.kind, page.own, page.images, *controls.engine]
+    inputs = [page.kind, page.own, page.images]
     outputs = [page.verdict, page.prompts, page.answers]
     run = _handler(pool, kinds)
-    page.run.click(run, inputs, outputs, api_name="prompt_sets", show_progress_on=[page.answers], **JOBS)
+    common = {"inputs_kwargs": controls.engine_by_name, "show_progress_on": [page.answers], **JOBS}
+    page.run.click(run, inputs, outputs, api_name="prompt_sets", **common)
 
 
 def _handler(pool: EnginePool, kinds: Mapping[str, ObjectKind]) -> Callable[..., tuple[Any, ...]]:
     """The handler; Gradio reads its arguments for the API."""
 
-    @with_engine()
     def prompt_sets(
         kind: str,
         prompts: list[Any] | None = None,
         images: list[Any] | None = None,
-        *,
-        spec: EngineSpec,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio finds its progress in the default
+        **settings: Any,
     ) -> tuple[Any, ...]:
         """Segment the same images with three prompts of one kind of object, and with prompts of your own.
 
@@ -61,6 +59,7 @@ def _handler(pool: EnginePool, kinds: Mapping[str, ObjectKind]) -> Callable[...,
         """
         report = reporter(progress, pool.limits.many)
         with error_messages():
+            spec = engine_of(settings)
             added, own = _own(prompts, "prompts"), _own(images, "images")
             if own and len(added) < 2:
                 raise ImageError(

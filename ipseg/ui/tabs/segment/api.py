@@ -14,7 +14,6 @@ import numpy as np
 from ipseg.core.result import Result
 from ipseg.engine.session import SegmentSession
 from ipseg.engine.spec import EngineSpec
-from ipseg.method.config import Parameters
 from ipseg.ui.server.errors import error_messages
 from ipseg.ui.server.pool import JOBS, EnginePool
 from ipseg.ui.server.progress import reporter
@@ -22,10 +21,10 @@ from ipseg.ui.server.redaction import without_folders
 from ipseg.ui.tabs.segment import render as answers
 from ipseg.ui.tabs.segment.layout import Layout
 from ipseg.ui.tabs.segment.request import SegmentRequest, of_many, paths
+from ipseg.ui.widgets.arguments import engine_of, parameters_of
 from ipseg.ui.widgets.clicks import as_clicks, as_points
 from ipseg.ui.widgets.controls import Controls
 from ipseg.ui.widgets.images import as_png, distinct, image_input, shown
-from ipseg.ui.widgets.signature import with_engine
 
 
 def build(pool: EnginePool, controls: Controls, page: Layout) -> None:
@@ -41,19 +40,20 @@ def build(pool: EnginePool, controls: Controls, page: Layout) -> None:
     many = gr.Gallery(label="Results", visible=False)
     archive = gr.File(label="Masks (ZIP)", visible=False)
     one, several = gr.Button(visible=False), gr.Button(visible=False)
-    tail = [*controls.inputs, page.negative_prompt, page.all_instances]
-    value = page.mask_value
+    named = {**controls.by_name, "negative_prompt": page.negative_prompt, "all_instances": page.all_instances}
     one.click(
         _one(pool, mask, cut_out),
-        [page.prompts, image, page.mask, *tail, clicks, value],
+        [page.prompts, image, page.mask],
         [facts, mask, cut_out, overlay, heat, saliency],
+        inputs_kwargs={**named, "clicks": clicks, "mask_value": page.mask_value},
         api_name="segment",
         **JOBS,
     )
     several.click(
         _several(pool, page),
-        [page.prompts, page.images, page.mask, *tail, value],
+        [page.prompts, page.images, page.mask],
         [many, archive, facts],
+        inputs_kwargs={**named, "mask_value": page.mask_value},
         api_name="segment_all",
         **JOBS,
     )
@@ -62,19 +62,16 @@ def build(pool: EnginePool, controls: Controls, page: Layout) -> None:
 def _one(pool: EnginePool, mask_image: gr.Image, cut_image: gr.Image) -> Callable[..., tuple[Any, ...]]:
     """The handler for one image; Gradio reads its arguments for the API."""
 
-    @with_engine(parameters=True)
     def segment(
         prompts: list[Any] | None,
         image: str | None,
         mask: str | None = None,
-        *,
-        spec: EngineSpec,
-        parameters: Parameters,
         negative_prompt: list[Any] | None = None,
         all_instances: bool = False,
         clicks: list[list[float]] | None = None,
         mask_value: float | None = None,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio finds its progress in the default
+        **settings: Any,
     ) -> tuple[Any, ...]:
         """Segment the object that the prompt images show in another image.
 
@@ -93,7 +90,7 @@ def _one(pool: EnginePool, mask_image: gr.Image, cut_image: gr.Image) -> Callabl
         """
         start = time.perf_counter()
         with error_messages():
-            searched = (image,) if image else ()
+            spec, parameters, searched = engine_of(settings), parameters_of(settings), (image,) if image else ()
             request = SegmentRequest(
                 paths(prompts), searched, mask, paths(negative_prompt), all_instances, parameters, mask_value
             )
@@ -131,18 +128,15 @@ def _facts(result: Result, session: SegmentSession, spec: EngineSpec) -> dict[st
 def _several(pool: EnginePool, page: Layout) -> Callable[..., tuple[Any, ...]]:
     """The handler for several images."""
 
-    @with_engine(parameters=True)
     def segment_all(
         prompts: list[Any] | None,
         images: list[Any] | None,
         mask: str | None = None,
-        *,
-        spec: EngineSpec,
-        parameters: Parameters,
         negative_prompt: list[Any] | None = None,
         all_instances: bool = False,
         mask_value: float | None = None,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio finds its progress in the default
+        **settings: Any,
     ) -> tuple[Any, ...]:
         """Segment the object that the prompt images show in several other images.
 
@@ -155,6 +149,7 @@ def _several(pool: EnginePool, page: Layout) -> Callable[..., tuple[Any, ...]]:
             mask_value: which value of the mask is the object, where it has several; 0xRRGGBB of a colour, as a number
         """
         with error_messages():
+            spec, parameters = engine_of(settings), parameters_of(settings)
             request = SegmentRequest(
                 paths(prompts), paths(images), mask, paths(negative_prompt), all_instances, parameters, mask_value
             )
