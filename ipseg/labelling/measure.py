@@ -115,7 +115,7 @@ class Folders:
 
 @dataclass
 class AveragePrecision:
-    """COCO's mask AP over images, one added after the other; holds run lengths alone."""
+    """COCO's mask AP over images, one added after the other; holds run lengths alone, as no boxes are compared."""
 
     classes: Sequence[str]
     images: list[dict[str, Any]] = field(default_factory=list)
@@ -148,20 +148,19 @@ class AveragePrecision:
             categories = [{"id": number, "name": name} for number, name in enumerate(self.classes, 1)]
             truth.dataset = {"info": {}, "images": self.images, "annotations": self.true, "categories": categories}
             truth.createIndex()
-            evaluation = COCOeval(truth, truth.loadRes(self.found), "segm")
+            found = truth.loadRes([dict(one) for one in self.found])  # which it adds to
+            evaluation = COCOeval(truth, found, "segm")
             evaluation.evaluate()
             evaluation.accumulate()
             evaluation.summarize()
         return float(evaluation.stats[0]), float(evaluation.stats[1])
 
     def _entry(self, image: int, one: LabelledInstance) -> dict[str, Any]:
-        left, top, right, bottom = one.box
         counts = rle.compress(rle.encode(one.mask))
         return {
             "image_id": image,
             "category_id": self.classes.index(one.label) + 1,
             "segmentation": {"size": list(one.mask.shape), "counts": counts},
-            "bbox": [left, top, right - left, bottom - top],
             "area": one.area,
         }
 

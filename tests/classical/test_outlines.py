@@ -53,6 +53,21 @@ def test_two_discs_that_touch_fall_apart_at_the_neck():
     assert not (left & right).any()
 
 
+def blocks(height: int) -> np.ndarray:
+    """Two blocks of 13 columns and so many rows, joined by a bar of 4 columns and 3 rows."""
+    mask = np.zeros((30, 40), bool)
+    top = 15 - height // 2
+    mask[top : top + height, 5:18] = mask[top : top + height, 22:35] = mask[14:17, 5:35] = True
+    return mask
+
+
+def test_parts_that_are_shallow_do_not_count():
+    """The middle row of 5 rows is 3 pixels from the border, after the blur 0.27 * 3 + 0.43 * 2 + 0.22 * 1 = 1.9; of 7
+    rows it is 4, after the blur 0.27 * 4 + 0.43 * 3 + 0.22 * 2 + 0.07 * 1 = 2.9."""
+    assert outlines.parts(blocks(5)) == []
+    assert [part.sum() for part in outlines.parts(blocks(7))] == [91 + 6, 91 + 6]
+
+
 def test_what_is_small_is_no_region():
     small = np.zeros((40, 40), bool)
     small[:6, :9] = True  # 54 pixels

@@ -149,7 +149,10 @@ class Engine:
         return step(self, *arguments, progress)
 
     def input_features(self, image):
-        return None
+        return SimpleNamespace(features=())
+
+    def layer_weights(self, layers):
+        return {}
 
     def cell_scores(self, models, features):
         return np.array([self.cells[model] for model in models]), FRAME
@@ -157,8 +160,10 @@ class Engine:
     def mask_score(self, prompt, image, mask, negative_prompt=None):
         return self.scores[prompt.model]
 
-    def segment(self, prompt, image, *, all_instances, negative_prompt, **numbers):
+    def segment(self, prompt, image, *, all_instances, negative_prompt, progress=None, **numbers):
         assert all_instances
+        if progress:
+            progress(0.25, "mask")
         self.segmented.append(prompt.model)
         mask, score = self.results[prompt.model]
         status = presence.status(score, mask, 0.8, 0.5)
@@ -166,10 +171,10 @@ class Engine:
         return Result(image, mask, status, score, 0.8, 0.5, nothing, None, {})
 
 
-def label(scores, cells, results):
+def label(scores, cells, results, progress=None):
     engine = Engine(scores, cells, results)
     classes = [matching.ClassPrompt(name, SimpleNamespace(model=name, negative=None)) for name in scores]
-    return matching.label_image(engine, classes, np.zeros((16, 64, 3), np.uint8)), engine.segmented
+    return matching.label_image(engine, classes, np.zeros((16, 64, 3), np.uint8), progress=progress), engine.segmented
 
 
 def test_a_class_that_could_only_find_the_same_mask_again_is_not_segmented():
@@ -192,6 +197,17 @@ def test_a_class_that_may_be_elsewhere_too_is_segmented():
     )
     assert segmented == ["mug", "cup"]
     assert len(found) == 2
+
+
+def test_the_progress_of_a_class_is_its_share_of_those_that_are_tried():
+    upper, seen = held(slice(0, 64)).mask, []
+    label(
+        {"mug": 0.95, "cup": 0.9, "jar": 0.9},
+        {"mug": cells((8, 0.9)), "cup": cells((8, 0.85), (8, 0.8)), "jar": cells((8, 0.1))},  # no jar can be there
+        {"mug": (upper, 0.95), "cup": (~upper, 0.9)},
+        lambda share, step: seen.append((share, step)),
+    )
+    assert seen == [(0.0, "mug"), (0.25 / 2, "mask"), (1 / 2, "cup"), (1.25 / 2, "mask")]
 
 
 def test_a_class_that_scores_more_on_the_mask_of_another_is_segmented_and_gets_it():

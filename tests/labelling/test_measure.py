@@ -85,6 +85,30 @@ def test_average_precision_is_that_of_coco():
     assert measure.AveragePrecision(["mug"]).values() == (0.0, 0.0)
 
 
+def test_average_precision_compares_masks_whose_rows_and_columns_differ():
+    """Two parts of one column: as many pixels of as many runs, whatever (height, width) is taken for the other."""
+    pytest.importorskip("pycocotools")
+    masks = np.zeros((2, *SIZE), bool)
+    masks[0, 1:3, 5:25] = True  # 40 pixels
+    masks[1, 1:3, 5:20] = masks[1, 0, 5:15] = True  # 40 pixels, of which the first has 30: IoU 0.6
+    found, true = (LabelledInstance("mug", mask, 0.9) for mask in masks)
+    measured = measure.AveragePrecision(["mug"])
+    measured.add(image("1", found), image("1", true))
+    assert measured.values() == pytest.approx((0.3, 1.0))  # 0.50, 0.55 and, as the IoU is not below it, 0.60
+
+
+def test_average_precision_is_of_all_sizes_of_objects():
+    """COCO's summary takes objects of any area: 40 pixels and, above its 96 x 96 for large ones, 10,000."""
+    pytest.importorskip("pycocotools")
+    large = np.ones((100, 100), bool)
+    measured = measure.AveragePrecision(["mug"])
+    measured.add(image("1", one("mug", 0, 10)), image("1", one("mug", 0, 10)))
+    whole = LabelledImage("2", (100, 100), (LabelledInstance("mug", large, 0.9),))
+    measured.add(LabelledImage("2", (100, 100), ()), whole)
+    ap, _ = measured.values()
+    assert ap == pytest.approx(51 / 101)
+
+
 def test_sizes_that_differ_are_one_message():
     measured = measure.AveragePrecision(["mug"])
     other = LabelledImage("1", (4, 20), (LabelledInstance("mug", np.ones((4, 20), bool), 1.0),))
