@@ -256,9 +256,8 @@ class ZeroGPUEngine:
         """As :meth:`ipseg.method.pipeline.IPSeg.segment`."""
         input_image = named(image)
         k, clusters, threshold, reject_threshold = prompt.parameters.unless(k, clusters, threshold, reject_threshold)
-        points.check(self.config.k if k is None else k, self.config.clusters if clusters is None else clusters)
+        self.config.numbers(k, clusters, threshold, reject_threshold)
         points.check_inside(clicks, input_image.pixels.shape[:2])
-        self.config.thresholds(threshold, reject_threshold)
         prompt, negative = fitted(self, prompt, negative_prompt)
         prompt = replace(prompt, saved=None, negative=None)  # the worker has no use for the file
         negative = negative and replace(negative, saved=None, negative=None)

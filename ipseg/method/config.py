@@ -35,6 +35,17 @@ class IPSegConfig:
     def __post_init__(self) -> None:
         check_thresholds(self.threshold, self.reject_threshold)
 
+    def numbers(
+        self, k: int | None, clusters: int | None, threshold: float | None, reject_threshold: float | None
+    ) -> tuple[int, int, tuple[float, float]]:
+        """K, c, and the threshold with the reject threshold, of one call, None being this config's own.
+
+        Raises :class:`~ipseg.core.types.SettingError` for numbers out of range; see also :meth:`thresholds`.
+        """
+        k, clusters = self.k if k is None else k, self.clusters if clusters is None else clusters
+        points.check(k, clusters)
+        return k, clusters, self.thresholds(threshold, reject_threshold)
+
     def thresholds(self, threshold: float | None, reject_threshold: float | None) -> tuple[float, float]:
         """The threshold and the reject threshold of one call, None being this config's own.
 

@@ -159,11 +159,9 @@ class IPSeg:
         own status.
         Raises :class:`~ipseg.core.types.SettingError` for numbers out of range.
         """
-        config, cached, step = self.config, self.encodings, Steps(progress)
-        k, clusters, threshold, reject_threshold = prompt.parameters.unless(k, clusters, threshold, reject_threshold)
-        k, clusters = config.k if k is None else k, config.clusters if clusters is None else clusters
-        points.check(k, clusters)
-        limits = config.thresholds(threshold, reject_threshold)
+        cached, step = self.encodings, Steps(progress)
+        given = prompt.parameters.unless(k, clusters, threshold, reject_threshold)
+        k, clusters, limits = self.config.numbers(*given)
         prompt, negative = fitted(self, prompt, negative_prompt)
         input_image = named(image)
         points.check_inside(clicks, input_image.pixels.shape[:2])
@@ -173,23 +171,17 @@ class IPSeg:
             encoding = cached.encoding(input_image)
         compared = models_with(self.scorer, prompt, features, negative)
         similarity = self.scorer.similarity(*compared)  # S = F_IP (x) F_I, Eq. 6
-        choose = partial(self.choose_points, k=k, clusters=clusters, seed=config.seed)
+        choose = partial(self.choose_points, k=k, clusters=clusters, seed=self.config.seed)
         with step("points", 0.8):  # P_coord = TopK(S), then k-means: section 3.4
             chosen = choose(similarity)
-        run, mask_scores = (
-            self.refine or refinement.named(config.refinement).run,
-            partial(self.scorer.mask_scores, *compared),
-        )
-        refine = partial(run, self.segmenter, encoding, mask_scores=mask_scores)
+        run = self.refine or refinement.named(self.config.refinement).run
+        refine = partial(run, self.segmenter, encoding, mask_scores=partial(self.scorer.mask_scores, *compared))
         with step("mask", 0.85):  # M = Dec_M(F_I, Concat(T_M, T_P)), Eq. 2
             refined = refine(chosen, similarity.values)
             mask = refinement.corrected(self.segmenter, encoding, refined, chosen, clicks).masks[0]
-        score_of, clicked = (
-            partial(self._presence, compared, input_image, step),
-            clicks is not None and len(clicks.positive) > 0,
-        )
+        score_of = partial(self._presence, compared, input_image, step)
         score = score_of(mask)  # not in the paper, nor are the instances
-        status = presence.status(score, mask, *limits, clicked=clicked)
+        status = presence.status(score, mask, *limits, clicked=clicks is not None and len(clicks.positive) > 0)
         result = Result(input_image.pixels, mask, status, score, *limits, chosen, similarity, step.seconds)
         if not all_instances:
             return result

@@ -118,12 +118,9 @@ def export(
     chosen = list(dict.fromkeys(formats))
     numbered = _classes(labels.classes if isinstance(labels, LabelFolder) and classes is None else classes or ())
     check(chosen, split, images, classes=numbered)
-    counts: Counter[str] = Counter()
-    by_class: Counter[str] = Counter(dict.fromkeys(numbered, 0))
     stated = parts if parts and split is None else {}
     divided = (TRAIN, VAL) if stated or split is not None else (TRAIN,)
-    by_part: Counter[str] = Counter(dict.fromkeys(divided, 0))
-    modules = {name: plugins.module(KIND, name) for name in chosen}
+    tally, modules = _Tally.of(numbered, divided), {name: plugins.module(KIND, name) for name in chosen}
     with replacing(folder, modules) as places, ExitStack() as stack:
         targets = {
             name: Target(places[name], numbered, divided, images, Names(flat=module.FLAT, stems=module.STEMS), stack)
@@ -132,20 +129,16 @@ def export(
         with writing(folder):
             writers: dict[str, Writer] = {name: modules[name].build(target) for name, target in targets.items()}
         for image in labels:
-            counts["failed"] += bool(image.error)
             if image.error:
+                tally.counts["failed"] += 1
                 continue
             given = ImageFile(find(image))
             check_outside(given, places, folder)
-            part, shown = stated.get(image.name) or part_of(image.name, split, seed), image.above(thresholds)
-            unknown = {one.label for one in shown.instances} - set(numbered)
-            if unknown:
-                raise SettingError(f"{image.name} has the class {min(unknown)}, which is not among the classes.")
-            counts.update(images=1, instances=len(shown.instances))
-            counts["below"] += len(image.instances) - len(shown.instances)
-            counts["uncertain"] += sum(one.status is Status.UNCERTAIN for one in shown.instances)
-            by_class.update(one.label for one in shown.instances)
-            by_part[part] += 1
+            shown, part = (
+                _above(image, thresholds, numbered),
+                stated.get(image.name) or part_of(image.name, split, seed),
+            )
+            tally.add(image, shown, part)
             for name, writer in writers.items():
                 with writing(folder / name):
                     targets[name].given = given
@@ -153,12 +146,47 @@ def export(
         for name, writer in writers.items():
             with writing(folder / name):
                 writer.close()
-                mark(places[name], {"format": name, "classes": numbered, **counts})
+                mark(places[name], {"format": name, "classes": numbered, **tally.counts})
     made = tuple(
         FormatReport(name, folder / name, dict(one.lost), one.without_file, one.upright, one.copied, one.renamed)
         for name, one in targets.items()
     )
-    return Report(made, **counts, classes=dict(by_class), parts=dict(by_part))
+    return Report(made, **tally.counts, classes=dict(tally.classes), parts=dict(tally.parts))
+
+
+@dataclass
+class _Tally:
+    """What an export holds, counted while it is written."""
+
+    counts: Counter[str]  # the numbers of :class:`Report`
+    classes: Counter[str]  # instances of each class
+    parts: Counter[str]  # images of each part
+
+    @classmethod
+    def of(cls, classes: Sequence[str], parts: Sequence[str]) -> _Tally:
+        """Nothing yet, of these classes and parts."""
+        numbers = "images", "instances", "uncertain", "below", "failed"
+        return cls(*(Counter(dict.fromkeys(names, 0)) for names in (numbers, classes, parts)))
+
+    def add(self, image: LabelledImage, shown: LabelledImage, part: str) -> None:
+        """Count an image, of which the instances that are ``shown`` are written."""
+        self.counts.update(
+            images=1,
+            instances=len(shown.instances),
+            uncertain=sum(one.status is Status.UNCERTAIN for one in shown.instances),
+            below=len(image.instances) - len(shown.instances),
+        )
+        self.classes.update(one.label for one in shown.instances)
+        self.parts[part] += 1
+
+
+def _above(image: LabelledImage, thresholds: Mapping[str, float] | float, classes: Sequence[str]) -> LabelledImage:
+    """An image with the instances above the thresholds. Raises SettingError where one is of no known class."""
+    shown = image.above(thresholds)
+    unknown = {one.label for one in shown.instances} - set(classes)
+    if unknown:
+        raise SettingError(f"{image.name} has the class {min(unknown)}, which is not among the classes.")
+    return shown
 
 
 def check(

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import gradio as gr
 import pytest
 
 from ipseg.core.types import SettingError
@@ -28,18 +25,10 @@ def test_the_arguments_are_those_of_the_sidebar():
     assert list(MEANINGS) == [*NUMBERS, *ENGINE]
 
 
-def test_gradio_names_the_arguments_as_the_handler_gets_them():
-    def answer(image: str, mask: str | None = None, progress: gr.Progress = gr.Progress(), **settings: Any):  # noqa: B008
-        return image, mask, engine_of(settings), parameters_of(settings)
-
-    with gr.Blocks() as page:
-        image, mask = gr.Textbox(), gr.Textbox()
-        named = {name: gr.JSON(value=value) for name, value in SETTINGS.items()}
-        outputs = [gr.Textbox() for _ in range(4)]
-        gr.Button().click(answer, [image], outputs, inputs_kwargs={**named, "mask": mask}, api_name="answer")
-    arguments = page.get_api_info()["named_endpoints"]["/answer"]["parameters"]
-    assert [one["parameter_name"] for one in arguments] == ["image", *NUMBERS, *ENGINE, "mask"]
-    assert answer("a", mask="b", **SETTINGS) == ("a", "b", SPEC, Parameters(5, 2, 0.5, 0.25))
+def test_keywords_become_the_engine_and_the_numbers():
+    """That Gradio names the arguments of the endpoints likewise is tried on the page, in test_api.py."""
+    assert engine_of(SETTINGS) == SPEC
+    assert parameters_of(SETTINGS) == Parameters(5, 2, 0.5, 0.25)
 
 
 def test_a_number_out_of_range_is_an_error():
