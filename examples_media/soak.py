@@ -2,7 +2,7 @@
 
 Starts the demo on a free port with the default engine, whose weights must be here. The clients ask at once, over all
 endpoints, about images that are all different, so that few results come from caches. Writes soak.svg and prints one
-line.
+line; ends at once where the page has an endpoint that is not asked here.
 """
 
 import argparse
@@ -17,23 +17,26 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import cv2
 import numpy as np
 from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
 from PIL import Image, ImageEnhance
 
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = sorted((ROOT / "examples_media" / "Images").rglob("*.jpg"))
 KINDS, CASES = ("guitar", "lamp", "umbrella"), ("cut_off", "hidden", "crowded", "tiny", "night")
 USUAL = (  # what is asked, in turn; a name after "+" is a way to ask it
-    *("segment", "segment+clicks", "segment+negative", "segment+instances", "segment_all+instances"),
-    *("segment", "segment+clicks", "compare", "batch", "video", "prompt_sets", "failure_cases", "ablation"),
+    *("segment", "segment+clicks", "segment+negative", "segment+instances", "segment_all+instances", "label"),
+    *("segment", "segment_all+negative", "compare", "batch", "batch+stop", "video", "prompt_sets", "failure_cases"),
+    *("ablation", "patch_similarity"),
 )
 EVERY = 0.5  # seconds between two readings of the memory
 PATIENCE = 600  # seconds of a client, whose machine is busy
+TRIES, ANSWERS = 5, 20  # starts of the page, and answers after which it has started
 
 
 def varied(folder: Path, chance: random.Random, scale: float = 0.5) -> Path:
@@ -75,6 +78,12 @@ def arguments(endpoint: str, way: str, folder: Path, chance: random.Random) -> d
         if endpoint == "segment_all":
             return {"prompts": prompts, "images": images, "mask": None, **more}
         return {"prompt": one, "images": images, "methods": ["ipseg", "persam"]}
+    if endpoint == "label":
+        shown = [*prompts, {"image": handle_file(varied(folder, chance)), "caption": None}]
+        images = [handle_file(varied(folder, chance, 0.3)) for _ in range(2)]
+        return {"examples": shown, "classes": ["one", "other"], "images": images, "export": ["coco", "yolo"]}
+    if endpoint == "patch_similarity":
+        return {"prompt": one, "image": handle_file(varied(folder, chance)), "x": 90, "y": 70}
     if endpoint == "ablation":
         return {"prompt": one, "image": handle_file(varied(folder, chance, 0.3))}
     if endpoint == "batch":
@@ -95,23 +104,45 @@ def serve(home: Path, preset: str, clients: int) -> Iterator[tuple[str, int]]:
     own["GRADIO_TEMP_DIR"] = str(home / "uploads")
     command = [sys.executable, "app.py", "--port", str(port), "--no-fetch", "--preset", preset]
     command += ["--max-queue", str(max(32, clients))]
-    demo = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **own, "HF_HUB_OFFLINE": "1"})  # noqa: S603 - ours
+    demo = started(command, {**os.environ, **own, "HF_HUB_OFFLINE": "1"}, f"http://127.0.0.1:{port}")
     try:
-        for _ in range(300):
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}", timeout=2).close()
-                break
-            except OSError:
-                time.sleep(0.2)
         yield f"http://127.0.0.1:{port}", demo.pid
     finally:
         demo.terminate()
-        demo.wait(20)
+        demo.wait(PATIENCE)
+
+
+def started(command: list[str], environment: dict[str, str], url: str) -> subprocess.Popen[bytes]:
+    """The demo when it answers; Gradio ends it where a busy machine answers its own first request too late."""
+    for _ in range(TRIES):
+        demo = subprocess.Popen(command, cwd=ROOT, env=environment)  # noqa: S603 - ours
+        answered = 0
+        while demo.poll() is None and answered < ANSWERS:
+            time.sleep(1)
+            with suppress(OSError):
+                urllib.request.urlopen(url, timeout=PATIENCE).close()  # noqa: S310 - ours
+                answered += 1
+        if demo.poll() is None:
+            return demo
+    raise SystemExit("The page did not start; free the machine of other programs.")
 
 
 def resident(pid: int) -> float:
     """MB of memory that a process holds."""
     return int(Path(f"/proc/{pid}/status").read_text().split("VmRSS:")[1].split()[0]) / 1024
+
+
+def stopped(client: Client, given: dict, endpoint: str) -> None:
+    """Start a job and stop it when its first output is there: it ends, with what is done until then."""
+    job = client.submit(**given, api_name=f"/{endpoint}")
+    while not job.done() and not job.outputs():
+        time.sleep(EVERY)
+    client.predict(api_name="/stop")
+    try:
+        job.result()
+    except AppError as error:  # nothing was done until then
+        if "stopped" not in str(error):
+            raise
 
 
 def soak(jobs: int, clients_at_once: int, preset: str, seed: int) -> tuple[list[tuple[int, float]], float]:
@@ -123,12 +154,20 @@ def soak(jobs: int, clients_at_once: int, preset: str, seed: int) -> tuple[list[
         clients = [Client(url, download_files=f"{name}/{number}", **own) for number in range(clients_at_once)]
         folder = Path(name, "images")
         folder.mkdir()
+        known = clients[0].view_api(print_info=False, return_format="dict")["named_endpoints"]
+        there, asked = {endpoint.strip("/") for endpoint in known}, {name for way in USUAL for name in way.split("+")}
+        asked -= {"clicks", "negative", "instances"}
+        if there != asked:
+            raise SystemExit(f"The page has the endpoints {sorted(there)}, and these are asked: {sorted(asked)}.")
 
         def one(number: int) -> None:
             chance = random.Random(seed * 10_000 + number)  # noqa: S311 - no secret
             endpoint, _, way = USUAL[number % len(USUAL)].partition("+")
             given = arguments(endpoint, way, folder, chance)
-            clients[number % clients_at_once].predict(**given, api_name=f"/{endpoint}")
+            if way == "stop":
+                stopped(Client(url, download_files=f"{name}/stop-{number}", **own), given, endpoint)
+            else:
+                clients[number % clients_at_once].predict(**given, api_name=f"/{endpoint}")
             done.append(number)
 
         def watch() -> None:

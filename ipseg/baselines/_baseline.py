@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ipseg.core import images
 from ipseg.core.images import Source
 from ipseg.core.masks import GivenMask, with_masks
 from ipseg.core.result import Result
@@ -92,12 +93,14 @@ class Baseline:
         """
         shown = open_given(prompt_images, masks)
         ((image, mask),) = with_masks(_single(self.title, shown.sources), shown.masks, mask_value=mask_value)
+        images.check_whole(image, self.title)
         reference = self._reference(named(image), mask)
         return replace(reference, learnt=self.learn(reference, Steps(progress)))
 
     def segment(self, prompt: Reference, image: Source, *, progress: Progress | None = None) -> Result:
         """Cut what ``prompt`` shows out of ``image``; a mask that is not empty counts as detected."""
         step, input_image = Steps(progress), named(image)
+        images.check_whole(input_image.pixels, self.title)
         predicted = self.predict(prompt, input_image, step)
         return Result(
             input_image.pixels,

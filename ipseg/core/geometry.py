@@ -13,6 +13,8 @@ from scipy.sparse import csr_array
 
 from ipseg.core.types import Array, Frame, ImageArray
 
+THIN = 4.0  # longer to shorter side of an image, from which on small networks see little of it as a whole
+
 
 def letterbox_frame(size: tuple[int, int], cells: int) -> Frame:
     """``cells`` x ``cells`` over the centred square that just holds an image of ``size`` (height, width)."""
@@ -67,6 +69,43 @@ def bounding_box(mask: NDArray[np.bool_]) -> tuple[int, int, int, int] | None:
     if not len(rows):
         return None
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+
+
+def is_thin(size: tuple[int, int], limit: float = THIN) -> bool:
+    """Whether the longer side of an image of ``size`` (height, width) is more than ``limit`` times its shorter side."""
+    return max(size) > limit * min(size)
+
+
+def windows(size: tuple[int, int], aspect: float = THIN) -> list[tuple[int, int, int, int]]:
+    """Boxes (left, top, right, bottom) that cover an image of ``size`` (height, width), in whole pixels.
+
+    The image itself where its longer side is at most ``aspect`` times its shorter side; else boxes of that aspect, from
+    one end to the other, of which each shares at least half with the next: what is no longer than half of a box is
+    whole in one of them.
+    """
+    height, width = size
+    longer, shorter = max(size), min(size)
+    length = round(aspect * shorter)
+    if longer <= length:
+        return [(0, 0, width, height)]
+    count = -(-2 * (longer - length) // length) + 1
+    starts = np.linspace(0, longer - length, count).round().astype(int).tolist()
+    return [(at, 0, at + length, height) if width > height else (0, at, width, at + length) for at in starts]
+
+
+def window_around(
+    size: tuple[int, int], box: tuple[int, int, int, int], aspect: float = THIN
+) -> tuple[int, int, int, int]:
+    """The box of ``aspect`` in an image of ``size`` (height, width) around the middle of another one in whole pixels.
+
+    It is as long as the other one where that is longer, and the image itself where that is not thinner.
+    """
+    height, width = size
+    axis = 0 if width > height else 1
+    first, last = box[axis], box[axis + 2]
+    length = min(max(size), max(round(aspect * min(size)), last - first))
+    start = min(max(0, (first + last - length) // 2), max(size) - length)
+    return (start, 0, start + length, height) if axis == 0 else (0, start, width, start + length)
 
 
 def cells_to_image(cells: NDArray, frame: Frame) -> NDArray[np.float32]:

@@ -28,7 +28,8 @@ WEBP_ALPHA_BYTES = 8.6  # a pixel, at the peak of decoding a WebP with alpha, as
 MAX_ANIMATED_PIXELS = 20_000_000  # of one frame of a WebP animation, whose decoder holds four copies of the frame
 MAX_SIDE = 16_384  # pixels
 MIN_SIDE = 16  # pixels: below, a grid of cells has no meaning
-MAX_ASPECT = 16  # longer side to shorter side: squashed to a square, what is thinner loses the object
+MAX_ASPECT = 400  # longer side to shorter side
+WHOLE_ASPECT = 16  # the same for what sees an image as a whole: squashed to a square, what is thinner loses the object
 BAND = 2**20  # pixels that are converted at a time
 NOTE = "ipseg"  # the keyword of the text in a PNG file
 RGB_OR_GREY, CMYK = (0, 1, 2), 5  # PhotometricInterpretation of a TIFF
@@ -451,6 +452,16 @@ def within_bounds(size: Sequence[int], label: str) -> bool:
             f"{MAX_ASPECT} times their shorter side."
         )
     return True
+
+
+def check_whole(image: ImageArray, what: str, aspect: float = WHOLE_ASPECT) -> None:
+    """Raise :class:`ImageError` where an image (H, W, 3) is too thin for ``what``, which sees images as a whole."""
+    height, width = image.shape[:2]
+    if max(height, width) > aspect * min(height, width):
+        raise ImageError(
+            f"An image of {width}x{height} pixels is too thin for {what}; cut it up, and give parts whose longer side "
+            f"is at most {aspect:g} times their shorter side."
+        )
 
 
 def _too_large(label: str, size: str = "") -> str:

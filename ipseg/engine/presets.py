@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ipseg import weights
+from ipseg.core.images import WHOLE_ASPECT
 from ipseg.method.config import IPSegConfig
 
 DEFAULT = "compact"
@@ -103,7 +104,7 @@ PRESETS: Mapping[str, Preset] = {
         saliency=("tsdn", {}),
         segmenter=("sam", {"model": "vit_h"}),
         scorer=("cosine", {"weights": FUSED}),
-        config=IPSegConfig(k=32, clusters=4, refinement="single"),
+        config=IPSegConfig(k=32, clusters=4, refinement="single", thin=WHOLE_ASPECT),
         gpu=6,
         gpu_seconds=4,
         resident=12,
@@ -133,6 +134,7 @@ PRESETS: Mapping[str, Preset] = {
             smallest=1,
             sampling="nearest",
             refinement="cascade",
+            thin=WHOLE_ASPECT,
         ),
         gpu=6,
         gpu_seconds=8,

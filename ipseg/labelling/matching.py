@@ -22,7 +22,7 @@ from ipseg.core.images import Source
 from ipseg.core.result import Result
 from ipseg.core.types import Frame, Mask, Progress, SettingError
 from ipseg.engine.protocol import Engine
-from ipseg.method import presence
+from ipseg.method import presence, strips
 from ipseg.method.config import Parameters
 from ipseg.method.encodings import Named, named
 from ipseg.method.pipeline import IPSeg
@@ -70,7 +70,30 @@ def label_image(
     parameters = Parameters(k, clusters, threshold, reject_threshold)
     opened = named(image)
     ready = tuple(ClassPrompt(each.name, *fitted(engine, each.prompt, each.negative)) for each in classes)
-    return engine.apply([opened], _label, ready, opened, parameters, progress=progress)
+    return engine.apply([opened], _label_all, ready, opened, parameters, progress=progress)
+
+
+def _label_all(
+    engine: IPSeg, classes: Sequence[ClassPrompt], image: Named, parameters: Parameters, progress: Progress | None
+) -> tuple[LabelledInstance, ...]:
+    """:func:`_label` of an image or, of a thin one, of its windows: an instance that several windows see is one."""
+    size = image.pixels.shape[:2]
+    if not geometry.is_thin(size, engine.config.thin):
+        return _label(engine, classes, image, parameters, progress)
+    boxes = geometry.windows(size)
+    seen: list[tuple[int, LabelledInstance]] = []
+    for number, box in enumerate(boxes):
+        report = partial(_of_class, progress, number, len(boxes)) if progress else None
+        part = named(strips.cut(image.pixels, box))
+        seen += [(number, one) for one in _label(engine, classes, part, parameters, report)]
+    found = []
+    for label in dict.fromkeys(one.label for _, one in seen):
+        own = [(number, one) for number, one in seen if one.label == label]
+        for group in strips.groups([(number, one.mask) for number, one in own], boxes):
+            masks = [strips.place(own[at][1].mask, boxes[own[at][0]], size) for at in group]
+            best = max((own[at][1] for at in group), key=lambda one: one.score)
+            found.append(replace(best, mask=np.logical_or.reduce(masks)))
+    return tuple(assign(found))
 
 
 def _label(

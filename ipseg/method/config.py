@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ipseg.core import geometry
 from ipseg.core.types import Device, SettingError
 from ipseg.method import points
 
@@ -31,6 +32,7 @@ class IPSegConfig:
     threshold: float = 0.0  # in [0, 1]: detected from this score on
     reject_threshold: float = 0.0  # in [0, threshold]: not detected below this score; between the two: uncertain
     seed: int = 0  # of k-means
+    thin: float = geometry.THIN  # longer to shorter side of an image, above which it is segmented in windows
 
     def __post_init__(self) -> None:
         check_thresholds(self.threshold, self.reject_threshold)

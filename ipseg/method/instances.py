@@ -89,6 +89,12 @@ def find(
     return tuple(_above_threshold(combined(grouped, objects), threshold, reject_threshold))
 
 
+def apart(found: Sequence[Instance], threshold: float, reject_threshold: float) -> tuple[Instance, ...]:
+    """Instances whose masks may overlap, by :func:`find`'s rules of pixels, scores and sizes: the best score first."""
+    disjoint = _disjoint(sorted(found, key=lambda one: -one.mask.sum()))
+    return tuple(_above_threshold(disjoint, threshold, reject_threshold))
+
+
 def _is_held(alone: Similarity, objects: Sequence[Instance]) -> bool:
     """Whether most of the best cells of a group alone lie in proposed objects."""
     if not objects:

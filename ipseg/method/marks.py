@@ -32,6 +32,27 @@ class Marks(Brief):
         """Whether nothing is marked."""
         return not self.boxes and not len(self.points.positive) + len(self.points.negative)
 
+    @property
+    def around(self) -> tuple[int, int, int, int]:
+        """The smallest box in whole pixels that holds the boxes, or the positive points where there is none."""
+        corners = np.array(self.boxes, float).reshape(-1, 2) if self.boxes else self.points.positive
+        (left, top), (right, bottom) = np.floor(corners.min(axis=0)), np.ceil(corners.max(axis=0))
+        return int(left), int(top), int(right), int(bottom)
+
+    def within(self, box: tuple[int, int, int, int]) -> Marks:
+        """The marks inside of a box in whole pixels, in its pixels; of boxes that reach beyond it what is inside."""
+        left, top, right, bottom = box
+        found = []
+        for one in self.boxes:
+            edges = max(one[0], left), max(one[1], top), min(one[2], right), min(one[3], bottom)
+            if edges[0] < edges[2] and edges[1] < edges[3]:
+                found.append((edges[0] - left, edges[1] - top, edges[2] - left, edges[3] - top))
+        moved = [
+            each[((each >= (left, top)) & (each <= (right, bottom))).all(axis=1)] - np.array([left, top], np.float32)
+            for each in (self.points.positive, self.points.negative)
+        ]
+        return Marks(tuple(found), Points(*moved))
+
 
 def of_each(count: int, boxes: Any, points: Any) -> list[Marks]:
     """The marks of each of ``count`` images.

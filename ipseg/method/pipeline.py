@@ -17,12 +17,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ipseg.core import plugins
+from ipseg.core import geometry, plugins
 from ipseg.core.images import Source
 from ipseg.core.result import Instance, Result, SegmentationMethod
 from ipseg.core.types import (
     Candidates,
     FeatureExtractor,
+    ImageArray,
     InputFeatures,
     Mask,
     Points,
@@ -33,8 +34,8 @@ from ipseg.core.types import (
     Segmenter,
     View,
 )
-from ipseg.method import instances, points, presence, prototype, refinement, stages
-from ipseg.method.config import EngineInfo, IPSegConfig
+from ipseg.method import instances, points, presence, prototype, refinement, stages, strips
+from ipseg.method.config import EngineInfo, IPSegConfig, Parameters
 from ipseg.method.encodings import Encodings, Named, named
 from ipseg.method.prompt import Compared, Prompt, PromptSource, fit, fitted, models_with, open_given
 from ipseg.method.saved_prompt import MadeBy
@@ -165,6 +166,11 @@ class IPSeg:
         prompt, negative = fitted(self, prompt, negative_prompt)
         input_image = named(image)
         points.check_inside(clicks, input_image.pixels.shape[:2])
+        if geometry.is_thin(input_image.pixels.shape[:2], config.thin):
+            given: dict[str, Any] = {"negative_prompt": negative, "all_instances": all_instances}
+            numbers = Parameters(k, clusters, *limits).arguments()
+            one, likely = partial(self.segment, prompt, **given, **numbers), partial(self._likely, prompt)
+            return strips.segment(input_image.pixels, one, likely, clicks, every=all_instances, progress=progress)
         with step("features", 0.05, cached.has("features", input_image)):  # F_I, section 3.3.1
             features = self.input_features(input_image, step)
         with step("encoding", 0.2, cached.has("encoding", input_image)):  # Enc_I(I), Eq. 1
@@ -212,6 +218,12 @@ class IPSeg:
     def baseline(self, name: str, settings: Any) -> SegmentationMethod:
         """The method of that name from :mod:`ipseg.baselines`, on the parts of this engine."""
         return plugins.module("baselines", name).build(settings, self)
+
+    def _likely(self, prompt: Prompt, image: ImageArray) -> float:
+        """How much the best cells of an image are like the prompt's object, by the scores of cells alone."""
+        cells, frame = self.scorer.cell_scores([prompt.model], self.input_features(named(image)))
+        values = np.sort(cells[0][geometry.cells_inside(frame)])
+        return float(values[-strips.BEST :].mean())
 
     def _proposed(self, prompt: Prompt, encoding: Any) -> instances.Proposed:
         """What the segmenter proposes in an image without a prompt; nothing from one that cannot."""

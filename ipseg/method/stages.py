@@ -5,21 +5,21 @@ The pipeline runs the first; studies of a single stage call any of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ipseg.core import images
+from ipseg.core import geometry, images
 from ipseg.core.images import Source
 from ipseg.core.masks import with_masks
-from ipseg.core.types import InputFeatures, MaskError, Points, Scorer, Similarity, View
-from ipseg.method import points, prototype
+from ipseg.core.types import InputFeatures, Mask, MaskError, Points, Scorer, Similarity, View
+from ipseg.method import points, prototype, strips
 from ipseg.method.config import IPSegConfig
 from ipseg.method.encodings import Encodings, Named, named
-from ipseg.method.marks import Marks, mask_of
+from ipseg.method.marks import Marks, check, mask_of
 from ipseg.method.prompt import Prompt, models_with
 
 
@@ -59,14 +59,45 @@ def open_views(
         report()
         image, marks = named(pixels), marked[number] if marked else Marks()
         label = images.label_of(listed[number], f"Prompt image {number + 1}")
-        if mask is None and marks.empty:
-            views.append(view(encodings, config, image, encodings.foreground(image)))
-            continue
         if mask is not None and not marks.empty:
             raise MaskError(f"{label} has a mask and a box or points; give one of the two.")
-        shown = mask_of(encodings, image, marks, label) if mask is None else mask.mask
-        views.append(view(encodings, config, image, shown.astype(np.float32), given=True))
+        shown = None if mask is None else mask.mask
+        views += _views(encodings, config, image, shown, marks, label)
     return views, tuple(notice for _, mask in pairs if mask for notice in mask.notices)
+
+
+def _views(
+    encodings: Encodings, config: IPSegConfig, image: Named, mask: Mask | None, marks: Marks, label: str
+) -> list[View]:
+    """The view of one prompt image, with its mask, its marks, or neither; of a thin one, of the parts that show it."""
+    if geometry.is_thin(image.pixels.shape[:2], config.thin):
+        return [
+            view(encodings, config, part, shown.astype(np.float32), given)
+            for part, shown, given in _of_thin(encodings, image, mask, marks, label)
+        ]
+    if mask is None and marks.empty:
+        return [view(encodings, config, image, encodings.foreground(image))]
+    shown = mask_of(encodings, image, marks, label) if mask is None else mask
+    return [view(encodings, config, image, shown.astype(np.float32), given=True)]
+
+
+def _of_thin(
+    encodings: Encodings, image: Named, mask: Mask | None, marks: Marks, label: str
+) -> Iterator[tuple[Named, NDArray, bool]]:
+    """Parts of a thin prompt image, each with its saliency map or mask, and whether that was given."""
+    size = image.pixels.shape[:2]
+    if mask is None and marks.empty:
+        box = strips.most_salient(image.pixels, lambda part: encodings.foreground(named(part)))
+        part = named(strips.cut(image.pixels, box))
+        yield part, encodings.foreground(part), False
+        return
+    if mask is None:
+        check(marks, size, label)
+        box = geometry.window_around(size, marks.around)
+        part = named(strips.cut(image.pixels, box))
+        mask = strips.place(mask_of(encodings, part, marks.within(box), label), box, size)
+    for box in strips.parts_shown(size, mask):
+        yield named(strips.cut(image.pixels, box)), strips.cut(mask, box), True
 
 
 def choose_points(

@@ -45,6 +45,14 @@ def small(make_scene, height=60, width=80, seed=0):
     return make_scene(height, width, seed=seed)
 
 
+def test_a_thin_image_is_refused_and_not_missed(offline, make_scene, one_message):
+    method, (image, mask), thin = plugins.method("matcher", offline), make_scene(), np.zeros((16, 272, 3), np.uint8)
+    for ask in (lambda: method.prompt(thin), lambda: method.segment(method.prompt(image, mask), thin)):
+        with pytest.raises(ImageError, match="272x16 pixels is too thin for Matcher") as caught:
+            ask()
+        one_message(caught.value)
+
+
 def test_the_same_twice_and_with_steps_that_were_cached_left_out(offline, make_scene):
     matcher = plugins.method("matcher", offline, draws=2, protocol="fss1000")
     (image, mask), (other, _) = small(make_scene), small(make_scene, 72, 50, seed=1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -217,3 +219,35 @@ def test_resampling_keeps_a_linear_map(size, grid):
     low, high = positions[0].min(axis=(0, 1)), positions[0].max(axis=(0, 1))
     np.testing.assert_allclose(found, positions[1].clip(low, high), rtol=1e-5, atol=1e-3)
     np.testing.assert_array_equal(geometry.resample(found, target, target), found)
+
+
+@pytest.mark.parametrize("size", [(40, 161), (40, 400), (4000, 40), (16_000, 40), (17, 100)])
+def test_windows_cover_a_thin_image_and_share_at_least_half(size):
+    height, width = size
+    longer, shorter = max(size), min(size)
+    boxes = geometry.windows(size)
+    assert len(boxes) > 1
+    ends = [(box[0], box[2]) if width > height else (box[1], box[3]) for box in boxes]
+    assert (ends[0][0], ends[-1][1]) == (0, longer)
+    assert all(last - first == 4 * shorter for first, last in ends)
+    assert all(before[1] - after[0] >= 2 * shorter for before, after in pairwise(ends))
+    for first in range(0, longer - 2 * shorter + 1, 7):  # what is as long as half a window is whole in one
+        assert any(start <= first and first + 2 * shorter <= end for start, end in ends)
+
+
+@pytest.mark.parametrize("size", [(40, 160), (160, 40), (30, 30)])
+def test_an_image_that_is_not_thin_is_one_window(size):
+    assert geometry.windows(size) == [(0, 0, size[1], size[0])]
+    assert not geometry.is_thin(size)
+    assert geometry.window_around(size, (1, 1, 5, 5)) == (0, 0, size[1], size[0])
+
+
+def test_the_window_around_a_box_is_on_the_image_and_holds_the_box():
+    for box in ((0, 3, 10, 8), (395, 0, 400, 40), (100, 0, 350, 40)):
+        left, top, right, bottom = geometry.window_around((40, 400), box)
+        assert (top, bottom) == (0, 40)
+        assert 0 <= left <= box[0]
+        assert box[2] <= right <= 400
+        assert right - left == max(160, box[2] - box[0])
+        turned = geometry.window_around((400, 40), (box[1], box[0], box[3], box[2]))
+        assert turned == (0, left, 40, right)

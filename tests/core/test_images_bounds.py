@@ -155,7 +155,7 @@ def test_a_bomb_is_refused_before_it_is_decoded(name, way, tmp_path, monkeypatch
     one_message(caught.value, names=name, folder=tmp_path)
 
 
-@pytest.mark.parametrize("size", [(16, 16 * images.MAX_ASPECT), (100 * images.MAX_ASPECT, 100)])
+@pytest.mark.parametrize("size", [(16, 16 * images.MAX_ASPECT), (40 * images.MAX_ASPECT, 40), (40, 16_000)])
 def test_thin_images_open_up_to_a_ratio(size, one_message):
     assert images.open_image(np.zeros((*size, 3), np.uint8)).shape == (*size, 3)
     thinner = tuple(side + (side == max(size)) for side in size)
@@ -164,7 +164,7 @@ def test_thin_images_open_up_to_a_ratio(size, one_message):
     one_message(caught.value)
 
 
-@pytest.mark.parametrize("size", [(40, 16_000), (16_000, 40), (40, 2_000), (2_000, 40)])
+@pytest.mark.parametrize("size", [(16, 8_000), (8_000, 16)])
 @pytest.mark.parametrize("way", [images.open_image, open_mask, images.size_of])
 def test_an_image_too_thin_to_be_segmented_says_so_however_it_enters(way, size, tmp_path, encode, one_message):
     path = tmp_path / "strip.png"

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 import ipseg
 from ipseg.annotations.labels import LabelledInstance
@@ -16,6 +17,7 @@ from ipseg.core.types import Points, SettingError
 from ipseg.labelling import matching
 from ipseg.method import presence
 from ipseg.method.config import IPSegConfig, Parameters
+from ipseg.method.encodings import named
 from ipseg.method.prompt import Prompt
 
 
@@ -265,3 +267,23 @@ def test_a_class_that_scores_nothing_is_not_the_next_best():
     one, cup, jar = claim("mug", slice(0, 4), 0.9), SimpleNamespace(name="cup"), SimpleNamespace(name="jar")
     assert matching.named_by_score(one, [cup], scores, (0.8, 0.5)).second == ""
     assert matching.named_by_score(one, [cup, jar], scores, (0.8, 0.5)).second == "jar"
+
+
+def test_a_thin_image_is_labelled_in_windows_and_each_instance_once(monkeypatch):
+    image = np.zeros((16, 16 * 20, 3), np.uint8)
+    image[4:12, 20:30] = image[4:12, 100:200] = 255  # one in a window, one over several
+    seen = []
+
+    def of_window(engine, classes, window, parameters, progress):
+        seen.append(window.pixels.shape[:2])
+        mask = window.pixels[..., 0] > 0
+        parts = [mask & (labels == number) for labels, n in [ndimage.label(mask)] for number in range(1, n + 1)]
+        return tuple(LabelledInstance("mug", part, 0.9) for part in parts)
+
+    monkeypatch.setattr(matching, "_label", of_window)
+    engine = SimpleNamespace(config=IPSegConfig())
+    found = matching._label_all(engine, (), named(image), Parameters(), None)
+    assert set(seen) == {(16, 64)}
+    assert [one.label for one in found] == ["mug", "mug"]
+    np.testing.assert_array_equal(np.logical_or(*(one.mask for one in found)), image[..., 0] > 0)
+    assert matching._label_all(engine, (), named(image[:, :64].copy()), Parameters(), None)[0].mask.shape == (16, 64)

@@ -18,7 +18,7 @@ from ipseg import weights
 from ipseg.core import geometry, plugins
 from ipseg.core.masks import iou
 from ipseg.core.status import Status
-from ipseg.core.types import FeatureMap, Points, View
+from ipseg.core.types import FeatureMap, ImageError, Points, View
 from ipseg.engine import build, presets, zerogpu
 from ipseg.engine.spec import EngineSpec
 from ipseg.method import similarity
@@ -369,6 +369,17 @@ def test_a_patch_beside_the_image_is_the_nearest_one_and_a_thin_image_has_one():
     assert ablation.patch_similarity(engine, image, image, (-5, 70)).box[1:] == pytest.approx((60.8, 4.8, 64.0), abs=4)
     thin = np.full((16, 256, 3), (90, 200, 90), np.uint8)
     assert len(ablation.patch_similarity(engine, thin, thin, (10, 2)).matches)
+
+
+def test_what_sees_images_as_a_whole_refuses_thin_ones(one_message):
+    engine, _ = patches(FRAMES["one layer"])
+    square, thin = np.zeros((64, 64, 3), np.uint8), np.zeros((16, 272, 3), np.uint8)
+    for one, other in ((square, thin), (thin, square)):
+        with pytest.raises(ImageError, match="272x16 pixels is too thin for comparing patches") as caught:
+            ablation.patch_similarity(engine, one, other, (10, 2))
+        one_message(caught.value)
+        with pytest.raises(ImageError, match="too thin for the ablation"):
+            ablation.compute(SimpleNamespace(config=IPSegConfig()), ablation.Pair(one, other))
 
 
 def test_the_results_that_are_shown_are_those_that_differ(make_scene):

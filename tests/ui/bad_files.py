@@ -140,7 +140,7 @@ IMAGES = (
     File("wide.png", "30 000 pixels wide", lambda: saved(Image.new("L", (30_000, 20)), "PNG"),
          LARGE.format("{} is too large (30000x20 pixels)")),
     File("thin.png", "1024 times as wide as high", lambda: saved(Image.new("L", (16_384, 16)), "PNG"),
-         "thin.png is too thin (16384x16 pixels); cut it up, and give parts whose longer side is at most 16 times "
+         "thin.png is too thin (16384x16 pixels); cut it up, and give parts whose longer side is at most 400 times "
          "their shorter side."),
     File("huge.png", "a bomb: 40 000 x 40 000 in 90 bytes", huge, LARGE.format("{} is too large")),
     File("drawing.svg", "an SVG", lambda: SVG, NO_IMAGE),

@@ -67,6 +67,8 @@ def compute(engine: Engine, pair: Pair, *, folder: Path | None = None, progress:
 
     Raises what ``engine.prompt`` and ``engine.segment`` raise.
     """
+    for image in (pair.prompt, pair.image):
+        images.check_whole(image, "the ablation", engine.config.thin)
     report, cached = progress or (lambda share, step: None), _cached(engine, pair, folder)
 
     def part(start: float, end: float) -> Progress:

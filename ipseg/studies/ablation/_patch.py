@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ipseg.core import geometry
+from ipseg.core import geometry, images
 from ipseg.core.types import Frame, ImageArray
 from ipseg.core.vectors import to_numpy
 from ipseg.engine.protocol import Engine
@@ -46,6 +46,8 @@ def patch_similarity(
     for them (Eq. 6). Each image is encoded once and cached by ``engine``. ``most``: matches at most; no two of them
     are closer than an eighth of the longer side of the other image.
     """
+    for each in (image, other):
+        images.check_whole(each, "comparing patches")
     seen, searched = engine.encodings.features(named(image)), engine.encodings.features(named(other))
     weights = engine.scorer.layer_weights([layer.name for layer in seen])
     used = [pair for pair in zip(seen, searched, strict=True) if weights.get(pair[0].name)] or [(seen[0], searched[0])]
