@@ -37,7 +37,7 @@ from ipseg.core.types import (
 from ipseg.method import instances, points, presence, prototype, refinement, stages, strips
 from ipseg.method.config import EngineInfo, IPSegConfig, Parameters
 from ipseg.method.encodings import Encodings, Named, named
-from ipseg.method.prompt import Compared, Prompt, PromptSource, fit, fitted, models_with, open_given
+from ipseg.method.prompt import Compared, Prompt, PromptSource, fit, fitted, model_of, models_with, open_given
 from ipseg.method.saved_prompt import MadeBy
 from ipseg.method.steps import Steps
 
@@ -221,7 +221,9 @@ class IPSeg:
 
     def _likely(self, prompt: Prompt, image: ImageArray) -> float:
         """How much the best cells of an image are like the prompt's object, by the scores of cells alone."""
-        cells, frame = self.scorer.cell_scores([prompt.model], self.input_features(named(image)))
+        features = self.input_features(named(image))
+        model = model_of(prompt, self.scorer, features.features)
+        cells, frame = self.scorer.cell_scores([model], features)
         values = np.sort(cells[0][geometry.cells_inside(frame)])
         return float(values[-strips.BEST :].mean())
 
