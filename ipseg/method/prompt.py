@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
+from itertools import chain
 from typing import Any
 
 from ipseg.core import images
@@ -257,7 +258,8 @@ def model_of(prompt: Prompt, scorer: Scorer, layers: Sequence[FeatureMap]) -> An
     :class:`~ipseg.core.types.InputError` for the model of other layers: of another engine, or of a damaged file.
     """
     channels = {layer.name: int(layer.values.shape[-1]) for layer in layers}
-    if not _is_of(prompt.model, channels, scorer.layer_weights([*channels])):
+    wrong = [each for each in _mappings(prompt.model) if each and not _is_of(each, channels, scorer)]
+    if wrong:
         raise InputError(
             "The prompt was made of other features than those of this engine, or its file is damaged; give its images "
             "to engine.prompt of this engine, or make the file again."
@@ -265,15 +267,20 @@ def model_of(prompt: Prompt, scorer: Scorer, layers: Sequence[FeatureMap]) -> An
     return prompt.model
 
 
-def _is_of(value: Any, channels: Mapping[str, int], needed: Collection[str]) -> bool:
-    """Whether each mapping in a model has the ``needed`` layers, and each of its arrays the channels of its layer."""
+def _mappings(value: Any) -> Iterator[Mapping[str, Any]]:
+    """The mappings in a model."""
     if isinstance(value, Mapping):
-        whole = not value or set(needed) <= value.keys()
-        return whole and all(_has(each, channels[name]) for name, each in value.items() if name in channels)
-    if isinstance(value, tuple | list):
-        return all(_is_of(each, channels, needed) for each in value)
-    inner = [getattr(value, each.name) for each in fields(value)] if is_dataclass(value) else []
-    return all(_is_of(each, channels, needed) for each in inner)
+        yield value
+    elif isinstance(value, tuple | list):
+        yield from chain.from_iterable(map(_mappings, value))
+    elif is_dataclass(value):
+        yield from chain.from_iterable(_mappings(getattr(value, each.name)) for each in fields(value))
+
+
+def _is_of(values: Mapping[str, Any], channels: Mapping[str, int], scorer: Scorer) -> bool:
+    """Whether all compared layers are there, and each array has the channels of its layer."""
+    compared = set(scorer.layer_weights([*channels])) <= values.keys()
+    return compared and all(_has(each, channels[name]) for name, each in values.items() if name in channels)
 
 
 def _has(value: Any, channels: int) -> bool:
