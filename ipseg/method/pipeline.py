@@ -161,15 +161,15 @@ class IPSeg:
         Raises :class:`~ipseg.core.types.SettingError` for numbers out of range.
         """
         cached, step = self.encodings, Steps(progress)
-        given = prompt.parameters.unless(k, clusters, threshold, reject_threshold)
-        k, clusters, limits = self.config.numbers(*given)
+        numbers = prompt.parameters.unless(k, clusters, threshold, reject_threshold)
+        k, clusters, limits = self.config.numbers(*numbers)
         prompt, negative = fitted(self, prompt, negative_prompt)
         input_image = named(image)
         points.check_inside(clicks, input_image.pixels.shape[:2])
-        if geometry.is_thin(input_image.pixels.shape[:2], config.thin):
+        if geometry.is_thin(input_image.pixels.shape[:2], self.config.thin):
             given: dict[str, Any] = {"negative_prompt": negative, "all_instances": all_instances}
-            numbers = Parameters(k, clusters, *limits).arguments()
-            one, likely = partial(self.segment, prompt, **given, **numbers), partial(self._likely, prompt)
+            given |= Parameters(k, clusters, *limits).arguments()
+            one, likely = partial(self.segment, prompt, **given), partial(self._likely, prompt)
             return strips.segment(input_image.pixels, one, likely, clicks, every=all_instances, progress=progress)
         with step("features", 0.05, cached.has("features", input_image)):  # F_I, section 3.3.1
             features = self.input_features(input_image, step)
