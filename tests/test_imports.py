@@ -186,15 +186,17 @@ def in_a_fresh_process(code: str, root: Path):
     return json.loads(done.stdout)
 
 
-def test_importing_the_package_is_quick_and_loads_no_framework(root):
-    code = (
-        "import sys, time, json; start = time.perf_counter(); import ipseg;"
-        "seconds = time.perf_counter() - start; print(json.dumps([seconds, sorted(sys.modules)]))"
-    )
-    answers = [in_a_fresh_process(code, root) for _ in range(3)]
-    assert min(seconds for seconds, _ in answers) < 0.5
+def test_importing_the_package_loads_no_framework(root):
+    loaded = set(in_a_fresh_process("import sys, json, ipseg; print(json.dumps(sorted(sys.modules)))", root))
     heavy = {"cv2", "sklearn", "skimage", "scipy", "torch", "transformers", "diffusers", "gradio", "PIL", "socket"}
-    assert not heavy & set(answers[0][1])
+    assert not heavy & loaded
+
+
+def test_the_page_is_there_before_what_only_its_answers_need(root):
+    code = "import sys, json, ipseg.ui; ipseg.ui.build(); print(json.dumps(sorted(sys.modules)))"
+    loaded = set(in_a_fresh_process(code, root))
+    assert "gradio" in loaded
+    assert not {"sklearn", "skimage.segmentation", "onnx", "onnxruntime", "torch", "tifffile"} & loaded
 
 
 def test_every_public_name_is_there(root):

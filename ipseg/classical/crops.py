@@ -12,9 +12,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
-from skimage.measure import label
-from skimage.morphology import h_maxima
-from skimage.segmentation import watershed
 
 Map = NDArray[np.float32]
 Box = tuple[int, int, int, int]
@@ -76,6 +73,10 @@ def hills(smooth: Map, floor: float, peak: float, dip: float) -> NDArray[np.int3
 
     A hill reaches ``peak``, and a dip of at least ``dip`` divides it from each other one (watershed).
     """
+    from skimage.measure import label  # here, as these imports take a tenth of a second
+    from skimage.morphology import h_maxima
+    from skimage.segmentation import watershed
+
     peaks = label(h_maxima(smooth, dip) & (smooth >= peak))
     return watershed(-smooth, peaks, mask=smooth >= floor).astype(np.int32)
 

@@ -11,9 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.ndimage import distance_transform_edt, gaussian_filter
-from skimage.feature import peak_local_max
 from skimage.measure import label, regionprops
-from skimage.segmentation import watershed
 
 from ipseg.core.types import Mask
 
@@ -57,6 +55,9 @@ def regions(mask: Mask) -> list[Mask]:
 
 def parts(region: Mask) -> list[Mask]:
     """The parts of a region (h, w) that necks divide, of at least ``FEWEST`` pixels (watershed of the distance)."""
+    from skimage.feature import peak_local_max  # here, as these imports take a tenth of a second
+    from skimage.segmentation import watershed
+
     depth = gaussian_filter(distance_transform_edt(region), BLUR)
     middles = np.zeros(region.shape, np.int32)
     places = peak_local_max(depth, min_distance=APART, threshold_abs=DEEP, labels=region.astype(np.int32))

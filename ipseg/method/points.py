@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.cluster import KMeans
 
 from ipseg.core import geometry
 from ipseg.core.threads import one_thread
@@ -65,6 +64,8 @@ def extremes(similarity: Similarity, k: int) -> tuple[NDArray[np.float64], NDArr
 
 def cluster(coordinates: NDArray, clusters: int, seed: int) -> NDArray[np.float64]:
     """Centres of ``clusters`` k-means clusters of (n, 2) coordinates, sorted by (y, x)."""
+    from sklearn.cluster import KMeans  # here, as its import takes a second
+
     distinct = np.unique(coordinates, axis=0)
     if len(distinct) <= clusters:
         centres = distinct
