@@ -91,6 +91,9 @@ class Scorer:
     def presence(self, model, image, negative, mask):
         return self.value
 
+    def layer_weights(self, layers):
+        return {}
+
 
 def engine(scorer=None, **config) -> IPSeg:
     chosen = IPSegConfig(**{"k": 4, "clusters": 2, "refinement": "ranked", "erosion": 0, **config})
