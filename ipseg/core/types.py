@@ -261,7 +261,9 @@ class InputFeatures(Brief):
 class FeatureExtractor(Protocol):
     """Dense features of an image. The first layer returned is the one on which cells of the prompt are chosen.
 
-    One that has a method ``prompt_layers``, of the same arguments, has layers that only a prompt image needs.
+    One that has a method ``prompt_layers``, of the same arguments, has layers that only a prompt image needs. One that
+    is made of several has ``sources``, each of which gives the layers of one for an image, and ``joined``, which makes
+    of the layers of all of them what the call returns.
     """
 
     @property
@@ -275,8 +277,9 @@ class FeatureExtractor(Protocol):
 class SaliencyMethod(Protocol):
     """What stands out in an image, with no training on it: (H, W) float32 in [0, 1], in image pixels.
 
-    One that always asks for the features has an attribute ``reads_features``, True: they are then computed before the
-    call, and not inside of it, where it may hold a lock on a device that another thread needs for the same features.
+    One that always asks for the features has an attribute ``reads_features``, True, and one that never does, False.
+    Where it is True they are computed before the call, and not inside of it, where it may hold a lock on a device that
+    another thread needs for the same features.
     """
 
     def __call__(self, image: ImageArray, features: LazyFeatures, /) -> NDArray[np.float32]: ...

@@ -6,6 +6,7 @@ protocol in :mod:`ipseg.core.types`, the optional ones included; ``part`` is the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,6 +47,15 @@ class GuardedFeatures:
     def prompt_layers(self, image: ImageArray) -> tuple[FeatureMap, ...]:
         """The extractor's own layers for prompt images alone; () where it has none."""
         return self.placement.run(getattr(self.part, "prompt_layers", lambda _: ()), image)
+
+    @property
+    def sources(self) -> tuple[Any, ...]:
+        """What gives the layers of each of several extractors, each guarded already; () where it is one."""
+        return getattr(self.part, "sources", ())
+
+    def joined(self, layers: Sequence[FeatureMap]) -> tuple[FeatureMap, ...]:
+        """The layers of several extractors as one's, see :mod:`ipseg.features.fusion`."""
+        return self.placement.run(getattr(self.part, "joined", tuple), layers)
 
     def native(self, image: ImageArray) -> tuple[FeatureMap, ...]:
         """The layers on grids of their own, see :mod:`ipseg.features.fusion`; those of a call where there are none."""

@@ -21,7 +21,7 @@ from ipseg.core import images, overlap
 from ipseg.core.disk_cache import DiskCache
 from ipseg.core.result import SegmentationMethod
 from ipseg.core.serialize import to_json
-from ipseg.core.types import ImageError, InputError, MaskError, SettingError
+from ipseg.core.types import FeatureMap, ImageError, InputError, MaskError, SettingError
 from ipseg.datasets._episodes import Annotated, Episode, missing
 from ipseg.evaluation.metrics import Pixels, count
 from ipseg.evaluation.runs import Prediction, Run
@@ -50,19 +50,39 @@ class Variant:
 class SharedEncodings(Encodings):
     """Encodings of one of several engines over one cache: what the engines have in common is computed once.
 
-    ``record`` is that of the engine (:class:`ipseg.method.config.EngineInfo`): features depend on its extractors, the
-    segmenter's encoding on its segmenter, and all the rest on the whole of it.
+    ``record`` is that of the engine (:class:`ipseg.method.config.EngineInfo`): the features of each extractor depend on
+    its own settings, the segmenter's encoding on the segmenter, the foreground on the saliency method and what that
+    reads, and all the rest on the whole of it.
     """
 
     def __init__(self, own: Encodings, record: Mapping[str, Any], tier: DiskCache) -> None:
         super().__init__(own.extractor, own.detector, own.segmenter, consensus=own.consensus, cache=tier)
         features = record.get("features")
+        reads = getattr(own.detector, "reads_features", True)  # one that does not say may ask for them
+        shown = [record.get("saliency"), reads and features, own.consensus and record.get("segmenter")]
         parts = {"features": features, "prompt layers": features, "encoding": record.get("segmenter")}
-        self._names = {part: to_json(each) for part, each in parts.items()}
+        self._names = {part: to_json(each) for part, each in {**parts, "foreground": shown}.items()}
+        sources = getattr(own.extractor, "sources", ())
+        known = features if isinstance(features, Mapping) and len(features) == len(sources) else {}
+        self._sources = {
+            f"layers of {to_json([name, known[name]])}": source for name, source in zip(known, sources, strict=False)
+        }
         self._whole = to_json({key: each for key, each in record.items() if key != "engine"})
+
+    def features(self, image: Named) -> tuple[FeatureMap, ...]:
+        """See :meth:`ipseg.method.encodings.Encodings.features`: of several extractors, the layers of each are cached,
+        and joined in each call."""
+        if not self._sources:
+            return super().features(image)
+        once = super().compute_once
+        found = [once(name, image, partial(source, image.pixels)) for name, source in self._sources.items()]
+        joined: Any = self.extractor
+        return joined.joined([layer for layers in found for layer in layers])
 
     def has(self, part: str, image: Named) -> bool:
         """See :meth:`ipseg.method.encodings.Encodings.has`."""
+        if part == "features" and self._sources:
+            return all(super(SharedEncodings, self).has(name, image) for name in self._sources)
         return super().has(self._named(part), image)
 
     def compute_once(self, part: str, image: Named, compute: Callable[[], Any]) -> Any:

@@ -6,7 +6,7 @@ evidence, but the sum lets each layer have its weight (``Method.weights``), as t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +23,10 @@ class Settings:
     grid: int = 60  # cells along each side of the image
 
 
+LayersOf = Callable[[ImageArray], tuple[FeatureMap, ...]]
+"""The layers of one extractor for an image."""
+
+
 class Fusion:
     """All layers of several extractors as a :class:`ipseg.core.types.FeatureExtractor`.
 
@@ -37,7 +41,15 @@ class Fusion:
 
     def __call__(self, image: ImageArray) -> tuple[FeatureMap, ...]:
         """Each layer (grid, grid, C) over exactly the image. Raises ValueError when two have the same name."""
-        layers = [layer for part in self.extractors for layer in getattr(part, "native", part)(image)]
+        return self.joined([layer for source in self.sources for layer in source(image)])
+
+    @property
+    def sources(self) -> tuple[LayersOf, ...]:
+        """What gives the layers of each extractor, on grids of their own where it offers those."""
+        return tuple(getattr(part, "native", part) for part in self.extractors)
+
+    def joined(self, layers: Sequence[FeatureMap]) -> tuple[FeatureMap, ...]:
+        """What :meth:`__call__` makes of the layers of all sources, in their order. Raises as it does."""
         names = [layer.name for layer in layers]
         if len(set(names)) < len(names):
             raise ValueError(f"expected layers of different names, got {names}")

@@ -42,6 +42,8 @@ class Settings:
 class BoundarySaliency:
     """Holds settings alone."""
 
+    reads_features = False
+
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
 

@@ -18,6 +18,8 @@ class Settings:
 class Everything:
     """Ones, as a :class:`ipseg.core.types.SaliencyMethod`."""
 
+    reads_features = False
+
     def __call__(self, image: ImageArray, features: LazyFeatures | None = None) -> NDArray[np.float32]:
         """(H, W) float32 of ones."""
         return np.ones(image.shape[:2], dtype=np.float32)

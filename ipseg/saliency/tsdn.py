@@ -46,6 +46,8 @@ class Settings:
 class TSDN:
     """The network, on ``device`` already, as a :class:`ipseg.core.types.SaliencyMethod`. Threads may share it."""
 
+    reads_features = False
+
     def __init__(self, network: nn.Module, *, size: int = 320, device: str | torch.device = "cpu") -> None:
         self.network, self.size, self.device = network.eval(), size, torch.device(device)
 

@@ -64,6 +64,8 @@ class U2Net:
     ``model`` is an ONNX model of one input (1, 3, 320, 320) whose first output is the saliency, (1, 1, 320, 320).
     """
 
+    reads_features = False
+
     def __init__(self, model: bytes, *, brightness: float = 0.0, threads: int = 0) -> None:
         self.brightness = brightness
         self.network = weights.OnnxNetwork(model, threads=threads)

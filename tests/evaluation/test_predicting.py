@@ -20,6 +20,7 @@ from ipseg.engine.processes import Share
 from ipseg.evaluation import predicting, prompt_sets, results, runs
 from ipseg.evaluation.predicting import Variant, predict
 from ipseg.evaluation.runs import Prediction, Run
+from ipseg.method import encodings
 from ipseg.method.config import EngineInfo
 from ipseg.method.pipeline import IPSeg
 
@@ -155,6 +156,47 @@ def test_engines_with_the_same_extractor_share_its_features(counted, dataset, da
     assert len(counted.features.images) == 2
     assert len(counted.segmenter.images) == 2
     assert len({part for part, _ in foreground}) == 2  # each saliency method has its own
+
+
+def test_the_settings_of_a_table_share_the_layers_of_each_extractor(counted, dataset, data, tmp_path):
+    """Table 3: one extractor, another one, and both; Table 7: others beside one that all have."""
+    pytest.importorskip("torch", reason="fusion needs the extra [models]")
+    from ipseg.features.fusion import Fusion
+    from ipseg.method.scorers.cosine import Cosine
+
+    parts = {name: Counted(Named(counted.features.part, name)) for name in ("first", "second", "third")}
+    detector = Counted(counted.saliency.part)
+    detector.reads_features = False
+    scorer, config = Cosine(), replace(counted.config, refinement="single", consensus=False)
+
+    def engine(*names: str) -> IPSeg:
+        record = {"features": {name: {} for name in names}, "saliency": ["one", {}], "segmenter": ["graphcut", {}]}
+        features, info = Fusion([parts[name] for name in names], 8), EngineInfo("+".join(names), record=record)
+        return IPSeg(features, detector, counted.segmenter, scorer, config, info=info)
+
+    made = [engine("first"), engine("second"), engine("first", "second"), engine("third", "second")]
+    with predicting.with_cache(made[0], tmp_path / "tier") as (first, tier):
+        engines = [first, *(predicting.on_cache(each, tier) for each in made[1:])]
+        variants = [variant(tmp_path / str(at), each, dataset, data) for at, each in enumerate(engines)]
+        predict(variants, dataset.episodes, range(1))
+        image = encodings.named(dataset.episodes[0].input.pixels())
+        assert all(each.encodings.has("features", image) for each in engines)
+        layers = [[layer.name for layer in each.encodings.features(image)] for each in engines]
+    assert {name: len(part.images) for name, part in parts.items()} == {"first": 2, "second": 2, "third": 2}
+    assert len(counted.segmenter.images) == 1  # of the input image
+    assert len(detector.images) == 1  # of the prompt image
+    assert layers == [["first"], ["second"], ["first", "second"], ["third", "second"]]
+
+
+@dataclass
+class Named:
+    """An extractor whose layer has a name of its own."""
+
+    part: Any
+    name: str
+
+    def __call__(self, image):
+        return tuple(replace(layer, name=self.name) for layer in self.part(image))
 
 
 def test_many_episodes_over_few_images(counted, dataset, data, tmp_path):
