@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -78,6 +79,54 @@ def test_counts_agree_with_pycocotools(golden):
         one, other = (coco.encode(np.asfortranarray(mask.astype(np.uint8))) for mask in (predicted, truth))
         expected = coco.iou([one], [other], [False])[0, 0]
         assert count(predicted, truth).iou == pytest.approx(expected)
+
+
+@pytest.fixture(scope="module")
+def torchmetrics():
+    pytest.importorskip("torch", reason="torchmetrics needs the extra [models]")
+    return pytest.importorskip("torchmetrics.functional.classification", reason="needs torchmetrics: the extra [dev]")
+
+
+def pixels(masks) -> Any:
+    """Masks of any sizes as one tensor of 0 and 1."""
+    import torch
+
+    return torch.from_numpy(np.concatenate([np.ravel(mask) for mask in masks]).astype(np.int64))
+
+
+def test_class_iou_accuracy_and_fb_iou_agree_with_torchmetrics(golden, torchmetrics):
+    """Jaccard index and recall of the pixels of a class together; the Jaccard indices of both values over all of them."""
+    predicted, truth, number = (golden[f"fewshot_{name}"] for name in ("pred", "gt", "class"))
+    rows = [
+        scored(str(at), f"{name:02}", *masks)
+        for at, (name, *masks) in enumerate(zip(number, predicted, truth, strict=True))
+    ]
+    found = score(rows, CLASSES)
+    ious, recalls = [], []
+    for name in np.unique(number):
+        given = pixels(predicted[number == name]), pixels(truth[number == name])
+        ious.append(float(torchmetrics.binary_jaccard_index(*given)))
+        recalls.append(float(torchmetrics.binary_recall(*given)))
+    assert [each.iou for each in found.classes] == pytest.approx(ious, abs=1e-6)
+    assert found.metrics["miou"].value == pytest.approx(np.mean(ious), abs=1e-6)
+    assert found.metrics["macc"].value == pytest.approx(np.mean(recalls), abs=1e-6)
+    both = torchmetrics.multiclass_jaccard_index(pixels(predicted), pixels(truth), num_classes=2, average=None)
+    assert found.metrics["fb_iou"].value == pytest.approx(float(both.mean()), abs=1e-6)
+
+
+def test_the_iou_of_images_and_frames_agrees_with_torchmetrics_also_beside_void(golden, torchmetrics):
+    masks = list(zip(golden["davis_seg"], golden["davis_ann"], strict=True))
+    masks = [each for each in masks if np.any(each)]  # two empty masks score 1 here, as in DAVIS, and 0 there
+    frames = [float(torchmetrics.binary_jaccard_index(pixels([one]), pixels([other]))) for one, other in masks]
+    rows = [scored(f"{at}", "bear/1", *each, unit="bear", boundary=1.0) for at, each in enumerate(masks)]
+    found = score(rows, FRAMES)
+    assert found.metrics["j"].value == pytest.approx(np.mean(frames), abs=1e-6)
+    assert found.metrics["image_miou"].value == pytest.approx(np.mean(frames), abs=1e-6)
+    ignored = np.random.default_rng(0).random(masks[0][0].shape) < 0.3
+    for one, other in masks:
+        labels = pixels([np.where(ignored, 255, other)])
+        expected = torchmetrics.binary_jaccard_index(pixels([one]), labels, ignore_index=255)
+        assert count(one, other, ignored).iou == pytest.approx(float(expected), abs=1e-6)
 
 
 def test_sums_by_algebra():
