@@ -184,6 +184,26 @@ def engine() -> ColourEngine:
     return ColourEngine()
 
 
+@pytest.fixture(scope="module")
+def small_offline() -> Iterator[None]:
+    """The engine "offline" of this module works on small images: see :mod:`small_engine`."""
+    import small_engine
+
+    from ipseg.engine import presets
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(presets.PRESETS, "offline", small_engine.offline())
+        yield
+
+
+@pytest.fixture(scope="module")
+def offline(small_offline):
+    """The engine "offline" on small images; one for each module, whose cache begins empty."""
+    import ipseg
+
+    return ipseg.load("offline")
+
+
 @pytest.fixture
 def perseg_folder(tmp_path: Path) -> Path:
     """Three objects with three images each, in PerSeg's layout, and files that do not belong."""

@@ -21,6 +21,8 @@ from ipseg.evaluation.predict import predict
 from ipseg.features.efficientnet import place
 from ipseg.studies import comparison
 
+pytestmark = pytest.mark.usefixtures("small_offline")
+
 
 class Counted:
     """A part of an engine that counts its encoder's calls by the content of the image."""

@@ -16,12 +16,14 @@ from ipseg.baselines import groupvit
 from ipseg.core import plugins
 from ipseg.core.types import SettingError
 
+pytestmark = pytest.mark.usefixtures("small_offline")
+
 IMAGE, _ = scene("input", 120, 83)
 NAMES = ("cow", "motorbike", "sofa", "cat")
 
 
 @pytest.fixture(scope="module")
-def engine():
+def engine(small_offline):
     return ipseg.load("offline")
 
 

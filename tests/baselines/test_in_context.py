@@ -18,6 +18,8 @@ from ipseg.baselines import _in_context, painter
 from ipseg.core import plugins
 from ipseg.core.types import SettingError
 
+pytestmark = pytest.mark.usefixtures("small_offline")
+
 PROMPT, OBJECT = scene("prompt", 75, 101)
 INPUT, _ = scene("input", 120, 83)
 THEIRS = (  # SegGPT's names, and Painter's for the same
@@ -40,7 +42,7 @@ THEIRS = (  # SegGPT's names, and Painter's for the same
 
 
 @pytest.fixture(scope="module")
-def engine():
+def engine(small_offline):
     return ipseg.load("offline")
 
 

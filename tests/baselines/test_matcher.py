@@ -20,11 +20,6 @@ def example(name: str) -> tuple[np.ndarray, np.ndarray]:
     return image, ipseg.open_mask(EXAMPLES / "Annotations" / folder / f"{number}.png")
 
 
-@pytest.fixture(scope="module")
-def offline():
-    return ipseg.load("offline")
-
-
 @pytest.mark.slow
 def test_on_the_offline_engine_it_finds_the_object_and_says_what_it_is(offline):
     matcher = plugins.method("matcher", offline)

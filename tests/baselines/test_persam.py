@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from parity_rules import scene
 
-import ipseg
 from ipseg.core import plugins
 from ipseg.core.types import ImageError, MaskError
 
@@ -28,11 +27,6 @@ def engine():
     from ipseg.segmenters.sam import SegmentAnything
 
     return IPSeg(None, Everything(), SegmentAnything(small_sam()), Cosine())
-
-
-@pytest.fixture(scope="module")
-def offline():
-    return ipseg.load("offline")
 
 
 def test_two_images_in_a_mask_out(engine):

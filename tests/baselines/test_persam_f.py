@@ -10,6 +10,8 @@ import ipseg
 from ipseg.core import plugins
 from ipseg.core.types import SettingError
 
+pytestmark = pytest.mark.usefixtures("small_offline")
+
 PROMPT, OBJECT = scene("prompt", 90, 120)
 INPUT, _ = scene("input", 110, 70)
 

@@ -11,7 +11,6 @@ import cv2
 import numpy as np
 import pytest
 
-import ipseg
 from ipseg.batch.predictions import Predictor
 from ipseg.method.config import Parameters
 
@@ -83,12 +82,6 @@ def shot(number: int, size: tuple[int, int] = (48, 64)):
     mask[size[0] // 3 : size[0] // 3 * 2, 8 + 2 * number : 24 + 2 * number] = True
     image[mask] = RED
     return image, mask
-
-
-@pytest.fixture(scope="session")
-def offline():
-    """The offline engine."""
-    return ipseg.load("offline")
 
 
 @pytest.fixture

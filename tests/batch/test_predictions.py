@@ -10,6 +10,8 @@ import pytest
 from ipseg.batch import image_set, inputs, predictions
 from ipseg.core.types import SettingError
 
+pytestmark = pytest.mark.usefixtures("small_offline")
+
 
 @pytest.fixture
 def folder(tmp_path, save, make_scene):

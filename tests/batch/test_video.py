@@ -10,6 +10,8 @@ from ipseg.batch import clips, video
 from ipseg.core.types import SettingError
 from tests.batch.conftest import shot
 
+pytestmark = pytest.mark.usefixtures("small_offline")
+
 
 def iou(mask, truth) -> float:
     return float((mask & truth).sum() / (mask | truth).sum())

@@ -19,6 +19,8 @@ from ipseg.batch import clips, predictions
 from ipseg.core import images, rle
 from tests.batch.conftest import encode_clip, film  # noqa: F401 - fixtures
 
+pytestmark = pytest.mark.usefixtures("small_offline")
+
 RED = (200, 30, 40)
 
 

@@ -9,6 +9,8 @@ import pytest
 from ipseg.__main__ import main
 from ipseg.studies import speed
 
+pytestmark = pytest.mark.usefixtures("small_offline")
+
 
 @pytest.fixture
 def files(save, make_scene, tmp_path):

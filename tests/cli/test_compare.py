@@ -15,6 +15,8 @@ from PIL import Image
 from ipseg import open_image
 from ipseg.__main__ import main
 
+pytestmark = pytest.mark.usefixtures("small_offline")
+
 
 @pytest.fixture
 def files(tmp_path, save, make_scene, monkeypatch):

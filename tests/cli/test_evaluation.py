@@ -17,6 +17,9 @@ import pytest
 from ipseg.__main__ import main
 from ipseg.core import plugins
 
+pytestmark = pytest.mark.usefixtures("small_offline")
+SMALL = Path(__file__).parents[1] / "small_engine.py"  # the same engine in a process of its own
+
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory) -> Path:
@@ -33,7 +36,7 @@ def asked(data: Path, out: Path, *more: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def whole(data, tmp_path_factory) -> Path:
+def whole(data, small_offline, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("runs") / "whole"
     assert main(asked(data, out)) == 0
     return out
@@ -120,17 +123,15 @@ def test_the_datasets_are_listed(capsys):
     assert "lvis_val.pkl" in capsys.readouterr().out
 
 
-def command(root: Path, *arguments: str) -> list[str]:
-    return [sys.executable, "-m", "ipseg", *arguments]
-
-
 def environment(root: Path) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": f"{root}", "OMP_NUM_THREADS": "1"}
 
 
 def test_a_run_that_is_killed_goes_on_and_ends_with_the_same_files(whole, data, tmp_path, root):
     out = tmp_path / "killed"
-    started = subprocess.Popen(command(root, *asked(data, out)), cwd=tmp_path, env=environment(root))
+    started = subprocess.Popen(
+        [sys.executable, SMALL, "-m", "ipseg", *asked(data, out)], cwd=tmp_path, env=environment(root)
+    )
     until = time.monotonic() + 300
     while not list(out.rglob("*.json"))[1:] and started.poll() is None and time.monotonic() < until:
         time.sleep(0.01)
@@ -149,7 +150,7 @@ def test_two_processes_of_accelerate_give_the_same_files(whole, data, tmp_path, 
     if launcher is None:
         pytest.skip("the command accelerate is not beside this Python")
     options = ["--multi_gpu", "--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no"]
-    options += ["--dynamo_backend", "no", "--main_process_port", "0", "-m", "ipseg"]
+    options += ["--dynamo_backend", "no", "--main_process_port", "0", f"{SMALL}", "-m", "ipseg"]
     done = subprocess.run(
         [launcher, "launch", *options, *asked(data, tmp_path / "run")],
         cwd=tmp_path,

@@ -17,12 +17,9 @@ from ipseg.core import images
 from ipseg.method import saved_prompt
 from ipseg.method.prompt import Prompt
 
+pytestmark = pytest.mark.usefixtures("small_offline")
+
 RED, BLUE = (200, 30, 40), (50, 90, 210)
-
-
-@pytest.fixture(scope="module")
-def offline():
-    return ipseg.load("offline")
 
 
 @pytest.fixture

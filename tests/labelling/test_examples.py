@@ -18,6 +18,8 @@ from ipseg.core.types import InputError
 from ipseg.labelling import examples
 from ipseg.labelling.examples import read
 
+pytestmark = pytest.mark.usefixtures("small_offline")
+
 RED, GREEN, BLUE = (200, 30, 40), (40, 170, 60), (50, 90, 210)
 
 
@@ -151,7 +153,7 @@ def test_python_gives_images_pairs_and_paths(folder, make_scene):
 
 
 @pytest.fixture(scope="module")
-def saved_prompt(tmp_path_factory, make_scene):
+def saved_prompt(tmp_path_factory, make_scene, small_offline):
     """A saved prompt of the engine without weights."""
     path = tmp_path_factory.mktemp("saved") / "sky.npz"
     ipseg.load("offline").prompt(*make_scene(40, 50, BLUE)).save(path)

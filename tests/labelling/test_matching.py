@@ -20,6 +20,8 @@ from ipseg.method.config import IPSegConfig, Parameters
 from ipseg.method.encodings import named
 from ipseg.method.prompt import Prompt
 
+pytestmark = pytest.mark.usefixtures("small_offline")
+
 
 def claim(label: str, columns: slice, score: float) -> LabelledInstance:
     mask = np.zeros((1, 10), bool)

@@ -11,11 +11,13 @@ from ipseg.method import marks
 from ipseg.method.encodings import named
 from ipseg.method.marks import Marks
 
+pytestmark = pytest.mark.usefixtures("small_offline")
+
 NONE = np.empty((0, 2), np.float32)
 
 
 @pytest.fixture(scope="module")
-def engine():
+def engine(small_offline):
     return ipseg.load("offline")
 
 

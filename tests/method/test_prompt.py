@@ -20,16 +20,13 @@ from ipseg.method.encodings import named
 from ipseg.method.prompt import Prompt
 from ipseg.method.saved_prompt import MadeBy, PromptFileError
 
+pytestmark = pytest.mark.usefixtures("small_offline")
+
 BLUE = (40, 60, 200)
 
 
 @pytest.fixture(scope="module")
-def offline():
-    return ipseg.load("offline")
-
-
-@pytest.fixture(scope="module")
-def other():
+def other(small_offline):
     """Another engine: the same parts with another scorer."""
     return ipseg.load("offline", refinement="single")
 

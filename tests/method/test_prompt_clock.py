@@ -8,6 +8,8 @@ import ipseg
 from ipseg.core import masks
 from ipseg.method.encodings import Encodings
 
+pytestmark = pytest.mark.usefixtures("small_offline")
+
 
 class LateError(Exception):
     """The time is up."""

@@ -30,6 +30,8 @@ from ipseg.studies.ablation import OWN, TRUE, Pair
 from ipseg.studies.ablation import _layers as layers
 from ipseg.ui.tabs.ablation import render
 
+pytestmark = pytest.mark.usefixtures("small_offline")
+
 FRAME = geometry.squash_frame((20, 30), (4, 6))
 
 
@@ -76,7 +78,7 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def seen(pair, folder):
+def seen(pair, folder, small_offline):
     """An ablation with the offline engine, and how often it encoded."""
     engine, calls = counted(ipseg.load("offline"))
     return ablation.compute(engine, pair, folder=folder), calls

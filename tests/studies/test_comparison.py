@@ -10,11 +10,13 @@ from ipseg.core import plugins
 from ipseg.core.types import MaskError, SettingError
 from ipseg.studies import comparison
 
+pytestmark = pytest.mark.usefixtures("small_offline")
+
 SIZE = (90, 120)
 
 
 @pytest.fixture(scope="module")
-def engine():
+def engine(small_offline):
     return ipseg.load("offline")
 
 

@@ -11,6 +11,8 @@ from ipseg.core.types import InputError
 from ipseg.studies import galleries
 from tests.ui.conftest import EXAMPLES
 
+pytestmark = pytest.mark.usefixtures("small_offline")
+
 FOLDER = EXAMPLES.parent
 
 
@@ -20,7 +22,7 @@ def contents():
 
 
 @pytest.fixture
-def engine():
+def engine(small_offline):
     return ipseg.load("offline")
 
 

@@ -8,6 +8,8 @@ import pytest
 import ipseg
 from ipseg.studies import speed
 
+pytestmark = pytest.mark.usefixtures("small_offline")
+
 
 class Engine:
     """Counts what is computed; encodings are cached as an engine's are."""

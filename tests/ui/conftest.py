@@ -13,13 +13,19 @@ from collections.abc import Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples_media" / "Images"
+SMALL = ("tests/small_engine.py", "app.py")
+"""The demo whose engine "offline" works on small images."""
+PATIENCE = 600
+"""Seconds until a test gives up waiting: it only ends what would never come."""
 
 
 @dataclass(frozen=True)
@@ -33,14 +39,14 @@ class Demo:
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """The page with the offline engine, without a network, in a temporary folder of its own."""
+    """The page with the small offline engine, without a network, in a temporary folder of its own."""
     with serve(tmp_path_factory.mktemp("demo"), "--preset", "offline", HF_HUB_OFFLINE="1") as served:
         yield served
 
 
 @contextmanager
-def serve(folder: Path, *arguments: str, program: Sequence[str] = ("app.py",), **environment: str) -> Iterator[Demo]:
-    """`python app.py`, or another program, on a free port, with no weights but those that it fetches."""
+def serve(folder: Path, *arguments: str, program: Sequence[str] = SMALL, **environment: str) -> Iterator[Demo]:
+    """`python app.py` or another program, on a free port, with no weights but those that it fetches."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -67,19 +73,29 @@ def serve(folder: Path, *arguments: str, program: Sequence[str] = ("app.py",), *
         yield Demo(url, process.pid, log)
     finally:
         process.terminate()
-        process.wait(timeout=20)
+        process.wait(timeout=PATIENCE)
 
 
 def _wait(url: str, process: subprocess.Popen, log: Path) -> None:
-    for _ in range(300):
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
         if process.poll() is not None:
             pytest.fail(f"the demo stopped at once: {log.read_text()}")
         try:
-            with urllib.request.urlopen(url, timeout=2):  # noqa: S310 - our own server
+            with urllib.request.urlopen(url, timeout=PATIENCE):  # noqa: S310 - our own server
                 return
         except OSError:
             time.sleep(0.2)
-    pytest.fail("the demo did not answer within a minute")
+    pytest.fail(f"the demo did not answer: {log.read_text()}")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _patience() -> Iterator[None]:
+    """Requests of the tests and of Gradio's client wait as long as a busy machine needs."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("get", "post", "request", "stream"):
+            patch.setattr(httpx, name, partial(getattr(httpx, name), timeout=PATIENCE))
+        yield
 
 
 VARIANTS = {"wide-light": (1280, 900, "light"), "phone-dark": (390, 844, "dark")}
@@ -89,11 +105,31 @@ narrow_only = pytest.mark.parametrize("page", ["phone-dark"], indirect=True)
 """For layouts, which have the least room there."""
 
 
+def new_window(chromium, width: int = 1280, height: int = 900, **options: str):
+    """A browser window with a store of its own; what is waited for in it may take as long as a busy machine needs."""
+    context = chromium.new_context(viewport={"width": width, "height": height}, **options)
+    context.set_default_timeout(1000 * PATIENCE)
+    return context
+
+
+STILL = """() => {
+  const before = window.seenBefore;
+  window.seenBefore = document.body.innerHTML;
+  return window.seenBefore === before && document.getAnimations().every(
+    (one) => one.playState !== 'running' || one.effect.getComputedTiming().endTime === Infinity);
+}"""
+
+
+def settled(page) -> None:
+    """Wait until nothing changes, fades or slides any more."""
+    page.wait_for_function(STILL, polling=100)
+
+
 @pytest.fixture(scope="session")
 def windows(chromium) -> Iterator[dict]:
     """One browser window for each size and theme; its pages share what was fetched and compiled."""
     opened = {
-        name: chromium.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+        name: new_window(chromium, width, height, color_scheme=scheme)
         for name, (width, height, scheme) in VARIANTS.items()
     }
     yield opened
@@ -101,22 +137,45 @@ def windows(chromium) -> Iterator[dict]:
         window.close()
 
 
+@pytest.fixture(scope="session")
+def pages(windows) -> dict:
+    """One browser page for each window, which the tests load anew: a new one takes twice as long."""
+    opened = {name: window.new_page() for name, window in windows.items()}
+    for page in opened.values():
+        listen(page)
+    return opened
+
+
+def listen(page) -> None:
+    """Collect what the console complains of."""
+    page.complaints = []
+    page.on("console", lambda message: message.type == "error" and page.complaints.append(message.text))
+    page.on("pageerror", lambda error: page.complaints.append(str(error)))
+
+
 @pytest.fixture(params=VARIANTS)
-def page(windows, demo: Demo, request: pytest.FixtureRequest) -> Iterator:
+def page(pages, demo: Demo, request: pytest.FixtureRequest) -> Iterator:
     """The open page, at two widths, in both colour schemes; what the console complains of is in `page.complaints`."""
-    opened = windows[request.param].new_page()
-    opened.complaints = []
-    opened.on("console", lambda message: message.type == "error" and opened.complaints.append(message.text))
-    opened.on("pageerror", lambda error: opened.complaints.append(str(error)))
+    opened = pages[request.param]
+    width, height, _ = VARIANTS[request.param]
+    opened.set_viewport_size({"width": width, "height": height})
     opened.goto(demo.url)
     opened.wait_for_selector("#run")
     yield opened
-    opened.close()
+    opened.unroute_all()
+    opened.goto("about:blank")  # what is left of the test ends with its document
+    opened.complaints.clear()
 
 
 def open_tab(page, name: str) -> None:
-    """Press a tab."""
-    page.get_by_role("tab", name=name, exact=True).click()
+    """Press a tab until it is open: at first the page counts how many tabs have room, and makes them anew."""
+    tab = page.get_by_role("tab", name=name, exact=True)
+    until = time.monotonic() + PATIENCE
+    tab.click()
+    while tab.get_attribute("aria-selected") != "true":
+        assert time.monotonic() < until, f"the tab {name} does not open"
+        page.wait_for_timeout(50)
+        tab.click()
 
 
 def finished(coroutine: Coroutine) -> Any:

@@ -11,6 +11,8 @@ import sys
 import time
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
 from gradio.context import LocalContext
 
 from ipseg.method import points
@@ -51,9 +53,11 @@ def counted(*arguments, **settings):
 
 points.choose = counted  # before the pipeline is imported, which takes it as the default of a field
 
+from ipseg.engine import presets
 from ipseg.method.scorers.density import Density
 from ipseg.ui.server.limits import Limits
 from ipseg.ui.server.pool import EnginePool
+from tests import small_engine
 
 
 def limits(pool: EnginePool) -> Limits:
@@ -66,5 +70,5 @@ similarity = Density.similarity
 Density.similarity = waiting
 EnginePool.quick = True
 EnginePool.limits = property(limits, lambda pool, value: None)
-sys.path.insert(0, str(Path(__file__).parents[2]))
+presets.PRESETS["offline"] = small_engine.offline()
 runpy.run_path("app.py", run_name="__main__")

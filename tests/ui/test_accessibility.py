@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ipseg.core import plugins
-from tests.ui.conftest import open_tab, wide_only
+from tests.ui.conftest import open_tab, settled, wide_only
 
 pytestmark = pytest.mark.browser
 
@@ -30,7 +30,7 @@ def faults(page) -> list[str]:
     """What axe calls serious or critical, but for what is Gradio's own."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe: pip install 'ipseg[dev]'")
     page.mouse.move(0, 0)
-    page.wait_for_timeout(300)  # colours fade in
+    settled(page)  # colours fade in
     found = axe.Axe().run(page).response["violations"]
     return [
         f"{violation['id']}: {node['html'][:120]}"
@@ -44,7 +44,6 @@ def faults(page) -> list[str]:
 
 
 def test_axe_finds_nothing_serious_in_any_tab(page):
-    page.wait_for_timeout(300)  # the page counts how many tabs have room
     found = {}
     for title, name in TITLES.items():
         open_tab(page, title)
@@ -55,7 +54,7 @@ def test_axe_finds_nothing_serious_in_any_tab(page):
 
 def test_axe_finds_nothing_serious_in_an_answer_and_the_settings(page):
     page.get_by_text("Red mug").first.click()
-    page.wait_for_selector(ANSWER, timeout=60_000)
+    page.wait_for_selector(ANSWER)
     assert faults(page) == []
     page.click("#settings .toggle-button")
     page.locator("#parts > button").click()
@@ -65,7 +64,7 @@ def test_axe_finds_nothing_serious_in_an_answer_and_the_settings(page):
 
 
 def test_the_keyboard_goes_everywhere_and_one_sees_where_it_is(page):
-    page.wait_for_timeout(300)
+    settled(page)  # the page counts how many tabs have room
     order = walk(page, until="run")
     assert all(stop["outlined"] and stop["inside"] for stop in order), order
     names = [stop["name"] for stop in order]
@@ -85,7 +84,7 @@ def test_the_settings_are_reached_by_keyboard_only_when_they_are_open(page):
     assert not {"preset", "k", "reset", "copy-link"} & set(names)
     page.locator("#settings .toggle-button").focus()
     page.keyboard.press("Enter")
-    page.wait_for_timeout(500)  # it slides in
+    settled(page)  # it slides in
     order = walk(page, until="copy-link")
     assert all(stop["inside"] for stop in order), order
     assert {"preset", "k", "c", "score"} <= {stop["in"] for stop in order}
@@ -93,7 +92,7 @@ def test_the_settings_are_reached_by_keyboard_only_when_they_are_open(page):
 
 @wide_only
 def test_a_tab_opens_by_keyboard(page):
-    page.wait_for_timeout(300)
+    settled(page)  # the page counts how many tabs have room
     walk(page, until="tab-compare-button")
     page.keyboard.press("Enter")
     page.wait_for_selector("#tab-compare", state="visible")

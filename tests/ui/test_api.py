@@ -62,6 +62,7 @@ def test_numbers_that_are_left_out_are_those_of_the_engine_that_answers(client):
     assert (facts["threshold"], facts["reject_threshold"]) == (0.05, 0.05)
 
 
+@pytest.mark.usefixtures("small_offline")
 def test_a_saved_prompt_is_taken_in_place_of_the_prompt_images(client, tmp_path):
     prompt, query = EXAMPLES / "robot" / "00.jpg", EXAMPLES / "robot" / "02.jpg"
     load("offline").prompt(prompt).save(tmp_path / "robot.npz")

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from ipseg import open_image
-from tests.ui.conftest import EXAMPLES, narrow_only, open_tab, wide_only
+from tests.ui.conftest import EXAMPLES, narrow_only, open_tab, settled, wide_only
 
 pytestmark = pytest.mark.browser
 
@@ -24,7 +24,7 @@ def ask(page, prompt=PROMPT, query=QUERY) -> str:
     upload(page, "#prompts", prompt)
     upload(page, "#images", query)
     page.click("#run")
-    page.wait_for_selector(ANSWER, timeout=60_000)
+    page.wait_for_selector(ANSWER)
     return page.inner_text("#verdict")
 
 
@@ -107,7 +107,7 @@ def test_the_views_and_the_background_of_the_cut_out(page):
 def test_an_open_panel_of_settings_covers_nothing(page):
     page.set_viewport_size({"width": 1280, "height": 800})
     page.click("#settings .toggle-button")
-    page.wait_for_timeout(500)  # it slides in
+    settled(page)  # it slides in
     panel = page.locator("#settings .sidebar-content").bounding_box()
     for shown in ("#title p", "#tabs", "#run", "#segment-result"):
         box = page.locator(shown).first.bounding_box()
@@ -125,7 +125,7 @@ def test_a_press_shows_at_once_that_it_runs_and_the_button_is_free_afterwards(pa
     }""")
     for _ in range(2):
         page.click("#run")
-        page.wait_for_selector("#shown-overlay img", timeout=60_000)
+        page.wait_for_selector("#shown-overlay img")
         page.wait_for_selector("#run:not([data-elapsed])")
     assert page.evaluate("window.begun[0]")  # before there was a result
     assert page.complaints == []
@@ -134,7 +134,7 @@ def test_a_press_shows_at_once_that_it_runs_and_the_button_is_free_afterwards(pa
 @wide_only
 def test_an_example_is_one_click_away(page):
     page.get_by_text("Red mug").first.click()
-    page.wait_for_selector(ANSWER, timeout=60_000)
+    page.wait_for_selector(ANSWER)
     assert "etected" in page.inner_text("#verdict")
     assert page.complaints == []
 
@@ -165,7 +165,7 @@ def test_bad_files_get_a_message_and_the_page_goes_on(page, tmp_path):
     assert page.locator("#images img").count() == 0  # no broken preview
     page.set_input_files("#images input[type=file]", [str(text), str(QUERY)])
     page.wait_for_function("document.querySelectorAll('#images img').length === 1")
-    page.wait_for_timeout(300)
+    settled(page)
     assert page.locator("#images img").count() == 1
     open_tab(page, "Compare")
     page.wait_for_selector("#compare-prompt input[type=file]", state="attached")
@@ -197,7 +197,7 @@ def test_the_page_can_be_used_by_keyboard(page):
     upload(page, "#images", QUERY)
     page.locator("#run").focus()
     page.keyboard.press("Enter")
-    page.wait_for_selector(ANSWER, timeout=60_000)
+    page.wait_for_selector(ANSWER)
 
 
 @wide_only

@@ -17,11 +17,11 @@ from PIL import Image
 from ipseg.ui import serving
 from ipseg.ui.server.uploads import MESSAGE
 from tests.conftest import draw_scene
-from tests.ui.conftest import ROOT, serve
+from tests.ui.conftest import PATIENCE, ROOT, serve
 
 
 def get(url: str) -> bytes:
-    with urllib.request.urlopen(url, timeout=20) as answer:  # noqa: S310 - our own server
+    with urllib.request.urlopen(url, timeout=PATIENCE) as answer:  # noqa: S310 - our own server
         return answer.read()
 
 
@@ -29,7 +29,7 @@ def call(url: str, tool: str, headers: dict[str, str] | None = None, **arguments
     """One call of a tool, as an assistant makes it."""
     body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool, "arguments": arguments}}
     accepted = {"Accept": "application/json, text/event-stream", **(headers or {})}
-    return httpx.post(f"{url}/gradio_api/mcp/", json=body, headers=accepted, timeout=60)
+    return httpx.post(f"{url}/gradio_api/mcp/", json=body, headers=accepted)
 
 
 def given(url: str) -> dict:

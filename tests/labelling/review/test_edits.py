@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-import ipseg
 from ipseg.annotations.labels import LabelFolder, LabelledImage, LabelledInstance, encode
 from ipseg.core.status import Status
 from ipseg.core.types import InputError, Points, SettingError
@@ -17,11 +16,6 @@ from ipseg.labelling.review import edits
 
 def clicks(positive=(), negative=()) -> Points:
     return Points(*(np.array(each, np.float32).reshape(-1, 2) for each in (positive, negative)))
-
-
-@pytest.fixture(scope="module")
-def offline():
-    return ipseg.load("offline")
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,6 @@ from ipseg.core.types import (
     SettingError,
     Similarity,
 )
-from ipseg.engine.build import load
 from ipseg.method.extensions import (
     backward_vote,
     clusters,
@@ -29,6 +28,8 @@ from ipseg.method.extensions import (
     similarity_prior,
 )
 from ipseg.method.scorers.cosine import Cosine
+
+pytestmark = pytest.mark.usefixtures("small_offline")
 
 FRAME = Frame((40, 40), (4, 4), (0.0, 0.0, 40.0, 40.0))
 EAST, NORTH = np.array([1.0, 0.0]), np.array([0.0, 1.0])
@@ -226,11 +227,6 @@ def test_the_prior_enters_the_first_of_three_passes():
 
 
 EVERY = plugins.names("extensions")
-
-
-@pytest.fixture(scope="module")
-def offline():
-    return load("offline")
 
 
 @pytest.mark.parametrize("name", EVERY)

@@ -15,7 +15,7 @@ import pytest
 from gradio_client import Client, handle_file
 
 from ipseg.ui.server.gate import MAX_BODY, Gate, hosts_of, is_forwarded, is_loopback
-from tests.ui.conftest import serve
+from tests.ui.conftest import PATIENCE, serve
 
 PUBLIC = {"/gradio_api/login_check", "/gradio_api/user", "/gradio_api/token", "/gradio_api/app_id"}
 CLOSED = (
@@ -29,7 +29,7 @@ CLOSED = (
 def status(url: str, path: str = "/config", method: str = "GET", body: bytes | None = None, **headers: str) -> int:
     """The status of one request whose path and headers are sent as they are."""
     parts = urlsplit(url)
-    line = http.client.HTTPConnection(parts.hostname, parts.port, timeout=20)
+    line = http.client.HTTPConnection(parts.hostname, parts.port, timeout=PATIENCE)
     try:
         line.putrequest(method, path, skip_host="Host" in headers)
         for name, value in headers.items():
@@ -71,7 +71,7 @@ def test_a_foreign_website_is_refused(demo):
 
 def test_two_addresses_in_one_request_are_refused(demo):
     parts = urlsplit(demo.url)
-    with socket.create_connection((parts.hostname, parts.port), timeout=20) as line:
+    with socket.create_connection((parts.hostname, parts.port), timeout=PATIENCE) as line:
         line.sendall(f"GET /config HTTP/1.1\r\nHost: {parts.netloc}\r\nHost: evil.example\r\n\r\n".encode())
         assert line.recv(100).split()[1] in (b"400", b"403")
 
@@ -202,7 +202,7 @@ def test_every_route_asks_for_the_password(protected):
     assert page.status_code == 200
     assert not re.search(r'"dependencies": ?\[\{', page.text)
     for method, path in routes():
-        answer = httpx.request(method, url + path, json={}, timeout=20)
+        answer = httpx.request(method, url + path, json={})
         assert answer.status_code in ((200, 401) if path.rstrip("/") in PUBLIC else (401, 404)), (method, path)
     login = httpx.post(f"{url}/login", data={"username": "ada", "password": "wrong"})
     assert login.status_code == 400
@@ -239,7 +239,7 @@ def test_nobody_behind_a_proxy_has_weights_downloaded(demo):
     (number,) = events_of(demo.url, "fetch")
     body = {"data": ["light", [], None, None, "", "", ""], "fn_index": number}
     for headers in ({"X-Forwarded-For": "203.0.113.1"}, {"Via": "1.1 proxy"}):
-        answer = httpx.post(f"{demo.url}/gradio_api/run/run", json=body, headers=headers, timeout=30)
+        answer = httpx.post(f"{demo.url}/gradio_api/run/run", json=body, headers=headers)
         assert "downloads no weights" in answer.text
 
 

@@ -15,12 +15,11 @@ from ipseg.core.types import InputError
 from ipseg.engine.spec import EngineSpec
 from ipseg.ui.server.limits import Ended, Watch
 from ipseg.ui.server.pool import EnginePool
-from tests.ui.conftest import EXAMPLES, ROOT, serve
+from tests.ui.conftest import EXAMPLES, PATIENCE, ROOT, new_window, serve
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the client's own event loop
 
 PROMPT, QUERY, OTHER = (EXAMPLES / "robot" / f"0{number}.jpg" for number in (0, 2, 3))
-PATIENCE = 60  # seconds until a test gives up
 ENDPOINTS = (
     "segment", "segment_all", "compare", "batch", "video", "label", "ablation", "prompt_sets", "failure_cases",
 )  # fmt: skip
@@ -83,7 +82,7 @@ class Gated:
     def ask(self, endpoint: str, agent: str = "python") -> httpx.Response:
         """Put a question into the queue."""
         call, headers = f"{self.url}/gradio_api/call/v2/{endpoint}", {"user-agent": agent}
-        return httpx.post(call, json=self.given(endpoint), headers=headers, timeout=PATIENCE)
+        return httpx.post(call, json=self.given(endpoint), headers=headers)
 
     def stream(self, endpoint: str, asked: httpx.Response) -> str:
         """Where its answer comes."""
@@ -91,7 +90,7 @@ class Gated:
 
     def answer(self, endpoint: str, asked: httpx.Response) -> str:
         """Wait for the answer: its stream of events as text."""
-        return httpx.get(self.stream(endpoint, asked), timeout=PATIENCE).text
+        return httpx.get(self.stream(endpoint, asked)).text
 
 
 def film(path: Path) -> Path:
@@ -121,7 +120,7 @@ def gate(served):
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 def test_a_client_that_leaves_stops_its_job(gate, endpoint):
-    with httpx.stream("GET", gate.stream(endpoint, gate.ask(endpoint)), timeout=PATIENCE):
+    with httpx.stream("GET", gate.stream(endpoint, gate.ask(endpoint))):
         gate.wait("arrived")
     gate.wait("deserted")
     gate.open()
@@ -187,7 +186,7 @@ def test_on_a_gpu_one_at_a_time_one_waits_and_the_next_gets_a_message(gate):
 @pytest.mark.browser
 def test_the_page_shows_the_place_in_the_queue_that_it_is_full_and_may_be_closed(gate, chromium):
     variants = ((1280, "dark"), (390, "dark"), (1280, "light"))
-    contexts = [chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=s) for width, s in variants]
+    contexts = [new_window(chromium, width, color_scheme=scheme) for width, scheme in variants]
     first, second, third = (context.new_page() for context in contexts)
     press_an_example(first, gate.url)
     gate.wait("arrived")
@@ -233,7 +232,7 @@ def press_the_example_of_compare(page, url: str) -> None:
     ids=["segment", "compare"],
 )
 def test_the_button_shows_at_once_that_it_runs_and_stop_ends_it(gate, chromium, press, run):
-    with chromium.new_context(viewport={"width": 1280, "height": 800}) as context:
+    with new_window(chromium, 1280, 800) as context:
         page = context.new_page()
         press(page, gate.url)
         stop = page.locator(f"#{run}-stop")

@@ -13,18 +13,17 @@ from gradio_client import Client, handle_file
 from gradio_client.utils import QueueError
 
 import ipseg
-from tests.ui.conftest import serve
+from tests.ui.conftest import PATIENCE, serve
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]  # of the client's event loop
 
 CLIENTS, TARGETS = 20, 5
 WAITING = 8  # and two are answered at once: the others get a message
-PATIENCE = 120  # seconds for one request, on a busy machine
 BACK = 80  # MB by which the server may stay larger than when it has seen each image once: four a client
 
 
 @pytest.fixture(scope="module")
-def questions(tmp_path_factory, save):
+def questions(tmp_path_factory, save, small_offline):
     """Five targets in four images, all pairs different, and the mask that the engine gives in this process."""
     folder, engine = tmp_path_factory.mktemp("questions"), ipseg.load("offline")
     shown = [save(folder / f"target-{target}.png", square(target)) for target in range(TARGETS)]

@@ -10,7 +10,7 @@ import pytest
 
 from ipseg.core import resources
 from ipseg.ui.server.requests import Requests
-from tests.ui.conftest import finished
+from tests.ui.conftest import PATIENCE, finished
 
 ROUTES = ("run/stop", "run/predict", "api/segment", "queue/join", "call/stop", "call/v2/segment", "cancel", "reset")
 NO_NUMBERS = (-1, 10**6, 10**30, 1.5, "0", "x", True, [], {}, [0], "")
@@ -23,7 +23,7 @@ RAW = (
 
 @pytest.fixture(scope="module")
 def client(demo):
-    with httpx.Client(base_url=f"{demo.url}/gradio_api/", timeout=60) as opened:
+    with httpx.Client(base_url=f"{demo.url}/gradio_api/", timeout=PATIENCE) as opened:
         yield opened
 
 
@@ -146,7 +146,7 @@ def test_a_full_disk_under_an_upload_is_reported(tmp_path):
 
     program = ("-c", FULL)
     with serve(tmp_path, program=program, HF_HUB_OFFLINE="1") as served:
-        answer = httpx.post(f"{served.url}/gradio_api/upload", files={"files": ("a.png", bytes(2**20))}, timeout=60)
+        answer = httpx.post(f"{served.url}/gradio_api/upload", files={"files": ("a.png", bytes(2**20))})
         assert (answer.status_code, answer.text) == (507, resources.NO_ROOM)
         assert httpx.get(f"{served.url}/config").status_code == 200
     assert "Traceback" not in served.log.read_text()

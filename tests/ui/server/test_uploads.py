@@ -20,7 +20,7 @@ from ipseg.ui import build
 from ipseg.ui.server import uploads
 from ipseg.ui.server.pool import EnginePool
 from tests.conftest import draw_scene, write
-from tests.ui.conftest import EXAMPLES
+from tests.ui.conftest import EXAMPLES, PATIENCE
 
 META = {"meta": {"_type": "gradio.FileData"}}
 ENGINE = {"preset": "offline"}
@@ -65,7 +65,7 @@ def secret(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def http(demo):
     """A client of the running page."""
-    with httpx.Client(base_url=f"{demo.url}/gradio_api", timeout=30) as client:
+    with httpx.Client(base_url=f"{demo.url}/gradio_api", timeout=PATIENCE) as client:
         yield client
 
 

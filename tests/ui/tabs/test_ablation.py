@@ -48,7 +48,7 @@ def test_an_example_shows_every_section(page):
     page.wait_for_selector("#ablation-run")
     assert not page.is_visible("#ablation-results")
     page.locator("#ablation-examples button").first.click()
-    page.wait_for_selector("#ablation-grid .heat td.own", timeout=120_000)
+    page.wait_for_selector("#ablation-grid .heat td.own")
     assert "with the true mask" in page.inner_text("#ablation-verdict")
     assert page.locator("#ablation-steps img").count() == 4
     for section in ("features", "similarity", "saliency", "grid"):
@@ -77,7 +77,7 @@ def test_an_example_shows_every_section(page):
 def test_a_click_on_a_patch_shows_its_similarity_in_the_other_image(page):
     open_tab(page, "Ablation")
     page.locator("#ablation-examples button").first.click()
-    page.wait_for_selector("#ablation-patch-image img", timeout=120_000)
+    page.wait_for_selector("#ablation-patch-image img")
     sources = "['prompt', 'image'].map((name) => document.querySelector(`#ablation-patch-${name} img`).src).join()"
     seen = [page.evaluate(sources)]
     for name, said in (("prompt", "is of the prompt"), ("image", "is of the searched image")):

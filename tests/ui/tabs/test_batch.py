@@ -68,7 +68,6 @@ def _film(path, image) -> None:
 
 def tab(page) -> None:
     """Open the tab."""
-    page.wait_for_timeout(300)  # the page counts how many tabs have room
     open_tab(page, "Batch and video")
     page.wait_for_selector("#batch-run")
 
@@ -95,7 +94,7 @@ def download(page, button: str) -> bytes:
 @narrow_only
 def test_a_zip_in_masks_out(page, inputs):
     opened(page, "#batch-files", inputs / "ducks.zip").click("#batch-run")
-    page.wait_for_selector(DONE, timeout=60_000)
+    page.wait_for_selector(DONE)
     status = page.inner_text("#batch-status")
     assert "Done. Detected in 2 of 2 images." in status
     assert "ducks/words.jpg is not an image" in status
@@ -113,10 +112,10 @@ def test_a_zip_in_masks_out(page, inputs):
 @wide_only
 def test_stop_really_stops_and_the_next_run_goes_on(page, inputs):
     opened(page, "#batch-files", inputs / "many.zip").click("#batch-run")
-    page.wait_for_function("document.querySelector('#batch-status progress')?.value >= 2", timeout=60_000)
+    page.wait_for_function("document.querySelector('#batch-status progress')?.value >= 2")
     assert "of 40 images" in page.inner_text("#batch-status")
     page.click("#batch-stop")
-    page.wait_for_selector(DONE, timeout=20_000)
+    page.wait_for_selector(DONE)
     status = page.inner_text("#batch-status")
     assert "Stopped after" in status
     stopped_at = int(status.split("Stopped after ")[1].split()[0])
@@ -131,16 +130,16 @@ def test_stop_really_stops_and_the_next_run_goes_on(page, inputs):
 @wide_only
 def test_a_run_that_was_stopped_goes_on_where_it_was(page, inputs):
     opened(page, "#batch-files", inputs / "again.zip").click("#batch-run")
-    page.wait_for_function("document.querySelector('#batch-status progress')?.value >= 2", timeout=60_000)
+    page.wait_for_function("document.querySelector('#batch-status progress')?.value >= 2")
     page.click("#batch-stop")
-    page.wait_for_selector(DONE, timeout=20_000)
+    page.wait_for_selector(DONE)
     status = page.inner_text("#batch-status")
     assert "Run it again to resume." in status
     stopped_at = int(status.split("Stopped after ")[1].split()[0])
     assert stopped_at < 10
     page.wait_for_selector("#batch-stop[disabled]", state="attached")
     page.click("#batch-run")
-    page.get_by_text("Done.").wait_for(timeout=60_000)
+    page.get_by_text("Done.").wait_for()
     status = page.inner_text("#batch-status")
     found = int(status.split(" of them are from an earlier run.")[0].split()[-1])
     assert stopped_at <= found <= stopped_at + 2  # images that were worked on when it stopped
@@ -160,7 +159,7 @@ def test_a_folder_in_masks_out(page, inputs):
     chooser.value.set_files(inputs / "folder")
     page.wait_for_selector("#batch-files .file-preview")
     page.click("#batch-run")
-    page.wait_for_selector(DONE, timeout=60_000)
+    page.wait_for_selector(DONE)
     assert "Done. Detected in 2 of 2 images." in page.inner_text("#batch-status")
     with zipfile.ZipFile(io.BytesIO(download(page, "#batch-masks"))) as masks:
         assert sorted(Path(name).name for name in masks.namelist()) == ["one.png", "two.png"]
@@ -171,10 +170,10 @@ def test_a_folder_in_masks_out(page, inputs):
 @wide_only
 def test_a_clip_plays(page, inputs):
     opened(page, "#batch-clip", inputs / "duck.mp4").click("#batch-run-clip")
-    page.wait_for_selector(DONE, timeout=60_000)
+    page.wait_for_selector(DONE)
     assert "Done. Detected in 10 of 10 frames." in page.inner_text("#batch-status")
     page.wait_for_selector("#batch-video video")
-    page.wait_for_function("document.querySelector('#batch-video video').readyState >= 2", timeout=20_000)
+    page.wait_for_function("document.querySelector('#batch-video video').readyState >= 2")
     assert page.evaluate("document.querySelector('#batch-video video').duration") == pytest.approx(1, abs=0.25)
     assert download(page, "#batch-made")[:16].startswith((b"\x00\x00\x00", b"\x1aE\xdf\xa3"))
     assert page.complaints == []

@@ -17,7 +17,7 @@ from ipseg import open_image
 from ipseg.engine.spec import EngineSpec
 from ipseg.ui.server.pool import EnginePool
 from ipseg.ui.tabs.compare import on_sam
-from tests.ui.conftest import EXAMPLES, ROOT, narrow_only, open_tab, serve, wide_only
+from tests.ui.conftest import EXAMPLES, ROOT, narrow_only, new_window, open_tab, serve, wide_only
 
 PROMPT, ONE, TWO = (EXAMPLES / "robot" / f"{number}.jpg" for number in ("01", "02", "04"))
 TRUTHS = [EXAMPLES.parent / "Annotations" / "robot" / f"{number}.png" for number in ("02", "04")]
@@ -35,7 +35,7 @@ def opened(page, prompt=PROMPT, images=(ONE, TWO)):
 
 def table(page) -> str:
     page.click("#compare-run")
-    page.wait_for_selector("#compare-table table", timeout=60_000)
+    page.wait_for_selector("#compare-table table")
     return page.inner_text("#compare-table")
 
 
@@ -85,7 +85,7 @@ def test_an_example_is_compared_by_one_click_and_its_link_does_it_again(page, de
     open_tab(page, "Compare")
     page.get_by_label("Matcher", exact=True).check()
     page.locator("#compare-examples .thumbnail-lg").nth(1).click()
-    page.wait_for_selector("#compare-table table", timeout=120_000)
+    page.wait_for_selector("#compare-table table")
     text = page.inner_text("#compare-table table")
     assert "IoU" in text  # the truth of the example
     assert [swatch in text for swatch in ("IPSeg", "PerSAM", "Matcher")] == [True] * 3
@@ -95,8 +95,8 @@ def test_an_example_is_compared_by_one_click_and_its_link_does_it_again(page, de
     link = page.input_value("#link textarea")
     assert link.endswith("/?tab=compare&example=red-mug&methods=ipseg,persam,matcher")
     page.goto(link)
-    page.wait_for_selector("#compare-run[data-elapsed]", timeout=30_000)  # it has begun
-    page.wait_for_selector("#compare-table table", timeout=120_000)
+    page.wait_for_selector("#compare-run[data-elapsed]")  # it has begun
+    page.wait_for_selector("#compare-table table")
     scores = "#compare-table td:last-child"
     assert page.locator(scores).all_inner_texts() == [line.split()[-1] for line in text.splitlines() if "0." in line]
     page.wait_for_selector("#compare-run:not([data-elapsed])")
@@ -144,7 +144,7 @@ def test_sam_is_fetched_with_its_progress_and_both_methods_run_on_it(chromium, t
         given = (f"{hub.url}/sam.pth", hashlib.sha256(data).hexdigest(), str(len(data)))
         program = (str(ROOT / "tests" / "ui" / "own_sam.py"), *given)
         with serve(tmp_path, "--preset", "offline", program=program) as served:
-            page = chromium.new_context(viewport={"width": 1280, "height": 800}).new_page()
+            page = new_window(chromium, 1280, 800).new_page()
             page.goto(served.url)
             page.wait_for_selector("#run")
             opened(page, images=[ONE])
@@ -156,7 +156,7 @@ def test_sam_is_fetched_with_its_progress_and_both_methods_run_on_it(chromium, t
             page.wait_for_selector("#compare-table .start")  # stopped: what was there before, and the button
             hub.pause = 0.05
             button.click()
-            page.wait_for_selector("#compare-table table", timeout=60_000)
+            page.wait_for_selector("#compare-table table")
             text = page.inner_text("#compare-table")
             assert "IPSeg" in text
             assert "PerSAM" in text  # chosen too

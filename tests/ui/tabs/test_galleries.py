@@ -25,7 +25,7 @@ def test_the_same_images_under_three_prompts(page):
     page.set_input_files("#sets-prompts-own input[type=file]", str(EXAMPLES / "red_mug" / "00.jpg"))
     page.wait_for_selector("#sets-prompts-own img")
     page.click("#sets-run")
-    page.wait_for_selector("#sets-verdict table", timeout=90_000)
+    page.wait_for_selector("#sets-verdict table")
     text = page.inner_text("#sets-verdict")
     assert "The prompt matters here: the best is" in text or "The prompt makes no difference here" in text
     assert "yours 1" in text
@@ -43,7 +43,7 @@ def test_a_broken_prompt_beside_the_one_that_mends_it(page):
     open_tab(page, "Failure cases")
     page.wait_for_selector("#cases img")
     page.locator("#cases button img").nth(1).click()
-    page.wait_for_selector("#case-verdict .waiting", timeout=60_000)
+    page.wait_for_selector("#case-verdict .waiting")
     text = page.inner_text("#case-verdict")
     assert "Half hidden." in text
     assert "Before: IoU" in text

@@ -356,10 +356,9 @@ def download(page, button: str) -> bytes:
 
 def labelled(page):
     """The second example, labelled."""
-    page.wait_for_timeout(300)  # the page counts how many tabs have room
     open_tab(page, "Label")
     page.locator("#label-examples button img").nth(1).click()
-    page.wait_for_selector(DONE, timeout=90_000)
+    page.wait_for_selector(DONE)
     page.wait_for_selector("#label-gallery img")
 
 

@@ -168,7 +168,6 @@ def changed(page, selector: str, act) -> None:
         "([selector, before]) => { const found = document.querySelector(selector); "
         "return found && found.src !== before; }",
         arg=[selector, before],
-        timeout=60_000,
     )
 
 
@@ -215,7 +214,7 @@ def test_a_click_corrects_the_image_and_can_be_undone(page):
 def test_several_images_are_shown_one_by_one(page):
     fill(page, EXAMPLES / "yellow_duck" / "01.jpg", EXAMPLES / "yellow_duck" / "02.jpg")
     page.click("#run")
-    page.wait_for_selector("#answers img", timeout=60_000)
+    page.wait_for_selector("#answers img")
     assert "Detected in 2 of 2 images. Shown, 01" in page.inner_text("#verdict")
     changed(page, "#marked img", lambda: page.locator("#answers .thumbnail-lg").nth(1).click())
     assert "Shown, 02" in page.inner_text("#verdict")
@@ -237,7 +236,7 @@ def test_several_images_are_shown_one_by_one(page):
 @wide_only
 def test_the_link_to_the_result_of_an_example_computes_it_again(page, demo):
     page.get_by_text("Not the mug").first.click()
-    page.wait_for_selector("#shown-overlay img", timeout=60_000)
+    page.wait_for_selector("#shown-overlay img")
     page.wait_for_selector("#run:not([data-elapsed])")
     page.wait_for_selector("#before img")
     captions = page.locator("#before .caption-label").all_inner_texts()
@@ -248,7 +247,7 @@ def test_the_link_to_the_result_of_an_example_computes_it_again(page, demo):
     assert link == f"{demo.url}/?example=not-the-mug"
     verdict = page.inner_text("#verdict b")
     page.goto(link)
-    page.wait_for_selector("#shown-overlay img", timeout=60_000)
+    page.wait_for_selector("#shown-overlay img")
     assert page.inner_text("#verdict b") == verdict
     assert page.locator("#negative_prompt img").count() >= 1
     page.set_input_files("#images input[type=file]", str(TWIN))  # another image is added
@@ -263,7 +262,7 @@ def test_the_link_to_the_result_of_an_example_computes_it_again(page, demo):
 @wide_only
 def test_all_of_them_is_one_click_away(page):
     page.get_by_text("Every robot").first.click()
-    page.wait_for_selector("#numbered img", timeout=60_000)
+    page.wait_for_selector("#numbered img")
     assert "instances: 2" in page.inner_text("#verdict")
     both = mask_in(page)
     page.locator("#instances label").nth(1).click()
@@ -273,7 +272,7 @@ def test_all_of_them_is_one_click_away(page):
     assert not (one & ~both).any()
     page.get_by_text("Not the mug").first.click()
     page.wait_for_selector("#negative_prompt img", state="attached")
-    page.wait_for_selector("#numbered img", state="detached", timeout=60_000)
+    page.wait_for_selector("#numbered img", state="detached")
     assert page.complaints == []
 
 
@@ -300,7 +299,7 @@ def test_a_box_on_the_prompt_image_says_which_object_is_meant(page):
         at = {"x": box["width"] * left, "y": box["height"] * top}
         changed(page, "#meant-image img", lambda at=at: image.click(position=at))
     page.click("#run")
-    page.wait_for_selector("#saliency img", timeout=60_000)
+    page.wait_for_selector("#saliency img")
     columns = spotlit(page)
     half = len(columns) // 2
     assert columns[half:].mean() > 1.3 * columns[:half].mean()

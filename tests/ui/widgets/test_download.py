@@ -10,7 +10,7 @@ from gradio_client.exceptions import AppError
 from ipseg.engine.spec import EngineSpec
 from ipseg.ui import serving
 from ipseg.ui.widgets import engine_state
-from tests.ui.conftest import EXAMPLES, serve
+from tests.ui.conftest import EXAMPLES, new_window, serve
 
 pytest.importorskip("torch", reason="the paper's models need the extra [models]")
 
@@ -43,16 +43,14 @@ def with_models(hub, tmp_path_factory):
 
 
 def opened(chromium, url, **context):
-    page = chromium.new_context(viewport={"width": 1280, "height": 900}, **context).new_page()
+    page = new_window(chromium, **context).new_page()
     page.goto(url)
     page.wait_for_selector("#run")
     return page
 
 
 def state(page, text: str) -> str:
-    page.wait_for_function(
-        "text => document.querySelector('#engine-state').textContent.includes(text)", arg=text, timeout=60_000
-    )
+    page.wait_for_function("text => document.querySelector('#engine-state').textContent.includes(text)", arg=text)
     return page.text_content("#engine-state")  # with what is folded
 
 
@@ -87,7 +85,7 @@ def test_better_models_are_offered_fetched_and_answer(chromium, with_models, hub
     page.set_input_files("#images input[type=file]", str(QUERY))
     page.wait_for_selector("#images img")
     page.click("#run")
-    page.wait_for_selector(ANSWER, timeout=60_000)
+    page.wait_for_selector(ANSWER)
     assert "engine light" in page.inner_text("#verdict")
 
 
