@@ -8,16 +8,19 @@ from typing import Any
 
 from parity_rules import fill_
 
-SAM_SIDE = 1024  # the square of the small SAM; the numbers of tests/golden were made at this size
+SAM_SIDE = 1024  # the square of the published SAM; the numbers of tests/golden were made at this size
 
 
-def small_sam(seed: int = 0) -> Any:
-    """The SAM of tests/golden: two narrow encoder blocks, decoder and prompt encoder of the published size."""
+def small_sam(seed: int = 0, side: int = 256) -> Any:
+    """A SAM that sees ``side`` x ``side`` pixels: two narrow encoder blocks, the rest of the published width.
+
+    At ``SAM_SIDE`` it is that of tests/golden.
+    """
     import torch
     from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, Sam, TwoWayTransformer
 
     encoder = ImageEncoderViT(
-        img_size=SAM_SIDE,
+        img_size=side,
         patch_size=16,
         embed_dim=64,
         depth=2,
@@ -30,9 +33,9 @@ def small_sam(seed: int = 0) -> Any:
         window_size=14,
         global_attn_indexes=[1],
     )
-    grid = (SAM_SIDE // 16, SAM_SIDE // 16)
+    grid = (side // 16, side // 16)
     prompts = PromptEncoder(
-        embed_dim=256, image_embedding_size=grid, input_image_size=(SAM_SIDE, SAM_SIDE), mask_in_chans=16
+        embed_dim=256, image_embedding_size=grid, input_image_size=(side, side), mask_in_chans=16
     )
     decoder = MaskDecoder(
         transformer_dim=256,

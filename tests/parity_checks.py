@@ -14,7 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from networks import small_sam, tsdn
+from networks import SAM_SIDE, small_sam, tsdn
 from numpy.typing import NDArray
 from parity_matcher import check_matcher
 from parity_persam import check_persam, check_persam_f
@@ -106,7 +106,7 @@ def check_cascade(data: Data, folder: Path) -> Differences:
     there. Where the second pass found nothing, the released script makes up a box without an area; here there is none,
     and the third pass cannot be compared.
     """
-    segmenter = SegmentAnything(small_sam(int(data["seed"])), squash=True)
+    segmenter = SegmentAnything(small_sam(int(data["seed"]), SAM_SIDE), squash=True)
     image = image_of(data)
     side = segmenter.sam.image_encoder.img_size
     square = cv2.resize(image, (side, side), interpolation=cv2.INTER_LINEAR)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from networks import small_sam
+from networks import SAM_SIDE, small_sam
 from numpy.typing import NDArray
 from parity_rules import scene
 
@@ -40,7 +40,7 @@ class Listening:
 
 def asked(data: Data, name: str, **settings) -> tuple[Any, Any, Any, Listening]:
     """The baseline, its reference, its result, and what SAM was asked for the test image."""
-    listening = Listening(SegmentAnything(small_sam(int(data["seed"]))))
+    listening = Listening(SegmentAnything(small_sam(int(data["seed"]), SAM_SIDE)))
     engine = IPSeg(None, Everything(), listening, Cosine())
     baseline = plugins.method(name, engine, **settings)
     image, mask = scene(str(data["scene_ref"]), *(int(n) for n in data["ref_size"]))

@@ -65,7 +65,7 @@ def test_its_decoder_holds_the_very_weights_of_sam(engine):
     from ipseg.baselines._guided import guided_decoder
 
     decoder = engine.encodings.segmenter.sam.mask_decoder
-    guided = guided_decoder(decoder, torch.zeros(4096), torch.zeros(256))
+    guided = guided_decoder(decoder, torch.zeros(256), torch.zeros(256))
     own = {value.data_ptr() for value in decoder.parameters()}
     assert {value.data_ptr() for value in guided.parameters()} == own
 
@@ -79,7 +79,7 @@ def test_both_guides_matter(engine):
     encoding = segmenter.encode(INPUT)
     points = plugins.method("persam", engine).segment(plugins.method("persam", engine).prompt(PROMPT, OBJECT), INPUT)
     generator = torch.Generator().manual_seed(0)
-    target, guidance = torch.randn(256, generator=generator), 20 * torch.rand(4096, generator=generator)
+    target, guidance = torch.randn(256, generator=generator), 20 * torch.rand(256, generator=generator)
     answers = [
         segmenter.predict(encoding, points.points, decoder=guided_decoder(decoder, one, other)).logits
         for one, other in ((0 * guidance, 0 * target), (guidance, 0 * target), (0 * guidance, target))

@@ -30,7 +30,7 @@ NONE = Points(np.empty((0, 2), dtype=np.float32), np.empty((0, 2), dtype=np.floa
 
 @pytest.fixture(scope="module")
 def sam():
-    return small_sam()
+    return small_sam(side=SAM_SIDE)
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ def test_masks_have_the_image_s_size(sam, squash):
 
 
 def test_an_encoder_in_half_precision_answers_much_the_same(segmenter, encoding):
-    half = small_sam()
+    half = small_sam(side=SAM_SIDE)
     half.image_encoder.bfloat16()
     segmenter_in_half = SegmentAnything(half)
     theirs = segmenter_in_half.encode(IMAGE)
