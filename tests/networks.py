@@ -34,9 +34,7 @@ def small_sam(seed: int = 0, side: int = 256) -> Any:
         global_attn_indexes=[1],
     )
     grid = (side // 16, side // 16)
-    prompts = PromptEncoder(
-        embed_dim=256, image_embedding_size=grid, input_image_size=(side, side), mask_in_chans=16
-    )
+    prompts = PromptEncoder(embed_dim=256, image_embedding_size=grid, input_image_size=(side, side), mask_in_chans=16)
     decoder = MaskDecoder(
         transformer_dim=256,
         transformer=TwoWayTransformer(depth=2, embedding_dim=256, num_heads=8, mlp_dim=2048),
