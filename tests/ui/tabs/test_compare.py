@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import time
 import zipfile
 
 import local_hub
@@ -17,7 +18,7 @@ from ipseg import open_image
 from ipseg.engine.spec import EngineSpec
 from ipseg.ui.server.pool import EnginePool
 from ipseg.ui.tabs.compare import on_sam
-from tests.ui.conftest import EXAMPLES, ROOT, narrow_only, new_window, open_tab, serve, wide_only
+from tests.ui.conftest import EXAMPLES, PATIENCE, ROOT, narrow_only, new_window, open_tab, serve, wide_only
 
 PROMPT, ONE, TWO = (EXAMPLES / "robot" / f"{number}.jpg" for number in ("01", "02", "04"))
 TRUTHS = [EXAMPLES.parent / "Annotations" / "robot" / f"{number}.png" for number in ("02", "04")]
@@ -110,16 +111,18 @@ def test_a_mask_can_be_painted(page, scene, save, tmp_path):
     opened(page, image, [image]).get_by_text("Mask of the object (optional)").last.click()
     page.click("#compare-onto")
     page.wait_for_selector("#compare-paint canvas")
-    page.wait_for_timeout(1500)  # the canvas draws the image
     page.locator("#compare-paint").scroll_into_view_if_needed()
-    box = page.locator("#compare-paint canvas").last.bounding_box()
-    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    page.mouse.move(x - 20, y)
-    page.mouse.down()
-    for step in range(8):
-        page.mouse.move(x - 20 + 5 * step, y - 30 + step % 3 * 30, steps=3)
-    page.mouse.up()
-    page.wait_for_timeout(500)
+    undo = page.locator("#compare-paint button[aria-label=Undo]")
+    until = time.monotonic() + PATIENCE
+    while undo.is_disabled():  # the canvas takes a stroke once it has drawn the image
+        assert time.monotonic() < until
+        box = page.locator("#compare-paint canvas").last.bounding_box()
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        page.mouse.move(x - 20, y - 20)
+        page.mouse.down()
+        page.mouse.move(x + 20, y + 20, steps=2)
+        page.mouse.up()
+        page.wait_for_timeout(200)
     assert table(page).count("given") == 2
 
 
