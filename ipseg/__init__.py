@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from ipseg.engine.build import load
     from ipseg.engine.presets import PRESETS
     from ipseg.engine.spec import EngineSpec
-    from ipseg.labelling.run import Labeller, label
+    from ipseg.labelling.dataset import label
+    from ipseg.labelling.run import Labeller
     from ipseg.method.config import IPSegConfig
     from ipseg.method.pipeline import IPSeg
     from ipseg.method.points import MAX_CLUSTERS, MAX_K
@@ -41,7 +42,7 @@ _HOMES = {
     "Prompt": "method.prompt",
     "Result": "core.result",
     "Labeller": "labelling.run",
-    "label": "labelling.run",
+    "label": "labelling.dataset",
     "load": "engine.build",
     "examples_folder": "core.examples",
     "open_mask": "core.masks",

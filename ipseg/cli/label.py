@@ -23,18 +23,18 @@ from pathlib import Path, PurePosixPath
 from ipseg.annotations import formats
 from ipseg.annotations.labels import LABELS, LabelFolder, LabelledImage
 from ipseg.batch import clips, video
-from ipseg.batch.clips import Clip, ClipError
+from ipseg.batch.clips import Clip
 from ipseg.cli import _engine, _files, _status
 from ipseg.core.images import Source
 from ipseg.core.serialize import to_json
 from ipseg.core.status import Status
 from ipseg.core.store import OutputError
-from ipseg.core.types import ImageError, InputError, SettingError
+from ipseg.core.types import InputError, SettingError
 from ipseg.engine import processes
 from ipseg.engine.processes import Share
-from ipseg.labelling import examples, frames, tracks
-from ipseg.labelling.frames import Sampled
-from ipseg.labelling.run import MAX_IMAGES, Item, Labeller, Outcome, Summary, items_of, prepare
+from ipseg.labelling import examples, tracks
+from ipseg.labelling.dataset import open_inputs
+from ipseg.labelling.run import MAX_IMAGES, Item, Labeller, Outcome, Summary, prepare
 from ipseg.labelling.run import run as label_all
 
 LOCKS = ".ipseg"  # below --output
@@ -79,9 +79,16 @@ def run(arguments: argparse.Namespace) -> int:
     _files.check_json(arguments.json)
     classes = examples.read(arguments.examples)
     check(classes=[each.name for each in classes])
-    given, unread = _clips(arguments)
-    stills = [path for path in arguments.input if not frames.is_clip(path)]
-    items = items_of(stills, most=arguments.max_images, leave_out=_own_files(arguments)) if stills else []
+    inputs = open_inputs(
+        arguments.input,
+        most=arguments.max_images,
+        leave_out=_own_files(arguments),
+        per_second=arguments.per_second,
+        max_seconds=arguments.max_seconds,
+    )
+    items, unread = list(inputs.items), dict(inputs.errors)
+    for message in unread.values():
+        _notice(message)
     processes.choose_device()
     _files.make_folder(arguments.output)
     _files.make_folder(arguments.output / LOCKS)
@@ -89,9 +96,12 @@ def run(arguments: argparse.Namespace) -> int:
         labeller = Labeller(classes, engine, **parameters.arguments(), notify=_notice)
         resume = arguments.resume or share.of > 1
         folder = prepare(arguments.output, labeller, resume=resume, overwrite=arguments.overwrite)
-        stems = frames.stems(given, [item.name for item in items])
-        for clip, stem in zip(given, stems, strict=True):
-            items += _sampled(clip, stem, len(items), share, unread, arguments)
+        for stem, clip in inputs.clips.items():
+            sampled = inputs.sample(stem, arguments.output, len(items), share)
+            items += sampled.items
+            if sampled.error:
+                unread[clip.name] = sampled.error
+                _notice(sampled.error)
         own = share.select(items)
         if any(not (folder.folder / LABELS / f"{item.name}.json").exists() for item in own):
             labeller.prompts()  # or the first image that needs them does it
@@ -100,7 +110,7 @@ def run(arguments: argparse.Namespace) -> int:
             summary.add(outcome.image)
             cost.add(outcome)
             _report(outcome, summary)
-        unwritten = _track(folder, dict(zip(stems, given, strict=True))) if share.of == 1 else 0
+        unwritten = _track(folder, inputs.clips) if share.of == 1 else 0
         _finish(summary, share)
         print(cost, end="")
         unwritten += _export(folder, items, arguments) if share.of == 1 else 0
@@ -119,44 +129,6 @@ def _share(arguments: argparse.Namespace) -> Share:
     if arguments.overwrite and arguments.resume:
         raise SettingError("--resume goes on with a run and --overwrite removes it; give one of the two.")
     return share
-
-
-def _clips(arguments: argparse.Namespace) -> tuple[list[Clip], dict[str, str]]:
-    """The clips that are given, opened, and the error messages of others, which are printed.
-
-    Raises :class:`~ipseg.batch.clips.ClipError` where the one input is such a clip, and SettingError without a tracker.
-    """
-    paths = [path for path in arguments.input if frames.is_clip(path)]
-    if not paths:
-        return [], {}
-    video.check(arguments.per_second)
-    tracks.check()
-    given, unread = [], {}
-    for path in paths:
-        try:
-            given.append(clips.open_clip(path, seconds=arguments.max_seconds))
-        except ClipError as error:
-            if len(arguments.input) == 1:
-                raise
-            unread[path.name] = str(error)
-            _notice(str(error))
-    return given, unread
-
-
-def _sampled(
-    clip: Clip, stem: str, first: int, share: Share, unread: dict[str, str], arguments: argparse.Namespace
-) -> tuple[Item, ...]:
-    """The frames of a clip, written; an error of it is printed and added to ``unread``."""
-    try:
-        found = frames.sample(clip, stem, arguments.output, per_second=arguments.per_second, share=share, first=first)
-    except ClipError as error:
-        found = Sampled((), str(error))
-    if first + len(found.items) > arguments.max_images:
-        raise ImageError(f"There are more than {arguments.max_images} images; give at most that many at once.")
-    if found.error:
-        unread[clip.name] = found.error
-        _notice(found.error)
-    return found.items
 
 
 @contextmanager

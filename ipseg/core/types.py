@@ -422,6 +422,22 @@ class Scorer(Protocol):
         """
         ...
 
+    def region_scores(
+        self,
+        models: Sequence[Any],
+        image: InputFeatures,
+        cells: NDArray[np.float32],
+        regions: NDArray[np.bool_],
+        frame: Frame,
+        /,
+    ) -> NDArray[np.float32]:
+        """About the presence score of each of ``m`` regions for each of ``n`` models: (n, m) in [0, 1].
+
+        ``cells`` (n, rows, columns) on ``frame``: what :meth:`cell_scores` returned for these models. ``regions``
+        (m, rows, columns) bool, none empty. It takes what is computed already: no region is seen on a crop.
+        """
+        ...
+
     def layer_weights(self, layers: Sequence[str], /) -> Mapping[str, float]:
         """The weight of each named feature layer in the similarity; a layer that takes no part is left out."""
         ...

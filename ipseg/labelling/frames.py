@@ -8,7 +8,7 @@ The name of a frame is STEM/00001.png, as ``ffmpeg -i CLIP STEM/%05d.png`` and `
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, count
@@ -56,14 +56,28 @@ def _base(name: str) -> str:
     return NAMELESS if base in ("", ".", "..") else base
 
 
+def number_of(name: str) -> int:
+    """The number of a frame, from 1, by its name."""
+    return int(name.rpartition("/")[2].partition(".")[0])
+
+
 def sample(
-    clip: Clip, stem: str, output: Path, *, per_second: float = video.PER_SECOND, share: Share = ALL, first: int = 0
+    clip: Clip,
+    stem: str,
+    output: Path,
+    *,
+    per_second: float = video.PER_SECOND,
+    share: Share = ALL,
+    first: int = 0,
+    most: int | None = None,
+    stop: Callable[[], object] = lambda: None,
 ) -> Sampled:
     """Write the frames of a clip, at most ``per_second`` of them each second, into ``output``; one is in memory.
 
     A file that is there is left as it is where it was written of the same pixels. Of the files only those of ``share``
-    are written, the first frame being the ``first``-th item of all, from 0. Where a clip is cut short, the frames that
-    can be read are taken, and the result has an error. Raises :class:`~ipseg.core.types.SettingError`,
+    are written, the first frame being the ``first``-th item of all, from 0. No more than one frame above ``most`` is
+    taken. ``stop`` is called before each frame, and may raise. Where a clip is cut short, the frames that can be read
+    are taken, and the result has an error. Raises :class:`~ipseg.core.types.SettingError`,
     :class:`~ipseg.batch.clips.ClipError`, and :class:`~ipseg.core.store.OutputError`.
     """
     video.check(per_second)
@@ -71,8 +85,11 @@ def sample(
     remove_partials(output / FRAMES / stem)
     try:
         for number, frame, is_keyframe in video.with_keyframes(clip, per_second):
+            stop()
             if not is_keyframe:
                 continue
+            if most is not None and len(items) > most:
+                break
             name = f"{stem}/{frame_name(clip.name, number).rpartition('/')[2]}"
             path = output / FRAMES / name
             if (first + len(items)) % share.of == share.number:

@@ -1,7 +1,8 @@
 """Several classes in one image: which of them are there, their instances, and which class each pixel belongs to.
 
     image --> encoded once --> all classes on all cells (one matrix product) --> classes that can be there
-          --> instances of each (IPSeg.segment) --> pixels to the class with the better score
+          --> those with evidence beside what is found --> instances of each (IPSeg.segment)
+          --> pixels to the class with the better score
 
 Not in the paper, which segments one object in one image.
 """
@@ -20,8 +21,9 @@ from ipseg.annotations.labels import LabelledInstance
 from ipseg.core import geometry
 from ipseg.core.images import Source
 from ipseg.core.result import Result
-from ipseg.core.types import Frame, Mask, Progress, SettingError
+from ipseg.core.types import Mask, Progress, SettingError
 from ipseg.engine.protocol import Engine
+from ipseg.labelling.evidence import Evidence
 from ipseg.method import presence, strips
 from ipseg.method.config import Parameters
 from ipseg.method.encodings import Named, named
@@ -30,8 +32,8 @@ from ipseg.method.prompt import Prompt, fitted, model_of
 
 BEST = 8  # cells of each class by which it is judged before it is segmented
 BEHIND = 0.1  # score by which a class is less than the best class on its own best cells, from which on it is not there
-AS_GOOD = 0.9  # share of the score of its best cells that others reach, from which on a class is there too, perhaps
-HELD = 0.5  # share of a cell in masks, from which on they hold it
+HOPE = 0.4  # share of the reject threshold that a region of a class scores, from which on the class may be there
+RIVALS = 5  # classes that are compared on a mask: those that are likely to score most on it
 CLAIMED = 0.5  # share of an instance that better ones claim, from which on it is no instance of its own
 FRAGMENT = 0.05  # of the largest part: what is smaller of an instance that has lost pixels is no part of it
 
@@ -99,26 +101,23 @@ def _label_all(
 def _label(
     engine: IPSeg, classes: Sequence[ClassPrompt], image: Named, parameters: Parameters, progress: Progress | None
 ) -> tuple[LabelledInstance, ...]:
-    """Segment the classes, those with the best cells first, until every class that can be there is explained.
-
-    A class whose best cells lie in masks that are found, and that scores less on them than their own class, is not
-    segmented unless cells beside those masks are about as good: it could only find them again.
-    """
+    """Segment the classes, those with the best cells first, until every class that can be there is explained."""
     limits = engine.config.thresholds(parameters.threshold, parameters.reject_threshold)
     seen = engine.input_features(image)
     models = [model_of(each.prompt, engine.scorer, seen.features) for each in classes]
     cells, frame = engine.scorer.cell_scores(models, seen)
-    tried = likely(cells, geometry.cells_inside(frame), limits[1])
-    scores = _Scores(engine, image)
+    k = engine.config.k if parameters.k is None else parameters.k
+    evidence = Evidence(engine.scorer, [each.prompt for each in classes], seen, cells, frame, limits[1], k)
+    least, scores = HOPE * limits[1], _Scores(engine, image)
+    likely_ones = likely(cells, evidence.inside, limits[1])
+    tried = [place for place in likely_ones if evidence.beside(place) >= least]
     found: list[LabelledInstance] = []
     for number, place in enumerate(tried):
         each = classes[place]
         report = partial(_of_class, progress, number, len(tried)) if progress else None
         if report:
             report(0.0, each.name)
-        explained = covering(found, cells[place], frame)
-        lost = explained and all(scores.of(each, one.mask) <= one.score for one in explained)
-        if lost and left_over(found, cells[place], frame) < AS_GOOD:
+        if not _can_add(evidence, place, each, found, scores, least, limits[0]):
             continue
         result = engine.segment(
             each.prompt,
@@ -129,8 +128,35 @@ def _label(
             **replace(parameters, threshold=limits[0], reject_threshold=limits[1]).arguments(),
         )
         found = assign([*found, *of_result(each.name, result)])
-    rivals = [classes[place] for place in tried]
-    return tuple(assign(named_by_score(one, rivals, scores, limits) for one in found))
+    named_ones = []
+    for one in found:
+        about = evidence.of_mask(likely_ones, one.mask)
+        rivals = [classes[likely_ones[n]] for n in np.argsort(-about, kind="stable")[:RIVALS]]
+        named_ones.append(named_by_score(one, rivals, scores, limits))
+    return tuple(assign(named_ones))
+
+
+def _can_add(
+    evidence: Evidence,
+    place: int,
+    each: ClassPrompt,
+    found: Sequence[LabelledInstance],
+    scores: _Scores,
+    least: float,
+    threshold: float,
+) -> bool:
+    """Whether a segmentation of a class can find more than what is found already.
+
+    It could only find an instance again that scores more for its own class, or that is a good mask of this one too,
+    from ``threshold`` on: then the class may take its name. So a region of the class beside those instances has to
+    score ``least`` or more, and so has one where its similarity is high.
+    """
+    held = [
+        one.mask
+        for one in found
+        if evidence.touches(place, one.mask) and not one.score < scores.of(each, one.mask) < threshold
+    ]
+    return (not held or evidence.beside(place, held) >= least) and evidence.similar(place) >= least
 
 
 class _Scores:
@@ -161,31 +187,6 @@ def likely(cells: NDArray[np.float32], inside: NDArray[np.bool_], reject_thresho
     behind = best_class[places].mean(axis=1) - own
     chosen = np.flatnonzero((own >= reject_threshold) & (behind < BEHIND))
     return chosen[np.argsort(-own[chosen], kind="stable")].tolist()
-
-
-def covering(found: Sequence[LabelledInstance], cells: NDArray[np.float32], frame: Frame) -> list[LabelledInstance]:
-    """The instances that hold the :data:`BEST` best cells (rows, columns) of a class; [] where some lie beside them."""
-    if not found:
-        return []
-    best = _best(cells, geometry.cells_inside(frame))
-    shares = geometry.to_cells(np.array([one.mask for one in found]), frame).reshape(len(found), -1)[:, best]
-    if (shares.sum(axis=0) < HELD).any():
-        return []
-    return [one for one, share in zip(found, shares, strict=True) if share.any()]
-
-
-def left_over(found: Sequence[LabelledInstance], cells: NDArray[np.float32], frame: Frame) -> float:
-    """The mean score of the best cells (rows, columns) beside the instances, as a share of that of the best of all."""
-    inside = geometry.cells_inside(frame)
-    held = geometry.to_cells(np.logical_or.reduce([one.mask for one in found]), frame) >= HELD
-    of_all, beside = (cells.ravel()[_best(cells, where)] for where in (inside, inside & ~held))
-    return float(beside.mean() / of_all.mean()) if len(beside) and of_all.any() else 0.0
-
-
-def _best(cells: NDArray[np.float32], where: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """The places, in reading order, of the :data:`BEST` best cells (rows, columns) among those that are True."""
-    best = np.argsort(-np.where(where, cells, -1), axis=None, kind="stable")[:BEST]
-    return best[where.ravel()[best]]
 
 
 def named_by_score(

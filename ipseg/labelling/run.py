@@ -144,45 +144,6 @@ class Labeller:
         return replace(made, instances=tuple(rounded))
 
 
-def label(
-    examples: Any,
-    images: Any,
-    output: str | os.PathLike[str] | None = None,
-    *,
-    engine: Engine | None = None,
-    k: int | None = None,
-    clusters: int | None = None,
-    threshold: float | None = None,
-    reject_threshold: float | None = None,
-    resume: bool = False,
-    overwrite: bool = False,
-    workers: int = overlap.WORKERS,
-    most: int = MAX_IMAGES,
-) -> Iterator[LabelledImage]:
-    """Find every instance of several classes, each shown by example images, in many images.
-
-    ``examples``: a folder with one folder of images per class, a ``classes.yaml``, a zip, or a mapping from the name of
-    a class to its images (:func:`ipseg.labelling.examples.read`). ``images``: a folder, a zip, a file, or a list of
-    these, or of arrays or PIL images; at most ``most``. ``output``: a folder in which the labels of each image are
-    saved at once (:class:`ipseg.annotations.labels.LabelFolder`); ``resume`` goes on with a run that is there,
-    ``overwrite`` removes one, and corrected images stay as they were corrected. ``engine``: by default
-    :func:`ipseg.load`. The thresholds, ``k`` and ``clusters`` are those of :meth:`ipseg.IPSeg.segment`. ``workers``:
-    images that are worked on at once; the labels do not depend on it.
-
-    Returns an iterator that labels an image when the next one is asked for, ``workers`` ahead, in the order of their
-    names; an image that cannot be used has an ``error``. Examples, engine and output are checked at once. Raises
-    :class:`~ipseg.core.types.InputError`.
-    """
-    items = items_of(images, most=most, leave_out=[] if output is None else [Path(output)])
-    labeller = Labeller(
-        examples, engine, k=k, clusters=clusters, threshold=threshold, reject_threshold=reject_threshold
-    )
-    folder = None
-    if output is not None:
-        folder = prepare(Path(output), labeller, resume=resume, overwrite=overwrite)
-    return (outcome.image for outcome in run(labeller, items, folder, workers=workers))
-
-
 # The images of a run
 
 

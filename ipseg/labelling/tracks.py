@@ -10,14 +10,14 @@ overlap (Yang et al., 2023, arXiv:2211.14317), as an object moves by more than i
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
 
 import numpy as np
 
-from ipseg.annotations.labels import LABELS, LabelFolder
+from ipseg.annotations.labels import LABELS, LabelFolder, LabelledImage
 from ipseg.core.packages import need, needed
 
 TITLE, EXTRA, PACKAGES = "Labelling a clip", "clips", ("supervision", "trackers")
@@ -38,6 +38,12 @@ class FrameBoxes:
     labels: tuple[str, ...]  # the class of each box
     boxes: tuple[Box, ...]  # (left, top, right, bottom) in pixels, right and bottom exclusive
 
+    @classmethod
+    def of(cls, image: LabelledImage, time: float) -> FrameBoxes:
+        """Of the labels of a frame."""
+        found = image.instances
+        return cls(time, tuple(one.label for one in found), tuple(one.box for one in found))
+
 
 def check() -> None:
     """Raise :class:`~ipseg.core.types.SettingError` where the tracker is not installed: before any work."""
@@ -57,70 +63,83 @@ def save(folder: LabelFolder, stem: str, fps: float) -> int:
     names = [f"{stem}/{number:05}.png" for number in numbers]
     frames = []
     for name, number in zip(names, numbers, strict=True):
-        found = folder.read(name, original=True).instances
-        frames.append(FrameBoxes(number / fps, tuple(one.label for one in found), tuple(one.box for one in found)))
+        frames.append(FrameBoxes.of(folder.read(name, original=True), number / fps))
     tracks = track(frames)
     for name, ids in zip(names, tracks, strict=True):
         image = folder.read(name, original=True)
         if ids != tuple(one.track for one in image.instances):
-            tracked = (replace(one, track=number) for one, number in zip(image.instances, ids, strict=True))
-            folder.write(replace(image, instances=tuple(tracked)))
+            folder.write(tracked(image, ids))
     return len({number for ids in tracks for number in ids})
 
 
+def tracked(image: LabelledImage, ids: Sequence[int]) -> LabelledImage:
+    """The labels of a frame with the track id of each instance."""
+    given = zip(image.instances, ids, strict=True)
+    return replace(image, instances=tuple(replace(one, track=number) for one, number in given))
+
+
 def track(frames: Sequence[FrameBoxes]) -> list[tuple[int, ...]]:
-    """The track id of each box of each frame, in their order.
+    """The track id of each box of each frame, in their order: see :class:`Tracker`."""
+    tracker = Tracker([frame.time for frame in frames], {label for frame in frames for label in frame.labels})
+    return [tracker.add(frame) for frame in frames]
+
+
+class Tracker:
+    """Gives the boxes of the frames of a clip their track ids, one frame after another.
 
     Ids count from 1 in the order in which the tracks begin; a box that no other frame has a match for is a track of
-    its own. Raises :class:`~ipseg.core.types.SettingError` without the tracker.
+    its own. ``times``: of all frames, in seconds, each more than the one before; ``labels``: the classes that boxes may
+    have. Raises :class:`~ipseg.core.types.SettingError` without the tracker.
     """
-    rate = 1 / median(np.diff([frame.time for frame in frames])) if len(frames) > 1 else 1.0
-    keys: dict[tuple[int, int], Any] = {}  # the tracklet of a frame and its box
-    for label in sorted({label for frame in frames for label in frame.labels}):
-        places = [[n for n, each in enumerate(frame.labels) if each == label] for frame in frames]
-        found = _of_class(
-            [frame.time for frame in frames],
-            [[frame.boxes[n] for n in chosen] for frame, chosen in zip(frames, places, strict=True)],
-            float(rate),
-        )
-        for number, (chosen, tracklets) in enumerate(zip(places, found, strict=True)):
-            keys.update({(number, n): tracklet for n, tracklet in zip(chosen, tracklets, strict=True)})
-    known: dict[Any, int] = {}
-    return [
-        tuple(known.setdefault(keys[number, n], len(known) + 1) for n in range(len(frame.labels)))
-        for number, frame in enumerate(frames)
-    ]
+
+    def __init__(self, times: Sequence[float], labels: Iterable[str]) -> None:
+        rate = float(1 / median(np.diff(times))) if len(times) > 1 else 1.0
+        self._classes = {label: _ClassTracker(rate) for label in sorted(set(labels))}
+        self._known: dict[Any, int] = {}  # the id of each tracklet
+
+    def add(self, frame: FrameBoxes) -> tuple[int, ...]:
+        """The track id of each box of the next frame."""
+        keys: list[Any] = [None] * len(frame.labels)
+        for label, tracker in self._classes.items():
+            places = [place for place, each in enumerate(frame.labels) if each == label]
+            tracklets = tracker.add(frame.time, [frame.boxes[place] for place in places])
+            for place, tracklet in zip(places, tracklets, strict=True):
+                keys[place] = tracklet
+        return tuple(self._known.setdefault(key, len(self._known) + 1) for key in keys)
 
 
-def _of_class(times: Sequence[float], boxes: Sequence[Sequence[Box]], rate: float) -> list[list[Any]]:
-    """The tracklet of each box of each frame: the same object where the track is the same. ``rate``: frames per second.
+class _ClassTracker:
+    """The tracklets of one class. ``rate``: frames per second.
 
     Every box is taken for certain, so that uncertain instances have tracks too, and each either continues a tracklet or
     begins one. ByteTrack gives a tracklet its id with the second box only; until then its box tells which it is.
     """
-    with needed(TITLE, extra=EXTRA):
-        import supervision
-        from trackers import BIoU, ByteTrackTracker
-    lost = max(LOST_SECONDS, LOST_FRAMES / rate) + 0.5 / rate
-    tracker = ByteTrackTracker(
-        lost_track_buffer=round(30 * lost),  # it counts in 30ths of a second, whatever the rate
-        frame_rate=rate,
-        minimum_consecutive_frames=1,
-        minimum_iou_threshold=OVERLAP,
-        iou=BIoU(BUFFER),
-    )
-    found: list[list[Any]] = []
-    for time, given in zip(times, boxes, strict=True):
+
+    def __init__(self, rate: float) -> None:
+        with needed(TITLE, extra=EXTRA):
+            from trackers import BIoU, ByteTrackTracker
+        lost = max(LOST_SECONDS, LOST_FRAMES / rate) + 0.5 / rate
+        self._tracker = ByteTrackTracker(
+            lost_track_buffer=round(30 * lost),  # it counts in 30ths of a second, whatever the rate
+            frame_rate=rate,
+            minimum_consecutive_frames=1,
+            minimum_iou_threshold=OVERLAP,
+            iou=BIoU(BUFFER),
+        )
+
+    def add(self, time: float, given: Sequence[Box]) -> list[Any]:
+        """The tracklet of each box of a frame: the same object where the track is the same."""
+        with needed(TITLE, extra=EXTRA):
+            import supervision
         place = np.arange(len(given))  # in the frame: the tracker returns the boxes in an order of its own
         detections = supervision.Detections(xyxy=np.array(given, float).reshape(-1, 4), data={"place": place})
-        seen = tracker.update(detections, timestamp=time)
-        known = {one.tracker_id: one for one in tracker.tracks}
-        begun = [one for one in tracker.tracks if one.tracker_id == -1]
+        seen = self._tracker.update(detections, timestamp=time)
+        known = {one.tracker_id: one for one in self._tracker.tracks}
+        begun = [one for one in self._tracker.tracks if one.tracker_id == -1]
         keys: list[Any] = [None] * len(given)
         for number, its_id in zip(seen.data["place"] if len(seen) else (), seen.tracker_id, strict=True):
             keys[number] = known[its_id] if its_id != -1 else _take(begun, given[number])
-        found.append(keys)
-    return found
+        return keys
 
 
 def _take(begun: list[Any], box: Box) -> Any:

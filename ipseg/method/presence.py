@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ipseg.core import geometry
 from ipseg.core.status import Status
-from ipseg.core.types import FeatureMap, Mask, Prototype
+from ipseg.core.types import FeatureMap, Frame, Mask, Prototype
 from ipseg.core.vectors import spread, to_numpy, unit
 from ipseg.method.similarity import best_of_groups
 
@@ -41,10 +41,38 @@ def crop_of_small(mask: Mask) -> tuple[slice, slice] | None:
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if not len(rows):
         return None
-    side = 2 * (max(int(np.ptp(rows)), int(np.ptp(columns))) + 1 + MARGIN)
+    side = crop_side(int(np.ptp(rows)) + 1, int(np.ptp(columns)) + 1)
     if side > SMALL * max(height, width):
         return None
     return _around(rows, side, height), _around(columns, side, width)
+
+
+def crop_side(height: float, width: float) -> float:
+    """The side of a square around what is ``height`` x ``width`` pixels large."""
+    return 2 * (max(height, width) + MARGIN)
+
+
+def small_regions(regions: NDArray[np.bool_], frame: Frame) -> NDArray[np.bool_]:
+    """Which regions of cells (m, rows, columns), none empty, are as small as a mask that is scored on a crop: (m,)."""
+    small = []
+    for each in regions:
+        rows, columns = (int(np.ptp(np.flatnonzero(each.any(axis=axis)))) + 1 for axis in (1, 0))
+        side = crop_side(rows * frame.cell[1], columns * frame.cell[0])
+        small.append(side <= SMALL * max(frame.image_size))
+    return np.array(small, bool)
+
+
+def cells_of(mask: Mask, frame: Frame) -> NDArray[np.bool_]:
+    """The cells half of which a mask (H, W) holds, or of a smaller one those it holds most of: (rows, columns) bool."""
+    share = geometry.to_cells(mask, frame)
+    return share >= max(min(0.5, 0.9 * float(share.max())), 1e-6)
+
+
+def of_regions(cells: NDArray[np.floating], regions: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """The mean over each of (m, rows, columns) regions, none empty, of each of (n, rows, columns) maps: (n, m)."""
+    weights = regions.reshape(len(regions), cells[0].size).astype(np.float32)
+    weights /= weights.sum(axis=1, keepdims=True)
+    return (cells.reshape(len(cells), cells[0].size).astype(np.float32) @ weights.T).astype(np.float32)
 
 
 def _around(places: NDArray[np.intp], side: int, size: int) -> slice:

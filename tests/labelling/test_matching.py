@@ -13,7 +13,7 @@ import ipseg
 from ipseg.annotations.labels import LabelledInstance
 from ipseg.core import geometry
 from ipseg.core.result import Result
-from ipseg.core.types import Points, SettingError
+from ipseg.core.types import Points, SettingError, Similarity
 from ipseg.labelling import matching
 from ipseg.method import presence
 from ipseg.method.config import IPSegConfig, Parameters
@@ -115,39 +115,32 @@ def test_cells_off_the_image_count_for_no_class():
     assert matching.likely(np.array([cells((8, 0.9))]), inside, 0.5) == []  # four at 0.9 and four at 0
 
 
-FRAME = geometry.squash_frame((16, 64), (2, 8))
+FRAME = geometry.squash_frame((48, 64), (6, 8))  # of cells of 8x8 pixels
 
 
-def held(columns: slice, label: str = "mug", score: float = 0.9) -> LabelledInstance:
-    mask = np.zeros((16, 64), bool)
-    mask[:8, columns] = True
-    return LabelledInstance(label, mask, score)
+def rows(*scores: float) -> np.ndarray:
+    """(6, 8) scores: those of the cells of each row."""
+    return np.repeat(np.float32(scores)[:, None], 8, axis=1)
 
 
-def test_the_instances_that_hold_the_best_cells():
-    best = cells((8, 0.9))  # the upper row of cells, of 8x8 pixels each
-    assert matching.covering([], best, FRAME) == []
-    assert [one.label for one in matching.covering([held(slice(0, 64))], best, FRAME)] == ["mug"]
-    assert matching.covering([held(slice(0, 56))], best, FRAME) == []  # the last cell lies beside it
-    assert len(matching.covering([held(slice(0, 60))], best, FRAME)) == 1  # half of it is held
-    assert len(matching.covering([held(slice(0, 32)), held(slice(32, 64), "cup")], best, FRAME)) == 2
-
-
-def test_what_the_cells_beside_the_instances_score():
-    scores = cells((8, 0.8), (8, 0.6))
-    scores[1, 7] = 0.2
-    whole = [held(slice(0, 64))]
-    assert matching.left_over(whole, scores, FRAME) == pytest.approx((7 * 0.6 + 0.2) / (8 * 0.8))
-    assert matching.left_over([held(slice(0, 56))], scores, FRAME) == pytest.approx((0.8 + 7 * 0.6) / (8 * 0.8))
-    assert matching.left_over(whole, cells((8, 0.8)), FRAME) == 0
+def held(*numbers: int) -> np.ndarray:
+    """The mask of these rows of cells: (48, 64)."""
+    mask = np.zeros((48, 64), bool)
+    for number in numbers:
+        mask[8 * number : 8 * number + 8] = True
+    return mask
 
 
 class Engine:
-    """Scores of classes on masks as reported; what is segmented is recorded."""
+    """Scores of classes on masks as reported; what is segmented is recorded.
 
-    def __init__(self, scores, cells, results):
-        self.config, self.scorer = IPSegConfig(threshold=0.8, reject_threshold=0.5), self
+    The similarity to a class is that of its cells, or what ``similar`` has of it.
+    """
+
+    def __init__(self, scores, cells, results, similar):
+        self.config, self.scorer = IPSegConfig(k=8, threshold=0.8, reject_threshold=0.5), self
         self.scores, self.cells, self.results, self.segmented = scores, cells, results, []
+        self.similar, self.scored = cells | similar, []
 
     def apply(self, images, step, *arguments, progress=None):
         return step(self, *arguments, progress)
@@ -161,7 +154,14 @@ class Engine:
     def cell_scores(self, models, features):
         return np.array([self.cells[model] for model in models]), FRAME
 
+    def region_scores(self, models, features, cells, regions, frame):
+        return presence.of_regions(cells, regions)
+
+    def similarity(self, model, features, negative):
+        return Similarity(self.similar[model], geometry.cells_inside(FRAME), FRAME)
+
     def mask_score(self, prompt, image, mask, negative_prompt=None):
+        self.scored.append(prompt.model)
         return self.scores[prompt.model]
 
     def segment(self, prompt, image, *, all_instances, negative_prompt, progress=None, **numbers):
@@ -175,74 +175,106 @@ class Engine:
         return Result(image, mask, status, score, 0.8, 0.5, nothing, None, {})
 
 
-def label(scores, cells, results, progress=None):
-    engine = Engine(scores, cells, results)
+def label(scores, cells, results, similar=(), progress=None):
+    engine = Engine(scores, cells, results, dict(similar))
     classes = [matching.ClassPrompt(name, SimpleNamespace(model=name, negative=None)) for name in scores]
-    return matching.label_image(engine, classes, np.zeros((16, 64, 3), np.uint8), progress=progress), engine.segmented
+    return matching.label_image(engine, classes, np.zeros((48, 64, 3), np.uint8), progress=progress), engine
+
+
+UPPER, LOWER, NOWHERE = rows(0.9, 0.9, 0, 0, 0, 0), rows(0, 0, 0, 0, 0.85, 0.85), np.zeros((48, 64), bool)
 
 
 def test_a_class_that_could_only_find_the_same_mask_again_is_not_segmented():
-    whole = held(slice(0, 64)).mask
-    found, segmented = label(
+    found, engine = label(
         {"mug": 0.95, "cup": 0.7},
-        {"mug": cells((8, 0.9)), "cup": cells((8, 0.85))},
-        {"mug": (whole, 0.95), "cup": (whole, 0.7)},
+        {"mug": UPPER, "cup": 0.95 * UPPER},
+        {"mug": (held(0, 1), 0.95), "cup": (held(0, 1), 0.7)},
     )
-    assert segmented == ["mug"]
+    assert engine.segmented == ["mug"]
     assert [(one.label, one.score, one.second, one.second_score) for one in found] == [("mug", 0.95, "cup", 0.7)]
 
 
-def test_a_class_that_may_be_elsewhere_too_is_segmented():
-    upper = held(slice(0, 64)).mask
-    found, segmented = label(
-        {"mug": 0.95, "cup": 0.9},
-        {"mug": cells((8, 0.9)), "cup": cells((8, 0.85), (8, 0.8))},
-        {"mug": (upper, 0.95), "cup": (~upper, 0.9)},
+def test_cells_around_a_mask_are_those_of_its_border():
+    _, engine = label(
+        {"mug": 0.95, "cup": 0.7},
+        {"mug": UPPER, "cup": rows(0.85, 0.85, 0.85, 0, 0, 0)},
+        {"mug": (held(0, 1), 0.95), "cup": (held(0, 1, 2), 0.7)},
     )
-    assert segmented == ["mug", "cup"]
+    assert engine.segmented == ["mug"]
+
+
+def test_a_class_that_may_be_elsewhere_too_is_segmented():
+    found, engine = label(
+        {"mug": 0.95, "cup": 0.7},
+        {"mug": UPPER, "cup": 0.9 * UPPER + LOWER},
+        {"mug": (held(0, 1), 0.95), "cup": (held(4, 5), 0.9)},
+    )
+    assert engine.segmented == ["mug", "cup"]
     assert len(found) == 2
 
 
 def test_the_progress_of_a_class_is_its_share_of_those_that_are_tried():
-    upper, seen = held(slice(0, 64)).mask, []
+    seen = []
     label(
-        {"mug": 0.95, "cup": 0.9, "jar": 0.9},
-        {"mug": cells((8, 0.9)), "cup": cells((8, 0.85), (8, 0.8)), "jar": cells((8, 0.1))},  # no jar can be there
-        {"mug": (upper, 0.95), "cup": (~upper, 0.9)},
-        lambda share, step: seen.append((share, step)),
+        {"mug": 0.95, "cup": 0.7, "jar": 0.9},
+        {"mug": UPPER, "cup": 0.9 * UPPER + LOWER, "jar": 0.1 * UPPER},  # no jar can be there
+        {"mug": (held(0, 1), 0.95), "cup": (held(4, 5), 0.9)},
+        progress=lambda share, step: seen.append((share, step)),
     )
     assert seen == [(0.0, "mug"), (0.25 / 2, "mask"), (1 / 2, "cup"), (1.25 / 2, "mask")]
 
 
 def test_a_class_that_scores_more_on_the_mask_of_another_is_segmented_and_gets_it():
-    whole = held(slice(0, 64)).mask
-    found, segmented = label(
-        {"mug": 0.7, "cup": 0.95},
-        {"mug": cells((8, 0.9)), "cup": cells((8, 0.85))},
-        {"mug": (whole, 0.7), "cup": (held(slice(0, 56)).mask, 0.95)},
+    whole, most = held(0, 1), held(0, 1)
+    most[:, 60:] = False
+    found, engine = label(
+        {"mug": 0.6, "cup": 0.7},
+        {"mug": UPPER, "cup": 0.95 * UPPER},
+        {"mug": (whole, 0.6), "cup": (most, 0.75)},
     )
-    assert segmented == ["mug", "cup"]
-    assert [(one.label, one.area, one.second, one.status) for one in found] == [("cup", 448, "mug", "detected")]
+    assert engine.segmented == ["mug", "cup"]
+    assert [(one.label, one.area, one.second, one.status) for one in found] == [("cup", 960, "mug", "uncertain")]
 
 
-def test_a_mask_gets_the_class_that_scores_most_on_it_also_if_another_found_it():
-    whole = held(slice(0, 64)).mask
-    found, _ = label(
+def test_a_mask_that_another_class_found_and_that_is_good_for_this_one_gets_its_name():
+    found, engine = label(
         {"mug": 0.7, "cup": 0.95},
-        {"mug": cells((8, 0.9)), "cup": cells((8, 0.85))},
-        {"mug": (whole, 0.7), "cup": (np.zeros((16, 64), bool), 0.0)},
+        {"mug": UPPER, "cup": 0.95 * UPPER},
+        {"mug": (held(0, 1), 0.7), "cup": (NOWHERE, 0.0)},
     )
+    assert engine.segmented == ["mug"], "it could only find it again"
     assert [(one.label, one.score, one.second, one.status) for one in found] == [("cup", 0.95, "mug", "detected")]
 
 
 def test_a_class_that_cannot_be_there_is_neither_segmented_nor_a_rival():
-    found, segmented = label(
+    found, engine = label(
         {"mug": 0.95, "cup": 0.9},
-        {"mug": cells((8, 0.9)), "cup": cells((8, 0.3))},
-        {"mug": (held(slice(0, 64)).mask, 0.95)},
+        {"mug": UPPER, "cup": rows(0.3, 0.3, 0, 0, 0, 0)},
+        {"mug": (held(0, 1), 0.95)},
     )
-    assert segmented == ["mug"]
+    assert engine.segmented == ["mug"]
     assert [(one.label, one.second) for one in found] == [("mug", "")]
+
+
+def test_a_class_is_not_segmented_where_the_similarity_is_high_in_places_that_are_not_like_it():
+    spots = np.zeros((6, 8), np.float32)
+    spots[::2, ::2] = 0.9  # cells of it, but no region
+    elsewhere = rows(0, 0, 0, 0.9, 0.9, 0)
+    for cells, similar in ((spots, {}), (UPPER, {"cup": elsewhere})):
+        found, engine = label({"cup": 0.9}, {"cup": cells}, {"cup": (held(0, 1), 0.9)}, similar)
+        assert (found, engine.segmented) == ((), [])
+    for similar in ({}, {"cup": elsewhere + UPPER}):
+        assert label({"cup": 0.9}, {"cup": UPPER}, {"cup": (held(0, 1), 0.9)}, similar)[1].segmented == ["cup"]
+
+
+def test_of_a_hundred_alike_classes_few_are_segmented_and_few_compared():
+    names = [f"mug {number}" for number in range(100)]
+    score = {name: 0.8 + number / 1000 for number, name in enumerate(names)}
+    cells = {name: UPPER * np.float32(score[name]) for name in names}
+    found, engine = label(score, cells, {name: (held(0, 1), score[name]) for name in names})
+    assert [(one.label, one.second) for one in found] == [("mug 99", "mug 98")]
+    assert engine.segmented == ["mug 99"]
+    assert len(engine.scored) <= 100 + matching.RIVALS
 
 
 @pytest.mark.parametrize("names", [[], ["mug", "mug"]])

@@ -124,3 +124,31 @@ def test_each_cell_for_each_prompt():
     found = presence.of_cells([shows([[1, 0]]), shows([[0, 1]], [[-1, 0]])], LAYER)
     np.testing.assert_allclose(found[:, 0], [[1, 0.36, 0, 0], [0, 0.64, 1, 1]], atol=1e-6)
     assert found.shape == (2, 1, 4)
+
+
+def test_the_mean_of_maps_over_regions():
+    maps = np.float32([[[1, 0.5, 0, 0]], [[0, 0, 0, 1]]])
+    regions = np.array([[[True, True, False, False]], [[False, False, False, True]]])
+    assert presence.of_regions(maps, regions) == pytest.approx(np.float32([[0.75, 0], [0, 1]]))
+    assert presence.of_regions(maps, regions[:0]).shape == (2, 0)
+
+
+def test_a_region_is_small_where_a_mask_of_it_is_scored_on_a_crop():
+    frame = geometry.squash_frame((300, 400), (3, 4))
+    regions = np.zeros((2, 3, 4), bool)
+    regions[0, 1, 1], regions[1, 0, :2] = True, True
+    assert presence.small_regions(regions, frame).tolist() == [False, False]  # 2 (100 + 8) of 400 pixels
+    fine = geometry.squash_frame((300, 400), (6, 8))
+    regions = np.zeros((3, 6, 8), bool)
+    regions[0, 1, 1], regions[1, 0, :2], regions[2, 2:4, 3] = True, True, True
+    assert presence.small_regions(regions, fine).tolist() == [True, False, False]
+
+
+def test_the_cells_of_a_mask():
+    mask = np.zeros((10, 40), bool)
+    mask[:, 4:21] = True
+    assert presence.cells_of(mask, FRAME).tolist() == [[True, True, False, False]]
+    mask = np.zeros((10, 40), bool)
+    mask[2:4, 8:11] = True
+    assert presence.cells_of(mask, FRAME).tolist() == [[True, False, False, False]]
+    assert not presence.cells_of(np.zeros((10, 40), bool), FRAME).any()

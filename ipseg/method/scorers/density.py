@@ -85,6 +85,17 @@ class Density:
         """See :func:`ipseg.method.presence.of_cells`, on the first layer."""
         return presence.of_cells(models, image.features[0]), image.features[0].frame
 
+    def region_scores(
+        self,
+        models: Sequence[Prototype],
+        image: InputFeatures,
+        cells: NDArray[np.float32],
+        regions: NDArray[np.bool_],
+        frame: Frame,
+    ) -> NDArray[np.float32]:
+        """The mean of the scores of the cells."""
+        return presence.of_regions(cells, regions)
+
     def layer_weights(self, layers: Sequence[str]) -> Mapping[str, float]:
         """The first layer alone."""
         return {layers[0]: 1.0}

@@ -39,6 +39,7 @@ from ipseg.core.types import (
     require_rows,
 )
 from ipseg.core.vectors import spread, to_numpy, unit
+from ipseg.method import presence
 from ipseg.method.similarity import best_of_groups, log_ratio, lowered
 
 Rows = NDArray[np.float32]
@@ -51,6 +52,7 @@ HIGH = 0.8  # peak of a hill that can show that the object's colours are in the 
 FINER = 4  # cells of the mask along each side of a feature cell, from which the object's share of it is counted
 FEW = 64  # object cells of each model, where many models are compared at once
 FEWEST = 4  # cells of the prompt's object that are taken in any case
+LEAST = 1e-7  # score that log odds are taken of, and its distance from 1
 FEW_BACKGROUND = 8  # with no more cells of pure background than this, all cells beside the object count
 
 
@@ -200,6 +202,27 @@ class Nearest:
         scores = logistic(values, self.settings.presence_middle, self.settings.presence_slope)
         return scores.reshape(len(models), *layer.frame.grid), layer.frame
 
+    def region_scores(
+        self,
+        models: Sequence[Cells],
+        image: InputFeatures,
+        cells: NDArray[np.float32],
+        regions: NDArray[np.bool_],
+        frame: Frame,
+    ) -> NDArray[np.float32]:
+        """Logistic function of the mean cosine of the cells, less what the region's colours lack of the models'."""
+        middle, slope = self.settings.presence_middle, self.settings.presence_slope
+        values = presence.of_regions(middle + log_odds(cells) / slope, regions)
+        if image.image is not None and len(regions):
+            small, settings = presence.small_regions(regions, frame), self.settings
+            shared = np.where(small, settings.small.shared, settings.presence_shared)
+            weight = np.where(small, settings.small.colour, settings.presence_colour)
+            known = [model.colours is not None for model in models]
+            colours_of = [model.colours[0] for model in models if model.colours is not None]
+            common = shared_by_regions(colours_of, image.image, regions, frame)
+            values[known] -= weight * np.maximum(shared - common, 0)
+        return logistic(values, middle, slope).astype(np.float32)
+
     def layer_weights(self, layers: Sequence[str]) -> Mapping[str, float]:
         """Equal weights of the compared layers, together 1."""
         names = self._compared(layers)
@@ -278,6 +301,19 @@ def shared_colours(colours: palette.Histogram, image: ImageArray, mask: Mask) ->
     return float(np.sqrt(colours * palette.histogram(inside)).sum())
 
 
+def shared_by_regions(
+    colours: Sequence[palette.Histogram], image: ImageArray, regions: NDArray[np.bool_], frame: Frame
+) -> NDArray[np.float32]:
+    """:func:`shared_colours` of n histograms with m regions (m, rows, columns) of the cells of ``frame``: (n, m)."""
+    if not colours:
+        return np.zeros((0, len(regions)), np.float32)
+    lab, fine = palette.of_image(image)
+    shares = geometry.resample(np.moveaxis(regions, 0, -1).astype(np.float32), frame, fine)
+    inside = shares >= np.minimum(0.5, 0.9 * shares.max(axis=(0, 1)))
+    seen = np.array([palette.histogram(lab[inside[..., number]]) for number in range(len(regions))])
+    return np.sqrt(np.array(colours)) @ np.sqrt(seen).T
+
+
 def of_its_colours(near: NDArray[np.float32], ratio: NDArray[np.float32], settings: Settings) -> NDArray[np.float32]:
     """A similarity (median 0, peak 1) less what hills of other colours lose, as far as a high one has the object's.
 
@@ -326,6 +362,12 @@ def object_share(image: PromptFeatures, frame: Frame) -> NDArray[np.float32]:
 def logistic(value: Value, middle: float, slope: float) -> Value:
     """0.5 at ``middle``, and rising with a quarter of ``slope`` there; of a number, or of each of an array."""
     return 1 / (1 + np.exp(-slope * (value - middle)))
+
+
+def log_odds(scores: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The inverse of the logistic function of slope 1 around 0, of scores up to float32's last one below 1."""
+    clipped = np.clip(scores.astype(np.float64), LEAST, 1 - LEAST)
+    return np.log(clipped / (1 - clipped))
 
 
 def top(rows: Rows, others: Rows, k: int) -> NDArray[np.float32]:

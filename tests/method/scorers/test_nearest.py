@@ -10,6 +10,7 @@ import pytest
 from ipseg.classical import palette
 from ipseg.core import geometry, plugins, serialize
 from ipseg.core.types import FeatureMap, InputFeatures, PromptFeatures
+from ipseg.method import presence
 from ipseg.method.scorers import nearest
 from ipseg.method.scorers.nearest import Cells, Nearest, Settings
 
@@ -334,3 +335,27 @@ def test_the_score_of_a_cell_is_that_of_a_mask_of_that_cell():
             mask[20 * row : 20 * row + 20, 20 * column : 20 * column + 20] = True
             alone = Nearest().presence(prompt, asked(layer), None, mask)
             assert scores[:, row, column] == pytest.approx([alone, alone], rel=1e-5)
+
+
+def test_a_region_scores_about_what_a_mask_of_its_cells_scores():
+    prompts = [coloured_prompt(RED, BLUE), coloured_prompt(GREEN, BLUE)]
+    values = np.float32([[[1, 0], [0.6, 0.8]], [[0, 1], [0.9, 0.4]]])
+    layer = FeatureMap("block10", values, geometry.squash_frame((120, 120), (2, 2)))
+    seen = InputFeatures((layer,), asked().foreground, of_colours(RED, GREEN))
+    scorer, regions = Nearest(), np.zeros((3, 2, 2), bool)
+    regions[0, :, 0] = regions[1, 0] = regions[2, 1, 1] = True
+    cells, frame = scorer.cell_scores(prompts, seen)
+    found = scorer.region_scores(prompts, seen, cells, regions, frame)
+    assert found.shape == (2, 3)
+    small = presence.small_regions(regions, frame)
+    for number, region in enumerate(regions):
+        mask = np.kron(region, np.ones((60, 60), bool))
+        assert small[number] == (presence.crop_of_small(mask) is not None)
+        by = scorer.of_small_masks if small[number] else scorer
+        exact = [by.presence(prompt, seen, None, mask) for prompt in prompts]
+        assert found[:, number] == pytest.approx(exact, rel=1e-3, abs=1e-4)
+    without = scorer.region_scores(prompts, asked(layer), cells, regions, frame)
+    assert without[0] == pytest.approx(without[1])
+    assert (found[:, 0] < without[:, 0] + 1e-6).all()
+    assert scorer.region_scores(prompts, seen, cells, regions[:0], frame).shape == (2, 0)
+    assert Nearest().region_scores([prompts[0]], seen, np.ones((1, 2, 2), np.float32), regions[:1], frame) > 0.99
