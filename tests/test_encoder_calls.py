@@ -19,6 +19,8 @@ from ipseg.datasets import folder
 from ipseg.engine.session import SegmentSession
 from ipseg.evaluation.predict import predict
 from ipseg.features.efficientnet import place
+from ipseg.labelling.matching import ClassPrompt, label_image
+from ipseg.method.pipeline import IPSeg
 from ipseg.studies import comparison
 
 pytestmark = pytest.mark.usefixtures("small_offline")
@@ -65,6 +67,23 @@ def test_an_image_is_encoded_once_however_many_classes_are_labelled(counted, per
     for kind in ("features", "segmenter"):
         assert [calls[kind, name] for name in whole[3:]] == [1] * 3
     assert max(calls[kind, name] for kind, name in calls if name in whole) == 1
+
+
+def test_a_hundred_classes_take_one_encoding_and_few_segmentations(counted, make_scene, monkeypatch):
+    engine, calls = counted
+    colours = [(200, 30, 40), (40, 170, 60), (50, 90, 210), (220, 200, 40), (150, 40, 180)]
+    shown = [engine.prompt(make_scene(colour=colour, seed=seed)[0]) for colour in colours for seed in range(4)]
+    classes = [ClassPrompt(f"{number}", shown[number % len(shown)]) for number in range(100)]
+    image, segmented = make_scene(seed=9)[0], []
+    before, segment = Counter(calls), IPSeg.segment
+    monkeypatch.setattr(IPSeg, "segment", lambda self, *a, **b: segmented.append(1) or segment(self, *a, **b))
+    found = label_image(engine, classes, image)
+    assert [int(one.label) % 20 // 4 for one in found] == [0], "one of the red ones"
+    assert len(segmented) <= 3
+    name = images.fingerprint(image)
+    assert {kind: count for (kind, of), count in (calls - before).items() if of == name} == {
+        "features": 1, "saliency": 1, "segmenter": 1,
+    }  # fmt: skip
 
 
 def test_page_command_line_comparison_and_evaluation_share_the_encodings(counted, perseg_folder, tmp_path):

@@ -1,7 +1,8 @@
 """Time what each kind of question costs on one pair of images, as seconds and as ratios within this run.
 
 Each line is the fastest of several repetitions, with the peak of the memory: a new prompt and input, each alone, a
-known input with another prompt, K, c or threshold, a click, eight inputs, many prompts on one input. `naive` is the
+known input with another prompt, K, c or threshold, a click, eight inputs, many prompts on one input, and the labels of
+an image with one and with many classes. `naive` is the
 engine in float32 without its caches, and with made-up weights one pass of the whole UNet for each window; `floor` the
 counted operations of a new input over the rate of a matrix product.
 """
@@ -25,6 +26,7 @@ from ipseg.core.types import Device, ImageArray, InputError
 from ipseg.engine import build
 from ipseg.engine.presets import FALLBACK
 from ipseg.engine.spec import FIELDS, spec_of
+from ipseg.labelling import cost
 from ipseg.method.pipeline import IPSeg
 from ipseg.method.prompt import open_given
 from ipseg.studies import speed
@@ -38,7 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--repeat", metavar="N", type=int, default=5, help="repetitions of each line; the fastest counts"
     )
-    parser.add_argument("--classes", metavar="N", type=int, default=speed.CLASSES, help="prompts on one input; 0: none")
+    parser.add_argument(
+        "--classes", metavar="N", type=int, default=speed.CLASSES, help="prompts and classes on one input; 0: none"
+    )
     parser.add_argument(
         "--made-up-weights", action="store_true", help="networks of full size, no file: masks mean nothing"
     )
@@ -63,6 +67,8 @@ def run(arguments: argparse.Namespace) -> int:
         result = engine.segment(engine.prompt(pair[0]), pair[1])
         cold = time.perf_counter() - start
         rows = speed.measure(engine, *pair, repeat=arguments.repeat, classes=arguments.classes)
+        of_classes = cost.measure(engine, *pair, classes=arguments.classes, repeat=min(2, arguments.repeat))
+        rows += of_classes
         others, plain = ([], None) if arguments.alone else _compared(arguments, engine, pair)
         floor = _floor(engine, pair)
     data = {
@@ -77,6 +83,10 @@ def run(arguments: argparse.Namespace) -> int:
         "floor": floor,
     }
     print("\n".join(_report(data, rows, others, plain)))
+    if len(of_classes) > 1:
+        one, many = of_classes
+        times = (many.cpu_seconds or 0) / max(one.cpu_seconds or 0, 1e-9)
+        print(f"{many.name}: {times:.2f} times the CPU seconds of one")
     if arguments.json:
         _files.write(arguments.json, to_json(data))
     return 0

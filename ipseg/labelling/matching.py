@@ -33,6 +33,7 @@ from ipseg.method.prompt import Prompt, fitted, model_of
 BEST = 8  # cells of each class by which it is judged before it is segmented
 BEHIND = 0.1  # score by which a class is less than the best class on its own best cells, from which on it is not there
 HOPE = 0.4  # share of the reject threshold that a region of a class scores, from which on the class may be there
+SIMILAR = 0.2  # the same share where the similarity is highest, which an object may share with others
 RIVALS = 5  # classes that are compared on a mask: those that are likely to score most on it
 CLAIMED = 0.5  # share of an instance that better ones claim, from which on it is no instance of its own
 FRAGMENT = 0.05  # of the largest part: what is smaller of an instance that has lost pixels is no part of it
@@ -108,16 +109,16 @@ def _label(
     cells, frame = engine.scorer.cell_scores(models, seen)
     k = engine.config.k if parameters.k is None else parameters.k
     evidence = Evidence(engine.scorer, [each.prompt for each in classes], seen, cells, frame, limits[1], k)
-    least, scores = HOPE * limits[1], _Scores(engine, image)
+    scores = _Scores(engine, image)
     likely_ones = likely(cells, evidence.inside, limits[1])
-    tried = [place for place in likely_ones if evidence.beside(place) >= least]
+    tried = [place for place in likely_ones if evidence.beside(place) >= HOPE * limits[1]]
     found: list[LabelledInstance] = []
     for number, place in enumerate(tried):
         each = classes[place]
         report = partial(_of_class, progress, number, len(tried)) if progress else None
         if report:
             report(0.0, each.name)
-        if not _can_add(evidence, place, each, found, scores, least, limits[0]):
+        if not _can_add(evidence, place, each, found, scores, limits):
             continue
         result = engine.segment(
             each.prompt,
@@ -142,21 +143,22 @@ def _can_add(
     each: ClassPrompt,
     found: Sequence[LabelledInstance],
     scores: _Scores,
-    least: float,
-    threshold: float,
+    limits: tuple[float, float],
 ) -> bool:
     """Whether a segmentation of a class can find more than what is found already.
 
     It could only find an instance again that scores more for its own class, or that is a good mask of this one too,
-    from ``threshold`` on: then the class may take its name. So a region of the class beside those instances has to
-    score ``least`` or more, and so has one where its similarity is high.
+    from the threshold on (the first of ``limits``): then the class may take its name. So a region of the class beside
+    those instances has to score enough, and so has one where its similarity is high.
     """
     held = [
         one.mask
         for one in found
-        if evidence.touches(place, one.mask) and not one.score < scores.of(each, one.mask) < threshold
+        if evidence.touches(place, one.mask) and not one.score < scores.of(each, one.mask) < limits[0]
     ]
-    return (not held or evidence.beside(place, held) >= least) and evidence.similar(place) >= least
+    if held and evidence.beside(place, held) < HOPE * limits[1]:
+        return False
+    return evidence.similar(place) >= SIMILAR * limits[1]
 
 
 class _Scores:

@@ -35,7 +35,11 @@ def test_every_question_is_a_line_of_the_table_and_of_the_file(files, tmp_path, 
         "click",
         "batch of 2",
         "2 prompts on one input",
+        "1 class on one image",
+        "2 classes on one image",
     ]
+    assert "2 classes on one image: " in printed
+    assert "times the CPU seconds of one" in printed
     assert all(f"| {row['name']} |" in printed for row in data["rows"])
     assert data["naive"]["name"].startswith("naive")
     assert data["offline"] == []  # compared with itself it says nothing

@@ -1,9 +1,10 @@
 """Exports of labels, one file per format, found by its name.
 
 A format is a module with ``TITLE``, ``FLAT`` (whether its readers take no folders among the images), ``STEMS`` (whether
-it names files by images' names without their endings), ``check(classes)``, which raises SettingError for classes that
-it cannot hold, and ``build(target)``, which returns a :class:`~ipseg.annotations.formats._target.Writer`. Its docstring
-documents the folder tree and what the format loses.
+it names files by images' names without their endings), ``NEEDS_IMAGES`` (whether its readers take labels together with
+the image files beside them), ``check(classes)``, which raises SettingError for classes that it cannot hold, and
+``build(target)``, which returns a :class:`~ipseg.annotations.formats._target.Writer`. Its docstring documents the
+folder tree and what the format loses.
 """
 
 from __future__ import annotations
@@ -86,6 +87,12 @@ class Report:
 def names() -> list[str]:
     """The formats, sorted."""
     return plugins.names(KIND)
+
+
+def needs_images(name: str) -> bool:
+    """Whether the readers of a format take labels together with the image files. Raises SettingError for no format."""
+    check_choice(name, names(), 'There is no format "{}"')
+    return bool(plugins.module(KIND, name).NEEDS_IMAGES)
 
 
 def export(

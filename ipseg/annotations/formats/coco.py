@@ -20,6 +20,7 @@ from ipseg.core.types import Mask
 
 TITLE = "COCO, masks as run lengths"
 FLAT, STEMS = False, False
+NEEDS_IMAGES = False
 
 
 def check(classes: Sequence[str]) -> None:

@@ -21,6 +21,7 @@ from ipseg.core.types import Mask
 
 TITLE = "COCO, masks as polygons"
 FLAT, STEMS = False, False
+NEEDS_IMAGES = False
 
 
 def check(classes: Sequence[str]) -> None:

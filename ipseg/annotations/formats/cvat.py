@@ -28,6 +28,7 @@ from ipseg.core.status import Status
 
 TITLE = "CVAT for images 1.1"
 FLAT, STEMS = False, False
+NEEDS_IMAGES = False
 ATTRIBUTES = (
     {"name": "score", "mutable": False, "input_type": "text", "default_value": "", "values": [""]},
     {

@@ -34,6 +34,7 @@ from ipseg.version import __version__
 
 TITLE = "Label Studio"
 FLAT, STEMS = False, False
+NEEDS_IMAGES = True
 FROM, TO = "label", "image"  # names of the two controls of the labelling interface
 LOCAL = "/data/local-files/?d="
 WORD, SIZES = 8, (3, 4, 8, 16)  # bits of a value, and of the lengths of runs

@@ -24,6 +24,7 @@ from ipseg.core.serialize import to_json
 
 TITLE = "labelme"
 FLAT, STEMS = True, True
+NEEDS_IMAGES = True
 VERSION = "5.5.0"  # of the format
 
 

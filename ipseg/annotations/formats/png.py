@@ -24,6 +24,7 @@ from ipseg.core.serialize import to_json
 
 TITLE = "index images (PNG)"
 FLAT, STEMS = False, True
+NEEDS_IMAGES = False
 PALETTE = 255  # the most classes that fit a palette beside the background
 
 

@@ -31,6 +31,7 @@ from ipseg.core.types import SettingError
 
 TITLE = "PASCAL VOC"
 FLAT, STEMS = True, True
+NEEDS_IMAGES = True
 MOST = 254  # 0 is the background and 255 the border
 TOO_MANY = f"instances after the {MOST}th of an image, in no index image"
 SETS = ("Segmentation", "Main")

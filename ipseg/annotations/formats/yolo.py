@@ -27,6 +27,7 @@ from ipseg.core.types import Mask
 
 TITLE = "YOLO segmentation"
 FLAT, STEMS = True, True
+NEEDS_IMAGES = True
 JOINED = "instances of several parts, joined by a line"
 INSIDE = 0.25  # pixels: readers that round and readers that cut off find the same pixel
 

@@ -9,7 +9,7 @@ import tempfile
 import threading
 import time
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -22,14 +22,17 @@ from ipseg.ui.server.storage import ACTIVE
 
 SAVED_SECONDS = 3600  # answers of a run that was stopped, so that it can go on
 MOST_EARLY = 1000  # entries of each table of runs that have not begun
-RUNS = ("batch", "video")  # the endpoints whose events are jobs
+RUNS = ("batch", "video")  # the endpoints whose events are jobs, where none are named
 
 
 class Jobs:
-    """Who runs what, by session. Safe to share between threads. ``clock``: seconds since the epoch."""
+    """Who runs what, by session. Safe to share between threads.
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
-        self._clock = clock
+    ``clock``: seconds since the epoch. ``runs``: the endpoints whose events are these jobs.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.time, *, runs: Collection[str] = RUNS) -> None:
+        self._clock, self._runs = clock, runs
         self._lock = threading.Lock()
         self._running: defaultdict[str, set[Watch]] = defaultdict(set)
         self._armed: OrderedDict[str, float] = OrderedDict()  # sessions that announced a run, and when
@@ -45,7 +48,7 @@ class Jobs:
 
     def stop(self, request: gr.Request) -> None:
         """Stop all jobs of a visitor, also one that is still waiting. It has no effect on a run that comes later."""
-        session, waiting = _session(request), queue.waiting(request, RUNS)
+        session, waiting = _session(request), queue.waiting(request, self._runs)
         with self._lock:
             for watch in self._running.get(session, ()):
                 watch.stop()

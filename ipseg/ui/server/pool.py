@@ -24,6 +24,7 @@ from ipseg.engine.protocol import Engine
 from ipseg.engine.spec import EngineSpec
 from ipseg.method.pipeline import IPSeg
 from ipseg.ui.server.gate import is_forwarded
+from ipseg.ui.server.jobs import Jobs
 from ipseg.ui.server.limits import Limits
 from ipseg.ui.server.memory import give_back
 from ipseg.ui.server.redaction import without_folders
@@ -68,6 +69,7 @@ class EnginePool:
         self.limits, self.precompute = limits or Limits(), precompute
         self.placement = placement or Placement(notify=lambda message: gr.Warning(html.escape(message)))
         self._weights_dir = weights_dir
+        self.jobs: list[Jobs] = []  # of the tabs with long jobs
         self.downloading = threading.Lock()  # one download at a time, over all visitors
         self._lock = threading.Lock()
         self._engines: OrderedDict[EngineSpec, _Slot] = OrderedDict()

@@ -137,6 +137,13 @@ def test_a_stop_reaches_the_run_that_waits_in_the_queue_and_no_other(events):
         assert not watch.ended
 
 
+def test_jobs_of_other_endpoints_are_stopped_while_they_wait(events):
+    events["label"] = SimpleNamespace(session_hash="mine", fn=SimpleNamespace(api_name="label"), alive=True)
+    jobs = Jobs(runs=("label",))
+    jobs.stop(visitor("mine"))
+    assert list(jobs._early) == ["label"]
+
+
 def test_a_stop_of_a_run_leaves_nothing_behind(events):
     jobs = Jobs()
     LocalContext.event_id.set("mine")

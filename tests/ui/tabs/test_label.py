@@ -10,6 +10,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import cv2
 import gradio as gr
 import numpy as np
 import pytest
@@ -19,16 +20,16 @@ from gradio_client.exceptions import AppError
 from ipseg import load, open_image
 from ipseg.annotations import formats
 from ipseg.annotations.labels import LabelledImage, LabelledInstance
-from ipseg.core import rle
+from ipseg.core import packages, rle
 from ipseg.core.types import ImageError, InputError, SettingError
 from ipseg.labelling import run as labelling
 from ipseg.labelling.review import edits
 from ipseg.ui.server.jobs import Jobs
-from ipseg.ui.server.limits import Limits, Watch
+from ipseg.ui.server.limits import Ended, Limits, Watch
 from ipseg.ui.tabs.label import api, handlers, jobs, layout, render, session
 from ipseg.ui.tabs.label.correct import Corrections
 from ipseg.ui.tabs.label.session import Request
-from tests.conftest import label_by_colour
+from tests.conftest import ColourEngine, label_by_colour
 from tests.ui.conftest import EXAMPLES, narrow_only, open_tab, wide_only
 from tests.ui.test_accessibility import faults
 
@@ -185,6 +186,107 @@ def test_every_format_is_an_archive(review, name, tmp_path):
         assert not any(str(tmp_path).encode() in archive.read(inner) for inner in archive.namelist())
 
 
+@pytest.mark.parametrize(("name", "folder"), [("yolo", "yolo/images/train/"), ("coco", "coco/images/train/")])
+def test_the_images_are_in_the_archive_where_that_is_asked(review, name, folder, tmp_path):
+    component = SimpleNamespace(GRADIO_CACHE=str(tmp_path / "cache"))
+    made = review[0]
+    (tmp_path / "work").mkdir()
+    with zipfile.ZipFile(render.archive(made.labels, [name], {}, tmp_path / "work", component, made.items)) as archive:
+        inside = {inner: archive.read(inner) for inner in archive.namelist() if inner.startswith(folder)}
+    assert sorted(inside) == [f"{folder}a (2).png", f"{folder}a.png", f"{folder}b.png"]
+    assert inside[f"{folder}b.png"] == Path(made.uploads[4]).read_bytes()
+    assert [formats.needs_images(each) for each in ("yolo", "coco")] == [True, False]
+
+
+def test_the_images_of_a_zip_are_in_the_archive(review, tmp_path):
+    made = review[0]
+    with zipfile.ZipFile(tmp_path / "in.zip", "w") as archive:
+        archive.write(made.uploads[4], "some/b.png")
+    other = jobs.start(made.request, [str(tmp_path / "in.zip")])
+    list(jobs.run(Pool(ColourEngine()), other, Watch()))
+    (tmp_path / "work").mkdir()
+    component = SimpleNamespace(GRADIO_CACHE=str(tmp_path / "cache"))
+    with zipfile.ZipFile(
+        render.archive(other.labels, ["voc"], {}, tmp_path / "work", component, other.items)
+    ) as opened:
+        assert opened.read("voc/JPEGImages/some__b.png") == Path(made.uploads[4]).read_bytes()
+
+
+@pytest.fixture
+def clip(tmp_path, make_scene):
+    """Four frames of a red ellipse, as an AVI file."""
+    path, kind = tmp_path / "walk.avi", cv2.VideoWriter.fourcc(*"MJPG")
+    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, kind, 3, (64, 48))
+    for _ in range(4):
+        writer.write(make_scene(seed=1)[0][..., ::-1].copy())
+    writer.release()
+    return path
+
+
+def test_the_frames_of_a_clip_are_labelled_with_track_ids(review, engine, clip, tmp_path):
+    pytest.importorskip("trackers", reason="the tracker is an extra: ipseg[clips]")
+    damaged = tmp_path / "damaged.mp4"
+    damaged.write_bytes(b"\0\0\0\x18ftypisom" + bytes(500))
+    made = jobs.start(review[0].request, [review[0].uploads[4], str(clip), str(damaged)], Watch(), per_second=3)
+    names = [f"walk/{number:05}.png" for number in range(1, 5)]
+    assert list(made.items) == ["b.png", *names, "damaged.mp4"]
+    found = list(jobs.run(Pool(engine), made, Watch()))
+    assert "damaged.mp4" in found[-1].error
+    assert str(tmp_path) not in found[-1].error
+    assert [[(one.label, one.track) for one in made.labels.read(name).instances] for name in names] == [
+        [("red", 1)]
+    ] * 4
+    (tmp_path / "work").mkdir()
+    component = SimpleNamespace(GRADIO_CACHE=str(tmp_path / "cache"))
+    with zipfile.ZipFile(
+        render.archive(made.labels, ["coco"], 0.0, tmp_path / "work", component, made.items)
+    ) as opened:
+        data = json.loads(opened.read("coco/annotations/instances_train.json"))
+        assert sum(name.startswith("coco/images/train/walk/") for name in opened.namelist()) == 4
+    assert [one["track_id"] for one in data["annotations"] if "track_id" in one] == [1] * 4
+
+
+def test_a_run_that_is_ended_while_frames_are_taken_leaves_no_folder(review, clip, tmp_path):
+    pytest.importorskip("trackers", reason="the tracker is an extra: ipseg[clips]")
+    before, watch = set(tmp_path.glob("ipseg-label-*")), Watch()
+    watch.stop()
+    with pytest.raises(Ended):
+        jobs.start(review[0].request, [str(clip)], watch)
+    assert set(tmp_path.glob("ipseg-label-*")) == before
+
+
+def test_a_clip_without_the_tracker_is_one_message(review, clip, monkeypatch):
+    find = packages.find_spec
+    monkeypatch.setattr(packages, "find_spec", lambda name: None if name == "trackers" else find(name))
+    with pytest.raises(
+        SettingError, match=r'Labelling a clip needs trackers, which is missing; run pip install "ipseg'
+    ):
+        jobs.start(review[0].request, [str(clip)])
+
+
+def test_frames_per_second_are_asked_where_there_is_a_clip(clip):
+    assert handlers._with_clips([str(clip)]).visible
+    assert not handlers._with_clips(["a.png"]).visible
+    assert not handlers._with_clips(None).visible
+
+
+def test_finished_images_are_shown_while_the_others_are_labelled(review, engine, tmp_path):
+    made = jobs.start(review[0].request, review[0].uploads[2:])
+    page = SimpleNamespace(gallery=Part(tmp_path / "cache"))
+    mine = handlers.LabelHandlers.__new__(handlers.LabelHandlers)
+    mine.pool, mine.page, mine.outputs = Pool(engine), page, list(range(8 + layout.ROWS))
+    states = list(mine._run(made, Watch()))
+    galleries = [state[3] for state in states]
+    assert galleries[0] == []
+    shown = [each for each in galleries[1:-1] if isinstance(each, list)]
+    assert [len(each) for each in shown] == [1, 2, 3]
+    assert all(Path(file).is_file() for file, _ in shown[-1])
+    assert next(text for _, text in shown[0]).endswith("a.png")
+    assert states[3][1].visible
+    assert "so far: 3 of 4" in states[3][4]
+    assert {file for file, _ in galleries[-1]} == {file for file, _ in shown[-1]}
+
+
 class Part:
     """In place of a component: Gradio's own start an event loop each."""
 
@@ -332,6 +434,25 @@ def test_labels_through_the_api_are_coco(client, tmp_path):
         assert json.loads(opened.read(name)) == data
     assert [fact["image"] for fact in facts] == ["02.jpg", "01.jpg", "words.png"]
     assert "not an image" in facts[2]["error"]
+
+
+def test_a_stop_ends_a_labelling_and_what_is_labelled_is_returned(client, tmp_path):
+    """However late the stop comes: it is asked for until the run has ended."""
+    image = (EXAMPLES / "robot" / "02.jpg").read_bytes()
+    with zipfile.ZipFile(tmp_path / "many.zip", "w") as archive:
+        for number in range(300):
+            archive.writestr(f"{number:03}.jpg", image)
+    job = client.submit(**question(images=[handle_file(tmp_path / "many.zip")]))
+    while not job.done():
+        client.predict(api_name="/stop")
+    if job.exception() is not None:  # before the first image
+        assert "stopped" in str(job.exception())
+        return
+    _, _, facts = job.result()
+    assert [fact["image"] for fact in facts] == [f"{number:03}.jpg" for number in range(300)]
+    labelled = [fact for fact in facts if "instances" in fact]
+    assert 0 < len(labelled) < 300
+    assert {fact["error"] for fact in facts[len(labelled) :]} == {api.NOT_LABELLED}
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from ipseg.ui.widgets.controls import Controls
 def build(pool: EnginePool, controls: Controls) -> None:
     """Lay out the tab and wire it."""
     page, jobs = layout(), Jobs()
+    pool.jobs.append(jobs)
     batch, video = _batch(pool, jobs, page), _video(pool, jobs, page)
     common: dict[str, Any] = {"inputs_kwargs": {**controls.by_name, "mask_value": page.mask_value}, **JOBS}
     quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
@@ -38,7 +39,9 @@ def build(pool: EnginePool, controls: Controls) -> None:
     page.folder.upload(lambda files: files, page.folder, page.files, **quiet)
     # Shown by the page itself: the response to this request may come after the last output of the run.
     page.stop.click(None, None, page.status, js=f"() => {json.dumps(STOPPING)}", api_visibility="private")
-    page.stop.click(_stopped(jobs), None, None, api_name="stop", queue=False, show_progress="hidden")
+    page.stop.click(_ended(jobs), None, None, **quiet)
+    hidden = gr.Button(visible=False)
+    hidden.click(_stopped(pool), None, None, api_name="stop", queue=False, show_progress="hidden")
 
 
 def _armed(jobs: Jobs) -> Callable[..., Any]:
@@ -49,9 +52,16 @@ def _armed(jobs: Jobs) -> Callable[..., Any]:
     return armed
 
 
-def _stopped(jobs: Jobs) -> Callable[..., Any]:
+def _ended(jobs: Jobs) -> Callable[..., Any]:
+    def ended(request: gr.Request) -> None:
+        jobs.stop(request)
+
+    return ended
+
+
+def _stopped(pool: EnginePool) -> Callable[..., Any]:
     def stop(request: gr.Request) -> None:
-        """Stop the batch or the clip that this session is running; results so far can be downloaded.
+        """Stop the batch, the clip or the labelling that this session is running; it returns the results so far.
 
         A call without a session, from an MCP tool or without session_hash, stops nothing and gets an error message.
         """
@@ -61,7 +71,8 @@ def _stopped(jobs: Jobs) -> Callable[..., Any]:
                     "Nothing was stopped, as this call has no session; give the session_hash or the event_id of the "
                     "run as session_hash, or cancel the run itself."
                 )
-            jobs.stop(request)
+            for jobs in pool.jobs:
+                jobs.stop(request)
 
     return stop
 

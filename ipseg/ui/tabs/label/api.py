@@ -23,6 +23,7 @@ from ipseg.ui.widgets.controls import Controls
 from ipseg.ui.widgets.inputs import gallery_input
 
 COCO = "coco"
+NOT_LABELLED = "The run was stopped before this image; label it again."
 STRINGS: dict[str, Any] = {"type": "array", "items": {"type": "string"}}
 
 
@@ -34,12 +35,18 @@ def build(pool: EnginePool, controls: Controls, page: Layout, running: Jobs) -> 
     data = gr.JSON(label="The labels as COCO", visible=False)
     archive = gr.File(label="Labels (ZIP)", visible=False)
     facts = gr.JSON(label="Each image", visible=False)
+    with_images = gr.Checkbox(False, label="The images in the archive", visible=False)
     button = gr.Button(visible=False)
     button.click(
         _labelled(pool, running, archive),
         [examples, classes, page.files],
         [data, archive, facts],
-        inputs_kwargs={**controls.by_name, "export": chosen},
+        inputs_kwargs={
+            **controls.by_name,
+            "export": chosen,
+            "with_images": with_images,
+            "frames_per_second": page.per_second,
+        },  # fmt: skip
         api_name="label",
         **JOBS,
     )
@@ -72,6 +79,8 @@ def _labelled(pool: EnginePool, running: Jobs, archive: gr.File) -> Callable[...
         classes: list[str] | None,
         images: list[str] | None,
         export: list[str] | None = None,
+        with_images: bool = False,
+        frames_per_second: float = 3.0,
         request: gr.Request = None,  # Gradio fills it in
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio finds its progress in the default
         **settings: Any,
@@ -79,13 +88,16 @@ def _labelled(pool: EnginePool, running: Jobs, archive: gr.File) -> Callable[...
         """Label images with several classes, each shown by example images: every instance, its class and its mask.
 
         The first output is the labels as COCO JSON, masks as compressed run lengths; the second the same as a ZIP; the
-        third lists the images with the number of instances, or the error of one that could not be labelled.
+        third lists the images with the number of instances, or the error of one that could not be labelled. A run that
+        is stopped (/stop, with its session_hash) returns what is labelled.
 
         Args:
             examples: images that show the classes, at most 8 of a class
             classes: the class of each example image, in their order, such as ["mug", "mug", "cup"]
-            images: the images to label: files, or zips of them
+            images: the images to label: files, zips of them, or clips, whose instances get track ids
             export: formats of the archive, such as ["coco", "yolo"]; empty: coco
+            with_images: whether the images are in the archive too, as readers of yolo, voc and labelme want them
+            frames_per_second: frames of each second of a clip that are labelled
         """
         with error_messages(), running.running(request, pool.limits.many) as watch:
             spec, parameters = engine_of(settings), parameters_of(settings)
@@ -95,17 +107,21 @@ def _labelled(pool: EnginePool, running: Jobs, archive: gr.File) -> Callable[...
             for name in wanted:
                 check_choice(name, formats.names(), 'There is no format "{}"')
             shown = tuple((name, tuple((path, None) for path in paths)) for name, paths in given)
-            review = jobs.start(Request(shown, spec, parameters), images or ())
+            review = jobs.start(Request(shown, spec, parameters), images or (), watch, per_second=frames_per_second)
             try:
                 facts: list[dict[str, Any]] = []
                 for image in jobs.run(pool, review, watch):
                     one = {"error": image.error} if image.error else {"instances": len(image.instances)}
                     facts.append({"image": image.name, **one})
                     progress(max(UNDER_WAY, len(facts) / len(review.items)), desc=image.name)
-                watch.check()
+                if not facts:
+                    watch.check()
+                labelled = {fact["image"] for fact in facts}
+                facts += [{"image": name, "error": NOT_LABELLED} for name in review.items if name not in labelled]
                 jobs.unless_all_failed([fact.get("error", "") for fact in facts])
                 with running.workplace() as folder:
-                    made = render.archive(review.labels, wanted, 0.0, folder, archive)
+                    items = review.items if with_images else None
+                    made = render.archive(review.labels, wanted, 0.0, folder, archive, items)
                 with running.workplace() as folder:
                     formats.export(review.labels, folder / "export", [COCO], images="none")
                     data = json.loads(next((folder / "export").rglob("*.json")).read_text("utf-8"))

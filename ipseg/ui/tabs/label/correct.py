@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 
+from ipseg.annotations import formats
 from ipseg.annotations.labels import LabelledImage, decode, encode
 from ipseg.core.types import InputError, SettingError
 from ipseg.labelling.review import edits
@@ -36,7 +37,7 @@ class Corrections:
             page.one, page.image, page.instances, page.label, page.delete, page.example, page.undo, page.discard,
             page.next, page.gallery, page.archive, page.again, page.session,
         ]  # fmt: skip
-        self.exported = {page.session, page.format}
+        self.exported = {page.session, page.format, page.with_images}
 
     def wire(self) -> None:
         """What each component does."""
@@ -64,8 +65,9 @@ class Corrections:
             trigger_mode="always_last",
             **LIGHT,
         )
-        chosen = page.format.input(lambda: gr.DownloadButton(interactive=False), None, page.archive, **LIGHT)
-        for event in (*edited, moved, chosen):
+        chosen = page.format.input(_of_format, page.format, [page.with_images, page.archive], **LIGHT)
+        wanted = page.with_images.input(lambda: gr.DownloadButton(interactive=False), None, page.archive, **LIGHT)
+        for event in (*edited, moved, chosen, wanted):
             event.success(self.export, self.exported, page.archive, **LIGHT)
 
     def open(self, values: Values, picked: gr.SelectData) -> Any:
@@ -165,13 +167,14 @@ class Corrections:
         return *render.sliders(review, images, ROWS, set_values=False), render.shown_count(review), *shown
 
     def export(self, values: Values) -> Any:
-        """The archive of the labels above the thresholds, in the chosen format."""
+        """The archive of the labels above the thresholds, in the chosen format, with the images where that is asked."""
         review: Review = values[self.page.session]
         if review.folder is None:
             return gr.skip()
         with error_messages(), self.jobs.workplace() as folder:
             chosen = [values[self.page.format]]
-            made = render.archive(review.labels, chosen, review.thresholds, folder, self.page.archive)
+            items = review.items if values[self.page.with_images] else None
+            made = render.archive(review.labels, chosen, review.thresholds, folder, self.page.archive, items)
         return gr.DownloadButton(value=made, interactive=True)
 
     def _edited(
@@ -226,6 +229,11 @@ class Corrections:
     def _again(self, review: Review) -> gr.Button:
         text = f"Label again with {review.added} new example{'s' * (review.added != 1)}"
         return gr.Button(text, visible=review.added > 0)
+
+
+def _of_format(chosen: str) -> tuple[gr.Checkbox, gr.DownloadButton]:
+    """The images go with a format whose readers need them; the archive is made anew."""
+    return gr.Checkbox(value=formats.needs_images(chosen)), gr.DownloadButton(interactive=False)
 
 
 def _at(image: LabelledImage, review: Review, x: float, y: float) -> int | None:

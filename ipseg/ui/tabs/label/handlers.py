@@ -13,6 +13,7 @@ import gradio as gr
 from gradio.processing_utils import save_bytes_to_cache
 
 from ipseg.annotations.labels import LabelledImage
+from ipseg.labelling.frames import is_clip
 from ipseg.ui.server.errors import error_messages
 from ipseg.ui.server.jobs import Jobs
 from ipseg.ui.server.pool import JOBS, EnginePool
@@ -29,13 +30,15 @@ Values = dict[gr.components.Component, Any]
 
 def build(pool: EnginePool, controls: Controls) -> None:
     """Lay out the tab and wire it."""
-    page, running_jobs = layout(), Jobs()
+    page, running_jobs = layout(), Jobs(runs=("label",))
+    pool.jobs.append(running_jobs)
     quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     _wire_classes(page, quiet)
     page.folder.upload(lambda files: files, page.folder, page.files, **quiet)
+    page.files.change(_with_clips, page.files, page.per_second, **LIGHT)
     handlers = LabelHandlers(pool, controls, page, running_jobs)
     review = Corrections(pool, page, running_jobs)
-    given = {*page.names, *page.images, page.files, page.seen, page.session, *controls.inputs}
+    given = {*page.names, *page.images, page.files, page.per_second, page.seen, page.session, *controls.inputs}
     common: dict[str, Any] = {
         "outputs": handlers.outputs, "show_progress_on": [page.status], "api_visibility": "private", **JOBS,
     }  # fmt: skip
@@ -59,6 +62,11 @@ def build(pool: EnginePool, controls: Controls) -> None:
         event.success(review.export, review.exported, page.archive, **LIGHT)
     review.wire()
     api.build(pool, controls, page, running_jobs)
+
+
+def _with_clips(files: list[str] | None) -> gr.Number:
+    """How many frames of a clip are labelled is asked where there is one."""
+    return gr.Number(visible=any(is_clip(Path(file)) for file in files or ()))
 
 
 def _wire_classes(page: Layout, quiet: dict[str, Any]) -> None:
@@ -133,7 +141,9 @@ class LabelHandlers:
             numbers = parameters(*(values[one] for one in self.controls.numbers))
             spec = chosen([values[one] for one in self.controls.engine])
             shown = tuple((name, tuple((path, None) for path in paths)) for name, paths in classes)
-            review = jobs.start(Request(shown, spec, numbers), values[self.page.files])
+            yield render.READING, *[gr.skip()] * (len(self.outputs) - 1)
+            per_second = values[self.page.per_second]
+            review = jobs.start(Request(shown, spec, numbers), values[self.page.files], watch, per_second=per_second)
             remove(values[self.page.session])
             yield from self._run(review, watch)
 
@@ -155,15 +165,24 @@ class LabelHandlers:
 
     def _run(self, review: Review, watch: Any) -> Iterator[tuple[Any, ...]]:
         start, done, total = time.perf_counter(), list[LabelledImage](), len(review.items)
+        tiles: dict[str, tuple[str, str]] = {}
         limits = review.request.parameters.reject_threshold
         yield (
             render.LOADING, gr.Column(visible=False), gr.Column(visible=False), [], "",
-            *[gr.skip()] * ROWS, gr.DownloadButton(value=None, interactive=False), gr.Button(visible=False), review,
+            *[gr.Slider(visible=False)] * ROWS, gr.DownloadButton(value=None, interactive=False),
+            gr.Button(visible=False), review,
         )  # fmt: skip
         for image in jobs.run(self.pool, review, watch):
             done.append(light(image))
             bar = running.bar(len(done), total, "image", start, image.name)
-            yield bar, *[gr.skip()] * (len(self.outputs) - 1)
+            shown: list[Any] = [gr.skip(), gr.skip(), gr.skip(), gr.skip()]
+            if not image.error:
+                if len(tiles) < render.MOST_SHOWN:
+                    tiles[image.name] = render.tile(review, self.page.gallery, image.name)
+                    shown[2] = list(tiles.values())
+                good = sum(not one.error for one in done)
+                shown[0], shown[3] = gr.Column(visible=True), render.so_far(good, total)
+            yield bar, *shown, *[gr.skip()] * (len(self.outputs) - 5)
         if not done:
             watch.check()
         jobs.unless_all_failed([image.error for image in done])

@@ -6,23 +6,26 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from ipseg.annotations.labels import CORRECTIONS, LabelledImage
-from ipseg.batch import inputs
+from ipseg.batch import inputs, video
 from ipseg.core.files import open_regular
 from ipseg.core.images import MAX_BYTES
 from ipseg.core.types import ImageError, SettingError
 from ipseg.engine.protocol import Engine
-from ipseg.labelling import examples
+from ipseg.labelling import examples, frames, tracks
 from ipseg.labelling import run as labelling
+from ipseg.labelling.dataset import Inputs, open_inputs
+from ipseg.labelling.frames import is_clip
 from ipseg.labelling.run import Item, Labeller
 from ipseg.method.prompt import Prompt
 from ipseg.ui.server import prompts
 from ipseg.ui.server.limits import Watch
 from ipseg.ui.server.pool import EnginePool
 from ipseg.ui.server.redaction import without_folders
-from ipseg.ui.tabs.label.session import LABELS, Request, Review, create
+from ipseg.ui.tabs.label.session import LABELS, Request, Review, create, remove
 
 MOST_CLASSES = 100  # of one request
 
@@ -54,9 +57,40 @@ def tidy(name: str) -> str:
     return unicodedata.normalize("NFC", name).strip()
 
 
-def start(request: Request, files: Sequence[str]) -> Review:
-    """A session with an empty folder of labels. Raises ImageError as :func:`ipseg.batch.inputs.gather` does."""
-    return create(request, inputs.gather(files), [path for _, own in request.classes for path, _ in own] + [*files])
+def start(
+    request: Request, files: Sequence[str], watch: Watch | None = None, *, per_second: float | None = None
+) -> Review:
+    """A session with an empty folder of labels, and the frames of clips, of which ``per_second`` are taken.
+
+    Frames count like images. A clip that cannot be used, or not to its end, is an image that says why. Raises
+    ImageError as :func:`ipseg.batch.inputs.gather` does, and what :func:`ipseg.labelling.dataset.open_inputs` raises.
+    """
+    paths = [Path(file) for file in files if is_clip(Path(file))]
+    others = [file for file in files if Path(file) not in paths]
+    given = open_inputs(paths, per_second=per_second or video.PER_SECOND, most=inputs.MAX_IMAGES) if paths else None
+    items = inputs.gather(others) if others else []
+    review = create(request, items, [path for _, own in request.classes for path, _ in own] + [*files])
+    if given is None:
+        return review
+    try:
+        return _with_frames(review, given, watch)
+    except BaseException:
+        remove(review)
+        raise
+
+
+def _with_frames(review: Review, given: Inputs, watch: Watch | None) -> Review:
+    """A session with the frames of clips, in its folder."""
+    items, errors = dict(review.items), dict(given.errors)
+    stems = frames.stems(list(given.clips.values()), items)
+    opened = replace(given, clips=dict(zip(stems, given.clips.values(), strict=True)))
+    for stem, clip in opened.clips.items():
+        found = opened.sample(stem, review.place, len(items), stop=watch.check if watch else lambda: None)
+        items |= {one.name: inputs.Item(one.name, one.source) for one in found.items}
+        errors |= {clip.name: found.error} if found.error else {}
+    for name, error in errors.items():
+        items[name] = inputs.Item(name, partial(_refuse, without_folders(error)))
+    return replace(review, items=items, clips={stem: clip.fps for stem, clip in opened.clips.items()})
 
 
 def run(pool: EnginePool, review: Review, watch: Watch) -> Iterator[LabelledImage]:
@@ -77,6 +111,8 @@ def run(pool: EnginePool, review: Review, watch: Watch) -> Iterator[LabelledImag
         if image.error:
             image = replace(image, error=without_folders(image.error))
         yield review.save_small(None if image.error else review.items[image.name].open(), image)
+    for stem, fps in review.clips.items():
+        tracks.save(labels, stem, fps)
 
 
 def class_prompt(engine: Engine, request: Request, label: str) -> Prompt:
@@ -87,6 +123,10 @@ def class_prompt(engine: Engine, request: Request, label: str) -> Prompt:
 
 def _shown(path: str, mask: str | None) -> Any:
     return (path, mask) if mask else path
+
+
+def _refuse(message: str) -> bytes:
+    raise ImageError(message)
 
 
 def _bytes(item: inputs.Item) -> bytes:

@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 from ipseg.annotations import formats
+from ipseg.batch import video
 from ipseg.core import plugins
 from ipseg.ui.tabs.label import examples
 from ipseg.ui.tabs.label.render import WAITING
@@ -40,6 +41,7 @@ class Layout:
     add: gr.Button
     files: gr.File
     folder: gr.UploadButton
+    per_second: gr.Number  # frames of a clip; seen where there is one
     run: gr.Button
     stop: gr.Button
     examples: gr.Gallery | None
@@ -49,6 +51,7 @@ class Layout:
     gallery: gr.Gallery
     shown: gr.Markdown
     format: gr.Dropdown
+    with_images: gr.Checkbox  # in the archive
     archive: gr.DownloadButton
     again: gr.Button
     one: gr.Column  # seen when an image is opened
@@ -84,12 +87,16 @@ def layout() -> Layout:
             add = gr.Button("Add a class", size="sm", elem_id="label-add")
             with gr.Row(elem_classes=["pair"]):
                 files = gr.File(
-                    label="Images or a ZIP to label", file_count="multiple", height=130, elem_id="label-files",
+                    label="Images, a ZIP or clips to label", file_count="multiple", height=130, elem_id="label-files",
                     elem_classes=["image-input", "files"], min_width=180, scale=3,
                 )  # fmt: skip
                 folder = gr.UploadButton(
                     "Choose a folder", file_count="directory", size="md", elem_id="label-folder", min_width=110, scale=1
                 )
+            per_second = gr.Number(
+                video.PER_SECOND, label="Frames per second of a clip", minimum=0.1, visible=False,
+                elem_id="label-per-second",
+            )  # fmt: skip
             run, stop = running.buttons("Label", "label-run", "label-status")
             shown = _examples()
         with gr.Column(scale=8, min_width=320, elem_id="label-result"):
@@ -98,7 +105,7 @@ def layout() -> Layout:
                 one = _one()
                 several = _several()
     every: tuple[Any, ...] = (
-        *(rows, seen, add, files, folder, run, stop, shown, status, review), *several, *one, session
+        *(rows, seen, add, files, folder, per_second, run, stop, shown, status, review), *several, *one, session
     )  # fmt: skip
     return Layout(*every)
 
@@ -150,6 +157,10 @@ def _several() -> tuple[Any, ...]:
             [(_title(name), name) for name in formats.names()], value=FORMAT, label="Format", elem_id="label-format",
             min_width=160, scale=2,
         )  # fmt: skip
+        with_images = gr.Checkbox(
+            formats.needs_images(FORMAT), label="with the images", elem_id="label-with-images", min_width=120,
+            container=False,
+        )  # fmt: skip
         archive = gr.DownloadButton("Labels (ZIP)", interactive=False, elem_id="label-archive", min_width=120)
         again = gr.Button("Label again", visible=False, elem_id="label-again", min_width=120)
     caption = gr.Markdown(elem_id="label-shown")
@@ -157,7 +168,7 @@ def _several() -> tuple[Any, ...]:
         label="Labelled images", columns=4, object_fit="contain", height="auto",
         allow_preview=False, interactive=False, buttons=[], elem_id="label-gallery",
     )  # fmt: skip
-    return thresholds, gallery, caption, chosen, archive, again
+    return thresholds, gallery, caption, chosen, with_images, archive, again
 
 
 def _title(name: str) -> str:

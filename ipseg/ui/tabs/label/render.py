@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import html
+import zipfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.processing_utils import save_file_to_cache
 
 from ipseg.annotations import formats
 from ipseg.annotations.labels import LabelFolder, LabelledImage
+from ipseg.batch.inputs import Item
 from ipseg.core import viz
 from ipseg.core.status import Status
-from ipseg.core.types import ImageArray
+from ipseg.core.types import ImageArray, InputError
 from ipseg.labelling.review import draw
 from ipseg.ui.tabs.label.session import SIDE, Clicks, Review
 from ipseg.ui.widgets.clicks import as_points
-from ipseg.ui.widgets.images import DISPLAY_SIDE, as_jpeg, as_zip
+from ipseg.ui.widgets.images import DISPLAY_SIDE, as_jpeg
 
 MOST_SHOWN, LISTED = 60, 20  # images in the gallery, error messages
 WAITING = """<div class="waiting start"><b>How it works</b>
@@ -29,6 +33,7 @@ WAITING = """<div class="waiting start"><b>How it works</b>
 MISSING = '<div class="waiting">Name the classes, give each an image, and add the images to label.</div>'
 QUEUED = '<div class="waiting" role="status">Waiting in the queue.</div>'
 STOPPING = '<div class="waiting" role="status">Stopping after this image.</div>'
+READING = '<div class="waiting" role="status">Reading the images.</div>'
 LOADING = '<div class="waiting" role="status">Reading the example images.</div>'
 
 
@@ -68,7 +73,7 @@ def ordered(images: Sequence[LabelledImage], thresholds: Mapping[str, float]) ->
 def tiled(review: Review, component: gr.Gallery) -> Review:
     """With a file and a text for each image of the gallery; those that it has stay."""
     shown = review.order[:MOST_SHOWN]
-    return replace(review, tiles={name: review.tiles.get(name) or _tile(review, component, name) for name in shown})
+    return replace(review, tiles={name: review.tiles.get(name) or tile(review, component, name) for name in shown})
 
 
 def gallery(review: Review) -> list[tuple[str, str]]:
@@ -76,7 +81,8 @@ def gallery(review: Review) -> list[tuple[str, str]]:
     return [review.tiles[name] for name in review.order[:MOST_SHOWN]]
 
 
-def _tile(review: Review, component: gr.Gallery, name: str) -> tuple[str, str]:
+def tile(review: Review, component: gr.Gallery, name: str) -> tuple[str, str]:
+    """An image of the gallery: the file of the reduced image with its instances outlined, and a text."""
     pixels, labels = review.small(name)
     drawn = draw.drawn(pixels, labels, review.request.names, SIDE, thresholds=review.thresholds)
     return as_jpeg(component, drawn, f"{Path(name).stem}.jpg"), caption(labels, review.thresholds)
@@ -96,6 +102,12 @@ def shown_count(review: Review) -> str:
     count = len(review.order)
     some = f"{MOST_SHOWN} of {count} images" if count > MOST_SHOWN else f"{count} image{'s' * (count != 1)}"
     return f"{some}, the lowest score first. Choose one to correct it."
+
+
+def so_far(done: int, total: int) -> str:
+    """How many images are shown while the others are labelled, as Markdown."""
+    some = f"the first {MOST_SHOWN} of {done}" if done > MOST_SHOWN else str(done)
+    return f"Labelled so far: {some} of {total}. They can be corrected when all are labelled, or after Stop."
 
 
 def sliders(
@@ -133,9 +145,31 @@ def choices(review: Review, image: LabelledImage, new: str) -> list[tuple[str, s
     return [*named, ("New instance", new)]
 
 
-def archive(labels: LabelFolder, chosen: Sequence[str], thresholds: Any, folder: Path, component: Any) -> str:
-    """The export as a zip in the cache of ``component``; ``folder`` is empty. Raises what the export raises."""
-    formats.export(labels, folder / "export", chosen, thresholds=thresholds, images="none")
-    root = folder / "export"
+def archive(
+    labels: LabelFolder,
+    chosen: Sequence[str],
+    thresholds: Any,
+    folder: Path,
+    component: Any,
+    items: Mapping[str, Item] | None = None,
+) -> str:
+    """The export as a zip in the cache of ``component``; ``folder`` is empty. Raises what the export raises.
+
+    ``items``: the images by their names, whose files are in the export too; None: labels alone.
+    """
+    root, made = folder / "export", folder / "labels.zip"
+    images: dict[str, Any] = {"images": formats.LINK, "find": partial(_file, items)} if items else {"images": "none"}
+    formats.export(labels, root, chosen, thresholds=thresholds, **images)
     files = sorted(path for path in root.rglob("*") if path.is_file() and path.name[0] != ".")  # no locks
-    return as_zip(component, ((path.relative_to(root).as_posix(), path) for path in files), "labels.zip")
+    with zipfile.ZipFile(made, "w", strict_timestamps=False) as opened:  # not compressed: JPEG and PNG are already
+        for path in files:
+            opened.write(path, path.relative_to(root).as_posix())
+    return save_file_to_cache(made, component.GRADIO_CACHE)
+
+
+def _file(items: Mapping[str, Item], image: LabelledImage) -> Path | bytes | None:
+    """The file of an image, or its bytes where it lies in an archive; None where it cannot be read any more."""
+    try:
+        return items[image.name].source() if image.name in items else None
+    except InputError:
+        return None

@@ -70,6 +70,7 @@ class Review:
     request: Request = field(default_factory=lambda: Request(()))
     items: Mapping[str, Item] = field(default_factory=dict)  # the images by their names
     uploads: tuple[str, ...] = ()  # the files in which they are
+    clips: Mapping[str, float] = field(default_factory=dict)  # frames per second, by the folder name of the frames
     added: int = 0  # examples since the last run
     thresholds: Mapping[str, float] = field(default_factory=dict)
     facts: Mapping[str, LabelledImage] = field(default_factory=dict)  # of each image, without its masks: see ``light``
