@@ -44,7 +44,7 @@ def crop_of_small(mask: Mask) -> tuple[slice, slice] | None:
     side = crop_side(int(np.ptp(rows)) + 1, int(np.ptp(columns)) + 1)
     if side > SMALL * max(height, width):
         return None
-    return _around(rows, side, height), _around(columns, side, width)
+    return _around(rows, int(side), height), _around(columns, int(side), width)
 
 
 def crop_side(height: float, width: float) -> float:

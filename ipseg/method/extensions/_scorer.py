@@ -67,6 +67,17 @@ class Around:
         """Those of the inner scorer."""
         return self.inner.cell_scores([inner for inner, _ in models], image)
 
+    def region_scores(
+        self,
+        models: Sequence[tuple[Any, Any]],
+        image: InputFeatures,
+        cells: NDArray[np.float32],
+        regions: NDArray[np.bool_],
+        frame: Frame,
+    ) -> NDArray[np.float32]:
+        """Those of the inner scorer."""
+        return self.inner.region_scores([inner for inner, _ in models], image, cells, regions, frame)
+
     def layer_weights(self, layers: Sequence[str]) -> Mapping[str, float]:
         """Those of the inner scorer."""
         return self.inner.layer_weights(layers)

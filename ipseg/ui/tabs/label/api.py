@@ -46,7 +46,7 @@ def build(pool: EnginePool, controls: Controls, page: Layout, running: Jobs) -> 
             "export": chosen,
             "with_images": with_images,
             "frames_per_second": page.per_second,
-        },  # fmt: skip
+        },
         api_name="label",
         **JOBS,
     )

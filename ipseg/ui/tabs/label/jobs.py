@@ -67,7 +67,8 @@ def start(
     """
     paths = [Path(file) for file in files if is_clip(Path(file))]
     others = [file for file in files if Path(file) not in paths]
-    given = open_inputs(paths, per_second=per_second or video.PER_SECOND, most=inputs.MAX_IMAGES) if paths else None
+    rate = video.PER_SECOND if per_second is None else per_second
+    given = open_inputs(paths, per_second=rate, most=inputs.MAX_IMAGES) if paths else None
     items = inputs.gather(others) if others else []
     review = create(request, items, [path for _, own in request.classes for path, _ in own] + [*files])
     if given is None:
@@ -86,7 +87,8 @@ def _with_frames(review: Review, given: Inputs, watch: Watch | None) -> Review:
     opened = replace(given, clips=dict(zip(stems, given.clips.values(), strict=True)))
     for stem, clip in opened.clips.items():
         found = opened.sample(stem, review.place, len(items), stop=watch.check if watch else lambda: None)
-        items |= {one.name: inputs.Item(one.name, one.source) for one in found.items}
+        place = review.place / frames.FRAMES
+        items |= {one.name: inputs.Item(one.name, partial(Path, place / one.name)) for one in found.items}
         errors |= {clip.name: found.error} if found.error else {}
     for name, error in errors.items():
         items[name] = inputs.Item(name, partial(_refuse, without_folders(error)))
