@@ -12,16 +12,19 @@ from typing import Any
 from ipseg.core import plugins
 from ipseg.core.types import SettingError
 from ipseg.datasets._episodes import Dataset
-from ipseg.evaluation import prompt_sets
+from ipseg.evaluation import pair_lists, prompt_sets
 
 
 def add_arguments(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
-    """``--dataset``, ``--data``, ``--fold``, ``--seed`` and ``--set``."""
+    """``--dataset``, ``--data``, ``--fold``, ``--seed``, ``--pairs`` and ``--set``."""
     group = parser.add_argument_group("dataset", "`python -m ipseg datasets` lists them with their layouts")
     group.add_argument("--dataset", metavar="NAME", required=required, choices=plugins.names("datasets"), help=_known())
     group.add_argument("--data", metavar="DIR", type=Path, required=required, help="the folder of its files")
     group.add_argument("--fold", metavar="N", type=int, help="one fold of a dataset that has several, from 0")
     group.add_argument("--seed", metavar="N", type=int, help="of the pairs or prompts that are drawn")
+    group.add_argument(
+        "--pairs", metavar="FILE", type=Path, help="a list of `ipseg pairs` that the episodes must be equal to"
+    )
     group.add_argument(
         "--set", metavar="KEY=VALUE", action="append", default=[], help="another setting of the dataset; repeatable"
     )
@@ -31,7 +34,11 @@ def build(arguments: argparse.Namespace) -> Dataset:
     """Raises :class:`SettingError` for a setting that the dataset has not, InputError for a folder that is not it."""
     settings: dict[str, Any] = pairs(arguments.set, "--set")
     settings |= {name: getattr(arguments, name) for name in ("fold", "seed") if getattr(arguments, name) is not None}
-    return plugins.build("datasets", arguments.dataset, data=arguments.data, **settings)
+    dataset = plugins.build("datasets", arguments.dataset, data=arguments.data, **settings)
+    if arguments.pairs is not None:
+        pair_lists.check(dataset, pair_lists.read(arguments.pairs), arguments.pairs.name)
+    pair_lists.check_shipped(dataset)
+    return dataset
 
 
 def add_prompt_set(parser: argparse.ArgumentParser) -> None:

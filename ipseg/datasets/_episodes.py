@@ -215,6 +215,7 @@ class Dataset:
     episodes: tuple[Episode, ...]
     protocol: EvaluationProtocol
     settings: Mapping[str, Any] = field(default_factory=dict)  # what chose the episodes, without the folder
+    annotations: tuple[Path, ...] = ()  # the files that the episodes were drawn from
 
     def __post_init__(self) -> None:
         if not self.episodes:

@@ -8,7 +8,8 @@
 The folder is ``LVIS`` or the one that holds it. Categories with two or more images count, in the order of the file;
 the fold has every tenth of them from its number on. The mask is the union of the category's instances. No list of
 pairs was published; these are drawn with the seed by the rule of the released loader, a new generator for each fold:
-the categories in turn, for each an input image, and prompt images until one differs from it.
+the categories in turn, for each an input image, and prompt images until one differs from it. The images of a category
+are drawn from in the order of their names.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ def build(settings: Settings) -> Dataset:
         classes = [known[fold + FOLDS * number] for number in range(len(known) // FOLDS)]
         for number in range(settings.episodes if classes else 0):
             category = classes[number % len(classes)]
-            names = list(annotated[category])
+            names = sorted(annotated[category])
             shown = _folders.choose(random, names)
             prompt = _folders.choose(random, names)
             while prompt == shown:
@@ -66,7 +67,7 @@ def build(settings: Settings) -> Dataset:
             other, side = (_side(root, name, annotated[category][name]) for name in (prompt, shown))
             episodes.append(Episode(f"fold{fold}/{number:04}", other, side, str(category), fold))
     chosen = {"fold": settings.fold, "seed": settings.seed, "episodes": settings.episodes}
-    return Dataset("lvis92i", tuple(episodes), PROTOCOL, chosen)
+    return Dataset("lvis92i", tuple(episodes), PROTOCOL, chosen, (root / "lvis_val.pkl",))
 
 
 def _side(root: Path, name: str, entry: dict[str, Any]) -> Annotated:

@@ -12,6 +12,7 @@ belongs to; the mask is the union of the parts of that category on that object. 
 are drawn with the seed by the rule of the released loader, a new generator for each fold: a category, an input image
 and one of its objects, then prompt images with one of their objects until the image differs. Objects whose box has less
 than 16 pixels on a side inside the image are left out before anything is drawn, for they are too small to be an image.
+The images of a category are drawn from in the order of their names, the objects of an image in the order of the file.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ def build(settings: Settings) -> Dataset:
         classes = [category for category, images in objects.items() if len(images) >= 2]
         for number in range(settings.episodes if classes else 0):
             category = _folders.choose(random, classes)
-            images = list(objects[category])
+            images = sorted(objects[category])
             shown = _folders.choose(random, images)
             side = _folders.choose(random, objects[category][shown])
             prompt = shown
@@ -79,7 +80,7 @@ def build(settings: Settings) -> Dataset:
             other = _folders.choose(random, objects[category][prompt])
             episodes.append(Episode(f"fold{fold}/{number:04}", other, side, str(category), fold))
     chosen = {"fold": settings.fold, "seed": settings.seed, "episodes": settings.episodes}
-    return Dataset("paco_part", tuple(episodes), PROTOCOL, chosen)
+    return Dataset("paco_part", tuple(episodes), PROTOCOL, chosen, tuple(root / file for file in files))
 
 
 def _objects(root: Path, validation: Mapping[str, Any], category: Any) -> Objects:

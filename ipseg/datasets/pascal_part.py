@@ -13,7 +13,8 @@ the tail of an aeroplane. A fold has as many episodes as it lists images of part
 to the object's box; the mask is the union of its parts of that name. No list of pairs was published; these are drawn
 with the seed by the rule of the released loader, a new generator for each fold: the classes in turn, for each an input
 image and one of its objects until it has the part, then in the same way a prompt image that differs. Objects whose box
-has less than 16 pixels on a side are left out, for they are too small to be an image.
+has less than 16 pixels on a side are left out, for they are too small to be an image. The images of a class are drawn
+from in the order of their names, the objects of an image in the order of its file.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ def build(settings: Settings) -> Dataset:
         count = sum(len(images["val"]) for images in _every(listed[FOLDS[fold]]))
         for number in range(min(settings.episodes, count) if parts else 0):
             name, part, images = parts[number % len(parts)]
-            usable = reader.usable(name, part, tuple(images))
+            usable = reader.usable(name, part, tuple(sorted(images)))
             if len(usable) < 2:
                 raise InputError(f"Fewer than two images show the {part} of {name} at a usable size; {SOURCE}.")
             shown, side = reader.draw(random, usable, name, part)
@@ -83,7 +84,8 @@ def build(settings: Settings) -> Dataset:
                 prompt, other = reader.draw(random, usable, name, part)
             episodes.append(Episode(f"{FOLDS[fold]}/{number:04}", other, side, f"{name}+{part}", fold))
     chosen = {"fold": settings.fold, "seed": settings.seed, "episodes": settings.episodes}
-    return Dataset("pascal_part", tuple(episodes), PROTOCOL, chosen)
+    listing = root / "all_obj_part_to_image.json"
+    return Dataset("pascal_part", tuple(episodes), PROTOCOL, chosen, (listing,))
 
 
 def _every(listed: Mapping[str, Any]) -> list[Mapping[str, Any]]:

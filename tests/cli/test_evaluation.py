@@ -241,3 +241,17 @@ def test_extensions_are_named_in_the_record_and_can_be_swept(data, tmp_path, cap
     assert "| IPSeg | offline + backward_vote | perseg (2 of 40 classes) |" in shown.out
     assert main(["predict", *options, "--extension", "nothing", "--out", f"{tmp_path / 'two'}"]) == 2
     assert "nothing" in capsys.readouterr().err
+
+
+def test_a_list_of_pairs_is_saved_and_checked(tmp_path, capsys):
+    data, out = layouts.lvis92i(tmp_path / "data"), tmp_path / "lists/pairs.json"
+    options = ["--dataset", "lvis92i", "--data", f"{data}", "--fold", "1", "--set", "episodes=4"]
+    assert main(["pairs", *options, "--out", f"{out}"]) == 0
+    listed = json.loads(out.read_text())
+    assert f"4 pairs with the digest {listed['digest']} are in" in capsys.readouterr().out
+    run = ["predict", "--preset", "offline", *options, "--limit", "1", "--out", f"{tmp_path / 'run'}"]
+    assert main([*run, "--pairs", f"{out}", "--seed", "2"]) == 2
+    assert "pairs.json lists pairs of lvis92i with" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+    assert main([*run, "--pairs", f"{out}"]) == 0
+    assert json.loads((tmp_path / "run/run.json").read_text())["settings"]["episodes"] == listed["digest"]

@@ -95,7 +95,7 @@ def pixels(masks) -> Any:
 
 
 def test_class_iou_accuracy_and_fb_iou_agree_with_torchmetrics(golden, torchmetrics):
-    """Jaccard index and recall of the pixels of a class together; the Jaccard indices of both values over all of them."""
+    """Jaccard index and recall of the pixels of a class together; Jaccard indices of both values over all of them."""
     predicted, truth, number = (golden[f"fewshot_{name}"] for name in ("pred", "gt", "class"))
     rows = [
         scored(str(at), f"{name:02}", *masks)
