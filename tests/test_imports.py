@@ -180,7 +180,7 @@ def test_an_import_down_the_table_is_fine():
 def in_a_fresh_process(code: str, root: Path):
     """Run ``code``, which prints JSON, in a new interpreter."""
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], cwd=root, capture_output=True, text=True, timeout=120
+        [sys.executable, "-W", "error", "-c", code], cwd=root, capture_output=True, text=True, timeout=600
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

@@ -38,7 +38,7 @@ def test_every_other_cell_runs_and_a_result_shows_itself(notebook, tmp_path):
     ran = notebook.copy()
     ran.cells = [cell for cell in notebook.cells if "install" not in cell.metadata.get("tags", [])]
     client.NotebookClient(
-        ran, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
+        ran, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
     ).execute()
     shown = [output for cell in ran.cells if cell.cell_type == "code" for output in cell.outputs if "data" in output]
     texts = [output["data"].get("text/plain", "") for output in shown]

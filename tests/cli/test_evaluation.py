@@ -132,7 +132,7 @@ def test_a_run_that_is_killed_goes_on_and_ends_with_the_same_files(whole, data, 
     started = subprocess.Popen(
         [sys.executable, SMALL, "-m", "ipseg", *asked(data, out)], cwd=tmp_path, env=environment(root)
     )
-    until = time.monotonic() + 300
+    until = time.monotonic() + 600
     while not list(out.rglob("*.json"))[1:] and started.poll() is None and time.monotonic() < until:
         time.sleep(0.01)
     started.send_signal(signal.SIGKILL)

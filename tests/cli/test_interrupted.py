@@ -48,7 +48,7 @@ def ended(job: subprocess.Popen[str], after: int, number: int) -> tuple[int, str
     for _ in range(after):
         assert job.stdout.readline()
     job.send_signal(number)
-    _, errors = job.communicate(timeout=120)
+    _, errors = job.communicate(timeout=600)
     return job.returncode, errors
 
 
@@ -97,7 +97,7 @@ def test_a_run_that_is_killed_and_resumed_gives_the_same_as_one_run(name, given,
         job = started(root, *command(name, given, tmp_path, "--resume"))
         assert ended(job, after, signal.SIGKILL)[0] == -signal.SIGKILL
     done = started(root, *command(name, given, tmp_path, "--resume"))
-    assert done.communicate(timeout=120)[1] == ""
+    assert done.communicate(timeout=600)[1] == ""
     assert done.returncode == 0
     assert saved(tmp_path) == whole[name]
 
@@ -108,7 +108,7 @@ def test_a_reader_of_the_output_that_goes_ends_the_run_quietly(given, root, tmp_
     assert job.stdout.readline()
     job.stdout.close()
     assert job.stderr is not None
-    assert (job.stderr.read(), job.wait(120)) == ("", 141)
+    assert (job.stderr.read(), job.wait(600)) == ("", 141)
     job.stderr.close()
     assert json.loads((tmp_path / "coco.json").read_text())["images"]
 

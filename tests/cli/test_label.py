@@ -206,7 +206,7 @@ def environment(root: Path) -> dict[str, str]:
 def interrupted(root: Path, number: int, after: int, arguments: list[str]) -> tuple[int, str]:
     """A process that sends itself a signal when the engine is asked for so many times: its exit code and errors."""
     command = [sys.executable, root / "tests/cli/stubbed.py", f"{int(number)}", f"{after}", *arguments]
-    done = subprocess.run(command, cwd=root, env=environment(root), capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, cwd=root, env=environment(root), capture_output=True, text=True, timeout=600)
     return done.returncode, done.stderr
 
 

@@ -40,7 +40,7 @@ print()
 print(json.dumps(sorted(sys.modules)))
 """
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code, *arguments], cwd=root, capture_output=True, text=True, timeout=120
+        [sys.executable, "-W", "error", "-c", code, *arguments], cwd=root, capture_output=True, text=True, timeout=600
     )
     assert done.returncode == 0, done.stderr
     return set(json.loads(done.stdout.splitlines()[-1]))
@@ -94,7 +94,7 @@ def test_as_a_module(root, tmp_path):
         cwd=root,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
     assert done.returncode == 2
     assert done.stderr == "ipseg: none.png does not exist; check the path.\n"

@@ -67,7 +67,7 @@ def together(count: int, work) -> list:
     barrier, answers = threading.Barrier(count), ["no answer"] * count
 
     def one(number: int) -> None:
-        barrier.wait(5)
+        barrier.wait(600)
         try:
             answers[number] = work(number)
         except Exception as error:
@@ -77,7 +77,7 @@ def together(count: int, work) -> list:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(5)
+        thread.join(600)
     return answers
 
 
@@ -96,19 +96,23 @@ def test_eight_threads_compute_once():
 
 def test_different_keys_do_not_wait_for_each_other():
     cache, both = Cache(100), threading.Barrier(2)
-    answers = together(2, lambda number: cache.get(number, lambda: both.wait(5) * 0 + number))
+    answers = together(2, lambda number: cache.get(number, lambda: both.wait(600) * 0 + number))
     assert answers == [0, 1]
 
 
 def test_an_error_reaches_all_who_wait_and_is_not_cached():
-    cache, calls = Cache(100), []
+    cache, calls, asking = Cache(100), [], threading.Barrier(8)
+
+    def ask(number):
+        asking.wait(600)
+        return cache.get("a", fail)
 
     def fail():
         calls.append(1)
-        time.sleep(0.1)
+        time.sleep(1)  # the others are a step away from asking
         raise KeyError("gone")
 
-    answers = together(8, lambda number: cache.get("a", fail))
+    answers = together(8, ask)
     assert all(isinstance(answer, KeyError) for answer in answers)
     assert len(calls) == 1
     assert cache.get("a", lambda: 5) == 5

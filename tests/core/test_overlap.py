@@ -10,7 +10,7 @@ import pytest
 from ipseg.core import overlap
 
 PLACE: ContextVar[str] = ContextVar("place", default="nowhere")
-SECONDS = 20  # after which a thread that waits for another counts as stuck
+SECONDS = 600  # after which a thread that waits for another counts as stuck
 
 
 def test_results_come_in_order_and_two_items_are_worked_on_at_once():

@@ -116,7 +116,7 @@ def test_a_pipe_is_written_to_and_stays_a_pipe(tmp_path):
     reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()))
     reader.start()
     atomic_write(pipe, b"data")
-    reader.join(20)
+    reader.join(600)
     assert read == [b"data"]
     assert names(tmp_path) == ["pipe"]
     with pytest.raises(IsADirectoryError):
@@ -200,7 +200,7 @@ def test_what_a_killed_process_left_is_removed_and_what_is_being_written_stays(t
 
 def test_two_threads_write_one_path(tmp_path, monkeypatch):
     """Both are in the middle of writing at once: neither may write into the file of the other."""
-    both, partials, rename = threading.Barrier(2, timeout=20), [], os.replace
+    both, partials, rename = threading.Barrier(2, timeout=600), [], os.replace
 
     def slowly(partial, target):
         partials.append(partial)
@@ -212,7 +212,7 @@ def test_two_threads_write_one_path(tmp_path, monkeypatch):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(600)
     assert len(set(partials)) == 2
     assert names(tmp_path) == ["a"]
 

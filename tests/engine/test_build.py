@@ -227,7 +227,7 @@ print(json.dumps([
 """
     clean = {**clean_environment(), "HF_HOME": str(tmp_path)}
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, timeout=120, env=clean
+        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, timeout=600, env=clean
     )
     assert done.returncode == 0, done.stderr
     *names, reason, of_the_page = json.loads(done.stdout)
@@ -273,7 +273,7 @@ result = engine.segment(engine.prompt(image), image)
 named = ipseg.load("compacted", saliency="none")
 print(json.dumps([engine.info.placement, sorted(engine.info.record), int(result.mask.sum()) > 0, named.info.name]))
 """
-    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, timeout=600)
     record = ["engine", "features", "saliency", "scorer", "segmenter", "weights"]
     assert json.loads(done.stdout or "0") == [None, record, True, "compacted, saliency=none"], done.stderr
 

@@ -283,7 +283,7 @@ def test_spaces_is_imported_before_torch(root, tmp_path):
         env={**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{root}", "SPACES_ZERO_GPU": "true"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
     assert done.stdout.split() == ["spaces", "spaces", "True"], done.stderr
 

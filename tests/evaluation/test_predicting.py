@@ -431,7 +431,7 @@ def test_the_next_image_is_read_while_one_is_segmented(counted, dataset, data, t
             return None
 
         def segment(self, prompt, image):
-            assert read.wait(60)
+            assert read.wait(600)
             return super().segment(prompt, image)
 
     monkeypatch.setattr(Annotated, "pixels", noticed)

@@ -49,7 +49,7 @@ def test_the_labels_of_two_workers_of_ray_are_those_of_one_process(root, tmp_pat
         env=environment,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
     )
     assert done.returncode == 0, done.stderr
     names = [f"some/{number}.png" for number in range(4)]

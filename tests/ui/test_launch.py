@@ -59,7 +59,7 @@ def test_the_page_has_its_checks_and_bounds(program, environment, tmp_path):
 def test_it_refuses_to_start_as_a_part_of_another_application(tmp_path):
     environment = {**os.environ, "GRADIO_TEMP_DIR": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path), "PORT": "0"}
     done = subprocess.run(
-        [sys.executable, *PLAIN, "mount"], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120
+        [sys.executable, *PLAIN, "mount"], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600
     )
     assert done.returncode != 0
     assert "served with its own launch()" in done.stderr

@@ -96,6 +96,6 @@ print(app.pool.first.preset, "/segment" in app.demo.get_api_info()["named_endpoi
 """
     environment = {**os.environ, "PRESET": "light", "XDG_CACHE_HOME": str(tmp_path), "HF_HOME": str(tmp_path)}
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600
     )
     assert done.stdout.split() == ["light", "True"], done.stderr

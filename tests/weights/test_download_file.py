@@ -57,7 +57,7 @@ def test_two_processes_that_fetch_one_file_do_not_mix_it(entry, server, tmp_path
     environment = {**os.environ, "HF_HOME": str(tmp_path / "home")}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "env": environment}
     both = [subprocess.Popen(order, **pipes) for _ in range(2)]
-    said = [each.communicate(timeout=120) for each in both]
+    said = [each.communicate(timeout=600) for each in both]
     assert [each.returncode for each in both] == [0, 0], said
     assert (tmp_path / "home" / "ipseg" / "sam.pth").read_bytes() == CONTENT
     assert len(server.asked) == 1

@@ -67,6 +67,6 @@ def test_reading_them_imports_no_plug_in(root):
         "import sys; from ipseg import weights; assert weights.WEIGHTS; print([n for n in sys.modules if 'sam' in n])"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, timeout=120, check=True
+        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, timeout=600, check=True
     )
     assert done.stdout.strip() == "[]"

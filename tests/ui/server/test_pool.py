@@ -19,7 +19,7 @@ def built(monkeypatch):
 
     def load(chosen, placement):
         if chosen.saliency == "none":
-            gate.wait(10)
+            gate.wait(600)
         made.append(chosen.name)
         return object()
 

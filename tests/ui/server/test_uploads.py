@@ -53,7 +53,7 @@ def page(loop) -> gr.Blocks:
     async def made() -> gr.Blocks:
         return build(EnginePool(EngineSpec()))
 
-    return asyncio.run_coroutine_threadsafe(made(), loop).result(60)
+    return asyncio.run_coroutine_threadsafe(made(), loop).result(600)
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +148,7 @@ def test_no_event_takes_a_file_that_was_not_uploaded(page, loop, secret):
         for file in forged(secret):
             for value in values(event.inputs[place], file):
                 with pytest.raises(gr.Error) as refused:
-                    asyncio.run_coroutine_threadsafe(ask(event, place, value), loop).result(10)
+                    asyncio.run_coroutine_threadsafe(ask(event, place, value), loop).result(600)
                 assert refused.value.message == uploads.MESSAGE
                 done += 1
     assert done > 1000
