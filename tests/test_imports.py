@@ -37,6 +37,7 @@ CORE = (
     "examples",
     "status",
     "types",
+    "progress",
     "packages",
     "vectors",
     "choices",

@@ -17,6 +17,7 @@ from ipseg.core.vectors import to_numpy
 from ipseg.method import similarity
 from ipseg.method.encodings import Named
 from ipseg.method.pipeline import IPSeg
+from ipseg.method.steps import Steps
 
 LEVEL = 128  # of the object in PerSeg's mask files, which decides what the normalisation leaves above 0
 
@@ -35,6 +36,14 @@ class SAMEncodings:
         if not self.own:
             return self.encodings.encoding(image)
         return self.encodings.compute_once("unsquashed", image, lambda: self.segmenter.encode(image.pixels))
+
+    def compared(self, target: Tensor, image: Named, step: Steps) -> tuple[Any, Tensor, Tensor]:
+        """The encoding of an image, and the cosine of a (C,) vector with its cells (h, w) and over the image (H, W)."""
+        with step("encoding", 0.1, self.has(image)):
+            encoding = self.encoding(image)
+        with step("similarity", 0.6):
+            cells = cosine(target, encoding)
+            return encoding, cells, onto_image(cells, encoding, self.segmenter)
 
     def has(self, image: Named) -> bool:
         """Whether it is cached already."""

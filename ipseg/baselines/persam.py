@@ -54,11 +54,7 @@ class PerSAM(Baseline):
         """Two points; one guided pass; two refinements, as IPSeg's cascade has them."""
         from ipseg.baselines import _target
 
-        with step("encoding", 0.1, self.sam_encodings.has(image)):
-            encoding = self.sam_encodings.encoding(image)
-        with step("similarity", 0.6):
-            cells = _target.cosine(reference.learnt, encoding)
-            over = _target.onto_image(cells, encoding, self.sam_encodings.segmenter)
+        encoding, cells, over = self.sam_encodings.compared(reference.learnt, image, step)
         points = _target.extremes(over, negative=True)
         with step("mask", 0.8):
             decoder = self.guided(over, reference.learnt, encoding)

@@ -81,11 +81,7 @@ class PerSAMF(Baseline):
         from ipseg.baselines import _target
 
         learnt: Learnt = reference.learnt
-        with step("encoding", 0.1, self.sam_encodings.has(image)):
-            encoding = self.sam_encodings.encoding(image)
-        with step("similarity", 0.6):
-            cells = _target.cosine(learnt.target, encoding)
-            over = _target.onto_image(cells, encoding, self.sam_encodings.segmenter)
+        encoding, cells, over = self.sam_encodings.compared(learnt.target, image, step)
         points = _target.extremes(over, negative=False)
         with step("mask", 0.8):
             segmenter = self.sam_encodings.segmenter

@@ -26,7 +26,7 @@ import numpy as np
 from ipseg.annotations.coco import OBJECT, Record, frame_name
 from ipseg.batch import clips, image_set, inputs, video
 from ipseg.batch.predictions import Prediction, Predictor
-from ipseg.cli import _engine, _files, _masks, _status
+from ipseg.cli import _engine, _files, _options, _status
 from ipseg.core.status import Status
 from ipseg.core.store import OutputError, remove_partials
 from ipseg.core.types import ImageArray, InputError, Mask, SettingError
@@ -42,13 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("prompt", metavar="PROMPT", type=Path, help="image of the object, or a saved prompt (.npz)")
     parser.add_argument("input", metavar="INPUT", type=Path, nargs="+", help="a folder, a zip, images, or one clip")
     parser.add_argument("--output", metavar="DIR", type=Path, required=True, help="a folder for what is made")
-    parser.add_argument("--prompt-mask", metavar="M", type=Path, help="where the object is in PROMPT (white on black)")
-    _masks.add_arguments(parser, "M")
-    parser.add_argument(
-        "--also", metavar="IMAGE", type=Path, action="append", default=[], help="another prompt image or saved prompt"
-    )
-    parser.add_argument("--k", type=int, help="most and least similar cells to gather (1 to 256; default: 32)")
-    parser.add_argument("--clusters", type=int, help="points of each kind (1 to 32, at most K; default: 4)")
+    _options.add_prompt(parser)
+    _options.add_numbers(parser)
     _status.add_arguments(parser)
     parser.add_argument(
         "--name",

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from ipseg.cli import _engine, _files, _masks
+from ipseg.cli import _engine, _files, _options
 from ipseg.core import images, plugins, resources, viz
 from ipseg.core.masks import GivenMask, read_mask
 from ipseg.core.result import Result
@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("images", metavar="IMAGE", type=Path, nargs="+", help="images to cut it out of")
     parser.add_argument("--methods", metavar="M,M", default=usual, help=f"two or more, with commas, of: {known}")
     parser.add_argument("--set", metavar="M.NAME=VALUE", action="append", default=[], help="a setting of a method")
-    parser.add_argument("--prompt-mask", metavar="M", type=Path, help="where the object is in PROMPT (white on black)")
+    _options.add_prompt_mask(parser)
     parser.add_argument(
         "--truth",
         metavar="T",
@@ -46,9 +46,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="true mask of each IMAGE, in order; an empty one says that the object is absent",
     )
-    _masks.add_arguments(parser, "M and of every T")
+    _options.add_arguments(parser, "M and of every T")
     parser.add_argument(
-        "--truth-value", metavar="N", type=_masks.value, help="the same for every T, where it is not that of M"
+        "--truth-value", metavar="N", type=_options.value, help="the same for every T, where it is not that of M"
     )
     parser.add_argument("--output", metavar="DIR", type=Path, required=True, help="a folder for masks and images")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write points, seconds and IoU")

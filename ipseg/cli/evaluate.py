@@ -11,7 +11,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from ipseg.cli import _dataset, _engine, _masks, _run, predict, table
+from ipseg.cli import _dataset, _engine, _options, _run, predict, table
 from ipseg.core.types import InputError, SettingError
 from ipseg.evaluation import perseg
 from ipseg.evaluation.runs import Run
@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--absent", metavar="N", type=int, default=200, help="of FOLDER: pairs of different objects, evenly spread"
     )
     parser.add_argument("--scale", metavar="PIXELS", type=int, help="score on squares of this side")
-    _masks.add_arguments(parser, "the annotations of FOLDER")
+    _options.add_arguments(parser, "the annotations of FOLDER")
     _run.add_method(parser)
     _dataset.add_prompt_set(parser)
     _run.add_arguments(parser)

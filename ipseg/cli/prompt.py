@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from ipseg.cli import _engine, _files, _masks, _status
+from ipseg.cli import _engine, _files, _options, _status
 from ipseg.core import viz
 from ipseg.core.serialize import to_json
 from ipseg.core.types import ImageArray, Points, SettingError
@@ -48,7 +48,7 @@ def _add_create(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("output", metavar="OUT", type=Path, help="the file to save, .npz")
     parser.add_argument("images", metavar="IMAGE", nargs="+", help="images of the object, or saved prompts")
     parser.add_argument("--mask", metavar="FILE:M", action="append", default=[], help="where the object is in an image")
-    _masks.add_arguments(parser, "M")
+    _options.add_arguments(parser, "M")
     parser.add_argument(
         "--box",
         metavar="FILE:X0,Y0,X1,Y1",

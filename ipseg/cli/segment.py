@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from ipseg.cli import _engine, _files, _masks, _status
+from ipseg.cli import _engine, _files, _options, _status
 from ipseg.core import images, resources
 from ipseg.core.result import Result
 from ipseg.core.serialize import to_json
@@ -35,11 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("prompt", metavar="PROMPT", type=Path, help="image of the object, or a saved prompt (.npz)")
     parser.add_argument("images", metavar="IMAGE", type=Path, nargs="+", help="images to cut it out of")
     parser.add_argument("--output", metavar="OUT", type=Path, required=True, help="a PNG, or a folder for several")
-    parser.add_argument("--prompt-mask", metavar="M", type=Path, help="where the object is in PROMPT (white on black)")
-    _masks.add_arguments(parser, "M")
-    parser.add_argument(
-        "--also", metavar="IMAGE", type=Path, action="append", default=[], help="another prompt image or saved prompt"
-    )
+    _options.add_prompt(parser)
     parser.add_argument(
         "--negative", metavar="IMAGE", type=Path, action="append", default=[], help="image of what is not meant"
     )
@@ -52,8 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             name, metavar="X,Y", type=_place, action="append", default=[], help=f"a pixel {what}; for one IMAGE"
         )
-    parser.add_argument("--k", type=int, help="most and least similar cells to gather (1 to 256; default: 32)")
-    parser.add_argument("--clusters", type=int, help="points of each kind (1 to 32, at most K; default: 4)")
+    _options.add_numbers(parser)
     _status.add_arguments(parser)
     parser.add_argument("--overlay", action="store_true", help="also write <stem>.overlay.png with mask and points")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write the status, the points and the seconds")

@@ -6,6 +6,10 @@ import errno
 import io
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ipseg.core.types import InputError
 
 
 def open_regular(path: str | os.PathLike[str]) -> io.FileIO:
@@ -23,6 +27,26 @@ def open_regular(path: str | os.PathLike[str]) -> io.FileIO:
     except BaseException:
         os.close(descriptor)
         raise
+
+
+@contextmanager
+def reading(label: str, error: type[InputError], wanted: str) -> Iterator[None]:
+    """Convert what opening or reading a file raises to ``error`` with one message that names the file by ``label``.
+
+    ``wanted``: what should have been given, such as "an image file".
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except FileNotFoundError:
+        raise error(f"{label} does not exist; check the path.") from None
+    except IsADirectoryError:
+        raise error(f"{label} is a folder; give {wanted}.") from None
+    except OSError as raised:
+        raise error(f"{label} cannot be read ({raised.strerror}); check the file.") from None
+    except ValueError:  # a null byte in the path
+        raise error(f"{label!r} is no path; check it.") from None
 
 
 def _check(status: os.stat_result, path: str | os.PathLike[str]) -> None:

@@ -17,7 +17,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
 from ipseg.core import depth, formats
-from ipseg.core.files import open_regular
+from ipseg.core.files import open_regular, reading
 from ipseg.core.formats import Tiff
 from ipseg.core.types import ImageArray, ImageError
 
@@ -406,20 +406,12 @@ def _decode_webp(image: Image.Image, label: str) -> tuple[Image.Image | NDArray,
 
 
 def _read(source: Any, label: str) -> bytes:
-    try:
+    with reading(label, ImageError, "an image file"):
         if isinstance(source, str | os.PathLike):
             with io.BufferedReader(open_regular(source)) as file:
                 data = file.read(MAX_BYTES + 1)
         else:
             data = source.read(MAX_BYTES + 1) if hasattr(source, "read") else bytes(source)
-    except FileNotFoundError:
-        raise ImageError(f"{label} does not exist; check the path.") from None
-    except IsADirectoryError:
-        raise ImageError(f"{label} is a folder; give an image file.") from None
-    except OSError as error:
-        raise ImageError(f"{label} cannot be read ({error.strerror}); check the file.") from None
-    except ValueError:  # a null byte in the path
-        raise ImageError(f"{label!r} is no path; check it.") from None
     if not data:
         raise ImageError(f"{label} is an empty file; save or download it again.")
     if len(data) > MAX_BYTES:

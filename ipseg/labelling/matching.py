@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 import cv2
 import numpy as np
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 from ipseg.annotations.labels import LabelledInstance
 from ipseg.core import geometry
 from ipseg.core.images import Source
+from ipseg.core.progress import part_of
 from ipseg.core.result import Result
 from ipseg.core.types import Mask, Progress, SettingError
 from ipseg.engine.protocol import Engine
@@ -86,7 +86,7 @@ def _label_all(
     boxes = geometry.windows(size)
     seen: list[tuple[int, LabelledInstance]] = []
     for number, box in enumerate(boxes):
-        report = partial(_of_class, progress, number, len(boxes)) if progress else None
+        report = part_of(progress, number, len(boxes))
         part = named(strips.cut(image.pixels, box))
         seen += [(number, one) for one in _label(engine, classes, part, parameters, report)]
     found = []
@@ -115,7 +115,7 @@ def _label(
     found: list[LabelledInstance] = []
     for number, place in enumerate(tried):
         each = classes[place]
-        report = partial(_of_class, progress, number, len(tried)) if progress else None
+        report = part_of(progress, number, len(tried))
         if report:
             report(0.0, each.name)
         if not _can_add(evidence, place, each, found, scores, limits):
@@ -205,11 +205,6 @@ def named_by_score(
     if second_score <= 0:
         second = ""
     return replace(one, label=label, score=score, status=status, second=second, second_score=second_score)
-
-
-def _of_class(progress: Progress, number: int, count: int, share: float, step: str) -> None:
-    """The progress of one class among several, called before each of its steps."""
-    progress((number + share) / count, step)
 
 
 def of_result(label: str, result: Result) -> list[LabelledInstance]:

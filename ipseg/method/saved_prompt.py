@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ipseg.core import geometry, images, npz, plugins, tree
-from ipseg.core.files import open_regular
+from ipseg.core.files import open_regular, reading
 from ipseg.core.serialize import to_json
 from ipseg.core.store import Described, atomic_write, run_key, writing
 from ipseg.core.types import Brief, Frame, ImageArray, InputError, Mask, Prototype, View
@@ -264,16 +264,8 @@ def read(source: str | os.PathLike[str] | bytes) -> SavedPrompt:
 def _opened(source: str | os.PathLike[str] | bytes, label: str) -> BinaryIO:
     if isinstance(source, bytes):
         return BytesIO(source)
-    try:
+    with reading(label, PromptFileError, "a saved prompt"):
         return open_regular(source)
-    except FileNotFoundError:
-        raise PromptFileError(f"{label} does not exist; check the path.") from None
-    except IsADirectoryError:
-        raise PromptFileError(f"{label} is a folder; give a saved prompt.") from None
-    except OSError as error:
-        raise PromptFileError(f"{label} cannot be read ({error.strerror}); check the file.") from None
-    except ValueError:  # a null byte in the path
-        raise PromptFileError(f"{label!r} is no path; check it.") from None
 
 
 def _decode(members: Mapping[str, NDArray[Any]], label: str) -> SavedPrompt:

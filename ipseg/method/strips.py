@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ipseg.core import geometry
 from ipseg.core.masks import iou
+from ipseg.core.progress import part_of
 from ipseg.core.result import Instance, Result
 from ipseg.core.types import Frame, ImageArray, Mask, Points, Progress, Similarity
 from ipseg.method import instances
@@ -53,7 +53,7 @@ def segment(
 
     def at(number: int) -> Result:
         if number not in found:
-            report = partial(_of_window, progress, len(found), max(total, len(found) + 1)) if progress else None
+            report = part_of(progress, len(found), max(total, len(found) + 1))
             inside = within(clicks, boxes[number])
             found[number] = segment_one(cut(image, boxes[number]), clicks=inside, progress=report)
         return found[number]
@@ -152,10 +152,6 @@ def groups(masks: Sequence[tuple[int, Mask]], boxes: Sequence[Box]) -> list[list
                 old, new = group[place_of], group[other]
                 group = [new if each == old else each for each in group]
     return [[at for at, each in enumerate(group) if each == name] for name in dict.fromkeys(group)]
-
-
-def _of_window(progress: Progress, number: int, count: int, share: float, step: str) -> None:
-    progress((number + share) / count, step)
 
 
 def _has_positive(clicks: Points | None) -> bool:

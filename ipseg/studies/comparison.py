@@ -13,6 +13,7 @@ from typing import Any
 
 from ipseg.core import packages, plugins
 from ipseg.core.masks import GivenMask, iou, read_mask
+from ipseg.core.progress import part_of
 from ipseg.core.result import Result, SegmentationMethod
 from ipseg.core.types import ImageArray, InputError, Mask, Progress, SettingError
 from ipseg.engine.protocol import Engine
@@ -114,7 +115,7 @@ def prepare(
     """
     check(names)
     return [
-        _prepare(engine, name, image, mask, dict((settings or {}).get(name, {})), _share(progress, number, len(names)))
+        _prepare(engine, name, image, mask, dict((settings or {}).get(name, {})), part_of(progress, number, len(names)))
         for number, name in enumerate(names)
     ]
 
@@ -135,7 +136,7 @@ def compare(
     total = len(prepared) * len(images)
     for number, (image, truth) in enumerate(zip(images, known, strict=True)):
         entries = tuple(
-            _ask(method, image, truth, _share(progress, number * len(prepared) + place, total))
+            _ask(method, image, truth, part_of(progress, number * len(prepared) + place, total))
             for place, method in enumerate(prepared)
         )
         yield Comparison(image, entries, truth, _agreement(entries))
@@ -181,10 +182,3 @@ def _ask(method: PreparedMethod, image: ImageArray, truth: GivenMask | None, pro
 def _agreement(entries: Sequence[Entry]) -> dict[tuple[str, str], float]:
     masks = {entry.method: entry.result.mask for entry in entries if entry.result is not None}
     return {(one, other): iou(masks[one], masks[other]) for one, other in combinations(masks, 2)}
-
-
-def _share(progress: Progress | None, done: int, total: int) -> Progress | None:
-    """The progress of one part as progress of the whole."""
-    if progress is None:
-        return None
-    return lambda share, step: progress((done + share) / total, step)

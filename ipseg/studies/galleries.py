@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ipseg.core import images, store
 from ipseg.core.masks import iou, open_mask
+from ipseg.core.progress import part_of
 from ipseg.core.status import Status
 from ipseg.core.store import ARRAYS, Arrays, ResultStore, run_key
 from ipseg.core.types import ImageArray, InputError, Mask, Progress
@@ -158,16 +159,11 @@ def compute_all(
     for number, (name, prompts) in enumerate(sets.items()):
         found[name] = []
         for place, asked in enumerate(inputs):
-            report = _part(progress, number * len(inputs) + place, total)
+            report = part_of(progress, number * len(inputs) + place, total)
             if report:
                 report(0.0, "mask")
             found[name].append(compute(engine, prompts, asked, folder, report, name not in unsaved))
     return found
-
-
-def _part(progress: Progress | None, done: int, total: int) -> Progress | None:
-    """The progress of one result as progress of all."""
-    return (lambda share, step: progress((done + share) / total, step)) if progress else None
 
 
 def agreement(found: Mapping[str, Sequence[GalleryResult]]) -> dict[tuple[str, str], float]:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,61 +53,71 @@ class Row:
 
 def measure(engine: IPSeg, prompt: ImageArray, image: ImageArray, *, repeat: int, classes: int = CLASSES) -> list[Row]:
     """The rows of an engine for one prompt image and one input image, both (H, W, 3) uint8."""
-    other = np.ascontiguousarray(prompt[:, ::-1])
-    height, width = image.shape[:2]
-    beside, on_it = np.array([[0.1 * width, 0.1 * height]]), np.array([[0.5 * width, 0.5 * height]])
-    clicks = Points(on_it.astype(np.float32), beside.astype(np.float32))
-
-    def new_prompt() -> Callable[[], Any]:
-        forget(engine)
-        return lambda: engine.prompt(prompt)
-
-    def new_input() -> Callable[[], Any]:
-        forget(engine)
-        made = engine.prompt(prompt)
-        return lambda: engine.segment(made, image)
-
-    def both() -> Callable[[], Any]:
-        forget(engine)
-        return lambda: engine.segment(engine.prompt(prompt), image)
-
-    def other_prompt() -> Callable[[], Any]:
-        forget(engine)
-        first, second = engine.prompt(other), engine.prompt(prompt)
-        engine.segment(first, image)
-        return lambda: engine.segment(second, image)
-
-    def known(**settings: Any) -> Callable[[], Callable[[], Any]]:
-        def prepare() -> Callable[[], Any]:
-            made = engine.prompt(prompt)
-            engine.segment(made, image)
-            return lambda: engine.segment(made, image, **settings)
-
-        return prepare
-
-    def batch() -> Callable[[], Any]:
-        forget(engine)
-        made, taken = engine.prompt(prompt), variants(image, BATCH)
-        return lambda: _at_once(lambda each: engine.segment(made, each), taken)
-
-    def many() -> Callable[[], Any]:
-        prompts = list(prompts_on(engine, prompt, classes))
-        engine.segment(prompts[0], image)
-        return lambda: [engine.segment(each, image) for each in prompts]
-
+    asked = _Questions(engine, prompt, image)
     kinds: list[tuple[str, Callable[[], Callable[[], Any]], int, int]] = [
-        ("new prompt, new input", both, 1, repeat),
-        ("prompt encoding", new_prompt, 1, repeat),
-        ("new input", new_input, 1, repeat),
-        ("known input, other prompt", other_prompt, 1, repeat),
-        (f"K = {OTHER_K}", known(k=OTHER_K), 1, repeat),
-        (f"c = {OTHER_CLUSTERS}", known(clusters=OTHER_CLUSTERS), 1, repeat),
-        ("threshold = 0", known(threshold=0.0), 1, repeat),
-        ("click", known(clicks=clicks), 1, repeat),
-        (f"batch of {BATCH}", batch, BATCH, 1),
-        (f"{classes} prompts on one input", many, classes, 1),
+        ("new prompt, new input", asked.both_new, 1, repeat),
+        ("prompt encoding", asked.new_prompt, 1, repeat),
+        ("new input", asked.new_input, 1, repeat),
+        ("known input, other prompt", asked.other_prompt, 1, repeat),
+        (f"K = {OTHER_K}", partial(asked.known, k=OTHER_K), 1, repeat),
+        (f"c = {OTHER_CLUSTERS}", partial(asked.known, clusters=OTHER_CLUSTERS), 1, repeat),
+        ("threshold = 0", partial(asked.known, threshold=0.0), 1, repeat),
+        ("click", partial(asked.known, clicks=_clicks(image)), 1, repeat),
+        (f"batch of {BATCH}", asked.batch, BATCH, 1),
+        (f"{classes} prompts on one input", partial(asked.many_prompts, classes), classes, 1),
     ]
     return [timed(name, prepare, answers, times) for name, prepare, answers, times in kinds if answers > 0]
+
+
+@dataclass(frozen=True)
+class _Questions:
+    """What is measured: each method prepares one question and returns the call that is timed."""
+
+    engine: IPSeg
+    prompt: ImageArray
+    image: ImageArray
+
+    def both_new(self) -> Callable[[], Any]:
+        forget(self.engine)
+        return lambda: self.engine.segment(self.engine.prompt(self.prompt), self.image)
+
+    def new_prompt(self) -> Callable[[], Any]:
+        forget(self.engine)
+        return lambda: self.engine.prompt(self.prompt)
+
+    def new_input(self) -> Callable[[], Any]:
+        forget(self.engine)
+        made = self.engine.prompt(self.prompt)
+        return lambda: self.engine.segment(made, self.image)
+
+    def other_prompt(self) -> Callable[[], Any]:
+        forget(self.engine)
+        first = self.engine.prompt(np.ascontiguousarray(self.prompt[:, ::-1]))
+        second = self.engine.prompt(self.prompt)
+        self.engine.segment(first, self.image)
+        return lambda: self.engine.segment(second, self.image)
+
+    def known(self, **settings: Any) -> Callable[[], Any]:
+        made = self.engine.prompt(self.prompt)
+        self.engine.segment(made, self.image)
+        return lambda: self.engine.segment(made, self.image, **settings)
+
+    def batch(self) -> Callable[[], Any]:
+        forget(self.engine)
+        made, taken = self.engine.prompt(self.prompt), variants(self.image, BATCH)
+        return lambda: _at_once(lambda each: self.engine.segment(made, each), taken)
+
+    def many_prompts(self, count: int) -> Callable[[], Any]:
+        prompts = list(prompts_on(self.engine, self.prompt, count))
+        self.engine.segment(prompts[0], self.image)
+        return lambda: [self.engine.segment(each, self.image) for each in prompts]
+
+
+def _clicks(image: ImageArray) -> Points:
+    """A click in the middle of an image, and one near its corner that is not on the object."""
+    height, width = image.shape[:2]
+    beside, on_it = np.array([[0.1 * width, 0.1 * height]]), np.array([[0.5 * width, 0.5 * height]])
+    return Points(on_it.astype(np.float32), beside.astype(np.float32))
 
 
 def timed(name: str, prepare: Callable[[], Callable[[], Any]], answers: int, repeat: int) -> Row:

@@ -55,9 +55,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     HOST, PORT and PRESET of the environment are the defaults, then Gradio's variables, then those of a Space.
     """
-    on_space = is_space()
-    host = _setting("HOST", "GRADIO_SERVER_NAME", default="0.0.0.0" if on_space else "127.0.0.1")  # noqa: S104
-    port = _setting("PORT", "GRADIO_SERVER_PORT", default="7860")
+    _add_engine(parser)
+    _add_address(parser)
+    _add_limits(parser)
+    parser.add_argument("--mcp", action="store_true", help="offer every action as a tool of the Model Context Protocol")
+
+
+def _add_engine(parser: argparse.ArgumentParser) -> None:
+    """The engine of the first page load, and where its models are and run."""
     parser.add_argument(
         "--preset",
         choices=PRESET_CHOICES,
@@ -70,6 +75,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--placement", choices=MODES, default="auto", help="where models run")
     parser.add_argument("--dtype", choices=DTYPES, default="auto", help="of the models' heavy parts")
+
+
+def _add_address(parser: argparse.ArgumentParser) -> None:
+    """Where the page is, and who may open it."""
+    host = _setting("HOST", "GRADIO_SERVER_NAME", default="0.0.0.0" if is_space() else "127.0.0.1")  # noqa: S104
+    port = _setting("PORT", "GRADIO_SERVER_PORT", default="7860")
     parser.add_argument("--host", default=host, help="address to listen on")
     parser.add_argument("--port", type=int, default=port, help="port to listen on")
     parser.add_argument(
@@ -83,6 +94,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--auth", metavar="USER:PASSWORD", default=os.environ.get("AUTH"), help="ask visitors for these"
     )
+
+
+def _add_limits(parser: argparse.ArgumentParser) -> None:
+    """What visitors may cause, and how much at once."""
     parser.add_argument(
         "--fetch",
         action=argparse.BooleanOptionalAction,
@@ -105,7 +120,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=ONE,
         help="time limit of a request; ten times that for a comparison, gallery, batch, clip or labelling",
     )
-    parser.add_argument("--mcp", action="store_true", help="offer every action as a tool of the Model Context Protocol")
 
 
 def engine_pool(chosen: argparse.Namespace) -> EnginePool:

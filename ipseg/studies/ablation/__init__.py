@@ -14,6 +14,7 @@ from typing import Any
 
 from ipseg import weights
 from ipseg.core import images, packages, plugins
+from ipseg.core.progress import between, part
 from ipseg.core.store import ARRAYS, Arrays, ResultStore, run_key
 from ipseg.core.types import InputError, Mask, Progress
 from ipseg.engine.protocol import Engine
@@ -71,19 +72,16 @@ def compute(engine: Engine, pair: Pair, *, folder: Path | None = None, progress:
         images.check_whole(image, "the ablation", engine.config.thin)
     report, cached = progress or (lambda share, step: None), _cached(engine, pair, folder)
 
-    def part(start: float, end: float) -> Progress:
-        return lambda share, step: report(start + (end - start) * share, step)
-
     report(0.02, "prompt")
-    own = unpacked(cached("own", lambda: _segmented(engine, pair, part(0.02, 0.2))))[OWN]
+    own = unpacked(cached("own", lambda: _segmented(engine, pair, between(report, 0.02, 0.2))))[OWN]
     report(0.2, "features")
     colours = _layers.unpacked(cached("features", lambda: _colours(engine, pair, own.mask)))
     report(0.25, "similarity")
     alike = unpacked(
-        cached("similarity", lambda: _apply(engine, pair, _variants.similarities, progress=part(0.25, 0.35)))
+        cached("similarity", lambda: _apply(engine, pair, _variants.similarities, progress=between(report, 0.25, 0.35)))
     )
-    saw = {OWN: own, **dict(_saliencies(engine, pair, cached, part(0.35, 0.5)))}
-    grid = _grid(cached("grid", lambda: _apply(engine, pair, _variants.grid, progress=part(0.5, 1.0))))
+    saw = {OWN: own, **dict(_saliencies(engine, pair, cached, between(report, 0.35, 0.5)))}
+    grid = _grid(cached("grid", lambda: _apply(engine, pair, _variants.grid, progress=between(report, 0.5, 1.0))))
     return Ablation(own, colours, alike, saw, grid, (engine.config.k, engine.config.clusters), _detector(engine))
 
 
@@ -124,7 +122,7 @@ def _saliencies(engine: Engine, pair: Pair, cached: Cached, report: Progress) ->
         try:
             needed = weights.serving(name)
             weights.require(needed)
-            within = _variants.part(report, number, len(names))
+            within = part(report, number, len(names))
             compute = partial(_apply, engine, pair, _variants.hidden, name, progress=within)
             with packages.needed(name):
                 found = cached(f"saliency-{name}", compute, needed)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ipseg.core import geometry, plugins
 from ipseg.core.masks import iou
+from ipseg.core.progress import part_of
 from ipseg.core.status import Status
 from ipseg.core.store import Arrays
 from ipseg.core.types import ImageArray, Mask, Progress, SaliencyMethod
@@ -77,7 +78,7 @@ def similarities(engine: IPSeg, pair: Pair, progress: Progress | None = None) ->
         if progress:
             progress(done / len(variants), "similarity")
         other = replace(engine, scorer=scorer)
-        within = part(progress, done, len(variants))
+        within = part_of(progress, done, len(variants))
         prompt = other.prompt(pair.prompt, progress=within)
         if needs_log_odds and not scorer.log_odds:
             found[name] = _halved(other, prompt, pair.image)
@@ -103,7 +104,7 @@ def grid(engine: IPSeg, pair: Pair, progress: Progress | None = None) -> Arrays:
     for done, (k, clusters) in enumerate(asked):
         if progress:
             progress(done / len(asked), "mask")
-        within = part(progress, done, len(asked))
+        within = part_of(progress, done, len(asked))
         found[f"{k} {clusters}"] = summarise(
             engine.segment(prompt, pair.image, k=k, clusters=clusters, progress=within)
         )
@@ -124,8 +125,3 @@ def hidden(engine: IPSeg, pair: Pair, name: str, progress: Progress | None = Non
 def _saliency_map(engine: IPSeg, name: str, image: Named) -> NDArray[np.float32]:
     method: SaliencyMethod = plugins.build("saliency", name, placement=engine.info.placement)
     return method(image.pixels, lambda: engine.encodings.features(image))
-
-
-def part(progress: Progress | None, done: int, total: int) -> Progress | None:
-    """The progress of one part of several, of which so many are done."""
-    return (lambda share, step: progress((done + share) / total, step)) if progress else None

@@ -13,6 +13,7 @@ from gradio.processing_utils import save_bytes_to_cache
 from ipseg.core import plugins
 from ipseg.core.images import orientation
 from ipseg.core.masks import GivenMask, with_masks
+from ipseg.core.progress import between
 from ipseg.core.types import ImageArray, ImageError, InputError
 from ipseg.studies import comparison
 from ipseg.studies.figure import comparison_figure
@@ -212,7 +213,7 @@ def _answers(pool: EnginePool, engine: Any, inputs: _Inputs, report: Any) -> lis
         inputs.prompt,
         inputs.mask,
         settings=settings,
-        progress=lambda share, step: report(0.4 * share, step),
+        progress=between(report, 0.0, 0.4),
     )
     if all(one.error for one in prepared):
         raise InputError(prepared[0].error)
@@ -220,7 +221,7 @@ def _answers(pool: EnginePool, engine: Any, inputs: _Inputs, report: Any) -> lis
         prepared,
         inputs.images,
         inputs.truths,
-        progress=lambda share, step: report(0.4 + 0.6 * share, step),
+        progress=between(report, 0.4, 1.0),
     )
     return list(compared)
 

@@ -34,7 +34,7 @@ def verdict(
 def _finding(found: Mapping[str, Sequence[GalleryResult]]) -> str:
     """Whether the prompt matters on images whose truth is known."""
     means = {name: galleries.mean_iou(each) for name, each in found.items()}
-    best, worst = max(means, key=means.__getitem__), min(means, key=means.__getitem__)
+    best, worst = _extremes(means)
     if means[best] - means[worst] < SAME:
         return f"The prompt makes no difference here: the mean IoU is {means[best]:.2f} with each of them."
     return (
@@ -43,10 +43,15 @@ def _finding(found: Mapping[str, Sequence[GalleryResult]]) -> str:
     )
 
 
+def _extremes(values: Mapping[str, float]) -> tuple[str, str]:
+    """The names of the highest and of the lowest value."""
+    return max(values, key=values.__getitem__), min(values, key=values.__getitem__)
+
+
 def _most_reliable(found: Mapping[str, Sequence[GalleryResult]]) -> str:
     """Which prompt agrees most with the others, where no truth is known."""
     values = galleries.reliability(found)
-    best, worst = max(values, key=values.__getitem__), min(values, key=values.__getitem__)
+    best, worst = _extremes(values)
     if values[best] - values[worst] < SAME:
         return f"All prompts are equally reliable: their masks agree with a mean IoU of {values[best]:.2f}."
     return (
