@@ -89,7 +89,7 @@ class Matcher(Baseline):
             chosen, score = self._select(pool, matches, places, patches)
         with step("mask", 0.95):
             mask = self._merge(encoding, batches, chosen, image)
-        return Prediction(mask, _candidates.only(places), _likeness(matches, patches), float(np.clip(score, 0, 1)))
+        return Prediction(mask, _candidates.only(places), _similarity(matches, patches), float(np.clip(score, 0, 1)))
 
     def _batches(self, places: NDArray[np.float32], image: Named) -> list[Batch]:
         protocol = self.protocol
@@ -178,7 +178,7 @@ def make(kind: type[Matcher], settings: Settings, engine: IPSeg) -> Matcher:
     return kind(engine, protocol_of(settings.protocol, numbers, published=engine.segmenter.is_sam), settings.seed)
 
 
-def _likeness(matches: Matches, patches: Patches) -> Similarity:
+def _similarity(matches: Matches, patches: Patches) -> Similarity:
     """The highest similarity of each cell to a cell of the object."""
     values = (1 - 2 * matches.cost.min(axis=0)).reshape(patches.frame.grid)
     return Similarity(values.astype(np.float32), geometry.cells_inside(patches.frame), patches.frame)

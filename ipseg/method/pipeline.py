@@ -170,7 +170,9 @@ class IPSeg:
             given: dict[str, Any] = {"negative_prompt": negative, "all_instances": all_instances}
             given |= Parameters(k, clusters, *limits).arguments()
             one, likely = partial(self.segment, prompt, **given), partial(self._likely, prompt)
-            return strips.segment(input_image.pixels, one, likely, clicks, every=all_instances, progress=progress)
+            return strips.segment(
+                input_image.pixels, one, likely, clicks, all_instances=all_instances, progress=progress
+            )
         with step("features", 0.05, cached.has("features", input_image)):  # F_I, section 3.3.1
             features = self.input_features(input_image, step)
         with step("encoding", 0.2, cached.has("encoding", input_image)):  # Enc_I(I), Eq. 1

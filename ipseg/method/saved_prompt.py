@@ -43,7 +43,7 @@ MAX_ABOUT = 4 * 2**20  # bytes of the JSON
 MAX_NAME = 200  # characters of the name of the object, and of the names of engines
 
 FORMAT, VERSION, ENDING = "ipseg prompt", 1, ".npz"
-PICTURED = 4096  # numbers from which on an array that can be a PNG is one
+AS_PNG = 4096  # numbers from which on an array that can be a PNG is one
 AGAIN = "make it again with `ipseg prompt create` or Prompt.save"
 
 
@@ -287,7 +287,7 @@ def _member(number: int, array: NDArray[Any]) -> tuple[str, NDArray[Any]]:
     """The name and the array by which an array is saved: of an image, a mask or a map the bytes of a PNG."""
     colour = array.ndim == 3 and array.shape[2] == 3 and array.dtype == np.uint8
     grey = array.ndim == 2 and array.dtype in (np.uint8, np.bool_)
-    if array.size >= PICTURED and (colour or grey):
+    if array.size >= AS_PNG and (colour or grey):
         return f"png_{number}", np.frombuffer(images.encode_png(np.ascontiguousarray(array)), np.uint8)
     return f"array_{number}", array
 

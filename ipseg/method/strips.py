@@ -36,20 +36,20 @@ def segment(
     likelihood: Callable[[ImageArray], float],
     clicks: Points | None = None,
     *,
-    every: bool = False,
+    all_instances: bool = False,
     progress: Progress | None = None,
 ) -> Result:
     """The result for an image (H, W, 3) from those of its windows.
 
     ``segment_one(window, clicks=..., progress=...)`` is the result for one window alone, in its own pixels;
-    ``likelihood(window)`` says how much its best cells are like the object. ``every``: segment all windows and join
-    their instances; else :data:`TRIED` of them, those with ``clicks`` always. The mask is that of the window with the
-    best score, and goes on in the windows beside it as long as these agree with it where both see the image. Windows
-    with a positive click add their masks.
+    ``likelihood(window)`` says how much its best cells are like the object. ``all_instances``: segment all windows and
+    join their instances; else :data:`TRIED` of them, those with ``clicks`` always. The mask is that of the window with
+    the best score, and goes on in the windows beside it as long as these agree with it where both see the image.
+    Windows with a positive click add their masks.
     """
     boxes = geometry.windows(image.shape[:2])
     found: dict[int, Result] = {}
-    total = len(boxes) if every else min(TRIED, len(boxes))
+    total = len(boxes) if all_instances else min(TRIED, len(boxes))
 
     def at(number: int) -> Result:
         if number not in found:
@@ -59,12 +59,12 @@ def segment(
         return found[number]
 
     clicked = [number for number, box in enumerate(boxes) if _has_positive(within(clicks, box))]
-    chosen = range(len(boxes)) if every or len(boxes) <= TRIED else _likely(image, boxes, likelihood)
+    chosen = range(len(boxes)) if all_instances or len(boxes) <= TRIED else _likely(image, boxes, likelihood)
     for number in sorted({*chosen, *clicked}):
         at(number)
     best = max(found, key=lambda number: (bool(found[number].mask.any()), found[number].score, -number))
     used = sorted({*_joined(best, boxes, at), *clicked})
-    return _together(image, boxes, found, best, used, every)
+    return _together(image, boxes, found, best, used, all_instances)
 
 
 def parts_shown(size: tuple[int, int], mask: Mask) -> list[Box]:
@@ -113,11 +113,11 @@ def within(points: Points | None, box: Box) -> Points | None:
         return None
     left, top, right, bottom = box
     shift = np.array([left, top], np.float32)
-    kept = [
+    found = [
         each[((each >= (left, top)) & (each <= (right, bottom))).all(axis=1)] - shift
         for each in (points.positive, points.negative)
     ]
-    return Points(*kept) if any(map(len, kept)) else None
+    return Points(*found) if any(map(len, found)) else None
 
 
 def place(mask: Mask, box: Box, size: tuple[int, int]) -> Mask:
@@ -188,7 +188,12 @@ def _goes_on(mask: Mask, box: Box, beside: Box) -> bool:
 
 
 def _together(
-    image: ImageArray, boxes: Sequence[Box], found: dict[int, Result], best: int, used: Sequence[int], every: bool
+    image: ImageArray,
+    boxes: Sequence[Box],
+    found: dict[int, Result],
+    best: int,
+    used: Sequence[int],
+    all_instances: bool,
 ) -> Result:
     size, chosen = image.shape[:2], found[best]
     mask = np.zeros(size, bool)
@@ -205,7 +210,7 @@ def _together(
     result = replace(
         chosen, image=image, mask=mask, status=status, points=moved, similarity=similarity, seconds=seconds
     )
-    return replace(result, instances=_instances(found, boxes, size, chosen)) if every else result
+    return replace(result, instances=_instances(found, boxes, size, chosen)) if all_instances else result
 
 
 def _moved(points: Sequence[tuple[Points, Box]]) -> Points:

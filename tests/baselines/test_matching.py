@@ -68,7 +68,7 @@ def test_purity_and_coverage_count_points():
     assert coverage == pytest.approx(2 / 5, abs=1e-5)
 
 
-def test_emd_of_the_object_with_itself_is_perfect_and_of_two_cells_is_their_likeness():
+def test_emd_of_the_object_with_itself_is_perfect_and_of_two_cells_is_their_similarity():
     features = unit(10)
     cost = (1 - features @ features.T) / 2
     assert _matching.emd_score(cost, np.ones(10, bool)) == pytest.approx(1, abs=1e-6)

@@ -24,7 +24,7 @@ DATASETS = {  # two or three of each preset, so that each layout is used once
 
 @pytest.fixture
 def weights_folder(small_models, monkeypatch) -> Path:
-    """Small networks for every preset, looking at small pictures."""
+    """Small networks for every preset, for small images."""
     import networks
 
     from ipseg.engine import presets

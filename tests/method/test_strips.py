@@ -106,7 +106,7 @@ def test_two_objects_in_two_windows_are_not_one_mask():
 def test_all_instances_are_counted_once_though_two_windows_see_each():
     image, mask = strip(20, (20, 50), (130, 160), (330, 370))
     one = Colour()
-    result = strips.segment(image, one, likelihood, every=True)
+    result = strips.segment(image, one, likelihood, all_instances=True)
     assert len(one.sizes) == len(geometry.windows(image.shape[:2]))
     assert len(result.instances) == 3
     assert all(each.mask.shape == mask.shape for each in result.instances)

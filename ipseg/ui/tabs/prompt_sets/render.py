@@ -22,7 +22,7 @@ SAME = 0.02  # of IoU: what differs by less is no difference
 def verdict(
     found: Mapping[str, Sequence[GalleryResult]], inputs: Sequence[GalleryImage], title: str, engine: str
 ) -> str:
-    """What the prompt changes, in one sentence, and the tables of IoU, as HTML."""
+    """What the prompt changes, in one message, and the tables of IoU, as HTML."""
     known = all(each.mask is not None for each in inputs)
     text = (
         f"<b>{html.escape(title)}.</b> {_finding(found) if known else _most_reliable(found)} "
