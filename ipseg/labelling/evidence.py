@@ -16,6 +16,7 @@ from functools import cached_property
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from ipseg.core import geometry
 from ipseg.core.types import Frame, InputFeatures, Mask, Scorer
@@ -24,7 +25,8 @@ from ipseg.method.prompt import Prompt
 
 REGIONS = 4  # of a class in an image, at most: those with the most evidence
 FEWEST = 3  # cells of a region
-NEAR = np.ones((3, 3), np.uint8)  # a cell and those around it
+REACHED = 0.1  # share of a cell in a mask, above which it is not beside it
+BLOCK = np.ones((2, 2), bool)  # cells that a region beside a mask consists of: its border is narrower
 
 Regions = NDArray[np.bool_]
 """(m, rows, columns) bool: regions of the cells of a frame."""
@@ -51,10 +53,12 @@ class Evidence:
         return geometry.cells_inside(self.frame)
 
     def beside(self, place: int, held: Sequence[Mask] = ()) -> float:
-        """The best score of a region of a class beside these masks and the cells around them; 0 where there is none."""
+        """The best score of a region of a class beside these masks and their borders; 0 where there is none."""
         free = self.inside & (self.cells[place] >= self.level)
         for mask in held:
-            free &= ~around(mask, self.frame)
+            free &= ~reached(mask, self.frame)
+        if held:
+            free = ndimage.binary_opening(free, BLOCK)
         return self._best(place, regions(free, np.maximum(self.cells[place] - self.level, 0)))
 
     def similar(self, place: int) -> float:
@@ -69,8 +73,8 @@ class Evidence:
         return self._best(place, found[found.any(axis=(1, 2))])
 
     def touches(self, place: int, mask: Mask) -> bool:
-        """Whether a mask (H, W), or a cell beside it, holds a cell that speaks for a class."""
-        return bool((around(mask, self.frame) & self.inside & (self.cells[place] >= self.level)).any())
+        """Whether a mask (H, W) reaches into a cell that speaks for a class."""
+        return bool((reached(mask, self.frame) & self.inside & (self.cells[place] >= self.level)).any())
 
     def of_mask(self, places: Sequence[int], mask: Mask) -> NDArray[np.float32]:
         """About the presence scores of a mask (H, W) for classes: (n,) in [0, 1]; 0 where it has no cell."""
@@ -96,7 +100,6 @@ def regions(cells: NDArray[np.bool_], weights: NDArray[np.float32]) -> Regions:
     return np.array([labels == n for n in order[:REGIONS]], bool).reshape(-1, *cells.shape)
 
 
-def around(mask: Mask, frame: Frame) -> NDArray[np.bool_]:
-    """The cells of a mask (H, W) and those around them, whose features see it too: (rows, columns) bool."""
-    held = presence.cells_of(mask, frame)
-    return cv2.dilate(held.astype(np.uint8), NEAR) > 0
+def reached(mask: Mask, frame: Frame) -> NDArray[np.bool_]:
+    """The cells that a mask (H, W) reaches into: (rows, columns) bool."""
+    return geometry.to_cells(mask, frame) > REACHED

@@ -33,7 +33,8 @@ from ipseg.method.prompt import Prompt, fitted, model_of
 BEST = 8  # cells of each class by which it is judged before it is segmented
 BEHIND = 0.1  # score by which a class is less than the best class on its own best cells, from which on it is not there
 HOPE = 0.4  # share of the reject threshold that a region of a class scores, from which on the class may be there
-SIMILAR = 0.2  # the same share where the similarity is highest, which an object may share with others
+SIMILAR = 0.15  # the same share where the similarity is highest, which an object may share with others
+AS_GOOD = 0.05  # score by which a class that another mask is good for too is about as good there as its own class
 RIVALS = 5  # classes that are compared on a mask: those that are likely to score most on it
 CLAIMED = 0.5  # share of an instance that better ones claim, from which on it is no instance of its own
 FRAGMENT = 0.05  # of the largest part: what is smaller of an instance that has lost pixels is no part of it
@@ -148,14 +149,15 @@ def _can_add(
     """Whether a segmentation of a class can find more than what is found already.
 
     It could only find an instance again that scores more for its own class, or that is a good mask of this one too,
-    from the threshold on (the first of ``limits``): then the class may take its name. So a region of the class beside
-    those instances has to score enough, and so has one where its similarity is high.
+    from the threshold on (the first of ``limits``), and about as good: then the class may take its name. So a region
+    of the class beside those instances has to score enough, and so has one where its similarity is high.
     """
-    held = [
-        one.mask
-        for one in found
-        if evidence.touches(place, one.mask) and not one.score < scores.of(each, one.mask) < limits[0]
-    ]
+    held = []
+    for one in found:
+        if evidence.touches(place, one.mask):
+            score = scores.of(each, one.mask)
+            if score <= one.score or (score >= limits[0] and score < one.score + AS_GOOD):
+                held.append(one.mask)
     if held and evidence.beside(place, held) < HOPE * limits[1]:
         return False
     return evidence.similar(place) >= SIMILAR * limits[1]

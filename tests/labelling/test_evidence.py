@@ -64,7 +64,7 @@ def test_the_best_region_of_a_class_counts_and_cells_below_the_level_do_not():
     assert of(both, 0 * both).beside(1) == 0
 
 
-def test_what_a_mask_holds_and_the_cells_around_it_are_left_out():
+def test_what_a_mask_holds_is_left_out():
     seen = of(block((*LEFT, 0.6), (*RIGHT, 0.9)))
     mask = np.zeros((60, 80), bool)
     mask[:, 60:] = True
@@ -72,8 +72,19 @@ def test_what_a_mask_holds_and_the_cells_around_it_are_left_out():
     assert seen.beside(0, [mask]) == pytest.approx(0.6)
     assert seen.beside(0, [mask, ~mask]) == 0
     assert not of(block((*LEFT, 0.6))).touches(0, mask)
-    assert evidence.around(mask, FRAME)[0].tolist() == [False] * 5 + [True] * 3
-    assert not evidence.around(np.zeros((60, 80), bool), FRAME).any()
+    mask[:, 58:60] = True
+    assert evidence.reached(mask, FRAME)[0].tolist() == [False] * 5 + [True] * 3, "more than a tenth of a cell"
+    assert not evidence.reached(np.zeros((60, 80), bool), FRAME).any()
+
+
+def test_the_border_of_a_mask_is_no_region_beside_it_and_what_touches_it_is_one():
+    mask = np.zeros((60, 80), bool)
+    mask[:, :20] = True
+    border = of(block((slice(0, 6), slice(0, 3), 0.9)))
+    assert border.beside(0) == pytest.approx(0.9)
+    assert border.beside(0, [mask]) == 0
+    other = of(block((slice(0, 6), slice(0, 3), 0.9), (slice(2, 4), slice(3, 4), 0.9)))
+    assert other.beside(0, [mask]) == pytest.approx(0.9)
 
 
 def test_the_region_where_the_similarity_is_high_is_scored_by_its_cells():

@@ -238,12 +238,22 @@ def test_a_class_that_scores_more_on_the_mask_of_another_is_segmented_and_gets_i
 
 def test_a_mask_that_another_class_found_and_that_is_good_for_this_one_gets_its_name():
     found, engine = label(
+        {"mug": 0.91, "cup": 0.95},
+        {"mug": UPPER, "cup": 0.95 * UPPER},
+        {"mug": (held(0, 1), 0.91), "cup": (NOWHERE, 0.0)},
+    )
+    assert engine.segmented == ["mug"], "it could only find it again"
+    assert [(one.label, one.score, one.second, one.status) for one in found] == [("cup", 0.95, "mug", "detected")]
+
+
+def test_a_mask_for_which_another_class_is_much_better_says_that_this_one_is_there():
+    found, engine = label(
         {"mug": 0.7, "cup": 0.95},
         {"mug": UPPER, "cup": 0.95 * UPPER},
         {"mug": (held(0, 1), 0.7), "cup": (NOWHERE, 0.0)},
     )
-    assert engine.segmented == ["mug"], "it could only find it again"
-    assert [(one.label, one.score, one.second, one.status) for one in found] == [("cup", 0.95, "mug", "detected")]
+    assert engine.segmented == ["mug", "cup"]
+    assert [(one.label, one.score, one.second) for one in found] == [("cup", 0.95, "mug")]
 
 
 def test_a_class_that_cannot_be_there_is_neither_segmented_nor_a_rival():
