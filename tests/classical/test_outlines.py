@@ -53,6 +53,19 @@ def test_two_discs_that_touch_fall_apart_at_the_neck():
     assert not (left & right).any()
 
 
+def test_a_small_disc_falls_off_a_large_one_at_the_neck():
+    """The circles of 20 and of 10 pixels round (60, 60) and (88, 60) meet at column 79.4."""
+    large, small = outlines.parts(disc(60, 60) | disc(88, 60, 10))
+    large, small = (large, small) if large.sum() > small.sum() else (small, large)
+    assert (large[60].nonzero()[0].max(), small[60].nonzero()[0].min()) == (79, 80)
+
+
+def test_one_pixel_is_round():
+    pixel = np.zeros((5, 5), bool)
+    pixel[2, 2] = True
+    assert outlines.outline(pixel) == Outline(1, 1)
+
+
 def blocks(height: int) -> np.ndarray:
     """Two blocks of 13 columns and so many rows, joined by a bar of 4 columns and 3 rows."""
     mask = np.zeros((30, 40), bool)
