@@ -34,15 +34,18 @@ TEXT = {
 
 @pytest.fixture
 def quick_weights(monkeypatch):
-    """The same million numbers again and again: a billion of them have to be written."""
+    """The same million numbers again and again, and no others first: a billion of them have to be written."""
     drawn = torch.randn(2**20, generator=torch.Generator().manual_seed(0))
+    for name in ("normal_", "trunc_normal_", "uniform_", "xavier_uniform_", "kaiming_uniform_"):
+        monkeypatch.setattr(torch.nn.init, name, lambda value, *_, **__: value)
 
     def fill(module, seed=0):
         with torch.no_grad():
             for name, value in module.state_dict().items():
                 if value.ndim > 1:
-                    many = drawn.repeat(-(-value.numel() // len(drawn)))[: value.numel()]
-                    value.copy_(many.view(value.shape) * value[0].numel() ** -0.5)
+                    scaled = (drawn * value[0].numel() ** -0.5).to(value.dtype)
+                    for part in value.view(-1).split(len(scaled)):
+                        part.copy_(scaled[: len(part)])
                 elif value.is_floating_point():
                     value.fill_(float(name.endswith(("weight", "running_var", "lambda1"))))
         return module.eval()
