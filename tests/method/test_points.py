@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ipseg.core import geometry
-from ipseg.core.types import Points, SettingError, Similarity
+from ipseg.core.types import Frame, Points, SettingError, Similarity
 from ipseg.method import points
 
 
@@ -193,3 +193,17 @@ def test_the_same_twice_and_the_seed_counts():
     state = np.random.get_state()[1].copy()  # noqa: NPY002
     points.choose(found)
     np.testing.assert_array_equal(state, np.random.get_state()[1])  # noqa: NPY002
+
+
+@pytest.mark.parametrize(
+    ("level", "range_of", "differs"),
+    [(0.0, 2e-6, True), (0.0, 5e-7, False), (1000.0, 2e-3, True), (1000.0, 5e-4, False)],
+)
+def test_a_range_of_a_millionth_of_the_values_is_rounding(level, range_of, differs):
+    values = np.full((2, 3), level)
+    values[0, 1] += range_of
+    frame = Frame((20, 30), (2, 3), (0, 0, 30, 20))
+    most, least = points.extremes(Similarity(values, np.ones((2, 3), bool), frame), 1)
+    assert most.shape == least.shape == ((1, 2) if differs else (0, 2))
+    if differs:
+        np.testing.assert_array_equal(most, [[1, 0]])
