@@ -136,9 +136,10 @@ class _Run:
             self.failures += 1
             print(f"ipseg: {error}", file=sys.stderr)
             record["error"] = str(error)
+            self._records[str(image)] = record
         else:
+            self._records[str(image)] = record  # before its line is read: the reader may end this process
             _print(result, image, target, self._arguments)
-        self._records[str(image)] = record
 
     def text(self) -> str:
         """The JSON of all records: those of this call in its order, then with --resume those of earlier calls."""
