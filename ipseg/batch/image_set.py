@@ -62,4 +62,4 @@ def overlay(image: ImageArray, prediction: Prediction, mask: Mask | None = None)
     ``mask``: (H, W) bool, drawn instead of the prediction's best guess.
     """
     shown = prediction.guess if mask is None else mask
-    return viz.overlay(image, shown, colour=viz.colour_of(prediction.status))
+    return viz.overlay_of(image, shown, prediction.status)

@@ -171,7 +171,10 @@ def _as_png(mask: Mask) -> np.ndarray:
 
 def _tiles(found: Comparison, results: Sequence[tuple[Entry, Result]]) -> list[tuple[ImageArray, str]]:
     """The image, the overlay of each method, and that of the truth where there is one."""
-    tiles = [(found.image, "the image"), *((result.overlay(), entry.label) for entry, result in results)]
+    tiles = [(found.image, "the image")]
+    for entry, result in results:
+        drawn = viz.overlay(found.image, result.mask, result.points, colour=found.colours[entry.method])
+        tiles.append((drawn, entry.label))
     return tiles + ([] if found.truth is None else [(viz.overlay(found.image, found.truth.mask), "truth")])
 
 

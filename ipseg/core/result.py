@@ -58,11 +58,10 @@ class Result:
     def overlay(self, *, points: bool = True) -> ImageArray:
         """The object in its own colours, the rest dimmed, and, unless ``points=False``, the point prompts.
 
-        (H, W, 3) uint8. The outline is amber where the object is detected, blue where it is uncertain, and grey where
-        it is not detected and the mask only the best guess.
+        (H, W, 3) uint8. The outline is amber where the object is detected, blue where it is uncertain, and dashed and
+        grey where it is not detected and the mask only the best guess, whose pixels are then dimmed, too.
         """
-        colour = viz.colour_of(self.status)
-        return viz.overlay(self.image, self.mask, self.points if points else None, colour=colour)
+        return viz.overlay_of(self.image, self.mask, self.status, self.points if points else None)
 
     @property
     def answer_mask(self) -> Mask:

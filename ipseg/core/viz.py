@@ -47,6 +47,21 @@ def overlay(
     return drawn if points is None else draw_points(drawn, points)
 
 
+def overlay_of(image: ImageArray, mask: Mask, status: Status, points: Points | None = None) -> ImageArray:
+    """The overlay of a mask in the colour of its status: (H, W, 3) uint8.
+
+    The mask of an object that is not detected, (H, W) bool, is no more than a guess: its outline is dashed, and its
+    pixels are dimmed half as much as the others.
+    """
+    if status.has_mask:
+        return overlay(image, mask, points, colour=colour_of(status))
+    canvas = _dimmed(image)
+    canvas[mask] = (canvas[mask] + image[mask]) / 2
+    drawn = np.rint(canvas).astype(np.uint8)
+    _outline(drawn, mask, colour_of(status), dashed=True)
+    return drawn if points is None else draw_points(drawn, points)
+
+
 def _dimmed(image: ImageArray) -> NDArray[np.float32]:
     """The image with half its saturation and less than half its brightness: (H, W, 3) float32 in [0, 255]."""
     colours = image.astype(np.float32)
@@ -54,10 +69,15 @@ def _dimmed(image: ImageArray) -> NDArray[np.float32]:
     return (colours + grey) * np.float32(0.2)
 
 
-def _outline(canvas: ImageArray, mask: Mask, colour: tuple[int, int, int]) -> None:
-    """Draw the outline of a mask into ``canvas``: in ``colour``, with a white edge."""
+def _outline(canvas: ImageArray, mask: Mask, colour: tuple[int, int, int], *, dashed: bool = False) -> None:
+    """Draw the outline of a mask into ``canvas``: in ``colour``, with a white edge unless it is dashed."""
     outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     width = max(1, round(_unit(canvas) * 0.7))
+    if dashed:
+        dash = 6 * width
+        parts = [line[start : start + dash] for line in outlines for start in range(0, len(line), 2 * dash)]
+        cv2.polylines(canvas, parts, isClosed=False, color=colour, thickness=width, lineType=cv2.LINE_AA)
+        return
     cv2.drawContours(canvas, outlines, -1, WHITE, 2 * width, cv2.LINE_AA)
     cv2.drawContours(canvas, outlines, -1, colour, width, cv2.LINE_AA)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
 
-from ipseg.core import packages, plugins
+from ipseg.core import packages, plugins, viz
 from ipseg.core.masks import GivenMask, iou, read_mask
 from ipseg.core.progress import part_of
 from ipseg.core.result import Result, SegmentationMethod
@@ -84,6 +84,12 @@ class Comparison:
     def answered(self) -> list[Entry]:
         """The entries with a result."""
         return [entry for entry in self.entries if entry.result is not None]
+
+    @property
+    def colours(self) -> dict[str, tuple[int, int, int]]:
+        """The RGB colour of each method with a result, the same in the image of the differences and in each overlay."""
+        names = [entry.method for entry in self.answered]
+        return {name: viz.METHOD_COLOURS[place % len(viz.METHOD_COLOURS)] for place, name in enumerate(names)}
 
 
 def check(names: Sequence[str]) -> None:

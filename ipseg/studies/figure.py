@@ -85,7 +85,7 @@ def _row(
         if entry.result is None:
             tiles.append((_tile(found.image // 2 + 127, side), "no result"))
             continue
-        drawn = viz.overlay(found.image, entry.result.mask, colour=viz.METHOD_COLOURS[_place(found, name)])
+        drawn = viz.overlay(found.image, entry.result.mask, colour=found.colours[name])
         tiles.append((_tile(drawn, side), _below(entry)))
     if truth and found.truth is None:
         tiles.append((None, "not known"))
@@ -103,11 +103,6 @@ def _below(entry: Entry) -> str:
 
 def _of(found: Comparison, method: str) -> Entry:
     return next(entry for entry in found.entries if entry.method == method)
-
-
-def _place(found: Comparison, method: str) -> int:
-    """The number of the colour of a method, as in the image of the differences."""
-    return [entry.method for entry in found.answered].index(method) % len(viz.METHOD_COLOURS)
 
 
 def _tile(image: ImageArray, side: int) -> Image.Image:

@@ -76,8 +76,9 @@ def test_only_a_detected_or_uncertain_object_has_a_mask_to_write():
 
 def test_the_overlay_shows_each_state_in_its_colour():
     sure, uncertain, guess = (result(status).overlay(points=False) for status in Status)
-    for shown, colour in ((sure, viz.MASK), (uncertain, viz.UNCERTAIN), (guess, viz.GUESS)):
+    for shown, colour in ((sure, viz.MASK), (uncertain, viz.UNCERTAIN)):
         np.testing.assert_array_equal(shown, viz.overlay(IMAGE, box(1, 1, 4, 4), colour=colour))
+    np.testing.assert_array_equal(guess, viz.overlay_of(IMAGE, box(1, 1, 4, 4), Status.NOT_DETECTED))
     assert len({viz.MASK, viz.UNCERTAIN, viz.GUESS}) == 3
     assert np.ptp(sure[5, 7]) == 0  # outside it is grey, and darker
     assert sure[5, 7, 0] < IMAGE[5, 7, 0]

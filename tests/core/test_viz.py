@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ipseg.core import viz
+from ipseg.core.status import Status
 from ipseg.core.types import Points
 
 NONE = np.zeros((0, 2), np.float32)
@@ -47,6 +48,21 @@ def test_the_overlay_leaves_the_object_its_colours_and_dims_the_rest():
     assert (viz.overlay(image, mask, colour=(0, 0, 0), opacity=1)[200, 200] == 0).all()
     np.testing.assert_allclose(viz.overlay(image, mask, colour=(0, 0, 0), opacity=0.5)[200, 200], (100, 50, 0))
     assert (viz.overlay(image, np.zeros_like(mask)) == (60, 40, 20)).all()
+
+
+def test_a_guess_is_dashed_and_dimmed():
+    image = np.full((600, 600, 3), (200, 100, 0), np.uint8)
+    mask = np.zeros((600, 600), bool)
+    mask[100:300, 100:300] = True
+    for status in (Status.DETECTED, Status.UNCERTAIN):
+        drawn = viz.overlay(image, mask, colour=viz.colour_of(status))
+        np.testing.assert_array_equal(viz.overlay_of(image, mask, status), drawn)
+    guess = viz.overlay_of(image, mask, Status.NOT_DETECTED)
+    assert (guess[500, 500] == (60, 40, 20)).all()
+    assert (guess[200, 200] == (130, 70, 10)).all()  # between the object's own colours and the dimmed ones
+    on_edge = (guess[100, 100:300] == viz.GUESS).all(axis=-1)
+    assert 0.3 < on_edge.mean() < 0.7  # dashes and gaps
+    assert (viz.overlay_of(image, np.zeros_like(mask), Status.NOT_DETECTED) == (60, 40, 20)).all()
 
 
 def test_instances_have_their_colours_and_numbers_by_their_number():

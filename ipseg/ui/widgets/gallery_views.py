@@ -33,7 +33,7 @@ def contents() -> tuple[dict[str, ObjectKind], dict[str, FailureCase]]:
 
 def overlay(answer: GalleryResult) -> ImageArray:
     """The input with its mask, in the colour of its status."""
-    return shown(viz.overlay(answer.image, answer.mask, colour=viz.colour_of(answer.status)))
+    return shown(viz.overlay_of(answer.image, answer.mask, answer.status))
 
 
 def spotlight(prompt: GalleryImage | Any, answer: GalleryResult) -> ImageArray:

@@ -92,14 +92,15 @@ def announce(trigger: Any, run: gr.Button, stop: gr.Button, result: str) -> Depe
     )
 
 
-def bar(done: int, total: int, unit: str, start: float, now: str) -> str:
+def bar(done: int, total: int, unit: str, start: float, now: str, *, earlier: int = 0) -> str:
     """A progress bar as HTML, the current item, and the estimated time left.
 
-    ``unit``: what is counted, in the singular; ``start``: :func:`time.perf_counter` at the beginning.
+    ``unit``: what is counted, in the singular; ``start``: :func:`time.perf_counter` at the beginning; ``earlier``: how
+    many of the ``done`` were computed by an earlier run, which say nothing about the time that the others take.
     """
-    seconds = time.perf_counter() - start
-    left = seconds / max(1, done) * max(0, total - done)
-    rest = f", about {left:.0f} s left" if done and left >= 1 else ""
+    seconds, computed = time.perf_counter() - start, done - earlier
+    left = seconds / max(1, computed) * max(0, total - done)
+    rest = f", about {left:.0f} s left" if computed and left >= 1 else ""
     return (
         f'<div class="waiting" role="status"><progress max="{max(1, total)}" value="{done}" '
         f'aria-label="Progress"></progress><b>{done}</b> of {total} {unit}s{rest}. '

@@ -97,6 +97,16 @@ CSS = """
 .gradio-container .sidebar-parent:has(.sidebar.open.right) {
   padding-right: clamp(0px, calc((100vw - 768px) * 999), 330px) !important;
 }
+/* Beside the settings there is less room: two fields of images stand one above the other. */
+@media (min-width: 769px) and (max-width: 1560px) {
+  .sidebar-parent:has(.sidebar.open.right) :is(#segment-images, #compare .pair) { flex-wrap: wrap; }
+  .sidebar-parent:has(.sidebar.open.right) :is(#segment-images, #compare .pair) > * { flex: 1 1 100%;
+    height: 150px !important; }
+  .sidebar-parent:has(.sidebar.open.right) :is(#segment-images, #compare .pair) .grid-container:has(> :only-child)
+    .thumbnail-lg { height: 100px; }
+  .sidebar-parent:has(.sidebar.open.right) .examples .grid-container {
+    grid-template-columns: repeat(3, minmax(0, 1fr)) !important; }
+}
 .sidebar:not(.open) .sidebar-content { visibility: hidden; transition: visibility .3s; }
 .sidebar:not(.open) .toggle-button { width: auto; gap: .3rem; padding: 0 .7rem; }
 .sidebar:not(.open) .toggle-button::after { content: "Settings"; font-size: .9rem; transform: rotate(180deg); }
@@ -118,7 +128,18 @@ progress::-moz-progress-bar { background: #d97706; }
 .image-input .thumbnail-lg { height: 72px; aspect-ratio: auto; }
 .image-input .grid-container:has(> :only-child) .thumbnail-lg { height: 146px; }
 .image-input .icon-button-wrapper { max-width: 100%; }
-#saliency .thumbnail-lg { height: 235px; aspect-ratio: auto; }
+#saliency .thumbnail-lg > img { height: 205px; aspect-ratio: auto; }
+/* The caption of an image in a gallery is below it, not over it. */
+.thumbnail-lg:has(> .caption-label) { display: flex !important; flex-direction: column; height: auto !important;
+  aspect-ratio: auto !important; }
+.thumbnail-lg:has(> .caption-label) > img { flex: none; aspect-ratio: 4 / 3; width: 100%; min-height: 0; }
+.thumbnail-lg > .caption-label { position: static !important; width: 100%; max-width: 100% !important; border: 0;
+  border-radius: 0; padding: .1rem .35rem .2rem; font-size: .8rem; line-height: 1.25; white-space: normal;
+  overflow-wrap: anywhere; text-align: left; opacity: 1 !important; background: var(--block-background-fill);
+  color: var(--body-text-color); box-shadow: none; }
+.grid-container:has(.caption-label) { height: auto; grid-template-rows: none !important; grid-auto-rows: max-content;
+  align-items: start; }
+.grid-wrap:has(.caption-label) { height: auto !important; min-height: 0 !important; }
 /* A button that shows that its request runs, with the seconds; see widgets/running.py. */
 .run-row { flex-wrap: nowrap !important; }
 .stop:not([data-elapsed]) { display: none; }
@@ -128,7 +149,7 @@ progress::-moz-progress-bar { background: #d97706; }
 #segment-images { flex-wrap: nowrap; }
 #segment-inputs, #segment-result { gap: .6rem; align-self: flex-start !important; justify-content: flex-start; }
 #segment-inputs .more { padding: .35rem .8rem; }
-.gradio-container .examples .thumbnail-lg { aspect-ratio: 3 / 2 !important; height: auto !important; }
+.gradio-container .examples .thumbnail-lg > img { aspect-ratio: 3 / 2; }
 .gradio-container .examples .grid-container { gap: .4rem; height: auto;
   grid-template-columns: repeat(4, minmax(0, 1fr)) !important; grid-template-rows: none !important;
   grid-auto-rows: max-content !important; }
@@ -136,8 +157,7 @@ progress::-moz-progress-bar { background: #d97706; }
 #result .view { height: auto !important; background: var(--background-fill-secondary); }
 #result .view img { max-height: 440px; object-fit: contain; }
 #files button, #files a, .files button, .files a { font-size: .95rem; padding: .45rem .8rem; }
-.gradio-container .examples .caption-label { font-size: .75rem; padding: 0 .3rem; max-width: 100%; left: 0; bottom: 0;
-  background: rgb(0 0 0 / .72); color: #fff; border-radius: 0 6px 0 0; }
+.gradio-container .examples .caption-label { font-size: .75rem; padding: 0 .3rem; }
 #tab-compare:not(:has(#compare-table table)) :is(#compare-pair, #compare-slider, #compare-difference, #compare-legend,
   #compare-answers, #compare-files, #compare-json) { display: none; }
 #compare-inputs, #compare-result { gap: .6rem; align-self: flex-start !important; justify-content: flex-start; }
@@ -169,8 +189,9 @@ progress::-moz-progress-bar { background: #d97706; }
   width: auto !important; height: auto !important; max-width: 100%; max-height: 100%; margin: auto; }
 #numbered .mask:not(.active) { opacity: 0; }
 #numbered .mask.active { opacity: .65; }
-#answers .thumbnail-lg { height: 88px; aspect-ratio: auto; }
-#before .thumbnail-lg { height: 180px; aspect-ratio: auto; }
+#answers .thumbnail-lg > img { height: 66px; aspect-ratio: auto; }
+#answers .caption-label { white-space: nowrap; }
+#before .thumbnail-lg > img { height: 160px; aspect-ratio: auto; }
 #before img { object-fit: contain !important; }
 #corrections { align-items: center; flex-wrap: wrap; gap: .4rem; }
 #corrections > #sign { flex: 0 0 auto !important; min-width: 0 !important; width: auto; }
@@ -190,7 +211,7 @@ progress::-moz-progress-bar { background: #d97706; }
 #compare-table tbody tr { border-top: 1px solid rgb(168 162 158 / .45) !important; }
 #compare-table, #compare-table > div { padding: 0 !important; }
 #compare-table summary { cursor: pointer; }
-#compare-answers .thumbnail-lg { height: 240px; aspect-ratio: auto; }
+#compare-answers .thumbnail-lg > img { height: 220px; aspect-ratio: auto; }
 #compare-answers img { object-fit: contain !important; }
 #compare-answers .grid-container { height: auto; grid-template-rows: none !important; grid-auto-rows: max-content; }
 #compare-answers .grid-wrap { height: auto !important; min-height: 0 !important; }
@@ -263,19 +284,28 @@ progress::-moz-progress-bar { background: #d97706; }
 #batch .pair { flex-wrap: nowrap; align-items: stretch; }
 #batch-folder { align-self: center; }
 #batch-downloads button[disabled] { display: none; }
-#cases .grid-container { height: auto; grid-template-rows: none !important; grid-auto-rows: max-content; }
-#cases .grid-wrap { height: auto !important; min-height: 0 !important; }
+#cases .thumbnail-lg > img { aspect-ratio: 1; }
+#sets-prompts:not(:has(img)), #sets-answers:not(:has(img)), #case-images:not(:has(img)) { display: none; }
+#sets-verdict, #case-verdict { min-height: 2.6rem; }
 #batch-files .file-preview td { padding: .15rem .4rem; font-size: .88rem; }
 #batch-files .file-preview .filename { min-width: 0; }
 #batch .more { padding: .35rem .8rem; }
-#batch-gallery:not(:has(img)), #batch-downloads:not(:has(button:not([disabled]))), #batch-stop[disabled] {
-  display: none; }
+#batch-gallery:not(:has(img)), #batch-downloads:not(:has(button:not([disabled]))),
+  #batch-progress:not(:has(.stopping)) #batch-stop[disabled] { display: none; }
+#batch-progress { flex-wrap: nowrap; align-items: flex-start; }
+#batch-prompts .grid-container:has(> :only-child) .thumbnail-lg { height: 116px; }
+#batch-count { font-size: .9rem; }
+#batch-count:not(:has(.html-container > *)):not(:has(.prose:not(:empty))) { display: none; }
+#batch-status .earlier { font-weight: 600; padding-bottom: .3rem; }
+#batch-status .earlier + div { opacity: .6; }
 #batch-status .aside { opacity: .8; font-size: .9rem; }
 .progress-text.meta-text, .progress-text.meta-text-center {
   font: 600 .95rem/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; font-variant-numeric: tabular-nums;
   background: rgb(168 162 158 / .25); border-radius: 4px; padding: .1rem .6rem;
 }
-#batch-status:has(.meta-text) .waiting { visibility: hidden; }
+/* While a request runs, the box of its status shows the progress alone. */
+[data-testid=status-tracker].translucent:not(.generating):has(.meta-text, .meta-text-center, .progress-level) {
+  background: var(--block-background-fill) !important; }
 #label-inputs, #label-result { gap: .6rem; align-self: flex-start !important; }
 #label .class-row { flex-wrap: nowrap; align-items: stretch; gap: .5rem; }
 #label .class-row > button { align-self: flex-start; padding: .2rem .5rem; font-size: 1.1rem; }
@@ -307,12 +337,8 @@ progress::-moz-progress-bar { background: #d97706; }
 #label-downloads button, #label-downloads a { font-size: .95rem; padding: .45rem .8rem; }
 #label-gallery .thumbnail-lg { aspect-ratio: 4 / 3 !important; height: auto !important; }
 #label-gallery .grid-container { grid-template-rows: none !important; grid-auto-rows: max-content !important; }
-#label-gallery .caption-label { font-size: .75rem; padding: 0 .3rem; max-width: 100%; left: 0; bottom: 0;
-  background: rgb(0 0 0 / .72); color: #fff; border-radius: 0 6px 0 0; }
 #label-examples .thumbnail-lg { aspect-ratio: 8 / 5 !important; height: auto !important; }
 #label-examples .grid-wrap { height: auto !important; min-height: 0 !important; }
-#label-examples .caption-label { font-size: .75rem; padding: 0 .3rem; max-width: 100%; left: 0; bottom: 0;
-  background: rgb(0 0 0 / .72); color: #fff; border-radius: 0 6px 0 0; }
 #steps { opacity: .85; font-size: .9rem; }
 #verdict { min-height: 2.6rem; }
 #verdict .detected, #verdict .uncertain, #verdict .not-detected, #verdict .waiting {

@@ -7,6 +7,7 @@ import json
 import re
 import time
 import zipfile
+from collections import Counter
 from pathlib import Path
 
 import cv2
@@ -17,6 +18,9 @@ from gradio_client import Client, handle_file
 from ipseg import open_image
 from ipseg.batch import clips
 from ipseg.core import rle
+from ipseg.core.status import Status
+from ipseg.ui.tabs.batch.render import Tally, caption
+from ipseg.ui.widgets import running
 from tests.ui.conftest import EXAMPLES, narrow_only, open_tab, wide_only
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the client's own event loop
@@ -158,12 +162,33 @@ def test_a_folder_in_masks_out(page, inputs):
         page.click("#batch-folder")
     chooser.value.set_files(inputs / "folder")
     page.wait_for_selector("#batch-files .file-preview")
+    page.wait_for_function("document.querySelector('#batch-count').innerText.trim() === '2 images'")
     page.click("#batch-run")
     page.wait_for_selector(DONE)
     assert "Done. Detected in 2 of 2 images." in page.inner_text("#batch-status")
     with zipfile.ZipFile(io.BytesIO(download(page, "#batch-masks"))) as masks:
         assert sorted(Path(name).name for name in masks.namelist()) == ["one.png", "two.png"]
+    page.set_input_files("#batch-prompts input[type=file]", str(_example(1)))
+    page.wait_for_selector("#batch-status .earlier + :is(.detected, .uncertain, .not-detected)")
     assert page.complaints == []
+
+
+def test_the_time_left_counts_only_images_of_this_run():
+    start = time.perf_counter() - 100
+    resumed = running.bar(20, 50, "image", start, "20.jpg", earlier=18)
+    assert "<b>20</b> of 50 images" in resumed
+    assert int(re.search(r"about (\d+) s left", resumed)[1]) >= 1500  # 30 more at 50 seconds each
+    assert "left" not in running.bar(18, 50, "image", start, "18.jpg", earlier=18)  # none was computed yet
+    tally = Tally("image", None, start=start, done=20, total=50, cached=18)
+    assert int(re.search(r"about (\d+) s left", tally.bar("20.jpg"))[1]) >= 1500
+
+
+def test_the_caption_begins_with_the_status_and_the_summary_names_empty_masks():
+    assert caption(Status.NOT_DETECTED, "can_0.jpg") == "Not detected: can_0.jpg"
+    tally = Tally("image", None, done=2, total=2, states=Counter({Status.DETECTED: 2}))
+    assert "are empty" not in tally.verdict(False, "e")
+    tally.states[Status.NOT_DETECTED] += 1
+    assert "the masks of images where nothing was detected are empty" in tally.verdict(False, "e")
 
 
 @pytest.mark.browser

@@ -6,6 +6,7 @@ import hashlib
 import io
 import time
 import zipfile
+from types import SimpleNamespace
 
 import local_hub
 import numpy as np
@@ -15,9 +16,12 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 
 from ipseg import open_image
+from ipseg.core import viz
 from ipseg.engine.spec import EngineSpec
+from ipseg.studies.comparison import Comparison, Entry
 from ipseg.ui.server.pool import EnginePool
 from ipseg.ui.tabs.compare import on_sam
+from ipseg.ui.tabs.compare import render as rows
 from tests.ui.conftest import EXAMPLES, PATIENCE, ROOT, narrow_only, new_window, open_tab, serve, wide_only
 
 PROMPT, ONE, TWO = (EXAMPLES / "robot" / f"{number}.jpg" for number in ("01", "02", "04"))
@@ -195,6 +199,21 @@ def test_the_button_for_sam_is_there_where_sam_alone_is_missing(fetches, spec, l
     made = on_sam.button(EnginePool(EngineSpec("offline"), fetches=fetches), spec)
     assert made.visible == bool(label)
     assert made.value.startswith(label)
+
+
+def test_a_method_keeps_its_colour_in_every_image(engine, scene, tmp_path):
+    result = engine.segment(engine.prompt(scene[0]), scene[0])
+    found = Comparison(scene[0], tuple(Entry(name, name, "", "saliency", result) for name in ("ipseg", "persam")))
+    assert list(found.colours.values()) == list(viz.METHOD_COLOURS[:2])
+    names = ("slider", "answers", "difference", "masks")
+    (saved,) = rows.save(
+        [found], ["scene"], SimpleNamespace(**dict.fromkeys(names, SimpleNamespace(GRADIO_CACHE=str(tmp_path))))
+    )
+    for number in (0, 1):
+        for file in (saved.answers[number][1], saved.images[number]):
+            pixels = open_image(file).astype(int)
+            near = [(np.abs(pixels - colour).max(axis=-1) < 60).sum() for colour in viz.METHOD_COLOURS[:2]]
+            assert np.argmax(near) == number
 
 
 @pytest.fixture(scope="module")

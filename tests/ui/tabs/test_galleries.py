@@ -16,6 +16,17 @@ from ipseg.ui.tabs.prompt_sets import render as prompt_sets
 from ipseg.ui.widgets import gallery_views
 from tests.ui.conftest import EXAMPLES, narrow_only, open_tab
 
+# Whether the progress of a request covers the earlier status below it
+OPAQUE = """box => {
+  const progress = box.appendChild(document.createElement('div'));
+  progress.dataset.testid = 'status-tracker';
+  progress.className = 'wrap center translucent';
+  progress.innerHTML = '<div class="meta-text-center"></div>';
+  const colour = getComputedStyle(progress).backgroundColor;
+  progress.remove();
+  return colour.startsWith('rgb(');
+}"""
+
 
 @pytest.mark.browser
 @narrow_only
@@ -42,6 +53,10 @@ def test_the_same_images_under_three_prompts(page):
 def test_a_broken_prompt_beside_the_one_that_mends_it(page):
     open_tab(page, "Failure cases")
     page.wait_for_selector("#cases img")
+    assert not page.is_visible("#case-images")  # empty until there is a result
+    below = "each => each.getBoundingClientRect().top - each.previousElementSibling.getBoundingClientRect().bottom"
+    assert min(page.locator("#cases .caption-label").evaluate_all(f"every => every.map({below})")) >= -1
+    assert page.locator("#case-verdict").evaluate(OPAQUE)
     page.locator("#cases button img").nth(1).click()
     page.wait_for_selector("#case-verdict .waiting")
     text = page.inner_text("#case-verdict")

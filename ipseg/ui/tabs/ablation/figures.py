@@ -104,8 +104,7 @@ def spotlight(image: ImageArray, answer: AblationResult) -> ImageArray:
 
 def overlay(image: ImageArray, answer: AblationResult) -> ImageArray:
     """The mask, in the colour of its status, and its points."""
-    colour = viz.colour_of(answer.status)
-    return viz.overlay(image, answer.mask, answer.points, colour=colour)
+    return viz.overlay_of(image, answer.mask, answer.status, answer.points)
 
 
 def with_patch(image: ImageArray, found: PatchSimilarity, side: int) -> ImageArray:

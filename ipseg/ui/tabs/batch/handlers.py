@@ -16,7 +16,7 @@ from ipseg.ui.server.pool import JOBS, EnginePool
 from ipseg.ui.tabs.batch import jobs as work
 from ipseg.ui.tabs.batch.jobs import Given
 from ipseg.ui.tabs.batch.layout import Layout, layout
-from ipseg.ui.tabs.batch.render import QUEUED, STOPPING, WAITING
+from ipseg.ui.tabs.batch.render import COUNT, EARLIER, QUEUED, STOPPING, WAITING
 from ipseg.ui.widgets.arguments import engine_of, parameters_of
 from ipseg.ui.widgets.controls import Controls
 
@@ -37,8 +37,14 @@ def build(pool: EnginePool, controls: Controls) -> None:
         ran.success(lambda: gr.Button(interactive=False), None, page.stop, **quiet)
         ran.failure(lambda: (WAITING, gr.Button(interactive=False)), None, [page.status, page.stop], **quiet)
     page.folder.upload(lambda files: files, page.folder, page.files, **quiet)
+    page.files.change(None, page.files, page.count, js=COUNT, **quiet)
+    for given in (page.prompts, page.files, page.clip):
+        given.change(None, page.status, page.status, js=EARLIER, **quiet)
     # Shown by the page itself: the response to this request may come after the last output of the run.
-    page.stop.click(None, None, page.status, js=f"() => {json.dumps(STOPPING)}", api_visibility="private")
+    stopping = [STOPPING, {"interactive": False, "__type__": "update"}]
+    page.stop.click(
+        None, None, [page.status, page.stop], js=f"() => ({json.dumps(stopping)})", api_visibility="private"
+    )
     page.stop.click(_ended(jobs), None, None, **quiet)
     hidden = gr.Button(visible=False)
     hidden.click(_stopped(pool), None, None, api_name="stop", queue=False, show_progress="hidden")

@@ -22,7 +22,7 @@ from ipseg.ui.server.limits import Watch
 from ipseg.ui.server.pool import EnginePool
 from ipseg.ui.server.prompts import Prompts, open_prompts
 from ipseg.ui.server.redaction import without_folders
-from ipseg.ui.tabs.batch.render import Tally
+from ipseg.ui.tabs.batch.render import Tally, caption
 from ipseg.ui.widgets.inputs import whole
 
 LOADING = '<div class="waiting" role="status">Reading the prompt.</div>'
@@ -79,7 +79,7 @@ def clip_job(
                 drawn = _drawn(archive, tally, frame, writer, clip.name)
                 if frame.is_keyframe:
                     at = f"{frame.time:.1f} s into the clip"
-                    yield tally.bar(at), tally.show(drawn, at), *[gr.skip()] * 4
+                    yield tally.bar(at), tally.show(drawn, caption(frame.prediction.status, at)), *[gr.skip()] * 4
         made = save_file_to_cache(writer.path, page.video.GRADIO_CACHE) if tally.done else None
         yield (
             _verdict(tally, watch, given),
@@ -126,8 +126,7 @@ def _added(archive: Archive, tally: Tally, outcome: image_set.Outcome) -> Any:
         return gr.skip()
     tally.states[prediction.status] += 1
     archive.add(item.path, item.stem, prediction.guess, status=prediction.status, score=prediction.score)
-    caption = f"{item.name}: {prediction.status.words}"
-    return tally.show(image_set.overlay(outcome.image, prediction), caption)
+    return tally.show(image_set.overlay(outcome.image, prediction), caption(prediction.status, item.name))
 
 
 def _drawn(archive: Archive, tally: Tally, frame: video.VideoFrame, writer: clips.Writer, clip: str) -> Any:

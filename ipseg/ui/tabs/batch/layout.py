@@ -20,6 +20,7 @@ class Layout:
     mask: gr.Image
     mask_value: gr.Number
     files: gr.File
+    count: gr.HTML  # how many files there are
     folder: gr.UploadButton
     run: gr.Button
     clip: gr.File
@@ -51,6 +52,7 @@ def layout() -> Layout:
                 elem_id="batch-files",
                 elem_classes=["image-input", "files"],
             )
+            count = gr.HTML(elem_id="batch-count", container=False, padding=False)
             with gr.Row(elem_classes=["pair"]):
                 folder = gr.UploadButton(
                     "Choose a folder", file_count="directory", size="md", elem_id="batch-folder", min_width=140
@@ -74,17 +76,18 @@ def layout() -> Layout:
                 )
                 run_clip = gr.Button("Segment the clip", variant="primary", size="lg", elem_id="batch-run-clip")
         with gr.Column(scale=8, min_width=320, elem_id="batch-result"):
-            status = gr.HTML(WAITING, label="Progress", elem_id="batch-status", container=False, padding=False)
-            stop = gr.Button("Stop", interactive=False, size="sm", elem_id="batch-stop")
+            with gr.Row(elem_id="batch-progress"):
+                status = gr.HTML(WAITING, label="Progress", elem_id="batch-status", container=False, padding=False)
+                stop = gr.Button("Stop", interactive=False, elem_id="batch-stop", scale=0, min_width=90)
             masks_file, coco_file, clip_file = _downloads()
             gallery, made = _results()
-    inputs = (prompts, mask, mask_value, files, folder, run, clip, keyframes_per_second, run_clip)
+    inputs = (prompts, mask, mask_value, files, count, folder, run, clip, keyframes_per_second, run_clip)
     return Layout(*inputs, stop, status, gallery, made, masks_file, coco_file, clip_file)
 
 
 def _downloads() -> list[gr.DownloadButton]:
     """Masks, COCO file and clip; disabled, and hidden by CSS, until there is a result."""
-    named = {"batch-masks": "All masks (ZIP)", "batch-coco": "COCO (JSON)", "batch-made": "Clip"}
+    named = {"batch-masks": "All masks (ZIP)", "batch-coco": "COCO (JSON)", "batch-made": "Clip with overlay"}
     with gr.Row(elem_id="batch-downloads"):
         return [
             gr.DownloadButton(label, interactive=False, elem_id=name, min_width=120) for name, label in named.items()

@@ -19,7 +19,26 @@ GALLERY = 12  # overlays that are shown; all masks are in the zip
 LISTED = 20  # messages about files that could not be used
 WAITING = '<div class="waiting">Give an image of the object, and images or a clip to search in.</div>'
 QUEUED = '<div class="waiting">Waiting in the queue.</div>'
-STOPPING = '<div class="waiting">Stopping after this image.</div>'
+STOPPING = '<div class="waiting stopping">Stopping after this image.</div>'
+
+
+def caption(status: Status, name: str) -> str:
+    """The status before the name of an image, as the end of a long caption is cut."""
+    return f"{status.words.capitalize()}: {name}"
+
+
+# Run in the browser: the number of files below their list, and a mark on results of other inputs.
+COUNT = """files => {
+  const zips = (files ?? []).filter(file => /\\.zip$/i.test(file.orig_name ?? file.path)).length;
+  const images = (files ?? []).length - zips;
+  const named = (number, unit) => number ? [`${number} ${unit}${number > 1 ? 's' : ''}`] : [];
+  return [...named(images, 'image'), ...named(zips, 'ZIP file')].join(' and ');
+}"""
+EARLIER = """status => {
+  const ended = /class="(detected|uncertain|not-detected|stopped)"/.test(status ?? '');
+  if (!ended || status.includes('class="earlier"')) return status;
+  return `<div class="earlier">Results of the earlier run, with other inputs:</div>${status}`;
+}"""
 
 
 @dataclass
@@ -47,7 +66,7 @@ class Tally:
 
     def bar(self, now: str) -> str:
         """The progress bar, the current item and the estimated time left."""
-        return running.bar(self.done, self.total, self.unit, self.start, now)
+        return running.bar(self.done, self.total, self.unit, self.start, now, earlier=self.cached)
 
     def verdict(self, stopped: bool, engine: str, limit: float | None = None) -> str:
         """The summary. ``limit``: the time limit in seconds, where the job reached it."""
@@ -57,6 +76,8 @@ class Tally:
         more = " Run it again to resume." if stopped else ""
         more = f" {self.cached} of them are from an earlier run.{more}" if self.cached else more
         more = f" It took longer than {limit:.0f} seconds.{more}" if limit else more
+        if self.states[Status.NOT_DETECTED]:
+            more += f" In the ZIP, the masks of {self.unit}s where nothing was detected are empty."
         seconds = time.perf_counter() - self.start
         lines = "".join(f"<li>{html.escape(each)}</li>" for each in [*self.notices, *self.errors[:LISTED]])
         rest = len(self.errors) - LISTED

@@ -15,7 +15,8 @@ from PIL import Image
 
 from ipseg.core import viz
 from ipseg.core.masks import GivenMask, read_mask
-from ipseg.core.types import ImageArray, MaskError
+from ipseg.core.result import Result
+from ipseg.core.types import ImageArray, MaskError, Points
 from ipseg.studies.comparison import Comparison, Entry
 from ipseg.studies.figure import encode
 from ipseg.ui.server.redaction import without_folders
@@ -79,8 +80,8 @@ def save(found: Sequence[Comparison], names: Sequence[str], page: Any) -> list[S
 
 def _save(found: Comparison, name: str, page: Any) -> SavedRow:
     done = [(entry, entry.result) for entry in found.entries if entry.result is not None]
-    overlays = [(entry, _overlay(found, entry)) for entry, _ in done]
-    marked = [(entry, result.overlay()) for entry, result in done]
+    overlays = [(entry, _overlay(found, entry, result)) for entry, result in done]
+    marked = [(entry, _overlay(found, entry, result, result.points)) for entry, result in done]
     difference = viz.difference(found.image, [result.mask for _, result in done]) if done else None
     masks = [(entry, result.mask.astype(np.uint8) * 255) for entry, result in done]
     return SavedRow(
@@ -103,21 +104,14 @@ def pair(saved: list[SavedRow] | None, which: str | None, left: str, right: str)
     return row.overlay(left), row.overlay(right)
 
 
-def _overlay(found: Comparison, entry: Entry) -> ImageArray:
+def _overlay(found: Comparison, entry: Entry, result: Result, points: Points | None = None) -> ImageArray:
     """The mask of one method, outlined in its colour of the differences."""
-    mask = np.zeros(found.image.shape[:2], bool) if entry.result is None else entry.result.mask
-    return viz.overlay(found.image, mask, colour=colours(found)[entry.method])
-
-
-def colours(found: Comparison) -> dict[str, tuple[int, int, int]]:
-    """The colour of each method that has a result, as the image of the differences has it."""
-    names = [entry.method for entry in found.answered]
-    return {name: viz.METHOD_COLOURS[place % len(viz.METHOD_COLOURS)] for place, name in enumerate(names)}
+    return viz.overlay(found.image, result.mask, points, colour=found.colours[entry.method])
 
 
 def legend(found: Comparison) -> str:
     """What the colours of the differences mean, as HTML; "" where no method has a result."""
-    own = colours(found)
+    own = found.colours
     if not own:
         return ""
     labels = {entry.method: entry.label for entry in found.entries}
@@ -190,7 +184,7 @@ def _entry_record(entry: Entry) -> dict[str, Any]:
 
 def _swatches(found: Comparison) -> dict[str, str]:
     """The colour of each method in the image of the differences, as a small square."""
-    return {name: _swatch(f"rgb{colour}") for name, colour in colours(found).items()}
+    return {name: _swatch(f"rgb{colour}") for name, colour in found.colours.items()}
 
 
 def _line(entry: Entry, swatch: str, name: str | None, scored: bool, width: int) -> str:

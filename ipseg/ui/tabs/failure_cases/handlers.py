@@ -35,7 +35,7 @@ def build(pool: EnginePool, controls: Controls) -> None:
         "inputs": [page.case],
         "inputs_kwargs": controls.engine_by_name,
         "outputs": [page.verdict, *page.images],
-        "show_progress_on": [page.images[1], page.images[3]],
+        "show_progress_on": [page.verdict],
         **JOBS,
     }
     page.run.click(handler, api_name="failure_cases", **common)

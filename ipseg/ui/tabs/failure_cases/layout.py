@@ -38,7 +38,7 @@ def layout(cases: Mapping[str, FailureCase]) -> Layout:
     which, case = _choice(cases)
     run = gr.Button("Segment with both prompts", variant="primary", size="lg", elem_id="case-run")
     verdict = gr.HTML(elem_id="case-verdict", container=False)
-    with gr.Row():
+    with gr.Row(elem_id="case-images"):
         images = tuple(_image(name, label) for name, label in RESULTS)
     return Layout(which, case, run, verdict, images)
 

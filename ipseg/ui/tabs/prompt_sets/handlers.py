@@ -36,7 +36,7 @@ def build(pool: EnginePool, controls: Controls) -> None:
     inputs = [page.kind, page.own, page.images]
     outputs = [page.verdict, page.prompts, page.answers]
     run = _handler(pool, kinds)
-    common = {"inputs_kwargs": controls.engine_by_name, "show_progress_on": [page.answers], **JOBS}
+    common = {"inputs_kwargs": controls.engine_by_name, "show_progress_on": [page.verdict], **JOBS}
     page.run.click(run, inputs, outputs, api_name="prompt_sets", **common)
 
 

@@ -160,7 +160,7 @@ def views(
     """
     cut = as_png(cache, on_background(viz.cut_out(image, mask), *background), f"{stem}_cut_out.png")
     drawn = as_png(cache, mask.astype(np.uint8) * 255, f"{stem}_mask.png")
-    overlay = as_jpeg(cache, viz.overlay(image, mask, colour=viz.colour_of(status)), f"{stem}_overlay.jpg")
+    overlay = as_jpeg(cache, viz.overlay_of(image, mask, status), f"{stem}_overlay.jpg")
     return overlay, cut, drawn, *(gr.DownloadButton(value=file, interactive=True) for file in (drawn, cut))
 
 
