@@ -16,6 +16,7 @@ from ipseg.classical import cuts
 
 STEP, COLOUR = 0.1, 20.0  # the way from one superpixel to the next: a step, and the difference in Lab over this
 REACH = 1.0  # length of the way at which a click has lost most of its power
+THIN = 0.02  # of the longer side: the width below which what a click left of a mask is a rim
 POWER, SURE = 4.0, 1.0  # log odds of a click where it stands, and of the mask that it corrects
 
 
@@ -33,7 +34,29 @@ def corrected(
     area = graph.regions.area / graph.regions.area.mean()
     wanted = cuts.minimum_cut(graph, (np.where(share > 0.5, SURE, -SURE) + POWER * pull) * area)
     changed = (wanted != (share > 0.5)) & (np.abs(pull) > 0.01)
-    return drawn(np.where(changed[labels], wanted[labels], mask), positive, negative, radius)
+    result = np.where(changed[labels], wanted[labels], mask)
+    if len(negative):
+        result &= ~slivers(mask, result)
+    return drawn(result, positive, negative, radius)
+
+
+def slivers(before: NDArray[np.bool_], after: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """What of a mask (h, w) became thin when parts of it were taken away: (h, w) bool.
+
+    Regions do not end where a mask does, so a rim of it is left along its old outline. Thin is what a disc of
+    ``THIN`` of the longer side, of 5 pixels at least, does not fit into. What was thin before, such as a leg, is none.
+    """
+    size = max(5, 2 * round(THIN * max(before.shape) / 2) + 1)
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
+    thin = [each & ~_opened(each, disc) for each in (before, after)]
+    return thin[1] & ~thin[0] & before
+
+
+def _opened(mask: NDArray[np.bool_], disc: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """A mask without the parts into which ``disc`` does not fit; outside of the image it goes on as at its border."""
+    reach = disc.shape[0]
+    wider = np.pad(mask.astype(np.uint8), reach, mode="edge")
+    return cv2.morphologyEx(wider, cv2.MORPH_OPEN, disc)[reach:-reach, reach:-reach] > 0
 
 
 def drawn(mask: NDArray[np.bool_], positive: NDArray, negative: NDArray, radius: float) -> NDArray[np.bool_]:

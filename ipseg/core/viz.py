@@ -42,8 +42,7 @@ def overlay(
     """
     canvas = _dimmed(image)
     canvas[mask] = image[mask] * (1 - opacity) + np.array(colour, dtype=np.float32) * opacity
-    drawn = np.rint(canvas).astype(np.uint8)
-    _outline(drawn, mask, colour)
+    drawn = outlined(np.rint(canvas).astype(np.uint8), mask, colour)
     return drawn if points is None else draw_points(drawn, points)
 
 
@@ -67,6 +66,13 @@ def _dimmed(image: ImageArray) -> NDArray[np.float32]:
     colours = image.astype(np.float32)
     grey = colours.mean(axis=-1, keepdims=True)
     return (colours + grey) * np.float32(0.2)
+
+
+def outlined(image: ImageArray, mask: Mask, colour: tuple[int, int, int], *, dashed: bool = False) -> ImageArray:
+    """A copy of the image, (H, W, 3) uint8, with the outline of a mask (H, W), with a white edge unless dashed."""
+    canvas = np.array(image)
+    _outline(canvas, mask, colour, dashed=dashed)
+    return canvas
 
 
 def _outline(canvas: ImageArray, mask: Mask, colour: tuple[int, int, int], *, dashed: bool = False) -> None:

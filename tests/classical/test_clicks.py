@@ -61,3 +61,22 @@ def test_where_two_clicks_meet_the_nearer_rules():
     mask = clicks.drawn(np.zeros(SIZE, bool), at(50, 40), at(54, 40), 6)
     assert mask[40, 49]
     assert not mask[40, 53]
+
+
+def test_no_rim_of_the_old_outline_is_left_where_a_negative_click_took_a_region(graph):
+    wide = disc(30, 45, 23) | disc(88, 45)  # three pixels wider than what is seen of the left disc
+    left = clicks.corrected(graph, wide, NONE, at(30, 45), 2)
+    assert left[:, :55].sum() < 5  # but for the outermost pixels of the disc
+    assert iou(left, disc(88, 45)) > 0.9
+
+
+def test_what_was_thin_before_a_negative_click_is_no_sliver():
+    before = np.zeros(SIZE, bool)
+    before[20:70, 10:50] = True
+    before[40:42, 50:110] = True  # a leg, two pixels wide
+    after = before.copy()
+    after[20:68, 10:50] = False  # a rim of two pixels stays
+    found = clicks.slivers(before, after)
+    assert found[68:70, 12:48].all()
+    assert not found[40:42, 54:].any()
+    assert not clicks.slivers(before, before).any()

@@ -155,7 +155,7 @@ progress::-moz-progress-bar { background: #d97706; }
   grid-auto-rows: max-content !important; }
 .gradio-container .examples .grid-wrap { height: auto !important; min-height: 0 !important; }
 #result .view { height: auto !important; background: var(--background-fill-secondary); }
-#result .view img { max-height: 440px; object-fit: contain; }
+#result .view img { max-height: clamp(300px, calc(100vh - 430px), 440px); object-fit: contain; }
 #files button, #files a, .files button, .files a { font-size: .95rem; padding: .45rem .8rem; }
 .gradio-container .examples .caption-label { font-size: .75rem; padding: 0 .3rem; }
 #tab-compare:not(:has(#compare-table table)) :is(#compare-pair, #compare-slider, #compare-difference, #compare-legend,
@@ -195,7 +195,7 @@ progress::-moz-progress-bar { background: #d97706; }
 #before img { object-fit: contain !important; }
 #corrections { align-items: center; flex-wrap: wrap; gap: .4rem; }
 #corrections > #sign { flex: 0 0 auto !important; min-width: 0 !important; width: auto; }
-#corrections > button { flex: 1 1 60px; min-width: 60px !important; }
+#corrections > button { flex: 0 1 64px; min-width: 56px !important; }
 #meant-mode .wrap { gap: .3rem; }
 #meant-mode label { padding: .2rem .5rem; font-size: .85rem; }
 #view, #sign, #background { overflow: visible !important; border-radius: 0; }
@@ -203,7 +203,19 @@ progress::-moz-progress-bar { background: #d97706; }
 #sign input { appearance: none; opacity: 0; width: 1px; height: 1px; border: 0; margin: 0; }
 #sign label:has(:focus-visible), #view label:has(:focus-visible), #background label:has(:focus-visible) {
   outline: 3px solid #d97706; }
-#marked img { cursor: crosshair; }
+#marked img, #result .view img { cursor: crosshair; }
+#corrections::before { content: "Click on the image to correct:"; font-size: .85rem; }
+#corrections[data-elapsed]::before { content: "Correcting, " attr(data-elapsed); font-weight: 600;
+  font-variant-numeric: tabular-nums; }
+#corrections[data-elapsed] > * { pointer-events: none; opacity: .6; }
+#verdict-row { align-items: center; gap: .5rem; }
+#verdict-row > #verdict { flex: 1 1 260px !important; }
+#verdict-row > #accept { flex: 0 1 auto !important; width: auto; font-size: .9rem; padding: .5rem .8rem; }
+/* The inputs are not those of the results. */
+#segment[data-old] #segment-result::before { content: "These results are from the previous images. Press Segment.";
+  font-weight: 600; }
+#segment[data-old] :is(#result .view, #numbered, #answers, #verdict .scale), #segment[data-old] ~ #why img {
+  opacity: .45; }
 #answers img, #saliency img { object-fit: contain !important; }
 #compare-table table { width: 100%; border-collapse: collapse; margin: 0 0 .3rem; }
 #compare-table table, #compare-table tr, #compare-table th, #compare-table td { border: 0 !important; }
@@ -345,6 +357,7 @@ progress::-moz-progress-bar { background: #d97706; }
   border-left: 4px solid; border-radius: 4px; padding: .45rem .8rem; font-size: 1.02rem;
 }
 #verdict .detected { border-color: #2ecc40; background: rgb(46 204 64 / .10); }
+#verdict .detected.accepted { border-color: #78716c; background: rgb(120 113 108 / .14); }
 #verdict .uncertain { border-color: #56b4e9; background: rgb(86 180 233 / .12); }
 #verdict .not-detected { border-color: #78716c; background: rgb(120 113 108 / .14); }
 #verdict .waiting { border-color: #a8a29e; background: rgb(168 162 158 / .12); }
@@ -353,9 +366,12 @@ progress::-moz-progress-bar { background: #d97706; }
   border-radius: 10px; line-height: 1.9; }
 #verdict .start ol, #compare-table .start ol { list-style: decimal; padding-left: 1.4rem; }
 #verdict .scale {
-  position: relative; height: .5rem; margin: .45rem 0 .15rem; border-radius: 3px; max-width: 30rem;
+  position: relative; height: .5rem; border-radius: 3px; flex: 1 1 auto; max-width: 30rem;
   background: linear-gradient(to right, #a8a29e var(--low), #56b4e9 var(--low) var(--high), #2ecc40 var(--high));
 }
+#verdict .scale-row { display: flex; align-items: center; gap: .5rem; margin-top: .3rem; padding-bottom: .8rem;
+  font-size: .75rem; white-space: nowrap; }
+#verdict .scale span { position: absolute; top: .65rem; transform: translateX(-50%); }
 #verdict .scale i { position: absolute; left: var(--at); top: -.2rem; height: .9rem; border-left: 3px solid; }
 #verdict .aside { opacity: .8; font-size: .9rem; }
 .grid-wrap.fixed-height { max-height: none; } /* a gallery shows all of itself: the page scrolls, not a part of it */
@@ -383,6 +399,9 @@ progress::-moz-progress-bar { background: #d97706; }
   #fetch { font-size: .8rem; padding: .3rem .4rem; }
   .tab-container button { padding: 0 .5rem !important; font-size: .85rem; }
   #view label, #background label { padding: .3rem .45rem; font-size: .85rem; }
+  #corrections::before { width: 100%; }
+  #corrections #sign label { padding: .3rem .35rem; }
+  #corrections > button { flex: 0 1 54px; min-width: 48px !important; }
   #view input, #background input { appearance: none; opacity: 0; width: 1px; height: 1px; border: 0; margin: 0; }
 }
 @media (prefers-reduced-motion: reduce) { * { animation: none !important; transition: none !important; } }

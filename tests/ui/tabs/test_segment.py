@@ -15,8 +15,9 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 
 from ipseg import InputError, open_image
+from ipseg.ui.tabs.segment import meant
 from ipseg.ui.tabs.segment.meant import BACKGROUND as MARK_BACKGROUND
-from ipseg.ui.tabs.segment.meant import BOX, Meant
+from ipseg.ui.tabs.segment.meant import BOX, CAPTIONS, MODES, Meant
 from ipseg.ui.tabs.segment.meant import OBJECT as MARK_OBJECT
 from ipseg.ui.tabs.segment.state import SavedResult, SavedResults
 from ipseg.ui.widgets import clicks, images
@@ -71,8 +72,8 @@ def test_a_click_is_in_the_pixels_of_the_image_however_it_is_shown():
 
 
 def test_two_clicks_are_a_box_and_the_others_points():
-    meant = Meant("a.png", (100, 200))
-    half = meant.clicked((150.0, 90.0), BOX)
+    start = Meant("a.png", (100, 200))
+    half = start.clicked((150.0, 90.0), BOX)
     assert (half.corner, half.boxes, half.marks.empty) == ((150.0, 90.0), (), True)
     boxed = half.clicked((20.0, 10.0), BOX)
     assert (boxed.corner, boxed.boxes) == (None, ((20.0, 10.0, 150.0, 90.0),))
@@ -89,6 +90,12 @@ def test_two_clicks_are_a_box_and_the_others_points():
     assert both.marks.boxes == boxed.boxes
     assert both.marks.points.positive.tolist() == [[30, 30]]
     assert both.marks.points.negative.tolist() == [[140, 80]]
+
+
+def test_each_mode_has_its_caption_and_the_first_marks_the_object():
+    assert MODES[0] == MARK_OBJECT
+    assert [meant.caption(mode).label for mode in MODES] == [CAPTIONS[mode] for mode in MODES]
+    assert len(set(CAPTIONS.values())) == len(MODES)
 
 
 def test_a_session_saves_clicks_with_their_image():
@@ -181,11 +188,22 @@ def mask_in(page) -> np.ndarray:
 
 def on_screen(page, x: float, y: float, size: tuple[int, ...]) -> tuple[float, float]:
     """Where a pixel of the image is on the screen; the image is fitted into its element."""
-    page.locator("#marked img").scroll_into_view_if_needed()
-    box = page.locator("#marked img").bounding_box()
+    page.locator("#shown-overlay img").scroll_into_view_if_needed()
+    box = page.locator("#shown-overlay img").bounding_box()
     scale = min(box["width"] / size[1], box["height"] / size[0])
     left, top = (box["width"] - size[1] * scale) / 2, (box["height"] - size[0] * scale) / 2
     return box["x"] + left + (x + 0.5) * scale, box["y"] + top + (y + 0.5) * scale
+
+
+WATCH = """() => {
+  window.seen = [];
+  const before = document.querySelector('#shown-overlay img').src;
+  new MutationObserver(records => records.forEach(record => record.addedNodes.forEach(node => {
+    if (node.className === 'click-mark') window.seen.push([node.textContent,
+      document.getElementById('corrections').dataset.elapsed,
+      document.querySelector('#shown-overlay img').src === before]);
+  }))).observe(document.body, { childList: true });
+}"""  # what a mark of a click says, the progress beside it, and whether the result is still the former one
 
 
 @pytest.mark.browser
@@ -200,12 +218,37 @@ def test_a_click_corrects_the_image_and_can_be_undone(page):
     here = np.argmax(rows)  # a place on the mask
     page.locator("#sign input").nth(1).check()
     at = on_screen(page, columns[here], rows[here] - 6, first.shape)
-    changed(page, "#marked img", lambda: page.mouse.click(*at))
+    page.evaluate(WATCH)
+    changed(page, "#shown-overlay img", lambda: page.mouse.click(*at))
+    page.wait_for_selector("#corrections:not([data-elapsed])")
+    assert page.evaluate("window.seen") == [["\u2212", "0 s", True]]  # before there was an answer
+    assert page.locator(".click-mark").count() == 0
+    assert "Corrected by hand" in page.inner_text("#verdict")
     assert page.is_enabled("#undo")
     second = mask_in(page)
     assert not second[rows[here] - 6, columns[here]]
     changed(page, "#marked img", lambda: page.click("#undo"))
     assert np.array_equal(mask_in(page), first)
+    page.set_input_files("#images input[type=file]", str(EXAMPLES / "robot" / "01.jpg"))  # another image is added
+    page.wait_for_selector("#segment[data-old]")
+    page.click("#run")
+    page.wait_for_selector("#answers img", timeout=60_000)
+    page.wait_for_selector("#segment:not([data-old])")
+    page.wait_for_function("document.querySelector('#sign input').checked")  # a new run marks the object again
+    assert page.complaints == []
+
+
+@pytest.mark.browser
+@wide_only
+def test_the_best_guess_can_be_accepted(page, demo):
+    page.goto(f"{demo.url}?threshold=1&reject_threshold=1")
+    page.wait_for_selector("#run")
+    fill(page, TWIN)
+    page.click("#run")
+    page.wait_for_selector("#verdict .not-detected", timeout=60_000)
+    page.click("#accept")
+    page.wait_for_selector("#verdict .detected", timeout=60_000)
+    page.wait_for_selector("#accept", state="detached")
     assert page.complaints == []
 
 
@@ -291,7 +334,12 @@ def test_a_box_on_the_prompt_image_says_which_object_is_meant(page):
     page.set_input_files("#images input[type=file]", str(EXAMPLES / "robot" / "02.jpg"))
     page.wait_for_selector("#images img")
     page.click("#meant > button")
+    assert page.locator("#prompt-mask").count() == 0  # behind its own button
     page.click("#meant-mark")
+    page.get_by_text(CAPTIONS[MARK_OBJECT]).wait_for()
+    assert page.locator("#meant-mode input").first.is_checked()
+    page.locator("#meant-mode input").nth(2).check()
+    page.get_by_text(CAPTIONS[BOX]).wait_for()
     image = page.locator("#meant-image img")
     image.wait_for()
     for left, top in ((0.52, 0.2), (0.98, 0.95)):  # around the robot on the right
@@ -307,4 +355,7 @@ def test_a_box_on_the_prompt_image_says_which_object_is_meant(page):
     image.wait_for(state="detached")
     page.click("#meant-onto")
     page.wait_for_selector("#meant-paint canvas")
+    page.click("#meant-give")
+    page.wait_for_selector("#prompt-mask input[type=file]", state="attached")
+    page.wait_for_selector("#meant-paint", state="detached")
     assert page.complaints == []

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 
+import gradio as gr
 import numpy as np
 import pytest
 from gradio_client import Client, handle_file
+from PIL import Image
 
 from ipseg.core.images import open_image
 from ipseg.core.status import Status
 from ipseg.ui.tabs.segment import render as answers
+from ipseg.ui.tabs.segment.state import SavedResult
 from tests.ui.conftest import EXAMPLES, wide_only
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the client's own event loop
@@ -56,6 +60,85 @@ def test_the_verdict_names_the_status_and_has_a_scale(engine, scene, status, wor
     assert f'class="{status.replace("_", "-")}"' in verdict
     assert f"<b>{words}.</b>" in verdict
     assert "--at:" in verdict
+
+
+def answered(engine, scene, **changed):
+    """A prompt, and a detected result with a score of 0.3 between thresholds of 0.1 and 0.2."""
+    prompt = engine.prompt(scene[0])
+    found = engine.segment(prompt, scene[0])
+    given = {"status": Status.DETECTED, "score": 0.3, "threshold": 0.2, "reject_threshold": 0.1, **changed}
+    return prompt, replace(found, **given)
+
+
+def test_a_result_below_the_usual_threshold_is_no_plain_detected(engine, scene):
+    prompt, result = answered(engine, scene)
+    accepted = answers.verdict(prompt, result, "e", 1.0, usual=0.8)
+    assert "<b>Accepted by your threshold</b> (score 0.30; usual 0.80)." in accepted
+    assert 'class="detected accepted"' in accepted
+    for plain in (answers.verdict(prompt, result, "e", 1.0, usual=0.3), answers.verdict(prompt, result, "e", 1.0)):
+        assert "<b>Detected.</b>" in plain
+        assert 'class="detected"' in plain
+    uncertain = replace(result, status=Status.UNCERTAIN)
+    assert "<b>Uncertain.</b>" in answers.verdict(prompt, uncertain, "e", 1.0, usual=0.8)
+
+
+def test_a_result_says_who_decided_it(engine, scene):
+    prompt, result = answered(engine, scene)
+    by_hand = SavedResult("a", clicks=((1.0, 2.0, False),))
+    assert "<b>Corrected by hand.</b>" in answers.verdict(prompt, result, "e", 1.0, [by_hand], 0, 0.8)
+    by_button = SavedResult("a", accepted=True)
+    assert "<b>Accepted by you</b> (score 0.30;" in answers.verdict(prompt, result, "e", 1.0, [by_button], 0, 0.8)
+    saved = answers.save("a", result, (), False, gr.Gallery(), 0.8)
+    assert saved.caption == "a: accepted by your threshold, score 0.30"
+    three = [saved, answers.save("b", result, (), False, gr.Gallery()), SavedResult("c")]
+    assert answers.counted(three) == "Detected in <b>1 of 3</b> images, accepted in <b>1</b>."
+
+
+def test_what_is_not_detected_says_what_can_be_done(engine, scene):
+    prompt, result = answered(engine, scene, status=Status.NOT_DETECTED, score=0.05)
+    verdict = answers.verdict(prompt, result, "e", 1.0)
+    assert f'"{answers.ANYWAY}"' in verdict
+    assert "in the image below" in verdict
+    assert "thresholds" not in verdict  # which are in a closed panel
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "labels"),
+    [(0.5, 0.8, ["0.50", "0.80"]), (0.5, 0.55, ["0.55"]), (0.0, 1.0, []), (0.0, 0.4, ["0.40"])],
+)
+def test_the_scale_is_labelled(engine, scene, low, high, labels):
+    prompt, result = answered(engine, scene, threshold=high, reject_threshold=low)
+    verdict = answers.verdict(prompt, result, "e", 1.0)
+    assert re.findall(r'<span style="left: [\d.]+%">([\d.]+)</span>', verdict) == labels
+    assert "<span>0, not detected</span>" in verdict
+    assert "<span>1, detected</span>" in verdict
+
+
+@pytest.mark.parametrize("background", [answers.TRANSPARENT, answers.WHITE])
+def test_the_best_guess_is_outlined_in_the_view_of_the_cut_out_alone(scene, background):
+    image, mask = scene
+    chosen = (background, "#2563eb")
+    guess, sure = (
+        answers.views(image, mask, status, chosen, "a", gr.Image()) for status in (Status.NOT_DETECTED, Status.DETECTED)
+    )
+    view, file, plain = (Image.open(path) for path in (guess[1], guess[4].value["path"], sure[1]))
+    assert np.array_equal(np.asarray(file), np.asarray(plain))
+    assert not np.array_equal(np.asarray(view), np.asarray(file))
+    if background == answers.TRANSPARENT:
+        assert (np.asarray(view)[..., 3] > 0).sum() > mask.sum()
+
+
+def test_the_clicks_are_on_the_result_that_takes_them(scene):
+    image, mask = scene
+    drawn = [
+        np.asarray(
+            Image.open(answers.views(image, mask, Status.DETECTED, ("White", "#ffffff"), "a", gr.Image(), clicks)[0])
+        )
+        for clicks in ((), ((10.5, 8.5, True),))
+    ]
+    different = np.abs(drawn[0].astype(int) - drawn[1]).max(axis=-1) > 60
+    assert different[8, 10]
+    assert not different[24:, 30:].any()
 
 
 @wide_only

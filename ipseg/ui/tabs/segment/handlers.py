@@ -14,6 +14,7 @@ import numpy as np
 from gradio.processing_utils import save_bytes_to_cache
 
 from ipseg.core.result import Result
+from ipseg.core.status import Status
 from ipseg.core.types import InputError, Progress
 from ipseg.engine.session import SegmentSession
 from ipseg.engine.spec import EngineSpec
@@ -22,7 +23,7 @@ from ipseg.ui.server.errors import error_messages
 from ipseg.ui.server.pool import JOBS, EnginePool
 from ipseg.ui.server.progress import reporter
 from ipseg.ui.server.redaction import without_folders
-from ipseg.ui.tabs.segment import api, layout, meant, precompute
+from ipseg.ui.tabs.segment import api, layout, meant, precompute, signs
 from ipseg.ui.tabs.segment import render as answers
 from ipseg.ui.tabs.segment.layout import OBJECT, Layout
 from ipseg.ui.tabs.segment.request import SegmentRequest, of_many, paths
@@ -30,7 +31,7 @@ from ipseg.ui.tabs.segment.state import SavedResult, SavedResults
 from ipseg.ui.widgets import examples, link, running
 from ipseg.ui.widgets.clicks import Clicks, as_points
 from ipseg.ui.widgets.controls import Controls, chosen
-from ipseg.ui.widgets.images import as_jpeg, as_png, distinct, shown, to_image
+from ipseg.ui.widgets.images import DISPLAY_SIDE, as_jpeg, as_png, distinct, shown, to_image
 from ipseg.ui.widgets.inputs import parameters
 
 Values = dict[gr.components.Component, Any]
@@ -47,6 +48,7 @@ def build(pool: EnginePool, controls: Controls) -> link.Linked:
     common: dict[str, Any] = {
         "outputs": handlers.outputs, "show_progress_on": [page.verdict], "api_visibility": "private", **JOBS,
     }  # fmt: skip
+    signs.listen(gr.context.Context.root_block)
     runs = [page.run.click(handlers.run, inputs, **common)]
     quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     fillers: list[tuple[Any, Callable[..., Any], Any]] = [(page.opened.change, handlers.linked, page.opened)]
@@ -58,12 +60,21 @@ def build(pool: EnginePool, controls: Controls) -> link.Linked:
         runs.append(trigger(fill, value, given, **quiet).then(handlers.run, inputs, **common))
     running.wire(page.run, page.stop, runs, "verdict")
     with_session = {*inputs, page.session}
-    page.answers.select(handlers.pick, with_session, **common)
-    page.marked.select(handlers.click, {*with_session, page.sign}, **common)
-    page.undo.click(handlers.undo, with_session, **common)
-    page.clear.click(handlers.clear, with_session, **common)
+    picked = page.answers.select(handlers.pick, with_session, **common)
+    places = [view.select for view in handlers.clickable]
+    signs.begin(places, marks=True)
+    signs.begin([page.undo.click, page.clear.click, page.accept.click], marks=False)
+    corrections = [
+        gr.on(places, handlers.click, {*with_session, page.sign}, **common),
+        page.undo.click(handlers.undo, with_session, **common),
+        page.clear.click(handlers.clear, with_session, **common),
+        page.accept.click(handlers.accept, with_session, **common),
+    ]
+    signs.end(corrections)
     moved = [number.release for number in controls.numbers]
-    gr.on(moved, handlers.again, with_session, trigger_mode="always_last", **common)
+    again = gr.on(moved, handlers.again, with_session, trigger_mode="always_last", **common)
+    given = [page.prompts, page.images, page.negative_prompt, page.all_instances, page.mask, page.mask_value]
+    signs.earlier(given, [*runs, picked, *corrections, again])
     redrawn = {page.session, page.instances, page.background, page.colour}
     gr.on(
         [page.instances.input, page.background.input, page.colour.input],
@@ -105,11 +116,14 @@ class SegmentHandlers:
         self.outputs = [
             page.verdict, *page.views, page.instances, page.original, page.marked, page.heat, page.saliency, page.steps,
             page.answers, page.archive, page.before, page.undo, page.clear, page.result, page.evidence, page.session,
+            page.accept, page.sign,
         ]  # fmt: skip
+        self.reduced = (page.marked, page.overlay, page.original)  # are shown at most at DISPLAY_SIDE
+        self.clickable = (*self.reduced, page.cut, page.mask_view)
 
     def run(self, values: Values, progress: gr.Progress = gr.Progress()) -> tuple[Any, ...]:  # noqa: B008
         """Segment all images anew."""
-        return self._all(values, SavedResults(), progress)
+        return self._all(values, SavedResults(), progress, OBJECT)
 
     def example(self, chosen: gr.SelectData) -> tuple[Any, ...]:
         """The inputs of the example that is chosen."""
@@ -150,14 +164,15 @@ class SegmentHandlers:
         good = [number for number, one in enumerate(saved.results) if not one.error]
         if chosen.index >= len(good) or good[chosen.index] == saved.which:
             return gr.skip()
-        return self._one(values, replace(saved, which=good[chosen.index]), progress)
+        return self._one(values, replace(saved, which=good[chosen.index]), progress, OBJECT)
 
     def click(self, values: Values, place: gr.SelectData, progress: gr.Progress = gr.Progress()) -> Any:  # noqa: B008
         """A click on the image marks the object or the background."""
         saved: SavedResults = values[self.page.session]
         if saved.shown is None:
             return gr.skip()
-        click = (*to_image(place.index, saved.shown.size), values[self.page.sign] == OBJECT)
+        side = DISPLAY_SIDE if place.target in self.reduced else max(saved.shown.size)
+        click = (*to_image(place.index, saved.shown.size, side), values[self.page.sign] == OBJECT)
         return self._one(values, saved.clicked((*saved.shown.clicks, click)), progress)
 
     def undo(self, values: Values, progress: gr.Progress = gr.Progress()) -> Any:  # noqa: B008
@@ -167,6 +182,13 @@ class SegmentHandlers:
     def clear(self, values: Values, progress: gr.Progress = gr.Progress()) -> Any:  # noqa: B008
         """Remove all clicks."""
         return self._corrected(values, lambda clicks: (), progress)
+
+    def accept(self, values: Values, progress: gr.Progress = gr.Progress()) -> Any:  # noqa: B008
+        """Take the best guess of the image that is shown as its mask, whatever its score."""
+        saved: SavedResults = values[self.page.session]
+        if saved.shown is None:
+            return gr.skip()
+        return self._one(values, saved.put(replace(saved.shown, accepted=True)), progress)
 
     def _corrected(self, values: Values, change: Callable[[Clicks], Clicks], progress: gr.Progress) -> Any:
         saved: SavedResults = values[self.page.session]
@@ -191,7 +213,10 @@ class SegmentHandlers:
             values[page.meant.paint],
         )
 
-    def _all(self, values: Values, saved: SavedResults, progress: gr.Progress) -> tuple[Any, ...]:
+    def _all(
+        self, values: Values, saved: SavedResults, progress: gr.Progress, sign: str | None = None
+    ) -> tuple[Any, ...]:
+        """Segment every image; ``sign``: what a click marks from now on, None as before."""
         start, spec = time.perf_counter(), self._spec(values)
         with error_messages():
             request = self._request(values)
@@ -203,7 +228,7 @@ class SegmentHandlers:
             session = request.session(self.pool, spec, report)
             saved, result = self._searched(session, request.images, saved, report)
             before = self._before(session, saved, result, report)
-        return self._shown(session, values, spec, saved, result, before, time.perf_counter() - start)
+        return self._shown(session, values, spec, saved, result, before, time.perf_counter() - start, sign)
 
     def _searched(
         self, session: SegmentSession, images: Sequence[str], old: SavedResults, report: Progress
@@ -219,12 +244,18 @@ class SegmentHandlers:
                 continue
             if outcome.number == old.which or not shown:
                 shown = {outcome.number: result}
-            saved.append(answers.save(one.name, result, one.clicks, session.all_instances, self.page.answers))
+            saved.append(
+                answers.save(
+                    one.name, result, one.clicks, session.all_instances, self.page.answers, usual_threshold(session)
+                )
+            )
         ((which, result),) = shown.items()
         return SavedResults(tuple(saved), which), result
 
-    def _one(self, values: Values, saved: SavedResults, progress: gr.Progress) -> tuple[Any, ...]:
-        """Segment the image that is shown anew."""
+    def _one(
+        self, values: Values, saved: SavedResults, progress: gr.Progress, sign: str | None = None
+    ) -> tuple[Any, ...]:
+        """Segment the image that is shown anew; ``sign``: as of :meth:`_all`."""
         start, spec = time.perf_counter(), self._spec(values)
         with error_messages():
             request = self._request(values)
@@ -233,10 +264,17 @@ class SegmentHandlers:
             old = saved.results[saved.which]
             if distinct(request.images)[saved.which : saved.which + 1] != [old.name]:
                 raise InputError("The images have changed since the result; press Segment first.")
+            if old.accepted:  # every mask is an answer
+                session = replace(session, parameters=replace(session.parameters, threshold=0.0, reject_threshold=None))
             result = session.segment(request.images[saved.which], as_points(old.clicks), report)
-            saved = saved.put(answers.save(old.name, result, old.clicks, session.all_instances, self.page.answers))
+            saved = saved.put(
+                answers.save(
+                    old.name, result, old.clicks, session.all_instances, self.page.answers, usual_threshold(session),
+                    old.accepted,
+                )
+            )  # fmt: skip
             before = self._before(session, saved, result, report)
-        return self._shown(session, values, spec, saved, result, before, time.perf_counter() - start)
+        return self._shown(session, values, spec, saved, result, before, time.perf_counter() - start, sign)
 
     def _before(
         self, session: SegmentSession, saved: SavedResults, result: Result, report: Progress
@@ -262,7 +300,9 @@ class SegmentHandlers:
             image, mask, labels = answers.reopened(saved)
             if labels is not None:
                 mask = np.isin(labels, chosen_numbers)
-            drawn = answers.views(image, mask, one.status, self._background(values), one.name, page.cut_file)
+            drawn = answers.views(
+                image, mask, one.status, self._background(values), one.name, page.cut_file, one.clicks
+            )
         if labels is None:
             return *drawn, gr.skip()
         return *drawn, answers.numbered(image, labels, one.scores, chosen_numbers)
@@ -279,12 +319,17 @@ class SegmentHandlers:
         result: Result,
         before: list[tuple[str, str]],
         seconds: float,
+        sign: str | None,
     ) -> tuple[Any, ...]:
         page, one = self.page, saved.results[saved.which]
         mask, stem = answers.shown_mask(result), Path(one.name).name
         return (
-            answers.verdict(session.prompt, result, spec.name, seconds, saved.results, saved.which),
-            *answers.views(result.image, mask, result.status, self._background(values), stem, page.cut_file),
+            answers.verdict(
+                session.prompt, result, spec.name, seconds, saved.results, saved.which, usual_threshold(session)
+            ),
+            *answers.views(
+                result.image, mask, result.status, self._background(values), stem, page.cut_file, one.clicks
+            ),
             *answers.instances(result),
             as_jpeg(page.original, result.image, f"{stem}.jpg"),
             answers.marked(result, one.clicks),
@@ -299,4 +344,11 @@ class SegmentHandlers:
             gr.Column(visible=True),
             gr.Column(visible=True),
             saved,
+            gr.Button(visible=result.status is Status.NOT_DETECTED and bool(result.mask.any())),
+            gr.skip() if sign is None else sign,
         )
+
+
+def usual_threshold(session: SegmentSession) -> float:
+    """The engine's own threshold; 0 where the visitor has chosen none in its place."""
+    return 0.0 if session.parameters.threshold is None else session.engine.config.threshold

@@ -11,10 +11,9 @@ from ipseg.ui.tabs.segment import meant
 from ipseg.ui.tabs.segment import render as answers
 from ipseg.ui.tabs.segment.state import SavedResults
 from ipseg.ui.widgets import examples, running
-from ipseg.ui.widgets.images import image_input
-from ipseg.ui.widgets.inputs import gallery_input, mask_value_input
+from ipseg.ui.widgets.inputs import gallery_input
 
-OBJECT, BACKGROUND = "+ object", "− background"
+OBJECT, BACKGROUND = SIGNS = "+ object", "− background"
 VIEWS = ("Overlay", "Cut-out", "Mask", "Original")
 
 
@@ -36,8 +35,12 @@ class Layout:
     run: gr.Button
     stop: gr.Button
     verdict: gr.HTML
+    accept: gr.Button  # the best guess, where the object is not detected
     answers: gr.Gallery
     result: gr.Column  # seen when there is a result, as the evidence
+    sign: gr.Radio  # what a click on the result marks
+    undo: gr.Button
+    clear: gr.Button
     overlay: gr.Image
     numbered: gr.AnnotatedImage
     cut: gr.Image
@@ -54,9 +57,6 @@ class Layout:
     before: gr.Gallery  # the result without the negative prompt, and with it
     evidence: gr.Column
     marked: gr.Image
-    sign: gr.Radio
-    undo: gr.Button
-    clear: gr.Button
     heat: gr.Image
     saliency: gr.Gallery
     steps: gr.Markdown
@@ -83,7 +83,11 @@ def build(addresses: bool = False) -> Layout:
             by_url = _by_url(addresses)
             opened = gr.Textbox(visible="hidden", elem_id="segment-opened", label="Example of the link")
         with gr.Column(scale=8, min_width=320, elem_id="segment-result"):
-            verdict = gr.HTML(answers.WAITING, elem_id="verdict", container=False, padding=False)
+            with gr.Row(elem_id="verdict-row"):
+                verdict = gr.HTML(
+                    answers.WAITING, elem_id="verdict", container=False, padding=False, scale=5, min_width=260
+                )
+                accept = gr.Button(answers.ANYWAY, size="sm", visible=False, elem_id="accept", scale=1, min_width=130)
             several = gr.Gallery(
                 label="Results: choose one",
                 columns=6,
@@ -106,6 +110,7 @@ def build(addresses: bool = False) -> Layout:
         run,
         stop,
         verdict,
+        accept,
         several,
         result,
         *views,
@@ -130,14 +135,7 @@ def _input_fields() -> tuple[Any, ...]:
             "For a first image with several objects: click or box the one that is meant, paint it, or give a mask."
         )
         panel = meant.fields()
-        mask = image_input(
-            label="White on black, the size of the first image",
-            height=170,
-            elem_id="prompt-mask",
-            alt_text="Mask of the first image of the object",
-        )
-        mask_value = mask_value_input(elem_id="prompt-mask-value")
-    return prompts, images, all_instances, exclude, negative_prompt, mask, mask_value, panel
+    return prompts, images, all_instances, exclude, negative_prompt, panel.mask, panel.mask_value, panel
 
 
 def _by_url(visible: bool) -> tuple[Any, ...]:
@@ -161,6 +159,7 @@ def _result() -> tuple[gr.Column, tuple[Any, ...]]:
         gr.Radio(
             VIEWS, value=VIEWS[0], show_label=False, label="View", container=False, interactive=True, elem_id="view"
         )
+        sign, undo, clear = _corrections()
         overlay = _view("shown-overlay", "The object in its own colours, outlined, the rest of the image dimmed")
         numbered = gr.AnnotatedImage(
             label="Instances", show_label=False, elem_id="numbered", visible=False, height=420, buttons=["fullscreen"]
@@ -189,7 +188,7 @@ def _result() -> tuple[gr.Column, tuple[Any, ...]]:
             buttons=[],
             elem_id="before",
         )
-    views = (overlay, numbered, cut, mask_view, original)
+    views = (sign, undo, clear, overlay, numbered, cut, mask_view, original)
     return result, (*views, instances, background, colour, mask_file, cut_file, archive, copy, copied, before)
 
 
@@ -198,20 +197,7 @@ def _evidence() -> tuple[gr.Column, tuple[Any, ...]]:
     with gr.Column(visible=False, elem_id="why") as evidence:
         with gr.Row():
             with gr.Column(min_width=260):
-                marked = _output("marked", "Click to correct", "The result with its positive and negative points")
-                with gr.Row(elem_id="corrections"):
-                    sign = gr.Radio(
-                        [OBJECT, BACKGROUND],
-                        value=OBJECT,
-                        label="A click marks",
-                        show_label=False,
-                        container=False,
-                        elem_id="sign",
-                        min_width=200,
-                        scale=2,
-                    )
-                    undo = gr.Button("Undo", size="sm", interactive=False, elem_id="undo", min_width=70)
-                    clear = gr.Button("Clear", size="sm", interactive=False, elem_id="clear", min_width=70)
+                marked = _output("marked", "Points and clicks", "The result with its positive and negative points")
             with gr.Column(min_width=260):
                 saliency = gr.Gallery(
                     label="What was taken as the object",
@@ -225,7 +211,25 @@ def _evidence() -> tuple[gr.Column, tuple[Any, ...]]:
             with gr.Column(min_width=260):
                 heat = _output("heat", "Similarity: red is high", "Heat map of the similarity to the prompt")
         steps = gr.Markdown(elem_id="steps")
-    return evidence, (marked, sign, undo, clear, heat, saliency, steps)
+    return evidence, (marked, heat, saliency, steps)
+
+
+def _corrections() -> tuple[gr.Radio, gr.Button, gr.Button]:
+    """What a click on the result marks, and the buttons that take clicks back."""
+    with gr.Row(elem_id="corrections"):
+        sign = gr.Radio(
+            SIGNS,
+            value=OBJECT,
+            label="A click marks",
+            show_label=False,
+            container=False,
+            elem_id="sign",
+            min_width=200,
+            scale=2,
+        )
+        undo = gr.Button("Undo", size="sm", interactive=False, elem_id="undo", min_width=70)
+        clear = gr.Button("Clear", size="sm", interactive=False, elem_id="clear", min_width=70)
+    return sign, undo, clear
 
 
 def _view(name: str, alt: str) -> gr.Image:

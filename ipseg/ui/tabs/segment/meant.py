@@ -1,4 +1,4 @@
-"""Which object of the first prompt image is meant: boxes and points that are clicked there, or a painted mask."""
+"""Which object of the first prompt image is meant: points and boxes that are clicked there, or a mask of it."""
 
 from __future__ import annotations
 
@@ -18,9 +18,11 @@ from ipseg.ui.server.pool import JOBS
 from ipseg.ui.tabs.segment.request import paths
 from ipseg.ui.widgets import painting
 from ipseg.ui.widgets.clicks import MOST_CLICKS, Clicks, as_points
-from ipseg.ui.widgets.images import as_jpeg, to_image
+from ipseg.ui.widgets.images import as_jpeg, image_input, to_image
+from ipseg.ui.widgets.inputs import mask_value_input
 
-BOX, OBJECT, BACKGROUND = MODES = ("Box: two corners", "+ object", "− background")
+OBJECT, BACKGROUND, BOX = MODES = ("+ object", "− background", "Box")
+CAPTIONS = {OBJECT: "Click on the object", BACKGROUND: "Click beside the object", BOX: "Click two opposite corners"}
 SIDE = 960  # pixels of the longer side of the image that is marked
 
 
@@ -64,19 +66,30 @@ class Fields:
     state: gr.State  # Meant
     onto: gr.Button
     paint: gr.ImageEditor
+    give: gr.Button  # shows the fields of a mask
+    file: gr.Column  # around these fields
+    mask: gr.Image
+    mask_value: gr.Number
 
 
 def fields() -> Fields:
     """Lay the panel out where it is called: marks by clicks, then the canvas."""
     with gr.Row(elem_classes=["pair"]):
-        mark = gr.Button("Click or box", size="sm", elem_id="meant-mark", min_width=110)
-        onto = gr.Button("Paint", size="sm", elem_id="meant-onto", min_width=110)
-        clear = gr.Button("Clear", size="sm", elem_id="meant-clear", min_width=70)
+        mark = gr.Button("Click or box", size="sm", elem_id="meant-mark", min_width=90)
+        onto = gr.Button("Paint", size="sm", elem_id="meant-onto", min_width=60)
+        give = gr.Button("Give a mask", size="sm", elem_id="meant-give", min_width=90)
+        clear = gr.Button("Clear", size="sm", elem_id="meant-clear", min_width=60)
     mode = gr.Radio(
-        MODES, value=BOX, label="A click marks", show_label=False, container=False, visible=False, elem_id="meant-mode"
+        MODES,
+        value=OBJECT,
+        label="A click marks",
+        show_label=False,
+        container=False,
+        visible=False,
+        elem_id="meant-mode",
     )
     image = gr.Image(
-        label="Click on the object",
+        label=CAPTIONS[OBJECT],
         alt_text="The first image of the object; clicks on it say which object is meant",
         elem_id="meant-image",
         elem_classes=["pressed"],
@@ -86,13 +99,26 @@ def fields() -> Fields:
     )
     paint = painting.canvas("meant-paint")
     paint.visible = False
-    return Fields(image, mode, mark, clear, gr.State(Meant(), time_to_live=3600), onto, paint)
+    with gr.Column(visible=False, elem_id="meant-file") as file:
+        mask = image_input(
+            label="White on black, the size of the first image",
+            height=170,
+            elem_id="prompt-mask",
+            alt_text="Mask of the first image of the object",
+        )
+        mask_value = mask_value_input(elem_id="prompt-mask-value")
+    state = gr.State(Meant(), time_to_live=3600)
+    return Fields(image, mode, mark, clear, state, onto, paint, give, file, mask, mask_value)
 
 
 def wire(panel: Fields, prompts: gr.Gallery) -> None:
     """Show the prompt image, take clicks on it, and forget them with another prompt image."""
-    outputs = [panel.state, panel.image, panel.mode, panel.paint]
+    outputs = [
+        panel.state, panel.image, panel.mode, panel.paint, panel.file, panel.mask, panel.mask_value,
+    ]  # fmt: skip
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+
+    no_mask = (gr.Column(visible=False), None, None)
 
     def first(given: Any) -> str:
         files = paths(given)
@@ -105,8 +131,8 @@ def wire(panel: Fields, prompts: gr.Gallery) -> None:
             file = first(given)
             image = open_image(file)
         meant = Meant(file, image.shape[:2])
-        shown = gr.Image(value=_drawn(panel.image, image, meant), visible=True)
-        return meant, shown, gr.Radio(visible=True), gr.ImageEditor(value=None, visible=False)
+        shown = gr.Image(value=_drawn(panel.image, image, meant), label=CAPTIONS[OBJECT], visible=True)
+        return meant, shown, gr.Radio(value=OBJECT, visible=True), gr.ImageEditor(value=None, visible=False), *no_mask
 
     def paint(given: Any) -> tuple[Any, ...]:
         with error_messages():
@@ -116,7 +142,11 @@ def wire(panel: Fields, prompts: gr.Gallery) -> None:
             gr.Image(value=None, visible=False),
             gr.Radio(visible=False),
             gr.ImageEditor(value, visible=True),
+            *no_mask,
         )
+
+    def give() -> tuple[Any, ...]:
+        return *clear()[:4], gr.Column(visible=True), gr.skip(), gr.skip()
 
     def click(meant: Meant, mode: str, place: gr.SelectData) -> Any:
         if not meant.file:
@@ -128,16 +158,23 @@ def wire(panel: Fields, prompts: gr.Gallery) -> None:
 
     def clear() -> tuple[Any, ...]:
         hidden = gr.Image(value=None, visible=False)
-        return Meant(), hidden, gr.Radio(visible=False), gr.ImageEditor(value=None, visible=False)
+        return Meant(), hidden, gr.Radio(visible=False), gr.ImageEditor(value=None, visible=False), *no_mask
 
     panel.mark.click(begin, prompts, outputs, **quiet, **JOBS)
     panel.onto.click(paint, prompts, outputs, **quiet, **JOBS)
     panel.image.select(click, [panel.state, panel.mode], [panel.state, panel.image], **quiet, **JOBS)
+    panel.mode.input(caption, panel.mode, panel.image, queue=False, **quiet)
+    panel.give.click(give, None, outputs, queue=False, **quiet)
     panel.clear.click(clear, None, outputs, queue=False, **quiet)
     prompts.change(
-        lambda given, meant: gr.skip() if meant.file in paths(given)[:1] else clear(),
+        lambda given, meant: gr.skip() if meant.file in paths(given)[:1] else (*clear()[:4], *[gr.skip()] * 3),
         [prompts, panel.state], outputs, **quiet, concurrency_limit=None,
     )  # fmt: skip
+
+
+def caption(mode: str) -> Any:
+    """The image that is marked, with the caption of the mode."""
+    return gr.Image(label=CAPTIONS[mode])
 
 
 def _drawn(cache: gr.Image, image: ImageArray, meant: Meant) -> str:

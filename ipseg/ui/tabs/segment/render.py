@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import gradio as gr
@@ -27,23 +27,55 @@ WAITING = """<div class="waiting start"><b>How it works</b>
 <ol><li>Drop an image of an <b>object</b>.</li><li>Drop the images to <b>search in</b>.</li>
 <li>Press <b>Segment</b>: masks, cut-outs and the reasons for them appear here.</li></ol>
 <p>Or choose an example.</p></div>"""
+ANYWAY = "Use this mask anyway"
+CORRECTED, ACCEPTED, BY_THRESHOLD = "corrected by hand", "accepted by you", "accepted by your threshold"
+LABEL_GAP = 0.1  # of the scale: the least distance between two of its labels
 TRANSPARENT, WHITE, BLURRED, COLOUR = BACKGROUNDS = ("Transparent", "White", "Blurred", "Colour")
 HEX = re.compile(r"#[0-9a-fA-F]{6}")
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
 
+def words(result: Result, clicks: Clicks = (), usual: float = 0.0, accepted: bool = False) -> str:
+    """The state of a result as the page says it: its status, or who decided it where the score did not.
+
+    ``usual``: the engine's own threshold, where the visitor chose another one, else 0. ``accepted``: the visitor takes
+    the best guess whatever its score.
+    """
+    if result.status is Status.DETECTED and clicks:
+        return CORRECTED
+    if result.status is Status.DETECTED and result.score < usual:
+        return ACCEPTED if accepted else BY_THRESHOLD
+    return result.status.words
+
+
 def verdict(
-    prompt: Prompt, result: Result, engine: str, seconds: float, saved: Sequence[SavedResult] = (), which: int = 0
+    prompt: Prompt,
+    result: Result,
+    engine: str,
+    seconds: float,
+    saved: Sequence[SavedResult] = (),
+    which: int = 0,
+    usual: float = 0.0,
 ) -> str:
-    """The status in words and on a scale, and the engine, as HTML. ``saved``: the results for all images."""
+    """The status in words and on a scale, and the engine, as HTML. ``saved``: the results for all images.
+
+    ``usual``: as of :func:`words`.
+    """
     took = f"{seconds:.1f} s, engine {html.escape(engine)}"
     notices = [*prompt.notices, *(one.error for one in saved if one.error)]
     rest = "".join(f'<br><span class="aside">{html.escape(notice)}</span>' for notice in notices)
     lead = _of_several(saved, which)
     kind = result.status.value.replace("_", "-")
+    one = saved[which] if which < len(saved) else SavedResult("")
+    said = words(result, one.clicks, usual, one.accepted)
+    by_visitor = said in (ACCEPTED, BY_THRESHOLD)
+    lead += f"<b>{said.capitalize()}"
+    lead += f"</b> (score {result.score:.2f}; usual {usual:.2f})." if by_visitor else ".</b>"
+    kind += " accepted" if by_visitor else ""
+    limits, scale = ("", "") if by_visitor else (f"{_limits(result)}; ", _scale(result))
     return (
-        f'<div class="{kind}" role="status">{lead}<b>{result.status.words.capitalize()}.</b> {_meaning(result)} '
-        f'<span class="aside">{_limits(result)}; {took}.</span>{_scale(result)}{rest}</div>'
+        f'<div class="{kind}" role="status">{lead} {_meaning(result)} '
+        f'<span class="aside">{limits}{took}.</span>{scale}{rest}</div>'
     )
 
 
@@ -53,8 +85,8 @@ def _meaning(result: Result) -> str:
         return "The mask is empty."
     if result.status is Status.NOT_DETECTED:
         return (
-            "The object does not seem to be in this image; the best guess is outlined in grey. If the mask is right, "
-            "lower the thresholds; if the object is elsewhere, click on it."
+            "The object does not seem to be in this image; the best guess is outlined in grey. If it is right, press "
+            f'"{ANYWAY}"; if the object is elsewhere, click on it in the image below.'
         )
     share = result.mask.mean()
     amount = f"{share:.0%}" if share >= 0.1 else f"{share:.1%}"
@@ -72,23 +104,39 @@ def _limits(result: Result) -> str:
 
 
 def _scale(result: Result) -> str:
-    """The score as a mark on a line from 0 to 1, whose three parts are the states. Its text is that of the limits."""
-    low, high, at = (f"{100 * value:.1f}%" for value in (result.reject_threshold, result.threshold, result.score))
-    return f'<div class="scale" aria-hidden="true" style="--low: {low}; --high: {high}; --at: {at}"><i></i></div>'
+    """The score as a mark on a line from 0 to 1, whose three parts are the states; ends and thresholds are labelled.
+
+    Its text is that of the limits. A threshold at an end of the line has no label, and of two that are close the lower
+    has none.
+    """
+    low, high = result.reject_threshold, result.threshold
+    labels = [value for value in (low, high) if LABEL_GAP <= value <= 1 - LABEL_GAP]
+    if len(labels) == 2 and high - low < LABEL_GAP:
+        labels = [high]
+    ticks = "".join(f'<span style="left: {100 * value:.1f}%">{value:.2f}</span>' for value in labels)
+    places = f"--low: {100 * low:.1f}%; --high: {100 * high:.1f}%; --at: {100 * result.score:.1f}%"
+    return (
+        '<div class="scale-row" aria-hidden="true"><span>0, not detected</span>'
+        f'<div class="scale" style="{places}"><i></i>{ticks}</div><span>1, detected</span></div>'
+    )
 
 
 def _of_several(saved: Sequence[SavedResult], which: int) -> str:
     if len(saved) < 2:
         return ""
-    return f"{counted(one.status for one in saved if not one.error)} Shown, {html.escape(saved[which].name)}: "
+    return f"{counted([one for one in saved if not one.error])} Shown, {html.escape(saved[which].name)}: "
 
 
-def counted(statuses: Iterable[Status]) -> str:
-    """In how many images the object is in each state, as HTML: "Detected in <b>2 of 3</b> images, uncertain in 1." """
-    states = list(statuses)
-    uncertain = states.count(Status.UNCERTAIN)
-    more = f", uncertain in <b>{uncertain}</b>" if uncertain else ""
-    return f"Detected in <b>{states.count(Status.DETECTED)} of {len(states)}</b> images{more}."
+def counted(saved: Sequence[SavedResult]) -> str:
+    """In how many images the object is in each state, as HTML: "Detected in <b>2 of 3</b> images, uncertain in 1."
+
+    What was accepted below the engine's own threshold is counted apart.
+    """
+    accepted = sum(one.words in (ACCEPTED, BY_THRESHOLD) for one in saved)
+    uncertain = sum(one.status is Status.UNCERTAIN for one in saved)
+    detected = sum(one.status is Status.DETECTED for one in saved) - accepted
+    more = "".join(f", {name} in <b>{n}</b>" for name, n in (("uncertain", uncertain), ("accepted", accepted)) if n)
+    return f"Detected in <b>{detected} of {len(saved)}</b> images{more}."
 
 
 def marked(result: Result, clicks: Clicks = ()) -> ImageArray:
@@ -153,15 +201,32 @@ def views(
     background: tuple[str, str],
     stem: str,
     cache: gr.components.Component,
+    clicks: Clicks = (),
 ) -> tuple[Any, ...]:
-    """The overlay, the cut-out and the mask, and the last two on the buttons of their files.
+    """The overlay with the clicks, the cut-out and the mask, and the last two on the buttons of their files.
 
-    ``background``: of the cut-out, one of ``BACKGROUNDS`` and the colour for the last of them.
+    ``background``: of the cut-out, one of ``BACKGROUNDS`` and the colour for the last of them. The best guess of an
+    object that is not detected is outlined in the view of the cut-out, and not in its file.
     """
-    cut = as_png(cache, on_background(viz.cut_out(image, mask), *background), f"{stem}_cut_out.png")
+    cut_pixels = on_background(viz.cut_out(image, mask), *background)
+    cut = as_png(cache, cut_pixels, f"{stem}_cut_out.png")
+    cut_view = cut
+    if status is Status.NOT_DETECTED:
+        cut_view = as_png(cache, outlined(cut_pixels, mask, viz.colour_of(status)), f"{stem}_guess.png")
     drawn = as_png(cache, mask.astype(np.uint8) * 255, f"{stem}_mask.png")
-    overlay = as_jpeg(cache, viz.overlay_of(image, mask, status), f"{stem}_overlay.jpg")
-    return overlay, cut, drawn, *(gr.DownloadButton(value=file, interactive=True) for file in (drawn, cut))
+    points, pixels = as_points(clicks), viz.overlay_of(image, mask, status)
+    pixels = pixels if points is None else viz.draw_points(pixels, points, size=1.5)
+    overlay = as_jpeg(cache, pixels, f"{stem}_overlay.jpg")
+    return overlay, cut_view, drawn, *(gr.DownloadButton(value=file, interactive=True) for file in (drawn, cut))
+
+
+def outlined(cut: NDArray[np.uint8], mask: Mask, colour: tuple[int, int, int]) -> NDArray[np.uint8]:
+    """A cut-out, (H, W, 3) RGB or (H, W, 4) RGBA, with the dashed outline of its mask (H, W), which is opaque."""
+    drawn = viz.outlined(cut[..., :3], mask, colour, dashed=True)
+    if cut.shape[2] == 3:
+        return drawn
+    on_line = (drawn != cut[..., :3]).any(axis=-1)
+    return np.dstack([drawn, np.where(on_line, np.uint8(255), cut[..., 3])])
 
 
 def on_background(cut: NDArray[np.uint8], background: str, colour: str) -> NDArray[np.uint8]:
@@ -204,8 +269,19 @@ def reopened(saved: SavedResults) -> tuple[ImageArray, Mask, NDArray[np.uint8] |
     return cut[..., :3], cut[..., 3] > 0, numbers
 
 
-def save(name: str, result: Result, clicks: Clicks, all_instances: bool, gallery: gr.Gallery) -> SavedResult:
-    """What a session saves of a result: its record, an overlay, and the files of the archive."""
+def save(
+    name: str,
+    result: Result,
+    clicks: Clicks,
+    all_instances: bool,
+    gallery: gr.Gallery,
+    usual: float = 0.0,
+    accepted: bool = False,
+) -> SavedResult:
+    """What a session saves of a result: its record, an overlay, and the files of the archive.
+
+    ``usual`` and ``accepted``: as of :func:`words`.
+    """
     masks = {f"{name}.png": result.answer_mask.astype(np.uint8) * 255}
     if all_instances:
         masks |= {
@@ -214,11 +290,13 @@ def save(name: str, result: Result, clicks: Clicks, all_instances: bool, gallery
         }
     files = tuple((place, as_png(gallery, pixels, place)) for place, pixels in masks.items())
     drawn = result.overlay_instances() if all_instances and result.instances else result.overlay(points=False)
-    status = f"{result.status.words}, score {result.score:.2f}"
+    said = words(result, clicks, usual, accepted)
+    status = f"{said}, score {result.score:.2f}"
     overlay = as_jpeg(gallery, drawn, f"{name}.jpg")
     cut = as_png(gallery, viz.cut_out(result.image, shown_mask(result)), f"{name}_cut_out.png")
     return SavedResult(
-        name, result.image.shape[:2], f"{name}: {status}", overlay, files, result.status, clicks=clicks,
+        name, result.image.shape[:2], f"{name}: {status}", said, overlay, files, result.status, clicks=clicks,
+        accepted=accepted,
         scores=tuple(each.score for each in result.instances), cut_out=cut, record=result.record(),
     )  # fmt: skip
 

@@ -17,11 +17,13 @@ class SavedResult:
     name: str
     size: tuple[int, int] = (1, 1)  # (height, width) of the image
     caption: str = ""
+    words: str = ""  # its state, as the page says it
     overlay: str = ""  # a file of the page's cache, as the next
     files: tuple[tuple[str, str], ...] = ()  # name in the ZIP, and file
     status: Status = Status.NOT_DETECTED
     error: str = ""  # why there is no answer
     clicks: Clicks = ()
+    accepted: bool = False  # whether the visitor takes the best guess whatever its score
     scores: tuple[float, ...] = ()  # of its instances
     cut_out: str = ""  # a file of the page's cache, (H, W, 4) RGBA: the image, and as alpha what is in the mask
     record: Mapping[str, Any] = field(default_factory=dict)  # the result as data

@@ -1,0 +1,84 @@
+"""What the browser shows by itself: that a correction runs, where the click was, and results of earlier inputs.
+
+Nothing here waits for the server. The state is held in attributes of the page's elements, which CSS shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import gradio as gr
+from gradio.events import Dependency
+
+_QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+
+LISTEN = """() => {
+  if (window.ipsegListens) return;
+  window.ipsegListens = true;
+  document.addEventListener('click', event => {
+    window.ipsegPlace = [event.pageX, event.pageY];
+  }, true);
+}"""
+BEGIN = """(...values) => {
+  const row = document.getElementById('corrections');
+  if (!row || row.dataset.elapsed) return values;
+  const start = performance.now();
+  const show = () => { row.dataset.elapsed = `${Math.round((performance.now() - start) / 1000)} s`; };
+  show();
+  row.timer = setInterval(show, 500);
+  if (!MARK || !window.ipsegPlace) return values;
+  const positive = document.querySelector('#sign input')?.checked, mark = document.createElement('div');
+  mark.className = 'click-mark';
+  mark.setAttribute('aria-hidden', 'true');
+  mark.textContent = positive ? '+' : '\\u2212';
+  const [x, y] = window.ipsegPlace;
+  mark.style.cssText = `position: absolute; z-index: 30; left: ${x - 11}px; top: ${y - 11}px; width: 22px;
+    height: 22px; border-radius: 50%; border: 2px solid #fff; box-sizing: border-box; pointer-events: none;
+    color: #fff; font: 700 16px/17px system-ui, sans-serif; text-align: center;
+    background: ${positive ? '#15803d' : '#b91c1c'}`;
+  document.body.append(mark);
+  return values;
+}"""
+END = """(...values) => {
+  const row = document.getElementById('corrections');
+  if (row) { clearInterval(row.timer); delete row.dataset.elapsed; }
+  document.querySelectorAll('.click-mark').forEach(mark => mark.remove());
+  return values;
+}"""
+INPUTS = """(...values) => {
+  const plain = value => Array.isArray(value) ? value.map(plain) : value?.image ? plain(value.image)
+    : value?.path ?? value ?? null;
+  const now = JSON.stringify(plain(values)), page = document.getElementById('segment');
+  if (ANSWERED) window.ipsegInputs = now;
+  const old = document.getElementById('result') && now !== window.ipsegInputs;
+  if (page && old) page.dataset.old = 'yes'; else if (page) delete page.dataset.old;
+  return values;
+}"""
+
+
+def listen(page: gr.Blocks) -> None:
+    """Note where the last click was, from the first visit of ``page`` on."""
+    page.load(None, js=LISTEN, **_QUIET)
+
+
+def begin(triggers: Sequence[Any], marks: bool) -> None:
+    """Show from these events on that a correction runs, with the seconds, and with ``marks`` the click itself.
+
+    Call it before the events that compute the correction are made; see :func:`ipseg.ui.widgets.running.buttons`.
+    """
+    gr.on(triggers, None, js=BEGIN.replace("MARK", "true" if marks else "false"), **_QUIET)
+
+
+def end(events: Sequence[Dependency]) -> None:
+    """Show when one of these corrections has ended."""
+    for event in events:
+        event.then(None, js=END, **_QUIET)
+
+
+def earlier(inputs: Sequence[gr.components.Component], events: Sequence[Dependency]) -> None:
+    """Mark the results while the inputs are not those that were there when the last of ``events`` succeeded."""
+    for event in events:
+        event.success(None, list(inputs), js=INPUTS.replace("ANSWERED", "true"), **_QUIET)
+    changes = [getattr(one, "change") for one in inputs]  # noqa: B009 - made by Gradio
+    gr.on(changes, None, list(inputs), js=INPUTS.replace("ANSWERED", "false"), **_QUIET)
