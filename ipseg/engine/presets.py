@@ -151,8 +151,8 @@ PRESETS: Mapping[str, Preset] = {
         memory=3,
     ),
     "compact": Preset(
-        summary="Two small supervised networks, 23 MB, any CPU: features of EfficientNet-Lite0 (ImageNet) stand in for "
-        "DINOv2, U2-Net-p (salient objects, DUTS) for TSDN. You train nothing.",
+        summary="Two small supervised networks, 23 MB, run on any CPU. Features of EfficientNet-Lite0 (ImageNet) "
+        "stand in for DINOv2, U2-Net-p (salient objects, DUTS) for TSDN. You train nothing.",
         features=(
             "efficientnet",
             {"scales": (), "side": 960, "also": (480,), "own_cells": True, "unit": False},

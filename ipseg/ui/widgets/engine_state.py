@@ -30,7 +30,7 @@ def button(pool: EnginePool, now: EngineSpec) -> gr.Button:
     """The button for the chosen engine; hidden where nothing is to be fetched."""
     wanted = target(pool, now)
     size = weights.readable_size(sum(weight.bytes for weight in pool.absent(wanted))) if wanted else ""
-    label = f"Fetch {wanted.preset}, {size}" if wanted and not wanted.changes else f"Fetch {size}"
+    label = f"Get the engine {wanted.preset}, {size}" if wanted and not wanted.changes else f"Get {size}"
     return gr.Button(label, size="md", visible=wanted is not None, elem_id="fetch")
 
 
@@ -51,8 +51,10 @@ def describe(pool: EnginePool, now: EngineSpec) -> str:
     why = f" {html.escape(pool.reason)}" if pool.reason and now == pool.first else ""
     better = target(pool, now)
     offer = f"<br>{_offer(pool, better)}" if better else ""
-    lead = f"Engine: <b>{name}</b>. {summary}"
-    return _state("ready", f"<details><summary>{lead}</summary>{line}{why and '<br>'}{why}{offer}</details>")
+    first, _, more = summary.partition(". ")
+    lead = f"Engine: <b>{name}</b>. {first.rstrip('.')}."
+    rest = f"{more}<br>" if more else ""
+    return _state("ready", f"<details><summary>{lead}</summary>{rest}{line}{why and '<br>'}{why}{offer}</details>")
 
 
 def refreshed(pool: EnginePool, now: EngineSpec) -> tuple[str, gr.Button]:

@@ -88,6 +88,9 @@ CSS = """
 .image-input.clip [data-testid=upload-text]::after { content: "Drop a clip here"; }
 .file-preview .download-link { color: #9a3412 !important; }
 .dark .file-preview .download-link { color: #fbbf24 !important; }
+.image-input.one { border-style: solid !important; }
+.image-input.one .upload-container .upload-container { border: 0; }
+.image-input .icon-button-wrapper:not(:has(button, a)) { display: none; }
 .image-input img { object-fit: contain !important; }
 .image-input .grid-container:has(> :only-child) { grid-template-columns: 1fr !important; }
 /* Settings: they move the page aside and cover nothing; on a narrow window they are a page of their own. */
@@ -98,15 +101,15 @@ CSS = """
   padding-right: clamp(0px, calc((100vw - 768px) * 999), 330px) !important;
 }
 /* Beside the settings there is less room: two fields of images stand one above the other. */
-@media (min-width: 769px) and (max-width: 1560px) {
-  .sidebar-parent:has(.sidebar.open.right) :is(#segment-images, #compare .pair) { flex-wrap: wrap; }
-  .sidebar-parent:has(.sidebar.open.right) :is(#segment-images, #compare .pair) > * { flex: 1 1 100%;
-    height: 150px !important; }
-  .sidebar-parent:has(.sidebar.open.right) :is(#segment-images, #compare .pair) .grid-container:has(> :only-child)
-    .thumbnail-lg { height: 100px; }
-  .sidebar-parent:has(.sidebar.open.right) .examples .grid-container {
-    grid-template-columns: repeat(3, minmax(0, 1fr)) !important; }
-}
+.gradio-container .sidebar-parent:has(.sidebar.open.right) #segment-images { flex-wrap: wrap; }
+.gradio-container .sidebar-parent:has(.sidebar.open.right) #compare .pair { flex-wrap: wrap; }
+.gradio-container .sidebar-parent:has(.sidebar.open.right) #segment-images > * { flex: 1 1 100%;
+  height: 150px !important; }
+.gradio-container .sidebar-parent:has(.sidebar.open.right) #compare .pair > * { flex: 1 1 100%; }
+.gradio-container .sidebar-parent:has(.sidebar.open.right) #segment-images .thumbnail-lg { height: 100px !important; }
+.gradio-container .sidebar-parent:has(.sidebar.open.right) .examples .grid-container {
+  grid-template-columns: repeat(3, minmax(0, 1fr)) !important; }
+.gradio-container footer .divider { display: none; }
 .sidebar:not(.open) .sidebar-content { visibility: hidden; transition: visibility .3s; }
 .sidebar:not(.open) .toggle-button { width: auto; gap: .3rem; padding: 0 .7rem; }
 .sidebar:not(.open) .toggle-button::after { content: "Settings"; font-size: .9rem; transform: rotate(180deg); }
@@ -200,7 +203,7 @@ progress::-moz-progress-bar { background: #d97706; }
 #meant-mode label { padding: .2rem .5rem; font-size: .85rem; }
 #view, #sign, #background { overflow: visible !important; border-radius: 0; }
 #sign label { font-size: .85rem; padding: .3rem .5rem; gap: .3rem; }
-#sign input { appearance: none; opacity: 0; width: 1px; height: 1px; border: 0; margin: 0; }
+#sign input { position: absolute; appearance: none; opacity: 0; width: 1px; height: 1px; border: 0; margin: 0; }
 #sign label:has(:focus-visible), #view label:has(:focus-visible), #background label:has(:focus-visible) {
   outline: 3px solid #d97706; }
 #marked img, #result .view img { cursor: crosshair; }
@@ -317,7 +320,7 @@ progress::-moz-progress-bar { background: #d97706; }
 }
 /* While a request runs, the box of its status shows the progress alone. */
 [data-testid=status-tracker].translucent:not(.generating):has(.meta-text, .meta-text-center, .progress-level) {
-  background: var(--block-background-fill) !important; }
+  background: var(--block-background-fill) !important; bottom: 0; }
 #label-inputs, #label-result { gap: .6rem; align-self: flex-start !important; }
 #label .class-row { flex-wrap: nowrap; align-items: stretch; gap: .5rem; }
 #label .class-row > button { align-self: flex-start; padding: .2rem .5rem; font-size: 1.1rem; }
