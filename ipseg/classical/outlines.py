@@ -1,7 +1,7 @@
 """The outlines of masks: how compact and how long they are, and the parts at whose necks a mask falls apart.
 
 Several objects that touch make one region of a saliency map. Whether a region is one object with limbs or several
-objects is told by the outline of the prompt's object: parts that are more like it than the whole are objects.
+objects depends on the outline of the prompt's object: parts that are more like it than the whole are objects.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ipseg.core import geometry
 from ipseg.core.status import Status
-from ipseg.core.types import FeatureMap, Frame, Mask, Prototype
+from ipseg.core.types import FeatureMap, Frame, InputFeatures, Mask, Prototype
 from ipseg.core.vectors import spread, to_numpy, unit
 from ipseg.method.similarity import best_of_groups
 
@@ -121,3 +121,26 @@ def sample(layer: FeatureMap, cells: NDArray[np.bool_]) -> NDArray[np.float32]:
     rows, columns = np.nonzero(cells)
     chosen = np.unique(np.linspace(0, len(rows) - 1, min(SAMPLE, len(rows))).round().astype(np.intp))
     return unit(to_numpy(layer.values[rows[chosen], columns[chosen]]))
+
+
+class FirstLayer:
+    """The presence score of scorers whose models are prototypes: by the cells of the first feature layer."""
+
+    def presence(self, model: Prototype, image: InputFeatures, negative: Prototype | None, mask: Mask) -> float:
+        """See :func:`score`."""
+        return score(model, image.features[0], mask, negative)
+
+    def cell_scores(self, models: Sequence[Prototype], image: InputFeatures) -> tuple[NDArray[np.float32], Frame]:
+        """See :func:`of_cells`, on the first layer."""
+        return of_cells(models, image.features[0]), image.features[0].frame
+
+    def region_scores(
+        self,
+        models: Sequence[Prototype],
+        image: InputFeatures,
+        cells: NDArray[np.float32],
+        regions: NDArray[np.bool_],
+        frame: Frame,
+    ) -> NDArray[np.float32]:
+        """The mean of the scores of the cells."""
+        return of_regions(cells, regions)

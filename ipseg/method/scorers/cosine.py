@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipseg.core.geometry import cells_inside
-from ipseg.core.types import Frame, InputFeatures, Mask, PromptFeatures, Prototype, Similarity
-from ipseg.method import presence, prototype, similarity
+from ipseg.core.types import InputFeatures, PromptFeatures, Prototype, Similarity
+from ipseg.method import prototype, similarity
+from ipseg.method.presence import FirstLayer
 
 DIFFUSION = ("s3", "s4", "s5")  # layers of Stable Diffusion, as its extractor names them
 
@@ -27,7 +28,7 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Cosine:
+class Cosine(FirstLayer):
     """Eq. 6 as an :class:`ipseg.core.types.Scorer`."""
 
     settings: Settings = field(default_factory=Settings)
@@ -53,25 +54,6 @@ class Cosine:
         self, model: Prototype, image: InputFeatures, negative: Prototype | None, masks: NDArray[np.bool_]
     ) -> None:
         """The paper takes the segmenter's own scores."""
-
-    def presence(self, model: Prototype, image: InputFeatures, negative: Prototype | None, mask: Mask) -> float:
-        """See :func:`ipseg.method.presence.score`."""
-        return presence.score(model, image.features[0], mask, negative)
-
-    def cell_scores(self, models: Sequence[Prototype], image: InputFeatures) -> tuple[NDArray[np.float32], Frame]:
-        """See :func:`ipseg.method.presence.of_cells`, on the first layer."""
-        return presence.of_cells(models, image.features[0]), image.features[0].frame
-
-    def region_scores(
-        self,
-        models: Sequence[Prototype],
-        image: InputFeatures,
-        cells: NDArray[np.float32],
-        regions: NDArray[np.bool_],
-        frame: Frame,
-    ) -> NDArray[np.float32]:
-        """The mean of the scores of the cells."""
-        return presence.of_regions(cells, regions)
 
     def layer_weights(self, layers: Sequence[str]) -> Mapping[str, float]:
         """The settings' own, or 1 for each layer where they name none."""

@@ -17,16 +17,15 @@ from ipseg.core import geometry, plugins
 from ipseg.core.types import (
     Array,
     FeatureMap,
-    Frame,
     InputFeatures,
-    Mask,
     PromptFeatures,
     Prototype,
     Scorer,
     Similarity,
 )
 from ipseg.core.vectors import to_numpy
-from ipseg.method import presence, prototype, similarity
+from ipseg.method import prototype, similarity
+from ipseg.method.presence import FirstLayer
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Density:
+class Density(FirstLayer):
     """The log odds as an :class:`ipseg.core.types.Scorer`; it compares the first feature layer."""
 
     settings: Settings = field(default_factory=Settings)
@@ -76,25 +75,6 @@ class Density:
             return values
         other, _ = similarity.of_masks(negative.foreground[layer.name], layer, masks)
         return similarity.lowered(values, other - inside, self.settings.negative)
-
-    def presence(self, model: Prototype, image: InputFeatures, negative: Prototype | None, mask: Mask) -> float:
-        """See :func:`ipseg.method.presence.score`."""
-        return presence.score(model, image.features[0], mask, negative)
-
-    def cell_scores(self, models: Sequence[Prototype], image: InputFeatures) -> tuple[NDArray[np.float32], Frame]:
-        """See :func:`ipseg.method.presence.of_cells`, on the first layer."""
-        return presence.of_cells(models, image.features[0]), image.features[0].frame
-
-    def region_scores(
-        self,
-        models: Sequence[Prototype],
-        image: InputFeatures,
-        cells: NDArray[np.float32],
-        regions: NDArray[np.bool_],
-        frame: Frame,
-    ) -> NDArray[np.float32]:
-        """The mean of the scores of the cells."""
-        return presence.of_regions(cells, regions)
 
     def layer_weights(self, layers: Sequence[str]) -> Mapping[str, float]:
         """The first layer alone."""
