@@ -182,6 +182,7 @@ def test_pressing_the_button_too_early_says_what_is_missing(page):
     page.click("#run")
     page.wait_for_selector(".toast-body")
     assert "no image of the object yet" in page.inner_text(".toast-body")
+    page.wait_for_selector("#run:not([data-elapsed])")  # and the button is free again
 
 
 @narrow_only

@@ -76,7 +76,7 @@ def wire(
     idle = _script(_IDLE, run, stop, result)
     for event in events:
         event.then(None, js=idle, **quiet)
-    for event in before:
+    for event in [*events, *before]:  # what comes after an event with then() is left out where the event fails
         event.failure(None, js=idle, **quiet)
     if cancels:
         stop.click(None, js=idle, cancels=[*before, *events], **quiet)

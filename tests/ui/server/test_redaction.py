@@ -119,15 +119,20 @@ class TestFetching:
         assert seen.downloading is pool.downloading
 
 
+def _jobs(*stops):
+    """A pool whose jobs are stopped by these functions."""
+    return SimpleNamespace(jobs=[SimpleNamespace(stop=stop) for stop in stops])
+
+
 class TestStop:
     """A stop that could not stop anything says so."""
 
     @pytest.mark.parametrize("request_", [None, SimpleNamespace(), SimpleNamespace(session_hash=None)])
     def test_without_a_session(self, request_):
         with pytest.raises(gr.Error, match="Nothing was stopped"):
-            _stopped(SimpleNamespace(stop=lambda request: pytest.fail("it was stopped")))(request_)
+            _stopped(_jobs(lambda request: pytest.fail("it was stopped")))(request_)
 
     def test_with_one(self):
         stopped = []
-        _stopped(SimpleNamespace(stop=stopped.append))(SimpleNamespace(session_hash="a"))
-        assert len(stopped) == 1
+        _stopped(_jobs(stopped.append, stopped.append))(SimpleNamespace(session_hash="a"))
+        assert len(stopped) == 2  # a batch and a labelling
