@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import importlib.util
 import json
 import re
 import zipfile
@@ -87,11 +88,18 @@ def test_a_batch_that_cannot_be_used(client, inputs, one_message, file):
     gets_its_message(file, lambda: client.predict(**given, mask=None, api_name="/batch"), one_message, inputs)
 
 
-@pytest.mark.parametrize("file", BATCHES, ids=lambda file: file.name)
+@pytest.mark.parametrize("file", [file for file in BATCHES if file.name != "film.avi"], ids=lambda file: file.name)
 def test_images_to_label_that_cannot_be_used(client, inputs, one_message, file):
     given = {"examples": prompts(inputs / "good.png"), "classes": ["ellipse"]}
     images = [handle_file(inputs / "images of a batch" / file.name)]
     gets_its_message(file, lambda: client.predict(**given, images=images, api_name="/label"), one_message, inputs)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("trackers") is not None, reason="where trackers is, a clip is labelled")
+def test_a_clip_to_label_needs_the_tracker(client, inputs):
+    clip = handle_file(inputs / "images of a batch" / "film.avi")
+    with pytest.raises(AppError, match="Labelling a clip needs trackers, which is missing; run pip install"):
+        client.predict(examples=prompts(inputs / "good.png"), classes=["ellipse"], images=[clip], api_name="/label")
 
 
 def test_an_example_that_cannot_be_used_names_its_class(client, inputs):

@@ -43,6 +43,8 @@ class Gated:
     def open(self) -> None:
         """Questions go on."""
         (self.folder / "open").touch()
+        with (self.folder / "opened").open("a") as times:
+            times.write("x")
 
     @property
     def output(self) -> str:
