@@ -27,7 +27,7 @@ from ipseg.labelling.review import edits
 from ipseg.ui.server.jobs import Jobs
 from ipseg.ui.server.limits import Ended, Limits, Watch
 from ipseg.ui.tabs.label import api, handlers, jobs, layout, render, session
-from ipseg.ui.tabs.label.correct import Corrections
+from ipseg.ui.tabs.label.correct import Corrections, _of_format
 from ipseg.ui.tabs.label.session import Request
 from tests.conftest import ColourEngine, label_by_colour
 from tests.ui.conftest import EXAMPLES, narrow_only, open_tab, wide_only
@@ -522,3 +522,11 @@ def test_on_a_phone_the_review_fits(page):
     assert overflow <= 0
     assert faults(page) == []
     assert page.complaints == []
+
+
+@pytest.mark.parametrize(
+    ("chosen", "before", "after"), [("coco", True, True), ("coco", False, False), ("yolo", False, True)]
+)
+def test_another_format_leaves_the_images_that_are_wanted(chosen, before, after):
+    checkbox, archive = _of_format(chosen, before)
+    assert (checkbox.value, archive.interactive) == (after, False)

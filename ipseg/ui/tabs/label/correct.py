@@ -65,7 +65,9 @@ class Corrections:
             trigger_mode="always_last",
             **LIGHT,
         )
-        chosen = page.format.input(_of_format, page.format, [page.with_images, page.archive], **LIGHT)
+        chosen = page.format.input(
+            _of_format, [page.format, page.with_images], [page.with_images, page.archive], **LIGHT
+        )
         wanted = page.with_images.input(lambda: gr.DownloadButton(interactive=False), None, page.archive, **LIGHT)
         for event in (*edited, moved, chosen, wanted):
             event.success(self.export, self.exported, page.archive, **LIGHT)
@@ -231,9 +233,9 @@ class Corrections:
         return gr.Button(text, visible=review.added > 0)
 
 
-def _of_format(chosen: str) -> tuple[gr.Checkbox, gr.DownloadButton]:
-    """The images go with a format whose readers need them; the archive is made anew."""
-    return gr.Checkbox(value=formats.needs_images(chosen)), gr.DownloadButton(interactive=False)
+def _of_format(chosen: str, with_images: bool) -> tuple[gr.Checkbox, gr.DownloadButton]:
+    """The images go with a format whose readers need them, or where they are wanted; the archive is made anew."""
+    return gr.Checkbox(value=with_images or formats.needs_images(chosen)), gr.DownloadButton(interactive=False)
 
 
 def _at(image: LabelledImage, review: Review, x: float, y: float) -> int | None:
