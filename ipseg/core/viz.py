@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from ipseg.core.geometry import THIN
 from ipseg.core.status import Status
 from ipseg.core.types import ImageArray, Mask, Points
 
@@ -219,8 +220,11 @@ def _fitting(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, widt
 
 
 def _unit(image: ImageArray) -> float:
-    """One two-hundredth of the longer side, in pixels: marks have the same relative size on small and large images."""
-    return max(image.shape[:2]) / 200
+    """One two-hundredth of the longer side, in pixels: marks have the same relative size on small and large images.
+
+    On an image of more than 4:1, that of a part of it of 4:1: there a mark would hide the object.
+    """
+    return min(max(image.shape[:2]), THIN * min(image.shape[:2])) / 200
 
 
 def _marks(points: Points):

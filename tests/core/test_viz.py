@@ -185,3 +185,10 @@ def test_numbered_instances_take_the_colours_that_are_given():
     default = viz.numbered(image, [mask])
     assert (own == (1, 2, 250)).all(-1).any()
     assert not (default == (1, 2, 250)).all(-1).any()
+
+
+def test_a_mark_on_a_thin_image_leaves_the_object_to_be_seen():
+    image = np.zeros((100, 4000, 3), np.uint8)
+    shown = viz.draw_points(image, Points(np.array([[2000.5, 50.5]]), np.zeros((0, 2))))
+    rows = np.flatnonzero(shown.any(axis=(1, 2)))
+    assert 10 <= len(rows) <= 25
