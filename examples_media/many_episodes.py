@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from ipseg.core import plugins
-from ipseg.datasets._episodes import Annotated, Dataset, Episode, EvaluationProtocol, MaskFile
+from ipseg.datasets import Annotated, Dataset, Episode, EvaluationProtocol, MaskFile
 from ipseg.evaluation import predicting, runs
 from ipseg.evaluation.predicting import Variant
 from ipseg.evaluation.runs import Run

@@ -14,16 +14,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from baselines.parity_matcher import check_matcher
+from baselines.parity_persam import check_persam, check_persam_f
 from networks import SAM_SIDE, small_sam, tsdn
 from numpy.typing import NDArray
-from parity_matcher import check_matcher
-from parity_persam import check_persam, check_persam_f
 from parity_rules import fill_, scene
 
 from ipseg.core import geometry
 from ipseg.core.types import Candidates, FeatureMap, Points, Similarity
 from ipseg.engine.presets import PRESETS
-from ipseg.features._dense import onto_image
+from ipseg.features.fusion import Fusion
 from ipseg.features.stable_diffusion import StableDiffusion
 from ipseg.method import points, prototype, refinement, similarity
 from ipseg.saliency.tsdn import TSDN
@@ -158,7 +158,7 @@ def on_image(data: Data, which: str, grid: tuple[int, int]) -> list[FeatureMap]:
         values = data[f"{which}_{name}"].transpose(1, 2, 0)
         frame = geometry.letterbox_frame((height, width), len(values))
         layers.append(FeatureMap(LAYERS.get(name, name), values, frame))
-    return list(onto_image(layers, grid[0]))
+    return list(Fusion((), grid[0]).joined(layers))
 
 
 def extremes_of(data: Data) -> Iterator[tuple[str, int]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 import ipseg
 
 PACKAGE = Path(ipseg.__file__).parent
+FOLDERS = ("ipseg", "tests", "space", "docs")
 PLUGINS = ("features", "saliency", "segmenters", "baselines")  # files of one kind that never import each other
 ORDER = (  # from the top down: a package imports only packages above it
     ("version",),
@@ -176,6 +178,55 @@ def test_an_import_down_the_table_is_fine():
         ("cli.new", "from ipseg import ui, load"),
     ):
         assert faults(name, line) == []
+
+
+def private(package: tuple[str, ...], source: str) -> list[str]:
+    """The modules that a file of ``package`` imports although their names begin with an underscore in another package.
+
+    ``package`` is a dotted name below the repository; of a test it is that of the package that the test mirrors.
+    """
+    found = []
+    for target in sorted(imports(source)):
+        parts = ("ipseg", *target.split("."))
+        place = next((number for number, part in enumerate(parts) if re.match("_(?!_)", part)), None)
+        if place is not None and package[:place] != parts[:place]:
+            found.append(".".join(parts))
+    return found
+
+
+def sources() -> list[tuple[tuple[str, ...], Path]]:
+    """The Python files that use the package, each with the package that it belongs to, or that it mirrors as a test."""
+    root = PACKAGE.parent
+    paths = [path for folder in FOLDERS for path in sorted((root / folder).rglob("*.py"))]
+    scripts = [root / "app.py", *(root / "examples_media").glob("*.py")]
+    return [(_owner(path.relative_to(root)), path) for path in [*paths, *scripts]]
+
+
+def _owner(path: Path) -> tuple[str, ...]:
+    if path.parts[0] != "tests":
+        return path.parent.parts
+    mirrored = Path("ipseg", *path.parent.parts[1:])
+    single = mirrored / path.stem.removeprefix("test_")  # a package whose tests are one file
+    return (single if (PACKAGE.parent / single).is_dir() else mirrored).parts
+
+
+def test_private_modules_are_imported_in_their_own_package_alone():
+    assert {path.name: found for package, path in sources() if (found := private(package, path.read_text()))} == {}
+
+
+@pytest.mark.parametrize(
+    ("package", "line", "found"),
+    [
+        ("ipseg.cli", "from ipseg.datasets._episodes import Dataset", ["ipseg.datasets._episodes"]),
+        ("ipseg.cli", "def run():\n    from ipseg.datasets import _episodes, folder", ["ipseg.datasets._episodes"]),
+        ("ipseg.core", "import ipseg.studies.ablation._layers as layers", ["ipseg.studies.ablation._layers"]),
+        ("ipseg.studies.ablation", "from ipseg.studies.ablation import _layers", []),
+        ("ipseg.datasets", "from ipseg.datasets._episodes import Dataset", []),
+        ("ipseg.cli", "from ipseg.__main__ import main\nfrom ipseg.datasets import Dataset\nimport _thread", []),
+    ],
+)
+def test_an_import_of_a_private_module_is_seen(package, line, found):
+    assert private(tuple(package.split(".")), line) == found
 
 
 def in_a_fresh_process(code: str, root: Path):

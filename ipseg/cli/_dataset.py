@@ -11,7 +11,7 @@ from typing import Any
 
 from ipseg.core import plugins
 from ipseg.core.types import SettingError
-from ipseg.datasets._episodes import Dataset
+from ipseg.datasets import Dataset
 from ipseg.evaluation import pair_lists, prompt_sets
 
 

@@ -15,13 +15,12 @@ from typing import Any
 from tqdm import tqdm
 
 from ipseg import weights
-from ipseg.baselines._baseline import ON_PARTS
-from ipseg.baselines._protocols import PROTOCOLS
+from ipseg.baselines import ON_PARTS, PROTOCOLS
 from ipseg.cli import _dataset
 from ipseg.core import plugins
 from ipseg.core.result import SegmentationMethod
 from ipseg.core.types import SettingError
-from ipseg.datasets._episodes import Dataset, spread
+from ipseg.datasets import Dataset, spread
 from ipseg.engine import processes
 from ipseg.engine.processes import Share
 from ipseg.evaluation import predicting, published, runs

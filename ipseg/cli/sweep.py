@@ -14,7 +14,7 @@ from typing import Any
 from ipseg import weights
 from ipseg.cli import _dataset, _engine, _run, table
 from ipseg.core.types import InputError, SettingError
-from ipseg.datasets._episodes import Dataset
+from ipseg.datasets import Dataset
 from ipseg.engine import processes
 from ipseg.engine.build import load
 from ipseg.engine.spec import FIELDS

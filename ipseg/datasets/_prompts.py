@@ -20,6 +20,9 @@ from ipseg.datasets._episodes import Annotated
 SINGLE, CLEAR = 0.95, (0.05, 0.6)  # share of the largest part; shares of the image
 TRIED = 100  # images of a class that are read, at most
 
+RULE = " ".join((__doc__ or "").split("\n\n", 1)[-1].split())
+"""The rule above as one line: a manifest of prompt sets states it."""
+
 Pair = tuple[Annotated, Annotated]
 """A prompt, and the one that takes its place where it is the input itself."""
 

@@ -88,7 +88,7 @@ def _text(placement: Placement) -> Any:
 def _latent(placement: Placement) -> Any:
     from diffusers import AutoencoderKL
 
-    from ipseg.features._diffusion import Latent
+    from ipseg.features.stable_diffusion import Latent
 
     vae: Any = AutoencoderKL(**VAE)
     return placement.place(Latent(vae))
@@ -97,7 +97,7 @@ def _latent(placement: Placement) -> Any:
 def _layers(placement: Placement) -> Any:
     from diffusers import UNet2DConditionModel
 
-    from ipseg.features._diffusion import Layers, WholeUNet
+    from ipseg.features.stable_diffusion import Layers, WholeUNet
 
     unet: Any = UNet2DConditionModel(**UNET)
     return placement.place(WholeUNet(unet) if getattr(placement, "whole", False) else Layers(unet))

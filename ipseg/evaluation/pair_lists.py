@@ -23,7 +23,7 @@ from typing import Any
 
 from ipseg.core import plugins
 from ipseg.core.types import InputError
-from ipseg.datasets._episodes import Dataset
+from ipseg.datasets import Dataset
 
 FORMAT = "ipseg-pairs-1"
 

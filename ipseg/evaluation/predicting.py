@@ -22,7 +22,7 @@ from ipseg.core.disk_cache import DiskCache
 from ipseg.core.result import SegmentationMethod
 from ipseg.core.serialize import to_json
 from ipseg.core.types import FeatureMap, ImageError, InputError, MaskError, SettingError
-from ipseg.datasets._episodes import Annotated, Episode, missing
+from ipseg.datasets import Annotated, Episode, missing
 from ipseg.evaluation.metrics import Pixels, count
 from ipseg.evaluation.runs import Prediction, Run
 from ipseg.evaluation.scoring import running_miou

@@ -5,13 +5,12 @@ A manifest is JSON::
     {"format": "ipseg-prompt-sets-1", "dataset": NAME, "settings": {...}, "rule": TEXT, "seed": N,
      "sets": {"1": {CLASS: [PROMPT, SECOND]}, "2": ...}}
 
-``PROMPT`` and ``SECOND`` are keys of images (:attr:`ipseg.datasets._episodes.Annotated.key`); the second takes the
+``PROMPT`` and ``SECOND`` are keys of images (:attr:`ipseg.datasets.Annotated.key`); the second takes the
 prompt's place in the episode whose input is the prompt itself, so that no image is its own prompt.
 """
 
 from __future__ import annotations
 
-import inspect
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -19,26 +18,25 @@ from pathlib import Path
 from typing import Any
 
 from ipseg.core.types import InputError
-from ipseg.datasets import _prompts
-from ipseg.datasets._episodes import Dataset
+from ipseg.datasets import PROMPT_RULE, Dataset, draw_prompts
 
 FORMAT = "ipseg-prompt-sets-1"
 PromptSet = Mapping[str, Sequence[str]]
 
 
 def make(dataset: Dataset, seed: int = 0, sets: int = 3) -> dict[str, Any]:
-    """A manifest of so many sets, drawn by the rule of :mod:`ipseg.datasets._prompts` among the images of the episodes.
+    """A manifest of so many sets, drawn by :data:`ipseg.datasets.PROMPT_RULE` among the images of the episodes.
 
     Raises :class:`InputError` when no class has two images.
     """
-    drawn = _prompts.draw(dataset.candidates(), seed, sets)
+    drawn = draw_prompts(dataset.candidates(), seed, sets)
     if not drawn or not drawn[0]:
         raise InputError(f"No class of {dataset.name} has two images that show it, so no prompt set can be drawn.")
     return {
         "format": FORMAT,
         "dataset": dataset.name,
         "settings": dict(dataset.settings),
-        "rule": " ".join((inspect.getdoc(_prompts) or "").split("\n\n", 1)[-1].split()),
+        "rule": PROMPT_RULE,
         "seed": seed,
         "sets": {
             str(number): {category: [prompt.key, second.key] for category, (prompt, second) in chosen.items()}

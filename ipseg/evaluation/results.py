@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ipseg.core.types import InputError, SettingError
-from ipseg.datasets._episodes import Dataset
+from ipseg.datasets import Dataset
 from ipseg.evaluation.predicting import FAILED
 from ipseg.evaluation.runs import Prediction, Run
 from ipseg.evaluation.scoring import SAMPLES, Score, Scored, compare, score

@@ -28,7 +28,7 @@ from ipseg.core import plugins, rle, store
 from ipseg.core.serialize import to_json
 from ipseg.core.store import Codec, ResultStore, atomic_write, code_version, writing
 from ipseg.core.types import InputError, Mask, SettingError
-from ipseg.datasets._episodes import Dataset
+from ipseg.datasets import Dataset
 from ipseg.engine.protocol import Engine
 from ipseg.evaluation import prompt_sets
 from ipseg.evaluation.metrics import Pixels

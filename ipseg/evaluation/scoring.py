@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipseg.core.types import Mask
-from ipseg.datasets._episodes import Episode, EvaluationProtocol
+from ipseg.datasets import Episode, EvaluationProtocol
 from ipseg.evaluation.metrics import Pixels, boundary_f, count, resized
 
 SAMPLES, LEVEL = 1000, 0.95  # resamples of the bootstrap, and the share that an interval holds

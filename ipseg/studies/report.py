@@ -11,7 +11,7 @@ import numpy as np
 
 from ipseg.core import viz
 from ipseg.core.types import InputError
-from ipseg.datasets._episodes import Dataset
+from ipseg.datasets import Dataset
 from ipseg.evaluation import results
 from ipseg.evaluation.results import NAMES
 from ipseg.evaluation.runs import Run

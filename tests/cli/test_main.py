@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from ipseg import __main__
-from ipseg.core import plugins
+from ipseg.cli import _engine
+from ipseg.core import plugins, resources
 from ipseg.core.types import InputError
 
 
@@ -98,3 +101,31 @@ def test_as_a_module(root, tmp_path):
     )
     assert done.returncode == 2
     assert done.stderr == "ipseg: none.png does not exist; check the path.\n"
+
+
+@pytest.mark.parametrize("error", [MemoryError(), OSError(errno.ENOSPC, "full")])
+def test_the_command_line_says_so_and_ends_with_1(error, monkeypatch, capsys, scene, save, tmp_path, one_message):
+    def built(_):
+        raise error
+
+    monkeypatch.setattr(_engine, "built", built)
+    image = save(tmp_path / "a.png", scene[0])
+    assert __main__.main(["segment", str(image), str(image), "--output", str(tmp_path / "mask.png")]) == 1
+    reported = capsys.readouterr().err.strip().removeprefix("ipseg: ")
+    one_message(reported)
+
+
+def test_an_image_without_memory_does_not_end_a_run(monkeypatch, engine, scene, save, tmp_path, capsys):
+    segment = engine.segment
+
+    def short_once(*given, **named):
+        monkeypatch.setattr(engine, "segment", segment)
+        raise MemoryError
+
+    monkeypatch.setattr(engine, "segment", short_once)
+    monkeypatch.setattr(_engine, "built", lambda _: nullcontext(engine))
+    first, second = (save(tmp_path / name, scene[0]) for name in ("a.png", "b.png"))
+    out = tmp_path / "out"
+    assert __main__.main(["segment", str(first), str(first), str(second), "--output", str(out)]) == 1
+    assert [file.name for file in out.glob("*.png")] == ["b.png"]
+    assert resources.NO_MEMORY in capsys.readouterr().err

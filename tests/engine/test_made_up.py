@@ -26,7 +26,7 @@ def small(placement):
     from diffusers import AutoencoderKL, UNet2DConditionModel
     from transformers import Sam2ImageProcessor
 
-    from ipseg.features._diffusion import Latent, Layers
+    from ipseg.features.stable_diffusion import Latent, Layers
 
     return {
         "dinov2_base": lambda _: networks.small_dinov2(),

@@ -14,7 +14,7 @@ import pytest
 
 from ipseg.core import plugins, rle
 from ipseg.core.types import InputError
-from ipseg.datasets._episodes import Annotated, Episode, missing
+from ipseg.datasets import Annotated, Episode, missing
 from ipseg.engine.presets import PRESETS
 from ipseg.engine.processes import Share
 from ipseg.evaluation import predicting, prompt_sets, results, runs

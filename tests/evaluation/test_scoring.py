@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ipseg.datasets._episodes import Annotated, Episode, EvaluationProtocol, MaskFile
+from ipseg.datasets import Annotated, Episode, EvaluationProtocol, MaskFile
 from ipseg.evaluation import scoring
 from ipseg.evaluation.metrics import Pixels, boundary_f, count, resized
 from ipseg.evaluation.scoring import Scored, score

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ipseg.core.types import SettingError
-from ipseg.datasets._episodes import Annotated, Episode, EvaluationProtocol, MaskFile
+from ipseg.datasets import Annotated, Episode, EvaluationProtocol, MaskFile
 from ipseg.evaluation import published, sweeps, tables
 from ipseg.evaluation.metrics import Pixels
 from ipseg.evaluation.runs import Run
