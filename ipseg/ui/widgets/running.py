@@ -33,8 +33,18 @@ _IDLE = """(...values) => {
   const run = document.getElementById('RUN'), result = document.getElementById('RESULT');
   clearInterval(run?.timer);
   (window.ipsegEnded ??= {})['RUN'] = performance.now();
-  for (const name of ['RUN', 'STOP']) delete document.getElementById(name)?.dataset.elapsed;
+  for (const name of ['RUN', 'STOP']) {
+    const button = document.getElementById(name);
+    if (button) { delete button.dataset.elapsed; delete button.dataset.stopping; }
+  }
   if (innerWidth <= 768 && result?.offsetParent) result.scrollIntoView({ block: 'start' });
+  return values;
+}"""
+
+
+_STOPPING = """(...values) => {
+  const run = document.getElementById('RUN');
+  if (run?.dataset.elapsed) run.dataset.stopping = 'yes';
   return values;
 }"""
 
@@ -66,6 +76,9 @@ def wire(
 ) -> None:
     """Show when one of ``events`` has ended, and let ``stop`` end it.
 
+    Until the server has confirmed a stop the button says so and takes no click: Gradio drops a request while the one
+    before it is being cancelled.
+
     ``cancels``: whether ``stop`` ends it without a result; else another event of the button does.
 
     ``events``: what runs the request: a click of ``run``, or another event, which is shown from its start. ``result``:
@@ -76,10 +89,10 @@ def wire(
     idle = _script(_IDLE, run, stop, result)
     for event in events:
         event.then(None, js=idle, **quiet)
-    for event in [*events, *before]:  # what comes after an event with then() is left out where the event fails
+    for event in [*events, *before]:  # fails, too, when it is stopped; what comes with then() is left out then
         event.failure(None, js=idle, **quiet)
     if cancels:
-        stop.click(None, js=idle, cancels=[*before, *events], **quiet)
+        stop.click(None, js=_script(_STOPPING, run, stop, result), cancels=[*before, *events], **quiet)
 
 
 def announce(trigger: Any, run: gr.Button, stop: gr.Button, result: str) -> Dependency:

@@ -149,6 +149,7 @@ progress::-moz-progress-bar { background: #d97706; }
 .run[data-elapsed] { font-size: 0 !important; pointer-events: none; }
 .run[data-elapsed]::after { content: "Running, " attr(data-elapsed); font-size: 1.05rem;
   font-variant-numeric: tabular-nums; }
+.run[data-stopping]::after { content: "Stopping"; }
 #segment-images { flex-wrap: nowrap; }
 #segment-inputs, #segment-result { gap: .6rem; align-self: flex-start !important; justify-content: flex-start; }
 #segment-inputs .more { padding: .35rem .8rem; }

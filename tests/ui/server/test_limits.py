@@ -249,3 +249,34 @@ def test_the_button_shows_at_once_that_it_runs_and_stop_ends_it(gate, chromium, 
         gate.open()
         gate.wait("A visitor left")
         assert "passed" not in gate.output
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(
+    ("press", "run"),
+    [(press_an_example, "run"), (press_the_example_of_compare, "compare-run")],
+    ids=["segment", "compare"],
+)
+def test_a_click_after_stop_is_not_lost(gate, chromium, press, run):
+    held = []
+    with new_window(chromium, 1280, 800) as context:
+        page = context.new_page()
+        page.route("**/gradio_api/cancel", lambda route: held.append(route))  # the server's answer is late
+        press(page, gate.url)
+        gate.wait("arrived")
+        page.click(f"#{run}-stop")
+        page.wait_for_selector(f"#{run}[data-stopping]")
+        while not held:
+            page.wait_for_timeout(50)
+        assert page.evaluate(f"getComputedStyle(document.querySelector('#{run}')).pointerEvents") == "none"
+        held[0].continue_()
+        page.wait_for_selector(f"#{run}:not([data-elapsed])")
+        assert page.get_attribute(f"#{run}", "data-stopping") is None
+        gate.wait("deserted")
+        gate.open()
+        page.click(f"#{run}")
+        page.wait_for_selector(
+            "#verdict .detected, #verdict .uncertain, #verdict .not-detected"
+            if run == "run"
+            else "#compare-table table"
+        )

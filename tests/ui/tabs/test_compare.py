@@ -168,6 +168,7 @@ def test_sam_is_fetched_with_its_progress_and_both_methods_run_on_it(chromium, t
             button.click()
             page.wait_for_selector("#compare-table progress")
             page.click("#compare-run-stop")
+            page.wait_for_selector("#compare-run:not([data-elapsed])")
             page.wait_for_selector("#compare-table .start")  # stopped: what was there before, and the button
             hub.pause = 0.05
             button.click()
