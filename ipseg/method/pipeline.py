@@ -160,23 +160,36 @@ class IPSeg:
         own status.
         Raises :class:`~ipseg.core.types.SettingError` for numbers out of range.
         """
-        cached, step = self.encodings, Steps(progress)
         numbers = prompt.parameters.unless(k, clusters, threshold, reject_threshold)
         k, clusters, limits = self.config.numbers(*numbers)
         prompt, negative = fitted(self, prompt, negative_prompt)
         input_image = named(image)
         points.check_inside(clicks, input_image.pixels.shape[:2])
-        if geometry.is_thin(input_image.pixels.shape[:2], self.config.thin):
-            given: dict[str, Any] = {"negative_prompt": negative, "all_instances": all_instances}
-            given |= Parameters(k, clusters, *limits).arguments()
-            one, likely = partial(self.segment, prompt, **given), partial(self._likely, prompt)
-            return strips.segment(
-                input_image.pixels, one, likely, clicks, all_instances=all_instances, progress=progress
-            )
-        with step("features", 0.05, cached.has("features", input_image)):  # F_I, section 3.3.1
-            features = self.input_features(input_image, step)
-        with step("encoding", 0.2, cached.has("encoding", input_image)):  # Enc_I(I), Eq. 1
-            encoding = cached.encoding(input_image)
+        thin = geometry.is_thin(input_image.pixels.shape[:2], self.config.thin)
+        segment = self._segment_strips if thin else self._segment_whole
+        return segment(
+            prompt, negative, input_image, k, clusters, limits, clicks, all_instances=all_instances, progress=progress
+        )
+
+    def _segment_whole(
+        self,
+        prompt: Prompt,
+        negative: Prompt | None,
+        image: Named,
+        k: int,
+        clusters: int,
+        limits: tuple[float, float],
+        clicks: Points | None,
+        *,
+        all_instances: bool,
+        progress: Progress | None,
+    ) -> Result:
+        """The steps of the method. ``limits``: the threshold and the reject threshold; else as :meth:`segment`."""
+        cached, step = self.encodings, Steps(progress)
+        with step("features", 0.05, cached.has("features", image)):  # F_I, section 3.3.1
+            features = self.input_features(image, step)
+        with step("encoding", 0.2, cached.has("encoding", image)):  # Enc_I(I), Eq. 1
+            encoding = cached.encoding(image)
         compared = models_with(self.scorer, prompt, features, negative)
         similarity = self.scorer.similarity(*compared)  # S = F_IP (x) F_I, Eq. 6
         choose = partial(self.choose_points, k=k, clusters=clusters, seed=self.config.seed)
@@ -187,10 +200,10 @@ class IPSeg:
         with step("mask", 0.85):  # M = Dec_M(F_I, Concat(T_M, T_P)), Eq. 2
             refined = refine(chosen, similarity.values)
             mask = refinement.corrected(self.segmenter, encoding, refined, chosen, clicks).masks[0]
-        score_of = partial(self._presence, compared, input_image, step)
+        score_of = partial(self._presence, compared, image, step)
         score = score_of(mask)  # not in the paper, nor are the instances
         status = presence.status(score, mask, *limits, clicked=clicks is not None and len(clicks.positive) > 0)
-        result = Result(input_image.pixels, mask, status, score, *limits, chosen, similarity, step.seconds)
+        result = Result(image.pixels, mask, status, score, *limits, chosen, similarity, step.seconds)
         if not all_instances:
             return result
         with step("instances", 0.9):
@@ -198,6 +211,25 @@ class IPSeg:
             whole = None if clicks else Instance(mask, chosen, score, status)
             found = instances.find(similarity, k, choose, refine, score_of, *limits, proposed, whole)
             return replace(result, instances=found)
+
+    def _segment_strips(
+        self,
+        prompt: Prompt,
+        negative: Prompt | None,
+        image: Named,
+        k: int,
+        clusters: int,
+        limits: tuple[float, float],
+        clicks: Points | None,
+        *,
+        all_instances: bool,
+        progress: Progress | None,
+    ) -> Result:
+        """As :meth:`_segment_whole`, of a thin image from the results of its windows."""
+        numbers = Parameters(k, clusters, *limits).arguments()
+        one = partial(self.segment, prompt, negative_prompt=negative, all_instances=all_instances, **numbers)
+        likely = partial(self._likely, prompt)
+        return strips.segment(image.pixels, one, likely, clicks, all_instances=all_instances, progress=progress)
 
     def input_features(self, image: Named, step: Steps | None = None) -> InputFeatures:
         """What a scorer gets of an input image; its features are computed, its foreground only when asked for."""

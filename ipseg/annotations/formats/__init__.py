@@ -127,38 +127,68 @@ def export(
     check(chosen, split, images, classes=numbered)
     stated = parts if parts and split is None else {}
     divided = (TRAIN, VAL) if stated or split is not None else (TRAIN,)
-    tally, modules = _Tally.of(numbered, divided), {name: plugins.module(KIND, name) for name in chosen}
-    with replacing(folder, modules) as places, ExitStack() as stack:
-        targets = {
-            name: Target(places[name], numbered, divided, images, Names(flat=module.FLAT, stems=module.STEMS), stack)
-            for name, module in modules.items()
-        }
-        with writing(folder):
-            writers: dict[str, Writer] = {name: modules[name].build(target) for name, target in targets.items()}
+    tally = _Tally.of(numbered, divided)
+    with replacing(folder, chosen) as places, ExitStack() as stack:
+        made = [
+            _Output.opened(name, folder / name, Target(places[name], numbered, divided, images, _names_of(name), stack))
+            for name in chosen
+        ]
         for image in labels:
             if image.error:
                 tally.counts["failed"] += 1
                 continue
             given = ImageFile(find(image))
             check_outside(given, places, folder)
-            shown, part = (
-                _above(image, thresholds, numbered),
-                stated.get(image.name) or part_of(image.name, split, seed),
-            )
+            shown = _above(image, thresholds, numbered)
+            part = stated.get(image.name) or part_of(image.name, split, seed)
             tally.add(image, shown, part)
-            for name, writer in writers.items():
-                with writing(folder / name):
-                    targets[name].given = given
-                    writer.add(shown, targets[name].name(shown), part)
-        for name, writer in writers.items():
-            with writing(folder / name):
-                writer.close()
-                mark(places[name], {"format": name, "classes": numbered, **tally.counts})
-    made = tuple(
-        FormatReport(name, folder / name, dict(one.lost), one.without_file, one.upright, one.copied, one.renamed)
-        for name, one in targets.items()
-    )
-    return Report(made, **tally.counts, classes=dict(tally.classes), parts=dict(tally.parts))
+            for output in made:
+                output.add(shown, part, given)
+        for output in made:
+            output.close(tally.counts)
+    reports = tuple(output.report() for output in made)
+    return Report(reports, **tally.counts, classes=dict(tally.classes), parts=dict(tally.parts))
+
+
+@dataclass(frozen=True)
+class _Output:
+    """One format while it is written."""
+
+    name: str
+    folder: Path  # of the format, when it is complete
+    target: Target
+    writer: Writer
+
+    @classmethod
+    def opened(cls, name: str, folder: Path, target: Target) -> _Output:
+        """Without an image yet. Raises OutputError, as the methods do, where it cannot be written."""
+        with writing(folder):
+            return cls(name, folder, target, plugins.module(KIND, name).build(target))
+
+    def add(self, image: LabelledImage, part: str, given: ImageFile) -> None:
+        """Write one image, whose file is ``given``, in the ``part`` train or val."""
+        with writing(self.folder):
+            self.target.given = given
+            self.writer.add(image, self.target.name(image), part)
+
+    def close(self, counts: Mapping[str, int]) -> None:
+        """Complete the files, and mark them as an export that holds so much."""
+        with writing(self.folder):
+            self.writer.close()
+            mark(self.target.folder, {"format": self.name, "classes": self.target.classes, **counts})
+
+    def report(self) -> FormatReport:
+        """What was written."""
+        one = self.target
+        return FormatReport(
+            self.name, self.folder, dict(one.lost), one.without_file, one.upright, one.copied, one.renamed
+        )
+
+
+def _names_of(format_name: str) -> Names:
+    """The names of images in a format, none given yet."""
+    module = plugins.module(KIND, format_name)
+    return Names(flat=module.FLAT, stems=module.STEMS)
 
 
 @dataclass

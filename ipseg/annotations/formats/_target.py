@@ -7,7 +7,7 @@ import secrets
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -160,7 +160,7 @@ class Target:
 
 
 @contextmanager
-def replacing(folder: Path, formats: Mapping[str, Any]) -> Iterator[dict[str, Path]]:
+def replacing(folder: Path, formats: Collection[str]) -> Iterator[dict[str, Path]]:
     """A block that fills one partial folder for each format; they become ``folder/FORMAT`` at its end.
 
     After an error the earlier exports are as they were. Raises SettingError as :func:`check_replaceable` does and where
