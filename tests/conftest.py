@@ -7,7 +7,7 @@ import io
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -144,6 +144,20 @@ def first_use(tmp_path_factory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ipseg.weights._record.path", lambda: path)
         yield path
+
+
+@pytest.fixture
+def hub_home(monkeypatch) -> Callable[[Path], None]:
+    """A function that makes a folder HF_HOME, here, where ``huggingface_hub`` has read it, and in new processes."""
+
+    def use(home: Path) -> None:
+        for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "IPSEG_WEIGHTS_DIR"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("HF_HOME", str(home))
+        monkeypatch.setattr("huggingface_hub.constants.HF_HOME", str(home))
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(home / "hub"))
+
+    return use
 
 
 @pytest.fixture(scope="session")

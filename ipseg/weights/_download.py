@@ -64,7 +64,9 @@ def fetch(name: str, *, progress: DownloadProgress | None = None) -> Path:
 
 def offline() -> bool:
     """Whether HF_HUB_OFFLINE forbids the network."""
-    return os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
+    from huggingface_hub import constants
+
+    return bool(constants.HF_HUB_OFFLINE)
 
 
 def _from_hub(weight: Weight, progress: DownloadProgress) -> None:

@@ -1,7 +1,7 @@
 """Where weights are searched: a folder of files brought by hand first, then the cache of the Hugging Face Hub.
 
 The folder is named by ``using(folder=...)`` (the command line's ``--weights-dir``) or IPSEG_WEIGHTS_DIR; the cache by
-HF_HOME or HF_HUB_CACHE, as everywhere else.
+HF_HOME or HF_HUB_CACHE, which ``huggingface_hub`` reads when it is imported.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ POINTERS = (
     b"/annex/objects/",
 )  # how a file begins that stands for another
 POINTER_BYTES = 1024  # at most
+COMMIT = re.compile(r"[0-9a-f]{40}")  # the name of one, in full
 
 
 @dataclass(frozen=True)
@@ -166,13 +167,16 @@ def hand_folder() -> Path | None:
 
 def hub_cache() -> Path:
     """The cache that huggingface_hub shares with every other program."""
-    named = os.environ.get("HF_HUB_CACHE")
-    return Path(named).expanduser() if named else _hf_home() / "hub"
+    from huggingface_hub import constants
+
+    return Path(constants.HF_HUB_CACHE)
 
 
 def file_cache() -> Path:
     """Where files lie that do not come from the Hub."""
-    return _hf_home() / "ipseg"
+    from huggingface_hub import constants
+
+    return Path(constants.HF_HOME) / "ipseg"
 
 
 def folders() -> list[Path]:
@@ -231,11 +235,6 @@ def _incomplete(weight: Weight) -> Path | None:
     return next((place for place in places(weight) if len(missing(weight, place)) < len(weight.files)), None)
 
 
-def _hf_home() -> Path:
-    cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")
-    return Path(os.environ.get("HF_HOME", f"{cache}/huggingface")).expanduser()
-
-
 def _snapshots(weight: Weight) -> list[Path]:
     """The folders of the chosen revision in the Hub's cache: of its commit at first use, then of its commit now.
 
@@ -244,7 +243,7 @@ def _snapshots(weight: Weight) -> list[Path]:
     """
     chosen = revision(weight)
     found = [_snapshot(weight, each) for each in dict.fromkeys([recorded_commit(weight), chosen]) if each]
-    if not re.fullmatch(r"[0-9a-f]{40}", chosen):
+    if not COMMIT.fullmatch(chosen):
         cached = _cached(weight.source)
         if not any(chosen in each.refs for each in cached):
             found += [_folder(each) for each in cached]
@@ -290,10 +289,14 @@ def _mirrored(weight: Weight) -> list[Path]:
 
 
 def commit_of(weight: Weight, path: Path) -> str:
-    """The commit that a folder or file of the Hub came from; "" where nothing beside it says so."""
+    """The commit that a folder or file of the Hub came from; "" where nothing beside it says so.
+
+    ``huggingface_hub`` records it beside the files of a ``local_dir``, and has no public function that reads it.
+    """
     if weight.single:
         path = path.parent
     if path.is_relative_to(hub_cache()):  # whose folders are named by their commit
         return path.name
     noted = sorted((path / ".cache" / "huggingface" / "download").rglob("*.metadata"))
-    return noted[0].read_text().splitlines()[0] if noted else ""
+    lines = (file.read_text(encoding="utf-8", errors="replace").partition("\n")[0].strip() for file in noted)
+    return next((line for line in lines if COMMIT.fullmatch(line)), "")

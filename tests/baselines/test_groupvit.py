@@ -52,8 +52,8 @@ def test_without_names_it_says_what_it_wants(engine, one_message):
         one_message(error.value)
 
 
-def test_without_its_weights_it_says_what_it_takes(engine, tmp_path, monkeypatch):
-    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+def test_without_its_weights_it_says_what_it_takes(engine, tmp_path, monkeypatch, hub_home):
+    hub_home(tmp_path)
     monkeypatch.setenv("IPSEG_WEIGHTS_DIR", str(tmp_path))
     with pytest.raises(weights.WeightError, match="weights fetch groupvit"):
         plugins.method("groupvit", engine, names=NAMES, target="cat")

@@ -83,10 +83,9 @@ def build(engine, folder, small, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["seggpt", "painter"])
-def test_without_its_weights_it_says_what_it_takes(engine, tmp_path, monkeypatch, name):
-    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+def test_without_its_weights_it_says_what_it_takes(engine, tmp_path, monkeypatch, hub_home, name):
+    hub_home(tmp_path)
     monkeypatch.setenv("IPSEG_WEIGHTS_DIR", str(tmp_path))
-    monkeypatch.setenv("HF_HOME", str(tmp_path))
     with pytest.raises(weights.WeightError, match=f"1.5 GB.*weights fetch {name}"):
         plugins.method(name, engine)
 

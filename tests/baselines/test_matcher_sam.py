@@ -62,8 +62,8 @@ def build(engine, folder, monkeypatch):
     return make
 
 
-def test_without_its_weights_it_says_what_it_takes(engine, tmp_path, monkeypatch):
-    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+def test_without_its_weights_it_says_what_it_takes(engine, tmp_path, monkeypatch, hub_home):
+    hub_home(tmp_path)
     monkeypatch.setenv("IPSEG_WEIGHTS_DIR", str(tmp_path))
     for name in ("matcher", "matcher_z"):
         with pytest.raises(weights.WeightError, match=r"DINOv2 ViT-L/14 .*weights fetch dinov2_large"):

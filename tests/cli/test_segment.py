@@ -446,10 +446,8 @@ def test_help_reads_well(capsys):
         assert noise not in printed
 
 
-def test_without_weights_one_line_says_which_engine_answers(tmp_path, save, make_scene, monkeypatch, capsys):
-    for name in ("HF_HUB_CACHE", "IPSEG_WEIGHTS_DIR"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
+def test_without_weights_one_line_says_which_engine_answers(tmp_path, save, make_scene, hub_home, capsys):
+    hub_home(tmp_path / "home")
     prompt, image = save(tmp_path / "prompt.png", make_scene()[0]), save(tmp_path / "input.png", make_scene(seed=1)[0])
     assert run(prompt, image, "--output", tmp_path / "m.png") == 0
     assert capsys.readouterr().err.splitlines() == [

@@ -10,10 +10,9 @@ from ipseg.cli import weights as command
 
 
 @pytest.fixture(autouse=True)
-def no_weights(tmp_path, monkeypatch):
-    for name in ("HF_HUB_CACHE", "HF_HUB_OFFLINE", "IPSEG_WEIGHTS_DIR"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
+def no_weights(tmp_path, monkeypatch, hub_home):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    hub_home(tmp_path / "home")
 
 
 def test_the_list_says_what_is_here(tmp_path, capsys):

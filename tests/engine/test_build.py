@@ -29,11 +29,9 @@ INPUT, _ = scene("input", 120, 83)
 
 
 @pytest.fixture(autouse=True)
-def no_weights(tmp_path, monkeypatch):
+def no_weights(tmp_path, hub_home):
     """Nothing but what a test brings."""
-    for name in ("HF_HUB_CACHE", "IPSEG_WEIGHTS_DIR"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
+    hub_home(tmp_path / "home")
 
 
 @pytest.mark.parametrize("name", IN_TORCH)

@@ -16,11 +16,9 @@ from ipseg.engine.spec import EngineSpec
 
 
 @pytest.fixture(autouse=True)
-def no_weights(tmp_path, monkeypatch):
+def no_weights(tmp_path, monkeypatch, hub_home):
     """Nothing but what a test brings; every package seems to be installed, and memory is plenty."""
-    for name in ("HF_HUB_CACHE", "IPSEG_WEIGHTS_DIR"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
+    hub_home(tmp_path / "home")
     monkeypatch.setattr(hardware, "installed", lambda _: True)
     monkeypatch.setattr(hardware, "memory", lambda: 64.0)
     monkeypatch.setattr(hardware, "gpu_memory", lambda placement=None: 0.0)

@@ -268,8 +268,8 @@ def test_a_side_that_is_no_whole_number_of_cells(side, blocks):
         plugins.build("features", "efficientnet", side=side, blocks=blocks, scales=())
 
 
-def test_missing_weights_say_how_to_get_them(tmp_path, monkeypatch):
-    monkeypatch.setenv("HF_HOME", str(tmp_path))
+def test_missing_weights_say_how_to_get_them(tmp_path, hub_home):
+    hub_home(tmp_path)
     with pytest.raises(weights.WeightError, match="weights fetch efficientnet_lite0"):
         plugins.build("features", "efficientnet")
 

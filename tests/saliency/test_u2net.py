@@ -132,8 +132,8 @@ def test_stretching():
     np.testing.assert_array_equal(stretched(np.full(3, 0.7, np.float32)), np.full(3, 0.7, np.float32))
 
 
-def test_missing_weights_say_how_to_get_them(tmp_path, monkeypatch):
-    monkeypatch.setenv("HF_HOME", str(tmp_path))
+def test_missing_weights_say_how_to_get_them(tmp_path, hub_home):
+    hub_home(tmp_path)
     with pytest.raises(weights.WeightError, match="weights fetch u2netp"):
         plugins.build("saliency", "u2net")
 

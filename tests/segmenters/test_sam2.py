@@ -109,9 +109,8 @@ def test_loads_the_published_folder(tmp_path):
     assert loaded.predict(loaded.encode(IMAGE), POINTS).masks.shape == (1, *SIZE)
 
 
-def test_missing_weights_say_how_to_get_them(tmp_path, monkeypatch):
-    monkeypatch.setenv("HF_HOME", str(tmp_path))
-    monkeypatch.delenv("HF_HUB_CACHE", raising=False)
+def test_missing_weights_say_how_to_get_them(tmp_path, hub_home):
+    hub_home(tmp_path)
     with pytest.raises(weights.WeightError, match=r"python -m ipseg weights fetch sam2\.1-hiera-tiny"):
         plugins.build("segmenters", "sam2")
 

@@ -174,9 +174,8 @@ def test_the_weights_of_compact_are_sent_with_their_licence_and_origin(publish):
         assert not path.is_relative_to(ROOT), f"{place} is not part of the repository"
 
 
-def test_weights_that_are_absent_or_changed_are_not_sent(publish, tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv("HF_HOME", str(tmp_path))
-    monkeypatch.delenv("IPSEG_WEIGHTS_DIR", raising=False)
+def test_weights_that_are_absent_or_changed_are_not_sent(publish, tmp_path, monkeypatch, capsys, hub_home):
+    hub_home(tmp_path)
     assert publish.main(["--dry-run"]) == 1
     assert "`python -m ipseg weights fetch efficientnet_lite0 u2netp`" in capsys.readouterr().err
     monkeypatch.setenv("IPSEG_WEIGHTS_DIR", str(tmp_path))

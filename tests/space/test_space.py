@@ -189,13 +189,11 @@ def test_a_space_with_a_lent_gpu(folder, python, tmp_path, models, published_wei
 
 
 @pytest.mark.parametrize(("space", "host"), [("", "127.0.0.1"), ("owner/name", "0.0.0.0")])  # noqa: S104
-def test_the_environment_decides_where_it_listens(space, host, monkeypatch, tmp_path):
+def test_the_environment_decides_where_it_listens(space, host, monkeypatch, tmp_path, hub_home):
     for name in ("HOST", "PORT", "PRESET", "GRADIO_SERVER_NAME", "GRADIO_SERVER_PORT"):
         monkeypatch.delenv(name, raising=False)
-    for name in ("IPSEG_WEIGHTS_DIR", "HF_HUB_CACHE"):
-        monkeypatch.delenv(name, raising=False)
-    for name in ("HF_HOME", "XDG_CACHE_HOME"):
-        monkeypatch.setenv(name, str(tmp_path))
+    hub_home(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("SPACE_ID", space)
     chosen = serving.arguments([])
     assert (chosen.host, chosen.preset, chosen.port) == (host, None, 7860)
@@ -205,7 +203,8 @@ def test_the_environment_decides_where_it_listens(space, host, monkeypatch, tmp_
     assert "run `python -m ipseg weights fetch compact`" in pool.reason
 
 
-def test_a_space_with_a_gpu_takes_the_best(monkeypatch, small_models):
+def test_a_space_with_a_gpu_takes_the_best(monkeypatch, small_models, hub_home, tmp_path):
+    hub_home(tmp_path)
     for name in ("HOST", "PORT", "PRESET", "GRADIO_SERVER_NAME", "GRADIO_SERVER_PORT"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("SPACE_ID", "owner/name")
@@ -213,7 +212,6 @@ def test_a_space_with_a_gpu_takes_the_best(monkeypatch, small_models):
     monkeypatch.setattr(hardware, "memory", lambda: 64.0)
     for gigabytes, preset in ((24.0, "paper"), (0.0, "offline")):
         monkeypatch.setattr(hardware, "gpu_memory", lambda placement=None, found=gigabytes: found)
-        monkeypatch.setenv("HF_HOME", "nowhere")
         assert serving.engine_pool(serving.arguments([])).first.preset == preset
     monkeypatch.setenv("PRESET", "light")
     assert serving.engine_pool(serving.arguments([])).first.preset == "light"

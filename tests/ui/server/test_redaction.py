@@ -54,8 +54,8 @@ def test_an_error_of_a_job_names_no_folder():
     assert raised.value.message == SAID
 
 
-def test_weights_that_are_not_whole_are_named_without_their_folder(tmp_path, capsys, monkeypatch):
-    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+def test_weights_that_are_not_whole_are_named_without_their_folder(tmp_path, capsys, hub_home):
+    hub_home(tmp_path)
     brought = tmp_path / "my weights"
     (brought / "dinov2-small").mkdir(parents=True)
     (brought / "dinov2-small" / "config.json").write_text("{}")

@@ -192,11 +192,9 @@ def test_sam_is_fetched_with_its_progress_and_both_methods_run_on_it(chromium, t
         (True, EngineSpec("offline", saliency="nonsense"), ""),
     ],
 )
-def test_the_button_for_sam_is_there_where_sam_alone_is_missing(fetches, spec, label, monkeypatch, tmp_path):
+def test_the_button_for_sam_is_there_where_sam_alone_is_missing(fetches, spec, label, hub_home, tmp_path):
     pytest.importorskip("torch", reason="SAM needs the extra [models]")
-    for name in ("IPSEG_WEIGHTS_DIR", "HF_HUB_CACHE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    hub_home(tmp_path)
     made = on_sam.button(EnginePool(EngineSpec("offline"), fetches=fetches), spec)
     assert made.visible == bool(label)
     assert made.value.startswith(label)

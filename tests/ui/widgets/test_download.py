@@ -126,10 +126,8 @@ def test_the_api_takes_every_choice(with_models, tmp_path):
 
 
 @pytest.mark.parametrize("fetches", [True, False])
-def test_a_server_for_others_fetches_nothing_unless_allowed(fetches, tmp_path, monkeypatch):
-    for name in ("IPSEG_WEIGHTS_DIR", "HF_HUB_CACHE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HF_HOME", str(tmp_path))
+def test_a_server_for_others_fetches_nothing_unless_allowed(fetches, tmp_path, hub_home):
+    hub_home(tmp_path)
     pool = serving.engine_pool(serving.arguments(["--preset", "offline", "--fetch" if fetches else "--no-fetch"]))
     for preset in ("offline", "light"):
         text, fetch = engine_state.refreshed(pool, EngineSpec(preset))
