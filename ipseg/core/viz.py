@@ -41,10 +41,33 @@ def overlay(
 
     ``mask``: (H, W) bool. ``colour``: of the outline, and of the tint of the object with ``opacity`` in [0, 1].
     """
+    drawn = outlined(emphasized(image, mask, colour=colour, opacity=opacity), mask, colour)
+    return drawn if points is None else draw_points(drawn, points)
+
+
+def emphasized(
+    image: ImageArray, mask: Mask, *, colour: tuple[int, int, int] = MASK, opacity: float = 0.0
+) -> ImageArray:
+    """An overlay without its outline: the object in its own colours, the rest dimmed and greyed, (H, W, 3) uint8."""
     canvas = _dimmed(image)
     canvas[mask] = image[mask] * (1 - opacity) + np.array(colour, dtype=np.float32) * opacity
-    drawn = outlined(np.rint(canvas).astype(np.uint8), mask, colour)
-    return drawn if points is None else draw_points(drawn, points)
+    return np.rint(canvas).astype(np.uint8)
+
+
+def outlines_of(mask: Mask, *, tolerance: float = 0.0) -> list[NDArray[np.float32]]:
+    """The outlines of a mask (H, W) and of its holes: closed polygons, each (n, 2) float32, (x, y) in pixels.
+
+    ``tolerance``: how far a polygon with fewer corners may be from the outline, in pixels. Integers are the corners of
+    pixels: the outlines go through the centres of the pixels at the border of the mask, such as (0.5, 0.5).
+    """
+    found, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    lines = (cv2.approxPolyDP(line, tolerance, True) if tolerance else line for line in found)
+    return [line[:, 0].astype(np.float32) + np.float32(0.5) for line in lines]
+
+
+def outline_width(side: float) -> float:
+    """The width of an outline on an image whose longer side has ``side`` pixels; its white edge is half as wide."""
+    return max(1.0, side / 200 * 0.7)
 
 
 def overlay_of(image: ImageArray, mask: Mask, status: Status, points: Points | None = None) -> ImageArray:

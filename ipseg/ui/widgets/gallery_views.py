@@ -50,17 +50,17 @@ def caption(name: str, answer: GalleryResult) -> str:
 
 def matrix(found: Mapping[str, Sequence[GalleryResult]], inputs: Sequence[GalleryImage]) -> str:
     """IoU of every set on every input with the truth, if it has one, and of every two sets with each other, as HTML."""
-    heads = [*(f"input {number + 1}" for number in range(len(inputs))), "mean"]
+    heads = [*(f"image {number + 1}" for number in range(len(inputs))), "mean"]
     tables = []
     if all(each.iou is not None for one in found.values() for each in one):
         rows = {name: [*(each.iou or 0.0 for each in one), galleries.mean_iou(one)] for name, one in found.items()}
-        tables.append(_table("With the truth", heads, rows))
+        tables.append(_table("IoU with the ground truth", heads, rows))
     agreement = galleries.agreement(found)
     pairs = {
         one: [1.0 if one == other else agreement.get((one, other), agreement.get((other, one), 0.0)) for other in found]
         for one in found
     }
-    tables.append(_table("With each other", list(found), pairs))
+    tables.append(_table("IoU with each other", list(found), pairs))
     return f'<div class="wide"><div class="side">{"".join(tables)}</div></div>'
 
 
@@ -70,7 +70,7 @@ def _table(title: str, heads: Sequence[str], rows: Mapping[str, Sequence[float]]
         f'<tr><th scope="row">{html.escape(name)}</th>{"".join(_cell(value) for value in values)}</tr>'
         for name, values in rows.items()
     )
-    return f"<table><caption>{title}: IoU</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f"<table><caption>{title}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def _cell(value: float) -> str:

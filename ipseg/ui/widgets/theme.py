@@ -85,6 +85,7 @@ CSS = """
 .image-input [data-testid=upload-text]::after { content: "Drop images here"; font-size: .9rem; text-align: center; }
 .image-input.one [data-testid=upload-text]::after { content: "Drop an image here"; }
 .image-input.files [data-testid=upload-text]::after { content: "Drop images or a ZIP here"; }
+.image-input.clips [data-testid=upload-text]::after { content: "Drop images, a ZIP or clips here"; }
 .image-input.clip [data-testid=upload-text]::after { content: "Drop a clip here"; }
 .file-preview .download-link { color: #9a3412 !important; }
 .dark .file-preview .download-link { color: #fbbf24 !important; }
@@ -283,9 +284,11 @@ progress::-moz-progress-bar { background: #d97706; }
 .ablation .heat td:not(.none) { border-radius: 5px; font-size: 1rem; }
 .ablation .heat td.own { outline: 3px solid #d97706; outline-offset: 1px; }
 .ablation .heat .note { display: block; font-size: .72rem; font-weight: 400; line-height: 1; color: inherit; }
-.ablation .legend { display: flex; align-items: center; gap: .5rem; font-size: .85rem; flex-wrap: wrap;
-  font-variant-numeric: tabular-nums; }
-.ablation .legend i { flex: 0 1 160px; height: .8rem; border-radius: 3px; }
+.ablation .legend { font-size: .85rem; margin: .3rem 0 .6rem; font-variant-numeric: tabular-nums; }
+.ablation .legend span { display: block; }
+.ablation .legend .scale { display: flex; align-items: center; gap: .5rem; max-width: 420px; }
+.ablation .legend b { font-weight: 600; white-space: nowrap; }
+.ablation .legend i { flex: 1 1 auto; height: .8rem; border-radius: 3px; }
 .pressed img { cursor: crosshair; max-height: 420px; object-fit: contain; }
 .ablation .grid .none { vertical-align: middle; opacity: .6; }
 #batch-status .detected, #batch-status .uncertain, #batch-status .not-detected, #batch-status .stopped,
@@ -303,15 +306,18 @@ progress::-moz-progress-bar { background: #d97706; }
 #cases .thumbnail-lg > img { aspect-ratio: 1; }
 #sets-prompts:not(:has(img)), #sets-answers:not(:has(img)), #case-images:not(:has(img)) { display: none; }
 #sets-verdict, #case-verdict { min-height: 2.6rem; }
-#batch-files .file-preview td { padding: .15rem .4rem; font-size: .88rem; }
-#batch-files .file-preview .filename { min-width: 0; }
+:is(#batch-files, #label-files) .file-preview td { padding: .15rem .4rem; font-size: .88rem; }
+:is(#batch-files, #label-files) .file-preview .filename { min-width: 0; }
 #batch .more { padding: .35rem .8rem; }
 #batch-gallery:not(:has(img)), #batch-downloads:not(:has(button:not([disabled]))),
   #batch-progress:not(:has(.stopping)) #batch-stop[disabled] { display: none; }
 #batch-progress { flex-wrap: nowrap; align-items: flex-start; }
 #batch-prompts .grid-container:has(> :only-child) .thumbnail-lg { height: 116px; }
-#batch-count { font-size: .9rem; }
-#batch-count:not(:has(.html-container > *)):not(:has(.prose:not(:empty))) { display: none; }
+.file-count { font-size: .9rem; }
+.file-count:not(:has(p)) { display: none; }
+.file-count p { margin: 0 0 .2rem; }
+.file-count .thumbs { display: grid; grid-template-columns: repeat(auto-fill, minmax(58px, 1fr)); gap: .3rem; }
+.file-count .thumbs img { width: 100%; aspect-ratio: 4 / 3; object-fit: cover; border-radius: 4px; margin: 0; }
 #batch-status .earlier { font-weight: 600; padding-bottom: .3rem; }
 #batch-status .earlier + div { opacity: .6; }
 #batch-status .aside { opacity: .8; font-size: .9rem; }
@@ -326,13 +332,14 @@ progress::-moz-progress-bar { background: #d97706; }
 #label .class-row { flex-wrap: nowrap; align-items: stretch; gap: .5rem; }
 #label .class-row > button { align-self: flex-start; padding: .2rem .5rem; font-size: 1.1rem; }
 #label .pair { flex-wrap: nowrap; align-items: stretch; }
-#label-folder { align-self: center; }
 #label-status { min-height: 2.6rem; }
 #label-status, #label-status > div { padding: 0 !important; }
-#label-status .detected, #label-status .not-detected, #label-status .stopped, #label-status .waiting {
+#label-status .detected, #label-status .uncertain, #label-status .not-detected, #label-status .stopped,
+#label-status .waiting {
   border-left: 4px solid #a8a29e; border-radius: 4px; padding: .45rem .8rem; background: rgb(168 162 158 / .12);
 }
 #label-status .detected { border-color: #2ecc40; background: rgb(46 204 64 / .10); }
+#label-status .uncertain { border-color: #56b4e9; background: rgb(86 180 233 / .12); }
 #label-status .aside { opacity: .8; font-size: .9rem; }
 #label-status .start { padding: 1.2rem 1.6rem; min-height: 15rem; background: var(--block-background-fill);
   border: 1px solid var(--block-border-color); border-radius: 10px; line-height: 1.9; }

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import re
 
+import numpy as np
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 
-from ipseg.ui.tabs.ablation import figures
+from ipseg.core import viz
+from ipseg.core.types import Frame
+from ipseg.studies import ablation
+from ipseg.ui.tabs.ablation import figures, layout, render
 from tests.ui.conftest import EXAMPLES, narrow_only, open_tab, wide_only
 from tests.ui.test_accessibility import faults
 
@@ -41,6 +45,42 @@ def test_a_number_can_be_read_on_every_colour_of_the_heat_map():
     assert len(set(seen)) > 30
 
 
+def test_a_layer_has_plain_words_with_its_technical_name():
+    assert render._name("block4") == "Early layer (block4)"
+    assert render._name("block10@480") == "Middle layer (block10@480)"
+    assert render._name("block15") == "Late layer (block15)"
+    assert render._name("s3") == "Stable Diffusion, fine (s3)"
+    assert render._name("own") == "own"
+
+
+def patch(values) -> ablation.PatchSimilarity:
+    values = np.array(values, np.float32)
+    frame = Frame((40, 60), values.shape, (0.0, 0.0, 60.0, 40.0))
+    places, scores = np.array([[45, 10], [15, 30]], np.float32), np.array([0.9, 0.4], np.float32)
+    return ablation.PatchSimilarity((0, 0, 30, 20), values, frame, places, scores)
+
+
+def test_the_map_of_a_patch_has_a_colour_scale_with_numbers_and_its_best_match_stands_out():
+    found, image = patch([[0.1, 0.9], [0.4, 0.2]]), np.full((40, 60, 3), 90, np.uint8)
+    low, high = figures.range_of(image, found, 960)
+    assert (low, high) == pytest.approx((0.1, 0.9), abs=0.01)
+    text = render.patch(found, "the prompt", "the searched image", (low, high))
+    assert "<b>1</b>: 0.90, <b>2</b>: 0.40" in text
+    scale = text[text.index('class="legend"') :]
+    assert "Similarity (cosine) in the searched image" in scale
+    assert re.search(r"<b>0\.10</b><i style=.*gradient.*</i><b>0\.90</b>", scale)
+    large = figures.with_matches(np.full((400, 600, 3), 90, np.uint8), patch([[0.1, 0.9], [0.4, 0.2]]), 960)
+    amber = (np.abs(large.astype(int) - viz.MASK).max(axis=-1) < 8).sum()
+    white = (large == 255).all(axis=-1).sum()
+    assert amber > white > 50
+
+
+def test_the_sections_are_in_the_order_of_interest_and_the_endpoint_in_its_own():
+    assert [name for name, *_ in layout.SECTIONS] == ["grid", "similarity", "saliency", "features"]
+    assert layout.OUTPUTS == ("features", "similarity", "saliency", "grid")
+    assert not any("Fig." in heading or "Table" in heading for _, heading, _ in layout.SECTIONS)
+
+
 @pytest.mark.browser
 @narrow_only
 def test_an_example_shows_every_section(page):
@@ -62,6 +102,12 @@ def test_an_example_shows_every_section(page):
     assert 1 <= shown <= 3
     assert page.locator("#ablation-grid details img").count() == 15
     assert not page.locator("#ablation-grid details img").first.is_visible()
+    legend = page.locator("#ablation-grid .legend .scale")
+    assert len(re.findall(r"\d\.\d", legend.inner_text())) == 2
+    assert legend.locator("i").bounding_box()["width"] > 100
+    order = ["ablation-steps", "ablation-patches", *(f"ablation-{name}" for name, *_ in layout.SECTIONS)]
+    tops = [page.locator(f"#{name}").bounding_box()["y"] for name in order]
+    assert tops == sorted(tops)
     assert "no “with and without Stable Diffusion” here" in page.inner_text("#ablation-similarity")
     tidy(page)
     assert faults(page) == []

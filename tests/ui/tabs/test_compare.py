@@ -6,6 +6,7 @@ import hashlib
 import io
 import time
 import zipfile
+from dataclasses import replace
 from types import SimpleNamespace
 
 import local_hub
@@ -17,6 +18,7 @@ from PIL import Image
 
 from ipseg import open_image
 from ipseg.core import viz
+from ipseg.core.masks import read_mask
 from ipseg.engine.spec import EngineSpec
 from ipseg.studies.comparison import Comparison, Entry
 from ipseg.ui.server.pool import EnginePool
@@ -54,13 +56,14 @@ def download(page, button: str) -> bytes:
 @pytest.mark.browser
 @narrow_only
 def test_two_methods_side_by_side(page):
-    opened(page).get_by_text("True masks, to measure against").click()
+    opened(page).get_by_text("Ground truth (optional), to measure the IoU with").click()
     page.set_input_files("#compare-truths input[type=file]", [str(path) for path in TRUTHS])
     page.wait_for_selector("#compare-truths .file-preview")
     text = table(page)
     assert "PerSAM (on the engine's parts)" in text
     assert text.count("saliency") == 4
-    assert "IoU" in text
+    assert "IoU with the ground truth" in text
+    assert "on the engine's parts: the rules of that method, run on the features" in text, "what the label means"
     page.wait_for_selector("#compare-answers img")
     assert page.locator("#compare-slider img").count() >= 2
     before = page.get_attribute("#compare-difference img", "src")
@@ -213,6 +216,24 @@ def test_a_method_keeps_its_colour_in_every_image(engine, scene, tmp_path):
             pixels = open_image(file).astype(int)
             near = [(np.abs(pixels - colour).max(axis=-1) < 60).sum() for colour in viz.METHOD_COLOURS[:2]]
             assert np.argmax(near) == number
+
+
+def test_an_iou_says_with_what_it_is(engine, scene):
+    result = engine.segment(engine.prompt(scene[0]), scene[0])
+    entries = tuple(Entry(name, name.upper(), f"How {name} differs.", "", result, iou=0.9) for name in "abc")
+    two = {("a", "b"): 0.5}
+    text = rows.table([Comparison(scene[0], entries[:2], read_mask(scene[1]), two)], ["scene"], "e")
+    assert '<th scope="col">IoU with the ground truth</th>' in text
+    assert "IoU between both methods: 0.50." in text
+    assert "on the engine's parts" not in text
+    replaced = (entries[0], replace(entries[1], label="B (on the engine's parts)"))
+    text = rows.table([Comparison(scene[0], replaced, None, two)], ["scene"], "e")
+    assert "<summary><b>on the engine&#x27;s parts</b>: the rules of that method" in text, "before a click"
+    three = {**two, ("a", "c"): 0.25}
+    text = rows.table([Comparison(scene[0], entries, None, three)], ["scene"], "e")
+    assert "IoU between the methods: A and B 0.50; A and C 0.25." in text
+    assert "ground truth" not in text
+    assert rows._caption(entries[0]) == "A, IoU 0.90 with the ground truth"
 
 
 @pytest.fixture(scope="module")

@@ -33,6 +33,8 @@ OPAQUE = """box => {
 def test_the_same_images_under_three_prompts(page):
     open_tab(page, "Prompt sets")
     page.wait_for_selector("#sets-run")
+    assert [page.locator(f"#sets-{each} img").count() for each in ("prompts", "answers")] == [3, 2], "before the run"
+    assert "set A: " in page.inner_text("#sets-prompts")
     page.set_input_files("#sets-prompts-own input[type=file]", str(EXAMPLES / "red_mug" / "00.jpg"))
     page.wait_for_selector("#sets-prompts-own img")
     page.click("#sets-run")
@@ -40,9 +42,14 @@ def test_the_same_images_under_three_prompts(page):
     text = page.inner_text("#sets-verdict")
     assert "The prompt matters here: the best is" in text or "The prompt makes no difference here" in text
     assert "yours 1" in text
-    page.wait_for_selector("#sets-answers img")
-    assert page.locator("#sets-prompts img").count() >= 4
-    assert page.locator("#sets-answers img").count() >= 10  # four prompts and their agreement, on two images
+    page.wait_for_function("document.querySelectorAll('#sets-prompts img').length >= 4")
+    page.wait_for_function(
+        "document.querySelectorAll('#sets-answers img').length >= 10"
+    )  # 4 and agreement, on 2 images
+    page.click("#sets-kind input")
+    page.get_by_role("option", name="Mug", exact=True).click()
+    page.wait_for_function("document.querySelectorAll('#sets-answers img').length === 3")
+    assert not page.inner_text("#sets-verdict").strip(), "it was of another kind"
     overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert overflow <= 0
     assert page.complaints == []
@@ -77,7 +84,7 @@ def client(demo, tmp_path_factory) -> Client:
 
 def test_both_are_endpoints(client, tmp_path):
     verdict, prompts, answers = client.predict(kind="duck", prompts=None, api_name="/prompt_sets")
-    assert "With each other: IoU" in verdict
+    assert "IoU with each other" in verdict
     assert (len(prompts), len(answers)) == (3, 8)  # three masks and their agreement, for each of two images
     assert "Correcting it" in client.predict(case="hidden", api_name="/failure_cases")[0]
     (tmp_path / "words.jpg").write_text("words")
@@ -87,9 +94,9 @@ def test_both_are_endpoints(client, tmp_path):
     own = [{"image": handle_file(EXAMPLES / "red_mug" / f"0{each}.jpg"), "caption": None} for each in (0, 1, 3)]
     verdict, prompts, answers = client.predict(kind="duck", prompts=own[:2], images=own[2:], api_name="/prompt_sets")
     assert "reliable" in verdict
-    assert "With the truth" not in verdict  # nobody knows it
+    assert "with the ground truth" not in verdict  # nobody knows it
     assert (len(prompts), len(answers)) == (2, 3)
-    assert "all 2 prompts agree on" in answers[-1]["caption"]
+    assert "of the pixels are in all 2 masks" in answers[-1]["caption"]
     with pytest.raises(AppError, match="give at least two prompts of your own"):
         client.predict(kind="duck", prompts=own[:1], images=own[2:], api_name="/prompt_sets")
     with pytest.raises(AppError, match="There are 5 images of your own; give at most 4"):
@@ -104,7 +111,7 @@ def result(mask, iou=0.5, status=Status.DETECTED) -> GalleryResult:
 def test_what_the_sentence_says_of_the_prompts():
     inputs = [GalleryImage(Path("x.png"), Path("y.png"), "")]
     matters = prompt_sets.verdict({"set A": [result([[1]], 0.9)], "set B": [result([[1]], 0.6)]}, inputs, "Mug", "e")
-    assert "the best is set A (mean IoU 0.90), the worst is set B (0.60)" in matters
+    assert "the best is set A (mean IoU with the ground truth 0.90), the worst is set B (0.60)" in matters
     same = prompt_sets.verdict({"set A": [result([[1]], 0.9)], "set B": [result([[1]], 0.885)]}, inputs, "Mug", "e")
     assert "makes no difference" in same
     alone = {f"yours {n}": [result(mask, None)] for n, mask in enumerate(([[1, 1]], [[1, 1]], [[1, 0]]))}

@@ -35,7 +35,7 @@ from tests.ui.test_accessibility import faults
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the client's own event loop
 
-DONE = "#label-status :is(.detected, .not-detected, .stopped)"
+DONE = "#label-status :is(.detected, .uncertain, .not-detected, .stopped)"
 
 
 class Pool:
@@ -77,10 +77,11 @@ def test_every_image_is_labelled_and_a_bad_one_says_why(review):
     assert "not an image" in images[3].error
     assert made.labels.read("b.png").instances[0].mask.any()
     assert all(not image.file for image in made.labels), "no path of the server is saved"
-    text = render.summary(images, made.request.names, 4, "colour", 1.0)
-    assert "3 instances in 3 images: red <b>2</b>, blue <b>1</b>" in text
+    made = replace(made, facts={image.name: image for image in images})
+    text = render.summary(made)
+    assert "<b>Done.</b> Detected in 3 of 3 images: 3 instances (red <b>2</b>, blue <b>1</b>)." in text
     assert "words.png is not an image" in text
-    assert "Stopped after 4 of 9" in render.summary(images, made.request.names, 9, "colour", 1.0)
+    assert "Stopped after 2 of 4" in render.summary(replace(made, facts=dict(list(made.facts.items())[:2])))
 
 
 def test_the_lowest_score_comes_first_and_thresholds_reorder():
@@ -92,7 +93,10 @@ def test_the_lowest_score_comes_first_and_thresholds_reorder():
     images = [image("a", 0.9, 0.6), image("b", 0.8, 0.3), image("none"), LabelledImage("bad", (0, 0), error="x")]
     assert render.ordered(images, {}) == ("b", "a", "none")
     assert render.ordered(images, {"mug": 0.5}) == ("a", "b", "none")
-    assert render.caption(images[1], {"mug": 0.5}) == "mug · 0.80 · b"
+    assert render.caption(images[1], {"mug": 0.5}) == "Detected: mug · score 0.80 · b"
+    assert render.caption(images[1], {"mug": 0.9}) == "Not detected: b"
+    assert render.caption(replace(images[1], corrected=True), {}) == "Corrected: mug 2 · b"
+    assert render.caption(replace(images[2], corrected=True), {}, confirmed=True) == "Confirmed: nothing · none"
 
 
 def test_edits_are_saved_undone_and_discarded(review):
@@ -344,6 +348,61 @@ def test_clicks_add_an_instance_and_correct_it_together(corrected):
     assert not corrected.review.image().corrected
 
 
+def test_the_status_follows_every_correction(corrected):
+    status = corrected.page.status
+
+    assert "3 instances" in corrected("open", corrected.review.order.index("b.png"))[status]
+    assert "Detected in 2 of 3 images: 2 instances (red <b>2" in corrected("delete")[status]
+    assert (
+        "3 instances (red <b>3</b>, blue <b>0"
+        in (corrected("click", (32, 24), sign=layout.OBJECT, label="red")[status])
+    )
+    assert "blue <b>1" in corrected("relabel", label="blue")[status]
+    for _ in range(3):
+        outputs = corrected("undo")
+    assert "3 instances (red <b>2</b>, blue <b>1" in outputs[status]
+    sliders = dict.fromkeys(corrected.page.thresholds, 1.01)
+    corrected.review = corrected.events.filter({corrected.page.session: corrected.review, **sliders})[-1]
+    outputs = corrected("next")
+    assert "0 instances" in outputs[status]
+    assert "<b>1</b> of 3 confirmed" in outputs[status]
+
+
+def test_confirmed_images_are_marked_until_all_of_them_are(corrected):
+    page, order = corrected.page, corrected.review.order
+    corrected("open", 1)
+    outputs = corrected("next")
+    assert corrected.review.opened == order[2]
+    assert [caption.split(":")[0] for _, caption in corrected.review.tiles.values()].count("Confirmed") == 1
+    plain, ticked = (cv2.imread(corrected.review.tiles[order[place]][0]) for place in (0, 1))
+    assert ticked[0].mean(axis=0) == pytest.approx(render.TICK[::-1], abs=25)
+    assert plain[0].mean(axis=0) != pytest.approx(render.TICK[::-1], abs=25)
+    assert outputs[page.next].value == "Confirm, next"
+    outputs = corrected("next")
+    assert corrected.review.opened == order[0], "the one that is not confirmed, before the others"
+    assert outputs[page.next].value == "Confirm", "none is left after it"
+    corrected("delete")
+    assert order[0] not in corrected.review.confirmed
+    outputs = corrected("next")
+    assert not outputs[page.one].visible, "something is seen to happen"
+    assert "All 3 images are confirmed.</b> Choose a format and press <b>Labels (ZIP)" in outputs[page.status]
+    outputs = corrected("open", 1)
+    assert outputs[page.instances].label.endswith("confirmed")
+    outputs = corrected("delete")
+    assert "<b>2</b> of 3 confirmed" in outputs[page.status], "an edit asks for another confirmation"
+
+
+def test_the_time_left_of_a_run_that_goes_on_counts_its_own_images(review, engine, tmp_path, monkeypatch):
+    made = replace(review[0], opened="b.png").corrected(LabelledImage("b.png", (48, 64)))
+    seen = []
+    monkeypatch.setattr(handlers.running, "bar", lambda done, *_, earlier=0: seen.append((done, earlier)) or "")
+    page = SimpleNamespace(gallery=Part(tmp_path / "cache"))
+    mine = handlers.LabelHandlers.__new__(handlers.LabelHandlers)
+    mine.pool, mine.page, mine.outputs = Pool(engine), page, list(range(8 + layout.ROWS))
+    list(mine._run(made, Watch()))
+    assert seen == [(1, 1), (2, 1), (3, 1), (4, 1)]
+
+
 def test_a_click_chooses_what_is_under_it(corrected):
     corrected("open", corrected.review.order.index("a.png"))
     corrected("click", (1, 1), sign=layout.CHOOSE)
@@ -493,7 +552,7 @@ def annotations(page) -> int:
 @wide_only
 def test_an_example_is_labelled_corrected_and_downloaded(page):
     labelled(page)
-    count = int(page.inner_text("#label-status").split(" instances")[0].split()[-1])
+    count = int(page.inner_text("#label-status").split(" instance")[0].split()[-1])
     assert annotations(page) == count > 0
     page.locator("#label-gallery button img").first.click()
     page.wait_for_selector("#label-image img")

@@ -63,23 +63,29 @@ def colour_of(value: float, low: float, high: float) -> tuple[str, str]:
     ``value`` on the scale Viridis from ``low`` to ``high``; they are the same in a light and in a dark page.
     """
     share = min(1.0, max(0.0, (value - low) / (high - low)))
-    red, green, blue = (int(each) for each in _viridis()[round(share * 255)])
+    red, green, blue = (int(each) for each in _colours(cv2.COLORMAP_VIRIDIS)[round(share * 255)])
     linear = [each / 12.92 if each <= 0.04045 else ((each + 0.055) / 1.055) ** 2.4 for each in
               (red / 255, green / 255, blue / 255)]  # fmt: skip
     luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
     return f"rgb({red} {green} {blue})", "#000000" if luminance > 0.179 else "#ffffff"
 
 
-def legend(low: float, high: float, what: str) -> str:
-    """The colours of a heat map with the numbers at both ends."""
-    stops = ", ".join(colour_of(share / 8, 0, 1)[0] for share in range(9))
+def legend(what: str, low: str, high: str, colours: int = cv2.COLORMAP_VIRIDIS) -> str:
+    """A colour scale with what stands at its ends. ``colours``: of OpenCV; heat maps on images have Turbo."""
+    stops = ", ".join("rgb({} {} {})".format(*_colours(colours)[round(share / 8 * 255)]) for share in range(9))
     bar = f'<i style="background: linear-gradient(to right, {stops})"></i>'
-    return f'<p class="legend">{html.escape(what)} <span>{low:.2f}</span>{bar}<span>{high:.2f}</span></p>'
+    ends = (f"<b>{html.escape(each)}</b>" for each in (low, high))
+    return f'<div class="legend"><span>{html.escape(what)}</span><span class="scale">{bar.join(ends)}</span></div>'
 
 
-def _viridis() -> NDArray[np.uint8]:
-    """(256, 3) uint8 RGB."""
-    return cv2.applyColorMap(np.arange(256, dtype=np.uint8)[:, None], cv2.COLORMAP_VIRIDIS)[:, 0, ::-1]
+def similarity_legend(what: str, low: str, high: str) -> str:
+    """The colour scale of :func:`ipseg.core.viz.heat_map`."""
+    return legend(what, low, high, cv2.COLORMAP_TURBO)
+
+
+def _colours(name: int) -> NDArray[np.uint8]:
+    """A colour map of OpenCV: (256, 3) uint8 RGB."""
+    return cv2.applyColorMap(np.arange(256, dtype=np.uint8)[:, None], name)[:, 0, ::-1]
 
 
 def message(text: str) -> str:
@@ -120,15 +126,26 @@ def with_patch(image: ImageArray, found: PatchSimilarity, side: int) -> ImageArr
     return np.asarray(canvas)
 
 
+def range_of(image: ImageArray, found: PatchSimilarity, side: int) -> tuple[float, float]:
+    """The lowest and the highest similarity of :func:`with_matches`, which has the ends of the colour scale."""
+    values = found.map_of(shown(image, side).shape[:2])
+    return float(values.min()), float(values.max())
+
+
 def with_matches(image: ImageArray, found: PatchSimilarity, side: int) -> ImageArray:
-    """The similarity as a heat map, at most ``side`` pixels on its longer side, with the matches numbered from 1."""
+    """The similarity as a heat map, at most ``side`` pixels on its longer side, with the matches numbered from 1.
+
+    The best match is larger and amber, the others are white.
+    """
     small = shown(image, side)
     canvas = Image.fromarray(viz.heat_map(small, found.map_of(small.shape[:2])))
-    draw, scale, radius = ImageDraw.Draw(canvas), canvas.width / image.shape[1], side / 50
-    font = ImageFont.load_default(size=radius * 1.3)
+    draw, scale = ImageDraw.Draw(canvas), canvas.width / image.shape[1]
     for number in reversed(range(len(found.matches))):  # the best on top
+        radius, fill = (side / 34, viz.MASK) if number == 0 else (side / 48, viz.WHITE)
+        font = ImageFont.load_default(size=radius * 1.3)
         x, y = (float(each) * scale for each in found.matches[number])
         x, y = min(max(x, radius), canvas.width - radius), min(max(y, radius), canvas.height - radius)
-        draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=viz.WHITE, outline=(20, 20, 20), width=2)
+        outline = max(2, round(side / 320))
+        draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill, (20, 20, 20), outline)
         draw.text((x, y), str(number + 1), fill=(20, 20, 20), font=font, anchor="mm")
     return np.asarray(canvas)

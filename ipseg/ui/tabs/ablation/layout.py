@@ -25,33 +25,34 @@ EXAMPLES = (  # prompt and input below examples_media/Images, and what the pair 
     ("cactus/01", "cactus/02", "The cactus beside the pot"),
 )
 PATCH = (
-    "Click anywhere in one image: the other one shows how similar each of its patches is, from blue to red, with the "
-    "three most similar ones numbered. The features alone decide, without the mask of the object."
+    "Click anywhere in one image: the other one shows how similar each of its patches is, with the three most similar "
+    "ones numbered. The features alone decide, without the mask of the object."
 )
-SECTIONS = (  # name, heading, the explanation with what it corresponds to in the paper
+OUTPUTS = ("features", "similarity", "saliency", "grid")  # the sections in the order of the endpoint
+SECTIONS = (  # name, heading, the explanation with what it corresponds to in the paper; in the order of the page
     (
-        "features",
-        "Features as colours",
-        "Each cell of an image gets a feature vector; similar colours in the two images are similar features "
-        "(the paper's Fig. 4).",
+        "grid",
+        "How many points: K and c",
+        "The K most and the K least similar cells are each clustered into c points, which prompt the segmenter. "
+        "Here is the IoU of each setting, and the masks that differ (Table 4 of the paper).",
     ),
     (
         "similarity",
         "Similarity to the prompt",
-        "The similarity of each pixel of the searched image to the object, from blue to red, with the outline of the "
-        "mask, for the sources whose answers differ (Fig. 5 and 8, Table 3).",
+        "How similar each pixel of the searched image is to the object, from blue to red, with the outline of the "
+        "mask, for the features and scores whose answers differ (Fig. 5 and 8, Table 3 of the paper).",
     ),
     (
         "saliency",
         "Saliency: the object in the prompt",
-        "A saliency method decides which part of the prompt is the object, shown bright; here are the methods whose "
-        "answers differ, and the IoU of each (Table 6).",
+        "A saliency method decides which part of the prompt is the object, shown bright. Here are the methods whose "
+        "answers differ, and the IoU of each (Table 6 of the paper).",
     ),
     (
-        "grid",
-        "The numbers K and c",
-        "The K most and least similar cells are clustered into c points each, which prompt the segmenter; "
-        "here is the IoU of each setting, and the masks that differ (Table 4).",
+        "features",
+        "Features as colours",
+        "Each cell of an image gets a feature vector; similar colours in the two images are similar features "
+        "(Fig. 4 of the paper).",
     ),
 )
 
@@ -77,7 +78,7 @@ class Layout:
     stop: gr.Button
     steps: gr.HTML
     patch: Patch
-    sections: list[gr.HTML]
+    sections: list[gr.HTML]  # in the order of OUTPUTS
     record: gr.JSON
     results: gr.Column
     examples: gr.Examples | None
@@ -108,10 +109,11 @@ def layout() -> Layout:
     with gr.Column(visible=False, elem_id="ablation-results") as results:
         steps = _result("steps")
         patch = _patch()
-        by_section = []
+        by_name = {}
         for name, heading, explained in SECTIONS:
             gr.Markdown(f"### {heading}\n{explained}")
-            by_section.append(_result(name))
+            by_name[name] = _result(name)
+        by_section = [by_name[name] for name in OUTPUTS]
         with gr.Accordion("The record, as JSON", open=False):
             record = gr.JSON(elem_id="ablation-record", show_label=False)
     return Layout(inputs, mask_value, run, verdict, stop, steps, patch, by_section, record, results, examples)

@@ -83,7 +83,8 @@ def _drawn(
     here, there = images[number], images[1 - number]
     drawn = [figures.with_patch(here, found, SIDE), figures.with_matches(there, found, SIDE)]
     files = [as_jpeg(cache, each, "patch.jpg") for each in (drawn if number == 0 else drawn[::-1])]
-    return render.patch(found, WORDS[number], WORDS[1 - number]), files[0], files[1]
+    said = render.patch(found, WORDS[number], WORDS[1 - number], figures.range_of(there, found, SIDE))
+    return said, files[0], files[1]
 
 
 def _mask(prompt: str, mask: str | None, value: float | None) -> np.ndarray | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import math
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,22 +17,27 @@ from ipseg.studies.ablation import Ablation, AblationResult, Colours, Pair, Patc
 from ipseg.ui.server.redaction import without_folders
 from ipseg.ui.tabs.ablation import figures as draw
 
-NAMES = {  # feature layers and scorings
+NAMES = {  # feature layers and scorings: plain words, with the technical name in brackets
     "texture": "Colour and texture",
-    "dinov2": "DINOv2",
-    "clip": "CLIP",
-    "mae": "MAE",
-    "s3": "SD s3, fine",
-    "s4": "SD s4",
-    "s5": "SD s5, coarse",
-    "fused": "All fused",
-    "with sd": "With SD",
-    "without sd": "Without SD",
-    "sd": "SD alone",
-    "cosine": "Cosine alone",
-    "backgrounds": "Against the backgrounds",
-    "prior": "With saliency too",
+    "efficientnet": "Joined layers (EfficientNet)",
+    "dinov2": "Features of DINOv2",
+    "clip": "Features of CLIP",
+    "mae": "Features of MAE",
+    "s3": "Stable Diffusion, fine (s3)",
+    "s4": "Stable Diffusion, middle (s4)",
+    "s5": "Stable Diffusion, coarse (s5)",
+    "fused": "All features together",
+    "with sd": "With Stable Diffusion",
+    "without sd": "Without Stable Diffusion",
+    "sd": "Stable Diffusion alone",
+    "cosine": "Object alone (cosine)",
+    "backgrounds": "Object against backgrounds (log odds)",
+    "prior": "Backgrounds and saliency too (prior)",
+    "without background": "Object alone, without the background",
+    "one neighbour": "The nearest cell alone",
+    "without colour": "Without colour",
 }
+BLOCK = re.compile(r"block(\d+)(?:@(\d+))?")  # a layer of EfficientNet, at another size of the image
 METHODS = {
     "own": "As the engine has it",
     "none": "No saliency mask",
@@ -120,7 +126,7 @@ def features(view: View) -> str:
         f"<b>{best.background:.2f}</b>; the three colours hold {best.held:.0%} of their variance."
     )
     rows = {_name(one.name): [f"{one.same:.2f}", f"{one.background:.2f}", f"{one.held:.0%}"] for one in seen}
-    heads = ["object, object", "object, background", "variance in three colours"]
+    heads = ["similarity of object and object", "of object and background", "variance in three colours"]
     table = draw.table(heads, rows) if len(seen) > 1 else ""
     first = [(view.pair.prompt, "The prompt"), (view.pair.image, "The searched image")]
     rest = [tile for one in seen if one is not best for tile in _layer(one)]
@@ -136,9 +142,11 @@ def similarity(view: View, layers: Sequence[str]) -> str:
     """Fig. 5 and 8, Table 3: what each source, and all together, mark as similar."""
     found = view.results.similarities
     rows = {_name(name): [f"{view.separation(one):.1%}", f"{view.iou(one):.2f}"] for name, one in found.items()}
-    table = draw.table(["pixel pairs in order", "IoU"], rows, own=_name(ablation.own_variant(found)))
+    table = draw.table(
+        ["object pixels above background", f"IoU with {view.measured}"], rows, own=_name(ablation.own_variant(found))
+    )
     tiles = {
-        name: (draw.heat(view.pair.image, one), f"{_name(name)}: IoU {view.iou(one):.2f}")
+        name: (draw.heat(view.pair.image, one), f"{_name(name)}: IoU {view.iou(one):.2f}{_range(one)}")
         for name, one in found.items()
     }
     shown = ablation.distinct(found, ablation.own_variant(found))
@@ -146,7 +154,13 @@ def similarity(view: View, layers: Sequence[str]) -> str:
     if "with sd" not in found:
         has = ", ".join("colour and texture" if name == "texture" else _name(name) for name in layers)
         notes = f'<p class="aside">{html.escape(NO_SD.format(reason=f"the features of this engine are {has}"))}</p>'
-    return draw.message(_of_similarity(view)) + _where_it_changes(tiles, shown) + table + notes
+    scale = draw.similarity_legend("Similarity, of each image over its own range", "lowest", "highest")
+    return draw.message(_of_similarity(view)) + _where_it_changes(tiles, shown) + scale + table + notes
+
+
+def _range(one: AblationResult) -> str:
+    """What the two ends of the colour scale are."""
+    return "" if one.map is None else f"; similarity from {one.map.min():.2f} to {one.map.max():.2f}"
 
 
 def _of_similarity(view: View) -> str:
@@ -181,7 +195,8 @@ def saliency(view: View) -> str:
         rows[label] = [*fit, f"{view.iou(one):.2f}"]
         tiles[name] = draw.spotlight(view.pair.prompt, one), f"{label}; answer's IoU {view.iou(one):.2f}"
     shown = ablation.distinct(found, ablation.OWN)
-    heads = ([] if view.pair.prompt_mask is None else ["its mask, IoU"]) + ["the answer, IoU"]
+    heads = [] if view.pair.prompt_mask is None else ["IoU of the saliency with the object's true mask"]
+    heads += [f"IoU of the answer with {view.measured}"]
     text = _of_saliency(view, {name: view.iou(one) for name, one in found.items() if one.map is not None})
     return draw.message(text) + _where_it_changes(tiles, shown) + draw.table(heads, rows, own=METHODS["own"])
 
@@ -246,7 +261,7 @@ def _heat_map(view: View, scores: Mapping[tuple[int, int], float]) -> str:
         return f'<td{_own(own)}{title} style="{style}">{scores[numbers]:.2f}{note}</td>'
 
     table = _cells(view, view.results.grid, cell, "heat")
-    return table + draw.legend(low, max(high, low + 0.2), f"IoU with {view.measured}:")
+    return table + draw.legend(f"IoU with {view.measured}", f"{low:.1f}", f"{max(high, low + 0.2):.1f}")
 
 
 def record(view: View, engine: str) -> dict[str, Any]:
@@ -301,13 +316,24 @@ def _own(own: bool) -> str:
     return ' class="own"' if own else ""
 
 
-def patch(found: PatchSimilarity, where: str, other: str) -> str:
-    """Where a patch was pressed, and the cosines of its matches. ``where``, ``other``: the two images in words."""
+def patch(found: PatchSimilarity, where: str, other: str, limits: tuple[float, float]) -> str:
+    """Where a patch was pressed, and the cosines of its matches. ``where``, ``other``: the two images in words.
+
+    ``limits``: the lowest and the highest similarity on the map, for its colour scale.
+    """
     scores = ", ".join(f"<b>{number}</b>: {score:.2f}" for number, score in enumerate(found.scores, 1))
-    return draw.message(
-        f"The patch in the frame is of {where}. The most similar patches of {other}, by cosine: {scores}."
+    text = (
+        f"The patch in the frame is of {where}. The most similar patches of {other}, numbered there, and their "
+        f"similarity (cosine): {scores}."
     )
+    low, high = (f"{each:.2f}" for each in limits)
+    return draw.message(text) + draw.similarity_legend(f"Similarity (cosine) in {other}", low, high)
 
 
 def _name(name: str) -> str:
-    return NAMES.get(name, name)
+    """A layer or scoring in plain words, with its technical name."""
+    block = BLOCK.fullmatch(name)
+    if block is None:
+        return NAMES.get(name, name)
+    depth = "Early" if int(block[1]) < 8 else "Middle" if int(block[1]) < 13 else "Late"
+    return f"{depth} layer ({name})"

@@ -16,7 +16,7 @@ from ipseg.ui.server.pool import JOBS, EnginePool
 from ipseg.ui.tabs.batch import jobs as work
 from ipseg.ui.tabs.batch.jobs import Given
 from ipseg.ui.tabs.batch.layout import Layout, layout
-from ipseg.ui.tabs.batch.render import COUNT, EARLIER, QUEUED, STOPPING, WAITING
+from ipseg.ui.tabs.batch.render import EARLIER, QUEUED, STOPPING, WAITING
 from ipseg.ui.widgets.arguments import engine_of, parameters_of
 from ipseg.ui.widgets.controls import Controls
 
@@ -37,7 +37,6 @@ def build(pool: EnginePool, controls: Controls) -> None:
         ran.success(lambda: gr.Button(interactive=False), None, page.stop, **quiet)
         ran.failure(lambda: (WAITING, gr.Button(interactive=False)), None, [page.status, page.stop], **quiet)
     page.folder.upload(lambda files: files, page.folder, page.files, **quiet)
-    page.files.change(None, page.files, page.count, js=COUNT, **quiet)
     for given in (page.prompts, page.files, page.clip):
         given.change(None, page.status, page.status, js=EARLIER, **quiet)
     # Shown by the page itself: the response to this request may come after the last output of the run.

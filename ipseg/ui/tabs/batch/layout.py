@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 from ipseg.ui.tabs.batch.render import WAITING
+from ipseg.ui.widgets import file_list
 from ipseg.ui.widgets.images import image_input
 from ipseg.ui.widgets.inputs import gallery_input, mask_value_input
 
@@ -20,7 +21,6 @@ class Layout:
     mask: gr.Image
     mask_value: gr.Number
     files: gr.File
-    count: gr.HTML  # how many files there are
     folder: gr.UploadButton
     run: gr.Button
     clip: gr.File
@@ -52,7 +52,7 @@ def layout() -> Layout:
                 elem_id="batch-files",
                 elem_classes=["image-input", "files"],
             )
-            count = gr.HTML(elem_id="batch-count", container=False, padding=False)
+            file_list.below(files, "batch-count")
             with gr.Row(elem_classes=["pair"]):
                 folder = gr.UploadButton(
                     "Choose a folder", file_count="directory", size="md", elem_id="batch-folder", min_width=140
@@ -81,7 +81,7 @@ def layout() -> Layout:
                 stop = gr.Button("Stop", interactive=False, elem_id="batch-stop", scale=0, min_width=90)
             masks_file, coco_file, clip_file = _downloads()
             gallery, made = _results()
-    inputs = (prompts, mask, mask_value, files, count, folder, run, clip, keyframes_per_second, run_clip)
+    inputs = (prompts, mask, mask_value, files, folder, run, clip, keyframes_per_second, run_clip)
     return Layout(*inputs, stop, status, gallery, made, masks_file, coco_file, clip_file)
 
 

@@ -27,13 +27,7 @@ def caption(status: Status, name: str) -> str:
     return f"{status.words.capitalize()}: {name}"
 
 
-# Run in the browser: the number of files below their list, and a mark on results of other inputs.
-COUNT = """files => {
-  const zips = (files ?? []).filter(file => /\\.zip$/i.test(file.orig_name ?? file.path)).length;
-  const images = (files ?? []).length - zips;
-  const named = (number, unit) => number ? [`${number} ${unit}${number > 1 ? 's' : ''}`] : [];
-  return [...named(images, 'image'), ...named(zips, 'ZIP file')].join(' and ');
-}"""
+# Run in the browser: a mark on results of other inputs.
 EARLIER = """status => {
   const ended = /class="(detected|uncertain|not-detected|stopped)"/.test(status ?? '');
   if (!ended || status.includes('class="earlier"')) return status;

@@ -11,16 +11,21 @@ from typing import Any
 import gradio as gr
 import numpy as np
 from gradio.processing_utils import save_bytes_to_cache
-from PIL import Image
 
+from ipseg.baselines._baseline import ON_PARTS
 from ipseg.core import viz
 from ipseg.core.masks import GivenMask, read_mask
 from ipseg.core.result import Result
 from ipseg.core.types import ImageArray, MaskError, Points
 from ipseg.studies.comparison import Comparison, Entry
-from ipseg.studies.figure import encode
+from ipseg.studies.figure import Figure
 from ipseg.ui.server.redaction import without_folders
 from ipseg.ui.widgets.images import as_jpeg, as_png, as_zip, shown
+
+MEANING = (  # of ON_PARTS, in a label
+    "the rules of that method, run on the features and the segmenter of this engine in place of its own models; it "
+    "says nothing about the published method."
+)
 
 
 @dataclass(frozen=True)
@@ -126,12 +131,11 @@ def _swatch(colour: str) -> str:
     return f'<span class="swatch" style="background: {colour}"></span>'
 
 
-def downloads(saved: Sequence[SavedRow], figure: Image.Image, page: Any) -> tuple[Any, ...]:
+def downloads(saved: Sequence[SavedRow], figure: Figure, page: Any) -> tuple[Any, ...]:
     """The figure as PNG and as PDF, and all masks, on their buttons."""
-    kinds = (("PNG", page.figure), ("PDF", page.page_file))
     files = [
-        save_bytes_to_cache(encode(figure, kind), f"comparison.{kind.lower()}", button.GRADIO_CACHE)
-        for kind, button in kinds
+        save_bytes_to_cache(data, f"comparison.{kind}", button.GRADIO_CACHE)
+        for data, kind, button in ((figure.png(), "png", page.figure), (figure.pdf(), "pdf", page.page_file))
     ]
     files.append(as_zip(page.masks, (pair for row in saved for pair in row.masks), "masks.zip"))
     return tuple(gr.DownloadButton(value=file, interactive=True) for file in files)
@@ -144,7 +148,8 @@ def table(found: Sequence[Comparison], names: Sequence[str], engine: str, notice
     """
     scored = any(one.truth is not None for one in found)
     several = len(found) > 1
-    heads = ["image"] * several + ["method", "prompt mask", "status", "of the image", "seconds"] + ["IoU"] * scored
+    heads = ["image"] * several + ["method", "prompt mask", "status", "share of the image", "seconds"]
+    heads += ["IoU with the ground truth"] * scored
     lines = [
         _line(entry, _swatches(one).get(entry.method, ""), name if several else None, scored, len(heads))
         for one, name in zip(found, names, strict=True)
@@ -153,13 +158,20 @@ def table(found: Sequence[Comparison], names: Sequence[str], engine: str, notice
     head = "".join(f'<th scope="col">{head}</th>' for head in heads)
     agreement = "" if several else _agreement(found[0])
     lead = html.escape(" ".join(filter(None, (f"Engine {engine}.", agreement))))
-    about = html.escape(" ".join(dict.fromkeys(entry.about for entry in found[0].entries if entry.about)))
     body = f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
-    note = f'<p class="aside">{lead}</p>'
-    if about:
-        note = f'<details class="aside"><summary>{lead} What differs from the publications</summary>{about}</details>'
     more = "".join(f'<p class="aside">{html.escape(notice)}</p>' for notice in notices)
-    return f'<div class="wide" role="status">{body}</div>{note}{more}'
+    return f'<div class="wide" role="status">{body}</div><p class="aside">{lead}</p>{_differs(found[0])}{more}'
+
+
+def _differs(found: Comparison) -> str:
+    """What the label of a replaced model means, and behind a click what differs from each publication, as HTML."""
+    about = dict.fromkeys(html.escape(entry.about) for entry in found.entries if entry.about)
+    if not about:
+        return ""
+    replaced = any(ON_PARTS in entry.label for entry in found.entries)
+    meaning = f"<b>{html.escape(ON_PARTS)}</b>: {html.escape(MEANING)} " if replaced else ""
+    title = f"<summary>{meaning}What differs from the publications</summary>"
+    return f'<details class="aside">{title}{"<br>".join(about)}</details>'
 
 
 def record(
@@ -205,12 +217,16 @@ def _cells(cells: Sequence[str]) -> str:
 
 
 def _agreement(found: Comparison) -> str:
-    labels = {entry.method: entry.label for entry in found.entries}
-    pairs = (f"{labels[one]} and {labels[other]} {value:.2f}" for (one, other), value in found.agreement.items())
+    """The IoU of each two methods with each other, in words."""
+    if len(found.agreement) == 1:
+        (value,) = found.agreement.values()
+        return f"IoU between both methods: {value:.2f}."
+    titles = {entry.method: entry.label.partition(" (")[0] for entry in found.entries}
+    pairs = (f"{titles[one]} and {titles[other]} {value:.2f}" for (one, other), value in found.agreement.items())
     text = "; ".join(pairs)
-    return f"IoU with each other: {text}." if text else ""
+    return f"IoU between the methods: {text}." if text else ""
 
 
 def _caption(entry: Entry) -> str:
-    score = "" if entry.iou is None else f", IoU {entry.iou:.2f}"
+    score = "" if entry.iou is None else f", IoU {entry.iou:.2f} with the ground truth"
     return f"{entry.label}{score}"

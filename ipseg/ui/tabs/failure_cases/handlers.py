@@ -14,7 +14,7 @@ from ipseg.ui.server.pool import JOBS, EnginePool
 from ipseg.ui.server.progress import reporter
 from ipseg.ui.tabs.failure_cases import render
 from ipseg.ui.tabs.failure_cases.layout import INTRO, layout
-from ipseg.ui.widgets import gallery_views
+from ipseg.ui.widgets import gallery_views, running
 from ipseg.ui.widgets.arguments import engine_of
 from ipseg.ui.widgets.controls import Controls
 
@@ -38,9 +38,11 @@ def build(pool: EnginePool, controls: Controls) -> None:
         "show_progress_on": [page.verdict],
         **JOBS,
     }
-    page.run.click(handler, api_name="failure_cases", **common)
+    ran = [page.run.click(handler, api_name="failure_cases", **common)]
+    running.announce(page.which.select, page.run, page.stop, "case-verdict")
     picked = page.which.select(pick, None, page.case, queue=False, show_progress="hidden", api_visibility="private")
-    picked.then(handler, api_visibility="private", **common)
+    ran.append(picked.then(handler, api_visibility="private", **common))
+    running.wire(page.run, page.stop, ran, "case-verdict")
 
 
 def _handler(pool: EnginePool, cases: Mapping[str, FailureCase]) -> Callable[..., tuple[Any, ...]]:

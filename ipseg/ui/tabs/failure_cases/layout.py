@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import gradio as gr
 
 from ipseg.studies.galleries import FailureCase
+from ipseg.ui.widgets import running
 
 INTRO = (
     "The method works from **one image of one single, complete, clearly seen object**. Here are prompts that break "
@@ -29,6 +30,7 @@ class Layout:
     which: gr.Gallery
     case: gr.Dropdown
     run: gr.Button
+    stop: gr.Button
     verdict: gr.HTML
     images: tuple[gr.Image, ...]  # in the order of RESULTS
 
@@ -36,11 +38,11 @@ class Layout:
 def layout(cases: Mapping[str, FailureCase]) -> Layout:
     """Lay the components out inside the tab that is open. ``cases``: at least one."""
     which, case = _choice(cases)
-    run = gr.Button("Segment with both prompts", variant="primary", size="lg", elem_id="case-run")
+    run, stop = running.buttons("Segment with both prompts", "case-run", "case-verdict")
     verdict = gr.HTML(elem_id="case-verdict", container=False)
     with gr.Row(elem_id="case-images"):
         images = tuple(_image(name, label) for name, label in RESULTS)
-    return Layout(which, case, run, verdict, images)
+    return Layout(which, case, run, stop, verdict, images)
 
 
 def _choice(cases: Mapping[str, FailureCase]) -> tuple[gr.Gallery, gr.Dropdown]:

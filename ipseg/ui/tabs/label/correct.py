@@ -27,6 +27,12 @@ LIGHT: dict[str, Any] = {  # of events that need no engine
     "concurrency_id": "review", "concurrency_limit": 2, "show_progress": "hidden", "api_visibility": "private",
 }  # fmt: skip
 
+# After the last image its panel is gone; the status, which says what comes next, is scrolled into view.
+ALL_CONFIRMED = """() => setTimeout(() => {
+  if (!document.getElementById('label-image')?.offsetParent)
+    document.getElementById('label-status')?.scrollIntoView({ block: 'center' });
+}, 300)"""
+
 
 class Corrections:
     """The event handlers of the review. What belongs to a visitor is in their session."""
@@ -35,7 +41,7 @@ class Corrections:
         self.pool, self.page, self.jobs = pool, page, jobs
         self.outputs = [
             page.one, page.image, page.instances, page.label, page.delete, page.example, page.undo, page.discard,
-            page.next, page.gallery, page.archive, page.again, page.session,
+            page.next, page.status, page.gallery, page.archive, page.again, page.session,
         ]  # fmt: skip
         self.exported = {page.session, page.format, page.with_images}
 
@@ -56,6 +62,7 @@ class Corrections:
             page.discard.click(self.discard, session, **light),
             page.next.click(self.next, session, **light),
         ]
+        edited[-1].then(None, js=ALL_CONFIRMED, **LIGHT)
         page.example.click(self.example, session, **light)
         moved = gr.on(
             [slider.input for slider in page.thresholds],
@@ -134,15 +141,14 @@ class Corrections:
             return self._shown(values[self.page.session].discarded())
 
     def next(self, values: Values) -> Any:
-        """The labels that are shown are right; open the next image."""
+        """The labels that are shown are right; open the next image that is not confirmed, or close the last one."""
         review: Review = values[self.page.session]
         with error_messages():
             image = review.image().above(review.thresholds)
-            made = replace(review.corrected(edits.confirmed(image)), chosen=None)
-            following = review.order.index(review.opened) + 1
-            if following >= len(review.order):
-                return self._shown(made)
-            return self._opened(made, review.order[following], stale=True)
+            made = replace(review.with_confirmed(edits.confirmed(image)), chosen=None)
+            if made.unconfirmed:
+                return self._opened(made, made.unconfirmed[0], stale=True)
+            return self._closed(render.tiled(replace(made, opened=""), self.page.gallery))
 
     def example(self, values: Values) -> Any:
         """The instance that is chosen becomes an example of its class."""
@@ -210,14 +216,15 @@ class Corrections:
             render.opened(review, image, pixels, review.clicks, chosen),
             gr.Radio(
                 render.choices(review, image, NEW), value=NEW if picked is None else str(chosen),
-                label=f"Instances in {image.name}",
+                label=f"Instances in {image.name}{', confirmed' * (image.name in review.confirmed)}",
             ),
             gr.Dropdown(list(names), value=picked.label if picked else names[0]),
             gr.Button(interactive=picked is not None),
             gr.Button(interactive=picked is not None),
             gr.Button(interactive=bool(review.undo)),
             gr.Button(interactive=image.corrected),
-            gr.Button(interactive=True),
+            gr.Button("Confirm" if set(review.unconfirmed) <= {image.name} else "Confirm, next", interactive=True),
+            render.summary(review),
             render.gallery(review),
             gr.DownloadButton(interactive=False) if stale else gr.skip(),
             self._again(review),
@@ -225,8 +232,9 @@ class Corrections:
         )  # fmt: skip
 
     def _closed(self, review: Review) -> tuple[Any, ...]:
-        unchanged, off = [gr.skip()] * (len(self.outputs) - 5), gr.DownloadButton(interactive=False)
-        return gr.Column(visible=False), *unchanged, render.gallery(review), off, self._again(review), review
+        unchanged, off = [gr.skip()] * (len(self.outputs) - 6), gr.DownloadButton(interactive=False)
+        shown = render.summary(review), render.gallery(review), off, self._again(review), review
+        return gr.Column(visible=False), *unchanged, *shown
 
     def _again(self, review: Review) -> gr.Button:
         text = f"Label again with {review.added} new example{'s' * (review.added != 1)}"

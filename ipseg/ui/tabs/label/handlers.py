@@ -174,7 +174,8 @@ class LabelHandlers:
         )  # fmt: skip
         for image in jobs.run(self.pool, review, watch):
             done.append(light(image))
-            bar = running.bar(len(done), total, "image", start, image.name)
+            earlier = sum(one.corrected for one in done)  # they are not labelled again
+            bar = running.bar(len(done), total, "image", start, image.name, earlier=earlier)
             shown: list[Any] = [gr.skip(), gr.skip(), gr.skip(), gr.skip()]
             if not image.error:
                 if len(tiles) < render.MOST_SHOWN:
@@ -189,11 +190,10 @@ class LabelHandlers:
         least = self._least(review, limits)
         thresholds = {name: review.thresholds.get(name, least) for name in review.request.names}
         review = replace(review, thresholds=thresholds, order=render.ordered(done, thresholds), tiles={})
-        review = replace(review, facts={image.name: image for image in done})
+        review = replace(review, facts={image.name: image for image in done}, seconds=time.perf_counter() - start)
         review = render.tiled(review, self.page.gallery)
-        seconds = time.perf_counter() - start
         yield (
-            render.summary(done, review.request.names, total, review.request.spec.name, seconds),
+            render.summary(review),
             gr.Column(visible=True),
             gr.Column(visible=False),
             render.gallery(review),

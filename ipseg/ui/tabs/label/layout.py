@@ -11,9 +11,9 @@ from ipseg.annotations import formats
 from ipseg.batch import video
 from ipseg.core import plugins
 from ipseg.ui.tabs.label import examples
-from ipseg.ui.tabs.label.render import WAITING
+from ipseg.ui.tabs.label.render import DOWNLOAD, WAITING
 from ipseg.ui.tabs.label.session import Review, remove
-from ipseg.ui.widgets import running
+from ipseg.ui.widgets import file_list, running
 from ipseg.ui.widgets.inputs import gallery_input
 
 ROWS, FIRST = 12, 2  # classes of one run, and those that are seen at first
@@ -85,14 +85,12 @@ def layout() -> Layout:
             rows = tuple(_class_row(number) for number in range(ROWS))
             seen = gr.State(tuple(number < FIRST for number in range(ROWS)))
             add = gr.Button("Add a class", size="sm", elem_id="label-add")
-            with gr.Row(elem_classes=["pair"]):
-                files = gr.File(
-                    label="Images, a ZIP or clips to label", file_count="multiple", height=130, elem_id="label-files",
-                    elem_classes=["image-input", "files"], min_width=180, scale=3,
-                )  # fmt: skip
-                folder = gr.UploadButton(
-                    "Choose a folder", file_count="directory", size="md", elem_id="label-folder", min_width=110, scale=1
-                )
+            files = gr.File(
+                label="Images to label", file_count="multiple", height=130, elem_id="label-files",
+                elem_classes=["image-input", "files", "clips"],
+            )  # fmt: skip
+            file_list.below(files, "label-count")
+            folder = gr.UploadButton("Choose a folder", file_count="directory", size="sm", elem_id="label-folder")
             per_second = gr.Number(
                 video.PER_SECOND, label="Frames per second of a clip", minimum=0.1, visible=False,
                 elem_id="label-per-second",
@@ -161,7 +159,7 @@ def _several() -> tuple[Any, ...]:
             formats.needs_images(FORMAT), label="with the images", elem_id="label-with-images", min_width=120,
             container=False,
         )  # fmt: skip
-        archive = gr.DownloadButton("Labels (ZIP)", interactive=False, elem_id="label-archive", min_width=120)
+        archive = gr.DownloadButton(DOWNLOAD, interactive=False, elem_id="label-archive", min_width=120)
         again = gr.Button("Label again", visible=False, elem_id="label-again", min_width=120)
     caption = gr.Markdown(elem_id="label-shown")
     gallery = gr.Gallery(

@@ -12,19 +12,24 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+import numpy as np
 from gradio.processing_utils import save_file_to_cache
+from PIL import Image, ImageDraw
 
 from ipseg.annotations import formats
-from ipseg.annotations.labels import LabelFolder, LabelledImage
+from ipseg.annotations.labels import LabelFolder, LabelledImage, LabelledInstance
 from ipseg.batch.inputs import Item
 from ipseg.core import viz
 from ipseg.core.status import Status
 from ipseg.core.types import ImageArray, InputError
 from ipseg.labelling.review import draw
+from ipseg.labelling.review.edits import CONFIRMED
 from ipseg.ui.tabs.label.session import SIDE, Clicks, Review
 from ipseg.ui.widgets.clicks import as_points
 from ipseg.ui.widgets.images import DISPLAY_SIDE, as_jpeg
 
+DOWNLOAD = "Labels (ZIP)"  # the button
+TICK = (21, 128, 61)  # green with white on it: a contrast of 5
 MOST_SHOWN, LISTED = 60, 20  # images in the gallery, error messages
 WAITING = """<div class="waiting start"><b>How it works</b>
 <ol><li>Name each <b>class</b>, and drop a few images that show it.</li><li>Drop the <b>images to label</b>.</li>
@@ -37,28 +42,46 @@ READING = '<div class="waiting" role="status">Reading the images.</div>'
 LOADING = '<div class="waiting" role="status">Reading the example images.</div>'
 
 
-def summary(images: Sequence[LabelledImage], classes: Sequence[str], total: int, engine: str, seconds: float) -> str:
-    """What a run found, as HTML. ``total``: the images that were given; with fewer ``images`` it was stopped."""
-    good = [image for image in images if not image.error]
+def summary(review: Review) -> str:
+    """What the images of a review hold above its thresholds, as HTML: of the run, and of what a person made of it."""
+    images, names, total = list(review.facts.values()), review.request.names, len(review.items)
+    good = [image.above(review.thresholds) for image in images if not image.error]
     counts = Counter(one.label for image in good for one in image.instances)
-    uncertain = sum(one.status is Status.UNCERTAIN for image in good for one in image.instances)
+    states = Counter(map(status, good))
     stopped = len(images) < total
     end = f"Stopped after {len(images)} of {total} images" if stopped else "Done"
-    each = ", ".join(f"{html.escape(name)} <b>{counts[name]}</b>" for name in classes)
-    doubt = f"; {uncertain} uncertain" if uncertain else ""
-    empty = sum(not image.instances for image in good)
-    absent = f" No instance in {empty}." if empty else ""
+    each = ", ".join(f"{html.escape(name)} <b>{counts[name]}</b>" for name in names)
+    doubt = f", uncertain in {states[Status.UNCERTAIN]}" if states[Status.UNCERTAIN] else ""
     errors = [image.error for image in images if image.error]
     lines = "".join(f"<li>{html.escape(each)}</li>" for each in errors[:LISTED])
     rest = len(errors) - LISTED
     lines += f"<li>and {rest} more</li>" if rest > 0 else ""
-    kind = "stopped" if stopped else ("detected" if counts else "not-detected")
+    best = next((one for one in Status if states[one]), Status.NOT_DETECTED)
+    kind = "stopped" if stopped else best.value.replace("_", "-")
     return (
-        f'<div class="{kind}" role="status"><b>{end}.</b> {counts.total()} instances in {len(good)} '
-        f"image{'s' * (len(good) != 1)}: {each}{doubt}.{absent} "
-        f'<span class="aside">{seconds:.1f} s, engine {html.escape(engine)}.</span>'
+        f'<div class="{kind}" role="status"><b>{end}.</b> Detected in {states[Status.DETECTED]} of {len(good)} '
+        f"image{'s' * (len(good) != 1)}{doubt}: {counts.total()} instance{'s' * (counts.total() != 1)} ({each})."
+        f"{_progress(review, len(good))} "
+        f'<span class="aside">{review.seconds:.1f} s, engine {html.escape(review.request.spec.name)}.</span>'
         f"{f'<ul>{lines}</ul>' if lines else ''}</div>"
     )
+
+
+def _progress(review: Review, total: int) -> str:
+    """How many of the images are confirmed, and what comes next, as HTML; "" before the first."""
+    count = len(review.confirmed)
+    if not count:
+        return ""
+    if review.unconfirmed:
+        return f" <b>{count}</b> of {total} confirmed."
+    every = f"All {total} images are" if total != 1 else "The image is"
+    return f" <b>{every} confirmed.</b> Choose a format and press <b>{DOWNLOAD}</b>."
+
+
+def status(image: LabelledImage) -> Status:
+    """Of the instances of an image, the best."""
+    found = {one.status for one in image.instances}
+    return next((one for one in Status if one in found), Status.NOT_DETECTED)
 
 
 def ordered(images: Sequence[LabelledImage], thresholds: Mapping[str, float]) -> tuple[str, ...]:
@@ -85,16 +108,34 @@ def tile(review: Review, component: gr.Gallery, name: str) -> tuple[str, str]:
     """An image of the gallery: the file of the reduced image with its instances outlined, and a text."""
     pixels, labels = review.small(name)
     drawn = draw.drawn(pixels, labels, review.request.names, SIDE, thresholds=review.thresholds)
-    return as_jpeg(component, drawn, f"{Path(name).stem}.jpg"), caption(labels, review.thresholds)
+    confirmed = name in review.confirmed
+    shown = _ticked(drawn) if confirmed else drawn
+    return as_jpeg(component, shown, f"{Path(name).stem}.jpg"), caption(labels, review.thresholds, confirmed=confirmed)
 
 
-def caption(image: LabelledImage, thresholds: Mapping[str, float]) -> str:
-    """What is in an image, and the lowest score, in a line."""
-    shown = image.above(thresholds).instances
+def _ticked(image: ImageArray) -> ImageArray:
+    """The image with a white tick on green in its right upper corner, and a green border."""
+    canvas = Image.fromarray(image)
+    draw, (width, height) = ImageDraw.Draw(canvas), canvas.size
+    side = max(10, min(width, height) // 7)
+    draw.rectangle((0, 0, width - 1, height - 1), outline=TICK, width=max(2, side // 8))
+    draw.rectangle((width - side, 0, width, side), fill=TICK)
+    corners = [(width - side + side * x, side * y) for x, y in ((0.22, 0.52), (0.42, 0.74), (0.8, 0.28))]
+    draw.line(corners, fill=viz.WHITE, width=max(2, side // 8), joint="curve")
+    return np.asarray(canvas)
+
+
+def caption(image: LabelledImage, thresholds: Mapping[str, float], *, confirmed: bool = False) -> str:
+    """Status first, then what is in an image, the lowest score of it, and its name, in a line."""
+    above = image.above(thresholds)
+    shown = above.instances
     counts = Counter(one.label for one in shown)
-    what = ", ".join(f"{label} {count}" if count > 1 else label for label, count in counts.items()) or "nothing"
-    state = "corrected" if image.corrected else (f"{min(one.score for one in shown):.2f}" if shown else "")
-    return " · ".join(filter(None, [what, state, Path(image.name).name]))
+    what = ", ".join(f"{label} {count}" if count > 1 else label for label, count in counts.items())
+    state = "confirmed" if confirmed else "corrected" if image.corrected else status(above).words
+    score = "" if image.corrected or not shown else f"score {min(one.score for one in shown):.2f}"
+    if image.corrected and not shown:
+        what = "nothing"
+    return f"{state.capitalize()}: {' · '.join(filter(None, [what, score, Path(image.name).name]))}"
 
 
 def shown_count(review: Review) -> str:
@@ -138,11 +179,18 @@ def opened(review: Review, image: LabelledImage, pixels: ImageArray, clicks: Cli
 def choices(review: Review, image: LabelledImage, new: str) -> list[tuple[str, str]]:
     """The instances that are shown, by their numbers, and a new one."""
     named = [
-        (f"{number}: {one.label} {one.score:.2f}", str(number - 1))
+        (f"{number}: {one.label}, {_of_instance(one)}", str(number - 1))
         for number, one in enumerate(image.instances, start=1)
         if review.shows(one)
     ]
     return [*named, ("New instance", new)]
+
+
+def _of_instance(one: LabelledInstance) -> str:
+    """Its score, and that it is uncertain; of what a person confirmed, that."""
+    if one.score >= CONFIRMED:
+        return "confirmed"
+    return f"{one.score:.2f}" + (f" ({one.status.words})" if one.status is Status.UNCERTAIN else "")
 
 
 def archive(

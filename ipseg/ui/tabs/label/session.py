@@ -82,6 +82,8 @@ class Review:
     target: int | None = None  # the instance in these labels that the clicks correct; None: they add one
     undo: tuple[tuple[str, str, bool], ...] = ()  # name, labels, whether they were corrected: before each edit
     tiles: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # file and text of images in the gallery
+    confirmed: frozenset[str] = frozenset()  # names of the images whose labels a person confirmed as they are
+    seconds: float = 0.0  # that the last run took
 
     @property
     def place(self) -> Path:
@@ -145,6 +147,17 @@ class Review:
             undo=(*self.undo, (old.name, encode(old), old.corrected))[-MOST_UNDO:],
         )
 
+    def with_confirmed(self, image: LabelledImage) -> Review:
+        """Save a correction of an image that is right with it."""
+        made = self.corrected(image)
+        return replace(made, confirmed=made.confirmed | {image.name})
+
+    @property
+    def unconfirmed(self) -> tuple[str, ...]:
+        """The images of the gallery that are not confirmed, those after the one that is opened first."""
+        place = self.order.index(self.opened) + 1 if self.opened in self.order else 0
+        return tuple(name for name in (*self.order[place:], *self.order[:place]) if name not in self.confirmed)
+
     def undone(self) -> Review:
         """Without the last edit; the image that it was made on is opened."""
         *rest, (name, text, corrected) = self.undo
@@ -169,7 +182,8 @@ class Review:
         self.save_small(None, image)
         tiles = {name: tile for name, tile in self.tiles.items() if name != image.name}
         facts = {**self.facts, image.name: light(image)}
-        return replace(self, clicks=(), before="", tiles=tiles, facts=facts)
+        confirmed = self.confirmed - {image.name}
+        return replace(self, clicks=(), before="", tiles=tiles, facts=facts, confirmed=confirmed)
 
     def with_example(self, example: Example) -> Review:
         """With an instance as an example of its class, saved as an image and a mask.

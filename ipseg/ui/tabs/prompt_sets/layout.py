@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import gradio as gr
 
 from ipseg.studies.galleries import ObjectKind
+from ipseg.ui.tabs.prompt_sets import render
+from ipseg.ui.widgets import running
 from ipseg.ui.widgets.inputs import gallery_input
 
 INTRO = (
@@ -15,6 +17,9 @@ INTRO = (
     "and lights, are tried on the same images. With **your own images**, give at least two prompts: no ground truth is "
     "needed to see which of them agree, and which one does not."
 )
+PROMPTS, TAKEN = "The prompts", "The prompts: bright was taken as the object"  # before and after the run
+INPUTS = "The images to search, each with every prompt"
+RESULTS = "Results: one row for each image, the last column shows what the prompts agree on"
 FIRST = "cactus"  # the kind that is shown first: one where the prompt matters
 
 
@@ -26,6 +31,7 @@ class Layout:
     own: gr.Gallery
     images: gr.Gallery
     run: gr.Button
+    stop: gr.Button
     verdict: gr.HTML
     prompts: gr.Gallery
     answers: gr.Gallery
@@ -52,16 +58,15 @@ def layout(kinds: Mapping[str, ObjectKind]) -> Layout:
             height=150,
             elem_id="sets-images-own",
         )
-    run = gr.Button("Segment with every prompt", variant="primary", size="lg", elem_id="sets-run")
+    run, stop = running.buttons("Segment with every prompt", "sets-run", "sets-verdict")
     verdict = gr.HTML(elem_id="sets-verdict", container=False)
-    prompts = _image_gallery("The prompts: bright was taken as the object", "sets-prompts", 3)
-    answers = _image_gallery(
-        "Results: one row for each image, the last column shows what the prompts agree on", "sets-answers", 4
-    )
-    return Layout(kind, own, images, run, verdict, prompts, answers)
+    before = render.before(kinds[kind.value])
+    prompts = _image_gallery(PROMPTS, "sets-prompts", 3, before[0])
+    answers = _image_gallery(INPUTS, "sets-answers", 4, before[1])
+    return Layout(kind, own, images, run, stop, verdict, prompts, answers)
 
 
-def _image_gallery(label: str, name: str, columns: int) -> gr.Gallery:
+def _image_gallery(label: str, name: str, columns: int, shown: list[tuple[str, str]]) -> gr.Gallery:
     return gr.Gallery(
-        label=label, columns=columns, object_fit="contain", height="auto", interactive=False, elem_id=name
+        shown, label=label, columns=columns, object_fit="contain", height="auto", interactive=False, elem_id=name
     )

@@ -12,11 +12,17 @@ import numpy as np
 from ipseg.core import viz
 from ipseg.core.types import ImageArray
 from ipseg.studies import galleries
-from ipseg.studies.galleries import GalleryImage, GalleryResult
+from ipseg.studies.galleries import GalleryImage, GalleryResult, ObjectKind
 from ipseg.ui.widgets import gallery_views
 from ipseg.ui.widgets.images import shown
 
 SAME = 0.02  # of IoU: what differs by less is no difference
+
+
+def before(kind: ObjectKind) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """The prompts and the images to search of a kind of object, before a run."""
+    prompts = [(str(one.image), f"set {name}: {one.caption}") for name, each in kind.sets.items() for one in each]
+    return prompts, [(str(one.image), f"image {number}: {one.caption}") for number, one in enumerate(kind.inputs, 1)]
 
 
 def verdict(
@@ -36,9 +42,12 @@ def _finding(found: Mapping[str, Sequence[GalleryResult]]) -> str:
     means = {name: galleries.mean_iou(each) for name, each in found.items()}
     best, worst = _extremes(means)
     if means[best] - means[worst] < SAME:
-        return f"The prompt makes no difference here: the mean IoU is {means[best]:.2f} with each of them."
+        return (
+            f"The prompt makes no difference here (below {SAME}): the mean IoU with the ground truth is "
+            f"{means[best]:.2f} with each of them."
+        )
     return (
-        f"The prompt matters here: the best is {html.escape(best)} (mean IoU {means[best]:.2f}), "
+        f"The prompt matters here: the best is {html.escape(best)} (mean IoU with the ground truth {means[best]:.2f}), "
         f"the worst is {html.escape(worst)} ({means[worst]:.2f})."
     )
 
@@ -74,7 +83,9 @@ def answers(found: Mapping[str, Sequence[GalleryResult]]) -> list[tuple[Any, str
             for name, each in found.items()
         ]
         agreed = next(iter(found.values()))[place]
-        rows.append((_agreed(agreed.image, share), f"all {len(found)} prompts agree on {_overlap(share):.0%} of it"))
+        rows.append(
+            (_agreed(agreed.image, share), f"{_overlap(share):.0%} of the pixels are in all {len(found)} masks")
+        )
     return rows
 
 
