@@ -123,14 +123,41 @@ def activated(folder: Path) -> None:
     (folder / "bin" / "activate").write_text(f'export PATH="{Path(sys.executable).parent}:$PATH"\n')
 
 
+COMMAND = """#!/bin/bash
+printf '%s\\0' run "$@" > request
+exit "$(< reply)"
+"""
+"""`ipseg` for a block: its arguments, as the shell expands them, go to the process of the tests, which imports once."""
+
+
 def in_shell(block: Block) -> None:
     """Run a block after the variables that the one before it has left; fail where one of its commands fails."""
-    state = Path("state.sh")
+    state, own = Path("state.sh"), Path("bin")
+    if not own.exists():
+        own.mkdir()
+        (own / "ipseg").write_text(COMMAND)
+        (own / "ipseg").chmod(0o755)
+        os.mkfifo("request")
+        os.mkfifo("reply")
     before = f"source {state}\n" if state.exists() else ""
-    script = f"set -euo pipefail\n{before}{block.code}\nexport -p > {state}\n"
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(["bash", "-c", script], env={**os.environ, "PATH": path}, capture_output=True, text=True)
-    assert done.returncode == 0, f"{block}\n{block.code}\n{done.stdout}{done.stderr}"
+    end = f"trap 'printf end > {Path('request').absolute()}' EXIT\n"
+    script = f"{end}set -euo pipefail\n{before}{block.code}\nexport -p > {state}\n"
+    path = os.pathsep.join([str(own.absolute()), str(Path(sys.executable).parent), os.environ["PATH"]])
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    with subprocess.Popen(["bash", "-c", script], env={**os.environ, "PATH": path}, **pipes) as shell:
+        served()
+        printed = shell.communicate()[0]
+    assert shell.returncode == 0, f"{block}\n{block.code}\n{printed}"
+
+
+def served() -> None:
+    """Run what `ipseg` of the shell is given, here, until the shell ends."""
+    while (words := Path("request").read_bytes().decode().split("\0"))[0] == "run":
+        try:
+            code = __main__.main(words[1:-1])
+        except SystemExit as stopped:  # of --help and of wrong usage
+            code = stopped.code
+        Path("reply").write_text(f"{code or 0}\n")
 
 
 def test_the_examples_of_the_help_can_be_parsed_and_their_files_exist():

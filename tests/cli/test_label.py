@@ -228,21 +228,23 @@ def test_sigterm_ends_a_run_with_what_is_done_saved(given, tmp_path, root):
 
 
 @pytest.mark.slow
-def test_two_processes_of_accelerate_give_the_same_files(given, tmp_path, root, capsys):
-    pytest.importorskip("accelerate", reason="needs accelerate: pip install 'ipseg[evaluation]'")
-    launcher = shutil.which("accelerate", path=str(Path(sys.executable).parent))
-    if launcher is None:
-        pytest.skip("the command accelerate is not beside this Python")
-    options = ["--multi_gpu", "--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no"]
-    options += ["--dynamo_backend", "no", "--main_process_port", "0", f"{root / 'tests/cli/stubbed.py'}", "0", "0"]
+def test_two_processes_of_a_launcher_give_the_same_files(given, tmp_path, root, capsys):
+    """With the environment that `accelerate launch` gives them; test_evaluation runs that itself."""
+    program = [sys.executable, str(root / "tests/cli/stubbed.py"), "0", "0"]
 
     def arguments(out):
         return asked(given, "--output", tmp_path / out, "--format", "coco", "--max-images", IMAGES)
 
-    command = [launcher, "launch", *options, *arguments("out")]
-    done = subprocess.run(command, cwd=tmp_path, env=environment(root), capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert "share 1-of-2" in done.stdout
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "cwd": tmp_path}
+    shares = [
+        subprocess.Popen(
+            [*program, *arguments("out")], env=environment(root) | {"RANK": rank, "WORLD_SIZE": "2"}, **pipes
+        )
+        for rank in "01"
+    ]
+    printed = [share.communicate()[0] for share in shares]
+    assert [share.returncode for share in shares] == [0, 0], printed
+    assert "share 1-of-2" in printed[1]
     assert main(arguments("whole")) == 0
     capsys.readouterr()
     assert main([*arguments("out"), "--resume"]) == 0

@@ -136,17 +136,20 @@ def test_many_components_of_the_page_take_files(page):
 
 
 def test_no_event_takes_a_file_that_was_not_uploaded(page, loop, secret):
-    """Every component in every event that takes a file, private ones too, with every forged value."""
+    """Every component that takes a file, private ones too, with every forged value, and in every event with one."""
 
     async def ask(event, place, value):
         given = [usual(component) for component in event.inputs]
         given[place] = value
         await page.preprocess_data(event, given, None)
 
-    done = 0
+    done, seen = 0, set()
     for _, event, place in events(page):
-        for file in forged(secret):
-            for value in values(event.inputs[place], file):
+        component = event.inputs[place]
+        files = forged(secret)[: 1 if component in seen else None]  # it is the component that refuses
+        seen.add(component)
+        for file in files:
+            for value in values(component, file):
                 with pytest.raises(gr.Error) as refused:
                     asyncio.run_coroutine_threadsafe(ask(event, place, value), loop).result(600)
                 assert refused.value.message == uploads.MESSAGE
@@ -156,10 +159,10 @@ def test_no_event_takes_a_file_that_was_not_uploaded(page, loop, secret):
 
 def test_every_endpoint_refuses_over_http(page, http, secret):
     """By each of Gradio's ways to call, private events too; the answer is the same whatever is at the path."""
-    session = uuid.uuid4().hex
-    for number, event, place in events(page):
+    session, paths = uuid.uuid4().hex, (secret, Path("/nowhere"), Path("/etc"), Path("/dev/ptmx"))
+    for count, (number, event, place) in enumerate(events(page)):
         given = [usual(component) for component in event.inputs]
-        for path in (secret, Path("/nowhere"), Path("/etc"), Path("/dev/ptmx")):
+        for path in paths if count % 10 == 0 else paths[:1]:
             given[place] = values(event.inputs[place], {"path": str(path)})[-1]
             body = {"data": given, "fn_index": number, "session_hash": session}
             answer = http.post("/run/predict", json=body)
