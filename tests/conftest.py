@@ -127,6 +127,7 @@ class _ColourPrompt:
     colour: np.ndarray
     notices: tuple[str, ...] = ()
     negative: None = None
+    model: None = None
 
 
 def label_by_colour(engine, classes, image, *, progress=None, **parameters):

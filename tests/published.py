@@ -94,6 +94,21 @@ def vae(**settings: Any) -> Any:
     return fill_(AutoencoderKL(**(VAE | settings)), 4)
 
 
+def tiny_vae(**settings: Any) -> Any:
+    """A whole TAESD of diffusers."""
+    from diffusers import AutoencoderTiny
+
+    small = {"encoder_block_out_channels": (8, 8, 8, 8), "decoder_block_out_channels": (8, 8, 8, 8)}
+    return fill_(AutoencoderTiny(**(small | settings)), 5)
+
+
+def taesd(folder: Path) -> Any:
+    """A folder of TAESD; returns the model that it holds."""
+    model = tiny_vae()
+    model.save_pretrained(folder / "taesd")
+    return model
+
+
 def diffusion(folder: Path, made_unet: Any = None, made_vae: Any = None, text: dict[str, Any] = TEXT) -> None:
     """A folder of Stable Diffusion in half precision, with the names of 2022 that its makers' files have."""
     import torch

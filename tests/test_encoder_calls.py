@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -10,18 +11,25 @@ import pytest
 
 import ipseg
 from ipseg import weights
+from ipseg.__main__ import main
 from ipseg.batch.image_set import run
 from ipseg.batch.inputs import gather
 from ipseg.batch.predictions import Predictor
+from ipseg.cli import _engine
 from ipseg.core import images
 from ipseg.core.types import Points
 from ipseg.datasets import folder
 from ipseg.engine.session import SegmentSession
+from ipseg.engine.spec import FIELDS, EngineSpec
 from ipseg.evaluation.predict import predict
 from ipseg.features.efficientnet import place
 from ipseg.labelling.matching import ClassPrompt, label_image
 from ipseg.method.pipeline import IPSeg
 from ipseg.studies import comparison
+from ipseg.ui import build as build_page
+from ipseg.ui.server.pool import EnginePool
+from ipseg.ui.widgets.controls import values_of
+from tests.ui.conftest import finished
 
 pytestmark = pytest.mark.usefixtures("small_offline")
 
@@ -102,6 +110,120 @@ def test_page_command_line_comparison_and_evaluation_share_the_encodings(counted
     assert len(list(predict(engine, episodes, tmp_path / "runs" / "one"))) == len(episodes) > 2
     assert {kind for kind, _ in calls} == {"features", "saliency", "segmenter"}
     assert max(calls.values()) == 1, calls
+
+
+def test_a_given_mask_and_one_object_take_no_more_than_they_need(counted, make_scene):
+    """No saliency map where a mask says what is meant, no proposals where one mask is asked for."""
+    engine, calls = counted
+    (prompt, mask), (image, _) = make_scene(), make_scene(seed=1)
+    made = engine.prompt(prompt, mask)
+    assert dict(calls) == {("features", images.fingerprint(prompt)): 1}
+    asked, engine.segmenter.part = [], Asked(engine.segmenter.part)
+    asked = engine.segmenter.part.asked
+    engine.segment(made, image)
+    assert "proposals" not in asked
+    engine.segment(made, image, all_instances=True)
+    assert max(calls.values()) == 1
+
+
+class Asked:
+    """A segmenter that notes which of its methods are called."""
+
+    def __init__(self, part):
+        self.part, self.asked = part, []
+
+    def __getattr__(self, name):
+        self.asked.append(name)
+        return getattr(self.part, name)
+
+
+def test_the_endpoints_of_the_page_share_the_encodings(counted, perseg_folder, monkeypatch, tmp_path):
+    engine, calls = counted
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "gradio"))
+    monkeypatch.setattr("ipseg.engine.build.build", lambda *_, **__: engine)
+
+    async def built():
+        return build_page(EnginePool(EngineSpec("offline")))
+
+    page = finished(built())
+    event = {each.api_name: each.fn for each in page.fns.values() if each.api_name}
+    first, second, third = (str(file) for file in sorted((perseg_folder / "Images" / "apple").glob("0[0-2].png")))
+    numbers = {"k": 8, "clusters": 2, "threshold": 0.2, "reject_threshold": 0.1}
+    chosen = dict(zip(FIELDS, values_of(EngineSpec("offline")), strict=True))
+    prompts, both = [(first, None)], [(second, None), (third, None)]
+    for clicks in (None, [[20, 20, 1]]):
+        assert event["segment"](prompts, second, clicks=clicks, **numbers, **chosen)[0]["engine"] == "offline"
+    _, _, facts = event["segment_all"](prompts, both, all_instances=True, **numbers, **chosen)
+    assert [each["image"] for each in facts] == ["01", "02"]
+    event["compare"](first, both, ["ipseg", "persam"], **chosen)
+    assert {kind for kind, _ in calls} == {"features", "saliency", "segmenter"}
+    assert max(calls.values()) == 1, calls
+
+
+def test_the_commands_share_the_encodings(counted, perseg_folder, monkeypatch, tmp_path, capsys):
+    engine, calls = counted
+
+    @contextmanager
+    def built(_):
+        yield engine
+
+    monkeypatch.setattr(_engine, "built", built)
+    apples = perseg_folder / "Images" / "apple"
+    first, second, third = (str(file) for file in sorted(apples.glob("0[0-2].png")))
+    for command in (
+        ["segment", first, second, third, "--output", str(tmp_path / "masks"), "--negative", third],
+        ["batch", first, second, third, "--output", str(tmp_path / "batch")],
+        ["compare", first, second, "--methods", "ipseg,persam", "--output", str(tmp_path / "comparison")],
+        ["prompt", "create", str(tmp_path / "apple.npz"), first],
+        ["segment", str(tmp_path / "apple.npz"), second, "--output", str(tmp_path / "mask.png")],
+    ):
+        assert main(command) == 0, capsys.readouterr().err
+    assert {kind for kind, _ in calls} == {"features", "saliency", "segmenter"}
+    assert max(calls.values()) == 1, calls
+    calls.clear()
+    data = ["--dataset", "folder", "--data", str(perseg_folder), "--limit", "8"]
+    for method in ("ipseg", "persam"):
+        code = main(["predict", *data, "--method", method, "--out", str(tmp_path / method)])
+        assert code == 0, capsys.readouterr().err
+        assert max(calls.values()) == 1, calls  # a run has a cache of its own, with files on disk
+        calls.clear()
+
+
+def test_the_networks_of_the_paper_run_once_for_an_image_and_not_in_vain(small_models, make_scene, monkeypatch):
+    """As `released`, with small networks of the published layout."""
+    torch = pytest.importorskip("torch", reason="the paper's models need the extra [models]")
+    import networks
+
+    from ipseg.engine import presets
+
+    small = networks.on_small_pictures(presets.PRESETS["released"])
+    monkeypatch.setitem(presets.PRESETS, "released", small)
+    ran: Counter[str] = Counter()
+    hook = torch.nn.modules.module.register_module_forward_hook(lambda module, *_: ran.update([type(module).__name__]))
+    names = {"dinov2": "Dinov2Model", "vae": "Latent", "unet": "Layers", "tsdn": "Network", "sam": "ImageEncoderViT"}
+
+    def since(before):
+        return {name: count for name, kind in names.items() if (count := ran[kind] - before[kind])}
+
+    (prompt, _), (image, _) = make_scene(), make_scene(seed=1)
+    try:
+        with weights.using(small_models):
+            engine = ipseg.load("released")
+        made = engine.prompt(prompt)
+        assert since(Counter()) == {"dinov2": 1, "vae": 1, "unet": 1, "tsdn": 1}  # its mask needs no segmenter
+        before = ran.copy()
+        engine.segment(made, image)
+        assert since(before) == {"dinov2": 1, "vae": 1, "unet": 1, "sam": 1}  # nobody reads its saliency map
+        before = ran.copy()
+        click = Points(np.float32([[30, 20]]), np.empty((0, 2), np.float32))
+        for settings in ({"k": 64}, {"clusters": 2}, {"threshold": 0.0}, {"clicks": click}):
+            engine.segment(made, image, **settings)
+        assert since(before) == {}
+        prepared = comparison.prepare(engine, ["ipseg", "persam"], prompt)
+        list(comparison.compare(prepared, [image]))
+        assert since(before) == {"sam": 2}  # PerSAM scales and pads its images, as the released script does not
+    finally:
+        hook.remove()
 
 
 def test_the_networks_of_compact_run_once_for_an_image_and_not_in_vain(make_scene):

@@ -36,13 +36,13 @@ def placed(engine: IPSeg, network: Any) -> Any:
 
 
 def run(engine: IPSeg, function: Callable[..., Any], *arguments: Any) -> Any:
-    """A function of networks, one at a time where they run on a GPU; without gradients."""
+    """A function of networks, one call at a time; without gradients."""
     import torch
 
     with torch.inference_mode():
         if engine.info.placement is None:
             return function(*arguments)
-        return engine.info.placement.run(function, *arguments)
+        return engine.info.placement.run_alone(function, *arguments)
 
 
 def device(engine: IPSeg) -> Any:

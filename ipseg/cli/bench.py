@@ -1,10 +1,10 @@
 """Time what each kind of question costs on one pair of images, as seconds and as ratios within this run.
 
 Each line is the fastest of several repetitions, with the peak of the memory: a new prompt and input, each alone, a
-known input with another prompt, K, c or threshold, a click, eight inputs, many prompts on one input, and the labels of
-an image with one and with many classes. `naive` is the
-engine in float32 without its caches, and with made-up weights one pass of the whole UNet for each window; `floor` the
-counted operations of a new input over the rate of a matrix product.
+known input with another prompt, K, c or threshold, a click, eight inputs, some prompts on one input, and the labels of
+an image with one class, with many of which few are there, and with some that are all there. `naive` is the engine in
+float32 without its caches, and with made-up weights one pass of the whole UNet for each window; `floor` the counted
+operations of a new input over the rate of a matrix product.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--repeat", metavar="N", type=int, default=5, help="repetitions of each line; the fastest counts"
     )
     parser.add_argument(
-        "--classes", metavar="N", type=int, default=speed.CLASSES, help="prompts and classes on one input; 0: none"
+        "--classes", metavar="N", type=int, default=speed.CLASSES, help="classes on one input; 0: none, nor prompts"
     )
     parser.add_argument(
         "--made-up-weights", action="store_true", help="networks of full size, no file: masks mean nothing"
@@ -66,7 +66,8 @@ def run(arguments: argparse.Namespace) -> int:
     with weights.counting(), _built(arguments) as engine:
         result = engine.segment(engine.prompt(pair[0]), pair[1])
         cold = time.perf_counter() - start
-        rows = speed.measure(engine, *pair, repeat=arguments.repeat, classes=arguments.classes)
+        prompts = min(speed.PROMPTS, arguments.classes)
+        rows = speed.measure(engine, *pair, repeat=arguments.repeat, prompts=prompts)
         of_classes = cost.measure(engine, *pair, classes=arguments.classes, repeat=min(2, arguments.repeat))
         rows += of_classes
         others, plain = ([], None) if arguments.alone else _compared(arguments, engine, pair)
@@ -84,7 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
     }
     print("\n".join(_report(data, rows, others, plain)))
     if len(of_classes) > 1:
-        one, many = of_classes
+        one, many, *_ = of_classes
         times = (many.cpu_seconds or 0) / max(one.cpu_seconds or 0, 1e-9)
         print(f"{many.name}: {times:.2f} times the CPU seconds of one")
     if arguments.json:
@@ -119,7 +120,7 @@ def _compared(
     """The rows of the engine without weights, and one question to the engine in float32 without its caches."""
     others: list[Row] = []
     if engine.info.name != FALLBACK:
-        others = speed.measure(build.load(FALLBACK), *pair, repeat=min(2, arguments.repeat), classes=0)
+        others = speed.measure(build.load(FALLBACK), *pair, repeat=min(2, arguments.repeat), prompts=0)
     with _built(arguments, dtype="float32", whole=True) if engine.info.placement else _same(engine) as exact:
         plain = speed.naive(exact)
 

@@ -37,6 +37,10 @@ class CPU:
         """``function(*arguments, **settings)``."""
         return function(*arguments, **settings)
 
+    def run_alone(self, function: Callable[..., Any], *arguments: Any, **settings: Any) -> Any:
+        """``function(*arguments, **settings)``."""
+        return function(*arguments, **settings)
+
     def guard(self, kind: str, part: Any) -> Any:
         """The part itself."""
         return part

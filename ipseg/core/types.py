@@ -472,6 +472,10 @@ class Device(Protocol):
         """``function(*arguments, **settings)``, one call at a time on a GPU."""
         ...
 
+    def run_alone(self, function: Callable[..., Any], *arguments: Any, **settings: Any) -> Any:
+        """:meth:`run` for a pass of an encoder, which uses every core of a CPU: there too one call at a time."""
+        ...
+
     def guard(self, kind: str, part: Any) -> Any:
         """The plug-in of ``kind``, such as ``"features"``, its calls through :meth:`run`."""
         ...

@@ -1,4 +1,4 @@
-"""Plug-ins whose calls go through :meth:`ipseg.core.types.Device.run`.
+"""Plug-ins whose calls go through :meth:`ipseg.core.types.Device.run`, those of encoders through ``run_alone``.
 
 One class for each kind of plug-in that may have a network on the device. Each has the methods and capabilities of the
 protocol in :mod:`ipseg.core.types`, the optional ones included; ``part`` is the plug-in itself.
@@ -42,11 +42,11 @@ class GuardedFeatures:
 
     def __call__(self, image: ImageArray) -> tuple[FeatureMap, ...]:
         """As the extractor's own."""
-        return self.placement.run(self.part, image)
+        return self.placement.run_alone(self.part, image)
 
     def prompt_layers(self, image: ImageArray) -> tuple[FeatureMap, ...]:
         """The extractor's own layers for prompt images alone; () where it has none."""
-        return self.placement.run(getattr(self.part, "prompt_layers", lambda _: ()), image)
+        return self.placement.run_alone(getattr(self.part, "prompt_layers", lambda _: ()), image)
 
     @property
     def sources(self) -> tuple[Any, ...]:
@@ -59,7 +59,7 @@ class GuardedFeatures:
 
     def native(self, image: ImageArray) -> tuple[FeatureMap, ...]:
         """The layers on grids of their own, see :mod:`ipseg.features.fusion`; those of a call where there are none."""
-        return self.placement.run(getattr(self.part, "native", self.part), image)
+        return self.placement.run_alone(getattr(self.part, "native", self.part), image)
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class GuardedSaliency:
 
     def __call__(self, image: ImageArray, features: LazyFeatures) -> NDArray[np.float32]:
         """As the method's own."""
-        return self.placement.run(self.part, image, features)
+        return self.placement.run_alone(self.part, image, features)
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class GuardedSegmenter:
 
     def encode(self, image: ImageArray) -> Any:
         """As the segmenter's own."""
-        return self.placement.run(self.part.encode, image)
+        return self.placement.run_alone(self.part.encode, image)
 
     def predict(self, encoding: Any, points: Points, **request: Any) -> Candidates:
         """As the segmenter's own; ``request`` are its arguments by name."""

@@ -94,6 +94,14 @@ def _latent(placement: Placement) -> Any:
     return placement.place(Latent(vae))
 
 
+def _tiny_latent(placement: Placement) -> Any:
+    from diffusers import AutoencoderTiny
+
+    from ipseg.features.stable_diffusion import TinyLatent
+
+    return placement.place(TinyLatent(AutoencoderTiny()))  # the configuration of diffusers is that of TAESD
+
+
 def _layers(placement: Placement) -> Any:
     from diffusers import UNet2DConditionModel
 
@@ -138,6 +146,7 @@ MAKERS: Mapping[str, Callable[[Placement], Any]] = {
     **{f"dinov2_{size}": _dinov2(size) for size in DINOV2},
     "sd15 text": _text,
     "sd15 vae": _latent,
+    "taesd": _tiny_latent,
     "sd15 unet": _layers,
     "tsdn": _tsdn,
     **{size: _sam(size) for size in ("vit_b", "vit_l", "vit_h")},
@@ -149,6 +158,7 @@ MAKERS: Mapping[str, Callable[[Placement], Any]] = {
 WEIGHTS = (
     *(f"dinov2_{size}" for size in DINOV2),
     "sd15",
+    "taesd",
     "tsdn",
     "sam_vit_b",
     "sam_vit_l",

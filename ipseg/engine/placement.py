@@ -28,7 +28,10 @@ class PlacementError(InputError):
 
 
 class Placement:
-    """Where models run. One placement serves all models of an engine, and calls on a GPU go one at a time.
+    """Where models run. One placement serves all models of an engine.
+
+    Calls on a GPU go one at a time; on a CPU those of encoders do, each of which uses all cores: two at once took 1.6
+    times as long as one after another.
 
     ``mode``: ``"resident"`` keeps every model on the device; in ``"sequential"`` the heavy parts take turns there and
     wait in the computer's memory; ``"cpu"``; ``"auto"`` is resident where torch finds a GPU, else cpu. ``dtype`` is
@@ -99,7 +102,8 @@ class Placement:
 
         ``parts`` are its heavy submodules: they get ``dtype`` (the placement's by default) and take turns in
         ``"sequential"``, while the rest stays on the device in float32. Without ``parts`` the whole model is heavy. A
-        part must be called as a module, because only then the hook that brings it to the device runs.
+        part must be called as a module, because only then the hook that brings it to the device runs. One that consists
+        of convolutions says ``channels_last = True``: its weights then lie as a GPU's half precision wants them.
         """
         return self.run(self._place, model.eval(), parts or (model,), dtype or self.dtype)
 
@@ -137,13 +141,20 @@ class Placement:
             "smaller image size, or the placement cpu."
         )
 
+    def run_alone(self, function: Callable[..., Any], *arguments: Any, **settings: Any) -> Any:
+        """:meth:`run`, on a CPU too one call at a time. A call may make others, as of a fusion of extractors."""
+        with self._lock:
+            return self.run(function, *arguments, **settings)
+
     def guard(self, kind: str, part: Any) -> Any:
-        """The plug-in of ``kind``, its calls through :meth:`run`. On the CPU it is the plug-in itself."""
-        return part if not self._placed or self.mode == "cpu" else guarded(kind, part, self)
+        """The plug-in of ``kind``, its calls through :meth:`run` and :meth:`run_alone`; itself where no model is."""
+        return guarded(kind, part, self) if self._placed else part
 
     def _place(self, model: Any, parts: tuple[Any, ...], dtype: Any) -> Any:
         for part in parts:
             part.to(dtype=dtype)
+            if getattr(part, "channels_last", False) and channels_last_pays(self.device.type, dtype):
+                part.to(memory_format=_channels_last())
         if self._sequential:
             self._take_turns(model, parts)
         else:
@@ -193,6 +204,20 @@ class Placement:
         from accelerate.utils.memory import clear_device_cache
 
         clear_device_cache(garbage_collection=True)
+
+
+def channels_last_pays(device: str, dtype: Any) -> bool:
+    """Whether convolutions want their channels last: on the tensor cores of CUDA, in half precision.
+
+    Elsewhere torch's kernels take them first, or are as fast with either.
+    """
+    return device == "cuda" and dtype.itemsize == 2
+
+
+def _channels_last() -> Any:
+    import torch
+
+    return torch.channels_last
 
 
 def out_of_memory(error: BaseException) -> bool:

@@ -95,8 +95,9 @@ def _part(kind: str, text: str) -> Part | None:
         return None
     name, _, model = text.partition("/")
     known = choices(kind)
-    if not model and (several := weights.models(name)):
-        default = SOURCES.get(name, {}).get("model", several[0])
+    several = weights.models(name)
+    default = SOURCES.get(name, {}).get("model", several[0]) if several else ""
+    if default and not model:
         return _part(kind, f"{name}/{default}")
     check_choice(text, known, f'There is no "{{}}" among the {kind}')
     return name, {"model": model} if model else {}

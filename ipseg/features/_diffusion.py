@@ -26,6 +26,8 @@ OLD_NAMES = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_o
 class Latent(nn.Module):
     """(n, 3, H, W) pixels in [-1, 1] to the mean of the VAE's posterior, scaled: (n, 4, H / 8, W / 8)."""
 
+    channels_last = True  # on a GPU in half precision: see Placement.place
+
     def __init__(self, vae: Any) -> None:
         super().__init__()
         self.encoder, self.quant_conv = vae.encoder, vae.quant_conv
@@ -36,8 +38,27 @@ class Latent(nn.Module):
         return mean * self.scale
 
 
+class TinyLatent(nn.Module):
+    """The same (n, 3, H, W) to (n, 4, H / 8, W / 8) by TAESD, a small network distilled from that VAE.
+
+    Its latents are in the scale of the UNet already: the factor of its configuration is 1, where the VAE's is 0.18215.
+    """
+
+    channels_last = True
+
+    def __init__(self, vae: Any) -> None:
+        super().__init__()
+        self.encoder = vae.encoder  # brings pixels from [-1, 1] to the [0, 1] that TAESD has learnt
+        self.scale: float = vae.config.scaling_factor
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        return self.encoder(pixels) * self.scale
+
+
 class Layers(nn.Module):
     """A noised latent (n, 4, h, w) to the features of :data:`LAYERS`, each (n, C, h', w')."""
+
+    channels_last = True
 
     def __init__(self, unet: Any) -> None:
         super().__init__()
@@ -116,14 +137,21 @@ def load_latent() -> Latent:
     """The published VAE's encoder, float32."""
     from diffusers import AutoencoderKL
 
-    return _filled(lambda folder: Latent(_empty(AutoencoderKL, folder)), "vae", prefix="")
+    return _filled(lambda folder: Latent(_empty(AutoencoderKL, folder)), "sd15", "vae", prefix="")
+
+
+def load_tiny_latent() -> TinyLatent:
+    """The encoder of the published TAESD, float32."""
+    from diffusers import AutoencoderTiny
+
+    return _filled(lambda folder: TinyLatent(_empty(AutoencoderTiny, folder)), "taesd", prefix="")
 
 
 def load_layers() -> Layers:
     """The published UNet as far as it is read, float32."""
     from diffusers import UNet2DConditionModel
 
-    return _filled(lambda folder: Layers(_empty(UNet2DConditionModel, folder)), "unet", prefix="unet.")
+    return _filled(lambda folder: Layers(_empty(UNet2DConditionModel, folder)), "sd15", "unet", prefix="unet.")
 
 
 def load_context() -> Tensor:
@@ -143,18 +171,18 @@ def _empty(kind: Any, folder: Path) -> Any:
     return kind.from_config(kind.load_config(folder, local_files_only=True))
 
 
-def _filled(make: Any, subfolder: str, prefix: str) -> Any:
+def _filled(make: Any, name: str, subfolder: str = "", *, prefix: str) -> Any:
     from accelerate import init_empty_weights
 
-    with weights.checked("sd15", subfolder) as folder:
+    with weights.checked(name, subfolder) as folder:
         with init_empty_weights():
             network = make(folder)
         (file,) = folder.glob("*.safetensors")
     own = network.state_dict()
-    path = weights.locate("sd15") / subfolder / file.name
-    state = weights.load_state(path, name="sd15", accept=lambda key: prefix + _new_name(key) in own)
+    path = weights.locate(name) / subfolder / file.name
+    state = weights.load_state(path, name=name, accept=lambda key: prefix + _new_name(key) in own)
     renamed = {prefix + _new_name(key): value.float() for key, value in state.items()}
-    return weights.fill(network, renamed, "sd15").eval()
+    return weights.fill(network, renamed, name).eval()
 
 
 def _new_name(key: str) -> str:

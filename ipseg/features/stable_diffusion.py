@@ -14,9 +14,20 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ipseg.core import geometry
+from ipseg.core.choices import check_choice
 from ipseg.core.types import Device, FeatureMap, ImageArray, SettingError
 from ipseg.features._dense import check_size, onto_image, square_map, to_tensor
-from ipseg.features._diffusion import LAYERS, Latent, Layers, WholeUNet, load_context, load_latent, load_layers
+from ipseg.features._diffusion import (
+    LAYERS,
+    Latent,
+    Layers,
+    TinyLatent,
+    WholeUNet,
+    load_context,
+    load_latent,
+    load_layers,
+    load_tiny_latent,
+)
 
 STEP = 64  # pixels of one cell of s5, the coarsest layer: sizes and windows are whole numbers of them
 SCHEDULE: Mapping[str, Any] = {
@@ -25,6 +36,7 @@ SCHEDULE: Mapping[str, Any] = {
     "beta_end": 0.012,
     "num_train_timesteps": 1000,
 }
+TINY = "taesd"
 NOISE = (1, 4, 64, 64)  # the shape in which the noise is drawn; it is then brought to the latent's size
 
 WEIGHTS = (
@@ -48,6 +60,16 @@ WEIGHTS = (
         "revision": "451f4fe16113bff5a5d2269ed5ad43b0592e9a14",
         "note": "neither the safety checker nor a second copy of the weights",
     },
+    {
+        "name": "taesd",
+        "title": "TAESD",
+        "source": "madebyollin/taesd",
+        "files": (("config.json",), ("diffusion_pytorch_model.safetensors",)),
+        "bytes": 9_800_000,
+        "licence": "MIT",
+        "model": "taesd",
+        "note": "stands in for the encoder of Stable Diffusion's VAE",
+    },
 )
 
 
@@ -55,6 +77,7 @@ WEIGHTS = (
 class Settings:
     """What can be chosen."""
 
+    model: str = ""  # "taesd": its encoder makes the latents, in place of the VAE's, which takes 60 times as long
     timestep: int = 50  # t of Eq. 3: 50 in the paper, 100 as released
     size: int = 960  # pixels of the letterboxed square, a multiple of 64
     window: int = 0  # pixels of the four windows in its corners, 512 as released; 0: the square in one pass
@@ -65,8 +88,9 @@ class Settings:
 class StableDiffusion:
     """The layers s5, s4 and s3 as a :class:`ipseg.core.types.FeatureExtractor`; it may be shared between threads.
 
-    The networks come in ready and where they run: ``unet`` and ``vae`` of diffusers (the UNet is cut short in place),
-    and ``context``, the text's (1, tokens, C). Step by step, with no letterbox and no windows:
+    The networks come in ready and where they run: ``unet`` and ``vae`` of diffusers, an ``AutoencoderKL`` or an
+    ``AutoencoderTiny`` (the UNet is cut short in place), and ``context``, the text's (1, tokens, C). Step by step, with
+    no letterbox and no windows:
 
         sd = StableDiffusion(unet=unet, vae=vae, context=context)
         latent = sd.latent(sd.pixels(image))  # x_0, (1, 4, H / 8, W / 8), of an image in multiples of 64 pixels
@@ -90,7 +114,7 @@ class StableDiffusion:
 
         self.settings, self.device = settings or Settings(), torch.device(device)
         self._layers = unet if isinstance(unet, Layers | WholeUNet) else Layers(unet).eval()
-        self._latent = vae if isinstance(vae, Latent) else Latent(vae).eval()
+        self._latent = vae if isinstance(vae, Latent | TinyLatent) else _latent_of(vae).eval()
         self._context = context.to(self.device)
         scheduler: Any = DDIMScheduler(**schedule)
         self._signal: Tensor = scheduler.alphas_cumprod  # a_t: the share of the image that is left
@@ -120,7 +144,7 @@ class StableDiffusion:
 
     @torch.no_grad()
     def latent(self, pixels: Tensor) -> Tensor:
-        """x_0: the mean of the VAE's posterior, scaled, (n, 4, H / 8, W / 8) float32."""
+        """x_0: the mean of the VAE's posterior, scaled, or what TAESD makes: (n, 4, H / 8, W / 8) float32."""
         return self._latent(pixels.to(_dtype(self._latent))).float()
 
     def noise(self, size: tuple[int, int]) -> Tensor:
@@ -162,12 +186,21 @@ def build(settings: Settings, placement: Device) -> StableDiffusion:
     """The published weights, as far as they are needed. Raises what :mod:`ipseg.weights` raises."""
     _check(settings, SCHEDULE["num_train_timesteps"])
     context = placement.once("sd15 text", lambda: load_context().to(placement.device))
-    vae = placement.once("sd15 vae", lambda: placement.place(load_latent()))
+    if settings.model == TINY:
+        vae = placement.once("taesd", lambda: placement.place(load_tiny_latent()))
+    else:
+        vae = placement.once("sd15 vae", lambda: placement.place(load_latent()))
     unet = placement.once("sd15 unet", lambda: placement.place(load_layers()))
     return StableDiffusion(unet=unet, vae=vae, context=context, settings=settings, device=placement.device)
 
 
+def _latent_of(vae: Any) -> nn.Module:
+    return Latent(vae) if hasattr(vae, "quant_conv") else TinyLatent(vae)
+
+
 def _check(settings: Settings, timesteps: int) -> None:
+    if settings.model:
+        check_choice(settings.model, (TINY,), 'There is no encoder "{}" for Stable Diffusion')
     check_size(settings.size, STEP)
     if settings.window:
         check_size(settings.window, STEP)

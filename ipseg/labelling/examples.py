@@ -43,6 +43,7 @@ from ipseg.core.masks import GivenMask, read_mask
 from ipseg.core.types import ImageArray, InputError, Progress
 from ipseg.engine.protocol import Engine
 from ipseg.labelling.matching import ClassPrompt
+from ipseg.method import instances
 from ipseg.method.prompt import Prompt
 
 MAX_EXAMPLES = 10_000  # of all classes together
@@ -125,8 +126,15 @@ def read(source: str | os.PathLike[str] | Mapping[str, Any]) -> tuple[ClassExamp
 def prompts(
     engine: Engine, classes: Sequence[ClassExamples], progress: Progress | None = None
 ) -> tuple[ClassPrompt, ...]:
-    """The prompt of each class, which ``engine`` encodes. Raises what ``engine.prompt`` raises."""
-    return tuple(each.class_prompt(engine, progress) for each in classes)
+    """The prompt of each class, which ``engine`` encodes, :func:`~ipseg.method.instances.reduced` to label with.
+
+    Raises what ``engine.prompt`` raises.
+    """
+    return tuple(_reduced(each.class_prompt(engine, progress)) for each in classes)
+
+
+def _reduced(each: ClassPrompt) -> ClassPrompt:
+    return ClassPrompt(each.name, instances.reduced(each.prompt), each.negative and instances.reduced(each.negative))
 
 
 def _prompt(engine: Engine, examples: Sequence[Example], progress: Progress | None) -> Prompt:

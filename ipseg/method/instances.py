@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -113,6 +114,23 @@ def outlines_of(prompt: Prompt) -> tuple[Outline, ...]:
         low = crops.low_size(inside.shape, LOW)
         found.append(outlines.outline(crops.resize(inside.astype(np.float32), low) > 0.5))
     return tuple(each for each in found if each is not None)
+
+
+def reduced(prompt: Prompt) -> Prompt:
+    """A prompt that segments as ``prompt`` does, instances included, in less memory: for many of them at once.
+
+    Its images and masks are at the size at which outlines are compared, and it does not have the file it was read from;
+    so it is not one to be shown, saved, or given to another engine. ``prompt`` itself where no engine made its model.
+    """
+    if prompt.model is None:
+        return prompt
+    views = []
+    for view in prompt.views:
+        low = crops.low_size(view.saliency.shape, LOW)
+        inside = crops.resize((view.saliency > 0.5).astype(np.float32), low)  # as outlines_of takes it
+        image = cv2.resize(view.image, low[::-1], interpolation=cv2.INTER_AREA)
+        views.append(replace(view, image=image, saliency=inside))
+    return replace(prompt, views=tuple(views), negative=prompt.negative and reduced(prompt.negative), saved=None)
 
 
 def combined(grouped: Sequence[Instance], objects: Sequence[Instance]) -> list[Instance]:

@@ -186,10 +186,10 @@ class IPSeg:
     ) -> Result:
         """The steps of the method. ``limits``: the threshold and the reject threshold; else as :meth:`segment`."""
         cached, step = self.encodings, Steps(progress)
-        with step("features", 0.05, cached.has("features", image)):  # F_I, section 3.3.1
-            features = self.input_features(image, step)
-        with step("encoding", 0.2, cached.has("encoding", image)):  # Enc_I(I), Eq. 1
+        with step("encoding", 0.05, cached.has("encoding", image)):  # Enc_I(I), Eq. 1
             encoding = cached.encoding(image)
+        with step("features", 0.2, cached.has("features", image)):  # F_I, section 3.3.1
+            features = self.input_features(image, step)
         compared = models_with(self.scorer, prompt, features, negative)
         similarity = self.scorer.similarity(*compared)  # S = F_IP (x) F_I, Eq. 6
         choose = partial(self.choose_points, k=k, clusters=clusters, seed=self.config.seed)

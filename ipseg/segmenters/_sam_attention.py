@@ -1,4 +1,4 @@
-"""The attention of SAM's image encoder by torch's fused kernel, its relative positions as an additive mask.
+"""The attention of SAM by torch's fused kernel; in the image encoder with its relative positions as an additive mask.
 
 Kirillov et al., "Segment Anything", 2023, with the decomposed relative positions of MViTv2 (Li et al., 2022). The
 original makes the scores of all pairs of cells, adds to them, and takes their softmax, each as a tensor of its own.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import torch
 from segment_anything.modeling.image_encoder import Attention, get_rel_pos
+from segment_anything.modeling.transformer import Attention as DecoderAttention
 from torch import Tensor
 from torch.nn import functional
 
@@ -33,9 +34,23 @@ class FusedAttention(Attention):
         return both.reshape(*query.shape[:2], rows * columns, rows * columns)
 
 
-def fuse(encoder: torch.nn.Module) -> torch.nn.Module:
-    """Have every attention of SAM's image encoder use the fused kernel, in place; returns the encoder."""
-    for block in encoder.blocks:  # type: ignore[union-attr]
-        if type(block.attn) is Attention:
-            block.attn.__class__ = FusedAttention
-    return encoder
+class FusedDecoderAttention(DecoderAttention):
+    """That of the mask decoder: the same parameters and output as the original's."""
+
+    def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """(n, queries, C), twice (n, keys, C), to (n, queries, C)."""
+        heads = (
+            self._separate_heads(each, self.num_heads) for each in (self.q_proj(q), self.k_proj(k), self.v_proj(v))
+        )
+        return self.out_proj(self._recombine_heads(functional.scaled_dot_product_attention(*heads)))
+
+
+FUSED: dict[type, type] = {Attention: FusedAttention, DecoderAttention: FusedDecoderAttention}
+
+
+def fuse(sam: torch.nn.Module) -> torch.nn.Module:
+    """Have every attention of a SAM, or of a part of one, use the fused kernel, in place; returns it."""
+    for module in sam.modules():
+        if type(module) in FUSED:
+            module.__class__ = FUSED[type(module)]
+    return sam

@@ -90,7 +90,7 @@ class SegmentAnything:
 
     def __init__(self, sam: Sam, *, squash: bool = False, device: str | torch.device = "cpu") -> None:
         self.sam, self.squash, self.device = sam.eval(), squash, torch.device(device)
-        fuse(sam.image_encoder)
+        fuse(self.sam)
 
     @torch.inference_mode()
     def encode(self, image: ImageArray) -> Encoding:

@@ -22,10 +22,12 @@ from ipseg import weights
 from ipseg.core.cache import Cache
 from ipseg.core.types import ImageArray, Points
 from ipseg.method.encodings import Encodings
+from ipseg.method.instances import reduced
 from ipseg.method.pipeline import IPSeg
 from ipseg.method.prompt import Prompt
 
-BATCH, CLASSES = 8, 100  # images of a batch, and prompts on one image
+BATCH, CLASSES = 8, 100  # images of a batch, and classes on one image
+PROMPTS = 20  # prompts of objects that are all in one image, at most
 WORKERS = 2  # threads of a batch
 OTHER_K, OTHER_CLUSTERS = 64, 8  # instead of the config's
 SIDE, PRODUCTS = 1536, 5  # of the square matrices whose product is timed, and how often it is
@@ -51,8 +53,11 @@ class Row:
         } | {"steps": dict(self.steps)}
 
 
-def measure(engine: IPSeg, prompt: ImageArray, image: ImageArray, *, repeat: int, classes: int = CLASSES) -> list[Row]:
-    """The rows of an engine for one prompt image and one input image, both (H, W, 3) uint8."""
+def measure(engine: IPSeg, prompt: ImageArray, image: ImageArray, *, repeat: int, prompts: int = PROMPTS) -> list[Row]:
+    """The rows of an engine for one prompt image and one input image, both (H, W, 3) uint8.
+
+    ``prompts``: how many, of parts of the prompt image, are segmented one by one in the known input; 0: no such row.
+    """
     asked = _Questions(engine, prompt, image)
     kinds: list[tuple[str, Callable[[], Callable[[], Any]], int, int]] = [
         ("new prompt, new input", asked.both_new, 1, repeat),
@@ -64,7 +69,7 @@ def measure(engine: IPSeg, prompt: ImageArray, image: ImageArray, *, repeat: int
         ("threshold = 0", partial(asked.known, threshold=0.0), 1, repeat),
         ("click", partial(asked.known, clicks=_clicks(image)), 1, repeat),
         (f"batch of {BATCH}", asked.batch, BATCH, 1),
-        (f"{classes} prompts on one input", partial(asked.many_prompts, classes), classes, 1),
+        (f"{prompts} prompts on one input", partial(asked.many_prompts, prompts), prompts, 1),
     ]
     return [timed(name, prepare, answers, times) for name, prepare, answers, times in kinds if answers > 0]
 
@@ -108,9 +113,9 @@ class _Questions:
         return lambda: _at_once(lambda each: self.engine.segment(made, each), taken)
 
     def many_prompts(self, count: int) -> Callable[[], Any]:
-        prompts = list(prompts_on(self.engine, self.prompt, count))
+        prompts = [reduced(each) for each in prompts_on(self.engine, self.prompt, count)]
         self.engine.segment(prompts[0], self.image)
-        return lambda: [self.engine.segment(each, self.image) for each in prompts]
+        return lambda: _one_by_one(lambda each: self.engine.segment(each, self.image), prompts)
 
 
 def _clicks(image: ImageArray) -> Points:
@@ -261,9 +266,16 @@ def table(rows: Sequence[Row], others: Sequence[Row] = ()) -> list[str]:
     return lines
 
 
-def _at_once(work: Callable[[ImageArray], Any], items: Sequence[ImageArray]) -> list[Any]:
+def _one_by_one(work: Callable[[Any], Any], items: Sequence[Any]) -> None:
+    """Results are dropped: those of many questions together are no part of what is measured."""
+    for item in items:
+        work(item)
+
+
+def _at_once(work: Callable[[Any], Any], items: Sequence[Any]) -> None:
     with ThreadPoolExecutor(WORKERS) as pool:
-        return list(pool.map(work, items))
+        for _ in pool.map(partial(_one_by_one, work), [[item] for item in items]):
+            pass  # what it raises is raised here
 
 
 def _seconds(call: Callable[[], object]) -> float:

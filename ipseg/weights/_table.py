@@ -132,8 +132,11 @@ def serving(part: str, model: str = "") -> tuple[str, ...]:
 
 
 def models(part: str) -> tuple[str, ...]:
-    """The models that a plug-in may have, as its setting ``model`` names them, smallest first; () for a single one."""
-    found = sorted(
-        (weight for weight in WEIGHTS.values() if weight.part == part and weight.model), key=lambda one: one.bytes
-    )
-    return tuple(weight.model for weight in found)
+    """The models that a plug-in may have, as its setting ``model`` names them, smallest first; () for a single one.
+
+    Where other weights serve all of them, those alone are one too, which is named "" and comes first.
+    """
+    own = [weight for weight in WEIGHTS.values() if weight.part == part]
+    found = [weight.model for weight in sorted(own, key=lambda one: one.bytes) if weight.model]
+    alone = [""] if found and any(not weight.model for weight in own) else []
+    return (*alone, *found)

@@ -33,6 +33,14 @@ def test_an_engine_agrees_with_itself(capsys):
     assert capsys.readouterr().out == "2 of 2 pairs (100.0%): the same points in float16 and float32\n"
 
 
+def test_features_are_compared_with_others(capsys):
+    asked = ["agree", str(DATA), "--preset", "offline", "--features", "texture", "--against", "texture", "--pairs", "2"]
+    assert main(asked) == 0
+    assert capsys.readouterr().out == "2 of 2 pairs (100.0%): the same points in texture and texture\n"
+    assert main([*asked[:-3], "nothing", "--pairs", "2"]) == 2
+    assert 'no "nothing" among the features' in capsys.readouterr().err
+
+
 def test_half_precision_on_small_networks(small_models, monkeypatch, capsys):
     import networks
 

@@ -37,6 +37,7 @@ def test_every_question_is_a_line_of_the_table_and_of_the_file(files, tmp_path, 
         "2 prompts on one input",
         "1 class on one image",
         "2 classes on one image",
+        "2 classes that are all in one image",
     ]
     assert "2 classes on one image: " in printed
     assert "times the CPU seconds of one" in printed

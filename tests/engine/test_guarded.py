@@ -25,6 +25,8 @@ class Counting:
         self.runs += 1
         return function(*arguments, **settings)
 
+    run_alone = run
+
 
 class Features:
     """An extractor with all that is optional."""

@@ -16,6 +16,7 @@ from ipseg import weights
 from ipseg.core.types import SettingError
 from ipseg.engine import made_up
 from ipseg.engine.presets import PRESETS
+from ipseg.engine.spec import EngineSpec
 
 IMAGE, _ = scene("made up", 96, 128)
 SAM2 = "sam2.1-hiera-tiny"
@@ -26,12 +27,13 @@ def small(placement):
     from diffusers import AutoencoderKL, UNet2DConditionModel
     from transformers import Sam2ImageProcessor
 
-    from ipseg.features.stable_diffusion import Latent, Layers
+    from ipseg.features.stable_diffusion import Latent, Layers, TinyLatent
 
     return {
         "dinov2_base": lambda _: networks.small_dinov2(),
         "sd15 text": lambda _: torch.randn(1, 77, 32),
         "sd15 vae": lambda _: Latent(AutoencoderKL(**published.VAE)),
+        "taesd": lambda _: TinyLatent(published.tiny_vae()),
         "sd15 unet": lambda _: Layers(UNet2DConditionModel(**published.UNET)),
         "tsdn": lambda _: networks.tsdn(),
         "vit_h": lambda _: networks.small_sam(),
@@ -52,18 +54,29 @@ def test_a_preset_runs_without_a_file(name, monkeypatch, tmp_path):
     assert engine.info.name == f"{name}, made-up weights"
 
 
+def test_a_part_that_is_chosen_is_made_up_too(monkeypatch, tmp_path):
+    monkeypatch.setattr(made_up, "MAKERS", small(None))
+    asked = EngineSpec("paper", features="dinov2+stable_diffusion/taesd").resolve()
+    with weights.using(tmp_path):
+        engine = made_up.build(networks.on_small_pictures(asked), "paper", made_up.MadeUpPlacement("cpu"))
+        result = engine.segment(engine.prompt(IMAGE), IMAGE[:, ::-1].copy())
+    assert result.mask.shape == IMAGE.shape[:2]
+
+
 def test_the_sizes_are_the_published_ones(monkeypatch):
     monkeypatch.setattr(made_up.MadeUpPlacement, "place", lambda self, model, *parts, dtype=None: model)
     placement = made_up.MadeUpPlacement("cpu")
     with torch.device("meta"):
         made = {
-            name: made_up.MAKERS[name](placement) for name in ("dinov2_base", "sd15 vae", "sd15 unet", "vit_h", SAM2)
+            name: made_up.MAKERS[name](placement)
+            for name in ("dinov2_base", "sd15 vae", "taesd", "sd15 unet", "vit_h", SAM2)
         }
     counted = {name: sum(value.numel() for value in network.parameters()) for name, network in made.items()}
     assert counted["dinov2_base"] == 86_580_480  # as published, of facebook/dinov2-base
     assert counted["vit_h"] == 641_090_608  # sam_vit_h_4b8939
     assert counted[SAM2] == 31_440_721  # facebook/sam2.1-hiera-tiny without what it remembers of earlier frames
     assert counted["sd15 vae"] == 34_163_592 + 72  # the encoder and its last convolution
+    assert counted["taesd"] == 1_222_532  # taesd_encoder of madebyollin/taesd
     assert 600e6 < counted["sd15 unet"] < 859_520_964  # as far as it is read
 
 

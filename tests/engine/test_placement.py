@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ pytest.importorskip("accelerate", reason="the paper's models need the extra [mod
 
 from ipseg.core import plugins
 from ipseg.core.types import SettingError
-from ipseg.engine.placement import Placement, PlacementError
+from ipseg.engine.placement import Placement, PlacementError, channels_last_pays
 
 GPU = torch.cuda.is_available()
 
@@ -213,10 +214,72 @@ def test_a_guarded_plug_in_is_called_once_more_when_the_memory_is_full():
     assert placement.mode == "sequential"
 
 
-def test_on_the_cpu_nothing_stands_before_a_plug_in():
-    placement, part = Placement("cpu"), object()
+def test_nothing_stands_before_a_plug_in_without_a_model():
+    part = object()
+    assert Placement("cpu").guard("features", part) is part
+
+
+def test_encoders_on_a_cpu_run_one_at_a_time_and_what_follows_does_not_wait():
+    """Two passes at once, each on all cores, take longer than one after the other."""
+    placement, inside, most = Placement("cpu"), [], []
     placement.place(Model())
-    assert placement.guard("features", part) is part
+    encoding, decoded = threading.Event(), threading.Event()
+
+    class Segmenter:
+        is_sam = False
+
+        def encode(self, image):
+            inside.append(1)
+            most.append(len(inside))
+            encoding.set()
+            found = decoded.wait(600)
+            inside.pop()
+            return found
+
+        def predict(self, *_, **__):
+            decoded.set()
+
+    part = placement.guard("segmenters", Segmenter())
+    with ThreadPoolExecutor(4) as pool:
+        encodings = [pool.submit(part.encode, None) for _ in range(3)]
+        assert encoding.wait(600)
+        part.predict(None, None)  # while an image is encoded
+        assert [each.result() for each in encodings] == [True] * 3
+    assert max(most) == 1
+
+
+def test_a_fusion_on_a_cpu_calls_its_sources_within_its_own_turn():
+    placement = Placement("cpu")
+    placement.place(Model())
+    source = placement.guard("features", lambda image: (image,))
+    assert placement.guard("features", lambda image: source(image))(3) == (3,)
+
+
+@pytest.mark.parametrize(
+    ("device", "dtype", "pays"),
+    [
+        ("cuda", torch.float16, True),
+        ("cuda", torch.bfloat16, True),
+        ("cuda", torch.float32, False),
+        ("cpu", torch.bfloat16, False),
+        ("mps", torch.float16, False),
+    ],
+)
+def test_channels_last_are_for_the_half_precision_of_cuda(device, dtype, pays):
+    assert channels_last_pays(device, dtype) is pays
+
+
+@pytest.mark.parametrize("pays", [True, False])
+def test_a_part_of_convolutions_gets_its_channels_last_where_that_pays(pays, monkeypatch):
+    monkeypatch.setattr("ipseg.engine.placement.channels_last_pays", lambda *_: pays)
+
+    def layout(part):
+        return part.weight.is_contiguous(memory_format=torch.channels_last)
+
+    asks, other = torch.nn.Conv2d(4, 6, 3), torch.nn.Conv2d(4, 6, 3)
+    asks.channels_last = True
+    placement = Placement("resident", device="cpu")
+    assert [layout(placement.place(each)) for each in (asks, other)] == [pays, False]
 
 
 def test_calls_on_a_gpu_go_one_at_a_time():

@@ -49,6 +49,18 @@ def test_stable_diffusion_weighs_a_tenth_by_default():
         assert PRESETS[preset].scorer[1]["weights"] == pytest.approx({"dinov2": 1.0, **expected})
 
 
+def test_taesd_is_a_model_of_stable_diffusion():
+    assert {"stable_diffusion", "stable_diffusion/taesd"} < set(choices("features"))
+    paper, made = PRESETS["paper"], EngineSpec("paper", features="dinov2+stable_diffusion/taesd").resolve()
+    assert made.sources["stable_diffusion"] == {**paper.sources["stable_diffusion"], "model": "taesd"}
+    assert set(made.weights) == {*paper.weights, "taesd"}
+    assert made.scorer[1]["weights"] == pytest.approx(paper.scorer[1]["weights"])
+    assert made.config == paper.config
+    assert EngineSpec("paper", features="dinov2+stable_diffusion").resolve().weights == paper.weights
+    released = EngineSpec("released", features="dinov2+stable_diffusion/taesd", timestep=50).resolve()
+    assert released.sources["stable_diffusion"] == {"model": "taesd", "timestep": 50, "size": 960, "window": 512}
+
+
 def test_each_source_alone_is_on_the_same_grid():
     for source in ("dinov2", "clip", "mae", "stable_diffusion"):
         assert EngineSpec("paper", features=source).resolve().features[1]["grid"] == 60

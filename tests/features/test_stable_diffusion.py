@@ -223,3 +223,45 @@ def test_settings_are_checked_before_anything_is_read():
     with pytest.raises(SettingError):
         plugins.build("features", "stable_diffusion", size=100)
     assert stable_diffusion.STEP == 64
+
+
+def test_taesd_makes_latents_in_the_scale_of_the_unet():
+    """As `diffusers` encodes with it: pixels in [-1, 1], a factor of 1 instead of 0.18215."""
+    tiny = published.tiny_vae()
+    extract = StableDiffusion(unet=published.unet(), vae=tiny, context=context(), settings=Settings(**SMALL))
+    pixels = extract.pixels(geometry.letterbox(IMAGE, 64))
+    with torch.no_grad():
+        torch.testing.assert_close(extract.latent(pixels), tiny.encode(pixels).latents)
+    assert extract.latent(pixels).shape == (1, 4, 8, 8)
+    assert not any("decoder" in name for name in extract._latent.state_dict())
+    assert [layer.values.shape for layer in extract(IMAGE)] == [(12, 12, 32)] * 3
+
+
+def test_taesd_is_loaded_where_it_is_chosen(folder, tmp_path):
+    model = published.taesd(folder)
+    with weights.using(folder):
+        loaded = plugins.build("features", "stable_diffusion", model="taesd", **SMALL)
+    own = loaded._latent.state_dict()
+    assert own.keys() == {f"encoder.{name}" for name in model.encoder.state_dict()}
+    assert all(torch.equal(value, model.state_dict()[name]) for name, value in own.items())
+    assert len(loaded(IMAGE)) == 3
+    with pytest.raises(SettingError, match='no encoder "vqgan"'):
+        plugins.build("features", "stable_diffusion", model="vqgan", **SMALL)
+
+
+@pytest.mark.parametrize("part", ["vae", "tiny_vae", "unet"])
+def test_channels_last_are_the_same_features(make, part):
+    """The weights as a GPU's half precision wants them, on the CPU in float32."""
+    image = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    latent = torch.randn(2, 4, 16, 16, generator=torch.Generator().manual_seed(1))
+    made = {
+        "vae": lambda: _diffusion.Latent(published.vae()),
+        "tiny_vae": lambda: _diffusion.TinyLatent(published.tiny_vae()),
+        "unet": lambda: _diffusion.Layers(published.unet()),
+    }
+    first, last = made[part]().eval(), made[part]().eval().to(memory_format=torch.channels_last)
+    assert first.channels_last
+    given = (latent, 50, context()) if part == "unet" else (image,)
+    with torch.no_grad():
+        expected, found = first(*given), last(*given)
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)

@@ -26,6 +26,8 @@ class Device:
         finally:
             self.busy = False
 
+    run_alone = run
+
 
 @pytest.mark.parametrize("reads", [True, False])
 def test_features_are_computed_only_for_a_method_that_asks_for_them(reads):

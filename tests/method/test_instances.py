@@ -253,3 +253,25 @@ def test_one_group_alone_is_the_single_mask_of_the_paper():
     assert spans(found) == [(0, 30)]
     pair = instances.find(bumps((5, 5), (14, 24)), 16, choose, squares, sure, 0.5, 0.5, whole=whole)
     assert len(pair) == 2
+
+
+def test_a_reduced_prompt_has_the_same_outlines_and_segments_alike(small_offline, make_scene):
+    engine = ipseg.load("offline")
+    (shown, mask), (other, _), (image, _) = (make_scene(700, 500, seed=seed) for seed in (0, 1, 2))
+    whole = engine.prompt([shown, other], [mask, None])
+    small = instances.reduced(replace(whole, negative=engine.prompt(other)))
+    assert instances.outlines_of(small) == instances.outlines_of(whole)
+    assert max(view.image.nbytes + view.saliency.nbytes for view in small.views) < shown.nbytes / 2
+    assert small.negative.views[0].image.shape == small.views[0].image.shape
+    assert small.negative.model is not None
+    assert small.fingerprint() == replace(whole, negative=small.negative).fingerprint()
+    found, expected = (
+        engine.segment(each, image, negative_prompt=small.negative, all_instances=True) for each in (small, whole)
+    )
+    np.testing.assert_array_equal(found.mask, expected.mask)
+    assert [one.score for one in found.instances] == [one.score for one in expected.instances]
+
+
+def test_a_prompt_without_a_model_is_not_reduced(small_offline, make_scene):
+    made = replace(ipseg.load("offline").prompt(make_scene()[0]), model=None)
+    assert instances.reduced(made) is made

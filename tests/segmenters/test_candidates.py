@@ -186,7 +186,7 @@ def test_two_threads_at_once_get_the_same_masks(segmenter, encoding):
 
 def locate(near, saliency, crop_of, size=SIZE, **settings):
     fine = crops.resize(near, saliency.shape)
-    return candidates.located(near, fine, saliency, size, crop_of, Settings(**settings))
+    return candidates.located(near, fine, lambda: saliency, size, crop_of, Settings(**settings))
 
 
 def test_a_crop_grows_where_the_object_touches_its_border():

@@ -11,8 +11,9 @@ pytest.importorskip("segment_anything", reason="the paper's models need the extr
 
 import networks
 from segment_anything.modeling.image_encoder import Attention, ImageEncoderViT
+from segment_anything.modeling.transformer import Attention as DecoderAttention
 
-from ipseg.segmenters._sam_attention import FusedAttention, fuse
+from ipseg.segmenters._sam_attention import FUSED, FusedAttention, FusedDecoderAttention, fuse
 from ipseg.segmenters.sam import SegmentAnything
 
 
@@ -55,3 +56,18 @@ def test_every_attention_of_an_encoder_is_fused_and_its_embedding_stays():
 def test_the_segmenter_runs_the_fused_one():
     segmenter = SegmentAnything(networks.small_sam())
     assert {type(block.attn) for block in segmenter.sam.image_encoder.blocks} == {FusedAttention}
+    kinds = [type(module) for module in segmenter.sam.modules()]
+    assert kinds.count(FusedDecoderAttention) == 7  # three in each of two blocks, and the last one
+    assert not FUSED.keys() & set(kinds)
+
+
+@pytest.mark.parametrize("rate", [1, 2])
+def test_the_decoders_output_is_the_originals(rate):
+    original, generator = DecoderAttention(32, 4, rate).eval(), torch.Generator().manual_seed(2)
+    with torch.no_grad():
+        for value in original.parameters():
+            value.copy_(torch.randn(value.shape, generator=generator) * 0.5)
+        fused = fuse(copy.deepcopy(original))
+        assert type(fused) is FusedDecoderAttention
+        tokens, image, values = (torch.randn((2, n, 32), generator=generator) for n in (5, 9, 9))
+        torch.testing.assert_close(fused(tokens, image, values), original(tokens, image, values), atol=1e-4, rtol=1e-5)

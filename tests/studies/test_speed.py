@@ -52,7 +52,7 @@ def test_each_question_begins_in_its_own_state(pair, monkeypatch):
 
     monkeypatch.setattr(speed, "timed", timed)
     monkeypatch.setattr(speed, "BATCH", 2)
-    speed.measure(made.made, *pair, repeat=1, classes=3)
+    speed.measure(made.made, *pair, repeat=1, prompts=3)
     everything = ["encoding", "features", "foreground"]
     assert found["new prompt, new input"] == everything
     assert "features" in found["prompt encoding"]
