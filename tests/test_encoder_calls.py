@@ -15,7 +15,6 @@ from ipseg.__main__ import main
 from ipseg.batch.image_set import run
 from ipseg.batch.inputs import gather
 from ipseg.batch.predictions import Predictor
-from ipseg.cli import _engine
 from ipseg.core import images
 from ipseg.core.types import Points
 from ipseg.datasets import folder
@@ -167,7 +166,7 @@ def test_the_commands_share_the_encodings(counted, perseg_folder, monkeypatch, t
     def built(_):
         yield engine
 
-    monkeypatch.setattr(_engine, "built", built)
+    monkeypatch.setattr("ipseg.cli._engine.built", built)
     apples = perseg_folder / "Images" / "apple"
     first, second, third = (str(file) for file in sorted(apples.glob("0[0-2].png")))
     for command in (
