@@ -152,7 +152,7 @@ def hub_home(monkeypatch) -> Callable[[Path], None]:
     """A function that makes a folder HF_HOME, here, where ``huggingface_hub`` has read it, and in new processes."""
 
     def use(home: Path) -> None:
-        pytest.importorskip("huggingface_hub")  # reads the environment when it is first imported: not this one
+        pytest.importorskip("huggingface_hub.constants")  # reads the environment once: not this one
         for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "IPSEG_WEIGHTS_DIR"):
             monkeypatch.delenv(name, raising=False)
         monkeypatch.setenv("HF_HOME", str(home))
