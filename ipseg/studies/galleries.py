@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -49,17 +49,79 @@ class ObjectKind:
     inputs: tuple[GalleryImage, ...]
 
 
+CORRECTED, SECOND, NEGATIVE = "corrected", "second", "negative"
+"""What may help in a failure case: another prompt image in place of the first, beside it, or as a negative prompt."""
+
+
 @dataclass(frozen=True)
 class FailureCase:
-    """A prompt that violates the condition "one single, complete, clear object", an input, and a corrected prompt."""
+    """A prompt that violates the condition "one single, complete, clear object", an input, and what may help.
+
+    Or a prompt that fulfils it, and an input that is hard nevertheless.
+    """
 
     name: str
     title: str
-    broken: str  # what is wrong with the prompt, one message
-    rule: str  # the condition that it violates: single, complete or clear
+    broken: str  # what is wrong with the prompt, or hard about the input, one message
+    rule: str  # the condition that the prompt violates: single, complete or clear; "" where it is the input
     prompt: GalleryImage
     input: GalleryImage
-    mended: GalleryImage
+    mended: GalleryImage  # the prompt image that may help
+    remedy: str = CORRECTED
+
+
+HARD = (  # name, title, what is hard, prompt, input, what may help, its image with a caption
+    (
+        "twin",
+        "Beside its twin",
+        "A robot of the same shape stands beside it: the features of both are alike, whatever their colour.",
+        "Images/robot/00",
+        "Images/robot/03",
+        NEGATIVE,
+        "galleries/prompt_sets/robot/B/00",
+        "A purple robot, which is not meant.",
+    ),
+    (
+        "touching",
+        "Behind other objects",
+        "A mug hides part of the teapot, and everything on the table stands out alike: they are taken together.",
+        "Images/blue_teapot/00",
+        "Images/blue_teapot/02",
+        SECOND,
+        "Images/blue_teapot/01",
+        "The teapot again, on another table and from another side.",
+    ),
+    (
+        "another_side",
+        "From another side",
+        "The prompt shows the car from the side, the image shows it from the front, behind a car of another colour.",
+        "Images/toy_car/00",
+        "Images/toy_car/03",
+        CORRECTED,
+        "Images/toy_car/01",
+        "The car from the front.",
+    ),
+    (
+        "same_colour",
+        "In front of its own colour",
+        "The green mug stands on grass, among toys that stand out as it does.",
+        "Images/green_mug/00",
+        "Images/green_mug/04",
+        SECOND,
+        "Images/green_mug/01",
+        "The mug again, on a yellow cloth.",
+    ),
+    (
+        "evening",
+        "In the evening, behind a toadstool",
+        "Little light, and a toadstool that touches the duck: the edge between the two is hard to tell.",
+        "Images/yellow_duck/00",
+        "Images/yellow_duck/04",
+        SECOND,
+        "Images/yellow_duck/01",
+        "The duck again, on grass.",
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -104,7 +166,19 @@ def read(folder: Path) -> tuple[dict[str, ObjectKind], dict[str, FailureCase]]:
         )
         for case in index["failure_cases"]
     }
-    return kinds, cases
+    return kinds, cases | {name: _hard(folder, name, *rest) for name, *rest in HARD}
+
+
+def _hard(folder: Path, name: str, title: str, hard: str, *rest: str) -> FailureCase:
+    prompt, asked, remedy, mended, caption = rest
+    shown, searched, other = (_example(folder, place) for place in (prompt, asked, mended))
+    return FailureCase(name, title, hard, "", shown, searched, replace(other, caption=caption), remedy)
+
+
+def _example(folder: Path, place: str) -> GalleryImage:
+    """An example image and its mask, beside it or below ``Annotations``."""
+    mask = place.replace("Images/", "Annotations/", 1)
+    return GalleryImage(folder / f"{place}.jpg", folder / f"{mask}.png", "")
 
 
 def cache_folder() -> Path:
@@ -119,18 +193,23 @@ def compute(
     folder: Path | None = None,
     progress: Progress | None = None,
     saved: bool = True,
+    *,
+    negative: Sequence[Path] = (),
 ) -> GalleryResult:
     """The engine's result, computed once and read from ``folder`` (default :func:`cache_folder`) afterwards.
 
-    ``saved``: whether it is read and saved there; a visitor's own prompts are not.
+    ``saved``: whether it is read and saved there; a visitor's own prompts are not. ``negative``: images of a negative
+    prompt.
     """
     shown = [images.open_image(prompt) for prompt in prompts]
+    unlike = [images.open_image(prompt) for prompt in negative]
     image = images.open_image(asked.image)
 
     def computed() -> Arrays:
         report: dict[str, Any] = {"progress": progress} if progress else {}
         prompt = engine.prompt(shown, **report)
-        result = engine.segment(prompt, image, **report)
+        other: dict[str, Any] = {"negative_prompt": engine.prompt(unlike, **report)} if unlike else {}
+        result = engine.segment(prompt, image, **other, **report)
         saliency = np.rint(prompt.views[0].saliency * 255).astype(np.uint8)
         return {"mask": result.mask, "status": np.array(result.status.value), "saliency": saliency}
 
@@ -138,7 +217,8 @@ def compute(
         return {"mask", "status", "saliency"} <= set(arrays) and arrays["mask"].shape == image.shape[:2]
 
     results = ResultStore((folder or cache_folder()) if saved else None, ARRAYS)
-    key = run_key(engine, [images.fingerprint(each) for each in (*shown, image)])
+    settings = {"negative": [images.fingerprint(each) for each in unlike]} if unlike else None
+    key = run_key(engine, [images.fingerprint(each) for each in (*shown, image)], settings)
     found = results.get_or_compute(key, computed, fits)
     mask, truth = found["mask"], asked.truth
     value = None if truth is None else iou(mask, truth)
@@ -164,6 +244,16 @@ def compute_all(
                 report(0.0, "mask")
             found[name].append(compute(engine, prompts, asked, folder, report, name not in unsaved))
     return found
+
+
+def compute_case(engine: Engine, case: FailureCase, progress: Progress | None = None) -> tuple[GalleryResult, ...]:
+    """The results without and with what may help in a failure case."""
+    before = compute(engine, [case.prompt.image], case.input, progress=part_of(progress, 0, 2))
+    other, report = case.mended.image, part_of(progress, 1, 2)
+    if case.remedy == NEGATIVE:
+        return before, compute(engine, [case.prompt.image], case.input, progress=report, negative=[other])
+    prompts = [other, case.prompt.image] if case.remedy == SECOND else [other]  # the saliency map is of the first
+    return before, compute(engine, prompts, case.input, progress=report)
 
 
 def agreement(found: Mapping[str, Sequence[GalleryResult]]) -> dict[tuple[str, str], float]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -31,7 +33,13 @@ def test_as_many_as_the_galleries_need(contents):
     assert len(kinds) >= 8
     assert all(len(kind.sets) == 3 and len(kind.inputs) >= 2 for kind in kinds.values())
     assert len(cases) >= 10
-    assert {case.rule for case in cases.values()} == {"single", "complete", "clear"}
+    assert {case.rule for case in cases.values()} == {"single", "complete", "clear", ""}
+    hard = [case for case in cases.values() if not case.rule]
+    assert len(hard) >= 5
+    for case in hard:
+        assert case.mended.image.is_file()
+        assert case.prompt.truth.any()
+        assert case.input.truth.any()
     for kind in kinds.values():
         for shown in (*kind.inputs, *(one for each in kind.sets.values() for one in each)):
             assert shown.image.is_file()
@@ -48,6 +56,30 @@ def test_a_result_is_computed_once(contents, engine, tmp_path, monkeypatch):
     again = galleries.compute(engine, prompts, kind.inputs[0], tmp_path)
     np.testing.assert_array_equal(first.mask, again.mask)
     assert (first.iou, first.status) == (again.iou, again.status)
+
+
+def test_a_case_is_computed_without_and_with_its_remedy(contents, monkeypatch):
+    case, asked = contents[1]["twin"], []
+    monkeypatch.setattr(
+        galleries, "compute", lambda _, prompts, image, progress=None, negative=(): asked.append((prompts, negative))
+    )
+    first, other = case.prompt.image, case.mended.image
+    for remedy, prompts, negative in (
+        (galleries.NEGATIVE, [first], [other]),
+        (galleries.SECOND, [other, first], ()),
+        (galleries.CORRECTED, [other], ()),
+    ):
+        asked.clear()
+        galleries.compute_case(None, replace(case, remedy=remedy))
+        assert asked == [([first], ()), (prompts, negative)]
+
+
+def test_a_negative_prompt_is_another_result(contents, engine, tmp_path):
+    kind = contents[0]["duck"]
+    one, other = kind.sets["A"][0].image, kind.sets["B"][0].image
+    galleries.compute(engine, [one], kind.inputs[0], tmp_path)
+    galleries.compute(engine, [one], kind.inputs[0], tmp_path, negative=[other])
+    assert len(list(tmp_path.glob("*.npz"))) == 2
 
 
 def test_another_engine_does_not_get_it(contents, engine, tmp_path):

@@ -113,12 +113,20 @@ def bar(done: int, total: int, unit: str, start: float, now: str, *, earlier: in
     """
     seconds, computed = time.perf_counter() - start, done - earlier
     left = seconds / max(1, computed) * max(0, total - done)
-    rest = f", about {left:.0f} s left" if computed and left >= 1 else ""
+    rest = f", about {_span(left)} left" if computed and left >= 1 else ""
     return (
         f'<div class="waiting" role="status"><progress max="{max(1, total)}" value="{done}" '
         f'aria-label="Progress"></progress><b>{done}</b> of {total} {unit}s{rest}. '
         f'<span class="aside">{html.escape(now)}</span></div>'
     )
+
+
+def _span(seconds: float) -> str:
+    """A time in words: seconds below two minutes, then minutes, then hours and minutes."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def _script(text: str, run: gr.Button, stop: gr.Button, result: str) -> str:

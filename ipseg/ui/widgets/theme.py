@@ -303,11 +303,25 @@ progress::-moz-progress-bar { background: #d97706; }
 #batch .pair { flex-wrap: nowrap; align-items: stretch; }
 #batch-folder { align-self: center; }
 #batch-downloads button[disabled] { display: none; }
-#cases .thumbnail-lg > img { aspect-ratio: 1; }
+.cases .thumbnail-lg > img { aspect-ratio: 1; }
+.cases .caption-label { font-size: .74rem !important; padding: .05rem .25rem .15rem !important; }
+.cases .grid-container { gap: .35rem; grid-template-columns: repeat(5, minmax(0, 1fr)) !important; }
+#case-inputs, #case-result { gap: .6rem; align-self: flex-start !important; }
+#case-verdict .start { padding: 1.2rem 1.6rem; min-height: 12rem; background: var(--block-background-fill);
+  border: 1px solid var(--block-border-color); border-radius: 10px; line-height: 1.9; }
+#case-verdict .start ol { list-style: decimal; padding-left: 1.4rem; }
+#case-images img { object-fit: contain; }
 #sets-prompts:not(:has(img)), #sets-answers:not(:has(img)), #case-images:not(:has(img)) { display: none; }
-#sets-verdict, #case-verdict { min-height: 2.6rem; }
-:is(#batch-files, #label-files) .file-preview td { padding: .15rem .4rem; font-size: .88rem; }
-:is(#batch-files, #label-files) .file-preview .filename { min-width: 0; }
+#case-verdict { min-height: 2.6rem; }
+:is(#sets-verdict, #case-verdict):has(.meta-text, .progress-level) { min-height: 6.5rem; }
+:is(#sets-prompts, #sets-answers) .thumbnail-lg > img { max-height: 260px; object-fit: contain; }
+/* A file in a list has one low row with its whole name. */
+.image-input.files .file-preview tr { padding: 0; height: auto; align-items: center; }
+.image-input.files .file-preview td { padding: .1rem .4rem; font-size: .85rem; height: auto; }
+.image-input.files .file-preview .filename { min-width: 0; flex: 1 1 auto; display: block; white-space: normal; }
+.image-input.files .file-preview :is(.stem, .ext) { display: inline; white-space: normal; overflow: visible;
+  overflow-wrap: anywhere; line-height: 1.3; }
+.image-input.files .file-preview :is(a, button) { font-size: .85rem; padding: .1rem .3rem; white-space: nowrap; }
 #batch .more { padding: .35rem .8rem; }
 #batch-gallery:not(:has(img)), #batch-downloads:not(:has(button:not([disabled]))),
   #batch-progress:not(:has(.stopping)) #batch-stop[disabled] { display: none; }
@@ -398,6 +412,7 @@ progress::-moz-progress-bar { background: #d97706; }
   #label .class-row .block { padding: .45rem; }
   .grid-container, .gradio-container .examples .grid-container {
     grid-template-columns: repeat(2, minmax(0, 1fr)) !important; }
+  .cases .grid-container { grid-template-columns: repeat(4, minmax(0, 1fr)) !important; }
   .image-input:not(.one, .files, .clip) .icon-button-wrapper { top: auto !important; bottom: .2rem; }
   #compare-table table th, #compare-table table td { font-size: .8rem; padding-right: .35rem; }
   #title { padding-right: 0; }

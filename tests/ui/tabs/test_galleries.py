@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -64,11 +65,13 @@ def test_a_broken_prompt_beside_the_one_that_mends_it(page):
     below = "each => each.getBoundingClientRect().top - each.previousElementSibling.getBoundingClientRect().bottom"
     assert min(page.locator("#cases .caption-label").evaluate_all(f"every => every.map({below})")) >= -1
     assert page.locator("#case-verdict").evaluate(OPAQUE)
+    assert page.locator("#hard-cases img").count() >= 5
     page.locator("#cases button img").nth(1).click()
     page.wait_for_selector("#case-verdict .waiting")
     text = page.inner_text("#case-verdict")
     assert "Half hidden." in text
-    assert "Before: IoU" in text
+    assert "IoU with the ground truth: before" in text
+    page.get_by_text("The corrected prompt", exact=True).wait_for()
     for image in ("#case-broken img", "#case-broken-answer img", "#case-mended img", "#case-mended-answer img"):
         page.wait_for_selector(image, state="attached")
         assert page.get_attribute(image, "alt")
@@ -86,7 +89,10 @@ def test_both_are_endpoints(client, tmp_path):
     verdict, prompts, answers = client.predict(kind="duck", prompts=None, api_name="/prompt_sets")
     assert "IoU with each other" in verdict
     assert (len(prompts), len(answers)) == (3, 8)  # three masks and their agreement, for each of two images
-    assert "Correcting it" in client.predict(case="hidden", api_name="/failure_cases")[0]
+    assert "The corrected prompt" in client.predict(case="hidden", api_name="/failure_cases")[0]
+    text, *images = client.predict(case="twin", api_name="/failure_cases")
+    assert "The prompt is good, the image is hard. <b>A negative prompt" in text
+    assert len(images) == 4
     (tmp_path / "words.jpg").write_text("words")
     bad = [{"image": handle_file(tmp_path / "words.jpg"), "caption": None}]
     with pytest.raises(AppError, match=r"words\.jpg is not an image"):
@@ -124,14 +130,19 @@ def test_what_the_sentence_says_of_a_corrected_prompt():
     image = GalleryImage(Path("x.png"), Path("y.png"), "")
     case = FailureCase("tiny", "Tiny", "It is tiny.", "clear", image, image, image)
 
-    def said(before, after):
-        return failure_cases.verdict(case, before, after, "e")
+    def said(before, after, remedy="corrected"):
+        return failure_cases.verdict(replace(case, remedy=remedy), before, after, "e")
 
-    assert "Correcting it helps. Before: IoU 0.20, after: IoU 0.90." in said(result([[1]], 0.2), result([[1]], 0.9))
+    better = said(result([[1]], 0.2), result([[1]], 0.9))
+    assert "<b>The corrected prompt helps.</b> IoU with the ground truth: before 0.20, after 0.90." in better
     assert "makes no difference" in said(result([[1]], 0.91), result([[1]], 0.9))
-    worse = said(result([[1]], 0.9), result([[1]], 0.1, Status.NOT_DETECTED))
-    assert "the corrected prompt is not better" in worse
-    assert "after: IoU 0.10 (not detected)" in worse
+    worse = said(result([[1]], 0.9), result([[1]], 0.1, Status.NOT_DETECTED), "second")
+    assert "<b>A second prompt image does not help</b> with this engine" in worse
+    assert "after 0.10 (not detected)" in worse
+    assert "Clicks on the result" in worse
+    found = said(result([[1]], 0.9, Status.NOT_DETECTED), result([[1]], 0.9))
+    assert "<b>The corrected prompt helps:</b> the mask is the same, and the object is detected." in found
+    assert "A negative prompt helps." in said(result([[1]], 0.2), result([[1]], 0.9), "negative")
 
 
 def test_a_caption_says_what_is_not_detected():

@@ -17,6 +17,7 @@ from ipseg.ui.tabs.batch import jobs as work
 from ipseg.ui.tabs.batch.jobs import Given
 from ipseg.ui.tabs.batch.layout import Layout, layout
 from ipseg.ui.tabs.batch.render import EARLIER, QUEUED, STOPPING, WAITING
+from ipseg.ui.widgets import running
 from ipseg.ui.widgets.arguments import engine_of, parameters_of
 from ipseg.ui.widgets.controls import Controls
 
@@ -32,9 +33,11 @@ def build(pool: EnginePool, controls: Controls) -> None:
         (page.run, batch, "batch", [page.prompts, page.files, page.mask]),
         (page.run_clip, video, "video", [page.prompts, page.clip, page.mask, page.keyframes_per_second]),
     ):
+        running.announce(button.click, button, page.stop, "batch-progress")
         armed = button.click(_armed(jobs), None, [page.status, page.stop], **quiet)
         ran = armed.then(job, given, page.outputs, api_name=name, show_progress_on=[page.status], **common)
         ran.success(lambda: gr.Button(interactive=False), None, page.stop, **quiet)
+        running.wire(button, page.stop, [ran], "batch-progress", cancels=False)
         ran.failure(lambda: (WAITING, gr.Button(interactive=False)), None, [page.status, page.stop], **quiet)
     page.folder.upload(lambda files: files, page.folder, page.files, **quiet)
     for given in (page.prompts, page.files, page.clip):

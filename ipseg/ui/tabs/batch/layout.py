@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from ipseg.ui.tabs.batch.render import WAITING
+from ipseg.ui.tabs.batch.render import GALLERY, WAITING
 from ipseg.ui.widgets import file_list
 from ipseg.ui.widgets.images import image_input
 from ipseg.ui.widgets.inputs import gallery_input, mask_value_input
@@ -57,7 +57,7 @@ def layout() -> Layout:
                 folder = gr.UploadButton(
                     "Choose a folder", file_count="directory", size="md", elem_id="batch-folder", min_width=140
                 )
-                run = gr.Button("Segment all", variant="primary", size="lg", elem_id="batch-run", min_width=140)
+                run = _run("Segment all", "batch-run")
             with gr.Accordion("Or a video clip", open=False, elem_classes=["more"], elem_id="batch-clip-panel"):
                 clip = gr.File(
                     label="Clip, 2 minutes at most",
@@ -74,7 +74,7 @@ def layout() -> Layout:
                     info="Between keyframes the mask is propagated",
                     elem_id="batch-keyframes",
                 )
-                run_clip = gr.Button("Segment the clip", variant="primary", size="lg", elem_id="batch-run-clip")
+                run_clip = _run("Segment the clip", "batch-run-clip")
         with gr.Column(scale=8, min_width=320, elem_id="batch-result"):
             with gr.Row(elem_id="batch-progress"):
                 status = gr.HTML(WAITING, label="Progress", elem_id="batch-status", container=False, padding=False)
@@ -83,6 +83,11 @@ def layout() -> Layout:
             gallery, made = _results()
     inputs = (prompts, mask, mask_value, files, folder, run, clip, keyframes_per_second, run_clip)
     return Layout(*inputs, stop, status, gallery, made, masks_file, coco_file, clip_file)
+
+
+def _run(label: str, name: str) -> gr.Button:
+    """A button that shows that its request runs; Stop is beside the progress. See :mod:`ipseg.ui.widgets.running`."""
+    return gr.Button(label, variant="primary", size="lg", elem_id=name, elem_classes=["run"], min_width=140)
 
 
 def _downloads() -> list[gr.DownloadButton]:
@@ -97,7 +102,7 @@ def _downloads() -> list[gr.DownloadButton]:
 def _results() -> tuple[gr.Gallery, gr.Video]:
     video = gr.Video(label="Clip with overlay", interactive=False, visible=False, elem_id="batch-video", height=420)
     gallery = gr.Gallery(
-        label="First results",
+        label=f"Results, the first {GALLERY}",
         columns=4,
         object_fit="contain",
         height="auto",

@@ -15,7 +15,7 @@ from ipseg.core.types import ImageArray
 from ipseg.ui.widgets import running
 from ipseg.ui.widgets.images import as_jpeg
 
-GALLERY = 12  # overlays that are shown; all masks are in the zip
+GALLERY = 60  # overlays that are shown; all masks are in the zip
 LISTED = 20  # messages about files that could not be used
 WAITING = '<div class="waiting">Give an image of the object, and images or a clip to search in.</div>'
 QUEUED = '<div class="waiting">Waiting in the queue.</div>'
@@ -68,7 +68,8 @@ class Tally:
         end = f"Stopped after {self.done} of {self.total}" if stopped else "Done"
         parts = f"<b>{end}.</b> {self._counts(good)}. "
         more = " Run it again to resume." if stopped else ""
-        more = f" {self.cached} of them are from an earlier run.{more}" if self.cached else more
+        if self.cached:
+            more = f" {self.cached} {self.unit}{'s are' if self.cached != 1 else ' is'} from an earlier run.{more}"
         more = f" It took longer than {limit:.0f} seconds.{more}" if limit else more
         if self.states[Status.NOT_DETECTED]:
             more += f" In the ZIP, the masks of {self.unit}s where nothing was detected are empty."

@@ -1,4 +1,4 @@
-"""The tab "Failure cases": prompts that break the rule "one single, complete object", each with a corrected prompt."""
+"""The tab "Failure cases": prompts that break the rule "one single, complete object", and hard images."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import gradio as gr
@@ -13,7 +13,7 @@ from ipseg.ui.server.errors import error_messages
 from ipseg.ui.server.pool import JOBS, EnginePool
 from ipseg.ui.server.progress import reporter
 from ipseg.ui.tabs.failure_cases import render
-from ipseg.ui.tabs.failure_cases.layout import INTRO, layout
+from ipseg.ui.tabs.failure_cases.layout import INTRO, by_kind, layout
 from ipseg.ui.widgets import gallery_views, running
 from ipseg.ui.widgets.arguments import engine_of
 from ipseg.ui.widgets.controls import Controls
@@ -26,11 +26,7 @@ def build(pool: EnginePool, controls: Controls) -> None:
     if not cases:
         gr.Markdown(gallery_views.ABSENT)
         return
-    page, names, handler = layout(cases), list(cases), _handler(pool, cases)
-
-    def pick(event: gr.SelectData) -> str:
-        return names[event.index]
-
+    page, handler = layout(cases), _handler(pool, cases)
     common: dict[str, Any] = {
         "inputs": [page.case],
         "inputs_kwargs": controls.engine_by_name,
@@ -38,11 +34,31 @@ def build(pool: EnginePool, controls: Controls) -> None:
         "show_progress_on": [page.verdict],
         **JOBS,
     }
+    quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     ran = [page.run.click(handler, api_name="failure_cases", **common)]
-    running.announce(page.which.select, page.run, page.stop, "case-verdict")
-    picked = page.which.select(pick, None, page.case, queue=False, show_progress="hidden", api_visibility="private")
-    ran.append(picked.then(handler, api_visibility="private", **common))
+    for kind, names in by_kind(cases).items():
+        running.announce(page.which[kind].select, page.run, page.stop, "case-verdict")
+        picked = page.which[kind].select(_pick(names), None, page.case, **quiet)
+        ran.append(picked.then(handler, api_visibility="private", **common))
     running.wire(page.run, page.stop, ran, "case-verdict")
+    for event in ran:
+        event.success(_labelled(cases), page.case, list(page.images), **quiet)
+
+
+def _pick(names: Sequence[str]) -> Callable[[gr.SelectData], str]:
+    def pick(event: gr.SelectData) -> str:
+        return names[event.index]
+
+    return pick
+
+
+def _labelled(cases: Mapping[str, FailureCase]) -> Callable[[str], list[gr.Image]]:
+    """The labels of the images of a result."""
+
+    def labelled(case: str) -> list[gr.Image]:
+        return [gr.Image(label=label, alt_text=label) for label in render.labels(cases[case])]
+
+    return labelled
 
 
 def _handler(pool: EnginePool, cases: Mapping[str, FailureCase]) -> Callable[..., tuple[Any, ...]]:
@@ -53,7 +69,7 @@ def _handler(pool: EnginePool, cases: Mapping[str, FailureCase]) -> Callable[...
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio finds its progress in the default
         **settings: Any,
     ) -> tuple[Any, ...]:
-        """Segment an image with a prompt that breaks the rule, and with the corrected one.
+        """Segment an image with a prompt that breaks the rule, or a hard image, without and with what helps.
 
         Args:
             case: the case, as the gallery names it
@@ -62,15 +78,13 @@ def _handler(pool: EnginePool, cases: Mapping[str, FailureCase]) -> Callable[...
         with error_messages():
             spec = engine_of(settings)
             engine, this = pool.engine(spec, report), cases[case]
-            prompts = {"broken": [this.prompt.image], "mended": [this.mended.image]}
-            found = galleries.compute_all(engine, prompts, [this.input], progress=report)
-        (broken,), (mended,) = found["broken"], found["mended"]
-        return (
-            render.verdict(this, broken, mended, spec.name),
-            gallery_views.spotlight(this.prompt, broken),
-            gallery_views.overlay(broken),
-            gallery_views.spotlight(this.mended, mended),
-            gallery_views.overlay(mended),
-        )
+            before, after = galleries.compute_case(engine, this, report)
+            return (
+                render.verdict(this, before, after, spec.name),
+                gallery_views.spotlight(this.prompt, before),
+                gallery_views.overlay(before),
+                render.remedy(this, after),
+                gallery_views.overlay(after),
+            )
 
     return failure_cases
