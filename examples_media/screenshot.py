@@ -38,10 +38,10 @@ def compare(page: Page) -> None:
     page.set_input_files("#compare-images input[type=file]", str(IMAGES / "yellow_duck" / "02.jpg"))
     page.wait_for_selector("#compare-images img")
     page.get_by_label("Matcher", exact=True).check()
-    page.get_by_text("True masks, to measure against").click()
+    page.get_by_text("Ground truth (optional)").click()
     page.set_input_files("#compare-truths input[type=file]", str(MASKS / "yellow_duck" / "02.png"))
     page.wait_for_selector("#compare-truths .file-preview")
-    page.get_by_text("True masks, to measure against").click()
+    page.get_by_text("Ground truth (optional)").click()
     page.click("#compare-run")
     page.wait_for_selector("#compare-table table", timeout=120_000)
     page.wait_for_selector("#compare-answers img")
@@ -58,7 +58,7 @@ def prompt_sets(page: Page) -> None:
     page.get_by_role("tab", name="Prompt sets").click()
     page.click("#sets-run")
     page.wait_for_selector("#sets-verdict table", timeout=90_000)
-    page.wait_for_selector("#sets-answers img")
+    page.wait_for_function("document.querySelectorAll('#sets-answers img').length >= 8")
 
 
 def failure_cases(page: Page) -> None:
@@ -66,7 +66,7 @@ def failure_cases(page: Page) -> None:
     page.get_by_role("tab", name="Failure cases").click()
     page.wait_for_selector("#cases img")
     page.locator("#cases button img").nth(1).click()
-    page.wait_for_selector("#case-verdict .waiting", timeout=60_000)
+    page.wait_for_selector("#case-verdict .finding", timeout=60_000)
 
 
 def inside(page: Page) -> None:

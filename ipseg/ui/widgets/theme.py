@@ -232,7 +232,7 @@ progress::-moz-progress-bar { background: #d97706; }
 #compare-answers img { object-fit: contain !important; }
 #compare-answers .grid-container { height: auto; grid-template-rows: none !important; grid-auto-rows: max-content; }
 #compare-answers .grid-wrap { height: auto !important; min-height: 0 !important; }
-#compare-table td:nth-last-child(-n+3) { font-variant-numeric: tabular-nums; }
+#compare-table td { font-variant-numeric: tabular-nums; }
 #compare-table .wide { contain: inline-size; overflow-x: auto; }
 #compare-table .swatch, #compare-legend .swatch { display: inline-block;
   width: .8em; height: .8em; margin-right: .45em; border-radius: 2px; }
@@ -256,6 +256,7 @@ progress::-moz-progress-bar { background: #d97706; }
 .ablation .aside { opacity: .8; font-size: .9rem; max-width: 75ch; }
 .ablation table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: .2rem 0 .6rem; }
 .ablation table, .ablation table tr, .ablation table th, .ablation table td { border: 0 !important; background: none; }
+.ablation .wide { contain: inline-size; overflow-x: auto; }
 .ablation .numbers tbody tr { border-top: 1px solid rgb(168 162 158 / .35) !important; }
 .ablation .numbers th, .ablation .numbers td { padding: .25rem 1.2rem .25rem 0 !important; text-align: left; }
 .ablation .figures { display: grid; gap: .8rem; margin: .6rem 0;
@@ -295,7 +296,7 @@ progress::-moz-progress-bar { background: #d97706; }
 #batch-status .waiting {
   border-left: 4px solid #a8a29e; border-radius: 4px; padding: .45rem .8rem; background: rgb(168 162 158 / .12);
 }
-#batch-status { min-height: 2.6rem; }
+#batch-status { min-height: 2.6rem; overflow-wrap: anywhere; }
 #batch-status .detected { border-color: #2ecc40; background: rgb(46 204 64 / .10); }
 #batch-status .uncertain { border-color: #56b4e9; background: rgb(86 180 233 / .12); }
 #batch-status .not-detected, #batch-status .stopped { border-color: #78716c; background: rgb(120 113 108 / .14); }
@@ -313,7 +314,8 @@ progress::-moz-progress-bar { background: #d97706; }
 #case-images img { object-fit: contain; }
 #sets-prompts:not(:has(img)), #sets-answers:not(:has(img)), #case-images:not(:has(img)) { display: none; }
 #case-verdict { min-height: 2.6rem; }
-:is(#sets-verdict, #case-verdict):has(.meta-text, .progress-level) { min-height: 6.5rem; }
+#sets-verdict > div, #case-verdict > div { padding: 0 !important; }
+:is(#sets-verdict, #case-verdict, #ablation-verdict):has(.meta-text, .progress-level) { min-height: 6.5rem; }
 :is(#sets-prompts, #sets-answers) .thumbnail-lg > img { max-height: 260px; object-fit: contain; }
 /* A file in a list has one low row with its whole name. */
 .image-input.files .file-preview tr { padding: 0; height: auto; align-items: center; }
@@ -327,6 +329,10 @@ progress::-moz-progress-bar { background: #d97706; }
   #batch-progress:not(:has(.stopping)) #batch-stop[disabled] { display: none; }
 #batch-progress { flex-wrap: nowrap; align-items: flex-start; }
 #batch-prompts .grid-container:has(> :only-child) .thumbnail-lg { height: 116px; }
+/* The chosen value of a list ends before the arrow. */
+.gradio-container .secondary-wrap input[role=combobox] { text-overflow: ellipsis; padding-right: 1.6rem; }
+/* An error is a message of its own; the word over the earlier text says nothing more. */
+[data-testid=status-tracker]:has(> .error) { display: none !important; }
 .file-count { font-size: .9rem; }
 .file-count:not(:has(p)) { display: none; }
 .file-count p { margin: 0 0 .2rem; }
@@ -405,10 +411,14 @@ progress::-moz-progress-bar { background: #d97706; }
   .tab-wrapper { contain: inline-size; }
   .ablation .figures, .ablation .pairs { grid-template-columns: repeat(2, minmax(0, 1fr)); }
   .ablation .grid td { font-size: .85rem; }
+  .ablation .numbers :is(th, td) { font-size: .85rem; padding-right: .6rem !important; }
   .ablation .grid tr > :first-child { width: 2.6rem; }
   #label-thresholds { flex-direction: column; }
-  #label .class-row > :first-child { flex: 1 1 80px !important; min-width: 80px !important; }
-  #label .class-row > :nth-child(2) { flex: 3 1 140px !important; min-width: 140px !important; }
+  #label .class-row > [id^=label-class-] { flex: 1 1 100px !important; min-width: 100px !important; }
+  #label .class-row > [id^=label-images-] { flex: 3 1 130px !important; min-width: 130px !important; }
+  #label-downloads { display: grid !important; grid-template-columns: 1fr 1fr; }
+  #label-downloads > #label-format { grid-column: 1 / -1; }
+  #compare-table table { min-width: 540px; }
   #label .class-row .block { padding: .45rem; }
   .grid-container, .gradio-container .examples .grid-container {
     grid-template-columns: repeat(2, minmax(0, 1fr)) !important; }

@@ -67,7 +67,7 @@ def test_a_broken_prompt_beside_the_one_that_mends_it(page):
     assert page.locator("#case-verdict").evaluate(OPAQUE)
     assert page.locator("#hard-cases img").count() >= 5
     page.locator("#cases button img").nth(1).click()
-    page.wait_for_selector("#case-verdict .waiting")
+    page.wait_for_selector("#case-verdict .finding")
     text = page.inner_text("#case-verdict")
     assert "Half hidden." in text
     assert "IoU with the ground truth: before" in text

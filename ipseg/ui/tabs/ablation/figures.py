@@ -54,7 +54,8 @@ def table(heads: Sequence[str], rows: Mapping[str, Sequence[str] | str], own: st
         mark = ' class="own"' if name == own else ""
         cells = "".join(f"<td>{value}</td>" for value in values)
         body += f'<tr{mark}><th scope="row">{title}</th>{cells}</tr>'
-    return f'<table class="numbers"><thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table>'
+    inside = f"<thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody>"
+    return f'<div class="wide"><table class="numbers">{inside}</table></div>'
 
 
 def colour_of(value: float, low: float, high: float) -> tuple[str, str]:

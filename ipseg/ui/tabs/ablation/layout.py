@@ -92,13 +92,14 @@ def layout() -> Layout:
             image_input(label=label, height=220, elem_id=name, alt_text=label, min_width=260)
             for name, label in (("ablation-prompt", "Object"), ("ablation-image", "Search in"))
         )
-    with gr.Accordion("True masks (optional): every IoU is then with them", open=False):
+    with gr.Accordion("Ground truth (optional)", open=False):
+        gr.Markdown("True masks, white on black: every IoU is then with them.")
         with gr.Row():
             mask, truth = (
                 image_input(label=label, height=180, elem_id=name, alt_text=label, min_width=240)
                 for name, label in (
-                    ("ablation-mask", "Of the object, white on black"),
-                    ("ablation-truth", "Of the searched image, white on black"),
+                    ("ablation-mask", "Of the object"),
+                    ("ablation-truth", "Of the searched image"),
                 )
             )
         mask_value = mask_value_input("a mask", elem_id="ablation-mask-value")

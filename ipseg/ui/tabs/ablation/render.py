@@ -152,7 +152,8 @@ def similarity(view: View, layers: Sequence[str]) -> str:
     shown = ablation.distinct(found, ablation.own_variant(found))
     notes = ""
     if "with sd" not in found:
-        has = ", ".join("colour and texture" if name == "texture" else _name(name) for name in layers)
+        names = [_name(name) for name in layers if name != ablation.FUSED or len(layers) == 1]
+        has = ", ".join(f"{name[0].lower()}{name[1:]}" for name in names)
         notes = f'<p class="aside">{html.escape(NO_SD.format(reason=f"the features of this engine are {has}"))}</p>'
     scale = draw.similarity_legend("Similarity, of each image over its own range", "lowest", "highest")
     return draw.message(_of_similarity(view)) + _where_it_changes(tiles, shown) + scale + table + notes

@@ -148,8 +148,8 @@ def table(found: Sequence[Comparison], names: Sequence[str], engine: str, notice
     """
     scored = any(one.truth is not None for one in found)
     several = len(found) > 1
-    heads = ["image"] * several + ["method", "prompt mask", "status", "share of the image", "seconds"]
-    heads += ["IoU with the ground truth"] * scored
+    heads = ["image"] * several + ["method"] + ["IoU with the ground truth"] * scored
+    heads += ["status", "seconds", "share of the image", "prompt mask"]
     lines = [
         _line(entry, _swatches(one).get(entry.method, ""), name if several else None, scored, len(heads))
         for one, name in zip(found, names, strict=True)
@@ -207,8 +207,8 @@ def _line(entry: Entry, swatch: str, name: str | None, scored: bool, width: int)
         return f'<tr>{_cells(cells)}<td colspan="{rest}" class="aside">{error}</td></tr>'
     area = f"{entry.result.mask.mean():.1%}" if entry.result.mask.any() else "empty"
     source = {"given": "given", "saliency": "saliency"}.get(entry.mask_source, "none")
-    cells += [source, entry.result.status.words, area, f"{entry.prompt_seconds + entry.seconds:.2f}"]
     cells += ["absent" if entry.absent else "" if entry.iou is None else f"{entry.iou:.3f}"] * scored
+    cells += [entry.result.status.words, f"{entry.prompt_seconds + entry.seconds:.2f}", area, source]
     return f"<tr>{_cells(cells)}</tr>"
 
 

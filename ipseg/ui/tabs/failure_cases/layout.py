@@ -57,7 +57,7 @@ def layout(cases: Mapping[str, FailureCase]) -> Layout:
             titles = [(each.title, name) for name, each in cases.items()]
             first = FIRST if FIRST in cases else next(iter(cases))
             case = gr.Dropdown(titles, value=first, label="Case", elem_id="case")
-            run, stop = running.buttons("Segment with and without what helps", "case-run", "case-verdict")
+            run, stop = running.buttons("Segment this case", "case-run", "case-verdict")
         with gr.Column(scale=8, min_width=320, elem_id="case-result"):
             verdict = gr.HTML(WAITING, elem_id="case-verdict", container=False, padding=False)
             with gr.Row(elem_id="case-images"):

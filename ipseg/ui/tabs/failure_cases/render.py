@@ -28,7 +28,7 @@ def verdict(case: FailureCase, before: GalleryResult, after: GalleryResult, engi
         f"{_finding(case, before, after)} IoU with the ground truth: before {_state(before)}, "
         f'after {_state(after)}. <span class="aside">Engine {html.escape(engine)}.</span>'
     )
-    return f'<div class="waiting" role="status">{text}</div>'
+    return f'<div class="waiting finding" role="status">{text}</div>'
 
 
 def _finding(case: FailureCase, before: GalleryResult, after: GalleryResult) -> str:

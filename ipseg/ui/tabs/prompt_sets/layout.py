@@ -17,9 +17,8 @@ INTRO = (
     "and lights, are tried on the same images. With **your own images**, give at least two prompts: no ground truth is "
     "needed to see which of them agree, and which one does not."
 )
-PROMPTS, TAKEN = "The prompts", "The prompts: bright was taken as the object"  # before and after the run
-INPUTS = "The images to search, each with every prompt"
-RESULTS = "Results: one row for each image, the last column shows what the prompts agree on"
+PROMPTS, TAKEN = "The prompts", "The prompts, bright: the object"  # before and after the run
+INPUTS, RESULTS = "The images to search", "Results, and what all masks share"
 FIRST = "cactus"  # the kind that is shown first: one where the prompt matters
 
 
