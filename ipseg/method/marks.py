@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ipseg.core.types import Brief, Candidates, Mask, MaskError, Points, SettingError
+from ipseg.method import refinement
 from ipseg.method.encodings import Encodings, Named
 from ipseg.method.refinement import NOWHERE
 
@@ -80,7 +82,8 @@ def mask_of(encodings: Encodings, image: Named, marks: Marks, label: str = "the 
 
     In each box, the segmenter's candidate for it that agrees best with the points, drawn once more with the points in
     it, and nothing outside of the box; of several boxes the masks together. Without a box the same for the points,
-    on the whole image. ``label``: what an error message calls the image. Raises
+    on the whole image. The mask contains the positive points and none of the negative ones
+    (:func:`ipseg.method.refinement.obeying`). ``label``: what an error message calls the image. Raises
     :class:`~ipseg.core.types.SettingError` for marks off the image, for positive points outside of all boxes, and for
     negative points alone, and :class:`~ipseg.core.types.MaskError` where the segmenter finds nothing there.
     """
@@ -94,6 +97,12 @@ def mask_of(encodings: Encodings, image: Named, marks: Marks, label: str = "the 
         mask[rows, columns] |= found[rows, columns]
     if not marks.boxes:
         mask = _draw(encodings.segmenter, encoding, marks.points)
+    if mask.any():
+        allowed = np.zeros(size, bool)
+        for each in map(partial(pixels_of, size=size), marks.boxes):
+            allowed[each] = True
+        mask = refinement.obeying(encodings.segmenter, encoding, mask, marks.points)
+        mask &= allowed | (not marks.boxes)
     if not mask.any():
         raise MaskError(f"No object was found where {label} is marked; mark it more closely, or give a mask.")
     return mask

@@ -8,7 +8,7 @@ pixels of the image, with the logits from which the segmenter can go on.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,8 @@ from ipseg.core.choices import check_choice
 from ipseg.core.types import Candidates, Mask, Points, Segmenter
 
 MEET = 0.1  # of the longer side: nearer than this, a click and a chosen point of the other kind contradict each other
+LARGEST = 0.5  # of the image, or of a mask: the most that one click adds, or takes away
+DISC = 0.01  # of the longer side: the radius of what obeys a click where no candidate does
 NOWHERE = Points(np.empty((0, 2), dtype=np.float32), np.empty((0, 2), dtype=np.float32))
 MaskScores = Callable[[NDArray[np.bool_]], NDArray[np.float32] | None]
 """Scores of (n, h, w) masks over the image, (n,), to add to the segmenter's own; or None."""
@@ -106,7 +108,8 @@ def corrected(
     """One more pass that goes on from ``refined``, the result of a refinement, with a user's clicks.
 
     Of the ``points`` that led to ``refined``, those take part that agree with its mask and are not close to a click of
-    the other kind. Without a click it is ``refined``.
+    the other kind. The mask contains every positive click and no negative one (:func:`obeying`). Without a click it is
+    ``refined``.
     """
     if clicks is None or not len(clicks.positive) + len(clicks.negative):
         return refined
@@ -114,13 +117,52 @@ def corrected(
     positive = _apart(points.positive[_on(mask, points.positive)], clicks.negative, mask.shape)
     negative = _apart(points.negative[~_on(mask, points.negative)], clicks.positive, mask.shape)
     both = Points(np.concatenate([positive, clicks.positive]), np.concatenate([negative, clicks.negative]))
-    return only_best(segmenter.predict(encoding, both, mask_logits=refined.logits[0]))
+    made = only_best(segmenter.predict(encoding, both, mask_logits=refined.logits[0]))
+    return replace(made, masks=obeying(segmenter, encoding, made.masks[0], clicks)[None])
+
+
+def obeying(segmenter: Segmenter, encoding: Any, mask: Mask, clicks: Points) -> Mask:
+    """A mask (H, W) bool that contains the positive ``clicks`` and none of the negative ones, (x, y) in its pixels.
+
+    For a click that ``mask`` contradicts, the region around it is added, or taken away: the segmenter's best candidate
+    for that click alone that agrees with all clicks of the other kind and adds no more than :data:`LARGEST` of the
+    image, or takes away no more than that of the mask; where there is none, a disc with a radius of :data:`DISC` of the
+    longer side, at most half the way to the nearest click of the other kind. Of two clicks on one pixel the positive
+    one counts. A mask that agrees with all clicks stays as it is, and the segmenter is not asked. Not in the paper.
+    """
+    made = mask.copy()
+    for own, other, wanted in ((clicks.negative, clicks.positive, False), (clicks.positive, clicks.negative, True)):
+        for click in own:
+            (row,), (column,) = _pixels(click[None], mask.shape)
+            if made[row, column] != wanted:
+                made[_region(segmenter, encoding, made, click, other, wanted)] = wanted
+                made[row, column] = wanted
+    return made
+
+
+def _region(segmenter: Segmenter, encoding: Any, mask: Mask, click: NDArray, other: NDArray, wanted: bool) -> Mask:
+    """What :func:`obeying` adds around one (2,) click or takes away; ``other``: the (n, 2) clicks of the other kind."""
+    found = segmenter.predict(encoding, Points(click[None], other), several=True)
+    most = LARGEST * (mask.size if wanted else mask.sum())
+    for place in np.argsort(-found.scores, kind="stable"):
+        region = found.masks[place]
+        agrees = _on(region, click[None]).all() and not _on(region, other).any()
+        if agrees and (region & (mask != wanted)).sum() <= most:
+            return region
+    radius = min([DISC * max(mask.shape), *(np.linalg.norm(other - click, axis=1) / 2)])
+    rows, columns = (np.arange(length) + 0.5 for length in mask.shape)
+    return (columns[None] - click[0]) ** 2 + (rows[:, None] - click[1]) ** 2 <= radius**2
+
+
+def _pixels(points: NDArray, size: tuple[int, ...]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The rows and the columns of the pixels on which (n, 2) points stand, in an image of ``size``."""
+    columns, rows = np.clip(np.floor(points).astype(np.intp), 0, (size[1] - 1, size[0] - 1)).T
+    return rows, columns
 
 
 def _on(mask: Mask, points: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Which of (n, 2) points stand on the mask: (n,) bool."""
-    height, width = mask.shape
-    columns, rows = np.clip(np.floor(points).astype(np.intp), 0, (width - 1, height - 1)).T
+    rows, columns = _pixels(points, mask.shape)
     return mask[rows, columns]
 
 

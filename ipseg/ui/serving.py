@@ -190,6 +190,9 @@ def private_folder() -> Path:
     return folder
 
 
+TEXTS = {"common.webcam": "Take a photo with the webcam"}
+"""Names that Gradio's translations lack, in every language: English is what it falls back to."""
+
 # Of Gradio's arguments: what is fixed, whatever a caller gives.
 LIMITS: dict[str, Any] = {
     "max_file_size": "64mb",
@@ -236,6 +239,7 @@ def launch_arguments(demo: gr.Blocks, chosen: argparse.Namespace, given: Mapping
         "theme": theme(),
         "css": CSS,
         "footer_links": ["api"],
+        "i18n": gr.I18n(en=TEXTS),
         "share": chosen.share,
         "auth": tuple(chosen.auth.split(":", 1)) if chosen.auth else None,
         "mcp_server": chosen.mcp,

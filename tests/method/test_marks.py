@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -78,6 +80,29 @@ def test_points_correct_a_box(engine, two):
     (x, y), (u, v) = middle_of(first).positive[0].astype(int), beside[0].astype(int)
     assert found[y, x]
     assert not found[v, u]
+
+
+class Stubborn:
+    """The segmenter of an engine, whose mask contradicts every point: it is the outermost column."""
+
+    accepts_prior, is_sam = False, False
+
+    def predict(self, encoding, points, *, mask_logits=None, box=None, several=False):
+        mask = np.zeros((48, 128), bool)
+        mask[:, 0] = True
+        return Candidates(mask[None], np.ones(1, np.float32), np.ones((1, 4, 4), np.float32))
+
+
+def test_the_mask_of_marks_contains_the_positive_points_and_no_negative_one(two):
+    given = SimpleNamespace(segmenter=Stubborn(), encoding=lambda image: None)
+    points = Points(np.float32([[20.5, 10.5]]), np.float32([[0.5, 30.5]]))
+    found = marks.mask_of(given, named(two[0]), Marks((), points))
+    assert found[10, 20]
+    assert found[5, 0]
+    assert not found[30, 0]
+    boxed = marks.mask_of(given, named(two[0]), Marks(((0.0, 0.0, 40.0, 20.0),), points))
+    assert boxed[10, 20]
+    assert not boxed[20:].any()
 
 
 def test_marks_of_several_images_come_in_lists(engine, two, make_scene):

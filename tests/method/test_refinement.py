@@ -73,8 +73,9 @@ def test_a_correction_goes_on_from_the_answer_with_what_agrees():
     points = Points(np.array([*inside, *outside], np.float32), np.array([*outside, *inside], np.float32))
     answer = refinement.Candidates(B[None], np.ones(1, np.float32), np.full((1, 4, 4), 7, np.float32))
     clicks = Points(np.array([[15, 1]], np.float32), np.empty((0, 2), np.float32))
-    segmenter = Script(([A], [0.5]))
-    assert (refinement.corrected(segmenter, "image", answer, points, clicks).masks[0] == A).all()
+    wide = square(0, 0, 15, 3)
+    segmenter = Script(([wide], [0.5]))
+    assert (refinement.corrected(segmenter, "image", answer, points, clicks).masks[0] == wide).all()
     ((_, asked, logits, box, several),) = segmenter.asked
     assert (logits, box, several) == (7.0, None, False)
     assert asked.positive.tolist() == [*inside, [15, 1]]  # what the answer contradicts takes no part
@@ -111,11 +112,70 @@ def test_points_on_the_border_of_the_image_stand_on_its_outermost_pixels():
     corners = np.array([[16, 12], [15.5, 11.5], [0, 0], [16, 0], [7, 11.5]], np.float32)
     answer = refinement.Candidates(C[None], np.ones(1, np.float32), np.zeros((1, 4, 4), np.float32))
     far = Points(np.array([[5, 5]], np.float32), np.empty((0, 2), np.float32))
-    segmenter = Script(([A], [0.5]))
+    segmenter = Script(([B], [0.5]))
     refinement.corrected(segmenter, "image", answer, Points(corners, corners), far)
     asked = segmenter.asked[0][1]
     assert asked.positive.tolist() == [[16, 12], [15.5, 11.5], [5, 5]]
     assert asked.negative.tolist() == [[0, 0], [16, 0], [7, 11.5]]
+
+
+def places(*given) -> np.ndarray:
+    return np.array(given, np.float32).reshape(-1, 2)
+
+
+def test_a_positive_click_off_the_mask_adds_the_best_candidate_that_agrees_with_the_negative_ones():
+    clicks = Points(places((9.5, 9.5)), places((5.5, 3.5)))
+    low = square(8, 8, 12, 11)
+    segmenter = Script(([A], [0.9]), ([B | C, A, low], [0.9, 0.8, 0.3]))  # the best holds (5, 3), the next not (9, 9)
+    answer = refinement.Candidates(A[None], np.ones(1, np.float32), np.zeros((1, 4, 4), np.float32))
+    found = refinement.corrected(segmenter, "image", answer, Points(places(), places()), clicks)
+    assert (found.masks[0] == (A | low)).all()
+    _, asked, logits, box, several = segmenter.asked[1]
+    assert (asked.positive.tolist(), asked.negative.tolist()) == ([[9.5, 9.5]], [[5.5, 3.5]])
+    assert (logits, box, several) == (None, None, True)
+
+
+def test_a_negative_click_on_the_mask_takes_at_most_half_of_it_away():
+    # B has 36 pixels; the best candidate holds all of it, the next its lower third
+    clicks = Points(places(), places((6.5, 6.5)))
+    lower = square(0, 6, 15, 7)
+    segmenter = Script(([B, lower], [0.9, 0.5]))
+    found = refinement.obeying(segmenter, "image", B, clicks)
+    assert (found == square(4, 2, 9, 5)).all()
+
+
+def test_where_no_candidate_agrees_a_disc_obeys_the_click():
+    size = (100, 200)  # DISC is 2 pixels
+    nothing, mask = np.zeros(size, bool), np.zeros(size, bool)
+    mask[:, :50] = True
+    far, near = Points(places((80.5, 40.5)), places()), Points(places((80.5, 40.5)), places((81.5, 40.5)))
+    ys, xs = np.nonzero(refinement.obeying(Script(([nothing], [0.9])), "image", mask, far) & ~mask)
+    assert len(xs) == 13  # pixels whose centre is at most 2 away: 1 + 4 + 4 + 4
+    assert {(x, y) for x, y in zip(xs, ys, strict=True) if abs(x - 80) + abs(y - 40) == 2} >= {(82, 40), (80, 42)}
+    only = refinement.obeying(Script(([nothing], [0.9])), "image", mask, near) & ~mask
+    assert np.argwhere(only).tolist() == [[40, 80]]  # half the way to the other click
+
+
+def test_a_click_that_would_add_over_half_of_the_image_adds_a_disc():
+    whole = np.ones(SIZE, bool)
+    found = refinement.obeying(Script(([whole], [0.9])), "image", A, Points(places((12.5, 9.5)), places()))
+    assert found[9, 12]
+    assert found.sum() == A.sum() + 1
+
+
+def test_of_two_clicks_on_one_pixel_the_positive_one_counts_and_others_all_hold():
+    clicks = Points(places((5.5, 3.5), (15.9, 11.9)), places((5.2, 3.2), (8.5, 6.5)))
+    nothing = np.zeros(SIZE, bool)
+    found = refinement.obeying(Script(*[([nothing], [0.9])] * 4), "image", B, clicks)
+    assert found[3, 5]
+    assert found[11, 15]
+    assert not found[6, 8]
+
+
+def test_a_mask_that_agrees_with_its_clicks_stays_and_nothing_is_asked():
+    segmenter = Script()
+    assert (refinement.obeying(segmenter, "image", B, Points(places((5, 3)), places((0, 0)))) == B).all()
+    assert segmenter.asked == []
 
 
 class Priors(Script):

@@ -68,7 +68,7 @@ def test_the_keyboard_goes_everywhere_and_one_sees_where_it_is(page):
     order = walk(page, until="run")
     assert all(stop["outlined"] and stop["inside"] for stop in order), order
     names = [stop["name"] for stop in order]
-    assert "Toggle Sidebar" in names[:3]
+    assert "Settings" in names[:3]
     assert "tab-segment-button" in names[:4]
     assert "tab-batch-button" in names
     uploads = [stop["in"] for stop in order if stop["in"] in ("prompts", "images")]

@@ -36,7 +36,7 @@ def test_the_endpoint_has_a_name_and_documented_arguments(client):
     assert [parameter["parameter_name"] for parameter in endpoint["parameters"]] == [
         "prompts", "image", "mask", "k", "clusters", "threshold", "reject_threshold",
         "preset", "features", "sd_weight", "timestep", "saliency", "segmenter", "refinement",
-        "negative_prompt", "all_instances", "clicks", "mask_value",
+        "negative_prompt", "all_instances", "clicks", "mask_value", "boxes", "points",
     ]  # fmt: skip
 
 
@@ -104,6 +104,38 @@ def test_a_mask_at_the_size_of_the_image(client):
 def test_a_setting_out_of_range_gets_its_message(client, settings, message):
     with pytest.raises((AppError, ValueError), match=message):
         ask(client, EXAMPLES / "robot" / "00.jpg", EXAMPLES / "robot" / "02.jpg", **settings)
+
+
+@pytest.mark.parametrize("marks", [{"boxes": [[250, 80, 470, 340]]}, {"points": [[355, 220, 1], [150, 220, 0]]}])
+def test_marks_say_which_object_of_the_prompt_image_is_meant(client, marks):
+    both, query = EXAMPLES.parent / "galleries" / "several" / "robots.jpg", EXAMPLES / "robot" / "02.jpg"
+    answer = ask(client, both, query, **marks)
+    ((view, caption),) = [(each["image"], each["caption"]) for each in answer[5]]
+    assert caption == ("from your box" if "boxes" in marks else "from your clicks")
+    columns = open_image(view).mean(axis=(0, 2))
+    half = len(columns) // 2
+    assert columns[half:].mean() > 1.3 * columns[:half].mean()  # bright where it was taken as the object
+    several = client.predict(
+        prompts=[handle_file(both)], images=[handle_file(query)], mask=None, threshold=0.0, k=32, clusters=4,
+        api_name="/segment_all", **marks,
+    )  # fmt: skip
+    assert several[2][0]["score"] == answer[0]["score"]
+
+
+@pytest.mark.parametrize(
+    ("marks", "message"),
+    [
+        ({"boxes": [[1, 2, 3]]}, r"boxes are not readable; give \[\[left, top, right, bottom\], \.\.\.\]"),
+        ({"boxes": 3}, "boxes are not readable"),
+        ({"boxes": [[0, 0, 9000, 10]]}, "is not on its image"),
+        ({"boxes": [[1, 1, 9, 9]] * 65}, "There are 65 boxes; give at most 64"),
+        ({"points": [[1, 2]]}, r"points are not readable; give \[\[x, y, 1\]"),
+        ({"points": [[5, 5, 0]]}, "is marked as the object; give a box, or a point on the object"),
+    ],
+)
+def test_marks_that_cannot_be_used_get_their_message(client, marks, message):
+    with pytest.raises(AppError, match=message):
+        ask(client, EXAMPLES / "robot" / "00.jpg", EXAMPLES / "robot" / "02.jpg", **marks)
 
 
 def test_a_plain_list_of_files_is_taken(client):

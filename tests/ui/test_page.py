@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -112,6 +114,46 @@ def test_an_open_panel_of_settings_covers_nothing(page):
     for shown in ("#title p", "#tabs", "#run", "#segment-result"):
         box = page.locator(shown).first.bounding_box()
         assert box["x"] + box["width"] <= panel["x"], shown
+
+
+@wide_only
+def test_the_settings_have_a_title_and_escape_closes_them(page):
+    toggle = page.locator("#settings .toggle-button")
+    page.wait_for_selector("#settings .toggle-button[aria-label=Settings][aria-expanded=false]")
+    toggle.click()
+    page.wait_for_selector("#settings .toggle-button[aria-expanded=true]")
+    assert page.get_by_role("heading", name="Settings").is_visible()
+    page.locator("#preset input").click()  # opens a list
+    page.wait_for_selector(".sidebar.open [role=listbox]")
+    page.keyboard.press("Escape")
+    page.wait_for_selector(".sidebar.open [role=listbox]", state="detached")
+    assert page.locator(".sidebar.open").count() == 1  # Escape closed the list alone
+    page.keyboard.press("Escape")
+    page.wait_for_selector(".sidebar:not(.open)", state="attached")
+    assert toggle.evaluate("button => button === document.activeElement")
+    assert page.complaints == []
+
+
+@wide_only
+def test_every_button_of_the_image_fields_has_a_real_name(page):
+    upload(page, "#prompts", PROMPT)
+    page.wait_for_selector("#prompts button[aria-label='Take a photo with the webcam']")
+    names = page.eval_on_selector_all("[aria-label]", "all => all.map(each => each.getAttribute('aria-label'))")
+    assert [name for name in names if re.fullmatch(r"[a-z_]+(\.[a-z_]+)+", name)] == []
+
+
+@wide_only
+def test_the_marked_prompt_image_and_the_button_are_on_the_first_screen(page):
+    page.set_viewport_size({"width": 1280, "height": 800})
+    upload(page, "#prompts", PROMPT)
+    page.click("#meant > button")
+    page.click("#meant-mark")
+    page.wait_for_selector("#meant-image img")
+    settled(page)
+    for shown in ("#meant-mode", "#meant-image img", "#run"):
+        box = page.locator(shown).bounding_box()
+        assert box["y"] >= 0, shown
+        assert box["y"] + min(box["height"], 230) <= 800, shown
 
 
 @wide_only

@@ -34,6 +34,7 @@ CONFIRMED = 1.0  # the score of what a person corrected
 MARGIN = 0.25  # around the crop of an example, of the longer side of its box
 SURE, SIDE = 4.0, 400  # log odds inside a mask that is gone on from, and its longest side in cells
 NONE = np.zeros((0, 2), np.float32)
+NOTHING_LEFT = "Nothing is left of the mask with these clicks; give other clicks, or leave the instance out."
 
 
 def deleted(image: LabelledImage, which: int) -> LabelledImage:
@@ -71,6 +72,8 @@ def corrected(
     """
     _check(image, which)
     mask = _segmented(engine, pixels, image, clicks, image.instances[which].mask, progress)
+    if not mask.any():
+        raise InputError(NOTHING_LEFT)
     return _placed(image, which, replace(_confirmed(image.instances[which]), mask=mask), clicks)
 
 
@@ -236,7 +239,7 @@ def _placed(image: LabelledImage, which: int, instance: LabelledInstance, clicks
             mask &= ~one.mask
             others.append(one)
     if not mask.any():
-        raise InputError("Nothing is left of the mask with these clicks; give other clicks, or delete the instance.")
+        raise InputError(NOTHING_LEFT)
     if which == len(image.instances):
         others.append(None)
     placed = replace(instance, mask=mask)

@@ -16,6 +16,28 @@ from ipseg.ui.server.pool import EnginePool
 from ipseg.ui.widgets import engine_state
 from ipseg.ui.widgets.inputs import may_be_left_out, optional_number, whole
 
+# The button of the panel has the name that stands on it; Escape closes the panel, unless it closes a list in it, and
+# the button has the focus then.
+PANEL = """() => {
+  if (window.ipsegPanel) return;
+  window.ipsegPanel = true;
+  const toggle = () => document.querySelector('#settings .toggle-button, #settings.toggle-button');
+  const isOpen = () => document.querySelector('.sidebar.open') !== null;
+  const name = () => {
+    toggle()?.setAttribute('aria-label', 'Settings');
+    toggle()?.setAttribute('aria-expanded', String(isOpen()));
+  };
+  const later = () => setTimeout(name, 0);
+  document.addEventListener('click', later);
+  document.addEventListener('keydown', event => {
+    const list = document.querySelector('.sidebar.open [role=listbox], .sidebar.open ul.options');
+    if (event.key === 'Escape' && isOpen() && !list) { toggle().click(); toggle().focus(); }
+    later();
+  }, true);
+  new MutationObserver((_, observer) => { if (toggle()) { name(); observer.disconnect(); } })
+    .observe(document.body, { childList: true, subtree: true });
+  name();
+}"""
 AS_PRESET = "default of the preset"
 
 
@@ -86,15 +108,19 @@ def build(pool: EnginePool) -> Controls:
             fetch = engine_state.button(pool, pool.first)
             stop = gr.Button("Stop", size="sm", visible=False, elem_id="stop-fetch")
     with gr.Sidebar(label="Settings", open=False, position="right", width=340, elem_id="settings") as sidebar:
-        gr.Markdown("## Engine")
+        gr.Markdown("## Settings")
+        gr.Markdown("### Engine")
         preset = gr.Dropdown(list(PRESETS), value=pool.first.preset, label="Preset", elem_id="preset")
         with gr.Accordion("Parts", open=False, elem_id="parts"):
             parts = _parts(pool.first)
-        gr.Markdown("## Parameters")
+        gr.Markdown("### Parameters")
         controls = Controls((preset, *parts), *_numbers(pool), sidebar, state, fetch, stop)
         reset = gr.Button("Reset", size="sm", elem_id="reset")
     numbers = controls.numbers
     quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    page = gr.context.Context.root_block
+    if page is not None:
+        page.load(None, js=PANEL, **quiet)
 
     def refreshed(request: gr.Request, *values: Any) -> tuple[Any, ...]:
         return engine_state.refreshed(pool.for_request(request), chosen(values))

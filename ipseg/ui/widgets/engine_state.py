@@ -29,8 +29,9 @@ def target(pool: EnginePool, now: EngineSpec) -> EngineSpec | None:
 def button(pool: EnginePool, now: EngineSpec) -> gr.Button:
     """The button for the chosen engine; hidden where nothing is to be fetched."""
     wanted = target(pool, now)
-    size = weights.readable_size(sum(weight.bytes for weight in pool.absent(wanted))) if wanted else ""
-    label = f"Get the engine {wanted.preset}, {size}" if wanted and not wanted.changes else f"Get {size}"
+    absent = pool.absent(wanted) if wanted else []
+    size = weights.readable_size(sum(weight.bytes for weight in absent))
+    label = f"Fetch {', '.join(weight.title for weight in absent)} ({size})"
     return gr.Button(label, size="md", visible=wanted is not None, elem_id="fetch")
 
 

@@ -19,6 +19,8 @@ VALUES = {  # of Gradio's theme: (in the light mode, in the dark mode); None is 
     "checkbox_border_width": ("1.5px", None),
     "checkbox_background_color_selected": ("#b45309", "#d97706"),
     "checkbox_border_color_selected": ("#b45309", "#d97706"),
+    "checkbox_border_color_focus": ("#b45309", "#d97706"),
+    "checkbox_border_color_hover": ("#b45309", "#d97706"),
     "checkbox_label_border_color": ("#cfc9c4", "#57514c"),
     "checkbox_label_border_width": ("1px", None),
     "checkbox_label_background_fill": ("#ffffff", "#2b2724"),
@@ -57,7 +59,7 @@ def theme() -> gr.themes.Base:
 
 
 CSS = """
-.gradio-container { max-width: none !important; overflow-x: clip; }
+.gradio-container { max-width: none !important; overflow: clip; }
 .gradio-container > main, .gradio-container > .main { max-width: 1240px !important; width: 100%; margin: 0 auto;
   padding: .8rem 1rem !important; }
 .gradio-container .sidebar-parent { position: relative; }
@@ -68,7 +70,8 @@ CSS = """
 #title p { font-size: 1rem; margin: 0; }
 #engine { align-items: center; gap: .8rem; flex-wrap: wrap; }
 #engine > #engine-state { flex: 1 1 300px !important; }
-#engine > .column { flex: 0 1 200px !important; min-width: 160px !important; }
+#engine > .column { flex: 0 1 auto !important; min-width: 160px !important; max-width: min(420px, 60%); width: auto; }
+#fetch { font-size: .9rem; padding: .35rem .8rem; }
 #engine > .column:not(:has(button:not(.hidden))) { display: none; }
 .tab-wrapper { margin-bottom: .6rem !important; }
 .tab-container.wrap { row-gap: .1rem; }
@@ -112,6 +115,7 @@ CSS = """
   grid-template-columns: repeat(3, minmax(0, 1fr)) !important; }
 .gradio-container footer .divider { display: none; }
 .sidebar:not(.open) .sidebar-content { visibility: hidden; transition: visibility .3s; }
+.sidebar.open .sidebar-content h2:first-child { font-size: 1.15rem; margin: 0; }
 .sidebar:not(.open) .toggle-button { width: auto; gap: .3rem; padding: 0 .7rem; }
 .sidebar:not(.open) .toggle-button::after { content: "Settings"; font-size: .9rem; transform: rotate(180deg); }
 #engine-state .state { border-left: 4px solid #a8a29e; padding: .1rem .8rem; font-size: .9rem; }
@@ -192,6 +196,8 @@ progress::-moz-progress-bar { background: #d97706; }
 #verdict, #verdict > div, #batch-status, #batch-status > div { padding: 0 !important; }
 #shown-cut img { background: repeating-conic-gradient(#d4d0cc 0 25%, #ffffff 0 50%) 0 0 / 20px 20px;
   width: auto !important; height: auto !important; max-width: 100%; max-height: 100%; margin: auto; }
+#numbered .legend { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+#numbered .image-container, #numbered .image-container > * { cursor: crosshair; }
 #numbered .mask:not(.active) { opacity: 0; }
 #numbered .mask.active { opacity: .65; }
 #answers .thumbnail-lg > img { height: 66px; aspect-ratio: auto; }
@@ -203,13 +209,32 @@ progress::-moz-progress-bar { background: #d97706; }
 #corrections > button { flex: 0 1 64px; min-width: 56px !important; }
 #meant-mode .wrap { gap: .3rem; }
 #meant-mode label { padding: .2rem .5rem; font-size: .85rem; }
-#view, #sign, #background { overflow: visible !important; border-radius: 0; }
+#view, #sign, #background, #meant-mode { overflow: visible !important; border-radius: 0; }
+#sign span, #meant-mode span { margin: 0; }
+/* On the filled label of what is chosen, the box of a tick and the ring of a dot are white lines. */
+label.selected > input:is([type=radio], [type=checkbox]) { border: 1.5px solid #fff !important;
+  background-color: transparent !important; }
+/* Which object is meant: the first image is marked on the first screen, and the button stays in view. */
+#segment-inputs:has(#meant-image, #meant-paint) #segment-images > * { height: 118px !important; }
+#segment-inputs:has(#meant-image, #meant-paint) #segment-images .thumbnail-lg { height: 70px !important; }
+#meant-image img { max-height: 250px; }
+#meant-note { font-size: .85rem; }
+#meant .pair { flex-wrap: nowrap; gap: .4rem; }
+#meant .pair > button { min-width: 0 !important; padding: .3rem; }
+#hint, #hint > * { padding: 0 !important; }
+@media (min-width: 691px) {
+  #segment-inputs:has(#meant > button.open) .run-row { position: sticky; bottom: .4rem; z-index: 6; }
+}
 #sign label { font-size: .85rem; padding: .3rem .5rem; gap: .3rem; }
-#sign input { position: absolute; appearance: none; opacity: 0; width: 1px; height: 1px; border: 0; margin: 0; }
-#sign label:has(:focus-visible), #view label:has(:focus-visible), #background label:has(:focus-visible) {
+/* The chosen one of these is filled: a dot in it says nothing more. */
+:is(#sign, #view, #background, #meant-mode) input { position: absolute; appearance: none; opacity: 0; width: 1px;
+  height: 1px; border: 0; margin: 0; }
+#sign label:has(:focus-visible), #view label:has(:focus-visible), #background label:has(:focus-visible),
+#meant-mode label:has(:focus-visible) {
   outline: 3px solid #d97706; }
 #marked img, #result .view img { cursor: crosshair; }
-#corrections::before { content: "Click on the image to correct:"; font-size: .85rem; }
+#corrections > #hint { flex: 1 1 200px !important; min-width: 0 !important; font-size: .85rem; line-height: 1.3; }
+#corrections[data-elapsed] > #hint { display: none; }
 #corrections[data-elapsed]::before { content: "Correcting, " attr(data-elapsed); font-weight: 600;
   font-variant-numeric: tabular-nums; }
 #corrections[data-elapsed] > * { pointer-events: none; opacity: .6; }
@@ -407,6 +432,24 @@ progress::-moz-progress-bar { background: #d97706; }
 #verdict .aside { opacity: .8; font-size: .9rem; }
 .grid-wrap.fixed-height { max-height: none; } /* a gallery shows all of itself: the page scrolls, not a part of it */
 :focus-visible { outline: 3px solid #d97706 !important; outline-offset: 2px; }
+/* One column: the result comes before the examples; what runs can be stopped wherever the page is scrolled to. */
+@media (max-width: 690px) { /* no comma inside of parentheses: Gradio divides selectors there */
+  #segment:has(#result) > #segment-inputs { display: contents; }
+  #segment:has(#result) > #segment-inputs > * { flex: 1 1 100%; min-width: 0; }
+  #segment:has(#result) > #segment-inputs > #examples,
+  #segment:has(#result) > #segment-inputs > #by-url { order: 2; }
+  #segment:has(#result) > #segment-result { order: 1; }
+  #segment:has(.run[data-elapsed]) > #segment-inputs { display: contents; }
+  #segment:has(.run[data-elapsed]) > #segment-inputs > * { flex: 1 1 100%; min-width: 0; }
+  #segment:has(.run[data-elapsed]) > #segment-inputs > #examples,
+  #segment:has(.run[data-elapsed]) > #segment-inputs > #by-url { order: 2; }
+  #segment:has(.run[data-elapsed]) > #segment-result { order: 1; }
+  #numbered, #numbered .container, #numbered .image-container { height: auto !important; min-height: 0 !important; }
+}
+@media (max-width: 768px) {
+  .run-row:has(> [data-elapsed]) { position: fixed; left: 0; right: 0; bottom: 0; z-index: 60; padding: .5rem 1rem;
+    background: var(--body-background-fill); border-top: 1px solid var(--block-border-color); }
+}
 @media (max-width: 640px) {
   .tab-wrapper { contain: inline-size; }
   .ablation .figures, .ablation .pairs { grid-template-columns: repeat(2, minmax(0, 1fr)); }
@@ -427,7 +470,7 @@ progress::-moz-progress-bar { background: #d97706; }
   #compare-table table th, #compare-table table td { font-size: .8rem; padding-right: .35rem; }
   #title { padding-right: 0; }
   #title h1 { font-size: 1.3rem; width: 100%; min-height: 2.3rem; }
-  #engine > .column { flex: 0 0 auto !important; min-width: 0 !important; }
+  #engine > .column { flex: 0 1 auto !important; min-width: 0 !important; max-width: 55%; }
   #title p { font-size: .9rem; line-height: 1.35; }
   #engine { flex-wrap: nowrap; }
   #engine > #engine-state { flex: 1 1 60px !important; min-width: 0 !important; }
@@ -436,9 +479,11 @@ progress::-moz-progress-bar { background: #d97706; }
   .tab-container button { padding: 0 .5rem !important; font-size: .85rem; }
   #view label, #background label { padding: .3rem .45rem; font-size: .85rem; }
   #corrections::before { width: 100%; }
-  #corrections #sign label { padding: .3rem .35rem; }
-  #corrections > button { flex: 0 1 54px; min-width: 48px !important; }
-  #view input, #background input { appearance: none; opacity: 0; width: 1px; height: 1px; border: 0; margin: 0; }
+  #corrections > #hint { flex: 1 1 100% !important; order: -1; }
+  #corrections { gap: .25rem; }
+  #corrections #sign .wrap { gap: .2rem; }
+  #corrections #sign label { padding: .3rem; font-size: .8rem; }
+  #corrections > button { flex: 0 1 50px; min-width: 42px !important; padding: .3rem .2rem; font-size: .8rem; }
 }
 @media (prefers-reduced-motion: reduce) { * { animation: none !important; transition: none !important; } }
 """

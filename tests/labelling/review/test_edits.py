@@ -75,6 +75,11 @@ def test_a_click_takes_a_part_away(offline, pixels):
     assert iou(after.instances[0].mask, square(15, 65)) > 0.9
 
 
+def test_a_click_that_takes_everything_away_is_one_message(offline, pixels, image):
+    with pytest.raises(InputError, match="Nothing is left of the mask"):
+        edits.corrected(offline, pixels, image, 0, clicks((), [(40, 45)]))  # all of the square has one colour
+
+
 def test_a_click_adds_an_instance(offline, pixels, image):
     alone = edits.deleted(image, 1)
     after, place = edits.added(offline, pixels, alone, "blue", clicks([(120, 45)], [(80, 45)]))

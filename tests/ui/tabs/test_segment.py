@@ -114,7 +114,29 @@ def test_every_instance_comes_as_data(client):
     assert len(facts["instances"]) == 2
     left, right = sorted(one["box"][0] for one in facts["instances"])
     assert left < 240 < right
-    assert "instances" not in ask(client, EXAMPLES / "red_mug" / "00.jpg", SEVERAL / "mugs.jpg")[0]
+    numbers = np.asarray(Image.open(answer[6]))
+    counts = [int((numbers == number).sum()) for number in (1, 2)]
+    assert counts == [one["pixels"] for one in facts["instances"]]
+    alone = ask(client, EXAMPLES / "red_mug" / "00.jpg", SEVERAL / "mugs.jpg")
+    assert "instances" not in alone[0]
+    assert alone[6] is None
+
+
+def test_the_captions_and_masks_of_several_images_are_those_of_the_page(client):
+    given = {
+        "images": gallery(SEVERAL / "mugs.jpg"), "mask": None, "k": 32, "clusters": 4, "api_name": "/segment_all",
+    }  # fmt: skip
+    shown, archive, facts = client.predict(prompts=gallery(EXAMPLES / "robot" / "00.jpg"), threshold=0.0, **given)
+    assert shown[0]["caption"] == f"mugs: accepted by your threshold, score {facts[0]['score']:.2f}"
+    mug = gallery(EXAMPLES / "red_mug" / "00.jpg")
+    shown, archive, facts = client.predict(prompts=mug, threshold=0.16, all_instances=True, **given)
+    assert shown[0]["caption"] == "mugs: 2 instances"
+    with zipfile.ZipFile(archive) as packed:
+        assert sorted(packed.namelist()) == ["mugs.1.png", "mugs.2.png", "mugs.numbers.png", "mugs.png"]
+        read = {name: np.asarray(Image.open(io.BytesIO(packed.read(name)))) for name in packed.namelist()}
+    assert np.array_equal(read["mugs.png"] > 0, read["mugs.numbers.png"] > 0)
+    for number in (1, 2):
+        assert np.array_equal(read[f"mugs.{number}.png"] > 0, read["mugs.numbers.png"] == number)
 
 
 def test_clicks_and_negative_prompts_change_the_mask(client):
@@ -186,10 +208,12 @@ def mask_in(page) -> np.ndarray:
         return np.asarray(mask) > 0
 
 
-def on_screen(page, x: float, y: float, size: tuple[int, ...]) -> tuple[float, float]:
+def on_screen(
+    page, x: float, y: float, size: tuple[int, ...], shown: str = "#shown-overlay img"
+) -> tuple[float, float]:
     """Where a pixel of the image is on the screen; the image is fitted into its element."""
-    page.locator("#shown-overlay img").scroll_into_view_if_needed()
-    box = page.locator("#shown-overlay img").bounding_box()
+    page.locator(shown).scroll_into_view_if_needed()
+    box = page.locator(shown).bounding_box()
     scale = min(box["width"] / size[1], box["height"] / size[0])
     left, top = (box["width"] - size[1] * scale) / 2, (box["height"] - size[0] * scale) / 2
     return box["x"] + left + (x + 0.5) * scale, box["y"] + top + (y + 0.5) * scale
@@ -306,17 +330,134 @@ def test_the_link_to_the_result_of_an_example_computes_it_again(page, demo):
 def test_all_of_them_is_one_click_away(page):
     page.get_by_text("Every robot").first.click()
     page.wait_for_selector("#numbered img")
-    assert "instances: 2" in page.inner_text("#verdict")
-    both = mask_in(page)
+    page.wait_for_selector("#run:not([data-elapsed])")
+    assert "2 instances found" in page.inner_text("#verdict")
+    both = archive_in(page)
+    assert sorted(both) == [f"masks/robots{more}.png" for more in (".1", ".2", ".numbers", "")]
+    page.locator("#instances label").first.hover()
+    page.wait_for_selector("#numbered .mask.active")
     page.locator("#instances label").nth(1).click()
-    page.wait_for_function("document.querySelectorAll('#numbered .legend-item').length === 1")
-    one = mask_in(page)
-    assert 0 < one.sum() < both.sum()
-    assert not (one & ~both).any()
+    page.get_by_text("1 of them on").wait_for()
+    one = archive_in(page)
+    assert sorted(one) == [f"masks/robots{more}.png" for more in (".1", ".numbers", "")]
+    assert np.array_equal(one["masks/robots.png"], both["masks/robots.1.png"])
+    assert np.array_equal(mask_in(page), one["masks/robots.png"] > 0)
     page.get_by_text("Not the mug").first.click()
     page.wait_for_selector("#negative_prompt img", state="attached")
     page.wait_for_selector("#numbered img", state="detached")
     assert page.complaints == []
+
+
+@pytest.mark.browser
+@wide_only
+def test_clicks_switch_correct_and_add_instances(page):
+    page.get_by_text("Every robot").first.click()
+    page.wait_for_selector("#numbered img")
+    page.wait_for_selector("#run:not([data-elapsed])")
+    numbers = archive_in(page)["masks/robots.numbers.png"]
+    hint = page.inner_text("#hint")
+    click_on(page, middle(numbers == 2), numbers.shape)  # "On / off" is chosen
+    page.get_by_text("1 of them on").wait_for()
+    click_on(page, middle(numbers == 2), numbers.shape)
+    page.wait_for_function("!document.querySelector('#verdict').innerText.includes('of them on')")
+    page.locator("#sign input").nth(2).check()
+    page.wait_for_function("hint => document.querySelector('#hint').innerText !== hint", arg=hint)
+    x, y = middle(numbers == 1)
+    click_on(page, (x, y), numbers.shape)
+    page.get_by_text("1 (by hand)").first.wait_for()
+    taken = archive_in(page)["masks/robots.numbers.png"]
+    assert taken[y, x] == 0
+    assert np.array_equal(taken == 2, numbers == 2)
+    page.locator("#sign input").nth(1).check()
+    corner = (4, numbers.shape[0] - 5)
+    click_on(page, corner, numbers.shape)
+    added = archive_in(page)["masks/robots.numbers.png"]
+    assert added[corner[1], corner[0]] > 0  # another instance, or one that goes on to there
+    assert added[y, x] == 0
+    page.click("#undo")
+    page.wait_for_selector("#corrections[data-elapsed]")
+    page.wait_for_selector("#corrections:not([data-elapsed])")
+    assert np.array_equal(archive_in(page)["masks/robots.numbers.png"], taken)
+    page.click("#clear")
+    page.wait_for_selector("#clear[disabled]")
+    assert np.array_equal(archive_in(page)["masks/robots.numbers.png"], numbers)
+    assert page.complaints == []
+
+
+def middle(mask: np.ndarray) -> tuple[int, int]:
+    """A pixel (x, y) of a mask, in the middle of its largest row."""
+    y = int(mask.sum(axis=1).argmax())
+    columns = np.flatnonzero(mask[y])
+    return int(columns[len(columns) // 2]), y
+
+
+def click_on(page, place: tuple[int, int], size: tuple[int, ...]) -> None:
+    """Click on a pixel of the numbered instances, and wait until the correction has ended."""
+    page.evaluate("""() => {
+      const row = document.getElementById('corrections');
+      window.ended = 0;
+      const ended = () => { if (!row.dataset.elapsed) window.ended += 1; };
+      new MutationObserver(ended).observe(row, { attributeFilter: ['data-elapsed'] });
+    }""")
+    page.mouse.click(*on_screen(page, *place, size, "#numbered img.base-image"))
+    page.wait_for_function("window.ended > 0")
+
+
+def archive_in(page) -> dict[str, np.ndarray]:
+    """The masks in the ZIP of the page."""
+    with page.expect_download() as waiting:
+        page.click("#archive")
+    with zipfile.ZipFile(waiting.value.path()) as packed:
+        names = [name for name in packed.namelist() if name.startswith("masks/")]
+        return {name: np.asarray(Image.open(io.BytesIO(packed.read(name)))) for name in names}
+
+
+@pytest.mark.browser
+@wide_only
+def test_a_result_of_inputs_that_changed_while_it_was_computed_is_marked(page):
+    fill(page, TWIN)
+    held = []
+
+    def hold(route) -> None:
+        held.append(route) if not held else route.continue_()
+
+    page.route("**/queue/join*", hold)
+    page.click("#run")
+    while not held:
+        page.wait_for_timeout(20)
+    page.set_input_files("#images input[type=file]", str(EXAMPLES / "robot" / "01.jpg"))  # another image is added
+    page.wait_for_function("document.querySelectorAll('#images img').length > 1")
+    held[0].continue_()
+    page.wait_for_selector("#shown-overlay img")
+    page.wait_for_selector("#run:not([data-elapsed])")
+    page.wait_for_selector("#segment[data-old]")
+    page.click("#run")
+    page.wait_for_selector("#answers img")
+    page.wait_for_selector("#segment:not([data-old])")
+
+
+@pytest.mark.browser
+@narrow_only
+def test_on_a_phone_stop_and_progress_are_on_the_screen_and_the_result_comes_before_the_examples(page):
+    fill(page, TWIN)
+    before = page.locator("#examples").bounding_box()["y"] < page.locator("#verdict").bounding_box()["y"]
+    assert before  # as long as there is nothing to show
+    held, holding = [], [True]
+    page.route("**/queue/join*", lambda route: held.append(route) if holding else route.continue_())
+    page.click("#run")
+    while not held:
+        page.wait_for_timeout(20)
+    page.wait_for_function("document.querySelector('#verdict').getBoundingClientRect().top < innerHeight / 2")
+    height = page.viewport_size["height"]
+    for shown in ("#run-stop", "#run", "#verdict"):
+        box = page.locator(shown).bounding_box()
+        assert box["y"] >= 0, shown
+        assert box["y"] + min(box["height"], 60) <= height, shown
+    holding.clear()
+    for route in held:
+        route.continue_()
+    page.wait_for_selector("#shown-overlay img")
+    assert page.locator("#examples").bounding_box()["y"] > page.locator("#shown-overlay img").bounding_box()["y"]
 
 
 def spotlit(page) -> np.ndarray:
@@ -346,11 +487,13 @@ def test_a_box_on_the_prompt_image_says_which_object_is_meant(page):
         box = image.bounding_box()
         at = {"x": box["width"] * left, "y": box["height"] * top}
         changed(page, "#meant-image img", lambda at=at: image.click(position=at))
+    page.get_by_text(meant.MARKED).wait_for()  # before Segment is pressed
     page.click("#run")
     page.wait_for_selector("#saliency img")
     columns = spotlit(page)
     half = len(columns) // 2
     assert columns[half:].mean() > 1.3 * columns[:half].mean()
+    page.get_by_text("from your box").wait_for()
     page.click("#meant-clear")
     image.wait_for(state="detached")
     page.click("#meant-onto")

@@ -88,9 +88,9 @@ def test_a_result_says_who_decided_it(engine, scene):
     assert "<b>Corrected by hand.</b>" in answers.verdict(prompt, result, "e", 1.0, [by_hand], 0, 0.8)
     by_button = SavedResult("a", accepted=True)
     assert "<b>Accepted by you</b> (score 0.30;" in answers.verdict(prompt, result, "e", 1.0, [by_button], 0, 0.8)
-    saved = answers.save("a", result, (), False, gr.Gallery(), 0.8)
+    saved = answers.save("a", result, (), gr.Gallery(), 0.8)
     assert saved.caption == "a: accepted by your threshold, score 0.30"
-    three = [saved, answers.save("b", result, (), False, gr.Gallery()), SavedResult("c")]
+    three = [saved, answers.save("b", result, (), gr.Gallery()), SavedResult("c")]
     assert answers.counted(three) == "Detected in <b>1 of 3</b> images, accepted in <b>1</b>."
 
 

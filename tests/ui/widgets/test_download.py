@@ -97,7 +97,7 @@ def test_every_choice_says_what_it_would_take(chromium, with_models):
     needs = state(page, "not downloaded yet")
     for part in ("DINOv2 ViT-B/14", "CreativeML OpenRAIL-M", "TSDN", "SAM ViT-H (2.6 GB, Apache-2.0)"):
         assert part in needs
-    assert page.inner_text("#fetch") == "Get the engine paper, 5.2 GB"
+    assert page.inner_text("#fetch") == "Fetch DINOv2 ViT-B/14, Stable Diffusion 1.5, TSDN, SAM ViT-H (5.2 GB)"
     page.click("#parts button")
     choose(page, "segmenter", "sam/vit_b")
     assert "SAM ViT-B (375 MB, Apache-2.0)" in state(page, "SAM ViT-B")

@@ -19,10 +19,12 @@ from ipseg.ui.server.pool import JOBS, EnginePool
 from ipseg.ui.server.progress import reporter
 from ipseg.ui.server.redaction import without_folders
 from ipseg.ui.tabs.segment import render as answers
+from ipseg.ui.tabs.segment import render_instances as several
+from ipseg.ui.tabs.segment.instances import found_in
 from ipseg.ui.tabs.segment.layout import Layout
-from ipseg.ui.tabs.segment.request import SegmentRequest, of_many, paths
+from ipseg.ui.tabs.segment.request import SegmentRequest, of_many, paths, usual_threshold
 from ipseg.ui.widgets.arguments import engine_of, parameters_of
-from ipseg.ui.widgets.clicks import as_clicks, as_points
+from ipseg.ui.widgets.clicks import as_clicks, as_marks, as_points
 from ipseg.ui.widgets.controls import Controls
 from ipseg.ui.widgets.images import as_png, distinct, image_input, shown
 
@@ -31,7 +33,10 @@ def build(pool: EnginePool, controls: Controls, page: Layout) -> None:
     """Two endpoints, with the page's components and a few hidden ones."""
     image = image_input(label="The image to search", visible=False)
     clicks = gr.JSON(label="Clicks: [[x, y, 1 or 0], ...]", visible=False)
+    boxes = gr.JSON(label="Boxes on the first prompt image: [[left, top, right, bottom], ...]", visible=False)
+    points = gr.JSON(label="Points on the first prompt image: [[x, y, 1 or 0], ...]", visible=False)
     facts = gr.JSON(label="The result as data", visible=False)
+    numbers = gr.Image(label="Instances", type="filepath", format="png", visible=False)
     mask, cut_out, overlay, heat = (
         gr.Image(label=label, type="filepath", format=kind, visible=False)
         for label, kind in (("Mask", "png"), ("Cut-out", "png"), ("Overlay", "jpeg"), ("Similarity", "jpeg"))
@@ -41,11 +46,12 @@ def build(pool: EnginePool, controls: Controls, page: Layout) -> None:
     archive = gr.File(label="Masks (ZIP)", visible=False)
     one, several = gr.Button(visible=False), gr.Button(visible=False)
     named = {**controls.by_name, "negative_prompt": page.negative_prompt, "all_instances": page.all_instances}
+    marks = {"boxes": boxes, "points": points}
     one.click(
-        _one(pool, mask, cut_out),
+        _one(pool, mask, cut_out, numbers),
         [page.prompts, image, page.mask],
-        [facts, mask, cut_out, overlay, heat, saliency],
-        inputs_kwargs={**named, "clicks": clicks, "mask_value": page.mask_value},
+        [facts, mask, cut_out, overlay, heat, saliency, numbers],
+        inputs_kwargs={**named, "clicks": clicks, "mask_value": page.mask_value, **marks},
         api_name="segment",
         **JOBS,
     )
@@ -53,13 +59,15 @@ def build(pool: EnginePool, controls: Controls, page: Layout) -> None:
         _several(pool, page),
         [page.prompts, page.images, page.mask],
         [many, archive, facts],
-        inputs_kwargs={**named, "mask_value": page.mask_value},
+        inputs_kwargs={**named, "mask_value": page.mask_value, **marks},
         api_name="segment_all",
         **JOBS,
     )
 
 
-def _one(pool: EnginePool, mask_image: gr.Image, cut_image: gr.Image) -> Callable[..., tuple[Any, ...]]:
+def _one(
+    pool: EnginePool, mask_image: gr.Image, cut_image: gr.Image, number_image: gr.Image
+) -> Callable[..., tuple[Any, ...]]:
     """The handler for one image; Gradio reads its arguments for the API."""
 
     def segment(
@@ -70,6 +78,8 @@ def _one(pool: EnginePool, mask_image: gr.Image, cut_image: gr.Image) -> Callabl
         all_instances: bool = False,
         clicks: list[list[float]] | None = None,
         mask_value: float | None = None,
+        boxes: list[Any] | None = None,
+        points: list[list[float]] | None = None,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio finds its progress in the default
         **settings: Any,
     ) -> tuple[Any, ...]:
@@ -77,7 +87,8 @@ def _one(pool: EnginePool, mask_image: gr.Image, cut_image: gr.Image) -> Callabl
 
         The first output is the result as data (status, score, thresholds, points, width and height in pixels), the
         second the mask as a PNG, 255 on the object and 0 elsewhere; it is only the best guess where the status is
-        not_detected.
+        not_detected. The last is, with all_instances, a PNG with the number of the instance at each pixel, in the order
+        of the instances in the data, 0 elsewhere.
 
         Args:
             prompts: images of the object, or saved prompts (.npz)
@@ -87,13 +98,17 @@ def _one(pool: EnginePool, mask_image: gr.Image, cut_image: gr.Image) -> Callabl
             all_instances: whether to find all instances beside the single mask
             mask_value: which value of the mask is the object, where it has several; 0xRRGGBB of a colour, as a number
             clicks: corrections, [[x, y, 1], [x, y, 0]]: pixels of the upright image, 1 on the object, 0 beside it
+            boxes: boxes around the object in the first prompt image, [[left, top, right, bottom], ...] in pixels of the
+                upright image, in place of a mask
+            points: points on the object in the first prompt image and beside it, [[x, y, 1], [x, y, 0]], likewise
         """
         start = time.perf_counter()
         with error_messages():
             spec, parameters, searched = engine_of(settings), parameters_of(settings), (image,) if image else ()
             request = SegmentRequest(
-                paths(prompts), searched, mask, paths(negative_prompt), all_instances, parameters, mask_value
-            )
+                paths(prompts), searched, mask, paths(negative_prompt), all_instances, parameters, mask_value,
+                as_marks(boxes, points),
+            )  # fmt: skip
             made = as_clicks(clicks)
             report = reporter(progress, pool.limits.one)
             session = request.session(pool, spec, report)
@@ -106,7 +121,8 @@ def _one(pool: EnginePool, mask_image: gr.Image, cut_image: gr.Image) -> Callabl
             as_png(cut_image, result.cut_out(), f"{stem}_cut_out.png"),
             answers.marked(result, made),
             shown(result.heat_map()),
-            answers.prompt_views(session.prompt),
+            answers.prompt_views(session.prompt, request.source, request.has_saved),
+            as_png(number_image, result.labels(), f"{stem}.numbers.png") if all_instances else None,
         )
 
     return segment
@@ -135,6 +151,8 @@ def _several(pool: EnginePool, page: Layout) -> Callable[..., tuple[Any, ...]]:
         negative_prompt: list[Any] | None = None,
         all_instances: bool = False,
         mask_value: float | None = None,
+        boxes: list[Any] | None = None,
+        points: list[list[float]] | None = None,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio finds its progress in the default
         **settings: Any,
     ) -> tuple[Any, ...]:
@@ -147,12 +165,16 @@ def _several(pool: EnginePool, page: Layout) -> Callable[..., tuple[Any, ...]]:
             negative_prompt: images of similar objects that are not meant
             all_instances: whether to find all instances beside the single mask
             mask_value: which value of the mask is the object, where it has several; 0xRRGGBB of a colour, as a number
+            boxes: boxes around the object in the first prompt image, [[left, top, right, bottom], ...] in pixels of the
+                upright image, in place of a mask
+            points: points on the object in the first prompt image and beside it, [[x, y, 1], [x, y, 0]], likewise
         """
         with error_messages():
             spec, parameters = engine_of(settings), parameters_of(settings)
             request = SegmentRequest(
-                paths(prompts), paths(images), mask, paths(negative_prompt), all_instances, parameters, mask_value
-            )
+                paths(prompts), paths(images), mask, paths(negative_prompt), all_instances, parameters, mask_value,
+                as_marks(boxes, points),
+            )  # fmt: skip
             report, names = reporter(progress, pool.limits.many), distinct(request.images)
             session = request.session(pool, spec, report)
             saved, facts = [], []
@@ -161,7 +183,12 @@ def _several(pool: EnginePool, page: Layout) -> Callable[..., tuple[Any, ...]]:
                 if result is None:
                     facts.append({"image": name, "error": without_folders(str(outcome.error))})
                     continue
-                saved.append(answers.save(name, result, (), all_instances, page.answers))
+                found = found_in(result) if all_instances else ()
+                saved.append(
+                    several.save(name, result, found, page.answers)
+                    if found
+                    else answers.save(name, result, (), page.answers, usual_threshold(session))
+                )
                 facts.append({"image": name, **result.record()})
         return [(one.overlay, one.caption) for one in saved], answers.packed(saved, page.archive), facts
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -10,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-import numpy as np
 from gradio.processing_utils import save_bytes_to_cache
 
 from ipseg.core.result import Result
@@ -23,13 +23,15 @@ from ipseg.ui.server.errors import error_messages
 from ipseg.ui.server.pool import JOBS, EnginePool
 from ipseg.ui.server.progress import reporter
 from ipseg.ui.server.redaction import without_folders
-from ipseg.ui.tabs.segment import api, layout, meant, precompute, signs
+from ipseg.ui.tabs.segment import api, instances, layout, meant, precompute, signs
 from ipseg.ui.tabs.segment import render as answers
-from ipseg.ui.tabs.segment.layout import OBJECT, Layout
-from ipseg.ui.tabs.segment.request import SegmentRequest, of_many, paths
+from ipseg.ui.tabs.segment import render_instances as several
+from ipseg.ui.tabs.segment.instances import Edit
+from ipseg.ui.tabs.segment.layout import BACKGROUND, HINTS, OBJECT, SIGNS, SIGNS_OF_INSTANCES, SWITCH, Layout
+from ipseg.ui.tabs.segment.request import SegmentRequest, of_many, paths, usual_threshold
 from ipseg.ui.tabs.segment.state import SavedResult, SavedResults
 from ipseg.ui.widgets import examples, link, running
-from ipseg.ui.widgets.clicks import Clicks, as_points
+from ipseg.ui.widgets.clicks import MOST_CLICKS, as_points
 from ipseg.ui.widgets.controls import Controls, chosen
 from ipseg.ui.widgets.images import DISPLAY_SIDE, as_jpeg, as_png, distinct, shown, to_image
 from ipseg.ui.widgets.inputs import parameters
@@ -43,12 +45,14 @@ def build(pool: EnginePool, controls: Controls) -> link.Linked:
     handlers = SegmentHandlers(pool, controls, page)
     inputs = {
         page.prompts, page.images, page.mask, page.mask_value, page.negative_prompt, page.all_instances,
-        page.background, page.colour, page.meant.state, page.meant.paint, *controls.inputs,
+        page.background, page.colour, page.meant.state, page.meant.paint, page.sign, *controls.inputs,
     }  # fmt: skip
     common: dict[str, Any] = {
         "outputs": handlers.outputs, "show_progress_on": [page.verdict], "api_visibility": "private", **JOBS,
     }  # fmt: skip
     signs.listen(gr.context.Context.root_block)
+    shown_inputs = [page.prompts, page.images, page.negative_prompt, page.all_instances, page.mask, page.mask_value]
+    signs.asked(shown_inputs, [page.run.click])
     runs = [page.run.click(handlers.run, inputs, **common)]
     quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     fillers: list[tuple[Any, Callable[..., Any], Any]] = [(page.opened.change, handlers.linked, page.opened)]
@@ -57,35 +61,36 @@ def build(pool: EnginePool, controls: Controls) -> link.Linked:
     given = [page.prompts, page.images, page.negative_prompt, page.all_instances, page.exclude]
     for trigger, fill, value in fillers:
         running.announce(trigger, page.run, page.stop, "verdict")
-        runs.append(trigger(fill, value, given, **quiet).then(handlers.run, inputs, **common))
+        filled = trigger(fill, value, given, **quiet)
+        signs.asked_after(shown_inputs, filled)
+        runs.append(filled.then(handlers.run, inputs, **common))
     running.wire(page.run, page.stop, runs, "verdict")
     with_session = {*inputs, page.session}
+    signs.asked(shown_inputs, [page.answers.select])
     picked = page.answers.select(handlers.pick, with_session, **common)
     places = [view.select for view in handlers.clickable]
-    signs.begin(places, marks=True)
-    signs.begin([page.undo.click, page.clear.click, page.accept.click], marks=False)
+    signs.begin([*places, page.place.change], marks=True)
+    buttons = [page.undo.click, page.clear.click, page.accept.click]
+    signs.begin(buttons, marks=False)
+    signs.asked(shown_inputs, [*places, page.place.change, *buttons])
     corrections = [
-        gr.on(places, handlers.click, {*with_session, page.sign}, **common),
+        gr.on(places, handlers.click, with_session, **common),
+        page.place.change(handlers.click_instance, {*with_session, page.place}, **common),
         page.undo.click(handlers.undo, with_session, **common),
         page.clear.click(handlers.clear, with_session, **common),
         page.accept.click(handlers.accept, with_session, **common),
     ]
     signs.end(corrections)
     moved = [number.release for number in controls.numbers]
+    signs.asked(shown_inputs, moved)
     again = gr.on(moved, handlers.again, with_session, trigger_mode="always_last", **common)
-    given = [page.prompts, page.images, page.negative_prompt, page.all_instances, page.mask, page.mask_value]
-    signs.earlier(given, [*runs, picked, *corrections, again])
+    signs.earlier(shown_inputs, [*runs, picked, *corrections, again])
     redrawn = {page.session, page.instances, page.background, page.colour}
-    gr.on(
-        [page.instances.input, page.background.input, page.colour.input],
-        handlers.redraw,
-        redrawn,
-        list(page.views),
-        trigger_mode="always_last",
-        show_progress="hidden",
-        api_visibility="private",
-    )
-    meant.wire(page.meant, page.prompts)
+    light: dict[str, Any] = {"trigger_mode": "always_last", "show_progress": "hidden", "api_visibility": "private"}
+    page.instances.input(handlers.switch, redrawn, handlers.outputs, **light)
+    gr.on([page.background.input, page.colour.input], handlers.redraw, redrawn, list(page.views), **light)
+    page.sign.input(handlers.hint, page.sign, page.hint, **quiet)
+    meant.wire(page.meant, page.prompts, pool, controls)
     for button, gallery in ((page.as_object, page.prompts), (page.as_input, page.images)):
         button.click(
             handlers.by_address, [page.address, gallery], [gallery, page.address], api_visibility="private",
@@ -116,7 +121,7 @@ class SegmentHandlers:
         self.outputs = [
             page.verdict, *page.views, page.instances, page.original, page.marked, page.heat, page.saliency, page.steps,
             page.answers, page.archive, page.before, page.undo, page.clear, page.result, page.evidence, page.session,
-            page.accept, page.sign,
+            page.accept, page.sign, page.hint,
         ]  # fmt: skip
         self.reduced = (page.marked, page.overlay, page.original)  # are shown at most at DISPLAY_SIDE
         self.clickable = (*self.reduced, page.cut, page.mask_view)
@@ -167,13 +172,66 @@ class SegmentHandlers:
         return self._one(values, replace(saved, which=good[chosen.index]), progress, OBJECT)
 
     def click(self, values: Values, place: gr.SelectData, progress: gr.Progress = gr.Progress()) -> Any:  # noqa: B008
-        """A click on the image marks the object or the background."""
+        """A click on the image marks the object or the background, or is about an instance."""
         saved: SavedResults = values[self.page.session]
         if saved.shown is None:
             return gr.skip()
         side = DISPLAY_SIDE if place.target in self.reduced else max(saved.shown.size)
-        click = (*to_image(place.index, saved.shown.size, side), values[self.page.sign] == OBJECT)
-        return self._one(values, saved.clicked((*saved.shown.clicks, click)), progress)
+        return self._clicked(values, to_image(place.index, saved.shown.size, side), progress)
+
+    def click_instance(self, values: Values, progress: gr.Progress = gr.Progress()) -> Any:  # noqa: B008
+        """The same on the image with the numbered instances, whose component has no event for it."""
+        saved: SavedResults = values[self.page.session]
+        if saved.shown is None:
+            return gr.skip()
+        x, y, _ = json.loads(values[self.page.place])
+        return self._clicked(values, to_image((x, y), saved.shown.size), progress)
+
+    def _clicked(self, values: Values, place: tuple[float, float], progress: gr.Progress) -> Any:
+        """A click at (x, y) in pixels of the image that is shown."""
+        saved, sign = values[self.page.session], values[self.page.sign]
+        one = saved.results[saved.which]
+        if not saved.all_instances:
+            return self._one(values, saved.clicked((*one.clicks, (*place, sign != BACKGROUND))), progress)
+        with error_messages():
+            number = several.number_at(one, place) if one.instances else 0
+        if number and (sign == SWITCH or (sign == OBJECT and number in one.off)):
+            return self._switched(values, saved, set(one.off) ^ {number})
+        if sign == SWITCH or (sign == OBJECT) == bool(number) or number in one.off:
+            return _missed(sign, number)
+        if len(one.edits) >= MOST_CLICKS:
+            gr.Info(f"There are {MOST_CLICKS} clicks on this image; take some back first.")
+            return gr.skip()
+        return self._one(values, saved, progress, edit=Edit(number, *place, sign == OBJECT))
+
+    def switch(self, values: Values) -> Any:
+        """Instances were switched on or off by their numbers."""
+        saved: SavedResults = values[self.page.session]
+        if saved.shown is None or not saved.shown.instances:
+            return gr.skip()
+        off = {one.number for one in saved.shown.instances} - set(values[self.page.instances])
+        return self._switched(values, saved, off)
+
+    def _switched(self, values: Values, saved: SavedResults, off: set[int]) -> Any:
+        """All outputs that depend on which instances are on; the engine takes no part."""
+        page, background = self.page, self._background(values)
+        with error_messages():
+            one = several.switched(saved.results[saved.which], sorted(off), page.answers)
+            views = several.views(one, *several.reopened(one), background, page.cut_file)
+            saved = saved.put(one)
+            changed = {
+                page.verdict: several.verdict(saved),
+                page.instances: several.choice(one),
+                page.answers: answers.together(saved.results, saved.which),
+                page.archive: answers.download(saved.results, saved.engine, saved.notices, page.archive),
+                page.session: saved,
+                **dict(zip(page.views, views, strict=True)),
+            }
+        return tuple(changed.get(each, gr.skip()) for each in self.outputs)
+
+    def hint(self, sign: str) -> str:
+        """What a click does."""
+        return HINTS.get(sign, "")
 
     def undo(self, values: Values, progress: gr.Progress = gr.Progress()) -> Any:  # noqa: B008
         """Remove the last click."""
@@ -190,10 +248,13 @@ class SegmentHandlers:
             return gr.skip()
         return self._one(values, saved.put(replace(saved.shown, accepted=True)), progress)
 
-    def _corrected(self, values: Values, change: Callable[[Clicks], Clicks], progress: gr.Progress) -> Any:
+    def _corrected(self, values: Values, change: Callable[[Any], Any], progress: gr.Progress) -> Any:
+        """``change``: of the clicks on the single mask, or of those on instances."""
         saved: SavedResults = values[self.page.session]
         if saved.shown is None:
             return gr.skip()
+        if saved.shown.instances:
+            return self._one(values, saved.put(replace(saved.shown, edits=change(saved.shown.edits))), progress)
         return self._one(values, saved.clicked(change(saved.shown.clicks)), progress)
 
     def _spec(self, values: Values) -> EngineSpec:
@@ -223,12 +284,14 @@ class SegmentHandlers:
             names = distinct(request.images)
             if [one.name for one in saved.results] != names:  # clicks stay with the images on which they were made
                 saved = SavedResults(tuple(SavedResult(name) for name in names))
+            saved = replace(saved, all_instances=request.all_instances)
             limits = self.pool.limits
             report = reporter(progress, limits.many if len(names) > 1 else limits.one)
             session = request.session(self.pool, spec, report)
             saved, result = self._searched(session, request.images, saved, report)
             before = self._before(session, saved, result, report)
-        return self._shown(session, values, spec, saved, result, before, time.perf_counter() - start, sign)
+            saved = _about(saved, session, spec, time.perf_counter() - start)
+            return self._shown(session, values, request, saved, result, before, sign)
 
     def _searched(
         self, session: SegmentSession, images: Sequence[str], old: SavedResults, report: Progress
@@ -236,7 +299,7 @@ class SegmentHandlers:
         """Segment every image; returns what is saved of them, and the result that is shown."""
         saved: list[SavedResult] = []
         shown: dict[int, Result] = {}
-        clicks = [as_points(one.clicks) for one in old.results]
+        clicks = [None if session.all_instances else as_points(one.clicks) for one in old.results]
         for outcome in session.segment_each(images, clicks, partial(of_many, report, len(images))):
             one, result = old.results[outcome.number], outcome.result
             if result is None:
@@ -244,37 +307,63 @@ class SegmentHandlers:
                 continue
             if outcome.number == old.which or not shown:
                 shown = {outcome.number: result}
-            saved.append(
-                answers.save(
-                    one.name, result, one.clicks, session.all_instances, self.page.answers, usual_threshold(session)
-                )
-            )
+            # the instances are found anew, and their numbers are others
+            saved.append(self._saved(session, replace(one, off=(), edits=(), accepted=False), result))
         ((which, result),) = shown.items()
-        return SavedResults(tuple(saved), which), result
+        return replace(old, results=tuple(saved), which=which), result
+
+    def _saved(
+        self,
+        session: SegmentSession,
+        old: SavedResult,
+        result: Result,
+        edit: Edit | None = None,
+        report: Progress | None = None,
+    ) -> SavedResult:
+        """What is saved of the result for one image. ``edit``: another click, on an instance or beside all (0)."""
+        cache, usual = self.page.answers, usual_threshold(session)
+        if not session.all_instances:
+            return answers.save(old.name, result, old.clicks, cache, usual, old.accepted)
+        found = base = instances.found_in(result, old.accepted)
+        edits = old.edits if len(base) == old.found else ()
+        given = session.engine, result.image
+        if edits:
+            found = instances.corrected(*given, base, edits, session.prompt, report)
+        if edit and not edit.number:
+            number = instances.about(*given, found, (edit.x, edit.y), session.prompt, report)
+            edit = replace(edit, number=number)
+        if edit:
+            edits = (*edits, edit)
+            found = instances.corrected(*given, base, edits, session.prompt, report)
+        if not found:
+            return answers.save(old.name, result, (), cache, usual)
+        return several.save(old.name, result, found, cache, old.off, edits, len(base), old.accepted)
 
     def _one(
-        self, values: Values, saved: SavedResults, progress: gr.Progress, sign: str | None = None
+        self,
+        values: Values,
+        saved: SavedResults,
+        progress: gr.Progress,
+        sign: str | None = None,
+        edit: Edit | None = None,
     ) -> tuple[Any, ...]:
-        """Segment the image that is shown anew; ``sign``: as of :meth:`_all`."""
+        """Segment the image that is shown anew; ``sign``: as of :meth:`_all`, ``edit``: as of :meth:`_saved`."""
         start, spec = time.perf_counter(), self._spec(values)
         with error_messages():
-            request = self._request(values)
+            request = replace(self._request(values), all_instances=saved.all_instances)
             report = reporter(progress, self.pool.limits.one)
             session = request.session(self.pool, spec, report)
             old = saved.results[saved.which]
             if distinct(request.images)[saved.which : saved.which + 1] != [old.name]:
                 raise InputError("The images have changed since the result; press Segment first.")
-            if old.accepted:  # every mask is an answer
+            if old.accepted and not saved.all_instances:  # every mask is an answer
                 session = replace(session, parameters=replace(session.parameters, threshold=0.0, reject_threshold=None))
-            result = session.segment(request.images[saved.which], as_points(old.clicks), report)
-            saved = saved.put(
-                answers.save(
-                    old.name, result, old.clicks, session.all_instances, self.page.answers, usual_threshold(session),
-                    old.accepted,
-                )
-            )  # fmt: skip
+            clicks = None if saved.all_instances else as_points(old.clicks)
+            result = session.segment(request.images[saved.which], clicks, report)
+            saved = saved.put(self._saved(session, old, result, edit, report))
             before = self._before(session, saved, result, report)
-        return self._shown(session, values, spec, saved, result, before, time.perf_counter() - start, sign)
+            saved = _about(saved, session, spec, time.perf_counter() - start)
+            return self._shown(session, values, request, saved, result, before, sign)
 
     def _before(
         self, session: SegmentSession, saved: SavedResults, result: Result, report: Progress
@@ -291,21 +380,16 @@ class SegmentHandlers:
         ]
 
     def redraw(self, values: Values) -> Any:
-        """Draw the views anew after an instance was switched on or off, or another background was chosen."""
+        """Draw the views anew with another background."""
         page, saved = self.page, values[self.page.session]
-        if saved.shown is None or not saved.cut_out:
+        one, background = saved.shown, self._background(values)
+        if one is None or not one.cut_out:
             return gr.skip()
-        one, chosen_numbers = saved.shown, values[page.instances]
         with error_messages():
-            image, mask, labels = answers.reopened(saved)
-            if labels is not None:
-                mask = np.isin(labels, chosen_numbers)
-            drawn = answers.views(
-                image, mask, one.status, self._background(values), one.name, page.cut_file, one.clicks
-            )
-        if labels is None:
-            return *drawn, gr.skip()
-        return *drawn, answers.numbered(image, labels, one.scores, chosen_numbers)
+            if one.instances:
+                return several.views(one, *several.reopened(one), background, page.cut_file)
+            given = *answers.reopened(one), one.status, background, one.name, page.cut_file, one.clicks
+            return *answers.views(*given), gr.skip()
 
     def _background(self, values: Values) -> tuple[str, str]:
         return values[self.page.background], values[self.page.colour]
@@ -314,41 +398,59 @@ class SegmentHandlers:
         self,
         session: SegmentSession,
         values: Values,
-        spec: EngineSpec,
+        request: SegmentRequest,
         saved: SavedResults,
         result: Result,
         before: list[tuple[str, str]],
-        seconds: float,
         sign: str | None,
     ) -> tuple[Any, ...]:
-        page, one = self.page, saved.results[saved.which]
-        mask, stem = answers.shown_mask(result), Path(one.name).name
+        page, one, background = self.page, saved.results[saved.which], self._background(values)
+        signs, stem = SIGNS_OF_INSTANCES if one.instances else SIGNS, Path(one.name).name
+        chosen_sign = values[page.sign] if sign is None and values[page.sign] in signs else signs[0]
+        corrected = bool(one.edits or one.clicks)
+        if one.instances:
+            verdict, marked = several.verdict(saved), answers.marked_all(result, several.clicks_of(one))
+            views = several.views(one, *several.reopened(one), background, page.cut_file)
+        else:
+            verdict = answers.verdict(
+                session.prompt, result, saved.engine, saved.seconds, saved.results, saved.which,
+                usual_threshold(session), saved.all_instances,
+            )  # fmt: skip
+            marked = answers.marked(result, one.clicks)
+            given = result.image, result.mask, result.status, background, stem, page.cut_file, one.clicks
+            views = (*answers.views(*given), gr.AnnotatedImage(visible=False))
         return (
-            answers.verdict(
-                session.prompt, result, spec.name, seconds, saved.results, saved.which, usual_threshold(session)
-            ),
-            *answers.views(
-                result.image, mask, result.status, self._background(values), stem, page.cut_file, one.clicks
-            ),
-            *answers.instances(result),
+            verdict,
+            *views,
+            several.choice(one),
             as_jpeg(page.original, result.image, f"{stem}.jpg"),
-            answers.marked(result, one.clicks),
+            marked,
             shown(result.heat_map()),
-            answers.prompt_views(session.prompt),
+            answers.prompt_views(session.prompt, request.source, request.has_saved),
             answers.step_times(result.seconds),
             answers.together(saved.results, saved.which),
-            answers.download(saved.results, spec.name, session.prompt.notices, page.archive),
+            answers.download(saved.results, saved.engine, saved.notices, page.archive),
             gr.Gallery(value=before, visible=bool(before)),
-            gr.Button(interactive=bool(one.clicks)),
-            gr.Button(interactive=bool(one.clicks)),
+            gr.Button(interactive=corrected),
+            gr.Button(interactive=corrected),
             gr.Column(visible=True),
             gr.Column(visible=True),
             saved,
-            gr.Button(visible=result.status is Status.NOT_DETECTED and bool(result.mask.any())),
-            gr.skip() if sign is None else sign,
+            gr.Button(visible=one.status is Status.NOT_DETECTED and not one.instances and bool(result.mask.any())),
+            gr.Radio(list(signs), value=chosen_sign),
+            HINTS[chosen_sign],
         )
 
 
-def usual_threshold(session: SegmentSession) -> float:
-    """The engine's own threshold; 0 where the visitor has chosen none in its place."""
-    return 0.0 if session.parameters.threshold is None else session.engine.config.threshold
+def _missed(sign: str, number: int) -> Any:
+    """A click on an image of instances that changes nothing, and why."""
+    if sign == OBJECT:
+        gr.Info(f'Instance {number} is there already; "{BACKGROUND}" takes a part of it away.')
+    else:
+        gr.Info(f'There is no instance at this place; "{OBJECT}" adds one.')
+    return gr.skip()
+
+
+def _about(saved: SavedResults, session: SegmentSession, spec: EngineSpec, seconds: float) -> SavedResults:
+    """The results with what the page says about the last answer."""
+    return replace(saved, engine=spec.name, seconds=seconds, notices=session.prompt.notices)

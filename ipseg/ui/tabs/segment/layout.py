@@ -14,6 +14,13 @@ from ipseg.ui.widgets import examples, running
 from ipseg.ui.widgets.inputs import gallery_input
 
 OBJECT, BACKGROUND = SIGNS = "+ object", "− background"
+SWITCH = "On / off"
+SIGNS_OF_INSTANCES = (SWITCH, *SIGNS)
+HINTS = {  # what a click on the result does
+    SWITCH: "A click switches an instance off or on.",
+    OBJECT: "A click beside the mask adds what is there.",
+    BACKGROUND: "A click on the mask takes away what is there.",
+}
 VIEWS = ("Overlay", "Cut-out", "Mask", "Original")
 
 
@@ -39,6 +46,8 @@ class Layout:
     answers: gr.Gallery
     result: gr.Column  # seen when there is a result, as the evidence
     sign: gr.Radio  # what a click on the result marks
+    hint: gr.HTML  # that in a sentence
+    place: gr.Textbox  # [x, y, number of the click] of a click on the numbered instances, as JSON
     undo: gr.Button
     clear: gr.Button
     overlay: gr.Image
@@ -131,9 +140,7 @@ def _input_fields() -> tuple[Any, ...]:
     with gr.Accordion("Exclude (negative prompt)", open=False, elem_classes=["more"]) as exclude:
         negative_prompt = _gallery("Not meant: similar objects", "negative_prompt", height=170)
     with gr.Accordion("Which object is meant (optional)", open=False, elem_classes=["more"], elem_id="meant"):
-        gr.Markdown(
-            "For a first image with several objects: click or box the one that is meant, paint it, or give a mask."
-        )
+        gr.Markdown("Click or box it in the first image, paint it, or give a mask.")
         panel = meant.fields()
     return prompts, images, all_instances, exclude, negative_prompt, panel.mask, panel.mask_value, panel
 
@@ -159,7 +166,7 @@ def _result() -> tuple[gr.Column, tuple[Any, ...]]:
         gr.Radio(
             VIEWS, value=VIEWS[0], show_label=False, label="View", container=False, interactive=True, elem_id="view"
         )
-        sign, undo, clear = _corrections()
+        sign, hint, place, undo, clear = _corrections()
         overlay = _view("shown-overlay", "The object in its own colours, outlined, the rest of the image dimmed")
         numbered = gr.AnnotatedImage(
             label="Instances", show_label=False, elem_id="numbered", visible=False, height=420, buttons=["fullscreen"]
@@ -188,7 +195,7 @@ def _result() -> tuple[gr.Column, tuple[Any, ...]]:
             buttons=[],
             elem_id="before",
         )
-    views = (sign, undo, clear, overlay, numbered, cut, mask_view, original)
+    views = (sign, hint, place, undo, clear, overlay, numbered, cut, mask_view, original)
     return result, (*views, instances, background, colour, mask_file, cut_file, archive, copy, copied, before)
 
 
@@ -214,8 +221,8 @@ def _evidence() -> tuple[gr.Column, tuple[Any, ...]]:
     return evidence, (marked, heat, saliency, steps)
 
 
-def _corrections() -> tuple[gr.Radio, gr.Button, gr.Button]:
-    """What a click on the result marks, and the buttons that take clicks back."""
+def _corrections() -> tuple[gr.Radio, gr.HTML, gr.Textbox, gr.Button, gr.Button]:
+    """What a click on the result marks, in a word and in a sentence, and the buttons that take clicks back."""
     with gr.Row(elem_id="corrections"):
         sign = gr.Radio(
             SIGNS,
@@ -229,7 +236,9 @@ def _corrections() -> tuple[gr.Radio, gr.Button, gr.Button]:
         )
         undo = gr.Button("Undo", size="sm", interactive=False, elem_id="undo", min_width=70)
         clear = gr.Button("Clear", size="sm", interactive=False, elem_id="clear", min_width=70)
-    return sign, undo, clear
+        hint = gr.HTML(HINTS[OBJECT], elem_id="hint", container=False, padding=False)
+    place = gr.Textbox(visible="hidden", elem_id="place", label="Click on an instance")
+    return sign, hint, place, undo, clear
 
 
 def _view(name: str, alt: str) -> gr.Image:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,18 +12,24 @@ from PIL import Image, ImageDraw
 
 from ipseg.core import viz
 from ipseg.core.images import open_image
-from ipseg.core.types import ImageArray, ImageError
+from ipseg.core.types import ImageArray, ImageError, InputError, Mask
+from ipseg.engine.session import SegmentSession
+from ipseg.engine.spec import EngineSpec
 from ipseg.method.marks import Marks
 from ipseg.ui.server.errors import error_messages
-from ipseg.ui.server.pool import JOBS
+from ipseg.ui.server.pool import JOBS, EnginePool
+from ipseg.ui.server.redaction import without_folders
 from ipseg.ui.tabs.segment.request import paths
 from ipseg.ui.widgets import painting
 from ipseg.ui.widgets.clicks import MOST_CLICKS, Clicks, as_points
+from ipseg.ui.widgets.controls import Controls, chosen
 from ipseg.ui.widgets.images import as_jpeg, image_input, to_image
 from ipseg.ui.widgets.inputs import mask_value_input
 
 OBJECT, BACKGROUND, BOX = MODES = ("+ object", "− background", "Box")
 CAPTIONS = {OBJECT: "Click on the object", BACKGROUND: "Click beside the object", BOX: "Click two opposite corners"}
+MARKED = "Outlined: what is taken as the object, from your marks."
+UNMARKED = "Outlined: what is taken as the object without marks (saliency)."
 SIDE = 960  # pixels of the longer side of the image that is marked
 
 
@@ -60,6 +67,7 @@ class Fields:
     """The components of the panel."""
 
     image: gr.Image
+    note: gr.HTML  # about what is outlined on it
     mode: gr.Radio
     mark: gr.Button  # shows the prompt image
     clear: gr.Button
@@ -97,6 +105,7 @@ def fields() -> Fields:
         visible=False,
         buttons=["fullscreen"],
     )
+    note = gr.HTML("", visible=False, elem_id="meant-note", container=False, padding=False)
     paint = painting.canvas("meant-paint")
     paint.visible = False
     with gr.Column(visible=False, elem_id="meant-file") as file:
@@ -108,13 +117,13 @@ def fields() -> Fields:
         )
         mask_value = mask_value_input(elem_id="prompt-mask-value")
     state = gr.State(Meant(), time_to_live=3600)
-    return Fields(image, mode, mark, clear, state, onto, paint, give, file, mask, mask_value)
+    return Fields(image, note, mode, mark, clear, state, onto, paint, give, file, mask, mask_value)
 
 
-def wire(panel: Fields, prompts: gr.Gallery) -> None:
-    """Show the prompt image, take clicks on it, and forget them with another prompt image."""
+def wire(panel: Fields, prompts: gr.Gallery, pool: EnginePool, controls: Controls) -> None:
+    """Show the prompt image, take clicks on it, outline what they select, and remove them with another prompt image."""
     outputs = [
-        panel.state, panel.image, panel.mode, panel.paint, panel.file, panel.mask, panel.mask_value,
+        panel.state, panel.image, panel.mode, panel.note, panel.paint, panel.file, panel.mask, panel.mask_value,
     ]  # fmt: skip
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
@@ -132,7 +141,8 @@ def wire(panel: Fields, prompts: gr.Gallery) -> None:
             image = open_image(file)
         meant = Meant(file, image.shape[:2])
         shown = gr.Image(value=_drawn(panel.image, image, meant), label=CAPTIONS[OBJECT], visible=True)
-        return meant, shown, gr.Radio(value=OBJECT, visible=True), gr.ImageEditor(value=None, visible=False), *no_mask
+        empty = gr.ImageEditor(value=None, visible=False)
+        return meant, shown, gr.Radio(value=OBJECT, visible=True), gr.HTML("", visible=True), empty, *no_mask
 
     def paint(given: Any) -> tuple[Any, ...]:
         with error_messages():
@@ -141,12 +151,13 @@ def wire(panel: Fields, prompts: gr.Gallery) -> None:
             Meant(),
             gr.Image(value=None, visible=False),
             gr.Radio(visible=False),
+            gr.HTML(visible=False),
             gr.ImageEditor(value, visible=True),
             *no_mask,
         )
 
     def give() -> tuple[Any, ...]:
-        return *clear()[:4], gr.Column(visible=True), gr.skip(), gr.skip()
+        return *clear()[:5], gr.Column(visible=True), gr.skip(), gr.skip()
 
     def click(meant: Meant, mode: str, place: gr.SelectData) -> Any:
         if not meant.file:
@@ -158,16 +169,30 @@ def wire(panel: Fields, prompts: gr.Gallery) -> None:
 
     def clear() -> tuple[Any, ...]:
         hidden = gr.Image(value=None, visible=False)
-        return Meant(), hidden, gr.Radio(visible=False), gr.ImageEditor(value=None, visible=False), *no_mask
+        empty = gr.ImageEditor(value=None, visible=False)
+        return Meant(), hidden, gr.Radio(visible=False), gr.HTML(visible=False), empty, *no_mask
 
-    panel.mark.click(begin, prompts, outputs, **quiet, **JOBS)
+    def preview(meant: Meant, *engine: Any) -> Any:
+        if not meant.file:
+            return gr.skip(), gr.skip()
+        with error_messages():
+            mask, text = selected(pool, chosen(engine), meant)
+            image = open_image(meant.file)
+        return _drawn(panel.image, image, meant, mask), f'<span role="status">{html.escape(text)}</span>'
+
+    begun = panel.mark.click(begin, prompts, outputs, **quiet, **JOBS)
     panel.onto.click(paint, prompts, outputs, **quiet, **JOBS)
-    panel.image.select(click, [panel.state, panel.mode], [panel.state, panel.image], **quiet, **JOBS)
+    clicked = panel.image.select(click, [panel.state, panel.mode], [panel.state, panel.image], **quiet, **JOBS)
+    for event in (begun, clicked):
+        event.success(
+            preview, [panel.state, *controls.engine], [panel.image, panel.note], trigger_mode="always_last",
+            show_progress="minimal", show_progress_on=[panel.note], api_visibility="private", **JOBS,
+        )  # fmt: skip
     panel.mode.input(caption, panel.mode, panel.image, queue=False, **quiet)
     panel.give.click(give, None, outputs, queue=False, **quiet)
     panel.clear.click(clear, None, outputs, queue=False, **quiet)
     prompts.change(
-        lambda given, meant: gr.skip() if meant.file in paths(given)[:1] else (*clear()[:4], *[gr.skip()] * 3),
+        lambda given, meant: gr.skip() if meant.file in paths(given)[:1] else (*clear()[:5], *[gr.skip()] * 3),
         [prompts, panel.state], outputs, **quiet, concurrency_limit=None,
     )  # fmt: skip
 
@@ -177,10 +202,28 @@ def caption(mode: str) -> Any:
     return gr.Image(label=CAPTIONS[mode])
 
 
-def _drawn(cache: gr.Image, image: ImageArray, meant: Meant) -> str:
-    """The file of the image with its marks."""
+def selected(pool: EnginePool, spec: EngineSpec, meant: Meant) -> tuple[Mask | None, str]:
+    """What is taken as the object with these marks, (H, W) bool, and a message about it.
+
+    What the engine computes of the image is in its cache afterwards. None where nothing can be said, and why.
+    """
+    try:
+        if pool.lacks(spec):
+            return None, ""
+        engine, image = pool.engine(spec), open_image(meant.file)
+        view = SegmentSession.of(engine, [image], [None], marks=meant.marks).prompt.views[0]
+    except InputError as error:
+        return None, without_folders(str(error))
+    if view.saliency.shape != image.shape[:2]:  # of a thin image, of which the views are parts
+        return None, ""
+    return view.saliency > 0.5, MARKED if view.given else UNMARKED
+
+
+def _drawn(cache: gr.Image, image: ImageArray, meant: Meant, mask: Mask | None = None) -> str:
+    """The file of the image with its marks, and a mask (H, W) outlined."""
     points = as_points(meant.clicks)
-    canvas = Image.fromarray(image if points is None else viz.draw_points(image, points, size=1.5))
+    base = image if mask is None else viz.overlay(image, mask)
+    canvas = Image.fromarray(base if points is None else viz.draw_points(base, points, size=1.5))
     draw, width = ImageDraw.Draw(canvas), max(2, round(max(image.shape[:2]) / 200))
     for box in meant.boxes:
         draw.rectangle(box, outline=viz.WHITE, width=2 * width)

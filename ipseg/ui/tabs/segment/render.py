@@ -16,13 +16,15 @@ from ipseg.core import viz
 from ipseg.core.result import Result
 from ipseg.core.serialize import to_json
 from ipseg.core.status import Status
-from ipseg.core.types import ImageArray, InputError, Mask, SettingError
+from ipseg.core.types import ImageArray, InputError, Mask, Points, SettingError
 from ipseg.method.prompt import Prompt
 from ipseg.ui.server.progress import STEPS
 from ipseg.ui.tabs.segment.state import SavedResult, SavedResults
 from ipseg.ui.widgets.clicks import Clicks, as_points
 from ipseg.ui.widgets.images import as_jpeg, as_png, as_zip, shown
 
+AUTOMATIC, SAVED = "found automatically (saliency)", "from the saved prompt"
+GIVEN, PAINTED, BY_CLICK, BY_BOX = "from your mask", "painted by you", "from your click", "from your box"
 WAITING = """<div class="waiting start"><b>How it works</b>
 <ol><li>Drop an image of an <b>object</b>.</li><li>Drop the images to <b>search in</b>.</li>
 <li>Press <b>Segment</b>: masks, cut-outs and the reasons for them appear here.</li></ol>
@@ -56,10 +58,11 @@ def verdict(
     saved: Sequence[SavedResult] = (),
     which: int = 0,
     usual: float = 0.0,
+    none_found: bool = False,
 ) -> str:
     """The status in words and on a scale, and the engine, as HTML. ``saved``: the results for all images.
 
-    ``usual``: as of :func:`words`.
+    ``usual``: as of :func:`words`. ``none_found``: all instances were asked for, and there is none.
     """
     took = f"{seconds:.1f} s, engine {html.escape(engine)}"
     notices = [*prompt.notices, *(one.error for one in saved if one.error)]
@@ -69,14 +72,21 @@ def verdict(
     one = saved[which] if which < len(saved) else SavedResult("")
     said = words(result, one.clicks, usual, one.accepted)
     by_visitor = said in (ACCEPTED, BY_THRESHOLD)
-    lead += f"<b>{said.capitalize()}"
+    lead += f"<b>{'No instance found' if none_found else said.capitalize()}"
     lead += f"</b> (score {result.score:.2f}; usual {usual:.2f})." if by_visitor else ".</b>"
     kind += " accepted" if by_visitor else ""
-    limits, scale = ("", "") if by_visitor else (f"{_limits(result)}; ", _scale(result))
+    thresholds = result.threshold, result.reject_threshold
+    of_score = "" if by_visitor else f"Score {result.score:.2f}; {limits(*thresholds)}; "
+    line = "" if by_visitor else scale([result.score], *thresholds)
     return (
         f'<div class="{kind}" role="status">{lead} {_meaning(result)} '
-        f'<span class="aside">{limits}{took}.</span>{scale}{rest}</div>'
+        f'<span class="aside">{of_score}{took}.</span>{line}{rest}</div>'
     )
+
+
+def notices(saved: SavedResults) -> list[str]:
+    """What a person should know of the prompt and of images without an answer, one message each."""
+    return [*saved.notices, *(one.error for one in saved.results if one.error)]
 
 
 def _meaning(result: Result) -> str:
@@ -88,36 +98,37 @@ def _meaning(result: Result) -> str:
             "The object does not seem to be in this image; the best guess is outlined in grey. If it is right, press "
             f'"{ANYWAY}"; if the object is elsewhere, click on it in the image below.'
         )
-    share = result.mask.mean()
-    amount = f"{share:.0%}" if share >= 0.1 else f"{share:.1%}"
-    count = f"; instances: {len(result.instances)}" if result.instances else ""
     doubt = "It may be another object; check its mask. " if result.status is Status.UNCERTAIN else ""
-    return f"{doubt}It fills {amount} of the image{count}."
+    return f"{doubt}It fills {percent(float(result.mask.mean()))} of the image."
 
 
-def _limits(result: Result) -> str:
-    """The score and the two thresholds in words."""
-    text = f"Score {result.score:.2f}; detected from {result.threshold:.2f} on"
-    if result.reject_threshold < result.threshold:
-        text += f", not detected below {result.reject_threshold:.2f}"
-    return text
+def percent(share: float) -> str:
+    """A share in [0, 1] in per cent, with a decimal below 10 %."""
+    return f"{share:.0%}" if share >= 0.1 else f"{share:.1%}"
 
 
-def _scale(result: Result) -> str:
-    """The score as a mark on a line from 0 to 1, whose three parts are the states; ends and thresholds are labelled.
+def limits(threshold: float, reject_threshold: float) -> str:
+    """The two thresholds in words."""
+    below = f", not detected below {reject_threshold:.2f}" if reject_threshold < threshold else ""
+    return f"detected from {threshold:.2f} on{below}"
+
+
+def scale(scores: Sequence[float], threshold: float, reject_threshold: float) -> str:
+    """Scores as marks on a line from 0 to 1, whose three parts are the states; ends and thresholds are labelled.
 
     Its text is that of the limits. A threshold at an end of the line has no label, and of two that are close the lower
     has none.
     """
-    low, high = result.reject_threshold, result.threshold
+    low, high = reject_threshold, threshold
     labels = [value for value in (low, high) if LABEL_GAP <= value <= 1 - LABEL_GAP]
     if len(labels) == 2 and high - low < LABEL_GAP:
         labels = [high]
     ticks = "".join(f'<span style="left: {100 * value:.1f}%">{value:.2f}</span>' for value in labels)
-    places = f"--low: {100 * low:.1f}%; --high: {100 * high:.1f}%; --at: {100 * result.score:.1f}%"
+    places = f"--low: {100 * low:.1f}%; --high: {100 * high:.1f}%"
+    marks = "".join(f'<i style="--at: {100 * score:.1f}%"></i>' for score in scores)
     return (
         '<div class="scale-row" aria-hidden="true"><span>0, not detected</span>'
-        f'<div class="scale" style="{places}"><i></i>{ticks}</div><span>1, detected</span></div>'
+        f'<div class="scale" style="{places}">{marks}{ticks}</div><span>1, detected</span></div>'
     )
 
 
@@ -146,52 +157,26 @@ def marked(result: Result, clicks: Clicks = ()) -> ImageArray:
     return shown(overlay if own is None else viz.draw_points(overlay, own, size=1.5))
 
 
-def prompt_views(prompt: Prompt) -> list[tuple[ImageArray, str]]:
-    """Each prompt image, bright where it was taken as the object."""
-    source = {True: "your mask", False: "saliency"}
-    return [(shown(viz.spotlight(view.image, view.saliency)), source[view.given]) for view in prompt.views]
+def marked_all(result: Result, clicks: Clicks = ()) -> ImageArray:
+    """The instances of a result with the points that led to them and, larger, the clicks."""
+    points = [one.points for one in result.instances] or [result.points]
+    both = Points(*(np.concatenate([getattr(one, kind) for one in points]) for kind in ("positive", "negative")))
+    mask = result.all_instances if result.instances else result.mask
+    overlay, own = viz.overlay_of(result.image, mask, result.status, both), as_points(clicks)
+    return shown(overlay if own is None else viz.draw_points(overlay, own, size=1.5))
 
 
-def shown_mask(result: Result) -> Mask:
-    """The mask that the page shows and offers: of all instances where there are any, else of the one object."""
-    return result.all_instances if result.instances else result.mask
+def prompt_views(prompt: Prompt, source: str = GIVEN, saved: bool = False) -> list[tuple[ImageArray, str]]:
+    """Each prompt image, bright where it was taken as the object, with where that comes from.
 
-
-def numbered(image: ImageArray, labels: NDArray[np.uint8], scores: Sequence[float], numbers: Sequence[int]) -> Any:
-    """The instances of these numbers, each with its number and, where the pointer is, in its colour.
-
-    ``labels``: (H, W), the number of the instance that holds each pixel, from 1. ``scores``: of all instances.
+    ``source``: of the mask of the first image, where it has one. ``saved``: whether saved prompts are among the
+    prompt images; the masks of the others come from them.
     """
-    masks = [labels == number for number in numbers]
-    names = [instance_name(number, scores[number - 1]) for number in numbers]
-    drawn = shown(viz.numbered(image, masks, numbers))
-    areas = [(_resized(mask, drawn.shape[:2]), name) for mask, name in zip(masks, names, strict=True)]
-    colours = {
-        name: "#{:02x}{:02x}{:02x}".format(*viz.instance_colour(number))
-        for number, name in zip(numbers, names, strict=True)
-    }
-    return gr.AnnotatedImage(value=(drawn, areas), color_map=colours, visible=True)
-
-
-def instances(result: Result) -> tuple[Any, Any]:
-    """The instances with their numbers, and the choice of those that are shown; both hidden where there are none."""
-    scores = [one.score for one in result.instances]
-    if not scores:
-        return gr.AnnotatedImage(visible=False), gr.CheckboxGroup(choices=[], value=[], visible=False)
-    numbers = list(range(1, len(scores) + 1))
-    names = [(instance_name(number, score), number) for number, score in zip(numbers, scores, strict=True)]
-    drawn = numbered(result.image, result.labels(), scores, numbers)
-    return drawn, gr.CheckboxGroup(choices=names, value=numbers, label=f"Instances: {len(scores)}", visible=True)
-
-
-def instance_name(number: int, score: float) -> str:
-    """An instance as the page names it."""
-    return f"{number} ({score:.2f})"
-
-
-def _resized(mask: Mask, size: tuple[int, int]) -> NDArray[np.float32]:
-    """A mask at another size, (height, width), as 0 and 1."""
-    return np.asarray(Image.fromarray(mask).resize(size[::-1], Image.Resampling.NEAREST), dtype=np.float32)
+    views = []
+    for place, view in enumerate(prompt.views):
+        given = SAVED if saved and (place or source == GIVEN) else source
+        views.append((shown(viz.spotlight(view.image, view.saliency)), given if view.given else AUTOMATIC))
+    return views
 
 
 def views(
@@ -252,52 +237,36 @@ def overlaid(result: Result, cache: gr.components.Component) -> str:
     return as_jpeg(cache, drawn, "overlay.jpg")
 
 
-def reopened(saved: SavedResults) -> tuple[ImageArray, Mask, NDArray[np.uint8] | None]:
-    """The image that is shown, its mask, and the numbers of its instances, from the files of the session.
-
-    Raises InputError where the files are no longer there.
-    """
-    one = saved.results[saved.which]
-    labels = dict(one.files).get(f"{one.name}_numbers.png") if one.scores else None
+def reopened(one: SavedResult) -> tuple[ImageArray, Mask]:
+    """An image and its mask, from the files of the session. Raises InputError where they are no longer there."""
     try:
-        with Image.open(saved.cut_out) as file:
+        with Image.open(one.cut_out) as file:
             cut = np.asarray(file)
-        with Image.open(labels or saved.cut_out) as file:
-            numbers = np.asarray(file) if labels else None
     except OSError:
         raise InputError("The result is no longer saved; press Segment to compute it again.") from None
-    return cut[..., :3], cut[..., 3] > 0, numbers
+    return cut[..., :3], cut[..., 3] > 0
 
 
 def save(
     name: str,
     result: Result,
     clicks: Clicks,
-    all_instances: bool,
     gallery: gr.Gallery,
     usual: float = 0.0,
     accepted: bool = False,
 ) -> SavedResult:
-    """What a session saves of a result: its record, an overlay, and the files of the archive.
+    """What a session saves of a result with a single mask: its record, an overlay, and the files of the archive.
 
     ``usual`` and ``accepted``: as of :func:`words`.
     """
-    masks = {f"{name}.png": result.answer_mask.astype(np.uint8) * 255}
-    if all_instances:
-        masks |= {
-            f"{name}_all.png": result.all_instances.astype(np.uint8) * 255,
-            f"{name}_numbers.png": result.labels(),
-        }
-    files = tuple((place, as_png(gallery, pixels, place)) for place, pixels in masks.items())
-    drawn = result.overlay_instances() if all_instances and result.instances else result.overlay(points=False)
+    mask = as_png(gallery, result.answer_mask.astype(np.uint8) * 255, f"{name}.png")
     said = words(result, clicks, usual, accepted)
     status = f"{said}, score {result.score:.2f}"
-    overlay = as_jpeg(gallery, drawn, f"{name}.jpg")
-    cut = as_png(gallery, viz.cut_out(result.image, shown_mask(result)), f"{name}_cut_out.png")
+    overlay = as_jpeg(gallery, result.overlay(points=False), f"{name}.jpg")
+    cut = as_png(gallery, viz.cut_out(result.image, result.mask), f"{name}_cut_out.png")
     return SavedResult(
-        name, result.image.shape[:2], f"{name}: {status}", said, overlay, files, result.status, clicks=clicks,
-        accepted=accepted,
-        scores=tuple(each.score for each in result.instances), cut_out=cut, record=result.record(),
+        name, result.image.shape[:2], f"{name}: {status}", said, overlay, ((f"{name}.png", mask),), result.status,
+        clicks=clicks, accepted=accepted, cut_out=cut, record=result.record(), area=float(result.mask.mean()),
     )  # fmt: skip
 
 

@@ -14,9 +14,11 @@ from ipseg.engine.session import SegmentSession
 from ipseg.engine.spec import EngineSpec
 from ipseg.method.config import Parameters
 from ipseg.method.marks import Marks
+from ipseg.method.saved_prompt import is_saved
 from ipseg.ui.server.pool import EnginePool
 from ipseg.ui.server.progress import STEPS
 from ipseg.ui.server.prompts import open_prompts
+from ipseg.ui.tabs.segment import render
 from ipseg.ui.widgets.inputs import whole
 from ipseg.ui.widgets.painting import painted
 
@@ -45,6 +47,24 @@ class SegmentRequest:
         if len(self.images) > MOST:
             raise ImageError(f"There are {len(self.images)} images to search; give at most {MOST}, or use Batch.")
 
+    @property
+    def source(self) -> str:
+        """Where the mask of the first prompt image comes from, if it has one, as the page says it."""
+        if self.mask:
+            return render.GIVEN
+        if self.marks is None or self.marks.empty:
+            return render.PAINTED if self.paint else render.GIVEN
+        by = render.BY_BOX if self.marks.boxes else render.BY_CLICK
+        clicks = len(self.marks.points.positive) + len(self.marks.points.negative)
+        if self.marks.boxes:
+            return f"{by}{'es' * (len(self.marks.boxes) > 1)}{' and clicks' * (clicks > 0)}"
+        return f"{by}{'s' * (clicks > 1)}"
+
+    @property
+    def has_saved(self) -> bool:
+        """Whether saved prompts are among the prompt images."""
+        return any(map(is_saved, self.prompts))
+
     def session(self, pool: EnginePool, spec: EngineSpec, report: Progress) -> SegmentSession:
         """Open the prompts, build the engine and encode them; raises InputError for what cannot be used."""
         prompts = open_prompts(
@@ -67,6 +87,11 @@ class SegmentRequest:
             all_instances=self.all_instances,
             progress=report,
         )
+
+
+def usual_threshold(session: SegmentSession) -> float:
+    """The engine's own threshold; 0 where the visitor has chosen none in its place."""
+    return 0.0 if session.parameters.threshold is None else session.engine.config.threshold
 
 
 def paths(gallery: Sequence[Any] | None) -> tuple[str, ...]:

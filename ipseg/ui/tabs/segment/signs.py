@@ -18,7 +18,25 @@ LISTEN = """() => {
   window.ipsegListens = true;
   document.addEventListener('click', event => {
     window.ipsegPlace = [event.pageX, event.pageY];
+    const image = event.target.closest('#numbered .image-container')?.querySelector('img');
+    const field = document.querySelector('#place textarea, #place input');
+    if (!image || !field || event.target.closest('button, .legend')) return;
+    const box = image.getBoundingClientRect(), scale = Math.min(
+      box.width / image.naturalWidth, box.height / image.naturalHeight);  // the image is fitted into its element
+    const x = (event.clientX - box.left - (box.width - image.naturalWidth * scale) / 2) / scale;
+    const y = (event.clientY - box.top - (box.height - image.naturalHeight * scale) / 2) / scale;
+    if (x < 0 || y < 0 || x >= image.naturalWidth || y >= image.naturalHeight) return;
+    window.ipsegClicks = (window.ipsegClicks ?? 0) + 1;
+    field.value = JSON.stringify([Math.floor(x), Math.floor(y), window.ipsegClicks]);
+    field.dispatchEvent(new Event('input', { bubbles: true }));
   }, true);
+  const pointed = (event, what) => {  // a name under the image shows its instance
+    const name = event.target.closest?.('#instances label')?.innerText.trim();
+    if (name) document.querySelectorAll('#numbered .legend-item').forEach(item => item.innerText.trim() === name
+      && item.dispatchEvent(new MouseEvent(what, { bubbles: true })));
+  };
+  document.addEventListener('mouseover', event => pointed(event, 'mouseover'));
+  document.addEventListener('mouseout', event => pointed(event, 'mouseout'));
 }"""
 BEGIN = """(...values) => {
   const row = document.getElementById('corrections');
@@ -28,15 +46,16 @@ BEGIN = """(...values) => {
   show();
   row.timer = setInterval(show, 500);
   if (!MARK || !window.ipsegPlace) return values;
-  const positive = document.querySelector('#sign input')?.checked, mark = document.createElement('div');
+  const sign = document.querySelector('#sign label:has(input:checked)')?.innerText.trim()[0] ?? '+';
+  const mark = document.createElement('div');
   mark.className = 'click-mark';
   mark.setAttribute('aria-hidden', 'true');
-  mark.textContent = positive ? '+' : '\\u2212';
+  mark.textContent = '+\\u2212'.includes(sign) ? sign : '\\u2022';
   const [x, y] = window.ipsegPlace;
   mark.style.cssText = `position: absolute; z-index: 30; left: ${x - 11}px; top: ${y - 11}px; width: 22px;
     height: 22px; border-radius: 50%; border: 2px solid #fff; box-sizing: border-box; pointer-events: none;
     color: #fff; font: 700 16px/17px system-ui, sans-serif; text-align: center;
-    background: ${positive ? '#15803d' : '#b91c1c'}`;
+    background: ${{ '+': '#15803d', '\\u2212': '#b91c1c' }[sign] ?? '#57534e'}`;
   document.body.append(mark);
   return values;
 }"""
@@ -49,8 +68,9 @@ END = """(...values) => {
 INPUTS = """(...values) => {
   const plain = value => Array.isArray(value) ? value.map(plain) : value?.image ? plain(value.image)
     : value?.path ?? value ?? null;
-  const now = JSON.stringify(plain(values)), page = document.getElementById('segment');
-  if (ANSWERED) window.ipsegInputs = now;
+  const now = JSON.stringify(plain(values)), page = document.getElementById('segment'), when = 'WHEN';
+  if (when === 'asked') { window.ipsegAsked = now; return values; }
+  if (when === 'answered') window.ipsegInputs = window.ipsegAsked;
   const old = document.getElementById('result') && now !== window.ipsegInputs;
   if (page && old) page.dataset.old = 'yes'; else if (page) delete page.dataset.old;
   return values;
@@ -76,9 +96,22 @@ def end(events: Sequence[Dependency]) -> None:
         event.then(None, js=END, **_QUIET)
 
 
+def asked(inputs: Sequence[gr.components.Component], triggers: Sequence[Any]) -> None:
+    """Note the inputs with which a request starts. Call it before the events of the request are made.
+
+    Gradio's page goes by the order in which events are made.
+    """
+    gr.on(triggers, None, list(inputs), js=INPUTS.replace("WHEN", "asked"), **_QUIET)
+
+
+def asked_after(inputs: Sequence[gr.components.Component], event: Dependency) -> None:
+    """The same for a request that starts when ``event``, which fills the inputs, has ended."""
+    event.then(None, list(inputs), js=INPUTS.replace("WHEN", "asked"), **_QUIET)
+
+
 def earlier(inputs: Sequence[gr.components.Component], events: Sequence[Dependency]) -> None:
-    """Mark the results while the inputs are not those that were there when the last of ``events`` succeeded."""
+    """Mark the results while the inputs are not those with which the last of ``events`` that succeeded was asked."""
     for event in events:
-        event.success(None, list(inputs), js=INPUTS.replace("ANSWERED", "true"), **_QUIET)
+        event.success(None, list(inputs), js=INPUTS.replace("WHEN", "answered"), **_QUIET)
     changes = [getattr(one, "change") for one in inputs]  # noqa: B009 - made by Gradio
-    gr.on(changes, None, list(inputs), js=INPUTS.replace("ANSWERED", "false"), **_QUIET)
+    gr.on(changes, None, list(inputs), js=INPUTS.replace("WHEN", "changed"), **_QUIET)

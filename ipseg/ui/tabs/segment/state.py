@@ -7,7 +7,23 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ipseg.core.status import Status
+from ipseg.ui.tabs.segment.instances import Edit
 from ipseg.ui.widgets.clicks import MOST_CLICKS, Clicks
+
+
+@dataclass(frozen=True)
+class SavedInstance:
+    """What the session saves of one instance; its pixels are those of its number in the file of the numbers."""
+
+    number: int
+    score: float
+    status: Status
+    by_hand: bool = False  # corrected or added by a person
+
+    @property
+    def name(self) -> str:
+        """As the page names it."""
+        return f"{self.number} (by hand)" if self.by_hand else f"{self.number} ({self.score:.2f})"
 
 
 @dataclass(frozen=True)
@@ -24,9 +40,19 @@ class SavedResult:
     error: str = ""  # why there is no answer
     clicks: Clicks = ()
     accepted: bool = False  # whether the visitor takes the best guess whatever its score
-    scores: tuple[float, ...] = ()  # of its instances
     cut_out: str = ""  # a file of the page's cache, (H, W, 4) RGBA: the image, and as alpha what is in the mask
     record: Mapping[str, Any] = field(default_factory=dict)  # the result as data
+    instances: tuple[SavedInstance, ...] = ()  # where all were asked for and any was found, also those switched off
+    numbers: str = ""  # a file of the page's cache, (H, W): the number of the instance that holds each pixel
+    off: tuple[int, ...] = ()  # the numbers of the instances that are switched off
+    edits: tuple[Edit, ...] = ()  # the clicks that correct and add instances
+    found: int = 0  # how many instances there were before these
+    area: float = 0.0  # share of the image that the shown mask fills
+
+    @property
+    def on(self) -> tuple[SavedInstance, ...]:
+        """The instances that are not switched off."""
+        return tuple(one for one in self.instances if one.number not in self.off)
 
 
 @dataclass(frozen=True)
@@ -35,6 +61,10 @@ class SavedResults:
 
     results: tuple[SavedResult, ...] = ()
     which: int = 0
+    all_instances: bool = False  # whether they are about all instances
+    engine: str = ""  # the name of the engine, as the next of the last answer
+    seconds: float = 0.0
+    notices: tuple[str, ...] = ()  # about the prompt
 
     @property
     def shown(self) -> SavedResult | None:
