@@ -83,7 +83,7 @@ HARD = (  # name, title, what is hard, prompt, input, what may help, its image w
     ),
     (
         "touching",
-        "Behind other objects",
+        "Partly hidden",
         "A mug hides part of the teapot, and everything on the table stands out alike: they are taken together.",
         "Images/blue_teapot/00",
         "Images/blue_teapot/02",
@@ -103,7 +103,7 @@ HARD = (  # name, title, what is hard, prompt, input, what may help, its image w
     ),
     (
         "same_colour",
-        "In front of its own colour",
+        "Green on green",
         "The green mug stands on grass, among toys that stand out as it does.",
         "Images/green_mug/00",
         "Images/green_mug/04",
@@ -113,7 +113,7 @@ HARD = (  # name, title, what is hard, prompt, input, what may help, its image w
     ),
     (
         "evening",
-        "In the evening, behind a toadstool",
+        "In the evening",
         "Little light, and a toadstool that touches the duck: the edge between the two is hard to tell.",
         "Images/yellow_duck/00",
         "Images/yellow_duck/04",

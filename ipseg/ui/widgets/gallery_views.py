@@ -74,5 +74,6 @@ def _table(title: str, heads: Sequence[str], rows: Mapping[str, Sequence[float]]
 
 
 def _cell(value: float) -> str:
-    """A cell with a stronger amber for a higher value."""
-    return f'<td style="background: rgb(255 176 0 / {0.08 + 0.72 * value:.2f})">{value:.2f}</td>'
+    """A cell with a stronger amber for a higher value, the same in a light and in a dark page."""
+    red, green, blue = (round(255 + (strong - 255) * value) for strong in viz.MASK)
+    return f'<td style="background: rgb({red} {green} {blue}) !important; color: #000000 !important">{value:.2f}</td>'

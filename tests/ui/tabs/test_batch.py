@@ -22,6 +22,7 @@ from ipseg.core.status import Status
 from ipseg.ui.tabs.batch.render import Tally, caption
 from ipseg.ui.widgets import running
 from tests.ui.conftest import EXAMPLES, narrow_only, open_tab, wide_only
+from tests.ui.test_accessibility import faults
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the client's own event loop
 
@@ -107,6 +108,7 @@ def test_a_zip_in_masks_out(page, inputs):
         assert masks.namelist() == ["ducks/1.png", "ducks/2.png"]
     assert len(json.loads(download(page, "#batch-coco"))["annotations"]) == 2
     assert page.is_disabled("#batch-stop")
+    assert faults(page) == []
     overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert overflow <= 0
     assert page.complaints == []
@@ -116,8 +118,10 @@ def test_a_zip_in_masks_out(page, inputs):
 @wide_only
 def test_stop_really_stops_and_the_next_run_goes_on(page, inputs):
     opened(page, "#batch-files", inputs / "many.zip").click("#batch-run")
+    page.wait_for_selector("#batch-run[data-elapsed]")
     page.wait_for_function("document.querySelector('#batch-status progress')?.value >= 2")
     assert "of 40 images" in page.inner_text("#batch-status")
+    assert page.locator("#batch-run[data-elapsed]").count() == 1, "it runs"
     page.click("#batch-stop")
     page.wait_for_selector(DONE)
     status = page.inner_text("#batch-status")
@@ -127,6 +131,7 @@ def test_stop_really_stops_and_the_next_run_goes_on(page, inputs):
     with zipfile.ZipFile(io.BytesIO(download(page, "#batch-masks"))) as masks:
         assert len(masks.namelist()) == stopped_at
     page.wait_for_selector("#batch-stop[disabled]", state="attached")
+    page.wait_for_selector("#batch-run:not([data-elapsed])")
     assert page.complaints == []
 
 
@@ -163,6 +168,9 @@ def test_a_folder_in_masks_out(page, inputs):
     chooser.value.set_files(inputs / "folder")
     page.wait_for_selector("#batch-files .file-preview")
     page.wait_for_function("document.querySelector('#batch-count').innerText.trim() === '2 images'")
+    page.wait_for_function(
+        "[...document.querySelectorAll('#batch-count img')].filter((each) => each.naturalWidth > 0).length === 2"
+    )
     page.click("#batch-run")
     page.wait_for_selector(DONE)
     assert "Done. Detected in 2 of 2 images." in page.inner_text("#batch-status")

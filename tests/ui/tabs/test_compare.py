@@ -25,6 +25,7 @@ from ipseg.ui.server.pool import EnginePool
 from ipseg.ui.tabs.compare import on_sam
 from ipseg.ui.tabs.compare import render as rows
 from tests.ui.conftest import EXAMPLES, PATIENCE, ROOT, narrow_only, new_window, open_tab, serve, wide_only
+from tests.ui.test_accessibility import faults
 
 PROMPT, ONE, TWO = (EXAMPLES / "robot" / f"{number}.jpg" for number in ("01", "02", "04"))
 TRUTHS = [EXAMPLES.parent / "Annotations" / "robot" / f"{number}.png" for number in ("02", "04")]
@@ -70,6 +71,7 @@ def test_two_methods_side_by_side(page):
     page.click("#compare-which input")
     page.get_by_role("option", name="04", exact=True).click()
     page.wait_for_function("b => document.querySelector('#compare-difference img').src !== b", arg=before)
+    assert faults(page) == []
     assert "PerSAM (on the engine's parts) alone" in page.inner_text("#compare-legend")
     with Image.open(io.BytesIO(download(page, "#compare-figure"))) as figure:
         assert figure.format == "PNG"
@@ -150,6 +152,8 @@ def test_what_is_missing_gets_its_message(page):
     page.click("#compare-run")
     page.wait_for_selector(".toast-body")
     assert "no image of the object yet" in page.inner_text(".toast-body")
+    page.wait_for_selector("#compare-run:not([data-elapsed])")
+    assert not page.locator("#compare-table .error").is_visible(), "the message says it; the text stays readable"
 
 
 @pytest.mark.browser

@@ -16,6 +16,7 @@ from ipseg.ui.tabs.failure_cases import render as failure_cases
 from ipseg.ui.tabs.prompt_sets import render as prompt_sets
 from ipseg.ui.widgets import gallery_views
 from tests.ui.conftest import EXAMPLES, narrow_only, open_tab
+from tests.ui.test_accessibility import faults
 
 # Whether the progress of a request covers the earlier status below it
 OPAQUE = """box => {
@@ -47,6 +48,7 @@ def test_the_same_images_under_three_prompts(page):
     page.wait_for_function(
         "document.querySelectorAll('#sets-answers img').length >= 10"
     )  # 4 and agreement, on 2 images
+    assert faults(page) == []
     page.click("#sets-kind input")
     page.get_by_role("option", name="Mug", exact=True).click()
     page.wait_for_function("document.querySelectorAll('#sets-answers img').length === 3")
@@ -75,6 +77,7 @@ def test_a_broken_prompt_beside_the_one_that_mends_it(page):
     for image in ("#case-broken img", "#case-broken-answer img", "#case-mended img", "#case-mended-answer img"):
         page.wait_for_selector(image, state="attached")
         assert page.get_attribute(image, "alt")
+    assert faults(page) == []
     overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert overflow <= 0
     assert page.complaints == []

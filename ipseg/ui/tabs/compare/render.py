@@ -12,7 +12,7 @@ import gradio as gr
 import numpy as np
 from gradio.processing_utils import save_bytes_to_cache
 
-from ipseg.baselines._baseline import ON_PARTS
+from ipseg.baselines import ON_PARTS
 from ipseg.core import viz
 from ipseg.core.masks import GivenMask, read_mask
 from ipseg.core.result import Result
