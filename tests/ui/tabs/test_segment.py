@@ -248,6 +248,7 @@ def test_a_click_corrects_the_image_and_can_be_undone(page):
     assert page.evaluate("window.seen") == [["\u2212", "0 s", True]]  # before there was an answer
     assert page.locator(".click-mark").count() == 0
     assert "Corrected by hand" in page.inner_text("#verdict")
+    assert not page.locator("#place").is_visible()
     assert page.is_enabled("#undo")
     second = mask_in(page)
     assert not second[rows[here] - 6, columns[here]]
@@ -401,6 +402,7 @@ def click_on(page, place: tuple[int, int], size: tuple[int, ...]) -> None:
     }""")
     page.mouse.click(*on_screen(page, *place, size, "#numbered img.base-image"))
     page.wait_for_function("window.ended > 0")
+    assert not page.locator("#place").is_visible()
 
 
 def archive_in(page) -> dict[str, np.ndarray]:

@@ -47,7 +47,6 @@ class Layout:
     result: gr.Column  # seen when there is a result, as the evidence
     sign: gr.Radio  # what a click on the result marks
     hint: gr.HTML  # that in a sentence
-    place: gr.Textbox  # [x, y, number of the click] of a click on the numbered instances, as JSON
     undo: gr.Button
     clear: gr.Button
     overlay: gr.Image
@@ -72,6 +71,7 @@ class Layout:
     session: gr.State
     examples: gr.Gallery | None
     opened: gr.Textbox  # the example that a link opens
+    place: gr.Textbox  # [x, y, number of the click] of a click on the numbered instances, as JSON
 
     @property
     def views(self) -> tuple[Any, ...]:
@@ -91,6 +91,8 @@ def build(addresses: bool = False) -> Layout:
             chosen = examples.gallery(examples.found(), "examples")
             by_url = _by_url(addresses)
             opened = gr.Textbox(visible="hidden", elem_id="segment-opened", label="Example of the link")
+            # not in the column of the result: that makes all of it visible, each time it is set to be
+            place = gr.Textbox(visible="hidden", elem_id="place", label="Click on an instance")
         with gr.Column(scale=8, min_width=320, elem_id="segment-result"):
             with gr.Row(elem_id="verdict-row"):
                 verdict = gr.HTML(
@@ -128,6 +130,7 @@ def build(addresses: bool = False) -> Layout:
         state,
         chosen,
         opened,
+        place,
     )
     return Layout(*every)
 
@@ -166,7 +169,7 @@ def _result() -> tuple[gr.Column, tuple[Any, ...]]:
         gr.Radio(
             VIEWS, value=VIEWS[0], show_label=False, label="View", container=False, interactive=True, elem_id="view"
         )
-        sign, hint, place, undo, clear = _corrections()
+        sign, hint, undo, clear = _corrections()
         overlay = _view("shown-overlay", "The object in its own colours, outlined, the rest of the image dimmed")
         numbered = gr.AnnotatedImage(
             label="Instances", show_label=False, elem_id="numbered", visible=False, height=420, buttons=["fullscreen"]
@@ -195,7 +198,7 @@ def _result() -> tuple[gr.Column, tuple[Any, ...]]:
             buttons=[],
             elem_id="before",
         )
-    views = (sign, hint, place, undo, clear, overlay, numbered, cut, mask_view, original)
+    views = (sign, hint, undo, clear, overlay, numbered, cut, mask_view, original)
     return result, (*views, instances, background, colour, mask_file, cut_file, archive, copy, copied, before)
 
 
@@ -221,7 +224,7 @@ def _evidence() -> tuple[gr.Column, tuple[Any, ...]]:
     return evidence, (marked, heat, saliency, steps)
 
 
-def _corrections() -> tuple[gr.Radio, gr.HTML, gr.Textbox, gr.Button, gr.Button]:
+def _corrections() -> tuple[gr.Radio, gr.HTML, gr.Button, gr.Button]:
     """What a click on the result marks, in a word and in a sentence, and the buttons that take clicks back."""
     with gr.Row(elem_id="corrections"):
         sign = gr.Radio(
@@ -237,8 +240,7 @@ def _corrections() -> tuple[gr.Radio, gr.HTML, gr.Textbox, gr.Button, gr.Button]
         undo = gr.Button("Undo", size="sm", interactive=False, elem_id="undo", min_width=70)
         clear = gr.Button("Clear", size="sm", interactive=False, elem_id="clear", min_width=70)
         hint = gr.HTML(HINTS[OBJECT], elem_id="hint", container=False, padding=False)
-    place = gr.Textbox(visible="hidden", elem_id="place", label="Click on an instance")
-    return sign, hint, place, undo, clear
+    return sign, hint, undo, clear
 
 
 def _view(name: str, alt: str) -> gr.Image:
