@@ -14,7 +14,6 @@ from __future__ import annotations
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import KDTree
 
 from ipseg.core import geometry
 from ipseg.core.types import Mask
@@ -45,6 +44,8 @@ def as_one(polygons: list[Polygon]) -> Polygon:
 
     The seam has no area, but a reader that draws borders draws it as a line one pixel wide.
     """
+    from scipy.spatial import KDTree  # here, as the import takes a tenth of a second
+
     whole = polygons[0]
     for part in polygons[1:]:
         distances, nearest = KDTree(whole).query(part)

@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.ndimage import distance_transform_edt, gaussian_filter
-from skimage.measure import label, regionprops
 
 from ipseg.core.types import Mask
 
@@ -32,6 +31,8 @@ class Outline(NamedTuple):
 
 def outline(mask: Mask) -> Outline | None:
     """That of the largest region of a mask (h, w); None for an empty one."""
+    from skimage.measure import label, regionprops  # here, as the import takes a tenth of a second
+
     found = regionprops(label(mask))
     if not found:
         return None
@@ -50,6 +51,8 @@ def difference(mask: Mask, others: Sequence[Outline]) -> float:
 
 def regions(mask: Mask) -> list[Mask]:
     """The connected regions of a mask (h, w) of at least ``FEWEST`` pixels."""
+    from skimage.measure import label
+
     return _separate(label(mask))
 
 

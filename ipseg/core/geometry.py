@@ -9,7 +9,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.sparse import csr_array
 
 from ipseg.core.types import Array, Frame, ImageArray
 
@@ -133,6 +132,8 @@ def to_cells(values: NDArray, frame: Frame) -> NDArray[np.float32]:
     A cell off the image is 0; a cell that lies partly on the image averages over the part that does. Raises ValueError
     when a map is not of the size of the frame's image.
     """
+    from scipy.sparse import csr_array  # here, as the import takes a tenth of a second
+
     height, width = frame.image_size
     if values.shape[-2:] != (height, width):
         raise ValueError(f"expected a map of {(height, width)}, got {values.shape}")

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from skimage.morphology import disk
 
 from ipseg.core.types import Mask
 
@@ -48,6 +47,8 @@ def boundary_f(predicted: Mask, truth: Mask, bound: float = BOUND) -> float:
     within ``bound`` times the diagonal, rounded up, of the other mask's boundary. Raises ValueError when the shapes
     differ.
     """
+    from skimage.morphology import disk  # here, as the page imports this module, and has no use for it
+
     if predicted.shape != truth.shape:
         raise ValueError(f"expected masks of one size, got {predicted.shape} and {truth.shape}")
     near = disk(int(np.ceil(bound * np.linalg.norm(truth.shape)))).astype(np.uint8)

@@ -30,6 +30,7 @@ def build(pool: EnginePool | None = None, *, max_queue: int = 32) -> gr.Blocks:
     tabs = {name: plugins.module("tabs", name) for name in plugins.names("tabs")}
     names = sorted(tabs, key=lambda name: tabs[name].ORDER)
     with gr.Blocks(title="ipseg", analytics_enabled=False, delete_cache=(600, 3600)) as page:
+        page.queue(max_size=max_queue)  # here, as it has Gradio describe all components and make a server for them
         gr.Markdown(HEADING, elem_id="title")
         controls = sidebar.build(pool)
         download.wire(pool, controls)
@@ -44,6 +45,5 @@ def build(pool: EnginePool | None = None, *, max_queue: int = 32) -> gr.Blocks:
             event.concurrency_limit = pool.at_once
     name_shortages(page)
     left_out_by_default(page, arguments.NUMBERS)
-    page.queue(max_size=max_queue)
     uploads.guard(page)
     return page
