@@ -55,7 +55,9 @@ def test_regions_are_connected_by_sides_and_those_with_most_weight_come_first():
     assert evidence.regions(cells < 0, cells).shape == (0, 6, 8)
     many = np.zeros((9, 12), bool)
     many[::2, :] = True
-    assert len(evidence.regions(many, many.astype(np.float32))) == evidence.REGIONS
+    assert len(evidence.regions(many, many.astype(np.float32))) == 4 < 5
+    three = block((slice(0, 1), slice(0, 3), 1), (slice(3, 4), slice(0, 2), 1))
+    assert [int(one.sum()) for one in evidence.regions(three > 0, three)] == [3], "two cells are no region"
 
 
 def test_the_best_region_of_a_class_counts_and_cells_below_the_level_do_not():
@@ -74,6 +76,9 @@ def test_what_a_mask_holds_is_left_out():
     assert not of(block((*LEFT, 0.6))).touches(0, mask)
     mask[:, 58:60] = True
     assert evidence.reached(mask, FRAME)[0].tolist() == [False] * 5 + [True] * 3, "more than a tenth of a cell"
+    tenth = np.zeros((60, 80), bool)
+    tenth[0, :10] = tenth[10, :9] = tenth[20:22, :5] = tenth[22, 0] = True  # 10, 9 and 11 pixels of 100
+    assert evidence.reached(tenth, FRAME)[:, 0].tolist() == [False, False, True, False, False, False]
     assert not evidence.reached(np.zeros((60, 80), bool), FRAME).any()
 
 
@@ -95,6 +100,10 @@ def test_the_region_where_the_similarity_is_high_is_scored_by_its_cells():
     asked = of(cells, values=block((*LEFT, 1)), negative=SimpleNamespace(model="duck"))
     asked.similar(0)
     assert asked.scorer.negative == "duck"
+
+
+def test_a_cell_at_the_level_speaks_for_a_class():
+    assert of(block((*LEFT, 0.5))).beside(0) == 0.5
 
 
 def test_a_mask_is_scored_for_several_classes_by_its_cells():

@@ -13,6 +13,7 @@ import ipseg
 from ipseg.annotations.labels import LabelledInstance
 from ipseg.core import geometry
 from ipseg.core.result import Result
+from ipseg.core.status import Status
 from ipseg.core.types import Points, SettingError, Similarity
 from ipseg.labelling import matching
 from ipseg.method import presence
@@ -74,6 +75,12 @@ def test_fragments_of_what_lost_pixels_are_removed():
     assert matching.without_fragments(parts).sum() == 101, "five are less than a twentieth of the largest part"
     parts[5, 20] = True
     assert matching.without_fragments(parts).sum() == 107
+    parts = np.zeros((20, 40), bool)
+    parts[:10, :10] = parts[:5, 20] = True
+    assert matching.without_fragments(parts).sum() == 105, "five are a twentieth of 100"
+    parts[:10, :10] = False
+    parts[10, 10] = True
+    assert matching.without_fragments(parts).sum() == 6, "one pixel is a fifth of five"
     assert not matching.without_fragments(np.zeros((4, 4), bool)).any()
 
 
@@ -105,6 +112,7 @@ def test_a_class_can_be_there_from_the_reject_threshold_on():
 def test_the_best_class_comes_first_and_what_is_far_behind_it_not_at_all():
     scores = np.array([cells((8, 0.85)), cells((8, 0.9)), cells((8, 0.79))])
     assert matching.likely(scores, INSIDE, 0.5) == [1, 0]
+    assert matching.likely(np.array([cells((8, 0.9)), cells((8, 0.81))]), INSIDE, 0.5) == [0, 1]  # 0.09 behind
     elsewhere = np.roll(cells((8, 0.6)), 8)
     assert matching.likely(np.array([cells((8, 0.9)), elsewhere]), INSIDE, 0.5) == [0, 1]
 
@@ -134,13 +142,14 @@ def held(*numbers: int) -> np.ndarray:
 class Engine:
     """Scores of classes on masks as reported; what is segmented is recorded.
 
-    The similarity to a class is that of its cells, or what ``similar`` has of it.
+    The similarity to a class is that of its cells, or what ``similar`` has of it; a region scores the mean of what
+    ``regions`` has of a class, else of its cells.
     """
 
-    def __init__(self, scores, cells, results, similar):
+    def __init__(self, scores, cells, results, similar, regions):
         self.config, self.scorer = IPSegConfig(k=8, threshold=0.8, reject_threshold=0.5), self
         self.scores, self.cells, self.results, self.segmented = scores, cells, results, []
-        self.similar, self.scored = cells | similar, []
+        self.similar, self.regions, self.scored, self.numbers = cells | similar, regions, [], None
 
     def apply(self, images, step, *arguments, progress=None):
         return step(self, *arguments, progress)
@@ -155,7 +164,8 @@ class Engine:
         return np.array([self.cells[model] for model in models]), FRAME
 
     def region_scores(self, models, features, cells, regions, frame):
-        return presence.of_regions(cells, regions)
+        own = [self.regions.get(model, each) for model, each in zip(models, cells, strict=True)]
+        return presence.of_regions(np.array(own), regions)
 
     def similarity(self, model, features, negative):
         return Similarity(self.similar[model], geometry.cells_inside(FRAME), FRAME)
@@ -166,6 +176,7 @@ class Engine:
 
     def segment(self, prompt, image, *, all_instances, negative_prompt, progress=None, **numbers):
         assert all_instances
+        self.numbers = numbers
         if progress:
             progress(0.25, "mask")
         self.segmented.append(prompt.model)
@@ -175,8 +186,8 @@ class Engine:
         return Result(image, mask, status, score, 0.8, 0.5, nothing, None, {})
 
 
-def label(scores, cells, results, similar=(), progress=None):
-    engine = Engine(scores, cells, results, dict(similar))
+def label(scores, cells, results, similar=(), regions=(), progress=None):
+    engine = Engine(scores, cells, results, dict(similar), dict(regions))
     classes = [matching.ClassPrompt(name, SimpleNamespace(model=name, negative=None)) for name in scores]
     return matching.label_image(engine, classes, np.zeros((48, 64, 3), np.uint8), progress=progress), engine
 
@@ -269,7 +280,7 @@ def test_a_class_that_cannot_be_there_is_neither_segmented_nor_a_rival():
 def test_a_class_is_not_segmented_where_the_similarity_is_high_in_places_that_are_not_like_it():
     spots = np.zeros((6, 8), np.float32)
     spots[::2, ::2] = 0.9  # cells of it, but no region
-    elsewhere = rows(0, 0, 0, 0.9, 0.9, 0)
+    elsewhere = rows(0, 0, 0, 0, 0.9, 0.9)
     for cells, similar in ((spots, {}), (UPPER, {"cup": elsewhere})):
         found, engine = label({"cup": 0.9}, {"cup": cells}, {"cup": (held(0, 1), 0.9)}, similar)
         assert (found, engine.segmented) == ((), [])
@@ -285,6 +296,71 @@ def test_of_a_hundred_alike_classes_few_are_segmented_and_few_compared():
     assert [(one.label, one.second) for one in found] == [("mug 99", "mug 98")]
     assert engine.segmented == ["mug 99"]
     assert len(engine.scored) <= 100 + matching.RIVALS
+
+
+@pytest.mark.parametrize(("score", "segmented"), [(0.21, True), (0.19, False)])
+def test_a_region_of_a_class_scores_two_fifths_of_the_reject_threshold(score, segmented):
+    """The reject threshold is 0.5, so that is 0.2: of a class alone, and of one beside what is found."""
+    alone = label({"cup": 0.9}, {"cup": UPPER}, {"cup": (held(0, 1), 0.9)}, regions={"cup": rows(*[score] * 6)})[1]
+    assert alone.segmented == ["cup"] * segmented
+    beside = label(
+        {"mug": 0.95, "cup": 0.7},
+        {"mug": UPPER, "cup": 0.9 * UPPER + LOWER},
+        {"mug": (held(0, 1), 0.95), "cup": (held(4, 5), 0.9)},
+        regions={"cup": rows(0.9, 0.9, 0, 0, score, score)},
+    )[1]
+    assert beside.segmented == ["mug"] + ["cup"] * segmented
+
+
+@pytest.mark.parametrize(("score", "segmented"), [(0.08, True), (0.07, False)])
+def test_the_region_of_the_highest_similarity_scores_a_share_of_the_reject_threshold(score, segmented):
+    """0.15 of 0.5, so 0.075."""
+    elsewhere, worth = rows(0, 0, 0, 0, 0.9, 0.9), rows(0.9, 0.9, *[score] * 4)
+    found = label({"cup": 0.9}, {"cup": UPPER}, {"cup": (held(0, 1), 0.9)}, {"cup": elsewhere}, {"cup": worth})
+    assert found[1].segmented == ["cup"] * segmented
+
+
+@pytest.mark.parametrize(
+    ("mug", "cup", "segmented"),
+    [
+        (0.9, 0.945, False),  # above the threshold of 0.8, and 0.045 more: the cup takes the name
+        (0.9, 0.955, True),  # 0.055 more: much better
+        (0.75, 0.8, True),  # 0.05 more
+        (0.78, 0.8, False),
+        (0.72, 0.75, True),  # below the threshold
+        (0.6, 0.6, False),  # the same
+    ],
+)
+def test_when_a_mask_of_another_class_leaves_nothing_to_find(mug, cup, segmented):
+    cells = {"mug": UPPER, "cup": 0.95 * UPPER}
+    _, engine = label({"mug": mug, "cup": cup}, cells, {"mug": (held(0, 1), mug), "cup": (NOWHERE, 0.0)})
+    assert engine.segmented == ["mug"] + ["cup"] * segmented
+
+
+def test_the_five_likeliest_classes_are_compared_on_a_mask():
+    """Its own, and four others in the order of their cells; the fifth other one scores more than these."""
+    scores = {"mug": 0.95, "a": 0.1, "b": 0.2, "c": 0.3, "d": 0.5, "e": 0.6}
+    cells = {name: UPPER * np.float32(1 - number / 100) for number, name in enumerate(scores)}
+    (found,), engine = label(scores, cells, {"mug": (held(0, 1), 0.95)})
+    assert engine.segmented == ["mug"]
+    assert (found.label, found.second, found.second_score) == ("mug", "d", 0.5)
+
+
+def test_a_class_alone_has_no_second_and_is_segmented_with_both_thresholds():
+    (found,), engine = label({"mug": 0.95}, {"mug": UPPER}, {"mug": (held(0, 1), 0.95)})
+    assert (found.second, found.second_score) == ("", 0)
+    assert (engine.numbers["threshold"], engine.numbers["reject_threshold"]) == (0.8, 0.5)
+
+
+def test_one_instance_is_the_single_mask_and_two_are_those_told_apart():
+    single, parts = held(0, 1), (held(0), held(1))
+    instances = tuple(
+        SimpleNamespace(mask=mask, score=score, status="detected") for mask, score in zip(parts, (1, 0.9), strict=True)
+    )
+    given = {"mask": single, "score": 0.8, "status": Status.DETECTED}
+    one, both = (SimpleNamespace(instances=instances[:count], **given) for count in (1, 2))
+    assert [each.area for each in matching.of_result("mug", one)] == [1024]
+    assert [(each.area, each.score) for each in matching.of_result("mug", both)] == [(512, 1), (512, 0.9)]
 
 
 @pytest.mark.parametrize("names", [[], ["mug", "mug"]])
@@ -313,6 +389,9 @@ def test_a_class_that_scores_nothing_is_not_the_next_best():
     assert matching.named_by_score(one, [cup, jar], scores, (0.8, 0.5)).second == "jar"
 
 
+SCORES = (0.6, 0.9, 0.7)  # of the windows of a thin image, in turn
+
+
 def test_a_thin_image_is_labelled_in_windows_and_each_instance_once(monkeypatch):
     image = np.zeros((16, 16 * 20, 3), np.uint8)
     image[4:12, 20:30] = image[4:12, 100:200] = 255  # one in a window, one over several
@@ -322,7 +401,7 @@ def test_a_thin_image_is_labelled_in_windows_and_each_instance_once(monkeypatch)
         seen.append(window.pixels.shape[:2])
         mask = window.pixels[..., 0] > 0
         parts = [mask & (labels == number) for labels, n in [ndimage.label(mask)] for number in range(1, n + 1)]
-        return tuple(LabelledInstance("mug", part, 0.9) for part in parts)
+        return tuple(LabelledInstance("mug", part, SCORES[len(seen) % len(SCORES)]) for part in parts)
 
     monkeypatch.setattr(matching, "_label", of_window)
     engine = SimpleNamespace(config=IPSegConfig())
@@ -330,4 +409,5 @@ def test_a_thin_image_is_labelled_in_windows_and_each_instance_once(monkeypatch)
     assert set(seen) == {(16, 64)}
     assert [one.label for one in found] == ["mug", "mug"]
     np.testing.assert_array_equal(np.logical_or(*(one.mask for one in found)), image[..., 0] > 0)
+    assert found[0].score == max(SCORES), "the best of the windows that see it"
     assert matching._label_all(engine, (), named(image[:, :64].copy()), Parameters(), None)[0].mask.shape == (16, 64)
