@@ -30,6 +30,9 @@ def test_regions_are_ordered_by_the_squares_of_what_exceeds_the_level():
     assert crops.regions(values, 0.5)[0][:2] == (20, 15)
     assert [crops.area(box) > 40 for box in crops.regions(values, 0.5)] == [False, True]
     assert crops.regions(values, 1.5) == []
+    equal = np.zeros((20, 30), np.float32)
+    equal[2:6, 20:24] = equal[12:16, 3:7] = 1.0
+    assert [box[:2] for box in crops.regions(equal, 0.5)] == [(20, 2), (3, 12)], "of equal ones the upper comes first"
 
 
 def test_a_box_grows_around_its_centre():

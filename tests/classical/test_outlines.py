@@ -109,3 +109,9 @@ def test_a_rough_border_and_middles_close_together_make_no_parts():
     holes = np.random.default_rng(0).random((120, 200)) < 0.02
     assert len(outlines.parts(disc(60, 60, 30) & ~(holes & ~disc(60, 60, 22)))) == 1
     assert len(outlines.parts(disc(60, 60) | disc(66, 60))) == 1
+
+
+def test_middles_that_are_seven_pixels_apart_make_two_parts():
+    """Those of discs 8 pixels apart: the blur moves one by a pixel. At 7 pixels of distance or fewer they are one."""
+    assert len(outlines.parts(disc(60, 60, 6) | disc(68, 60, 6))) == 2
+    assert len(outlines.parts(disc(60, 60, 6) | disc(67, 60, 6))) == 1
