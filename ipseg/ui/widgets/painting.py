@@ -17,7 +17,7 @@ from ipseg.ui.widgets.images import as_png
 def canvas(name: str) -> gr.ImageEditor:
     """A canvas with the id ``name``; its value in a handler is the file of the painted layer, unopened, or None."""
     editor = gr.ImageEditor(
-        label="Paint over the object",
+        label="Paint the object",
         sources=[],
         type="filepath",
         format="png",

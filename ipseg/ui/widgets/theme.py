@@ -136,6 +136,8 @@ progress::-moz-progress-bar { background: #d97706; }
 .image-input .thumbnail-lg { height: 72px; aspect-ratio: auto; }
 .image-input .grid-container:has(> :only-child) .thumbnail-lg { height: 146px; }
 .image-input .icon-button-wrapper { max-width: 100%; }
+.image-input .grid-container:has(> :nth-child(3)) { grid-template-rows: none !important; grid-auto-rows: max-content;
+  align-content: start; }
 #saliency .thumbnail-lg > img { height: 205px; aspect-ratio: auto; }
 /* The caption of an image in a gallery is below it, not over it. */
 .thumbnail-lg:has(> .caption-label) { display: flex !important; flex-direction: column; height: auto !important;
@@ -201,7 +203,8 @@ progress::-moz-progress-bar { background: #d97706; }
 #numbered .mask:not(.active) { opacity: 0; }
 #numbered .mask.active { opacity: .65; }
 #answers .thumbnail-lg > img { height: 66px; aspect-ratio: auto; }
-#answers .caption-label { white-space: nowrap; }
+#answers { height: auto !important; }
+#answers .grid-wrap { height: auto !important; min-height: 0 !important; max-height: 250px; overflow-y: auto; }
 #before .thumbnail-lg > img { height: 160px; aspect-ratio: auto; }
 #before img { object-fit: contain !important; }
 #corrections { align-items: center; flex-wrap: wrap; gap: .4rem; }
@@ -478,6 +481,7 @@ label.selected > input:is([type=radio], [type=checkbox]) { border: 1.5px solid #
   #fetch { font-size: .8rem; padding: .3rem .4rem; }
   .tab-container button { padding: 0 .5rem !important; font-size: .85rem; }
   #view label, #background label { padding: .3rem .45rem; font-size: .85rem; }
+  #meant-paint [data-testid=block-label] svg { display: none; }
   #corrections::before { width: 100%; }
   #corrections > #hint { flex: 1 1 100% !important; order: -1; }
   #corrections { gap: .25rem; }

@@ -187,7 +187,9 @@ def _several(pool: EnginePool, page: Layout) -> Callable[..., tuple[Any, ...]]:
                 saved.append(
                     several.save(name, result, found, page.answers)
                     if found
-                    else answers.save(name, result, (), page.answers, usual_threshold(session))
+                    else answers.save(
+                        name, result, (), page.answers, usual_threshold(session), none_found=all_instances
+                    )
                 )
                 facts.append({"image": name, **result.record()})
         return [(one.overlay, one.caption) for one in saved], answers.packed(saved, page.archive), facts

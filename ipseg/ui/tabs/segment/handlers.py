@@ -336,7 +336,7 @@ class SegmentHandlers:
             edits = (*edits, edit)
             found = instances.corrected(*given, base, edits, session.prompt, report)
         if not found:
-            return answers.save(old.name, result, (), cache, usual)
+            return answers.save(old.name, result, (), cache, usual, none_found=True)
         return several.save(old.name, result, found, cache, old.off, edits, len(base), old.accepted)
 
     def _one(

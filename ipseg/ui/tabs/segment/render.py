@@ -254,14 +254,15 @@ def save(
     gallery: gr.Gallery,
     usual: float = 0.0,
     accepted: bool = False,
+    none_found: bool = False,
 ) -> SavedResult:
     """What a session saves of a result with a single mask: its record, an overlay, and the files of the archive.
 
-    ``usual`` and ``accepted``: as of :func:`words`.
+    ``usual`` and ``accepted``: as of :func:`words`; ``none_found``: as of :func:`verdict`.
     """
     mask = as_png(gallery, result.answer_mask.astype(np.uint8) * 255, f"{name}.png")
     said = words(result, clicks, usual, accepted)
-    status = f"{said}, score {result.score:.2f}"
+    status = "no instance" if none_found else f"{said}, score {result.score:.2f}"
     overlay = as_jpeg(gallery, result.overlay(points=False), f"{name}.jpg")
     cut = as_png(gallery, viz.cut_out(result.image, result.mask), f"{name}_cut_out.png")
     return SavedResult(
