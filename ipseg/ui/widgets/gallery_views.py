@@ -61,7 +61,7 @@ def matrix(found: Mapping[str, Sequence[GalleryResult]], inputs: Sequence[Galler
         for one in found
     }
     tables.append(_table("IoU with each other", list(found), pairs))
-    return f'<div class="wide"><div class="side">{"".join(tables)}</div></div>'
+    return f'<div class="wide" tabindex="0"><div class="side">{"".join(tables)}</div></div>'
 
 
 def _table(title: str, heads: Sequence[str], rows: Mapping[str, Sequence[float]]) -> str:

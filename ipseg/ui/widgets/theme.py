@@ -348,9 +348,10 @@ label.selected > input:is([type=radio], [type=checkbox]) { border: 1.5px solid #
 /* A file in a list has one low row with its whole name. */
 .image-input.files .file-preview tr { padding: 0; height: auto; align-items: center; }
 .image-input.files .file-preview td { padding: .1rem .4rem; font-size: .85rem; height: auto; }
-.image-input.files .file-preview .filename { min-width: 0; flex: 1 1 auto; display: block; white-space: normal; }
+.image-input.files .file-preview .filename { min-width: 0; flex: 1 1 auto; display: block; white-space: normal;
+  font-size: 0; } /* of the space before the ending */
 .image-input.files .file-preview :is(.stem, .ext) { display: inline; white-space: normal; overflow: visible;
-  overflow-wrap: anywhere; line-height: 1.3; }
+  overflow-wrap: anywhere; font-size: .85rem; line-height: 1.3; }
 .image-input.files .file-preview :is(a, button) { font-size: .85rem; padding: .1rem .3rem; white-space: nowrap; }
 #batch .more { padding: .35rem .8rem; }
 #batch-gallery:not(:has(img)), #batch-downloads:not(:has(button:not([disabled]))),
@@ -366,6 +367,10 @@ label.selected > input:is([type=radio], [type=checkbox]) { border: 1.5px solid #
 .file-count p { margin: 0 0 .2rem; }
 .file-count .thumbs { display: grid; grid-template-columns: repeat(auto-fill, minmax(58px, 1fr)); gap: .3rem; }
 .file-count .thumbs img { width: 100%; aspect-ratio: 4 / 3; object-fit: cover; border-radius: 4px; margin: 0; }
+#batch-status .chips { display: flex; flex-wrap: wrap; gap: .2rem 1rem; list-style: none; padding: 0; margin: .3rem 0 0;
+  font-size: .9rem; }
+#batch-status .chips i { display: inline-block; width: 1.1em; height: .85em; margin-right: .4em; border-radius: 3px;
+  vertical-align: -.1em; }
 #batch-status .earlier { font-weight: 600; padding-bottom: .3rem; }
 #batch-status .earlier + div { opacity: .6; }
 #batch-status .aside { opacity: .8; font-size: .9rem; }
@@ -460,10 +465,13 @@ label.selected > input:is([type=radio], [type=checkbox]) { border: 1.5px solid #
   .ablation .numbers :is(th, td) { font-size: .85rem; padding-right: .6rem !important; }
   .ablation .grid tr > :first-child { width: 2.6rem; }
   #label-thresholds { flex-direction: column; }
-  #label .class-row > [id^=label-class-] { flex: 1 1 100px !important; min-width: 100px !important; }
-  #label .class-row > [id^=label-images-] { flex: 3 1 130px !important; min-width: 130px !important; }
+  #label .class-row > :is([id^=label-class-], :has([id^=label-class-])) { flex: 1 1 110px !important;
+    min-width: 110px !important; }
+  #label .class-row > :is([id^=label-images-], :has([id^=label-images-])) { flex: 2 1 130px !important;
+    min-width: 130px !important; }
+  #label .class-row input { padding: .5rem .45rem; }
   #label-downloads { display: grid !important; grid-template-columns: 1fr 1fr; }
-  #label-downloads > #label-format { grid-column: 1 / -1; }
+  #label-downloads > :is(#label-format, :has(#label-format)) { grid-column: 1 / -1; }
   #compare-table table { min-width: 540px; }
   #label .class-row .block { padding: .45rem; }
   .grid-container, .gradio-container .examples .grid-container {

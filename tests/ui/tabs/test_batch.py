@@ -17,7 +17,7 @@ from gradio_client import Client, handle_file
 
 from ipseg import open_image
 from ipseg.batch import clips
-from ipseg.core import rle
+from ipseg.core import rle, viz
 from ipseg.core.status import Status
 from ipseg.ui.tabs.batch.render import Tally, caption
 from ipseg.ui.widgets import running
@@ -196,8 +196,12 @@ def test_the_caption_begins_with_the_status_and_the_summary_names_empty_masks():
     assert caption(Status.NOT_DETECTED, "can_0.jpg") == "Not detected: can_0.jpg"
     tally = Tally("image", None, done=2, total=2, states=Counter({Status.DETECTED: 2}))
     assert "are empty" not in tally.verdict(False, "e")
+    assert "chips" not in tally.verdict(False, "e"), "one state needs no legend"
     tally.states[Status.NOT_DETECTED] += 1
-    assert "the masks of images where nothing was detected are empty" in tally.verdict(False, "e")
+    both = tally.verdict(False, "e")
+    assert "the masks of images where nothing was detected are empty" in both
+    chips = re.findall(r"<li><i style=.border: 3px (\w+) rgb(\(.*?\)).></i>(.*?)</li>", both)
+    assert chips == [("solid", str(viz.MASK), "Detected: 2"), ("dashed", str(viz.GUESS), "Not detected: 1")]
 
 
 @pytest.mark.browser

@@ -30,6 +30,12 @@ OPAQUE = """box => {
 }"""
 
 
+BEYOND = """() => ['#cases', '#hard-cases'].filter((name) => {
+  const block = document.querySelector(name), right = block.getBoundingClientRect().right;
+  return [...block.querySelectorAll('img')].some((image) => image.getBoundingClientRect().right > right);
+})"""  # galleries whose images are cut at the right
+
+
 @pytest.mark.browser
 @narrow_only
 def test_the_same_images_under_three_prompts(page):
@@ -68,6 +74,9 @@ def test_a_broken_prompt_beside_the_one_that_mends_it(page):
     assert min(page.locator("#cases .caption-label").evaluate_all(f"every => every.map({below})")) >= -1
     assert page.locator("#case-verdict").evaluate(OPAQUE)
     assert page.locator("#hard-cases img").count() >= 5
+    for width in (1280, 390):
+        page.set_viewport_size({"width": width, "height": 844})
+        assert page.evaluate(BEYOND) == [], width
     page.locator("#cases button img").nth(1).click()
     page.wait_for_selector("#case-verdict .finding")
     text = page.inner_text("#case-verdict")

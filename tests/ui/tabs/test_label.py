@@ -38,6 +38,16 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the 
 DONE = "#label-status :is(.detected, .uncertain, .not-detected, .stopped)"
 
 
+CUT = """() => ['#label-with-images', '#label-format', '#label-class-1', '#label-class-2'].flatMap((name) => {
+  const block = document.querySelector(name), box = block.getBoundingClientRect();
+  const narrow = [...block.querySelectorAll('input:not([type=checkbox])')].some(
+    (one) => one.value && one.scrollWidth > one.clientWidth + 1);
+  const beyond = [...block.querySelectorAll('span, input')].some(
+    (one) => one.getBoundingClientRect().right > box.right + 1);
+  return narrow || beyond ? [name] : [];
+})"""  # what is wider than its place
+
+
 class Pool:
     """Hands out one engine."""
 
@@ -577,6 +587,8 @@ def test_on_a_phone_the_review_fits(page):
     labelled(page)
     page.locator("#label-gallery button img").first.click()
     page.wait_for_selector("#label-image img")
+    outside = [each for each in page.evaluate(CUT) if each]
+    assert outside == []
     overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert overflow <= 0
     assert faults(page) == []

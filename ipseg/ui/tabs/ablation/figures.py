@@ -55,7 +55,7 @@ def table(heads: Sequence[str], rows: Mapping[str, Sequence[str] | str], own: st
         cells = "".join(f"<td>{value}</td>" for value in values)
         body += f'<tr{mark}><th scope="row">{title}</th>{cells}</tr>'
     inside = f"<thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody>"
-    return f'<div class="wide"><table class="numbers">{inside}</table></div>'
+    return f'<div class="wide" tabindex="0"><table class="numbers">{inside}</table></div>'
 
 
 def colour_of(value: float, low: float, high: float) -> tuple[str, str]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import gradio as gr
 
+from ipseg.core import viz
 from ipseg.core.status import Status
 from ipseg.core.types import ImageArray
 from ipseg.ui.widgets import running
@@ -81,8 +82,20 @@ class Tally:
         kind = "stopped" if stopped else best.value.replace("_", "-")
         return (
             f'<div class="{kind}" role="status">{parts}<span class="aside">{seconds:.1f} s, engine '
-            f"{html.escape(engine)}.{more}</span>{f'<ul>{lines}</ul>' if lines else ''}</div>"
+            f"{html.escape(engine)}.{more}</span>{self._legend()}{f'<ul>{lines}</ul>' if lines else ''}</div>"
         )
+
+    def _legend(self) -> str:
+        """The outline of each state in the results, with its count, as HTML; "" where there is one state."""
+        found = [status for status in Status if self.states[status]]
+        if len(found) < 2:
+            return ""
+        chips = (
+            f'<li><i style="border: 3px {"solid" if status.has_mask else "dashed"} rgb{viz.colour_of(status)}"></i>'
+            f"{status.words.capitalize()}: {self.states[status]}</li>"
+            for status in found
+        )
+        return f'<ul class="chips">{"".join(chips)}</ul>'
 
     def _counts(self, good: int) -> str:
         """In how many images or frames the object is in each state."""

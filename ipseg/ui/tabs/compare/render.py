@@ -160,7 +160,8 @@ def table(found: Sequence[Comparison], names: Sequence[str], engine: str, notice
     lead = html.escape(" ".join(filter(None, (f"Engine {engine}.", agreement))))
     body = f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
     more = "".join(f'<p class="aside">{html.escape(notice)}</p>' for notice in notices)
-    return f'<div class="wide" role="status">{body}</div><p class="aside">{lead}</p>{_differs(found[0])}{more}'
+    note = f'<p class="aside">{lead}</p>{_differs(found[0])}{more}'
+    return f'<div class="wide" tabindex="0" role="status">{body}</div>{note}'
 
 
 def _differs(found: Comparison) -> str:
