@@ -23,7 +23,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import ipseg
+from ipseg import version
 from ipseg.core import plugins, rle, store
 from ipseg.core.serialize import to_json
 from ipseg.core.store import Codec, ResultStore, atomic_write, code_version, writing
@@ -231,7 +231,7 @@ def of_engine(engine: Engine, weights: Mapping[str, Any] | None = None) -> Recor
 
 def versions() -> dict[str, str]:
     """Versions of this package, of Python, and of the packages that may decide a result."""
-    found = {"ipseg": ipseg.__version__, "python": platform.python_version()}
+    found = {"ipseg": version.__version__, "python": platform.python_version()}
     for package in PACKAGES:
         try:
             found[package] = metadata.version(package)
@@ -243,7 +243,7 @@ def versions() -> dict[str, str]:
 @functools.cache
 def commit() -> str:
     """The commit of this package's source, with ``+`` where files differ from it; "" outside a git checkout."""
-    git, place = shutil.which("git"), Path(ipseg.__file__).parent
+    git, place = shutil.which("git"), Path(version.__file__).parent
     if git is None:
         return ""
     asked = (["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no", "--", "."])

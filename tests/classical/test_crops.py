@@ -41,16 +41,23 @@ def test_a_box_grows_around_its_centre():
     assert crops.grown((5, 5, 6, 6), (100, 100), (100, 200), 1.0) == (0, 0, 26, 21)  # 0.15 of 200
     left, top, right, bottom = crops.grown((50, 10, 51, 90), (100, 100), (100, 100), 1.0)
     assert (right - left, bottom - top) == (41, 80)  # half as wide as high
+    assert crops.grown((50, 10, 51, 50), (100, 100), (100, 100), 2.0) == (30, 0, 71, 70)  # 80 high, 40 wide
+    assert crops.grown((50, 10, 51, 50), (100, 100), (200, 200), 1.0) == (81, 20, 121, 100)  # cells of 2 pixels
+    assert crops.grown((10, 50, 50, 51), (100, 100), (200, 200), 2.0) == (0, 61, 140, 141)  # 160 wide, 80 high
 
 
 def test_boxes():
     assert crops.area((1, 2, 4, 6)) == 12
     assert crops.overlap((0, 0, 2, 2), (1, 0, 3, 2)) == pytest.approx(1 / 3)
-    assert crops.overlap((0, 0, 2, 2), (5, 5, 6, 6)) == 0
+    assert crops.overlap((0, 0, 2, 2), (0, 1, 2, 3)) == pytest.approx(1 / 3)
+    for apart in ((5, 5, 6, 6), (5, 0, 6, 2), (0, 5, 2, 6)):
+        assert crops.overlap((0, 0, 2, 2), apart) == 0
     assert crops.low_box((50, 20, 100, 40), (100, 200), (50, 100)) == (25, 10, 50, 20)
     assert crops.low_box((199, 99, 200, 100), (100, 200), (50, 100)) == (98, 48, 100, 50)
+    assert crops.low_box((50, 20, 51, 21), (100, 200), (50, 100)) == (25, 10, 27, 12)  # two pixels at least
     assert crops.low_size((600, 1200), 320) == (160, 320)
     assert crops.low_size((1, 400), 320) == (8, 320)
+    assert crops.low_size((400, 1), 320) == (320, 8)
 
 
 def test_a_crop_is_placed_and_enlarged():
@@ -72,12 +79,16 @@ def test_only_borders_inside_of_the_image_are_touched():
 def test_each_side_of_a_box_apart():
     left, top, right, bottom = crops.border(mask((20, 20), (5, 5, 15, 10)), (5, 5, 15, 15))
     assert (left.sum(), top.sum(), right.sum(), bottom.sum()) == (5, 10, 5, 0)
+    for level, above in ((0.55, True), (0.5, False), (0.45, False)):
+        sides = crops.border(np.full((20, 20), level, np.float32), (5, 5, 15, 15))
+        assert [bool(side.all()) for side in sides] == [bool(side.any()) for side in sides] == [above] * 4
     assert [len(side) for side in crops.border(mask((20, 20)), (0, 3, 20, 20))] == [0, 20, 0, 0]
 
 
 def test_a_box_moves_the_sides_that_are_named():
     assert crops.extended((40, 20, 60, 30), (True, False, False, True), (100, 100), 0.5) == (30, 20, 60, 35)
     assert crops.extended((5, 20, 95, 30), (True, True, True, False), (100, 100), 0.5) == (0, 15, 100, 30)
+    assert crops.extended((40, 2, 60, 30), (False, True, False, False), (100, 100), 0.5) == (40, 0, 60, 30)
     assert crops.extended((5, 20, 95, 30), (False,) * 4, (100, 100), 0.5) == (5, 20, 95, 30)
 
 
@@ -89,6 +100,34 @@ def test_what_touches_the_object_and_is_similar_is_joined():
     np.testing.assert_array_equal(crops.join(crop, saliency, similarity, 0.35), crop)
     dot = mask((40, 40), (10, 10, 20, 20), (20, 12, 22, 13))  # too thin to be a part
     np.testing.assert_array_equal(crops.join(crop, dot, np.ones_like(crop), 0.25), crop)
+
+
+@pytest.mark.parametrize("part", [(22, 10, 28, 20), (2, 10, 8, 20)])
+def test_a_part_touches_within_three_pixels_and_comes_with_two_around_it(part):
+    """Two columns lie between the object and the part; what is salient around the part is 0.4."""
+    crop = mask((40, 40), (10, 10, 20, 20))
+    left, top, right, bottom = part
+    saliency = np.maximum(mask((40, 40), part), np.float32(0.4))
+    expected = 0.4 * mask((40, 40), (left - 2, top - 2, right + 2, bottom + 2))
+    expected = np.maximum(np.maximum(expected, mask((40, 40), part)), crop)
+    np.testing.assert_allclose(crops.join(crop, saliency, np.ones_like(crop), 0.25), expected)
+    away = 1 if left > 20 else -1  # one more column between them
+    farther = mask((40, 40), (left + away, top, right + away, bottom))
+    np.testing.assert_array_equal(crops.join(crop, farther, np.ones_like(crop), 0.25), crop)
+
+
+def test_what_is_small_beside_the_object_is_not_joined():
+    crop, similarity = mask((80, 80), (10, 10, 50, 50)), np.ones((80, 80), np.float32)  # a fiftieth is 32 pixels
+    for width, joined in ((3, False), (4, True)):
+        part = mask((80, 80), (50, 20, 50 + width, 30))
+        assert (crops.join(crop, np.maximum(crop, part), similarity, 0.25)[25, 51] == 1) == joined
+
+
+@pytest.mark.parametrize(("level", "joined"), [(0.55, True), (0.45, False)])
+def test_the_object_of_a_crop_is_above_one_half(level, joined):
+    crop, part = np.float32(level) * mask((40, 40), (10, 10, 20, 20)), mask((40, 40), (20, 10, 28, 20))
+    found = crops.join(crop, part, np.ones_like(crop), 0.25)
+    assert (found[15, 25] == 1) == joined
 
 
 def test_small_holes_are_filled_and_parts_are_separated():
@@ -114,3 +153,5 @@ def test_hills_are_divided_by_a_dip():
     assert crops.hills(smooth, 0.5, 0.5, 0.12).max() == 3
     assert not crops.hills(np.zeros((4, 4), np.float32), 0.5, 0.5, 0.12).any()
     assert crops.smoothed(np.full((5, 5), 2, np.float32)) == pytest.approx(1)
+    assert not crops.smoothed(np.full((5, 5), -2, np.float32)).any()
+    assert crops.smoothed(mask((9, 9), (4, 4, 5, 5)))[4, 4] == pytest.approx(1 / (2 * np.pi), abs=1e-3)  # sigma 1
