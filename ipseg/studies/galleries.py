@@ -162,7 +162,9 @@ def read(folder: Path) -> tuple[dict[str, ObjectKind], dict[str, FailureCase]]:
             case["title"],
             case["broken"],
             case["rule"],
-            *(shown(case[part]) for part in ("prompt", "input", "mended")),
+            shown(case["prompt"]),
+            shown(case["input"]),
+            shown(case["mended"]),
         )
         for case in index["failure_cases"]
     }

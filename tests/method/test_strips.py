@@ -175,7 +175,9 @@ def prompt(engine, make_scene):
     return engine.prompt(image, mask)
 
 
-@pytest.mark.parametrize("ratio", [10, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("engine", "ratio"), [("compact", 10), pytest.param("offline", 100, marks=pytest.mark.slow)], indirect=["engine"]
+)
 def test_an_engine_finds_the_object_of_a_thin_image(engine, prompt, ratio):
     height = 40
     first = height * (ratio - 1) - 60
