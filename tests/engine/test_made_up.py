@@ -95,6 +95,16 @@ def test_the_naive_unet_runs_whole_and_once_for_each_window(whole, passes, monke
     assert [len(values) for values in found.values()] == [4, 4, 4]
 
 
+def test_every_library_takes_the_fused_attention():
+    """SAM's own is fused in `segmenters/_sam_attention.py`."""
+    made = (networks.small_dinov2(), networks.small_sam2(), networks.small_groupvit(), networks.small_seggpt())
+    fused = [model.config._attn_implementation for model in made]
+    assert fused == ["sdpa", "sdpa", "eager", "eager"]
+    for part in (published.unet(), published.vae().encoder):
+        kinds = {type(each.processor).__name__ for each in part.modules() if hasattr(each, "processor")}
+        assert kinds == {"AttnProcessor2_0"}
+
+
 def test_what_cannot_be_made_up_is_one_message():
     for name in ("compact", "offline"):
         with pytest.raises(SettingError, match="There are no made-up weights for"):
