@@ -22,7 +22,7 @@ from ipseg.method import instances
 
 TRIED = 8  # windows that are segmented where only the best mask is asked for: those with the most similar cells
 BEST = 4  # cells by which a window is judged before it is segmented
-SAME = 0.5  # intersection over union, inside of what two windows share, from which on two masks are of one object
+SAME = 0.5  # intersection over union, inside of what two windows share, above which two masks are of one object
 CUT_OFF = 0.5  # of its contrast that counts of a salient region that goes on outside of its window
 VIEWS = 4  # windows that serve as prompt images, at most, where the prompt's object is longer than a window
 

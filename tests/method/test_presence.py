@@ -120,10 +120,31 @@ def test_a_large_mask_and_an_empty_one_have_no_crop():
     assert presence.crop_of_small(box((200, 300), (0, 0), (0, 0))) is None
 
 
+def test_the_crop_of_a_small_mask_by_hand():
+    """Twice the longer side and 8 pixels, around the middle, up to half of the longer side of the image."""
+    assert presence.crop_of_small(box((100, 120), (40, 44), (50, 52))) == (slice(30, 54), slice(39, 63))
+    assert presence.crop_of_small(box((100, 100), (40, 57), (50, 52))) == (slice(23, 73), slice(26, 76))  # 2 * 25
+    assert presence.crop_of_small(box((100, 100), (40, 58), (50, 52))) is None  # 2 * 26
+    assert presence.crop_of_small(box((100, 100), (0, 4), (96, 100))) == (slice(0, 24), slice(76, 100))
+
+
 def test_each_cell_for_each_prompt():
     found = presence.of_cells([shows([[1, 0]]), shows([[0, 1]], [[-1, 0]])], LAYER)
     np.testing.assert_allclose(found[:, 0], [[1, 0.36, 0, 0], [0, 0.64, 1, 1]], atol=1e-6)
     assert found.shape == (2, 1, 4)
+
+
+def test_64_samples_of_a_prompt_are_compared_where_there_are_many_prompts():
+    """Of 65 they are those at i * 64 / 63, rounded down: number 63 is left out."""
+    frame = geometry.squash_frame((10, 30), (1, 3))
+    layer = FeatureMap("a", np.eye(65, dtype=np.float32)[None, [31, 63, 64]], frame)
+    assert presence.of_cells([shows(np.eye(65))], layer).ravel() == pytest.approx([1, 0, 1])
+
+
+def test_256_cells_of_a_mask_are_compared():
+    layer = FeatureMap("a", np.ones((20, 20, 2), np.float32), geometry.squash_frame((20, 20), (20, 20)))
+    assert presence.sample(layer, np.ones((20, 20), bool)).shape == (256, 2)
+    assert presence.sample(layer, np.eye(20, dtype=bool)).shape == (20, 2)
 
 
 def test_the_mean_of_maps_over_regions():
@@ -148,6 +169,10 @@ def test_the_cells_of_a_mask():
     mask = np.zeros((10, 40), bool)
     mask[:, 4:21] = True
     assert presence.cells_of(mask, FRAME).tolist() == [[True, True, False, False]]
+    mask[:, 4] = False
+    assert presence.cells_of(mask, FRAME).tolist() == [[True, True, False, False]], "half of a cell"
+    mask[:, 5] = False
+    assert presence.cells_of(mask, FRAME).tolist() == [[False, True, False, False]]
     mask = np.zeros((10, 40), bool)
     mask[2:4, 8:11] = True
     assert presence.cells_of(mask, FRAME).tolist() == [[True, False, False, False]]

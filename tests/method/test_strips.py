@@ -85,9 +85,11 @@ def test_an_object_is_found_wherever_it_is_and_few_windows_are_segmented(ratio, 
 
 def test_nothing_is_not_detected():
     image, _ = strip(30)
-    result = strips.segment(image, Colour(), likelihood)
+    one = Colour()
+    result = strips.segment(image, one, likelihood)
     assert result.status is Status.NOT_DETECTED
     assert not result.mask.any()
+    assert len(one.sizes) == 8 < len(geometry.windows(image.shape[:2]))
 
 
 def test_an_object_longer_than_a_window_goes_on_in_those_beside_it():
@@ -148,7 +150,7 @@ def test_the_parts_of_a_prompt_image_that_show_its_object():
     assert strips.cut(mask, box).sum() == mask.sum()
     _, long = strip(50, (100, 900))
     boxes = strips.parts_shown(long.shape, long)
-    assert len(boxes) == strips.VIEWS
+    assert len(boxes) == 4
     assert all(strips.cut(long, each)[10].all() for each in boxes)  # those that the object fills
 
 
@@ -161,6 +163,36 @@ def test_the_window_in_which_an_object_stands_out():
 
     box = strips.most_salient(image, stretched)
     assert strips.cut(mask, box).sum() == mask.sum()
+
+
+BOXES = [(0, 0, 20, 10), (10, 0, 30, 10), (20, 0, 40, 10)]  # each shares ten columns with the next
+
+
+def seen(number: int, first: int, last: int) -> np.ndarray:
+    """In a window of BOXES: all rows of the columns ``first`` to ``last`` of the image, both included."""
+    mask = np.zeros((10, 20), bool)
+    mask[:, first - BOXES[number][0] : last + 1 - BOXES[number][0]] = True
+    return mask
+
+
+@pytest.mark.parametrize(
+    ("columns", "same"),
+    [((10, 14), True), ((10, 13), False), ((18, 25), False), ((19, 25), False)],  # 5 and 4 of 9; 1 of 10; none
+)
+def test_masks_of_two_windows_are_of_one_object_above_one_half_of_what_both_see(columns, same):
+    masks = seen(0, 10, 18), seen(1, *columns)
+    assert strips.same(*masks, (BOXES[0], BOXES[1])) == same
+    assert strips.groups([(0, masks[0]), (1, masks[1])], BOXES) == ([[0, 1]] if same else [[0], [1]])
+
+
+def test_exactly_one_half_is_not_the_same():
+    assert not strips.same(seen(0, 10, 19), seen(1, 10, 14), (BOXES[0], BOXES[1]))
+    assert not strips.same(seen(0, 10, 19), seen(2, 20, 29), (BOXES[0], BOXES[2])), "they share nothing"
+
+
+def test_an_object_in_three_windows_is_one_and_two_of_one_window_are_two():
+    masks = [(0, seen(0, 2, 4)), (0, seen(0, 12, 19)), (1, seen(1, 12, 25)), (2, seen(2, 20, 25)), (2, seen(2, 33, 35))]
+    assert strips.groups(masks, BOXES) == [[0], [1, 2, 3], [4]]
 
 
 @pytest.fixture(scope="module", params=["compact", "offline"])

@@ -33,7 +33,7 @@ def visitors(demo, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory):
-    """For each target a prompt, two small images to search, and a clip of four frames."""
+    """For each target a prompt, two small images to search, and a clip of two frames."""
     folder = tmp_path_factory.mktemp("images")
     return {target: made(folder / target, target) for target in TARGETS}
 
@@ -46,7 +46,7 @@ def made(folder: Path, target: str) -> dict[str, Path]:
         paths[number] = folder / f"{number}.png"
         cv2.imwrite(str(paths[number]), image)
     writer = cv2.VideoWriter(str(paths["clip"]), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"mp4v"), 4, (240, 180))
-    for shift in range(4):
+    for shift in range(2):
         writer.write(np.roll(image, shift, axis=1))
     writer.release()
     return paths
