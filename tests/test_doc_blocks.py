@@ -143,11 +143,11 @@ def in_shell(block: Block) -> None:
     end = f"trap 'printf end > {Path('request').absolute()}' EXIT\n"
     script = f"{end}set -euo pipefail\n{before}{block.code}\nexport -p > {state}\n"
     path = os.pathsep.join([str(own.absolute()), str(Path(sys.executable).parent), os.environ["PATH"]])
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    with subprocess.Popen(["bash", "-c", script], env={**os.environ, "PATH": path}, **pipes) as shell:
-        served()
-        printed = shell.communicate()[0]
-    assert shell.returncode == 0, f"{block}\n{block.code}\n{printed}"
+    with Path("printed.txt").open("w") as printed:
+        pipes = {"stdout": printed, "stderr": subprocess.STDOUT, "env": {**os.environ, "PATH": path}}
+        with subprocess.Popen(["bash", "-c", script], **pipes) as shell:
+            served()
+    assert shell.returncode == 0, f"{block}\n{block.code}\n{Path('printed.txt').read_text()}"
 
 
 def served() -> None:

@@ -68,6 +68,14 @@ def test_the_boundary_f_by_hand():
         metrics.boundary_f(one, one.T)
 
 
+def test_boundaries_match_within_eight_pixels_of_an_image_of_davis():
+    """0.008 of the diagonal of 854x480 pixels is 7.8, rounded up."""
+    truth = np.zeros((480, 854), bool)
+    truth[:, :400] = True
+    for shift, expected in ((8, 1), (9, 0)):
+        assert metrics.boundary_f(np.roll(truth, shift, 1) | truth, truth) == expected
+
+
 def test_a_mask_is_resized_to_the_pixels_at_whole_shares():
     mask = np.array([[1, 0, 0, 1], [0, 1, 1, 0]], bool)
     np.testing.assert_array_equal(metrics.resized(mask, 2), mask[:, ::2])
