@@ -21,7 +21,7 @@ from ipseg.datasets import folder
 from ipseg.engine.session import SegmentSession
 from ipseg.engine.spec import FIELDS, EngineSpec
 from ipseg.evaluation.predict import predict
-from ipseg.features.efficientnet import place
+from ipseg.features.efficientnet import OBJECT_SIDE, place
 from ipseg.labelling.matching import ClassPrompt, label_image
 from ipseg.method.pipeline import IPSeg
 from ipseg.studies import comparison
@@ -225,6 +225,9 @@ def test_the_networks_of_the_paper_run_once_for_an_image_and_not_in_vain(small_m
         hook.remove()
 
 
+OBJECT = (1, 3, OBJECT_SIDE, OBJECT_SIDE)  # a mask's object, seen as a whole
+
+
 def test_the_networks_of_compact_run_once_for_an_image_and_not_in_vain(make_scene):
     """Needs the weights: `make test` fetches them."""
     prompt, image = (make_scene(96, 128, seed=seed)[0] for seed in (0, 1))
@@ -233,18 +236,21 @@ def test_the_networks_of_compact_run_once_for_an_image_and_not_in_vain(make_scen
     with weights.counting() as passes:
         engine = ipseg.load("compact")
         made = engine.prompt(prompt)
-        assert sorted(passes.shapes) == sorted(whole.values())
+        assert sorted(passes.shapes) == sorted([*whole.values(), OBJECT])
         before = len(passes.shapes)
         engine.segment(made, image)
         of_input = passes.shapes[before:]
         assert whole["finer"] not in of_input  # only a prompt's finer layers are read
-        crops = [shape for shape in of_input if shape not in whole.values()]
-        assert len(of_input) == 2 + len(crops)
+        assert of_input.count(OBJECT) == 1
+        crops = [shape for shape in of_input if shape not in whole.values() and shape != OBJECT]
+        assert len(of_input) == 3 + len(crops)
         assert len(crops) <= 2
         settled = len(passes.shapes)
         click = Points(np.float32([[60, 50]]), np.empty((0, 2), np.float32))
-        for settings in ({"k": 64}, {"clusters": 2}, {"threshold": 0.0}, {"clicks": click}):
+        for settings in ({"k": 64}, {"clusters": 2}, {"threshold": 0.0}):
             engine.segment(made, image, **settings)
+        assert OBJECT not in passes.shapes[settled:]  # the mask is the same
+        engine.segment(made, image, clicks=click)
         prepared = comparison.prepare(engine, ["ipseg", "persam"], prompt)
         list(comparison.compare(prepared, [image]))
         again = [shape for shape in passes.shapes[settled:] if shape in whole.values()]

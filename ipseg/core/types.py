@@ -234,6 +234,10 @@ LazyFeatures = Callable[[], tuple[FeatureMap, ...]]
 """The features of an image, computed on the first call and cached."""
 
 
+ObjectVectors = tuple[NDArray[np.float32], ...]
+"""Vectors (C,) of unit length of a whole object, each compared with that of another one by their product in [-1, 1]."""
+
+
 @dataclass(frozen=True, repr=False)
 class PromptFeatures(Brief):
     """What a scorer gets of one prompt image."""
@@ -241,6 +245,7 @@ class PromptFeatures(Brief):
     features: tuple[FeatureMap, ...]  # every layer; the first is the coarsest that a scorer needs
     cells: Callable[[Frame], NDArray[np.bool_]]  # the object's cells on a grid, (rows, columns), at least one
     image: ImageArray | None = None  # the image itself, for a scorer that compares colours
+    whole: Callable[[], ObjectVectors] = tuple  # of the object, for a scorer that compares whole objects
 
     def __post_init__(self) -> None:
         _require(len(self.features) > 0, "expected at least one feature layer, got none")
@@ -253,6 +258,7 @@ class InputFeatures(Brief):
     features: tuple[FeatureMap, ...]
     foreground: Callable[[], NDArray[np.float32]]  # foreground probability, (H, W) in [0, 1]; computed when called
     image: ImageArray | None = None  # the image itself, for a scorer that compares colours
+    whole: Callable[[Mask], ObjectVectors] = lambda _: ()  # of what a mask (H, W) holds; () where there are none
 
     def __post_init__(self) -> None:
         _require(len(self.features) > 0, "expected at least one feature layer, got none")
@@ -262,8 +268,9 @@ class FeatureExtractor(Protocol):
     """Dense features of an image. The first layer returned is the one on which cells of the prompt are chosen.
 
     One that has a method ``prompt_layers``, of the same arguments, has layers that only a prompt image needs. One that
-    is made of several has ``sources``, each of which gives the layers of one for an image, and ``joined``, which makes
-    of the layers of all of them what the call returns.
+    has a method ``whole``, of an image and a mask (H, W) bool, gives the :data:`ObjectVectors` of what that holds.
+    One that is made of several has ``sources``, each of which gives the layers of one for an image, and ``joined``,
+    which makes of the layers of all of them what the call returns.
     """
 
     @property

@@ -20,6 +20,8 @@ from ipseg.core.types import (
     FeatureMap,
     ImageArray,
     LazyFeatures,
+    Mask,
+    ObjectVectors,
     Points,
     Proposal,
     SaliencyMethod,
@@ -47,6 +49,10 @@ class GuardedFeatures:
     def prompt_layers(self, image: ImageArray) -> tuple[FeatureMap, ...]:
         """The extractor's own layers for prompt images alone; () where it has none."""
         return self.placement.run_alone(getattr(self.part, "prompt_layers", lambda _: ()), image)
+
+    def whole(self, image: ImageArray, mask: Mask) -> ObjectVectors:
+        """The extractor's own vectors of what a mask holds; () where it has none."""
+        return self.placement.run(getattr(self.part, "whole", lambda *_: ()), image, mask)
 
     @property
     def sources(self) -> tuple[Any, ...]:

@@ -33,6 +33,8 @@ from ipseg.core.types import (
     ImageArray,
     InputError,
     LazyFeatures,
+    Mask,
+    ObjectVectors,
     Points,
     Progress,
     Scorer,
@@ -345,6 +347,11 @@ class RemoteFeatures:
         seen = named(image)
         return self.remote.call([seen], _prompt_layers, seen)
 
+    def whole(self, image: ImageArray, mask: Mask) -> ObjectVectors:
+        """The extractor's own vectors of what a mask holds."""
+        seen = named(image)
+        return self.remote.call([seen], _whole, seen, mask)
+
 
 @dataclass(frozen=True)
 class RemoteSaliency:
@@ -405,6 +412,10 @@ def _features(engine: IPSeg, image: Named) -> tuple[FeatureMap, ...]:
 
 def _prompt_layers(engine: IPSeg, image: Named) -> tuple[FeatureMap, ...]:
     return engine.encodings.prompt_layers(image)
+
+
+def _whole(engine: IPSeg, image: Named, mask: Mask) -> ObjectVectors:
+    return engine.encodings.whole(image, mask)
 
 
 def _saliency(engine: IPSeg, image: Named) -> NDArray[np.float32]:

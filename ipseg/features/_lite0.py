@@ -77,6 +77,42 @@ def build(state: Mapping[str, NDArray], blocks: Iterable[int], *, head: bool = F
     return graph.model()
 
 
+class Head(NamedTuple):
+    """The layers after the last block: a convolution of single cells, and the classes of ImageNet, in numpy."""
+
+    kernel: NDArray[np.float32]  # (1280, 320), the batch normalisation folded into it
+    bias: NDArray[np.float32]  # (1280,)
+    classes: NDArray[np.float32]  # (1000, 1280)
+    class_bias: NDArray[np.float32]  # (1000,)
+
+    def pooled(self, cells: NDArray[np.float32], shares: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The mean of cells (h, w, 320) of the last block after the convolution, weighted by (h, w) shares: (1280,)."""
+        values = np.clip(cells @ self.kernel.T + self.bias, 0, 6)
+        return np.tensordot(shares / shares.sum(), values, axes=2).astype(np.float32)
+
+    def probabilities(self, pooled: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Those of the classes, (1000,), for a pooled vector (1280,)."""
+        logits = self.classes @ pooled + self.class_bias
+        odds = np.exp(logits - logits.max())
+        return (odds / odds.sum()).astype(np.float32)
+
+
+def head(state: Mapping[str, NDArray]) -> Head:
+    """The layers after the last block, of the published tensors. Raises KeyError when one is missing."""
+    kernels, bias = _folded(state, "_conv_head", "_bn1")
+    classes, class_bias = (np.asarray(state[f"_fc.{part}"], np.float32) for part in ("weight", "bias"))
+    return Head(kernels[..., 0, 0].astype(np.float32), bias.astype(np.float32), classes, class_bias)
+
+
+def _folded(state: Mapping[str, NDArray], name: str, norm: str) -> tuple[NDArray, NDArray]:
+    """Kernels and bias of a convolution with the batch normalisation that follows it."""
+    mean, variance, gain, shift = (
+        state[f"{norm}.{part}"].astype(np.float64) for part in ("running_mean", "running_var", "weight", "bias")
+    )
+    scale = gain / np.sqrt(variance + EPSILON)
+    return state[f"{name}.weight"].astype(np.float64) * scale[:, None, None, None], shift - mean * scale
+
+
 def _block(graph: _Graph, values: str, name: str, block: Block) -> str:
     inside, channels = values, block.before * block.expansion
     if block.expansion > 1:
@@ -115,17 +151,12 @@ class _Graph:
         self, values: str, name: str, norm: str, *, stride: int = 1, groups: int = 1, linear: bool = False
     ) -> str:
         """Convolution, batch normalisation folded into it, and ReLU6 unless it is ``linear``."""
-        mean, variance, gain, shift = (
-            self._state[f"{norm}.{part}"].astype(np.float64)
-            for part in ("running_mean", "running_var", "weight", "bias")
-        )
-        kernels = self._state[f"{name}.weight"].astype(np.float64)
-        scale = gain / np.sqrt(variance + EPSILON)
+        kernels, bias = _folded(self._state, name, norm)
         made = self.node(
             "Conv",
             values,
-            self.constant(f"{name}.weight", kernels * scale[:, None, None, None]),
-            self.constant(f"{name}.bias", shift - mean * scale),
+            self.constant(f"{name}.weight", kernels),
+            self.constant(f"{name}.bias", bias),
             kernel_shape=kernels.shape[2:],
             strides=[stride, stride],
             group=groups,

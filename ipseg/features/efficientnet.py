@@ -22,12 +22,16 @@ from PIL import Image
 
 from ipseg import weights
 from ipseg.core import geometry
-from ipseg.core.types import FeatureMap, Frame, ImageArray, SettingError
+from ipseg.core.types import FeatureMap, Frame, ImageArray, Mask, ObjectVectors, SettingError
 from ipseg.core.vectors import unit
 from ipseg.features import _lite0
 
 MEAN, STD = 127.0, 128.0  # of its input, RGB from 0 to 255
 COARSEST = max(block.total for block in _lite0.BLOCKS)
+LAST = len(_lite0.BLOCKS) - 1
+OBJECT_SIDE = 257  # pixels of the square on which the network sees a whole object: 9 x 9 cells of the last block
+OBJECT_MARGIN = 1.2  # side of that square in the image, over the longer side of the object's box
+GREY = 127  # of what surrounds the object
 
 WEIGHTS = (
     {
@@ -120,6 +124,25 @@ def draw(image: ImageArray, placement: Placement) -> ImageArray:
     return np.asarray(scaled)
 
 
+def draw_object(image: ImageArray, mask: Mask, side: int) -> tuple[ImageArray, NDArray[np.float32]]:
+    """What a mask (H, W) bool, not empty, holds, on grey in the middle of a square of ``side`` pixels.
+
+    Returns (side, side, 3) uint8, and the object's share of each pixel, (side, side) float32 in [0, 1].
+    """
+    left, top, right, bottom = geometry.bounding_box(mask) or (0, 0, *mask.shape[::-1])
+    scale = side / (OBJECT_MARGIN * max(right - left, bottom - top))
+    size = tuple(max(1, round(extent * scale)) for extent in (right - left, bottom - top))
+    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    pixels = cv2.resize(image[top:bottom, left:right], size, interpolation=way)
+    share = cv2.resize(mask[top:bottom, left:right].astype(np.float32), size, interpolation=way)
+    x, y = ((side - extent) // 2 for extent in size)
+    place = slice(y, y + size[1]), slice(x, x + size[0])
+    drawn, shares = np.full((side, side, 3), GREY, np.uint8), np.zeros((side, side), np.float32)
+    drawn[place] = np.rint(pixels * share[..., None] + GREY * (1 - share[..., None]))
+    shares[place] = share
+    return drawn, shares
+
+
 class EfficientNet:
     """The outputs of blocks as a :class:`ipseg.core.types.FeatureExtractor`. Threads may share it.
 
@@ -139,7 +162,9 @@ class EfficientNet:
         own_cells: bool = False,
         unit: bool = True,
         threads: int = 0,
+        head: _lite0.Head | None = None,
     ) -> None:
+        self.head = head
         self.blocks, self.scales, self.side, self.unit = tuple(blocks), tuple(scales), side, unit
         self.also, self.own_cells = tuple(also), own_cells
         self.stride = min(_lite0.BLOCKS[block].total for block in blocks)
@@ -162,6 +187,21 @@ class EfficientNet:
     def prompt_layers(self, image: ImageArray) -> tuple[FeatureMap, ...]:
         """The layers of the sides in ``also``, which serve prompt images alone: "block10@480" and so on."""
         return tuple(layer for side in self.also for layer in self._layers(image, side, f"@{side}"))
+
+    def whole(self, image: ImageArray, mask: Mask) -> ObjectVectors:
+        """Two unit vectors of the object that a mask (H, W) bool holds in (H, W, 3) uint8 RGB, whatever surrounds it.
+
+        The first is the mean, over the object, of the cells that the network's classes are computed of, (1280,); the
+        second the square roots of the probabilities of those classes, (1000,): their product with another one is the
+        Bhattacharyya coefficient. () for an empty mask, and without the last block or the layers after it.
+        """
+        if self.head is None or LAST not in self.blocks or not mask.any():
+            return ()
+        drawn, shares = draw_object(image, mask, OBJECT_SIDE)
+        cells = self.outputs(drawn)[self.blocks.index(LAST)]
+        weights = cv2.resize(shares, cells.shape[1::-1], interpolation=cv2.INTER_AREA)
+        pooled = self.head.pooled(cells, np.maximum(weights, np.float32(1e-6)))
+        return unit(pooled), np.sqrt(self.head.probabilities(pooled))
 
     def _layers(self, image: ImageArray, side: int, suffix: str = "") -> Iterator[FeatureMap]:
         placement = place(image.shape[:2], side, self.stride)
@@ -198,7 +238,8 @@ def build(settings: Settings) -> EfficientNet:
     blocks = _checked(settings)
     data = weights.read("efficientnet_lite0")
     with weights.readable(weights.locate("efficientnet_lite0"), "efficientnet_lite0"):
-        model = _lite0.build(weights.legacy_state(data), blocks)
+        state = weights.legacy_state(data)
+        model, head = _lite0.build(state, blocks), _lite0.head(state) if LAST in blocks else None
     return EfficientNet(
         model,
         blocks,
@@ -208,6 +249,7 @@ def build(settings: Settings) -> EfficientNet:
         own_cells=settings.own_cells,
         unit=settings.unit,
         threads=settings.threads,
+        head=head,
     )
 
 

@@ -5,6 +5,7 @@ The method and the baselines share one instance, so an image is encoded once for
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from ipseg.core import geometry, images
 from ipseg.core.cache import Cache
 from ipseg.core.images import Source
-from ipseg.core.types import FeatureExtractor, FeatureMap, ImageArray, SaliencyMethod, Segmenter
+from ipseg.core.types import FeatureExtractor, FeatureMap, ImageArray, Mask, ObjectVectors, SaliencyMethod, Segmenter
 from ipseg.method import refinement
 from ipseg.method.similarity import log_odds
 
@@ -69,6 +70,14 @@ class Encodings:
         """The layers that the extractor has for prompt images alone; () where it has none."""
         compute = getattr(self.extractor, "prompt_layers", lambda _: ())
         return self.compute_once("prompt layers", image, lambda: compute(image.pixels))
+
+    def whole(self, image: Named, mask: Mask) -> ObjectVectors:
+        """The extractor's vectors of what a mask (H, W) bool of an image holds as a whole; () where it has none."""
+        compute = getattr(self.extractor, "whole", None)
+        if compute is None:
+            return ()
+        digest = hashlib.blake2b(np.packbits(mask).tobytes(), digest_size=16).hexdigest()
+        return self.compute_once(f"whole {digest}", image, lambda: compute(image.pixels, mask))
 
     def encoding(self, image: Named) -> Any:
         """Enc_I(I) of Eq. 1: what :meth:`ipseg.core.types.Segmenter.encode` returns."""

@@ -26,6 +26,7 @@ from ipseg.core.types import (
     ImageArray,
     InputFeatures,
     Mask,
+    ObjectVectors,
     Points,
     Progress,
     PromptFeatures,
@@ -128,8 +129,9 @@ class IPSeg:
             features.append(self.encodings.prompt_features(named(view.image)))  # F of the prompt image, section 3.3.1
         cells = [partial(prototype.view_cells, view, self.config) for view in views]
         pixels = [view.image for view in views]
+        whole = [partial(self._shown, view) for view in views]
         model = self.scorer.model(
-            tuple(map(PromptFeatures, features, cells, pixels))
+            tuple(map(PromptFeatures, features, cells, pixels, whole))
         )  # F_IP = Avgpool(F_IP * MS), Eq. 5
         notices = tuple(notice for view in views for notice in prototype.notices(view))
         return Prompt(tuple(views), model, notices, made_by=MadeBy.of(self))
@@ -234,7 +236,8 @@ class IPSeg:
     def input_features(self, image: Named, step: Steps | None = None) -> InputFeatures:
         """What a scorer gets of an input image; its features are computed, its foreground only when asked for."""
         foreground = partial(self._foreground, image, step or Steps(None))
-        return InputFeatures(self.encodings.features(image), foreground, image.pixels)
+        whole = partial(self.encodings.whole, image)
+        return InputFeatures(self.encodings.features(image), foreground, image.pixels, whole)
 
     def mask_score(self, prompt: Prompt, image: Named, mask: Mask, *, negative_prompt: Prompt | None = None) -> float:
         """The presence score of a mask (H, W) bool, whatever it comes from, in the pixels of ``image``: in [0, 1]."""
@@ -280,6 +283,11 @@ class IPSeg:
             return self.scorer.presence(*compared, mask)
         crop, (model, _, negative) = named(np.ascontiguousarray(image.pixels[place])), compared
         return scorer.presence(model, self.input_features(crop, step), negative, np.ascontiguousarray(mask[place]))
+
+    def _shown(self, view: View) -> ObjectVectors:
+        """The vectors of a prompt image's object; of the whole image where nothing stands out."""
+        mask = np.asarray(view.saliency) > self.config.cell_threshold
+        return self.encodings.whole(named(view.image), mask if mask.any() else np.ones_like(mask))
 
     def _foreground(self, image: Named, step: Steps) -> NDArray[np.float32]:
         with step("saliency", 0.5, self.encodings.has("foreground", image)):

@@ -39,6 +39,9 @@ class Features:
     def prompt_layers(self, image):
         return ("prompt layers", image)
 
+    def whole(self, image, mask):
+        return ("whole", image, mask)
+
     def native(self, image):
         return ("native", image)
 
@@ -87,7 +90,8 @@ def test_features(placement):
     assert part(IMAGE) == ("layers", IMAGE)
     assert part.prompt_layers(IMAGE) == ("prompt layers", IMAGE)
     assert part.native(IMAGE) == ("native", IMAGE)
-    assert placement.runs == 3
+    assert part.whole(IMAGE, "mask") == ("whole", IMAGE, "mask")
+    assert placement.runs == 4
 
 
 def test_features_without_what_is_optional(placement):
@@ -100,6 +104,7 @@ def test_features_without_what_is_optional(placement):
     part = guarded("features", Plain(), placement)
     assert not part.density
     assert part.prompt_layers(IMAGE) == ()
+    assert part.whole(IMAGE, "mask") == ()
     assert part.native(IMAGE) == ("layers", IMAGE)
 
 

@@ -9,7 +9,7 @@ from ipseg import weights
 from ipseg.core import geometry, plugins
 from ipseg.core.types import SettingError
 from ipseg.features import _lite0
-from ipseg.features.efficientnet import EfficientNet, draw, place
+from ipseg.features.efficientnet import EfficientNet, draw, draw_object, place
 from ipseg.method import similarity
 
 SIZES = [(301, 77), (64, 200), (16, 16), (480, 640), (5, 900)]
@@ -266,6 +266,57 @@ def test_blocks_that_there_are_not(blocks):
 def test_a_side_that_is_no_whole_number_of_cells(side, blocks):
     with pytest.raises(SettingError, match=r"multiple of (8|16) pixels"):
         plugins.build("features", "efficientnet", side=side, blocks=blocks, scales=())
+
+
+def test_the_layers_after_the_last_block_are_those_of_the_graph(made_up):
+    pixels = np.random.default_rng(1).integers(0, 256, (97, 65, 3)).astype(np.uint8)
+    extractor = EfficientNet(_lite0.build(made_up, (15,)), (15,), head=_lite0.head(made_up), threads=1)
+    (cells,) = extractor.outputs(pixels)
+    pooled = extractor.head.pooled(cells, np.ones(cells.shape[:2], np.float32))
+    values = ((pixels.astype(np.float32) - 127) / 128).transpose(2, 0, 1)[None]
+    logits = weights.OnnxNetwork(_lite0.build(made_up, (15,), head=True), threads=1)(values, _lite0.HEAD)[0][0]
+    odds = np.exp(logits - logits.max())
+    np.testing.assert_allclose(extractor.head.probabilities(pooled), odds / odds.sum(), rtol=1e-3, atol=1e-7)
+
+
+def test_cells_are_pooled_by_their_shares():
+    head = _lite0.Head(
+        np.eye(2, dtype=np.float32), np.float32([0, 1]), np.float32([[1, 0], [0, 1]]), np.float32([0, 0])
+    )
+    cells = np.float32([[[2, 3], [-1, 9]]])  # after the convolution, within 0 and 6: (2, 4) and (0, 6)
+    pooled = head.pooled(cells, np.float32([[3, 1]]))
+    np.testing.assert_allclose(pooled, [1.5, 4.5])
+    np.testing.assert_allclose(head.probabilities(pooled), [1 / (1 + np.exp(3)), 1 / (1 + np.exp(-3))], rtol=1e-6)
+
+
+def test_an_object_is_drawn_on_grey_in_the_middle():
+    image, mask = np.full((40, 60, 3), 200, np.uint8), np.zeros((40, 60), bool)
+    mask[10:20, 30:50] = True  # 20 x 10: the square has 1.2 * 20 = 24 pixels of the image
+    drawn, share = draw_object(image, mask, 48)  # 2 pixels for each: the object has 40 x 20
+    assert drawn.shape == (48, 48, 3)
+    assert share.sum() == 800
+    assert (share[14:34, 4:44] == 1).all()
+    np.testing.assert_array_equal(drawn, np.where(share[..., None] > 0, [200] * 3, 127))
+    smaller, half = draw_object(image, mask, 12)  # half a pixel for each
+    assert half.sum() == 50
+    assert set(np.unique(smaller)) == {127, 200}
+
+
+def test_what_surrounds_an_object_does_not_change_its_vectors(made_up):
+    rng, mask = np.random.default_rng(2), np.zeros((50, 70), bool)
+    mask[10:40, 20:55] = True
+    one, other = rng.integers(0, 256, (2, 50, 70, 3)).astype(np.uint8)
+    other[mask] = one[mask]
+    extractor = EfficientNet(_lite0.build(made_up, (10, 15)), (10, 15), head=_lite0.head(made_up), threads=1)
+    found = extractor.whole(one, mask)
+    assert [vector.shape for vector in found] == [(1280,), (1000,)]
+    np.testing.assert_allclose([np.linalg.norm(vector) for vector in found], 1, rtol=1e-5)
+    for vector, same in zip(found, extractor.whole(other, mask), strict=True):
+        np.testing.assert_array_equal(vector, same)
+    assert abs(found[0] @ extractor.whole(one, ~mask)[0]) < 0.9999
+    assert extractor.whole(one, np.zeros_like(mask)) == ()
+    without = EfficientNet(_lite0.build(made_up, (10,)), (10,), head=_lite0.head(made_up), threads=1)
+    assert without.whole(one, mask) == ()
 
 
 def test_missing_weights_say_how_to_get_them(tmp_path, hub_home):

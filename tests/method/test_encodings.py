@@ -54,3 +54,22 @@ def test_features_for_a_saliency_method_are_computed_before_it_has_the_device():
     found = Encodings(extract, guarded("saliency", TokenCut(), device), None).saliency(IMAGE)
     assert seen == [False]
     assert found.shape == (16, 16)
+
+
+def test_what_a_mask_holds_is_seen_once_for_each_mask():
+    asked, left = [], np.zeros((16, 16), bool)
+    left[:, :8] = True
+
+    class Extractor:
+        def __call__(self, image):
+            return LAYERS
+
+        def whole(self, image, mask):
+            asked.append(mask.sum())
+            return (np.float32([mask.sum()]),)
+
+    encodings = Encodings(Extractor(), None, None)
+    found = [encodings.whole(IMAGE, mask)[0][0] for mask in (left, ~left[:, ::-1], left | True)]
+    assert found == [128, 128, 256]
+    assert asked == [128, 256]
+    assert Encodings(lambda image: LAYERS, None, None).whole(IMAGE, left) == ()

@@ -305,8 +305,8 @@ def test_stable_diffusion_and_an_engine_in_a_worker(networked):
     assert len(spaces.calls) <= 9
     view = render.View(other, pair)
     text = render.similarity(view, [each.name for each in other.colours])
-    assert "“With SD”, which the engine uses, answers" in text
-    assert "than “Without SD”" in text or "as “Without SD”" in text
+    assert "“With Stable Diffusion”, which the engine uses, answers" in text
+    assert "than “Without Stable Diffusion”" in text or "as “Without Stable Diffusion”" in text
     assert "no “with and without Stable Diffusion”" not in text
     assert render.features(view).count("<figure>") == 2 * (1 + len(other.colours))
     assert len(ablation.compute(lent, pair).grid) == len(one.grid)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ipseg.core.types import FeatureExtractor, FeatureMap, ImageArray, SettingError
+from ipseg.core.types import FeatureExtractor, FeatureMap, ImageArray, Mask, ObjectVectors, SettingError
 from ipseg.core.vectors import to_numpy
 from ipseg.method.extensions._scorer import directions, extended
 from ipseg.method.pipeline import IPSeg
@@ -53,6 +53,10 @@ class Debiased:
         """The layers that the inner extractor has for prompt images alone, likewise; () where it has none."""
         inner = getattr(self.inner, "prompt_layers", None)
         return () if inner is None else self._projected("prompt layers", inner, image)
+
+    def whole(self, image: ImageArray, mask: Mask) -> ObjectVectors:
+        """The inner extractor's own vectors of what a mask holds; () where it has none."""
+        return getattr(self.inner, "whole", lambda *_: ())(image, mask)
 
     def _projected(
         self, name: str, compute: Callable[[ImageArray], tuple[FeatureMap, ...]], image: ImageArray

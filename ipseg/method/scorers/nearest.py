@@ -34,6 +34,7 @@ from ipseg.core.types import (
     ImageArray,
     InputFeatures,
     Mask,
+    ObjectVectors,
     PromptFeatures,
     Similarity,
     require_rows,
@@ -65,6 +66,16 @@ class SmallMasks:
 
 
 @dataclass(frozen=True)
+class WholeObjects:
+    """The log odds of the presence where the prompt's object and the mask's are compared as wholes, too."""
+
+    cells: float = 20.0  # for one unit of the cosine of the cells, less what the colours lack
+    vectors: tuple[float, ...] = (6.0, 5.0)  # for one unit of each likeness of their vectors
+    powers: tuple[float, ...] = (1.0, 0.5)  # of the products of the vectors, which give the likenesses
+    offset: float = -11.5
+
+
+@dataclass(frozen=True)
 class Settings:
     """What can be chosen."""
 
@@ -85,6 +96,7 @@ class Settings:
     )
     presence_colour: float = 0.5  # by this times what is missing
     small: SmallMasks = SmallMasks()
+    whole: WholeObjects = WholeObjects()
     colour: float = 0.8  # share of its similarity that a hill of other colours loses; 0: colours take no part
     colour_prompt: float = 0.5  # share of the prompt's background in the mixture that its colours are compared with
     colour_input: float = 0.3  # share of the input image; what is left goes to colours that were not seen
@@ -99,13 +111,15 @@ class Cells(Brief):
 
     ``foreground`` {layer: one (n, C) array per scale}; ``background`` {layer: (centres, C)}, perhaps without a row;
     ``semantic`` (n, C): the object's uncentred cells of the last layer at all scales, which decide the presence;
-    ``colours``: histograms of the object and of its background, where the images were given.
+    ``colours``: histograms of the object and of its background, where the images were given. ``whole``: what the
+    features say of the object as a whole, for each kind of vector one unit row per prompt image: (images, C).
     """
 
     foreground: Mapping[str, tuple[Rows, ...]]
     background: Mapping[str, Rows]
     semantic: Rows
     colours: tuple[palette.Histogram, palette.Histogram] | None = None
+    whole: tuple[Rows, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.foreground or self.background.keys() != self.foreground.keys():
@@ -120,6 +134,8 @@ class Cells(Brief):
         require_rows(self.semantic, channels, "uncentred cells of the last layer")
         for histogram in self.colours or ():
             require_rows(histogram[None], palette.BINS, "bins of a histogram")
+        for vectors in self.whole:
+            require_rows(vectors, None, "vectors of whole objects")
 
 
 MODEL_TYPES = (Cells,)  # of which a saved prompt may consist
@@ -150,7 +166,8 @@ class Nearest:
             rest = np.concatenate([outside for _, outside in cells[0]])
             background[name] = unit(centres(rest, self.settings.centres))
         semantic = [self._semantic(layer, part) for views in scales for layer, part in views]
-        return Cells(foreground, background, np.concatenate(semantic), colours(images))
+        whole = tuple(np.stack(each) for each in zip(*(image.whole() for image in images), strict=True))
+        return Cells(foreground, background, np.concatenate(semantic), colours(images), whole)
 
     def similarity(self, model: Cells, image: InputFeatures, negative: Cells | None) -> Similarity:
         """Log odds of the object on the cells of the first compared layer: (rows, columns) float32.
@@ -173,10 +190,12 @@ class Nearest:
         """The segmenter's own scores, which the similarity has part in, decide."""
 
     def presence(self, model: Cells, image: InputFeatures, negative: Cells | None, mask: Mask) -> float:
-        """Logistic function of the mean over the mask's cells of the best uncentred cosines of the last layer.
+        """Logistic function of how much the mask's object is like the prompt's, by its cells and as a whole.
 
-        0.5 where a pair of the same and a pair of different objects are equally likely. What a negative prompt explains
-        better is subtracted first, and what the mask's colours lack of the prompt's. An empty mask scores 0.
+        Of cells the mean over the mask of the best uncentred cosines of the last layer, less what the mask's colours
+        lack of the prompt's; of the whole object the products of its vectors with the nearest of the prompt images',
+        where the features have such. 0.5 where a pair of the same and a pair of different objects are equally likely.
+        What a negative prompt explains better is subtracted first. An empty mask scores 0.
         """
         layer = [each for each in image.features if each.name in model.foreground][-1]
         share = geometry.to_cells(mask.astype(np.float32), layer.frame)
@@ -191,6 +210,13 @@ class Nearest:
         if model.colours is not None and image.image is not None:
             missing = self.settings.presence_shared - shared_colours(model.colours[0], image.image, mask)
             value -= self.settings.presence_colour * max(missing, 0)
+        vectors, numbers = image.whole(mask) if model.whole else (), self.settings.whole
+        if len(vectors) == len(model.whole) == len(numbers.vectors):
+            alike = likeness(vectors, model.whole, numbers.powers)
+            if negative is not None and negative.whole:
+                other = likeness(vectors, negative.whole, numbers.powers)
+                alike = lowered(alike, other - alike, self.settings.negative)
+            return float(logistic(numbers.offset + numbers.cells * value + float(alike @ numbers.vectors), 0.0, 1.0))
         return float(logistic(value, self.settings.presence_middle, self.settings.presence_slope))
 
     def cell_scores(self, models: Sequence[Cells], image: InputFeatures) -> tuple[NDArray[np.float32], Frame]:
@@ -256,6 +282,15 @@ class Nearest:
             for layer in layers
         ]
         return np.mean(maps, axis=0)[..., 0]
+
+
+def likeness(vectors: ObjectVectors, models: Sequence[Rows], powers: Sequence[float]) -> NDArray[np.float32]:
+    """The product of each of n vectors (C,) with the nearest of the rows (images, C) of its kind, to a power: (n,).
+
+    A product below 0 counts as 0.
+    """
+    products = [(rows @ vector).max() for vector, rows in zip(vectors, models, strict=True)]
+    return (np.maximum(products, 0) ** np.asarray(powers)).astype(np.float32)
 
 
 def similarity_map(

@@ -322,6 +322,66 @@ def test_a_small_mask_must_have_more_of_the_colours():
     assert Nearest().presence(prompt, seen, None, left | ~left) > half
 
 
+def wholly(*vectors, prompt=()):
+    """The cross seen as a whole, and a prompt of these rows of each kind."""
+    seen = InputFeatures((CROSS,), asked().foreground, whole=lambda mask: tuple(map(np.float32, vectors)))
+    return replace(NOBODY, whole=tuple(map(np.float32, prompt))), seen
+
+
+def test_presence_compares_objects_as_wholes_with_the_nearest_of_the_prompt_images():
+    first = np.zeros(SIZE, bool)
+    first[:, :10] = True  # the cell RIGHT: a cosine of 1
+    prompt, seen = wholly([0.6, 0.8], [1, 0], prompt=([[0, 1], [1, 0]], [[0.25, 0.75**0.5 * 0.8], [0, -1]]))
+    # 20 * 1 + 6 * max(0.8, 0.6) + 5 * sqrt(max(0.25, 0)) - 11.5
+    odds = 20 + 6 * 0.8 + 5 * 0.25**0.5 - 11.5
+    assert Nearest().presence(prompt, seen, None, first) == pytest.approx(1 / (1 + np.exp(-odds)), rel=1e-5)
+    numbers = nearest.WholeObjects(cells=1, vectors=(2, 0), offset=-1, powers=(2, 1))
+    odds = 1 + 2 * 0.8**2 - 1
+    found = Nearest(Settings(whole=numbers)).presence(prompt, seen, None, first)
+    assert found == pytest.approx(1 / (1 + np.exp(-odds)), rel=1e-5)
+    assert Nearest().presence(prompt, seen, None, np.zeros(SIZE, bool)) == 0
+
+
+def test_a_whole_that_is_unlike_counts_nothing():
+    np.testing.assert_allclose(
+        nearest.likeness((np.float32([1, 0]),), ([[-1, 0]] * np.float32([[1, 1]]),), (0.5,)), [0]
+    )
+
+
+def test_cells_alone_decide_where_features_say_nothing_of_wholes():
+    first = np.zeros(SIZE, bool)
+    first[:, :10] = True
+    plain = nearest.logistic(1.0, 0.42, 25.0)
+    prompt, seen = wholly([0, 1], [1, 0], prompt=([[0, 1]], [[1, 0]]))
+    assert Nearest().presence(prompt, asked(), None, first) == pytest.approx(plain)
+    assert Nearest().presence(NOBODY, seen, None, first) == pytest.approx(plain)
+
+
+def test_a_negative_prompt_that_explains_the_whole_better_lowers_the_presence():
+    first = np.zeros(SIZE, bool)
+    first[:, 10:20] = True  # the cell UP: a cosine of 0 with both prompts
+    prompt, seen = wholly([1, 0], [1, 0], prompt=([[0.6, 0.8]], [[1, 0]]))
+    negative, _ = wholly(prompt=([[0.7, 0.51**0.5]], [[0, 1]]))
+    worse, _ = wholly(prompt=([[0.5, 0.75**0.5]], [[0, 1]]))
+    odds = 6 * (0.6 - 4 * 0.1) + 5 * 1 - 11.5
+    found = Nearest().presence(prompt, seen, negative, first)
+    assert found == pytest.approx(1 / (1 + np.exp(-odds)), rel=1e-4)
+    assert Nearest().presence(prompt, seen, worse, first) == Nearest().presence(prompt, seen, None, first) > found
+
+
+def test_a_model_holds_the_wholes_of_all_prompt_images():
+    inside = lambda frame: np.ones(frame.grid, bool)  # noqa: E731
+    images = [
+        PromptFeatures((CROSS,), inside, whole=lambda place=place: (np.float32([place, 1 - place]),))
+        for place in (0, 1)
+    ]
+    (rows,) = Nearest().model(images).whole
+    np.testing.assert_array_equal(rows, [[0, 1], [1, 0]])
+    assert Nearest().model([PromptFeatures((CROSS,), inside)]).whole == ()
+    with pytest.raises(ValueError, match="vectors of whole objects"):
+        replace(NOBODY, whole=(np.float32([2, 0]),))
+
+
 def test_the_score_of_a_cell_is_that_of_a_mask_of_that_cell():
     prompt = coloured_prompt(RED, BLUE)
     values = np.float32([[[1, 0], [0.6, 0.8]], [[0, 1], [-1, 0]]])
