@@ -120,7 +120,7 @@ def _compared(
     """The rows of the engine without weights, and one question to the engine in float32 without its caches."""
     others: list[Row] = []
     if engine.info.name != FALLBACK:
-        others = speed.measure(build.load(FALLBACK), *pair, repeat=min(2, arguments.repeat), prompts=0)
+        others = speed.measure(build.load(FALLBACK), *pair, repeat=1, prompts=0)
     with _built(arguments, dtype="float32", whole=True) if engine.info.placement else _same(engine) as exact:
         plain = speed.naive(exact)
 

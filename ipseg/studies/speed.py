@@ -27,7 +27,7 @@ from ipseg.method.pipeline import IPSeg
 from ipseg.method.prompt import Prompt
 
 BATCH, CLASSES = 8, 100  # images of a batch, and classes on one image
-PROMPTS = 20  # prompts of objects that are all in one image, at most
+PROMPTS = 10  # prompts of objects that are all in one image, at most
 WORKERS = 2  # threads of a batch
 OTHER_K, OTHER_CLUSTERS = 64, 8  # instead of the config's
 SIDE, PRODUCTS = 1536, 5  # of the square matrices whose product is timed, and how often it is
