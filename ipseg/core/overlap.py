@@ -1,4 +1,4 @@
-"""Work on a sequence, a few items at once, whose results come in the order of the items; reading ahead; later."""
+"""Work on a sequence, a few items at once, whose results come in the order of the items; and reading ahead."""
 
 from __future__ import annotations
 
@@ -8,71 +8,13 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
-from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 WORKERS = 2  # threads: while the networks of one image run, another is opened, and masks are made of a third
 POLL = 0.1  # seconds after which a reader sees that nobody waits for it any more
-
-
-class Later(Generic[Result]):
-    """A value that a thread of its own computes from now on, and whoever calls this waits for.
-
-    What computing it raises is raised by the call, and the next call has it computed anew. ``nbytes``: of the value,
-    for :func:`ipseg.core.cache.nbytes`, which does not wait for it. Pickled, it is complete.
-    """
-
-    def __init__(self, compute: Callable[[], Result], nbytes: int = 0) -> None:
-        self.nbytes, self._compute, self._lock = nbytes, copied(compute), threading.Lock()
-        self._made: Future[Result] | None = None
-        self._begun()
-
-    def __call__(self) -> Result:
-        """The value."""
-        made = self._begun()
-        try:
-            return made.result()
-        except BaseException:
-            with self._lock:
-                if self._made is made:
-                    self._made = None
-            raise
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _known, (self(), self.nbytes)
-
-    def _begun(self) -> Future[Result]:
-        with self._lock:
-            if self._made is None:
-                self._made = Future()
-                threading.Thread(target=self._run, args=(self._made, self._compute), name="ipseg-later").start()
-            return self._made
-
-    def _run(self, made: Future[Result], compute: Callable[[], Result]) -> None:
-        try:
-            value = compute()
-        except BaseException as error:
-            made.set_exception(error)
-            return
-        self._compute = partial(_same, value)  # nothing that only computing it needs stays in memory
-        made.set_result(value)
-
-
-def _known(value: Result, nbytes: int) -> Later[Result]:
-    """A :class:`Later` whose value has come from another process."""
-    return Later(partial(_same, value), nbytes)
-
-
-def _same(value: Result) -> Result:
-    return value
-
-
-def copied(work: Callable[[], Result]) -> Callable[[], Result]:
-    """``work`` in a copy of the context variables of whoever calls this."""
-    return partial(copy_context().run, work)
 
 
 def in_order(work: Callable[[Item], Result], items: Iterable[Item], *, workers: int = WORKERS) -> Iterator[Result]:

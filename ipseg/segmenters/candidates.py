@@ -27,7 +27,6 @@ from ipseg.classical.texture import texture_energy
 from ipseg.core import images
 from ipseg.core.cache import Cache
 from ipseg.core.masks import iou
-from ipseg.core.overlap import Later
 from ipseg.core.types import Candidates, ImageArray, Mask, Points, Proposal
 from ipseg.segmenters._prompts import nothing
 
@@ -80,12 +79,7 @@ class Encoding:
     image: ImageArray  # of the crops: the image, or smaller
     gamma: float  # with which the network sees it
     low: ImageArray  # (h, w, 3): the image at the size of the low maps
-    whole: Later[Map]  # the saliency of the whole image, which is computed while other parts of the engine are
-
-    @property
-    def saliency(self) -> Map:
-        """The saliency of the whole image: (h, w) in [0, 1]. Waits for it."""
-        return self.whole()
+    saliency: Map  # (h, w) in [0, 1]: of the whole image
 
 
 @dataclass(frozen=True)
@@ -109,7 +103,7 @@ class CandidateSegmenter:
         self._cache = Cache(settings.cache)
 
     def encode(self, image: ImageArray) -> Encoding:
-        """The image at the sizes that are needed later, and the saliency map of all of it, which is only begun."""
+        """The saliency map of the whole image, and the image at the sizes that are needed later."""
         settings, size = self.settings, image.shape[:2]
         low = crops.low_size(size, settings.side)
         reduced = image
@@ -121,7 +115,7 @@ class CandidateSegmenter:
             reduced,
             self.network.gamma(image),
             cv2.resize(image, low[::-1], interpolation=cv2.INTER_AREA),
-            Later(lambda: crops.resize(self.network.low(image), low), 4 * low[0] * low[1]),
+            crops.resize(self.network.low(image), low),
         )
 
     def clear(self) -> None:
@@ -150,7 +144,7 @@ class CandidateSegmenter:
         """
         if mask_logits is not None and prior is not None:
             raise ValueError("expected mask_logits or a prior, got both")
-        low = encoding.low.shape[:2]
+        low = encoding.saliency.shape
         inside = None if box is None else inside_box(box, encoding.size, low)
         if mask_logits is not None:
             soft = _probability(mask_logits, low)
@@ -183,13 +177,13 @@ class CandidateSegmenter:
         )
 
     def _new_target(self, encoding: Encoding, prior: Map, inside: Map | None) -> Target:
-        settings, low = self.settings, encoding.low.shape[:2]
+        settings, low = self.settings, encoding.saliency.shape
         if inside is not None:
             within = crops.resize(inside, prior.shape) > 0.5
             prior = np.where(within, prior, prior.min()) if within.any() else prior
         near = crops.normalised(prior)
         fine = crops.resize(np.clip(near, NEAR, FAR), low)
-        crop = located(near, fine, encoding.whole, encoding.image.shape[:2], self._crop_of(encoding), settings)
+        crop = located(near, fine, encoding.saliency, encoding.image.shape[:2], self._crop_of(encoding), settings)
         similar = cuts.sigmoid(settings.gain * (fine - settings.middle))
         foreground = ((1 - settings.mix) * crop + settings.mix * similar).astype(np.float32)
         if inside is not None:
@@ -209,12 +203,11 @@ class CandidateSegmenter:
 
     def _candidates(self, encoding: Encoding, crop: Map, foreground: Map) -> NDArray[np.bool_]:
         """Thresholds and parts of the maps, a cut, and what crop and whole image agree on: (n, h, w), none empty."""
-        drawn = Later(lambda: cut(encoding.low, foreground, self.settings.cut_side))
         found: list[Mask] = []
         for values in (encoding.saliency, crop, foreground):
             found += [values > level for level in LEVELS]
             found += [part for level in PART_LEVELS for part in separate_parts(values > level)]
-        found.append(drawn())
+        found.append(cut(encoding.low, foreground, self.settings.cut_side))
         found.append((crop > 0.5) & (encoding.saliency > 0.5))
         tidy = [without_holes(largest_parts(each)) for each in found]
         unique = {each.tobytes(): each for each in tidy if FEWEST <= each.sum() < FULLEST * each.size}
@@ -260,22 +253,16 @@ def _proposals(saliency: Map) -> tuple[Proposal, ...]:
 
 
 def located(
-    near: Map,
-    fine: Map,
-    whole: Callable[[], Map],
-    size: tuple[int, int],
-    crop_of: Callable[[Box], Map],
-    settings: Settings,
+    near: Map, fine: Map, saliency: Map, size: tuple[int, int], crop_of: Callable[[Box], Map], settings: Settings
 ) -> Map:
-    """The saliency of the most similar region: (h, w) in [0, 1], low like ``fine`` and the map of the whole image.
+    """The saliency of the most similar region: (h, w) in [0, 1], low like ``fine`` and the whole image's ``saliency``.
 
-    ``near`` and ``fine`` are the similarity on its cells and on the low map, the median 0 and the peak 1; ``whole``
-    gives the saliency map of the whole image, for which it need not wait before its last step, and ``crop_of`` that, of
-    any size, of a box of the image of ``size``.
+    ``near`` and ``fine`` are the similarity on its cells and on the low map, the median 0 and the peak 1; ``crop_of``
+    gives the saliency map, of any size, of a box of the image of ``size``.
     """
-    low, box = fine.shape, region(near, size, settings)
+    low, box = saliency.shape, region(near, size, settings)
     if box is None:
-        return whole()
+        return saliency
     within = crops.low_box(box, size, low)
     crop = crops.placed(crop_of(box), within, low)
     if crops.touching(crop, within) <= settings.touch:
@@ -287,13 +274,13 @@ def located(
         box = crops.extended(box, sides, size, settings.step)
         last = too_large(box, size, settings)
         wider = (0, 0, low[1], low[0]) if last else crops.low_box(box, size, low)
-        seen = whole() if last else crops.placed(crop_of(box), wider, low)
+        seen = saliency if last else crops.placed(crop_of(box), wider, low)
         if agreement(crop, seen, within) <= settings.agreeing:
             break  # the wider crop shows something else
         if last:
             return np.maximum(crop, seen)
         within, crop = wider, seen
-    return crops.join(crop, whole(), fine, settings.joined)
+    return crops.join(crop, saliency, fine, settings.joined)
 
 
 def agreement(first: Map, second: Map, box: crops.Box) -> float:

@@ -38,8 +38,8 @@ class OnnxNetwork:
     """A network of one input in ONNX Runtime, on the CPU. Threads may share it.
 
     ``model`` is a serialised ONNX model; ``threads`` compute each operator, 0 for as many as this process may use, at
-    most four. All networks of a process take the memory between their operators from one arena, and no more than two of
-    them run at once, or as many as there are CPUs for: the others wait. :func:`release_memory` returns that memory.
+    most four. All networks of a process take the memory between their operators from one arena, and no more of them
+    run at once than there are CPUs for: the others wait. :func:`release_memory` returns that memory.
     """
 
     def __init__(self, model: bytes, *, threads: int = 0) -> None:
@@ -200,7 +200,5 @@ def _cpus() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-_TURNS = threading.BoundedSemaphore(max(min(2, _cpus()), _cpus() // MOST_THREADS))
-"""How many networks may run at once, so that their threads and the memory between their operators are bounded.
-
-Two even where one has a thread for each CPU: one runs while the threads of the other wait for each other."""
+_TURNS = threading.BoundedSemaphore(max(1, _cpus() // MOST_THREADS))
+"""How many networks may run at once, so that their threads and the memory between their operators are bounded."""

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import gc
 import threading
-import weakref
-from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 
-import numpy as np
 import pytest
 
-from ipseg.core import overlap, serialize
-from ipseg.core.cache import nbytes
+from ipseg.core import overlap
 
 PLACE: ContextVar[str] = ContextVar("place", default="nowhere")
 SECONDS = 600  # after which a thread that waits for another counts as stuck
@@ -118,47 +113,3 @@ def test_what_is_read_ahead_is_closed_when_nobody_reads_on():
     next(read)
     read.close()
     assert closed.is_set()
-
-
-def test_later_is_computed_meanwhile_once_in_the_context_of_its_maker():
-    asked, go, seen = ContextVar("asked", default=""), threading.Event(), []
-
-    def compute():
-        assert go.wait(600)
-        seen.append(asked.get())
-        return np.arange(4)
-
-    token = asked.set("here")
-    made = overlap.Later(compute, 32)
-    asked.reset(token)
-    assert nbytes(made) == 32
-    go.set()
-    with ThreadPoolExecutor(3) as pool:
-        found = [each.result() for each in [pool.submit(made) for _ in range(3)]]
-    assert all(each is found[0] for each in found)
-    assert seen == ["here"]
-    np.testing.assert_array_equal(serialize.unpack(serialize.pack(made))(), found[0])
-
-
-def test_later_raises_and_is_computed_anew_after_that():
-    class Large:
-        """What computing needs."""
-
-    calls, needed = [], Large()
-    known = weakref.ref(needed)
-
-    def compute(needed=needed):
-        calls.append(needed)
-        if len(calls) == 1:
-            raise MemoryError
-        return "made"
-
-    made = overlap.Later(compute)
-    with pytest.raises(MemoryError):
-        made()
-    assert [made(), made()] == ["made", "made"]
-    assert len(calls) == 2
-    calls.clear()
-    del compute, needed
-    gc.collect()
-    assert known() is None, "it refers to nothing but its value"

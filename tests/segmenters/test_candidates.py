@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
@@ -182,39 +181,12 @@ def test_two_threads_at_once_get_the_same_masks(segmenter, encoding):
         assert list(pool.map(ask, boxes)) == alone
 
 
-class Slow(Red):
-    """Its map of a whole image is there only after a crop was seen."""
-
-    def __init__(self):
-        super().__init__()
-        self.cropped = threading.Event()
-
-    def low(self, image):
-        assert self.cropped.wait(600)
-        return super().low(image)
-
-    def crop(self, *given):
-        self.cropped.set()
-        return super().crop(*given)
-
-
-def test_a_crop_does_not_wait_for_the_map_of_the_whole_image(segmenter, encoding):
-    image, slow = encoding.image, CandidateSegmenter(Slow(), Settings())
-    begun = slow.encode(image)
-    assert cache.nbytes(begun) == cache.nbytes(encoding)  # known before the map is
-    found, expected = (
-        one.predict(seen, NOWHERE, prior=prior(FIRST), several=True)
-        for one, seen in ((slow, begun), (segmenter, encoding))
-    )
-    np.testing.assert_array_equal(found.masks, expected.masks)
-
-
 # The steps, by hand.
 
 
 def locate(near, saliency, crop_of, size=SIZE, **settings):
     fine = crops.resize(near, saliency.shape)
-    return candidates.located(near, fine, lambda: saliency, size, crop_of, Settings(**settings))
+    return candidates.located(near, fine, saliency, size, crop_of, Settings(**settings))
 
 
 def test_a_crop_grows_where_the_object_touches_its_border():
