@@ -15,7 +15,7 @@ from ipseg.ui.server.pool import EnginePool
 from ipseg.ui.server.redaction import without_folders
 
 TICK = 0.25  # seconds between two updates of the bar
-PATIENCE = 5  # seconds: a download that was just stopped ends within this
+PATIENCE = 30  # seconds: a download that was just stopped ends within this, on a slow machine too
 
 
 class DownloadStopped(weights.WeightError):
