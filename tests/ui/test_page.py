@@ -122,7 +122,7 @@ def test_the_settings_have_a_title_and_escape_closes_them(page):
     page.wait_for_selector("#settings .toggle-button[aria-label=Settings][aria-expanded=false]")
     toggle.click()
     page.wait_for_selector("#settings .toggle-button[aria-expanded=true]")
-    assert page.get_by_role("heading", name="Settings").is_visible()
+    page.get_by_role("heading", name="Settings").wait_for()
     page.locator("#preset input").click()  # opens a list
     page.wait_for_selector(".sidebar.open [role=listbox]")
     page.keyboard.press("Escape")
