@@ -147,7 +147,14 @@ def test_what_the_sentence_says_of_a_corrected_prompt():
 
     better = said(result([[1]], 0.2), result([[1]], 0.9))
     assert "<b>The corrected prompt helps.</b> IoU with the ground truth: before 0.20, after 0.90." in better
-    assert "makes no difference" in said(result([[1]], 0.91), result([[1]], 0.9))
+    assert "<b>The corrected prompt makes no difference" in said(result([[1]], 0.81), result([[1]], 0.8))
+    assert "nothing goes wrong" in said(result([[1]], 0.91), result([[1]], 0.9))
+    assert "<b>The corrected prompt helps a little;</b> the mask is still wrong." in said(
+        result([[1]], 0.0), result([[1]], 0.32)
+    )
+    still = said(result([[1]], 0.32, Status.NOT_DETECTED), result([[1]], 0.32))
+    assert "makes no difference to the mask" in still
+    assert "helps" not in still
     worse = said(result([[1]], 0.9), result([[1]], 0.1, Status.NOT_DETECTED), "second")
     assert "<b>A second prompt image does not help</b> with this engine" in worse
     assert "after 0.10 (not detected)" in worse

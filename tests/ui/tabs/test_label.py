@@ -109,6 +109,13 @@ def test_the_lowest_score_comes_first_and_thresholds_reorder():
     assert render.caption(replace(images[2], corrected=True), {}, confirmed=True) == "Confirmed: nothing · none"
 
 
+def test_only_what_a_person_corrected_is_called_by_hand():
+    mask, every = np.ones((1, 4), bool), SimpleNamespace(shows=lambda one: True)
+    certain = LabelledImage("a", (1, 4), (LabelledInstance("mug", mask, 1.0),))
+    assert render.choices(every, certain, "new")[0] == ("1: mug, 1.00", "0")
+    assert render.choices(every, replace(certain, corrected=True), "new")[0] == ("1: mug, by hand", "0")
+
+
 def test_edits_are_saved_undone_and_discarded(review):
     made = replace(review[0], opened="b.png", chosen=0)
     before = made.image()

@@ -19,6 +19,7 @@ BECAUSE = {
 WHAT = {CORRECTED: "The corrected prompt", SECOND: "A second prompt image", NEGATIVE: "A negative prompt"}
 LEFT = "Clicks on the result, in Segment, are left."
 SAME = 0.02  # of IoU: what differs by less is no difference
+WRONG, RIGHT = 0.5, 0.9  # IoU below which a result is wrong, and from which on it is right
 
 
 def verdict(case: FailureCase, before: GalleryResult, after: GalleryResult, engine: str) -> str:
@@ -33,11 +34,15 @@ def verdict(case: FailureCase, before: GalleryResult, after: GalleryResult, engi
 
 def _finding(case: FailureCase, before: GalleryResult, after: GalleryResult) -> str:
     gain, what = (after.iou or 0.0) - (before.iou or 0.0), WHAT[case.remedy]
+    wrong = (after.iou or 0.0) < WRONG
     if gain >= SAME:
-        return f"<b>{what} helps.</b>"
-    if gain > -SAME and after.status is not before.status and after.status is Status.DETECTED:
+        return f"<b>{what} helps a little;</b> the mask is still wrong. {LEFT}" if wrong else f"<b>{what} helps.</b>"
+    found = after.status is not before.status and after.status is Status.DETECTED
+    if gain > -SAME and found and not wrong:
         return f"<b>{what} helps:</b> the mask is the same, and the object is detected."
-    same = "makes no difference" if gain > -SAME else "does not help"
+    if abs(gain) < SAME and before.status is Status.DETECTED and (before.iou or 0.0) >= RIGHT:
+        return "<b>With this engine, on this image, nothing goes wrong.</b>"
+    same = "makes no difference to the mask" if gain > -SAME else "does not help"
     return f"<b>{what} {same}</b> with this engine, on this image. {LEFT}"
 
 

@@ -179,17 +179,17 @@ def opened(review: Review, image: LabelledImage, pixels: ImageArray, clicks: Cli
 def choices(review: Review, image: LabelledImage, new: str) -> list[tuple[str, str]]:
     """The instances that are shown, by their numbers, and a new one."""
     named = [
-        (f"{number}: {one.label}, {_of_instance(one)}", str(number - 1))
+        (f"{number}: {one.label}, {_of_instance(one, image.corrected)}", str(number - 1))
         for number, one in enumerate(image.instances, start=1)
         if review.shows(one)
     ]
     return [*named, ("New instance", new)]
 
 
-def _of_instance(one: LabelledInstance) -> str:
-    """Its score, and that it is uncertain; of what a person confirmed, that."""
-    if one.score >= CONFIRMED:
-        return "confirmed"
+def _of_instance(one: LabelledInstance, corrected: bool) -> str:
+    """Its score, and that it is uncertain; of what a person corrected in a ``corrected`` image, that."""
+    if corrected and one.score >= CONFIRMED:
+        return "by hand"
     return f"{one.score:.2f}" + (f" ({one.status.words})" if one.status is Status.UNCERTAIN else "")
 
 
