@@ -190,8 +190,14 @@ def private_folder() -> Path:
     return folder
 
 
-TEXTS = {"common.webcam": "Take a photo with the webcam"}
-"""Names that Gradio's translations lack, in every language: English is what it falls back to."""
+TEXTS = {
+    "common.complete": "Done",  # what a screen reader says after a request
+    "common.upload": "Upload",
+    "common.video": "Video",
+    "common.webcam": "Take a photo with the webcam",
+    "image.no_webcam_support": "This browser gives no access to a webcam.",
+}
+"""Texts that Gradio's page asks for and its translations lack, in every language: English is what it falls back to."""
 
 # Of Gradio's arguments: what is fixed, whatever a caller gives.
 LIMITS: dict[str, Any] = {

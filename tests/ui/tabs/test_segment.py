@@ -333,6 +333,7 @@ def test_all_of_them_is_one_click_away(page):
     page.wait_for_selector("#numbered img")
     page.wait_for_selector("#run:not([data-elapsed])")
     assert "2 instances found" in page.inner_text("#verdict")
+    assert "common." not in page.inner_text("body"), "a text for screen readers has no translation"
     both = archive_in(page)
     assert sorted(both) == [f"masks/robots{more}.png" for more in (".1", ".2", ".numbers", "")]
     page.locator("#instances label").first.hover()
