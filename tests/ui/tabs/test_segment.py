@@ -328,6 +328,26 @@ def test_the_link_to_the_result_of_an_example_computes_it_again(page, demo):
 
 @pytest.mark.browser
 @wide_only
+def test_another_example_ends_what_was_asked_of_the_earlier_result(page):
+    page.get_by_text("Every robot").first.click()
+    page.wait_for_selector("#numbered img")
+    page.wait_for_selector("#run:not([data-elapsed])")
+    held = []
+
+    def hold(route):
+        return route.continue_() if held else held.append(route)
+
+    page.route("**/gradio_api/queue/join*", hold)
+    page.locator("#instances label").nth(1).click()
+    while not held:
+        page.wait_for_timeout(50)
+    page.get_by_text("Not the mug").first.click()
+    page.wait_for_selector("#numbered img", state="detached")
+    held[0].continue_()  # the server gets to know of the switch after the example
+
+
+@pytest.mark.browser
+@wide_only
 def test_all_of_them_is_one_click_away(page):
     page.get_by_text("Every robot").first.click()
     page.wait_for_selector("#numbered img")

@@ -87,8 +87,10 @@ def build(pool: EnginePool, controls: Controls) -> link.Linked:
     signs.earlier(shown_inputs, [*runs, picked, *corrections, again])
     redrawn = {page.session, page.instances, page.background, page.colour}
     light: dict[str, Any] = {"trigger_mode": "always_last", "show_progress": "hidden", "api_visibility": "private"}
-    page.instances.input(handlers.switch, redrawn, handlers.outputs, **light)
-    gr.on([page.background.input, page.colour.input], handlers.redraw, redrawn, list(page.views), **light)
+    switched = page.instances.input(handlers.switch, redrawn, handlers.outputs, **light)
+    looks = gr.on([page.background.input, page.colour.input], handlers.redraw, redrawn, list(page.views), **light)
+    # What another example is chosen during would show the earlier result after that of the example.
+    gr.on([trigger for trigger, _, _ in fillers], None, cancels=[*corrections, again, switched, looks], **quiet)
     page.sign.input(handlers.hint, page.sign, page.hint, **quiet)
     meant.wire(page.meant, page.prompts, pool, controls)
     for button, gallery in ((page.as_object, page.prompts), (page.as_input, page.images)):
