@@ -70,8 +70,8 @@ class WholeObjects:
     """The log odds of the presence where the prompt's object and the mask's are compared as wholes, too."""
 
     cells: float = 20.0  # for one unit of the cosine of the cells, less what the colours lack
-    vectors: tuple[float, ...] = (6.0, 5.0)  # for one unit of each likeness of their vectors
-    powers: tuple[float, ...] = (1.0, 0.5)  # of the products of the vectors, which give the likenesses
+    vectors: tuple[float, ...] = (6.0, 5.0)  # for one unit of each similarity of the objects
+    powers: tuple[float, ...] = (1.0, 0.5)  # of the products of their vectors, which give those similarities
     offset: float = -11.5
 
 
@@ -212,9 +212,9 @@ class Nearest:
             value -= self.settings.presence_colour * max(missing, 0)
         vectors, numbers = image.whole(mask) if model.whole else (), self.settings.whole
         if len(vectors) == len(model.whole) == len(numbers.vectors):
-            alike = likeness(vectors, model.whole, numbers.powers)
+            alike = object_similarity(vectors, model.whole, numbers.powers)
             if negative is not None and negative.whole:
-                other = likeness(vectors, negative.whole, numbers.powers)
+                other = object_similarity(vectors, negative.whole, numbers.powers)
                 alike = lowered(alike, other - alike, self.settings.negative)
             return float(logistic(numbers.offset + numbers.cells * value + float(alike @ numbers.vectors), 0.0, 1.0))
         return float(logistic(value, self.settings.presence_middle, self.settings.presence_slope))
@@ -284,7 +284,7 @@ class Nearest:
         return np.mean(maps, axis=0)[..., 0]
 
 
-def likeness(vectors: ObjectVectors, models: Sequence[Rows], powers: Sequence[float]) -> NDArray[np.float32]:
+def object_similarity(vectors: ObjectVectors, models: Sequence[Rows], powers: Sequence[float]) -> NDArray[np.float32]:
     """The product of each of n vectors (C,) with the nearest of the rows (images, C) of its kind, to a power: (n,).
 
     A product below 0 counts as 0.

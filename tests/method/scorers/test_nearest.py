@@ -344,7 +344,7 @@ def test_presence_compares_objects_as_wholes_with_the_nearest_of_the_prompt_imag
 
 def test_a_whole_that_is_unlike_counts_nothing():
     np.testing.assert_allclose(
-        nearest.likeness((np.float32([1, 0]),), ([[-1, 0]] * np.float32([[1, 1]]),), (0.5,)), [0]
+        nearest.object_similarity((np.float32([1, 0]),), ([[-1, 0]] * np.float32([[1, 1]]),), (0.5,)), [0]
     )
 
 

@@ -46,7 +46,7 @@ class Layout:
     answers: gr.Gallery
     result: gr.Column  # seen when there is a result, as the evidence
     sign: gr.Radio  # what a click on the result marks
-    hint: gr.HTML  # that in a sentence
+    hint: gr.HTML  # what a click does, as text
     undo: gr.Button
     clear: gr.Button
     overlay: gr.Image
