@@ -7,6 +7,7 @@ came by: ``/run``, ``/call``, ``/queue/join``, a tool of the Model Context Proto
 
 from __future__ import annotations
 
+import itertools
 import os
 import stat
 from collections.abc import Callable
@@ -27,6 +28,11 @@ FILE_ROUTE = "/gradio_api/file="
 MAX_DEPTH = 16  # of lists and dictionaries in a value; the deepest that a component takes is 4
 
 
+def _number(block: Any, value: Any) -> Any:
+    """A value as it is; of a number field that was emptied, for which the browser may send "", None."""
+    return None if value == "" and isinstance(block, gr.Number) else value
+
+
 def guard(page: gr.Blocks) -> None:
     """Have every value of every event of ``page`` pass :func:`checked` before any component handles it.
 
@@ -39,7 +45,8 @@ def guard(page: gr.Blocks) -> None:
     inner: Callable[..., Any] = page.preprocess_data
 
     async def preprocess_data(block_fn: Any, inputs: Any, state: Any, *more: Any, **named: Any) -> Any:
-        values = [checked(value) for value in inputs]
+        values = [_number(block, checked(value)) for block, value in itertools.zip_longest(block_fn.inputs, inputs)]
+        values = values[: len(inputs)]
         if state is not None:
             _restore(block_fn.inputs, state)
         try:

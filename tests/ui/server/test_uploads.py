@@ -309,3 +309,10 @@ def test_no_function_of_a_component_is_open(page):
 
 def test_the_message_says_what_to_do(one_message):
     one_message(uploads.MESSAGE)
+
+
+def test_an_emptied_number_field_has_no_value():
+    number, words = gr.Number(), gr.Textbox()
+    assert uploads._number(number, "") is None
+    assert uploads._number(number, 0) == 0
+    assert uploads._number(words, "") == ""
