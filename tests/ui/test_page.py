@@ -154,6 +154,8 @@ def test_the_marked_prompt_image_and_the_button_are_on_the_first_screen(page):
         box = page.locator(shown).bounding_box()
         assert box["y"] >= 0, shown
         assert box["y"] + min(box["height"], 230) <= 800, shown
+    run, image = page.locator("#run").bounding_box(), page.locator("#meant-image").bounding_box()
+    assert run["y"] + run["height"] <= image["y"]  # it covers nothing of the image
 
 
 @wide_only

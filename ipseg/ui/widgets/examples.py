@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 import numpy as np
@@ -104,6 +105,11 @@ def gallery(shown: Sequence[Example], name: str) -> gr.Gallery | None:
         elem_id=name,
         elem_classes=["examples"],
     )
+
+
+def deselected(name: str) -> Any:
+    """The gallery of the examples without a frame, unless the inputs are the example of this name ("": none)."""
+    return gr.skip() if name else gr.Gallery(selected_index=None)
 
 
 def named(name: str) -> Example | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import gradio as gr
@@ -12,6 +12,16 @@ from ipseg.core.masks import GivenMask, read_mask
 from ipseg.core.types import ImageError
 from ipseg.ui.server.errors import error_messages
 from ipseg.ui.widgets.images import as_png
+
+STROKES = """() => {
+  const count = event => {
+    const field = document.querySelector('#NAME-strokes textarea, #NAME-strokes input');
+    if (!field || !event.target.closest?.('#NAME canvas, #NAME .toolbar-wrap button')) return;
+    field.value = String(window.ipsegStrokes = (window.ipsegStrokes ?? 0) + 1);
+    field.dispatchEvent(new Event('input', { bubbles: true }));
+  };
+  document.addEventListener('pointerup', count, true);
+}"""
 
 
 def canvas(name: str) -> gr.ImageEditor:
@@ -30,6 +40,20 @@ def canvas(name: str) -> gr.ImageEditor:
     # On the instance: Gradio writes a stub file beside the source of every subclass of a component.
     editor.preprocess = lambda payload: payload.layers[0].path if payload and payload.layers else None
     return editor
+
+
+def strokes(editor: gr.ImageEditor, cleared: Sequence[Any]) -> gr.Textbox:
+    """A hidden field, created where this is called, whose text changes with every stroke on the canvas.
+
+    The pixels stay in the browser until a request takes them, and the canvas has no event for a stroke. ``cleared``:
+    the events that remove what is painted, after which the text is "".
+    """
+    field = gr.Textbox(visible="hidden", elem_id=f"{editor.elem_id}-strokes", label="Strokes on the canvas")
+    quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    gr.on(list(cleared), None, None, field, js="() => ''", **quiet)
+    if gr.context.Context.root_block is not None:
+        gr.context.Context.root_block.load(None, js=STROKES.replace("NAME", str(editor.elem_id)), **quiet)
+    return field
 
 
 def onto(editor: gr.ImageEditor) -> Callable[[str | None], Any]:

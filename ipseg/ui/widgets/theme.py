@@ -217,17 +217,17 @@ progress::-moz-progress-bar { background: #d97706; }
 /* On the filled label of what is chosen, the box of a tick and the ring of a dot are white lines. */
 label.selected > input:is([type=radio], [type=checkbox]) { border: 1.5px solid #fff !important;
   background-color: transparent !important; }
-/* Which object is meant: the first image is marked on the first screen, and the button stays in view. */
+/* Which object is meant: the first image is marked on the first screen, below the button. */
+#meant:has(#meant-image, #meant-paint, #meant-file) #meant-intro { display: none; }
 #segment-inputs:has(#meant-image, #meant-paint) #segment-images > * { height: 118px !important; }
 #segment-inputs:has(#meant-image, #meant-paint) #segment-images .thumbnail-lg { height: 70px !important; }
 #meant-image img { max-height: 250px; }
 #meant-note { font-size: .85rem; }
+#meant-row { align-items: center; flex-wrap: nowrap; }
+#meant-row:not(:has(#meant-mode)) { display: none; }
 #meant .pair { flex-wrap: nowrap; gap: .4rem; }
 #meant .pair > button { min-width: 0 !important; padding: .3rem; }
 #hint, #hint > * { padding: 0 !important; }
-@media (min-width: 691px) {
-  #segment-inputs:has(#meant > button.open) .run-row { position: sticky; bottom: .4rem; z-index: 6; }
-}
 #sign label { font-size: .85rem; padding: .3rem .5rem; gap: .3rem; }
 /* The chosen one of these is filled: a dot in it says nothing more. */
 :is(#sign, #view, #background, #meant-mode) input { position: absolute; appearance: none; opacity: 0; width: 1px;
@@ -245,10 +245,11 @@ label.selected > input:is([type=radio], [type=checkbox]) { border: 1.5px solid #
 #verdict-row > #verdict { flex: 1 1 260px !important; }
 #verdict-row > #accept { flex: 0 1 auto !important; width: auto; font-size: .9rem; padding: .5rem .8rem; }
 /* The inputs are not those of the results. */
-#segment[data-old] #segment-result::before { content: "These results are from the previous images. Press Segment.";
-  font-weight: 600; }
-#segment[data-old] :is(#result .view, #numbered, #answers, #verdict .scale), #segment[data-old] ~ #why img {
-  opacity: .45; }
+.tabitem[data-old]:not(:has(.run[data-elapsed])) .of-inputs::before { font-weight: 600;
+  content: "These results are from earlier inputs or settings; compute them anew."; }
+.tabitem:is([data-old], :has(.run[data-elapsed])) :is(#result .view, #numbered, #answers, #verdict .scale, #why img,
+  #before, #compare-table table, #compare-pair, #compare-slider, #compare-difference, #compare-legend, #compare-answers,
+  #ablation-results, #sets-prompts, #sets-answers, #case-images) { opacity: .45; }
 #answers img, #saliency img { object-fit: contain !important; }
 #compare-table table { width: 100%; border-collapse: collapse; margin: 0 0 .3rem; }
 #compare-table table, #compare-table tr, #compare-table th, #compare-table td { border: 0 !important; }

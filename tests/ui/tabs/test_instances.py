@@ -9,15 +9,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ipseg.core import viz
 from ipseg.core.result import Instance
 from ipseg.core.status import Status
 from ipseg.core.types import Points
 from ipseg.method.marks import Marks
 from ipseg.ui.tabs.segment import instances, render
+from ipseg.ui.tabs.segment import layout as segment_layout
 from ipseg.ui.tabs.segment import render_instances as several
+from ipseg.ui.tabs.segment.handlers import SegmentHandlers
 from ipseg.ui.tabs.segment.instances import Edit, ShownInstance
 from ipseg.ui.tabs.segment.request import SegmentRequest
 from ipseg.ui.tabs.segment.state import SavedResults
+from tests.ui.conftest import finished
 
 NOTHING = np.empty((0, 2), np.float32)
 
@@ -48,6 +52,16 @@ def result(engine, pixels):
     )
     limits = {"threshold": 0.5, "reject_threshold": 0.25}
     return replace(whole, mask=square(15, 65), status=Status.DETECTED, score=0.9, instances=found, **limits)
+
+
+def layout_of_segment() -> segment_layout.Layout:
+    """The components of the tab, on a page of their own."""
+
+    async def made() -> segment_layout.Layout:
+        with gr.Blocks():
+            return segment_layout.build()
+
+    return finished(made())
 
 
 def opened(path: str) -> np.ndarray:
@@ -115,6 +129,28 @@ def test_the_files_and_the_record_hold_the_instances_that_are_on(result):
     assert (listed["number"], listed["pixels"], listed["box"]) == (2, 1500, [95, 20, 125, 70])
     assert (off.record["found"], off.record["score"]) == (2, 0.4)
     assert np.array_equal(opened(several.switched(off, [], cache).cut_out), opened(one.cut_out))
+
+
+def test_the_evidence_has_the_instances_that_are_on_and_their_points(result, pixels):
+    left, right = (Points(np.float32([[x, 45]]), NOTHING) for x in (40, 110))
+    found = [replace(one, points=points) for one, points in zip(result.instances, (left, right), strict=True)]
+    one = several.save("a", replace(result, instances=tuple(found)), instances.found_in(result), gr.Gallery(), off=[1])
+    shown = several.marked(one, *several.reopened(one))
+    alone = viz.overlay_of(pixels, square(95, 125), Status.UNCERTAIN, right)
+    assert np.array_equal(shown, alone)
+    with_both = several.marked(replace(one, off=()), *several.reopened(one))
+    assert not np.array_equal(with_both[:, :80], shown[:, :80])
+
+
+def test_a_switch_draws_the_evidence_anew(result):
+    page = layout_of_segment()
+    handlers = SegmentHandlers(None, None, page)
+    one = several.save("a", result, instances.found_in(result), page.answers)
+    values = {page.session: SavedResults((one,)), page.instances: [2], page.background: "White", page.colour: "#ffffff"}
+    answer = dict(zip(handlers.outputs, handlers.switch(values), strict=True))
+    off = answer[page.session].shown
+    assert off.off == (1,)
+    assert np.array_equal(answer[page.marked], several.marked(off, *several.reopened(off)))
 
 
 def test_the_verdict_counts_the_instances_that_are_on(result):

@@ -19,6 +19,7 @@ from ipseg.ui.tabs.segment import meant
 from ipseg.ui.tabs.segment.meant import BACKGROUND as MARK_BACKGROUND
 from ipseg.ui.tabs.segment.meant import BOX, CAPTIONS, MODES, Meant
 from ipseg.ui.tabs.segment.meant import OBJECT as MARK_OBJECT
+from ipseg.ui.tabs.segment.render import ANYWAY, NOT_ANYWAY
 from ipseg.ui.tabs.segment.state import SavedResult, SavedResults
 from ipseg.ui.widgets import clicks, images
 from tests.ui.conftest import EXAMPLES, narrow_only, wide_only
@@ -80,22 +81,33 @@ def test_two_clicks_are_a_box_and_the_others_points():
     assert half.clicked((150.5, 90.5), BOX).boxes == ()  # two clicks on one place
     outside = half.clicked((230.0, -4.0), BOX)
     assert outside.boxes == ((150.0, 0.0, 200.0, 90.0),)
-    both = boxed.clicked(
-        (
-            30.0,
-            30.0,
-        ),
-        MARK_OBJECT,
-    ).clicked((140.0, 80.0), MARK_BACKGROUND)
+    both = boxed.clicked((30.0, 30.0), MARK_OBJECT).clicked((140.0, 80.0), MARK_BACKGROUND)
     assert both.marks.boxes == boxed.boxes
     assert both.marks.points.positive.tolist() == [[30, 30]]
     assert both.marks.points.negative.tolist() == [[140, 80]]
 
 
+def test_the_last_mark_is_undone_first():
+    boxed = Meant("a.png", (100, 200)).clicked((20.0, 10.0), BOX).clicked((150.0, 90.0), BOX)
+    both = boxed.clicked((30.0, 30.0), MARK_OBJECT)
+    half = both.clicked((5.0, 5.0), BOX)
+    assert half.undone() == both
+    assert both.undone() == boxed
+    assert boxed.undone() == boxed.undone().undone() == Meant("a.png", (100, 200))
+    assert [one.empty for one in (boxed.undone(), boxed, boxed.undone().clicked((5.0, 5.0), BOX))] == [
+        True,
+        False,
+        False,
+    ]
+
+
 def test_each_mode_has_its_caption_and_the_first_marks_the_object():
     assert MODES[0] == MARK_OBJECT
-    assert [meant.caption(mode).label for mode in MODES] == [CAPTIONS[mode] for mode in MODES]
+    start = Meant("a.png", (100, 200))
+    assert [meant.caption(start, mode) for mode in MODES] == [CAPTIONS[mode] for mode in MODES]
     assert len(set(CAPTIONS.values())) == len(MODES)
+    half = start.clicked((5.0, 5.0), BOX)
+    assert [meant.caption(half, mode) for mode in MODES] == [*(CAPTIONS[mode] for mode in MODES[:2]), meant.SECOND]
 
 
 def test_a_session_saves_clicks_with_their_image():
@@ -255,17 +267,17 @@ def test_a_click_corrects_the_image_and_can_be_undone(page):
     changed(page, "#marked img", lambda: page.click("#undo"))
     assert np.array_equal(mask_in(page), first)
     page.set_input_files("#images input[type=file]", str(EXAMPLES / "robot" / "01.jpg"))  # another image is added
-    page.wait_for_selector("#segment[data-old]")
+    page.wait_for_selector("#tab-segment[data-old]")
     page.click("#run")
     page.wait_for_selector("#answers img", timeout=60_000)
-    page.wait_for_selector("#segment:not([data-old])")
+    page.wait_for_selector("#tab-segment:not([data-old])")
     page.wait_for_function("document.querySelector('#sign input').checked")  # a new run marks the object again
     assert page.complaints == []
 
 
 @pytest.mark.browser
 @wide_only
-def test_the_best_guess_can_be_accepted(page, demo):
+def test_the_best_guess_can_be_accepted_and_refused_again(page, demo):
     page.goto(f"{demo.url}?threshold=1&reject_threshold=1")
     page.wait_for_selector("#run")
     fill(page, TWIN)
@@ -273,7 +285,9 @@ def test_the_best_guess_can_be_accepted(page, demo):
     page.wait_for_selector("#verdict .not-detected", timeout=60_000)
     page.click("#accept")
     page.wait_for_selector("#verdict .detected", timeout=60_000)
-    page.wait_for_selector("#accept", state="detached")
+    page.get_by_role("button", name=NOT_ANYWAY).click()
+    page.wait_for_selector("#verdict .not-detected", timeout=60_000)
+    page.get_by_role("button", name=ANYWAY).wait_for()
     assert page.complaints == []
 
 
@@ -453,10 +467,10 @@ def test_a_result_of_inputs_that_changed_while_it_was_computed_is_marked(page):
     held[0].continue_()
     page.wait_for_selector("#shown-overlay img")
     page.wait_for_selector("#run:not([data-elapsed])")
-    page.wait_for_selector("#segment[data-old]")
+    page.wait_for_selector("#tab-segment[data-old]")
     page.click("#run")
     page.wait_for_selector("#answers img")
-    page.wait_for_selector("#segment:not([data-old])")
+    page.wait_for_selector("#tab-segment:not([data-old])")
 
 
 @pytest.mark.browser
@@ -517,6 +531,9 @@ def test_a_box_on_the_prompt_image_says_which_object_is_meant(page):
     half = len(columns) // 2
     assert columns[half:].mean() > 1.3 * columns[:half].mean()
     page.get_by_text("from your box").wait_for()
+    page.wait_for_selector("#tab-segment:not([data-old])")
+    page.click("#meant-undo")
+    page.wait_for_selector("#tab-segment[data-old]")  # the marks are others
     page.click("#meant-clear")
     image.wait_for(state="detached")
     page.click("#meant-onto")

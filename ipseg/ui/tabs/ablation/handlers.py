@@ -22,7 +22,7 @@ from ipseg.ui.server.progress import reporter
 from ipseg.ui.tabs.ablation import patch
 from ipseg.ui.tabs.ablation import render as sections
 from ipseg.ui.tabs.ablation.layout import EXAMPLES, example_file, layout
-from ipseg.ui.widgets import running
+from ipseg.ui.widgets import earlier, running
 from ipseg.ui.widgets.arguments import engine_of
 from ipseg.ui.widgets.controls import Controls
 from ipseg.ui.widgets.inputs import whole as whole_number
@@ -39,12 +39,19 @@ def build(pool: EnginePool, controls: Controls) -> None:
         "show_progress_on": [page.verdict],
         **JOBS,
     }
+    now = earlier.Inputs("tab-ablation", "#ablation-results", [*page.inputs, page.mask_value, *controls.engine])
+    now.asked([page.run.click])
     pressed = [page.run.click(handler, api_name="ablation", **common)]
     if page.examples:
         chosen = page.examples.load_input_event
         running.announce(chosen.then, page.run, page.stop, "ablation-verdict")
+        now.asked_after(chosen)
         pressed.append(chosen.then(handler, api_visibility="private", **common))
+    given: list[Any] = page.inputs
+    for image, its_mask in zip(given[:2], given[2:], strict=True):
+        image.clear(lambda: None, None, its_mask, queue=False, show_progress="hidden", api_visibility="private")
     running.wire(page.run, page.stop, pressed, "ablation-verdict")
+    now.mark(pressed)
     patch.wire(pool, controls, page, pressed)
     for event in pressed:
         event.success(

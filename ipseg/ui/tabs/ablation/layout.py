@@ -106,7 +106,9 @@ def layout() -> Layout:
     inputs: list[gr.components.Component] = [prompt, image, mask, truth]
     examples = _examples(inputs)
     run, stop = running.buttons("Compute every step", "ablation-run", "ablation-verdict")
-    verdict = gr.HTML(WAITING, elem_id="ablation-verdict", elem_classes=["ablation"], container=False, padding=False)
+    verdict = gr.HTML(
+        WAITING, elem_id="ablation-verdict", elem_classes=["ablation", "of-inputs"], container=False, padding=False
+    )
     with gr.Column(visible=False, elem_id="ablation-results") as results:
         steps = _result("steps")
         patch = _patch()

@@ -24,7 +24,7 @@ from ipseg.ui.server.progress import reporter
 from ipseg.ui.tabs.compare import on_sam
 from ipseg.ui.tabs.compare import render as rows
 from ipseg.ui.tabs.compare.layout import Layout, layout
-from ipseg.ui.widgets import examples, link, painting, running
+from ipseg.ui.widgets import earlier, examples, link, painting, running
 from ipseg.ui.widgets.arguments import engine_of
 from ipseg.ui.widgets.controls import Controls
 from ipseg.ui.widgets.images import distinct
@@ -44,20 +44,36 @@ def build(pool: EnginePool, controls: Controls) -> link.Linked:
     quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     handler = _handler(pool, page)
     common = {"outputs": outputs, "inputs_kwargs": named, "show_progress_on": [page.table], **JOBS}
+    masks = [page.mask, page.mask_value, page.truths, page.truth_value]
+    strokes = painting.strokes(page.paint, [page.onto.click, page.prompt.change])
+    now = earlier.Inputs(
+        "tab-compare",
+        "#compare-table table",
+        [page.prompt, page.images, page.methods, *masks, strokes, *controls.engine],
+    )
+    now.asked([page.run.click])
     run = page.run.click(handler, inputs, api_name="compare", **common)
     running.announce(page.on_sam.click, page.run, page.stop, "compare-table")  # first: Gradio goes by the order
     fetching = on_sam.wire(pool, controls, page)
+    now.asked_after(fetching)
     runs = [run, fetching.success(handler, inputs, api_visibility="private", **common)]
     given = [page.prompt, page.images, page.truths, page.mask]
     by_link, chosen = _fillers(page)
     fillers: list[tuple[Any, Callable[..., Any], Any]] = [(page.opened.change, by_link, page.opened)]
     if page.examples:
+        gr.on(
+            [page.prompt.change, page.images.change], _without_example, [page.prompt, page.images],
+            [page.truths, page.mask, page.examples], show_progress="hidden", api_visibility="private",
+            concurrency_limit=None, trigger_mode="always_last",
+        )  # fmt: skip
         fillers.append((page.examples.select, chosen, None))
     for trigger, fill, value in fillers:
         running.announce(trigger, page.run, page.stop, "compare-table")
         filled = trigger(fill, value, given, **quiet)
+        now.asked_after(filled)
         runs.append(filled.then(handler, inputs, api_visibility="private", **common))
     running.wire(page.run, page.stop, runs, "compare-table", before=[fetching])
+    now.mark(runs)
     page.which.input(_selected, [page.saved, page.which], shown, **quiet)
     gr.on(
         [page.left.input, page.right.input],
@@ -103,6 +119,13 @@ def _fillers(page: Layout) -> tuple[Callable[[str], tuple[Any, ...]], Callable[[
         return _filled(page, examples.comparable()[place.index])
 
     return by_link, chosen
+
+
+def _without_example(prompt: str | None, images: list[Any] | None) -> tuple[Any, ...]:
+    """Where the inputs are no longer an example, none is framed; without any input, what it set is removed."""
+    if not (prompt or images):
+        return None, None, gr.Gallery(selected_index=None)
+    return gr.skip(), gr.skip(), examples.deselected(_example(prompt, images))
 
 
 def _example(prompt: str | None, images: list[Any] | None) -> str:

@@ -62,7 +62,7 @@ def layout(on_sam: gr.Button) -> Layout:
     with gr.Row(elem_id="compare"):
         with gr.Column(scale=5, min_width=320, elem_id="compare-inputs"):
             inputs = _input_fields(on_sam)
-        with gr.Column(scale=8, min_width=320, elem_id="compare-result"):
+        with gr.Column(scale=8, min_width=320, elem_id="compare-result", elem_classes=["of-inputs"]):
             table = gr.HTML(WAITING, elem_id="compare-table", container=False, padding=False)
             results = (*_pair(), *_differences(), *_files())
     answers = gr.Gallery(

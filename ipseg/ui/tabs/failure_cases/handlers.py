@@ -14,7 +14,7 @@ from ipseg.ui.server.pool import JOBS, EnginePool
 from ipseg.ui.server.progress import reporter
 from ipseg.ui.tabs.failure_cases import render
 from ipseg.ui.tabs.failure_cases.layout import INTRO, by_kind, layout
-from ipseg.ui.widgets import gallery_views, running
+from ipseg.ui.widgets import earlier, gallery_views, running
 from ipseg.ui.widgets.arguments import engine_of
 from ipseg.ui.widgets.controls import Controls
 
@@ -35,19 +35,28 @@ def build(pool: EnginePool, controls: Controls) -> None:
         **JOBS,
     }
     quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    now = earlier.Inputs("tab-failure_cases", "#case-verdict .finding", [page.case, *controls.engine])
+    now.asked([page.run.click])
     ran = [page.run.click(handler, api_name="failure_cases", **common)]
     for kind, names in by_kind(cases).items():
         running.announce(page.which[kind].select, page.run, page.stop, "case-verdict")
-        picked = page.which[kind].select(_pick(names), None, page.case, **quiet)
+        rest = [gallery for other, gallery in page.which.items() if other != kind]
+        picked = page.which[kind].select(_pick(names, len(rest)), None, [page.case, *rest], **quiet)
+        now.asked_after(picked)
         ran.append(picked.then(handler, api_visibility="private", **common))
+    galleries_of = list(page.which.values())
+    page.case.input(lambda: [gr.Gallery(selected_index=None)] * len(galleries_of), None, galleries_of, **quiet)
     running.wire(page.run, page.stop, ran, "case-verdict")
+    now.mark(ran)
     for event in ran:
         event.success(_labelled(cases), page.case, list(page.images), **quiet)
 
 
-def _pick(names: Sequence[str]) -> Callable[[gr.SelectData], str]:
-    def pick(event: gr.SelectData) -> str:
-        return names[event.index]
+def _pick(names: Sequence[str], rest: int) -> Callable[[gr.SelectData], tuple[Any, ...]]:
+    """The case that is chosen in one gallery; none is framed in the ``rest`` of them."""
+
+    def pick(event: gr.SelectData) -> tuple[Any, ...]:
+        return names[event.index], *[gr.Gallery(selected_index=None)] * rest
 
     return pick
 

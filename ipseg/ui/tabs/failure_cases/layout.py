@@ -58,7 +58,7 @@ def layout(cases: Mapping[str, FailureCase]) -> Layout:
             first = FIRST if FIRST in cases else next(iter(cases))
             case = gr.Dropdown(titles, value=first, label="Case", elem_id="case")
             run, stop = running.buttons("Segment this case", "case-run", "case-verdict")
-        with gr.Column(scale=8, min_width=320, elem_id="case-result"):
+        with gr.Column(scale=8, min_width=320, elem_id="case-result", elem_classes=["of-inputs"]):
             verdict = gr.HTML(WAITING, elem_id="case-verdict", container=False, padding=False)
             with gr.Row(elem_id="case-images"):
                 images = tuple(_image(name) for name in RESULTS)

@@ -48,6 +48,9 @@ def build(pool: EnginePool, controls: Controls) -> None:
     ]
     running.announce(page.again.click, page.run, page.stop, "label-status")
     if page.examples:
+        page.files.change(
+            lambda files: gr.skip() if files else gr.Gallery(selected_index=None), page.files, page.examples, **LIGHT
+        )
         running.announce(page.examples.select, page.run, page.stop, "label-status")
         filled = page.examples.select(
             handlers.example, None, [*page.names, *page.images, *[row.row for row in page.rows], page.seen, page.files],

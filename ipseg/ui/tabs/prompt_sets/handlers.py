@@ -18,7 +18,7 @@ from ipseg.ui.server.pool import JOBS, EnginePool
 from ipseg.ui.server.progress import reporter
 from ipseg.ui.tabs.prompt_sets import render
 from ipseg.ui.tabs.prompt_sets.layout import INPUTS, INTRO, PROMPTS, RESULTS, TAKEN, layout
-from ipseg.ui.widgets import gallery_views, running
+from ipseg.ui.widgets import earlier, gallery_views, running
 from ipseg.ui.widgets.arguments import engine_of
 from ipseg.ui.widgets.controls import Controls
 
@@ -37,8 +37,11 @@ def build(pool: EnginePool, controls: Controls) -> None:
     outputs = [page.verdict, page.prompts, page.answers]
     run = _handler(pool, kinds)
     common = {"inputs_kwargs": controls.engine_by_name, "show_progress_on": [page.verdict], **JOBS}
+    now = earlier.Inputs("tab-prompt_sets", "#sets-verdict table", [*inputs, *controls.engine])
+    now.asked([page.run.click])
     ran = page.run.click(run, inputs, outputs, api_name="prompt_sets", **common)
     running.wire(page.run, page.stop, [ran], "sets-verdict")
+    now.mark([ran])
     quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     ran.success(lambda: [gr.Gallery(label=TAKEN), gr.Gallery(label=RESULTS)], None, outputs[1:], **quiet)
 

@@ -58,7 +58,7 @@ def layout(kinds: Mapping[str, ObjectKind]) -> Layout:
             elem_id="sets-images-own",
         )
     run, stop = running.buttons("Segment with every prompt", "sets-run", "sets-verdict")
-    verdict = gr.HTML(elem_id="sets-verdict", container=False)
+    verdict = gr.HTML(elem_id="sets-verdict", elem_classes=["of-inputs"], container=False)
     before = render.before(kinds[kind.value])
     prompts = _image_gallery(PROMPTS, "sets-prompts", 3, before[0])
     answers = _image_gallery(INPUTS, "sets-answers", 4, before[1])

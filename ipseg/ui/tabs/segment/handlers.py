@@ -14,7 +14,6 @@ import gradio as gr
 from gradio.processing_utils import save_bytes_to_cache
 
 from ipseg.core.result import Result
-from ipseg.core.status import Status
 from ipseg.core.types import InputError, Progress
 from ipseg.engine.session import SegmentSession
 from ipseg.engine.spec import EngineSpec
@@ -30,7 +29,7 @@ from ipseg.ui.tabs.segment.instances import Edit
 from ipseg.ui.tabs.segment.layout import BACKGROUND, HINTS, OBJECT, SIGNS, SIGNS_OF_INSTANCES, SWITCH, Layout
 from ipseg.ui.tabs.segment.request import SegmentRequest, of_many, paths, usual_threshold
 from ipseg.ui.tabs.segment.state import SavedResult, SavedResults
-from ipseg.ui.widgets import examples, link, running
+from ipseg.ui.widgets import earlier, examples, link, running
 from ipseg.ui.widgets.clicks import MOST_CLICKS, as_points
 from ipseg.ui.widgets.controls import Controls, chosen
 from ipseg.ui.widgets.images import DISPLAY_SIDE, as_jpeg, as_png, distinct, shown, to_image
@@ -51,10 +50,22 @@ def build(pool: EnginePool, controls: Controls) -> link.Linked:
         "outputs": handlers.outputs, "show_progress_on": [page.verdict], "api_visibility": "private", **JOBS,
     }  # fmt: skip
     signs.listen(gr.context.Context.root_block)
-    shown_inputs = [page.prompts, page.images, page.negative_prompt, page.all_instances, page.mask, page.mask_value]
-    signs.asked(shown_inputs, [page.run.click])
+    given_now = earlier.Inputs(
+        "tab-segment",
+        "#result",
+        [page.prompts, page.images, page.negative_prompt, page.all_instances, page.mask, page.mask_value,
+         page.meant.marks, page.meant.strokes, *controls.inputs],
+    )  # fmt: skip
+    given_now.asked([page.run.click])
     runs = [page.run.click(handlers.run, inputs, **common)]
     quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    if page.examples:
+        gr.on(
+            [page.prompts.change, page.images.change], handlers.without_example,
+            [page.prompts, page.images, page.negative_prompt, page.all_instances],
+            [page.all_instances, page.negative_prompt, page.exclude, page.examples],
+            show_progress="hidden", api_visibility="private", concurrency_limit=None, trigger_mode="always_last",
+        )  # fmt: skip
     fillers: list[tuple[Any, Callable[..., Any], Any]] = [(page.opened.change, handlers.linked, page.opened)]
     if page.examples:
         fillers.append((page.examples.select, handlers.example, None))
@@ -62,17 +73,17 @@ def build(pool: EnginePool, controls: Controls) -> link.Linked:
     for trigger, fill, value in fillers:
         running.announce(trigger, page.run, page.stop, "verdict")
         filled = trigger(fill, value, given, **quiet)
-        signs.asked_after(shown_inputs, filled)
+        given_now.asked_after(filled)
         runs.append(filled.then(handlers.run, inputs, **common))
     running.wire(page.run, page.stop, runs, "verdict")
     with_session = {*inputs, page.session}
-    signs.asked(shown_inputs, [page.answers.select])
+    given_now.asked([page.answers.select])
     picked = page.answers.select(handlers.pick, with_session, **common)
     places = [view.select for view in handlers.clickable]
     signs.begin([*places, page.place.change], marks=True)
     buttons = [page.undo.click, page.clear.click, page.accept.click]
     signs.begin(buttons, marks=False)
-    signs.asked(shown_inputs, [*places, page.place.change, *buttons])
+    given_now.asked([*places, page.place.change, *buttons])
     corrections = [
         gr.on(places, handlers.click, with_session, **common),
         page.place.change(handlers.click_instance, {*with_session, page.place}, **common),
@@ -82,9 +93,9 @@ def build(pool: EnginePool, controls: Controls) -> link.Linked:
     ]
     signs.end(corrections)
     moved = [number.release for number in controls.numbers]
-    signs.asked(shown_inputs, moved)
+    given_now.asked(moved)
     again = gr.on(moved, handlers.again, with_session, trigger_mode="always_last", **common)
-    signs.earlier(shown_inputs, [*runs, picked, *corrections, again])
+    given_now.mark([*runs, picked, *corrections, again])
     redrawn = {page.session, page.instances, page.background, page.colour}
     light: dict[str, Any] = {"trigger_mode": "always_last", "show_progress": "hidden", "api_visibility": "private"}
     switched = page.instances.input(handlers.switch, redrawn, handlers.outputs, **light)
@@ -135,6 +146,12 @@ class SegmentHandlers:
     def example(self, chosen: gr.SelectData) -> tuple[Any, ...]:
         """The inputs of the example that is chosen."""
         return self._filled(examples.found()[chosen.index])
+
+    def without_example(self, *given: Any) -> tuple[Any, ...]:
+        """Where the inputs are no longer an example, none is framed; without any input, what it set is as at first."""
+        if not (given[0] or given[1]):
+            return False, None, gr.Accordion(open=False), gr.Gallery(selected_index=None)
+        return *[gr.skip()] * 3, examples.deselected(_example(*given))
 
     def linked(self, name: str) -> tuple[Any, ...]:
         """The inputs of the example that a link names."""
@@ -219,11 +236,13 @@ class SegmentHandlers:
         page, background = self.page, self._background(values)
         with error_messages():
             one = several.switched(saved.results[saved.which], sorted(off), page.answers)
-            views = several.views(one, *several.reopened(one), background, page.cut_file)
+            opened = several.reopened(one)
+            views = several.views(one, *opened, background, page.cut_file)
             saved = saved.put(one)
             changed = {
                 page.verdict: several.verdict(saved),
                 page.instances: several.choice(one),
+                page.marked: several.marked(one, *opened),
                 page.answers: answers.together(saved.results, saved.which),
                 page.archive: answers.download(saved.results, saved.engine, saved.notices, page.archive),
                 page.session: saved,
@@ -244,11 +263,11 @@ class SegmentHandlers:
         return self._corrected(values, lambda clicks: (), progress)
 
     def accept(self, values: Values, progress: gr.Progress = gr.Progress()) -> Any:  # noqa: B008
-        """Take the best guess of the image that is shown as its mask, whatever its score."""
+        """Take the best guess of the image that is shown as its mask, whatever its score, or take that back."""
         saved: SavedResults = values[self.page.session]
         if saved.shown is None:
             return gr.skip()
-        return self._one(values, saved.put(replace(saved.shown, accepted=True)), progress)
+        return self._one(values, saved.put(replace(saved.shown, accepted=not saved.shown.accepted)), progress)
 
     def _corrected(self, values: Values, change: Callable[[Any], Any], progress: gr.Progress) -> Any:
         """``change``: of the clicks on the single mask, or of those on instances."""
@@ -411,8 +430,9 @@ class SegmentHandlers:
         chosen_sign = values[page.sign] if sign is None and values[page.sign] in signs else signs[0]
         corrected = bool(one.edits or one.clicks)
         if one.instances:
-            verdict, marked = several.verdict(saved), answers.marked_all(result, several.clicks_of(one))
-            views = several.views(one, *several.reopened(one), background, page.cut_file)
+            opened = several.reopened(one)
+            verdict, marked = several.verdict(saved), several.marked(one, *opened)
+            views = several.views(one, *opened, background, page.cut_file)
         else:
             verdict = answers.verdict(
                 session.prompt, result, saved.engine, saved.seconds, saved.results, saved.which,
@@ -438,7 +458,7 @@ class SegmentHandlers:
             gr.Column(visible=True),
             gr.Column(visible=True),
             saved,
-            gr.Button(visible=one.status is Status.NOT_DETECTED and not one.instances and bool(result.mask.any())),
+            answers.acceptance(one, bool(result.mask.any())),
             gr.Radio(list(signs), value=chosen_sign),
             HINTS[chosen_sign],
         )

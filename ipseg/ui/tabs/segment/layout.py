@@ -86,14 +86,15 @@ def build(addresses: bool = False) -> Layout:
     """
     with gr.Row(elem_id="segment"):
         with gr.Column(scale=5, min_width=320, elem_id="segment-inputs"):
-            prompts, images, *fields = _input_fields()
+            prompts, images, all_instances = _input_fields()
             run, stop = running.buttons("Segment", "run", "verdict")
+            fields = (all_instances, *_optional_fields())
             chosen = examples.gallery(examples.found(), "examples")
             by_url = _by_url(addresses)
             opened = gr.Textbox(visible="hidden", elem_id="segment-opened", label="Example of the link")
             # not in the column of the result: that makes all of it visible, each time it is set to be
             place = gr.Textbox(visible="hidden", elem_id="place", label="Click on an instance")
-        with gr.Column(scale=8, min_width=320, elem_id="segment-result"):
+        with gr.Column(scale=8, min_width=320, elem_id="segment-result", elem_classes=["of-inputs"]):
             with gr.Row(elem_id="verdict-row"):
                 verdict = gr.HTML(
                     answers.WAITING, elem_id="verdict", container=False, padding=False, scale=5, min_width=260
@@ -139,13 +140,17 @@ def _input_fields() -> tuple[Any, ...]:
     with gr.Row(elem_id="segment-images"):
         prompts = _gallery("Object", "prompts")
         images = _gallery("Search in", "images")
-    all_instances = gr.Checkbox(label="Find every instance", elem_id="all_instances", container=False)
+    return prompts, images, gr.Checkbox(label="Find every instance", elem_id="all_instances", container=False)
+
+
+def _optional_fields() -> tuple[Any, ...]:
+    """Below the button: nothing covers the image that is marked."""
+    with gr.Accordion("Which object is meant (optional)", open=False, elem_classes=["more"], elem_id="meant"):
+        gr.Markdown("Click or box it in the first image, paint it, or give a mask.", elem_id="meant-intro")
+        panel = meant.fields()
     with gr.Accordion("Exclude (negative prompt)", open=False, elem_classes=["more"]) as exclude:
         negative_prompt = _gallery("Not meant: similar objects", "negative_prompt", height=170)
-    with gr.Accordion("Which object is meant (optional)", open=False, elem_classes=["more"], elem_id="meant"):
-        gr.Markdown("Click or box it in the first image, paint it, or give a mask.")
-        panel = meant.fields()
-    return prompts, images, all_instances, exclude, negative_prompt, panel.mask, panel.mask_value, panel
+    return exclude, negative_prompt, panel.mask, panel.mask_value, panel
 
 
 def _by_url(visible: bool) -> tuple[Any, ...]:

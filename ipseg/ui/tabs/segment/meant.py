@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,9 +28,18 @@ from ipseg.ui.widgets.images import as_jpeg, image_input, to_image
 from ipseg.ui.widgets.inputs import mask_value_input
 
 OBJECT, BACKGROUND, BOX = MODES = ("+ object", "− background", "Box")
-CAPTIONS = {OBJECT: "Click on the object", BACKGROUND: "Click beside the object", BOX: "Click two opposite corners"}
+CAPTIONS = {
+    OBJECT: "Click on the object",
+    BACKGROUND: "Click beside the object",
+    BOX: "Box: click one corner, then the opposite one",
+}
+SECOND = "Now click the opposite corner"  # in place of the caption while a box has one corner
 MARKED = "Outlined: what is taken as the object, from your marks."
 UNMARKED = "Outlined: what is taken as the object without marks (saliency)."
+Click = tuple[float, float, bool]
+"""(x, y) in pixels of the upright image, and whether it is the object."""
+Box = tuple[float, float, float, float]
+"""(left, top, right, bottom) in pixels of the upright image."""
 SIDE = 960  # pixels of the longer side of the image that is marked
 
 
@@ -39,21 +49,42 @@ class Meant:
 
     file: str = ""  # the prompt image
     size: tuple[int, int] = (1, 1)  # (height, width)
-    clicks: Clicks = ()
-    boxes: tuple[tuple[float, float, float, float], ...] = ()
+    made: tuple[Click | Box, ...] = ()  # in the order in which they were made
     corner: tuple[float, float] | None = None  # of a box whose other corner is not clicked yet
 
     def clicked(self, place: tuple[float, float], mode: str) -> Meant:
         """After a click at ``place``, (x, y) in pixels of the image. Two clicks make a box, unless it has no area."""
         if mode != BOX:
-            return replace(self, clicks=(*self.clicks, (*place, mode == OBJECT))[-MOST_CLICKS:], corner=None)
+            return self._with((*place, mode == OBJECT))
         if self.corner is None:
             return replace(self, corner=place)
         height, width = self.size
         (left, right), (top, bottom) = (sorted(pair) for pair in zip(self.corner, place, strict=True))
         box = (max(0.0, left), max(0.0, top), min(float(width), right), min(float(height), bottom))
         drawn = min(box[2] - box[0], box[3] - box[1]) >= 2
-        return replace(self, corner=None, boxes=(*self.boxes, box)[-MOST_CLICKS:] if drawn else self.boxes)
+        return self._with(box) if drawn else replace(self, corner=None)
+
+    def undone(self) -> Meant:
+        """Without the last mark, or without the one corner of a box that is not done."""
+        return replace(self, corner=None, made=self.made if self.corner else self.made[:-1])
+
+    def _with(self, mark: Click | Box) -> Meant:
+        return replace(self, corner=None, made=(*self.made, mark)[-MOST_CLICKS:])
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to undo."""
+        return not self.made and self.corner is None
+
+    @property
+    def clicks(self) -> Clicks:
+        """The points, without the boxes."""
+        return tuple(mark for mark in self.made if len(mark) == 3)
+
+    @property
+    def boxes(self) -> tuple[Box, ...]:
+        """The boxes, without the points."""
+        return tuple(mark for mark in self.made if len(mark) == 4)
 
     @property
     def marks(self) -> Marks:
@@ -70,8 +101,11 @@ class Fields:
     note: gr.HTML  # about what is outlined on it
     mode: gr.Radio
     mark: gr.Button  # shows the prompt image
+    undo: gr.Button  # of the last mark
     clear: gr.Button
     state: gr.State  # Meant
+    marks: gr.Textbox  # what the state holds, as JSON, for the browser to compare
+    strokes: gr.Textbox  # on the canvas, likewise
     onto: gr.Button
     paint: gr.ImageEditor
     give: gr.Button  # shows the fields of a mask
@@ -87,15 +121,18 @@ def fields() -> Fields:
         onto = gr.Button("Paint", size="sm", elem_id="meant-onto", min_width=60)
         give = gr.Button("Give a mask", size="sm", elem_id="meant-give", min_width=90)
         clear = gr.Button("Clear", size="sm", elem_id="meant-clear", min_width=60)
-    mode = gr.Radio(
-        MODES,
-        value=OBJECT,
-        label="A click marks",
-        show_label=False,
-        container=False,
-        visible=False,
-        elem_id="meant-mode",
-    )
+    with gr.Row(elem_id="meant-row"):
+        mode = gr.Radio(
+            MODES,
+            value=OBJECT,
+            label="A click marks",
+            show_label=False,
+            container=False,
+            visible=False,
+            elem_id="meant-mode",
+            min_width=220,
+        )
+        undo = gr.Button("Undo", size="sm", visible=False, elem_id="meant-undo", scale=0, min_width=60)
     image = gr.Image(
         label=CAPTIONS[OBJECT],
         alt_text="The first image of the object; clicks on it say which object is meant",
@@ -117,14 +154,20 @@ def fields() -> Fields:
         )
         mask_value = mask_value_input(elem_id="prompt-mask-value")
     state = gr.State(Meant(), time_to_live=3600)
-    return Fields(image, note, mode, mark, clear, state, onto, paint, give, file, mask, mask_value)
+    marks = gr.Textbox(visible="hidden", elem_id="meant-marks", label="Marks on the image of the object")
+    strokes = painting.strokes(paint, [clear.click, mark.click, onto.click, give.click])
+    return Fields(
+        image, note, mode, mark, undo, clear, state, marks, strokes, onto, paint, give, file, mask, mask_value
+    )
 
 
 def wire(panel: Fields, prompts: gr.Gallery, pool: EnginePool, controls: Controls) -> None:
     """Show the prompt image, take clicks on it, outline what they select, and remove them with another prompt image."""
     outputs = [
-        panel.state, panel.image, panel.mode, panel.note, panel.paint, panel.file, panel.mask, panel.mask_value,
+        panel.state, panel.marks, panel.image, panel.mode, panel.undo, panel.note, panel.paint, panel.file, panel.mask,
+        panel.mask_value,
     ]  # fmt: skip
+    marked = [panel.state, panel.marks, panel.image, panel.undo]
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
     no_mask = (gr.Column(visible=False), None, None)
@@ -140,37 +183,48 @@ def wire(panel: Fields, prompts: gr.Gallery, pool: EnginePool, controls: Control
             file = first(given)
             image = open_image(file)
         meant = Meant(file, image.shape[:2])
-        shown = gr.Image(value=_drawn(panel.image, image, meant), label=CAPTIONS[OBJECT], visible=True)
+        seen = gr.Image(value=_drawn(panel.image, image, meant), label=CAPTIONS[OBJECT], visible=True)
         empty = gr.ImageEditor(value=None, visible=False)
-        return meant, shown, gr.Radio(value=OBJECT, visible=True), gr.HTML("", visible=True), empty, *no_mask
+        return (
+            meant,
+            "",
+            seen,
+            gr.Radio(value=OBJECT, visible=True),
+            gr.Button(visible=True, interactive=False),
+            gr.HTML("", visible=True),
+            empty,
+            *no_mask,
+        )
 
     def paint(given: Any) -> tuple[Any, ...]:
         with error_messages():
             value = painting.onto(panel.paint)(first(given))
-        return (
-            Meant(),
-            gr.Image(value=None, visible=False),
-            gr.Radio(visible=False),
-            gr.HTML(visible=False),
-            gr.ImageEditor(value, visible=True),
-            *no_mask,
-        )
+        return *clear()[:6], gr.ImageEditor(value, visible=True), *no_mask
 
     def give() -> tuple[Any, ...]:
-        return *clear()[:5], gr.Column(visible=True), gr.skip(), gr.skip()
+        return *clear()[:7], gr.Column(visible=True), gr.skip(), gr.skip()
 
     def click(meant: Meant, mode: str, place: gr.SelectData) -> Any:
         if not meant.file:
-            return gr.skip(), gr.skip()
+            return (gr.skip(),) * len(marked)
+        return shown(meant.clicked(to_image(place.index, meant.size, SIDE), mode), mode)
+
+    def undo(meant: Meant, mode: str) -> Any:
+        if not meant.file:
+            return (gr.skip(),) * len(marked)
+        return shown(meant.undone(), mode)
+
+    def shown(meant: Meant, mode: str) -> Any:
         with error_messages():
-            image = open_image(meant.file)
-        meant = meant.clicked(to_image(place.index, meant.size, SIDE), mode)
-        return meant, _drawn(panel.image, image, meant)
+            drawn = _drawn(panel.image, open_image(meant.file), meant)
+        text = json.dumps(meant.made) if meant.made else ""
+        return meant, text, gr.Image(drawn, label=caption(meant, mode)), gr.Button(interactive=not meant.empty)
 
     def clear() -> tuple[Any, ...]:
         hidden = gr.Image(value=None, visible=False)
         empty = gr.ImageEditor(value=None, visible=False)
-        return Meant(), hidden, gr.Radio(visible=False), gr.HTML(visible=False), empty, *no_mask
+        no_marks = gr.Radio(visible=False), gr.Button(visible=False), gr.HTML(visible=False)
+        return Meant(), "", hidden, *no_marks, empty, *no_mask
 
     def preview(meant: Meant, *engine: Any) -> Any:
         if not meant.file:
@@ -182,24 +236,28 @@ def wire(panel: Fields, prompts: gr.Gallery, pool: EnginePool, controls: Control
 
     begun = panel.mark.click(begin, prompts, outputs, **quiet, **JOBS)
     panel.onto.click(paint, prompts, outputs, **quiet, **JOBS)
-    clicked = panel.image.select(click, [panel.state, panel.mode], [panel.state, panel.image], **quiet, **JOBS)
-    for event in (begun, clicked):
+    clicked = panel.image.select(click, [panel.state, panel.mode], marked, **quiet, **JOBS)
+    undone = panel.undo.click(undo, [panel.state, panel.mode], marked, **quiet, **JOBS)
+    for event in (begun, clicked, undone):
         event.success(
             preview, [panel.state, *controls.engine], [panel.image, panel.note], trigger_mode="always_last",
             show_progress="minimal", show_progress_on=[panel.note], api_visibility="private", **JOBS,
         )  # fmt: skip
-    panel.mode.input(caption, panel.mode, panel.image, queue=False, **quiet)
+    panel.mode.input(
+        lambda meant, mode: gr.Image(label=caption(meant, mode)), [panel.state, panel.mode], panel.image, queue=False,
+        **quiet,
+    )  # fmt: skip
     panel.give.click(give, None, outputs, queue=False, **quiet)
     panel.clear.click(clear, None, outputs, queue=False, **quiet)
     prompts.change(
-        lambda given, meant: gr.skip() if meant.file in paths(given)[:1] else (*clear()[:5], *[gr.skip()] * 3),
+        lambda given, meant: gr.skip() if meant.file in paths(given)[:1] else (*clear()[:7], *[gr.skip()] * 3),
         [prompts, panel.state], outputs, **quiet, concurrency_limit=None,
     )  # fmt: skip
 
 
-def caption(mode: str) -> Any:
-    """The image that is marked, with the caption of the mode."""
-    return gr.Image(label=CAPTIONS[mode])
+def caption(meant: Meant, mode: str) -> str:
+    """What the next click on the image does."""
+    return SECOND if mode == BOX and meant.corner else CAPTIONS[mode]
 
 
 def selected(pool: EnginePool, spec: EngineSpec, meant: Meant) -> tuple[Mask | None, str]:

@@ -16,7 +16,7 @@ from ipseg.core import viz
 from ipseg.core.result import Result
 from ipseg.core.serialize import to_json
 from ipseg.core.status import Status
-from ipseg.core.types import ImageArray, InputError, Mask, Points, SettingError
+from ipseg.core.types import ImageArray, InputError, Mask, SettingError
 from ipseg.method.prompt import Prompt
 from ipseg.ui.server.progress import STEPS
 from ipseg.ui.tabs.segment.state import SavedResult, SavedResults
@@ -29,7 +29,7 @@ WAITING = """<div class="waiting start"><b>How it works</b>
 <ol><li>Drop an image of an <b>object</b>.</li><li>Drop the images to <b>search in</b>.</li>
 <li>Press <b>Segment</b>: masks, cut-outs and the reasons for them appear here.</li></ol>
 <p>Or choose an example.</p></div>"""
-ANYWAY = "Use this mask anyway"
+ANYWAY, NOT_ANYWAY = "Use this mask anyway", "Do not use this mask"
 CORRECTED, ACCEPTED, BY_THRESHOLD = "corrected by hand", "accepted by you", "accepted by your threshold"
 LABEL_GAP = 0.1  # of the scale: the least distance between two of its labels
 TRANSPARENT, WHITE, BLURRED, COLOUR = BACKGROUNDS = ("Transparent", "White", "Blurred", "Colour")
@@ -82,6 +82,16 @@ def verdict(
         f'<div class="{kind}" role="status">{lead} {_meaning(result)} '
         f'<span class="aside">{of_score}{took}.</span>{line}{rest}</div>'
     )
+
+
+def acceptance(one: SavedResult, any_mask: bool) -> gr.Button:
+    """The button that accepts the best guess of an object that is not detected, or takes that back.
+
+    ``any_mask``: whether the best guess is not empty. Hidden where a person's clicks decide.
+    """
+    if one.accepted:
+        return gr.Button(NOT_ANYWAY, visible=not (one.clicks or one.edits))
+    return gr.Button(ANYWAY, visible=one.status is Status.NOT_DETECTED and not one.instances and any_mask)
 
 
 def notices(saved: SavedResults) -> list[str]:
@@ -154,15 +164,6 @@ def marked(result: Result, clicks: Clicks = ()) -> ImageArray:
     """The result with the points of the method and, larger, the clicks."""
     own = as_points(clicks)
     overlay = result.overlay()
-    return shown(overlay if own is None else viz.draw_points(overlay, own, size=1.5))
-
-
-def marked_all(result: Result, clicks: Clicks = ()) -> ImageArray:
-    """The instances of a result with the points that led to them and, larger, the clicks."""
-    points = [one.points for one in result.instances] or [result.points]
-    both = Points(*(np.concatenate([getattr(one, kind) for one in points]) for kind in ("positive", "negative")))
-    mask = result.all_instances if result.instances else result.mask
-    overlay, own = viz.overlay_of(result.image, mask, result.status, both), as_points(clicks)
     return shown(overlay if own is None else viz.draw_points(overlay, own, size=1.5))
 
 

@@ -40,7 +40,9 @@ def save(
     ``off``: the numbers of those that are switched off. ``edits``: the clicks that made them of the ``count`` instances
     that were there before; None: all were. ``accepted``: as of :func:`ipseg.ui.tabs.segment.instances.found_in`.
     """
-    entries = tuple(SavedInstance(one.number, one.score, one.status, one.by_hand) for one in found)
+    entries = tuple(
+        SavedInstance(one.number, one.score, one.status, one.by_hand, _points_of(result, one.number)) for one in found
+    )
     numbers = labels(found, result.mask.shape)
     start = SavedResult(
         name, result.image.shape[:2], record=result.record(), instances=entries, edits=tuple(edits),
@@ -48,6 +50,16 @@ def save(
         off=tuple(number for number in off if number in {one.number for one in entries}), accepted=accepted,
     )  # fmt: skip
     return drawn(start, result.image, numbers, cache)
+
+
+def _points_of(result: Result, number: int) -> Clicks:
+    """The points of the method that led to the instance with this number; () where a person added it."""
+    of_each = [one.points for one in result.instances] or [result.points]
+    if number > len(of_each):
+        return ()
+    points = of_each[number - 1]
+    signs = ((points.positive, True), (points.negative, False))
+    return tuple((float(x), float(y), sign) for places, sign in signs for x, y in places)
 
 
 def switched(one: SavedResult, off: Sequence[int], cache: gr.components.Component) -> SavedResult:
@@ -180,6 +192,14 @@ def numbered(one: SavedResult, image: ImageArray, numbers: NDArray[np.uint8]) ->
     areas = [(_resized(masks[each.number], view.shape[:2]), each.name) for each in one.on]
     colours = {each.name: "#{:02x}{:02x}{:02x}".format(*viz.instance_colour(each.number)) for each in one.on}
     return gr.AnnotatedImage(value=(view, areas), color_map=colours, visible=True)
+
+
+def marked(one: SavedResult, image: ImageArray, numbers: NDArray[np.uint8]) -> ImageArray:
+    """The instances that are on with the points that led to them and, larger, the clicks on them."""
+    points = as_points(tuple(point for each in one.on for point in each.points))
+    status = one.status if one.on else Status.DETECTED
+    overlay, own = viz.overlay_of(image, without(numbers, one.off) > 0, status, points), as_points(clicks_of(one))
+    return shown(overlay if own is None else viz.draw_points(overlay, own, size=1.5))
 
 
 def clicks_of(one: SavedResult) -> Clicks:

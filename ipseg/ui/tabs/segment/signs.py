@@ -1,4 +1,4 @@
-"""What the browser shows by itself: that a correction runs, where the click was, and results of earlier inputs.
+"""What the browser shows by itself: that a correction runs, and where the click was.
 
 Nothing here waits for the server. The state is held in attributes of the page's elements, which CSS shows.
 """
@@ -65,16 +65,6 @@ END = """(...values) => {
   document.querySelectorAll('.click-mark').forEach(mark => mark.remove());
   return values;
 }"""
-INPUTS = """(...values) => {
-  const plain = value => Array.isArray(value) ? value.map(plain) : value?.image ? plain(value.image)
-    : value?.path ?? value ?? null;
-  const now = JSON.stringify(plain(values)), page = document.getElementById('segment'), when = 'WHEN';
-  if (when === 'asked') { window.ipsegAsked = now; return values; }
-  if (when === 'answered') window.ipsegInputs = window.ipsegAsked;
-  const old = document.getElementById('result') && now !== window.ipsegInputs;
-  if (page && old) page.dataset.old = 'yes'; else if (page) delete page.dataset.old;
-  return values;
-}"""
 
 
 def listen(page: gr.Blocks) -> None:
@@ -94,24 +84,3 @@ def end(events: Sequence[Dependency]) -> None:
     """Show when one of these corrections has ended."""
     for event in events:
         event.then(None, js=END, **_QUIET)
-
-
-def asked(inputs: Sequence[gr.components.Component], triggers: Sequence[Any]) -> None:
-    """Note the inputs with which a request starts. Call it before the events of the request are made.
-
-    Gradio's page goes by the order in which events are made.
-    """
-    gr.on(triggers, None, list(inputs), js=INPUTS.replace("WHEN", "asked"), **_QUIET)
-
-
-def asked_after(inputs: Sequence[gr.components.Component], event: Dependency) -> None:
-    """The same for a request that starts when ``event``, which fills the inputs, has ended."""
-    event.then(None, list(inputs), js=INPUTS.replace("WHEN", "asked"), **_QUIET)
-
-
-def earlier(inputs: Sequence[gr.components.Component], events: Sequence[Dependency]) -> None:
-    """Mark the results while the inputs are not those with which the last of ``events`` that succeeded was asked."""
-    for event in events:
-        event.success(None, list(inputs), js=INPUTS.replace("WHEN", "answered"), **_QUIET)
-    changes = [getattr(one, "change") for one in inputs]  # noqa: B009 - made by Gradio
-    gr.on(changes, None, list(inputs), js=INPUTS.replace("WHEN", "changed"), **_QUIET)

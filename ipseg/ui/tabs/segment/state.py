@@ -19,6 +19,7 @@ class SavedInstance:
     score: float
     status: Status
     by_hand: bool = False  # corrected or added by a person
+    points: Clicks = ()  # of the method, which led to it
 
     @property
     def name(self) -> str:
