@@ -9,9 +9,14 @@ result.overlay()  # (H, W, 3) uint8
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from ipseg.version import __version__
+
+# After each product of matrices the threads of numpy's BLAS wait 25 ms for the next one, at full load, and take a core
+# from the networks meanwhile. This is read when numpy is first imported; what is set already stays.
+os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")  # as a power of two, of clock cycles
 
 if TYPE_CHECKING:
     from ipseg.core.examples import examples_folder

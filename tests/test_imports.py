@@ -244,6 +244,17 @@ def test_importing_the_package_loads_no_framework(root):
     assert not heavy & loaded
 
 
+@pytest.mark.parametrize(("given", "expected"), [(None, "4"), ("26", "26")])
+def test_threads_of_blas_do_not_wait_at_full_load(root, monkeypatch, given, expected):
+    """Numpy reads the time when it is imported, so it must not be there before."""
+    monkeypatch.delenv("OPENBLAS_THREAD_TIMEOUT", raising=False)
+    if given is not None:
+        monkeypatch.setenv("OPENBLAS_THREAD_TIMEOUT", given)
+    found = "['numpy' in sys.modules, os.environ['OPENBLAS_THREAD_TIMEOUT']]"
+    code = f"import json, os, sys, ipseg; print(json.dumps({found}))"
+    assert in_a_fresh_process(code, root) == [False, expected]
+
+
 def test_the_page_is_there_before_what_only_its_answers_need(root):
     code = "import sys, json, ipseg.ui; ipseg.ui.build(); print(json.dumps(sorted(sys.modules)))"
     loaded = set(in_a_fresh_process(code, root))

@@ -92,7 +92,9 @@ def soft_iou(masks: NDArray[np.bool_], probability: NDArray, area: NDArray | Non
 def without_holes(mask: NDArray[np.bool_], share: float = 0.05) -> NDArray[np.bool_]:
     """The mask with every hole filled that has less than ``share`` of the mask's pixels."""
     around = np.pad(~mask, 1, constant_values=True).astype(np.uint8)
-    _, part, measures, _ = cv2.connectedComponentsWithStats(around, connectivity=4)
+    count, part, measures, _ = cv2.connectedComponentsWithStats(around, connectivity=4)
+    if count <= 2:  # the mask, and what is around it
+        return mask
     hole = (around > 0) & (part != part[0, 0]) & (measures[:, cv2.CC_STAT_AREA] < share * mask.sum())[part]
     return mask | hole[1:-1, 1:-1]
 

@@ -78,12 +78,13 @@ class U2Net:
         """
         return _enlarged(self.low(image), image.shape[:2])
 
-    def low(self, image: ImageArray) -> NDArray[np.float32]:
+    def low(self, image: ImageArray, name: str = "") -> NDArray[np.float32]:
         """The map of :meth:`__call__` in the network's own square: (320, 320) float32 in [0, 1], read-only.
 
         The maps of the last few images are cached, so that two parts of an engine that ask for one compute it once.
+        ``name`` is :func:`ipseg.core.images.fingerprint` of the image, where it is known already.
         """
-        return self._recent.get(images.fingerprint(image), lambda: self._low(image))
+        return self._recent.get(name or images.fingerprint(image), lambda: self._low(image))
 
     def clear(self) -> None:
         """Remove the maps that are cached."""
@@ -108,7 +109,7 @@ class U2Net:
         """The exponent, 0.4 to 1, that brings the mean of a dark image to about the ``brightness`` of the settings."""
         if not self.brightness:
             return 1.0
-        mean = np.clip(float(image.mean()) / 255, 0.02, 0.98)
+        mean = np.clip(sum(cv2.sumElems(image)) / image.size / 255, 0.02, 0.98)  # numpy's takes ten times as long
         return float(np.clip(np.log(self.brightness) / np.log(mean), 0.4, 1.0))
 
     def probability(self, image: ImageArray) -> NDArray[np.float32]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -109,13 +110,14 @@ class CandidateSegmenter:
         reduced = image
         if max(size) > settings.image_side:
             reduced = working_image(image, settings.image_side)
+        name = images.fingerprint(image)
         return Encoding(
-            images.fingerprint(image),
+            name,
             size,
             reduced,
             self.network.gamma(image),
             cv2.resize(image, low[::-1], interpolation=cv2.INTER_AREA),
-            crops.resize(self.network.low(image), low),
+            crops.resize(self.network.low(image, name), low),
         )
 
     def clear(self) -> None:
@@ -204,12 +206,14 @@ class CandidateSegmenter:
     def _candidates(self, encoding: Encoding, crop: Map, foreground: Map) -> NDArray[np.bool_]:
         """Thresholds and parts of the maps, a cut, and what crop and whole image agree on: (n, h, w), none empty."""
         found: list[Mask] = []
-        for values in (encoding.saliency, crop, foreground):
-            found += [values > level for level in LEVELS]
-            found += [part for level in PART_LEVELS for part in separate_parts(values > level)]
-        found.append(cut(encoding.low, foreground, self.settings.cut_side))
-        found.append((crop > 0.5) & (encoding.saliency > 0.5))
-        tidy = [without_holes(largest_parts(each)) for each in found]
+        with ThreadPoolExecutor(1) as pool:  # a cut takes as long as all the others, in one thread
+            drawn = pool.submit(cut, encoding.low, foreground, self.settings.cut_side)
+            for values in (encoding.saliency, crop, foreground):
+                found += [values > level for level in LEVELS]
+                found += [part for level in PART_LEVELS for part in separate_parts(values > level)]
+            both = (crop > 0.5) & (encoding.saliency > 0.5)
+            tidy = [without_holes(largest_parts(each)) for each in found]
+            tidy += [without_holes(largest_parts(each)) for each in (drawn.result(), both)]
         unique = {each.tobytes(): each for each in tidy if FEWEST <= each.sum() < FULLEST * each.size}
         return np.stack(list(unique.values()) or [foreground >= np.quantile(foreground, 0.9)])
 

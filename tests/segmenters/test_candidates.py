@@ -29,7 +29,7 @@ class Red:
     def gamma(self, image):
         return 1.0
 
-    def low(self, image):
+    def low(self, image, name=""):
         return crops.resize((image[..., 0] > 150).astype(np.float32), (320, 320))
 
     def crop(self, image, box, side, gamma):

@@ -409,6 +409,8 @@ def top(rows: Rows, others: Rows, k: int) -> NDArray[np.float32]:
     """The mean of the ``k`` best products of each of (n, C) rows with (m, C) ``others``, of all where m < k: (n,)."""
     cosines = rows @ others.T
     k = min(k, cosines.shape[1])
+    if k == 1:
+        return cosines.max(axis=1)
     return np.partition(cosines, -k, axis=1)[:, -k:].mean(axis=1)
 
 
