@@ -58,3 +58,30 @@ def test_float32_agrees_with_the_cpu(name, small_models):
     there = answer(name, small_models, Placement("resident", dtype="float32"))
     here = answer(name, small_models, Placement("cpu"))
     np.testing.assert_allclose(there.similarity.values, here.similarity.values, atol=2e-3)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+@pytest.mark.parametrize("name", IN_TORCH)
+def test_encoders_at_once_on_streams_give_the_same(name, dtype, small_models):
+    """Several images one after another: memory that is used again too early would show in a later one."""
+    with weights.using(small_models):
+        preset = networks.on_small_pictures(PRESETS[name])
+        engines = [
+            build.assemble(preset, name, Placement("resident", dtype=dtype, streams=streams))
+            for streams in (False, True)
+        ]
+    assert engines[1].info.placement.overlaps
+    prompts = [engine.prompt(PROMPT) for engine in engines]
+    for moved in range(0, 40, 5):
+        image = np.ascontiguousarray(np.roll(INPUT, moved, axis=1))
+        one, other = (engine.segment(prompt, image) for engine, prompt in zip(engines, prompts, strict=True))
+        np.testing.assert_array_equal(one.similarity.values, other.similarity.values)
+        np.testing.assert_array_equal(one.mask, other.mask)
+
+
+@pytest.mark.parametrize("name", IN_TORCH)
+def test_compiled_networks_agree(name, small_models):
+    """Needs what torch's compiler needs."""
+    plain = answer(name, small_models, Placement("resident", dtype="float32"))
+    made = answer(name, small_models, Placement("resident", dtype="float32", compiler="inductor"))
+    np.testing.assert_allclose(made.similarity.values, plain.similarity.values, atol=2e-3)

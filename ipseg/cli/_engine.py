@@ -7,10 +7,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from ipseg import weights
 from ipseg.engine.build import load
-from ipseg.engine.placement import DTYPES, MODES, Placement
+from ipseg.engine.placement import COMPILER, DTYPES, MODES, Placement
 from ipseg.engine.presets import DEFAULT, FALLBACK
 from ipseg.engine.spec import FIELDS, PRESET_CHOICES, choices
 from ipseg.method.pipeline import IPSeg
@@ -38,7 +39,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--refinement", choices=list(REFINEMENTS), default="", help="how points become a mask")
     group.add_argument("--placement", choices=MODES, default="auto", help="where models run")
     group.add_argument("--dtype", choices=DTYPES, default="auto", help="of the models' heavy parts")
+    add_options(group)
     group.add_argument("--weights-dir", metavar="DIR", type=Path, help="a folder of weights brought by hand")
+
+
+def add_options(group: argparse._ActionsContainer) -> None:
+    """The options of a placement that are not measured on a GPU."""
+    group.add_argument(
+        "--streams", action="store_true", help="on a GPU with CUDA, run the encoders of an image at once"
+    )
+    group.add_argument(
+        "--compile",
+        dest="compiler",
+        action="store_const",
+        const=COMPILER,
+        default="",
+        help="the models' heavy parts through torch.compile: a slow start, then faster or not (see bench)",
+    )
+
+
+def options_of(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What :class:`Placement` takes of the arguments, beside its mode."""
+    return {name: getattr(arguments, name) for name in ("dtype", "streams", "compiler")}
 
 
 @contextmanager
@@ -47,7 +69,7 @@ def built(arguments: argparse.Namespace) -> Iterator[IPSeg]:
 
     Raises InputError when it cannot be built here.
     """
-    placement = Placement(arguments.placement, dtype=arguments.dtype, notify=_notice)
+    placement = Placement(arguments.placement, **options_of(arguments), notify=_notice)
     changes = {name: getattr(arguments, name) for name in FIELDS if name != "preset"}
     with weights.using(arguments.weights_dir):
         engine = load(arguments.preset, placement=placement, **changes)

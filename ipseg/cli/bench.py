@@ -4,7 +4,8 @@ Each line is the fastest of several repetitions, with the peak of the memory: a 
 known input with another prompt, K, c or threshold, a click, eight inputs, some prompts on one input, and the labels of
 an image with one class, with many of which few are there, and with some that are all there. `naive` is the engine in
 float32 without its caches, and with made-up weights one pass of the whole UNet for each window; `floor` the counted
-operations of a new input over the rate of a matrix product.
+operations of a new input over the rate of a matrix product. With --streams or --compile the first mask and a new input
+are measured with and without them.
 """
 
 from __future__ import annotations
@@ -64,23 +65,29 @@ def run(arguments: argparse.Namespace) -> int:
     pair = _prompt_image(arguments.prompt), images.open_image(arguments.image)
     start = time.perf_counter()
     with weights.counting(), _built(arguments) as engine:
+        built = time.perf_counter()
         result = engine.segment(engine.prompt(pair[0]), pair[1])
-        cold = time.perf_counter() - start
+        cold, first = time.perf_counter() - start, time.perf_counter() - built
         prompts = min(speed.PROMPTS, arguments.classes)
         rows = speed.measure(engine, *pair, repeat=arguments.repeat, prompts=prompts)
         of_classes = cost.measure(engine, *pair, classes=arguments.classes, repeat=min(2, arguments.repeat))
         rows += of_classes
         others, plain = ([], None) if arguments.alone else _compared(arguments, engine, pair)
-        floor = _floor(engine, pair)
+        if arguments.streams or arguments.compiler:
+            without, floor = _without_options(arguments, pair)
+        else:
+            without, floor = [], _floor(engine, pair)
     data = {
         "engine": engine.info.name,
         "machine": _machine(engine.info.placement),
         "images": [list(image.shape[:2]) for image in pair],
         "cold_start_seconds": cold,
+        "first_mask_seconds": first,
         "steps": dict(result.seconds),
         "rows": [row.as_data() for row in rows],
         FALLBACK: [row.as_data() for row in others],
         "naive": plain and plain.as_data(),
+        "without_options": [row.as_data() for row in without],
         "floor": floor,
     }
     print("\n".join(_report(data, rows, others, plain)))
@@ -88,6 +95,8 @@ def run(arguments: argparse.Namespace) -> int:
         one, many, *_ = of_classes
         times = (many.cpu_seconds or 0) / max(one.cpu_seconds or 0, 1e-9)
         print(f"{many.name}: {times:.2f} times the CPU seconds of one")
+    if without:
+        print(_beside(first, rows, without))
     if arguments.json:
         _files.write(arguments.json, to_json(data))
     return 0
@@ -104,7 +113,8 @@ def _built(arguments: argparse.Namespace, **other: Any) -> Iterator[IPSeg]:
 
     changes = {name: getattr(chosen, name) for name in FIELDS if name != "preset"}
     spec = spec_of(chosen.preset or "paper", changes)
-    placement = made_up.MadeUpPlacement(chosen.placement, dtype=chosen.dtype, whole=getattr(chosen, "whole", False))
+    options = _engine.options_of(chosen)
+    placement = made_up.MadeUpPlacement(chosen.placement, **options, whole=getattr(chosen, "whole", False))
     yield made_up.build(spec.resolve(), spec.name, placement)
 
 
@@ -121,7 +131,8 @@ def _compared(
     others: list[Row] = []
     if engine.info.name != FALLBACK:
         others = speed.measure(build.load(FALLBACK), *pair, repeat=1, prompts=0)
-    with _built(arguments, dtype="float32", whole=True) if engine.info.placement else _same(engine) as exact:
+    exactly = {"dtype": "float32", "whole": True, "streams": False, "compiler": ""}
+    with _built(arguments, **exactly) if engine.info.placement else _same(engine) as exact:
         plain = speed.naive(exact)
 
         def question() -> Any:
@@ -129,6 +140,25 @@ def _compared(
             return lambda: plain.segment(plain.prompt(pair[0]), pair[1])
 
         return others, speed.timed("naive: new prompt, new input", question, 1, min(2, arguments.repeat))
+
+
+def _without_options(
+    arguments: argparse.Namespace, pair: tuple[ImageArray, ImageArray]
+) -> tuple[list[Row], dict[str, float | None]]:
+    """The first mask and a new input without --streams and --compile, and the floor, which their threads and compiled
+    networks hide from the counter."""
+    with _built(arguments, streams=False, compiler="") as engine:
+        first = speed.timed("first mask", lambda: lambda: engine.segment(engine.prompt(pair[0]), pair[1]), 1, 1)
+        rows = [first, speed.new_input(engine, *pair, repeat=arguments.repeat)]
+        return rows, _floor(engine, pair)
+
+
+def _beside(first: float, rows: Sequence[Row], without: Sequence[Row]) -> str:
+    fresh = next(row.seconds for row in rows if row.name == "new input")
+    return (
+        f"with the options: first mask of the engine {first:.2f} s, new input {fresh:.3f} s; without --streams and "
+        f"--compile: {without[0].seconds:.2f} s and {without[1].seconds:.3f} s"
+    )
 
 
 @contextmanager

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 
 class CPU:
     """Models stay where they are, in float32, and nothing is shared."""
+
+    overlaps = False
 
     @property
     def device(self) -> Any:
@@ -40,6 +42,10 @@ class CPU:
     def run_alone(self, function: Callable[..., Any], *arguments: Any, **settings: Any) -> Any:
         """``function(*arguments, **settings)``."""
         return function(*arguments, **settings)
+
+    def at_once(self, calls: Sequence[Callable[[], Any]]) -> list[Any]:
+        """The results of the calls, one after another."""
+        return [call() for call in calls]
 
     def guard(self, kind: str, part: Any) -> Any:
         """The part itself."""

@@ -483,6 +483,15 @@ class Device(Protocol):
         """:meth:`run` for a pass of an encoder, which uses every core of a CPU: there too one call at a time."""
         ...
 
+    @property
+    def overlaps(self) -> bool:
+        """Whether :meth:`at_once` computes at once."""
+        ...
+
+    def at_once(self, calls: Sequence[Callable[[], Any]]) -> list[Any]:
+        """The results of independent passes of encoders, in their order; a call must not wait for another thread."""
+        ...
+
     def guard(self, kind: str, part: Any) -> Any:
         """The plug-in of ``kind``, such as ``"features"``, its calls through :meth:`run`."""
         ...

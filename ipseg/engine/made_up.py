@@ -34,8 +34,10 @@ class MadeUpPlacement(Placement):
     With ``whole`` the UNet of Stable Diffusion runs to its end, once for each window: the row ``naive`` of ``bench``.
     """
 
-    def __init__(self, mode: str = "auto", *, dtype: str = "auto", whole: bool = False) -> None:
-        super().__init__(mode, dtype=dtype)
+    def __init__(
+        self, mode: str = "auto", *, dtype: str = "auto", whole: bool = False, streams: bool = False, compiler: str = ""
+    ) -> None:
+        super().__init__(mode, dtype=dtype, streams=streams, compiler=compiler)
         self.whole = whole
 
     def once(self, key: Hashable, make: Callable[[], Any]) -> Any:

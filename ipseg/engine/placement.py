@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable, Hashable
-from functools import cached_property
+from collections.abc import Callable, Hashable, Sequence
+from functools import cached_property, partial
 from itertools import chain
 from typing import Any
 
 from ipseg.core.choices import check_choice
 from ipseg.core.types import InputError, SettingError
 from ipseg.engine.guarded import guarded
+from ipseg.engine.streams import Streams
 
+COMPILER = "inductor"  # torch's own; it needs a C++ compiler on a CPU
 MODES = ("auto", "resident", "sequential", "cpu")
 TURN = "_ipseg_turn"  # where a part that takes turns carries its hook
 DTYPES = ("auto", "float32", "bfloat16", "float16")
@@ -25,6 +27,12 @@ DTYPES = ("auto", "float32", "bfloat16", "float16")
 
 class PlacementError(InputError):
     """The device is too small for what was asked."""
+
+
+class _Thread(threading.local):
+    """What is known of a thread."""
+
+    on_stream = False  # whether it works for another thread, which holds the placement's lock meanwhile
 
 
 class Placement:
@@ -37,6 +45,12 @@ class Placement:
     wait in the computer's memory; ``"cpu"``; ``"auto"`` is resident where torch finds a GPU, else cpu. ``dtype`` is
     that of the heavy parts: ``"auto"`` is float16 on a GPU (three bits more precise than bfloat16) and
     float32 on the CPU. ``notify`` is called with each notice, one message; ``notices`` lists them.
+
+    Two options, neither of which was measured on a GPU. ``streams``: the encoders of one image run at once on a GPU
+    with CUDA whose models are all resident; results are the same. ``compiler``: the heavy parts go through
+    ``torch.compile`` with that backend, such as ``"inductor"``; the first images then take a minute or more each, and
+    results differ by rounding. Parts that take turns are not compiled. CUDA graphs are not used: torch binds them to
+    the thread that recorded them (pytorch#123177), and the page computes in many.
     """
 
     def __init__(
@@ -45,6 +59,9 @@ class Placement:
         device: Any = None,
         dtype: str = "auto",
         notify: Callable[[str], None] | None = None,
+        *,
+        streams: bool = False,
+        compiler: str = "",
     ) -> None:
         for value, known, label in ((mode, MODES, "placement"), (dtype, DTYPES, "dtype")):
             check_choice(value, known, f'There is no {label} "{{}}"')
@@ -54,6 +71,8 @@ class Placement:
         self._made: weakref.WeakValueDictionary[Hashable, Any] = weakref.WeakValueDictionary()
         self._lock = threading.RLock()
         self._sequential = mode == "sequential"
+        self._thread = _Thread()
+        self.streams, self.compiler = streams, compiler
         self.notices: list[str] = []
 
     @cached_property
@@ -95,7 +114,13 @@ class Placement:
 
     def describe(self) -> dict[str, str]:
         """For the record of a run."""
-        return {"mode": self.mode, "device": str(self.device), "dtype": str(self.dtype).removeprefix("torch.")}
+        found = {"mode": self.mode, "device": str(self.device), "dtype": str(self.dtype).removeprefix("torch.")}
+        return found | ({"compiler": self.compiler} if self.compiler else {})
+
+    @property
+    def overlaps(self) -> bool:
+        """Whether :meth:`at_once` computes at once, as it is now."""
+        return self.streams and self.mode == "resident" and self.device.type == "cuda"
 
     def place(self, model: Any, *parts: Any, dtype: Any = None) -> Any:
         """Bring a torch module where it runs; returns it.
@@ -123,7 +148,7 @@ class Placement:
 
         Raises :class:`PlacementError` when that does not help.
         """
-        if self.mode == "cpu":
+        if self.mode == "cpu" or self._thread.on_stream:
             return function(*arguments, **settings)
         with self._lock:
             for last in (False, True):
@@ -143,12 +168,39 @@ class Placement:
 
     def run_alone(self, function: Callable[..., Any], *arguments: Any, **settings: Any) -> Any:
         """:meth:`run`, on a CPU too one call at a time. A call may make others, as of a fusion of extractors."""
+        if self._thread.on_stream:
+            return function(*arguments, **settings)
         with self._lock:
             return self.run(function, *arguments, **settings)
+
+    def at_once(self, calls: Sequence[Callable[[], Any]]) -> list[Any]:
+        """The results of independent calls, in their order; at once, each on its own stream, where it ``overlaps``.
+
+        The calls must not wait for another thread, which may wait for this placement.
+        """
+        return self.run_alone(self._at_once, calls)
 
     def guard(self, kind: str, part: Any) -> Any:
         """The plug-in of ``kind``, its calls through :meth:`run` and :meth:`run_alone`; itself where no model is."""
         return guarded(kind, part, self) if self._placed else part
+
+    def _at_once(self, calls: Sequence[Callable[[], Any]]) -> list[Any]:
+        if not self.overlaps:
+            return [call() for call in calls]
+        return self._cuda_streams.run([partial(self._on_stream, call) for call in calls])
+
+    def _on_stream(self, call: Callable[[], Any]) -> Any:
+        before, self._thread.on_stream = self._thread.on_stream, True
+        try:
+            return call()
+        finally:
+            self._thread.on_stream = before
+
+    @cached_property
+    def _cuda_streams(self) -> Streams:
+        import torch
+
+        return Streams(torch.cuda, self.device)
 
     def _place(self, model: Any, parts: tuple[Any, ...], dtype: Any) -> Any:
         for part in parts:
@@ -159,6 +211,8 @@ class Placement:
             self._take_turns(model, parts)
         else:
             model.to(self.device)
+            for part in parts if self.compiler else ():
+                part.forward = compiled(part.forward, self.compiler)
         self._placed.append((weakref.ref(model), tuple(weakref.ref(part) for part in parts)))
         return model
 
@@ -178,6 +232,7 @@ class Placement:
         from accelerate.utils import set_module_tensor_to_device
 
         for part in parts:
+            vars(part).pop("forward", None)  # the compiled one
             _, hook = cpu_offload_with_hook(part, self.device)
             part.register_forward_pre_hook(lambda module, _: self._make_room(module))
             object.__setattr__(part, TURN, hook)  # on the part, so that both go together
@@ -204,6 +259,25 @@ class Placement:
         from accelerate.utils.memory import clear_device_cache
 
         clear_device_cache(garbage_collection=True)
+
+
+def compiled(forward: Callable[..., Any], compiler: str) -> Callable[..., Any]:
+    """A module's ``forward`` by ``torch.compile``, which compiles it in the first call of each shape.
+
+    That call raises :class:`PlacementError` where it cannot.
+    """
+    import torch
+
+    made = torch.compile(forward, backend=compiler, dynamic=False)
+
+    def call(*arguments: Any, **settings: Any) -> Any:
+        try:
+            return made(*arguments, **settings)
+        except torch._dynamo.exc.TorchDynamoException as error:
+            cause = str(getattr(error, "inner_exception", error)).strip() or type(error).__name__
+            raise PlacementError(f"torch.compile fails here ({cause.splitlines()[0]}); leave out --compile.") from error
+
+    return call
 
 
 def channels_last_pays(device: str, dtype: Any) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from ipseg.core.types import Device, FeatureExtractor, FeatureMap, ImageArray, SettingError
@@ -31,17 +32,19 @@ class Fusion:
     """All layers of several extractors as a :class:`ipseg.core.types.FeatureExtractor`.
 
     An extractor whose layers have grids of their own offers them as ``native(image)``; they are then brought to the
-    common grid once, not twice.
+    common grid once, not twice. ``device`` may run the extractors at once; by default they run one after another.
     """
 
     density = False
 
-    def __init__(self, extractors: Sequence[FeatureExtractor], grid: int = 60) -> None:
-        self.extractors, self.grid = tuple(extractors), grid
+    def __init__(self, extractors: Sequence[FeatureExtractor], grid: int = 60, device: Device | None = None) -> None:
+        self.extractors, self.grid, self.device = tuple(extractors), grid, device
 
     def __call__(self, image: ImageArray) -> tuple[FeatureMap, ...]:
         """Each layer (grid, grid, C) over exactly the image. Raises ValueError when two have the same name."""
-        return self.joined([layer for source in self.sources for layer in source(image)])
+        calls = [partial(source, image) for source in self.sources]
+        found = self.device.at_once(calls) if self.device else [call() for call in calls]
+        return self.joined([layer for layers in found for layer in layers])
 
     @property
     def sources(self) -> tuple[LayersOf, ...]:
@@ -65,4 +68,4 @@ def build(settings: Settings, placement: Device) -> Fusion:
     if settings.grid < 1:
         raise SettingError(f"grid is {settings.grid}; give at least 1 cell.")
     made = [plugins.build("features", name, placement=placement, **chosen) for name, chosen in settings.sources.items()]
-    return Fusion(made, settings.grid)
+    return Fusion(made, settings.grid, placement)

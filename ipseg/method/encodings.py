@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +16,16 @@ from numpy.typing import NDArray
 from ipseg.core import geometry, images
 from ipseg.core.cache import Cache
 from ipseg.core.images import Source
-from ipseg.core.types import FeatureExtractor, FeatureMap, ImageArray, Mask, ObjectVectors, SaliencyMethod, Segmenter
+from ipseg.core.types import (
+    Device,
+    FeatureExtractor,
+    FeatureMap,
+    ImageArray,
+    Mask,
+    ObjectVectors,
+    SaliencyMethod,
+    Segmenter,
+)
 from ipseg.method import refinement
 from ipseg.method.similarity import log_odds
 
@@ -37,7 +47,7 @@ class Encodings:
     """Feature extractor, saliency method and segmenter over one cache. It may be shared between threads.
 
     ``consensus``: whether the foreground probability of an image is its saliency map as it is, or the share of the
-    segmenter's candidates for that map that hold a pixel.
+    segmenter's candidates for that map that hold a pixel. ``device``: where the networks run, for :meth:`prepare`.
     """
 
     def __init__(
@@ -49,9 +59,11 @@ class Encodings:
         consensus: bool = False,
         cache: Cache | None = None,
         cache_bytes: int = 128 * 2**20,
+        device: Device | None = None,
     ) -> None:
         self.extractor, self.detector, self.segmenter, self.consensus = extractor, detector, segmenter, consensus
         self.cache = cache or Cache(cache_bytes)
+        self.device = device
 
     @property
     def parts(self) -> tuple[Any, ...]:
@@ -83,6 +95,12 @@ class Encodings:
         """Enc_I(I) of Eq. 1: what :meth:`ipseg.core.types.Segmenter.encode` returns."""
         return self.compute_once("encoding", image, lambda: self.segmenter.encode(image.pixels))
 
+    def prepare(self, image: Named) -> None:
+        """Cache :meth:`features` and :meth:`encoding` of a new image where the device computes them at once."""
+        new = not self.has("features", image) and not self.has("encoding", image)
+        if self.device is not None and self.device.overlaps and new:
+            self.compute_once("both", image, partial(self._both, self.device, image))
+
     def saliency(self, image: Named) -> NDArray[np.float32]:
         """The saliency method's map, (H, W) in [0, 1]; not cached. Features are computed only if it asks for them."""
         if getattr(self.detector, "reads_features", False):
@@ -104,6 +122,12 @@ class Encodings:
 
         ``part`` names everything that the value depends on beside the image."""
         return self.cache.get((part, image.name), compute)
+
+    def _both(self, device: Device, image: Named) -> tuple[()]:
+        calls = [partial(self.extractor, image.pixels), partial(self.segmenter.encode, image.pixels)]
+        for part, value in zip(("features", "encoding"), device.at_once(calls), strict=True):
+            self.cache.put((part, image.name), value)
+        return ()
 
     def _consensus(self, image: Named) -> NDArray[np.float32]:
         agreed = refinement.consensus(self.segmenter, self.encoding(image), log_odds(self.saliency(image)))

@@ -73,7 +73,12 @@ class IPSeg:
 
     def __post_init__(self, cache_bytes: int) -> None:
         made = Encodings(
-            self.features, self.saliency, self.segmenter, consensus=self.config.consensus, cache_bytes=cache_bytes
+            self.features,
+            self.saliency,
+            self.segmenter,
+            consensus=self.config.consensus,
+            cache_bytes=cache_bytes,
+            device=self.info.placement,
         )
         if self.encodings is None or self.encodings.parts != made.parts:
             object.__setattr__(self, "encodings", made)
@@ -189,6 +194,7 @@ class IPSeg:
         """The steps of the method. ``limits``: the threshold and the reject threshold; else as :meth:`segment`."""
         cached, step = self.encodings, Steps(progress)
         with step("encoding", 0.05, cached.has("encoding", image)):  # Enc_I(I), Eq. 1
+            cached.prepare(image)
             encoding = cached.encoding(image)
         with step("features", 0.2, cached.has("features", image)):  # F_I, section 3.3.1
             features = self.input_features(image, step)

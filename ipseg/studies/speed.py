@@ -74,6 +74,11 @@ def measure(engine: IPSeg, prompt: ImageArray, image: ImageArray, *, repeat: int
     return [timed(name, prepare, answers, times) for name, prepare, answers, times in kinds if answers > 0]
 
 
+def new_input(engine: IPSeg, prompt: ImageArray, image: ImageArray, *, repeat: int) -> Row:
+    """The row of a new input image alone, see :func:`measure`."""
+    return timed("new input", _Questions(engine, prompt, image).new_input, 1, repeat)
+
+
 @dataclass(frozen=True)
 class _Questions:
     """What is measured: each method prepares one question and returns the call that is timed."""
@@ -132,9 +137,11 @@ def timed(name: str, prepare: Callable[[], Callable[[], Any]], answers: int, rep
     peaks: list[tuple[float | None, float | None]] = []
     for _ in range(repeat):
         call = prepare()
+        wait_for_gpu()
         reset_peaks()
         start, used = time.perf_counter(), time.process_time()
         result = call()
+        wait_for_gpu()
         best = min(best, (time.perf_counter() - start, result), key=lambda pair: pair[0])
         processor = min(processor, time.process_time() - used)
         peaks.append((peak(), gpu_peak()))
@@ -214,6 +221,13 @@ def matrix_rate(placement: Any = None) -> float:
             torch.cuda.synchronize(device)
 
     return 2 * side**3 / min(_seconds(product) for _ in range(PRODUCTS))
+
+
+def wait_for_gpu() -> None:
+    """Wait until the GPU has done what it was given, where torch has one: calls return before that."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.synchronize()
 
 
 def reset_peaks() -> None:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
+import ipseg
 from ipseg.__main__ import main
+from ipseg.cli._engine import options_of
+from ipseg.engine.placement import Placement
+from ipseg.method.config import EngineInfo
 from ipseg.studies import speed
 
 pytestmark = pytest.mark.usefixtures("small_offline")
@@ -73,3 +80,48 @@ def test_made_up_weights_are_for_presets_with_networks(files, capsys):
     pytest.importorskip("torch", reason="the paper's models need the extra [models]")
     assert main(["bench", *files, "--preset", "offline", "--made-up-weights"]) == 2
     assert "choose the preset paper, released or light" in capsys.readouterr().err
+
+
+def test_the_options_of_a_placement_are_measured_with_and_without(files, tmp_path, capsys, monkeypatch):
+    """Small networks with made-up weights; compiled by what runs torch's operators as they are."""
+    torch = pytest.importorskip("torch", reason="the paper's models need the extra [models]")
+    pytest.importorskip("accelerate", reason="the paper's models need the extra [models]")
+    built = []
+
+    class Small(torch.nn.Module):
+        """Takes the place of DINOv2 with settings that are its own."""
+
+        def __init__(self):
+            super().__init__()
+            self.scale = torch.nn.Parameter(torch.ones(()))
+
+        def forward(self, values):
+            return values * self.scale
+
+    @contextmanager
+    def engine_of(arguments, **other):
+        chosen = argparse.Namespace(**{**vars(arguments), **other})
+        placement = Placement(chosen.placement, **options_of(chosen))
+        made, network = ipseg.load("offline"), placement.place(Small())
+        built.append(placement)
+
+        def features(image):
+            network(torch.ones(3))
+            return made.features(image)
+
+        yield replace(made, features=features, info=EngineInfo("small", placement=placement))
+
+    monkeypatch.setattr("ipseg.cli.bench._built", engine_of)
+    monkeypatch.setattr(speed, "measure", lambda *_, **__: [speed.Row("new input", 1.0)])
+    out = tmp_path / "out.json"
+    settings = ["--repeat", "1", "--classes", "0", "--alone", "--streams", "--compile"]
+    monkeypatch.setattr("ipseg.engine.placement.compiled", lambda forward, compiler: forward)
+    assert main(["bench", *files, *settings, "--json", str(out)]) == 0
+    assert [(each.streams, each.compiler) for each in built] == [(True, "inductor"), (False, "")]
+    data = json.loads(out.read_text())
+    assert [row["name"] for row in data["without_options"]] == ["first mask", "new input"]
+    assert 0 < data["first_mask_seconds"] < data["cold_start_seconds"]
+    assert data["machine"]["compiler"] == "inductor"
+    printed = capsys.readouterr().out
+    assert "with the options: first mask of the engine" in printed
+    assert "without --streams and --compile" in printed

@@ -282,6 +282,50 @@ def test_a_part_of_convolutions_gets_its_channels_last_where_that_pays(pays, mon
     assert [layout(placement.place(each)) for each in (asks, other)] == [pays, False]
 
 
+def test_heavy_parts_are_compiled_and_the_rest_is_not():
+    """By a compiler that runs torch's operators as they are, so that no compiler of the machine is needed."""
+    placement, model = Placement("resident", device="cpu", compiler="eager"), Model().eval()
+    given = torch.ones(2, 3)
+    expected = model(given)
+    assert placement.describe()["compiler"] == "eager"
+    assert placement.place(model, model.encoder) is model
+    torch.testing.assert_close(model(given), expected, rtol=0, atol=0)
+    assert "forward" in vars(model.encoder)
+    assert "forward" not in vars(model.head)
+    assert set(model.state_dict()) == {"encoder.weight", "encoder.bias", "head.weight", "head.bias", "mean"}
+    graphs = torch._dynamo.testing.CompileCounter()
+    other = Placement("cpu", compiler=graphs).place(Model())
+    for _ in range(2):
+        other(given)
+    assert graphs.frame_count == 1
+
+
+def test_a_part_that_takes_turns_is_not_compiled():
+    placement, model = Placement("resident", device="cpu", compiler="eager"), Model()
+    given, calls = torch.ones(2, 3), []
+    placement.place(model, model.encoder)
+    model(given)
+
+    def short():
+        calls.append(1)
+        return full() if len(calls) == 1 else model(given)
+
+    placement.run(short)
+    assert placement.mode == "sequential"
+    assert model.encoder._old_forward.__func__ is torch.nn.Linear.forward
+    later = placement.place(Model())
+    assert later._old_forward.__func__ is Model.forward
+
+
+def test_what_cannot_be_compiled_is_one_message():
+    def broken(graph, inputs):
+        raise RuntimeError("no C++ compiler here")
+
+    model = Placement("cpu", compiler=broken).place(Model())
+    with pytest.raises(PlacementError, match=r"fails here \(no C\+\+ compiler here\); leave out"):
+        model(torch.ones(2, 3))
+
+
 def test_calls_on_a_gpu_go_one_at_a_time():
     placement, inside, most = Placement("resident", device="cpu"), [], []
 
