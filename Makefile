@@ -6,8 +6,8 @@ PORT ?= 7860
 DATA ?= examples_media
 VENV := .venv
 BIN := $(VENV)/bin
-# Several test processes share the cores: threads that wait sleep, and big tensors take big pages.
-TUNED := OMP_WAIT_POLICY=PASSIVE OPENBLAS_THREAD_TIMEOUT=4 THP_MEM_ALLOC_ENABLE=1
+# Several test processes share the cores: threads that wait sleep, big tensors take big pages, and what a process compiles the next one reads.
+TUNED := PYTHONDONTWRITEBYTECODE= OMP_WAIT_POLICY=PASSIVE OPENBLAS_THREAD_TIMEOUT=4 THP_MEM_ALLOC_ENABLE=1
 
 export HOST PORT
 export PIP_DISABLE_PIP_VERSION_CHECK := 1

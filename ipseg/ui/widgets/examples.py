@@ -143,15 +143,19 @@ def _is(
 
 def thumbnail(example: Example) -> Image.Image:
     """The image to search, with the image of the object in its corner."""
-    canvas = _fitted(open_image(example.files[1]), WIDTH, HEIGHT)
-    inset = ImageOps.expand(_fitted(example.prompt_image, INSET, INSET), 3, "white")
+    canvas = _fitted(example.files[1], WIDTH, HEIGHT)
+    inset = ImageOps.expand(_fitted(example.files[0], INSET, INSET, example.crop), 3, "white")
     canvas.paste(inset, (0, HEIGHT - inset.height))
     ImageDraw.Draw(canvas).rectangle((0, HEIGHT - inset.height, inset.width - 1, HEIGHT - 1), outline="#b45309")
     return canvas
 
 
-def _fitted(image: ImageArray, width: int, height: int) -> Image.Image:
-    return ImageOps.fit(Image.fromarray(image), (width, height))
+def _fitted(file: Path, width: int, height: int, crop: tuple[int, int, int, int] | None = None) -> Image.Image:
+    """An image cut and scaled to a size. A JPEG that is not cropped is decoded at the next larger size."""
+    with Image.open(file) as image:
+        if not crop:
+            image.draft("RGB", (width, height))
+        return ImageOps.fit(image.convert("RGB").crop(crop or (0, 0, *image.size)), (width, height))
 
 
 def _file(package: str, path: str) -> Path | None:
