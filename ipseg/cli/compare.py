@@ -139,7 +139,7 @@ def _show(image: Path, found: Comparison) -> None:
     for about in dict.fromkeys(entry.about for entry in found.entries if entry.about):
         print(f"  {about}")
     for entry in found.answered:
-        score = "" if entry.iou is None else f", IoU {entry.iou:.3f}"
+        score = "" if entry.iou is None else f", IoU {entry.iou:.2f}"
         score = ", absent by the truth" if entry.absent else score
         area = float(entry.result.mask.mean()) if entry.result else 0.0
         state = entry.result.status.words if entry.result else ""

@@ -43,7 +43,7 @@ class Result:
     def __repr__(self) -> str:
         parts = [
             f"status={self.status.value!r}",
-            f"score={self.score:.3g}",
+            f"score={self.score:.2f}",
             f"mask={self.mask.shape} bool, {self.mask.mean():.1%} of the image",
             f"points={len(self.points.positive)} positive and {len(self.points.negative)} negative",
         ]

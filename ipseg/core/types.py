@@ -417,6 +417,11 @@ class Scorer(Protocol):
         """
         ...
 
+    @property
+    def presence_without(self) -> Mapping[str, Scorer]:
+        """The scorer without each term that can lower its presence score, by the name of the term; {}: none can."""
+        ...
+
     def presence(self, model: Any, image: InputFeatures, negative: Any, mask: Mask, /) -> float:
         """The presence score of a mask (H, W) bool for the prompt's object, in [0, 1]; 0 for an empty mask."""
         ...

@@ -120,10 +120,19 @@ def draw_points(image: ImageArray, points: Points, *, size: float = 1.0) -> Imag
     return canvas
 
 
-def heat_map(image: ImageArray, values: NDArray[np.float32], *, opacity: float = 0.65) -> ImageArray:
-    """(H, W) values, stretched over their own range, as a Turbo heat map over grey; flat values are dark."""
-    low, high = float(values.min()), float(values.max())
-    unit = (values - low) / (high - low) if high > low else np.zeros_like(values)
+def heat_map(
+    image: ImageArray,
+    values: NDArray[np.float32],
+    *,
+    limits: tuple[float, float] | None = None,
+    opacity: float = 0.65,
+) -> ImageArray:
+    """(H, W) values as a Turbo heat map over grey: (H, W, 3) uint8. Flat values are dark.
+
+    ``limits``: the values of the two ends of the scale, beyond which they are clipped; None: the values' own range.
+    """
+    low, high = limits or (float(values.min()), float(values.max()))
+    unit = np.clip((values - low) / (high - low), 0, 1) if high > low else np.zeros_like(values)
     colours = cv2.applyColorMap(np.rint(unit * 255).astype(np.uint8), cv2.COLORMAP_TURBO)[..., ::-1]
     grey = np.repeat(cv2.cvtColor(np.asarray(image), cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2)
     return np.rint(grey * (1 - opacity) + colours * opacity).astype(np.uint8)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ipseg.core import geometry
 from ipseg.core.status import Status
-from ipseg.core.types import FeatureMap, Frame, InputFeatures, Mask, Prototype
+from ipseg.core.types import FeatureMap, Frame, InputFeatures, Mask, Prototype, Scorer
 from ipseg.core.vectors import spread, to_numpy, unit
 from ipseg.method.similarity import best_of_groups
 
@@ -125,6 +126,8 @@ def sample(layer: FeatureMap, cells: NDArray[np.bool_]) -> NDArray[np.float32]:
 
 class FirstLayer:
     """The presence score of scorers whose models are prototypes: by the cells of the first feature layer."""
+
+    presence_without: Mapping[str, Scorer] = MappingProxyType({})
 
     def presence(self, model: Prototype, image: InputFeatures, negative: Prototype | None, mask: Mask) -> float:
         """See :func:`score`."""

@@ -139,7 +139,7 @@ def _case(number: int, runs: Sequence[Examined]) -> str:
         prediction = each.run.load(number)
         if prediction is not None:
             tiles.append((viz.overlay(image, prediction.mask, colour=PREDICTED), each.title))
-            texts.append(f"IoU {each.ious[number]:.3f}" + (f": {prediction.error}" if prediction.error else ""))
+            texts.append(f"IoU {each.ious[number]:.2f}" + (f": {prediction.error}" if prediction.error else ""))
     text = f"{episode.name}, {episode.category}: {'; '.join(texts)}"
     return document.figure(viz.strip(tiles, height=HEIGHT), text)
 

@@ -107,7 +107,7 @@ def test_the_similarity_is_brought_to_the_pixels():
 def test_a_result_prints_in_one_short_line():
     text = repr(result(instances=PAIR))
     assert text == (
-        "Result(status='detected', score=0.712, mask=(6, 8) bool, 18.8% of the image, "
+        "Result(status='detected', score=0.71, mask=(6, 8) bool, 18.8% of the image, "
         "points=1 positive and 1 negative, instances=2, seconds=0.12)"
     )
     assert repr(PAIR[0].points) == "Points(positive=(1, 2) float32, negative=(1, 2) float32)"

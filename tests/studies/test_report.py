@@ -79,7 +79,7 @@ def test_the_report_of_a_run(make):
     names = [examined.dataset.episodes[number].name for number in (1, 2, 0)]
     for image, name in zip((worst, second, best), names, strict=True):
         assert image["alt"].startswith(name)
-    assert "IoU 1.000" in best["alt"]
+    assert "IoU 1.00" in best["alt"]
     assert "&lt;one&gt;" in text
     assert "<one>" not in text
     assert f"{100 * examined.score.metrics['miou'].value:.1f} [" in text

@@ -37,6 +37,11 @@ class Around:
         inner = self.inner.of_small_masks
         return None if inner is None else replace(self, inner=inner)
 
+    @property
+    def presence_without(self) -> Mapping[str, Scorer]:
+        """That of the inner scorer, which gets the inner model."""
+        return {name: replace(self, inner=inner) for name, inner in self.inner.presence_without.items()}
+
     def learn(self, images: Sequence[PromptFeatures]) -> Any:
         """What the change needs of the prompt; plain data."""
 

@@ -155,6 +155,12 @@ class Nearest:
         settings, small = self.settings, self.settings.small
         return Nearest(replace(settings, presence_shared=small.shared, presence_colour=small.colour))
 
+    @property
+    def presence_without(self) -> Mapping[str, Nearest]:
+        """Without what the colours of a mask lack of the object's."""
+        small = replace(self.settings.small, colour=0.0)
+        return {"colour": Nearest(replace(self.settings, presence_colour=0.0, small=small))}
+
     def model(self, images: Sequence[PromptFeatures]) -> Cells:
         """The object's cells and the background's centres of each layer and scale, of all prompt images together."""
         share = _shares(images)

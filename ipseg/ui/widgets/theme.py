@@ -314,11 +314,11 @@ label.selected > input:is([type=radio], [type=checkbox]) { border: 1.5px solid #
 .ablation .heat td:not(.none) { border-radius: 5px; font-size: 1rem; }
 .ablation .heat td.own { outline: 3px solid #d97706; outline-offset: 1px; }
 .ablation .heat .note { display: block; font-size: .72rem; font-weight: 400; line-height: 1; color: inherit; }
-.ablation .legend { font-size: .85rem; margin: .3rem 0 .6rem; font-variant-numeric: tabular-nums; }
-.ablation .legend span { display: block; }
-.ablation .legend .scale { display: flex; align-items: center; gap: .5rem; max-width: 420px; }
-.ablation .legend b { font-weight: 600; white-space: nowrap; }
-.ablation .legend i { flex: 1 1 auto; height: .8rem; border-radius: 3px; }
+:is(.ablation, #heat-scale) .legend { font-size: .85rem; margin: .3rem 0 .6rem; font-variant-numeric: tabular-nums; }
+:is(.ablation, #heat-scale) .legend span { display: block; }
+:is(.ablation, #heat-scale) .legend .scale { display: flex; align-items: center; gap: .5rem; max-width: 420px; }
+:is(.ablation, #heat-scale) .legend b { font-weight: 600; white-space: nowrap; }
+:is(.ablation, #heat-scale) .legend i { flex: 1 1 auto; height: .8rem; border-radius: 3px; }
 .pressed img { cursor: crosshair; max-height: 420px; object-fit: contain; }
 .ablation .grid .none { vertical-align: middle; opacity: .6; }
 #batch-status .detected, #batch-status .uncertain, #batch-status .not-detected, #batch-status .stopped,
@@ -367,6 +367,7 @@ label.selected > input:is([type=radio], [type=checkbox]) { border: 1.5px solid #
 .file-count:not(:has(p)) { display: none; }
 .file-count p { margin: 0 0 .2rem; }
 .file-count .thumbs { display: grid; grid-template-columns: repeat(auto-fill, minmax(58px, 1fr)); gap: .3rem; }
+.file-count .thumbs.of-clips { grid-template-columns: repeat(auto-fill, minmax(140px, 1fr)); }
 .file-count .thumbs img { width: 100%; aspect-ratio: 4 / 3; object-fit: cover; border-radius: 4px; margin: 0; }
 #batch-status .chips { display: flex; flex-wrap: wrap; gap: .2rem 1rem; list-style: none; padding: 0; margin: .3rem 0 0;
   font-size: .9rem; }
@@ -473,13 +474,19 @@ label.selected > input:is([type=radio], [type=checkbox]) { border: 1.5px solid #
   #label .class-row input { padding: .5rem .45rem; }
   #label-downloads { display: grid !important; grid-template-columns: 1fr 1fr; }
   #label-downloads > :is(#label-format, :has(#label-format)) { grid-column: 1 / -1; }
-  #compare-table table { min-width: 540px; }
+  #compare-table thead { display: none; }
+  #compare-table tr { display: grid; grid-template-columns: 1fr 1fr; gap: 0 .8rem; padding: .35rem 0; }
+  #compare-table td { padding: .1rem 0; }
+  #compare-table td::before { content: attr(data-head) ": "; opacity: .75; }
+  #compare-table td:is([colspan], [data-head=method], [data-head=image]) { grid-column: 1 / -1; }
+  #compare-table td:is([colspan], [data-head=method])::before { content: none; }
+  #compare-pair { flex-direction: column; }
   #label .class-row .block { padding: .45rem; }
   .grid-container, .gradio-container .examples .grid-container {
     grid-template-columns: repeat(2, minmax(0, 1fr)) !important; }
   .cases .grid-container { grid-template-columns: repeat(4, minmax(0, 1fr)) !important; }
   .image-input:not(.one, .files, .clip) .icon-button-wrapper { top: auto !important; bottom: .2rem; }
-  #compare-table table th, #compare-table table td { font-size: .8rem; padding-right: .35rem; }
+  #compare-table table td { font-size: .9rem; }
   #title { padding-right: 0; }
   #title h1 { font-size: 1.3rem; width: 100%; min-height: 2.3rem; }
   #engine > .column { flex: 0 1 auto !important; min-width: 0 !important; max-width: 55%; }
@@ -490,7 +497,8 @@ label.selected > input:is([type=radio], [type=checkbox]) { border: 1.5px solid #
   #fetch { font-size: .8rem; padding: .3rem .4rem; }
   .tab-container button { padding: 0 .5rem !important; font-size: .85rem; }
   #view label, #background label { padding: .3rem .45rem; font-size: .85rem; }
-  #meant-paint [data-testid=block-label] svg { display: none; }
+  :is(#meant-paint, #compare-paint) [data-testid=block-label] svg { display: none; }
+  :is(#meant-paint, #compare-paint) [data-testid=block-label] { font-size: .7rem; padding: .2rem .3rem; }
   #corrections::before { width: 100%; }
   #corrections > #hint { flex: 1 1 100% !important; order: -1; }
   #corrections { gap: .25rem; }

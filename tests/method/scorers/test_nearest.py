@@ -306,6 +306,10 @@ def test_presence_is_lowered_where_the_mask_has_other_colours():
         nearest.logistic(float(cosine) - 0.5 * 0.5, 0.42, 25.0), rel=1e-4
     )
     assert Nearest().presence(prompt, asked(layer), None, ~left) == pytest.approx(plain)  # without the image
+    for scorer in (Nearest(), Nearest().of_small_masks):
+        without = scorer.presence_without["colour"]
+        assert without.presence(prompt, seen, None, ~left) == pytest.approx(plain)
+        assert without.of_small_masks.presence(prompt, seen, None, ~left) == pytest.approx(plain)
 
 
 def test_a_small_mask_must_have_more_of_the_colours():

@@ -53,6 +53,15 @@ def test_a_layer_has_plain_words_with_its_technical_name():
     assert render._name("own") == "own"
 
 
+def test_a_setting_that_cannot_be_says_why():
+    def cell(view, numbers):
+        return "<td>1</td>"
+
+    assert render.LACKING not in render._cells(None, [(16, 4), (64, 4)], cell, "heat")
+    with_gap = render._cells(None, [(2, 2), (64, 2), (64, 8)], cell, "heat")
+    assert f'<p class="aside">–: {render.LACKING}.</p>' in with_gap
+
+
 def patch(values) -> ablation.PatchSimilarity:
     values = np.array(values, np.float32)
     frame = Frame((40, 60), values.shape, (0.0, 0.0, 60.0, 40.0))

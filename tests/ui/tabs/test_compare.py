@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 import time
 import zipfile
 from dataclasses import replace
@@ -229,7 +230,11 @@ def test_an_iou_says_with_what_it_is(engine, scene):
     entries = tuple(Entry(name, name.upper(), f"How {name} differs.", "", result, iou=0.9) for name in "abc")
     two = {("a", "b"): 0.5}
     text = rows.table([Comparison(scene[0], entries[:2], read_mask(scene[1]), two)], ["scene"], "e")
-    assert '<th scope="col">IoU with the ground truth</th>' in text
+    heads = re.findall(r'<th scope="col">([^<]*)</th>', text)
+    assert heads[:2] == ["method", "IoU with the ground truth"]
+    for row in text.split("<tr>")[2:]:  # a cell has its heading with it: a narrow window has no room for columns
+        assert re.findall(r'<td data-head="([^"]*)">', row) == heads
+    assert '<td data-head="IoU with the ground truth">0.90</td>' in text  # as in the captions
     assert "IoU between both methods: 0.50." in text
     assert "on the engine's parts" not in text
     replaced = (entries[0], replace(entries[1], label="B (on the engine's parts)"))

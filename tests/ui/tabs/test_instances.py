@@ -190,7 +190,7 @@ def test_instances_that_are_gone_are_not_switched_off(result):
 def test_where_no_instance_was_found_the_verdict_says_so(engine, result):
     guess = replace(result, instances=(), status=Status.NOT_DETECTED, score=0.1)
     text = render.verdict(engine.prompt(result.image), guess, "e", 1.0, none_found=True)
-    assert "<b>No instance found.</b> The object does not seem to be in this image" in text
+    assert "<b>No instance found.</b> The object does not seem to be in this image." in text
     assert render.save("a", guess, (), gr.Gallery(), none_found=True).caption == "a: no instance"
 
 

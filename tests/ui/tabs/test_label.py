@@ -607,4 +607,5 @@ def test_on_a_phone_the_review_fits(page):
 )
 def test_another_format_leaves_the_images_that_are_wanted(chosen, before, after):
     checkbox, archive = _of_format(chosen, before)
+    assert bool(checkbox.info) == formats.needs_images(chosen)  # says why it is ticked
     assert (checkbox.value, archive.interactive) == (after, False)

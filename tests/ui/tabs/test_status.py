@@ -14,6 +14,7 @@ from PIL import Image
 
 from ipseg.core.images import open_image
 from ipseg.core.status import Status
+from ipseg.method import evidence
 from ipseg.ui.tabs.segment import render as answers
 from ipseg.ui.tabs.segment.state import SavedResult
 from tests.ui.conftest import EXAMPLES, wide_only
@@ -100,6 +101,45 @@ def test_what_is_not_detected_says_what_can_be_done(engine, scene):
     assert f'"{answers.ANYWAY}"' in verdict
     assert "in the image below" in verdict
     assert "thresholds" not in verdict  # which are in a closed panel
+
+
+@pytest.mark.parametrize(
+    ("without", "said"),
+    [
+        ({"colour": 0.3}, "has other colours than the object; without that the score would be 0.30."),
+        ({"colour": 0.06, evidence.NEGATIVE: 0.4}, "is rather what is excluded; without that the score would be 0.40."),
+        ({"colour": 0.06}, "has other features (shape, texture) than the object. The best"),
+        ({"colour": 0.13}, "has other features (shape, texture) than the object. Its colours differ, too."),
+        ({}, "has other features (shape, texture) than the object."),
+        (None, "The object does not seem to be in this image."),  # where the parts of the score are not known
+    ],
+)
+def test_what_is_not_detected_says_which_evidence_was_too_low(engine, scene, without, said):
+    limits = {"threshold": 0.5, "reject_threshold": 0.2}
+    prompt, result = answered(engine, scene, status=Status.NOT_DETECTED, score=0.05, **limits)
+    assert said in answers.verdict(prompt, result, "e", 1.0, without=without)
+
+
+def test_a_similarity_of_log_odds_has_one_scale_in_all_images(engine, scene):
+    _, result = answered(engine, scene)
+    low, high = (
+        replace(result, similarity=replace(result.similarity, values=result.similarity.values * 0 + odds))
+        for odds in (-2.0, 2.0)
+    )
+    views = [answers.similarity_view(one, log_odds=True).astype(int) for one in (low, high)]
+    assert (views[1] - views[0])[..., 0].min() > 0  # redder everywhere, though each is flat
+    assert "<b>0.00</b>" in answers.similarity_scale(high, log_odds=True)
+    assert "<b>1.00</b>" in answers.similarity_scale(low, log_odds=True)
+    assert "Similarity, in this image" in answers.similarity_scale(result, log_odds=False)
+
+
+def test_the_seconds_of_the_steps_add_up():
+    line = answers.step_times({"features": 0.5, "mask": 0.25}, 1.5)
+    named = [float(number) for number in re.findall(r"\*\*([\d.]+) s\*\*", line)]
+    assert sum(named[:-1]) == pytest.approx(named[-1]) == 1.5
+    assert answers.OTHER in line
+    assert answers.OTHER not in answers.step_times({"features": 0.5}, 0.5)
+    assert answers.step_times({"features": 0.5}) == "Computing features **0.50 s**"  # of one image of several
 
 
 @pytest.mark.parametrize(

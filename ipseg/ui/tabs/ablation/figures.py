@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from ipseg.core import viz
 from ipseg.core.types import ImageArray
 from ipseg.studies.ablation import AblationResult, PatchSimilarity
 from ipseg.ui.widgets.images import encode_jpeg, shown
+from ipseg.ui.widgets.legend import colours_of
 
 SMALL, LARGE = 320, 640  # pixels of the longer side, in a table and else
 
@@ -64,29 +64,11 @@ def colour_of(value: float, low: float, high: float) -> tuple[str, str]:
     ``value`` on the scale Viridis from ``low`` to ``high``; they are the same in a light and in a dark page.
     """
     share = min(1.0, max(0.0, (value - low) / (high - low)))
-    red, green, blue = (int(each) for each in _colours(cv2.COLORMAP_VIRIDIS)[round(share * 255)])
+    red, green, blue = (int(each) for each in colours_of(cv2.COLORMAP_VIRIDIS)[round(share * 255)])
     linear = [each / 12.92 if each <= 0.04045 else ((each + 0.055) / 1.055) ** 2.4 for each in
               (red / 255, green / 255, blue / 255)]  # fmt: skip
     luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
     return f"rgb({red} {green} {blue})", "#000000" if luminance > 0.179 else "#ffffff"
-
-
-def legend(what: str, low: str, high: str, colours: int = cv2.COLORMAP_VIRIDIS) -> str:
-    """A colour scale with what stands at its ends. ``colours``: of OpenCV; heat maps on images have Turbo."""
-    stops = ", ".join("rgb({} {} {})".format(*_colours(colours)[round(share / 8 * 255)]) for share in range(9))
-    bar = f'<i style="background: linear-gradient(to right, {stops})"></i>'
-    ends = (f"<b>{html.escape(each)}</b>" for each in (low, high))
-    return f'<div class="legend"><span>{html.escape(what)}</span><span class="scale">{bar.join(ends)}</span></div>'
-
-
-def similarity_legend(what: str, low: str, high: str) -> str:
-    """The colour scale of :func:`ipseg.core.viz.heat_map`."""
-    return legend(what, low, high, cv2.COLORMAP_TURBO)
-
-
-def _colours(name: int) -> NDArray[np.uint8]:
-    """A colour map of OpenCV: (256, 3) uint8 RGB."""
-    return cv2.applyColorMap(np.arange(256, dtype=np.uint8)[:, None], name)[:, 0, ::-1]
 
 
 def message(text: str) -> str:

@@ -15,7 +15,8 @@ from ipseg.ui.widgets.inputs import mask_value_input
 INTRO = (
     "Every step of the method between the prompt and the mask, for one pair of images, and how the mask changes "
     "when a step is changed: the features as colours, the similarity of a patch that you click, saliency methods, and "
-    "the IoU of every K and c. Choose an example, or give two images of your own."
+    "the IoU of every number of similar cells (K) and of points (c) that prompt the segmenter. Choose an example, or "
+    "give two images of your own."
 )
 WAITING = '<div class="waiting">Choose an example, or give an image of the object and an image to search.</div>'
 EXAMPLES = (  # prompt and input below examples_media/Images, and what the pair shows

@@ -16,6 +16,7 @@ from ipseg.studies import ablation
 from ipseg.studies.ablation import Ablation, AblationResult, Colours, Pair, PatchSimilarity
 from ipseg.ui.server.redaction import without_folders
 from ipseg.ui.tabs.ablation import figures as draw
+from ipseg.ui.widgets import legend
 
 NAMES = {  # feature layers and scorings: plain words, with the technical name in brackets
     "texture": "Colour and texture",
@@ -51,6 +52,7 @@ NO_SD = (
     "There is no “with and without Stable Diffusion” here: {reason}. The presets paper and released compare with it; "
     "they need a GPU and weights (see Settings)."
 )
+LACKING = "c points need at least as many cells, K"
 SAME_MASKS = "The mask is the same, to an IoU of 0.98, for every K and c."
 WHOLE = (
     '<p class="aside">This engine gives its segmenter the similarity map beside the points, so K and c change little '
@@ -155,7 +157,7 @@ def similarity(view: View, layers: Sequence[str]) -> str:
         names = [_name(name) for name in layers if name != ablation.FUSED or len(layers) == 1]
         has = ", ".join(f"{name[0].lower()}{name[1:]}" for name in names)
         notes = f'<p class="aside">{html.escape(NO_SD.format(reason=f"the features of this engine are {has}"))}</p>'
-    scale = draw.similarity_legend("Similarity, of each image over its own range", "lowest", "highest")
+    scale = legend.similarity_legend("Similarity, of each image over its own range", "lowest", "highest")
     return draw.message(_of_similarity(view)) + _where_it_changes(tiles, shown) + scale + table + notes
 
 
@@ -262,7 +264,7 @@ def _heat_map(view: View, scores: Mapping[tuple[int, int], float]) -> str:
         return f'<td{_own(own)}{title} style="{style}">{scores[numbers]:.2f}{note}</td>'
 
     table = _cells(view, view.results.grid, cell, "heat")
-    return table + draw.legend(f"IoU with {view.measured}", f"{low:.1f}", f"{max(high, low + 0.2):.1f}")
+    return table + legend.legend(f"IoU with {view.measured}", f"{low:.1f}", f"{max(high, low + 0.2):.1f}")
 
 
 def record(view: View, engine: str) -> dict[str, Any]:
@@ -296,13 +298,14 @@ def _cells(
     """A table of the settings: K from row to row, c from column to column."""
     ks, clusters = sorted({k for k, _ in found}), sorted({c for _, c in found})
     head = "".join(f'<th scope="col">c {c}</th>' for c in clusters)
-    none = '<td class="none" title="c may not be above K">–</td>'
+    none = f'<td class="none" title="{LACKING}">–</td>'
     body = "".join(
         f'<tr><th scope="row">K {k}</th>'
         f"{''.join(cell(view, (k, c)) if (k, c) in found else none for c in clusters)}</tr>"
         for k in ks
     )
-    return f'<table class="{kind}"><thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table>'
+    why = f'<p class="aside">–: {LACKING}.</p>' if len(found) < len(ks) * len(clusters) else ""
+    return f'<table class="{kind}"><thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table>{why}'
 
 
 def _mask_cell(view: View, numbers: tuple[int, int]) -> str:
@@ -328,7 +331,7 @@ def patch(found: PatchSimilarity, where: str, other: str, limits: tuple[float, f
         f"similarity (cosine): {scores}."
     )
     low, high = (f"{each:.2f}" for each in limits)
-    return draw.message(text) + draw.similarity_legend(f"Similarity (cosine) in {other}", low, high)
+    return draw.message(text) + legend.similarity_legend(f"Similarity (cosine) in {other}", low, high)
 
 
 def _name(name: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from ipseg.ui.tabs.batch.render import GALLERY, WAITING
-from ipseg.ui.widgets import file_list
+from ipseg.ui.widgets import clip_preview, file_list
 from ipseg.ui.widgets.images import image_input
 from ipseg.ui.widgets.inputs import gallery_input, mask_value_input
 
@@ -65,13 +65,14 @@ def layout() -> Layout:
                     elem_id="batch-clip",
                     elem_classes=["image-input", "clip"],
                 )
+                clip_preview.below(clip, "batch-clip-frame")
                 keyframes_per_second = gr.Slider(
                     1,
                     30,
                     3,
                     step=1,
                     label="Keyframes per second",
-                    info="Between keyframes the mask is propagated",
+                    info="Between keyframes the mask is propagated; the gallery shows keyframes alone",
                     elem_id="batch-keyframes",
                 )
                 run_clip = _run("Segment the clip", "batch-run-clip")

@@ -156,8 +156,8 @@ def _masks() -> tuple[gr.Image, gr.Number, gr.ImageEditor, gr.Button, gr.File, g
             )
         mask_value = mask_value_input(elem_id="compare-mask-value")
     with gr.Accordion("Ground truth (optional)", open=False, elem_classes=["more"]):
-        gr.Markdown("White on black; named like the images, or in their order.")
-        truths = image_files_input(label="True masks, to measure the IoU with", elem_id="compare-truths")
+        gr.Markdown("White on black; named like the images, or in their order. The IoU is measured with them.")
+        truths = image_files_input(label="True masks", elem_id="compare-truths")
         truth_value = mask_value_input("a true mask", elem_id="compare-truth-value")
     return mask, mask_value, paint, onto, truths, truth_value
 

@@ -151,7 +151,7 @@ def table(found: Sequence[Comparison], names: Sequence[str], engine: str, notice
     heads = ["image"] * several + ["method"] + ["IoU with the ground truth"] * scored
     heads += ["status", "seconds", "share of the image", "prompt mask"]
     lines = [
-        _line(entry, _swatches(one).get(entry.method, ""), name if several else None, scored, len(heads))
+        _line(entry, _swatches(one).get(entry.method, ""), name if several else None, scored, heads)
         for one, name in zip(found, names, strict=True)
         for entry in one.entries
     ]
@@ -200,21 +200,23 @@ def _swatches(found: Comparison) -> dict[str, str]:
     return {name: _swatch(f"rgb{colour}") for name, colour in found.colours.items()}
 
 
-def _line(entry: Entry, swatch: str, name: str | None, scored: bool, width: int) -> str:
+def _line(entry: Entry, swatch: str, name: str | None, scored: bool, heads: Sequence[str]) -> str:
+    """One row; each cell has its heading with it, which CSS shows where the table has no room for columns."""
     cells = [] if name is None else [html.escape(name)]
     cells.append(f"{swatch}<b>{html.escape(entry.label)}</b>")
     if entry.result is None:
-        rest, error = width - len(cells), html.escape(without_folders(entry.error))
-        return f'<tr>{_cells(cells)}<td colspan="{rest}" class="aside">{error}</td></tr>'
+        rest, error = len(heads) - len(cells), html.escape(without_folders(entry.error))
+        return f'<tr>{_cells(cells, heads)}<td colspan="{rest}" class="aside">{error}</td></tr>'
     area = f"{entry.result.mask.mean():.1%}" if entry.result.mask.any() else "empty"
     source = {"given": "given", "saliency": "saliency"}.get(entry.mask_source, "none")
-    cells += ["absent" if entry.absent else "" if entry.iou is None else f"{entry.iou:.3f}"] * scored
+    cells += ["absent" if entry.absent else "" if entry.iou is None else f"{entry.iou:.2f}"] * scored
     cells += [entry.result.status.words, f"{entry.prompt_seconds + entry.seconds:.2f}", area, source]
-    return f"<tr>{_cells(cells)}</tr>"
+    return f"<tr>{_cells(cells, heads)}</tr>"
 
 
-def _cells(cells: Sequence[str]) -> str:
-    return "".join(f"<td>{cell}</td>" for cell in cells)
+def _cells(cells: Sequence[str], heads: Sequence[str]) -> str:
+    pairs = zip(heads, cells, strict=False)  # an error is one cell in place of the last ones
+    return "".join(f'<td data-head="{html.escape(head)}">{cell}</td>' for head, cell in pairs)
 
 
 def _agreement(found: Comparison) -> str:

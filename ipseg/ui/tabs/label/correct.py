@@ -17,7 +17,7 @@ from ipseg.ui.server.jobs import Jobs
 from ipseg.ui.server.pool import JOBS, EnginePool
 from ipseg.ui.server.progress import reporter
 from ipseg.ui.tabs.label import jobs, render
-from ipseg.ui.tabs.label.layout import CHOOSE, NEW, OBJECT, ROWS, Layout
+from ipseg.ui.tabs.label.layout import CHOOSE, NEW, OBJECT, ROWS, Layout, why_images
 from ipseg.ui.tabs.label.session import Review
 from ipseg.ui.widgets.clicks import MOST_CLICKS, as_points
 from ipseg.ui.widgets.images import to_image
@@ -243,7 +243,8 @@ class Corrections:
 
 def _of_format(chosen: str, with_images: bool) -> tuple[gr.Checkbox, gr.DownloadButton]:
     """The images go with a format whose readers need them, or where they are wanted; the archive is made anew."""
-    return gr.Checkbox(value=with_images or formats.needs_images(chosen)), gr.DownloadButton(interactive=False)
+    ticked = gr.Checkbox(value=with_images or formats.needs_images(chosen), info=why_images(chosen))
+    return ticked, gr.DownloadButton(interactive=False)
 
 
 def _at(image: LabelledImage, review: Review, x: float, y: float) -> int | None:

@@ -13,7 +13,7 @@ from ipseg.core import plugins
 from ipseg.ui.tabs.label import examples
 from ipseg.ui.tabs.label.render import DOWNLOAD, WAITING
 from ipseg.ui.tabs.label.session import Review, remove
-from ipseg.ui.widgets import file_list, running
+from ipseg.ui.widgets import clip_preview, file_list, running
 from ipseg.ui.widgets.inputs import gallery_input
 
 ROWS, FIRST = 12, 2  # classes of one run, and those that are seen at first
@@ -90,9 +90,11 @@ def layout() -> Layout:
                 elem_classes=["image-input", "files", "clips"],
             )  # fmt: skip
             file_list.below(files, "label-count")
+            clip_preview.below(files, "label-clips")
             folder = gr.UploadButton("Choose a folder", file_count="directory", size="sm", elem_id="label-folder")
             per_second = gr.Number(
                 video.PER_SECOND, label="Frames per second of a clip", minimum=0.1, visible=False,
+                info="These frames are labelled and shown, the others are not",
                 elem_id="label-per-second",
             )  # fmt: skip
             run, stop = running.buttons("Label", "label-run", "label-status")
@@ -156,7 +158,8 @@ def _several() -> tuple[Any, ...]:
             min_width=160, scale=2,
         )  # fmt: skip
         with_images = gr.Checkbox(
-            formats.needs_images(FORMAT), label="with the images", elem_id="label-with-images", min_width=120,
+            formats.needs_images(FORMAT), label="with the images", info=why_images(FORMAT),
+            elem_id="label-with-images", min_width=120,
             container=False,
         )  # fmt: skip
         archive = gr.DownloadButton(DOWNLOAD, interactive=False, elem_id="label-archive", min_width=120)
@@ -167,6 +170,11 @@ def _several() -> tuple[Any, ...]:
         allow_preview=False, interactive=False, buttons=[], elem_id="label-gallery",
     )  # fmt: skip
     return thresholds, gallery, caption, chosen, with_images, archive, again
+
+
+def why_images(name: str) -> str:
+    """Why the images go with a format, as text; "" where they need not."""
+    return f"{_title(name)} is read with its images" if formats.needs_images(name) else ""
 
 
 def _title(name: str) -> str:

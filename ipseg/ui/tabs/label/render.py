@@ -164,7 +164,7 @@ def sliders(
     shown = []
     for name in names:
         moved = {"value": review.thresholds.get(name, 0.0)} if set_values else {}
-        shown.append(gr.update(label=f"{name}: {above[name]} of {every[name]}", visible=True, **moved))
+        shown.append(gr.update(label=f"Threshold of {name}: {above[name]} of {every[name]}", visible=True, **moved))
     return [*shown, *[gr.update(visible=False)] * (rows - len(names))]
 
 

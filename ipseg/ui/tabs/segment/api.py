@@ -26,7 +26,7 @@ from ipseg.ui.tabs.segment.request import SegmentRequest, of_many, paths, usual_
 from ipseg.ui.widgets.arguments import engine_of, parameters_of
 from ipseg.ui.widgets.clicks import as_clicks, as_marks, as_points
 from ipseg.ui.widgets.controls import Controls
-from ipseg.ui.widgets.images import as_png, distinct, image_input, shown
+from ipseg.ui.widgets.images import as_png, distinct, image_input
 
 
 def build(pool: EnginePool, controls: Controls, page: Layout) -> None:
@@ -120,7 +120,7 @@ def _one(
             as_png(mask_image, result.mask.astype(np.uint8) * 255, f"{stem}_mask.png"),
             as_png(cut_image, result.cut_out(), f"{stem}_cut_out.png"),
             answers.marked(result, made),
-            shown(result.heat_map()),
+            answers.similarity_view(result, session.engine.scorer.log_odds),
             answers.prompt_views(session.prompt, request.source, request.has_saved),
             as_png(number_image, result.labels(), f"{stem}.numbers.png") if all_instances else None,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,9 +14,11 @@ import gradio as gr
 from gradio.processing_utils import save_bytes_to_cache
 
 from ipseg.core.result import Result
+from ipseg.core.status import Status
 from ipseg.core.types import InputError, Progress
 from ipseg.engine.session import SegmentSession
 from ipseg.engine.spec import EngineSpec
+from ipseg.method.evidence import scores_without
 from ipseg.ui.server.addresses import download_image
 from ipseg.ui.server.errors import error_messages
 from ipseg.ui.server.pool import JOBS, EnginePool
@@ -32,7 +34,7 @@ from ipseg.ui.tabs.segment.state import SavedResult, SavedResults
 from ipseg.ui.widgets import earlier, examples, link, running
 from ipseg.ui.widgets.clicks import MOST_CLICKS, as_points
 from ipseg.ui.widgets.controls import Controls, chosen
-from ipseg.ui.widgets.images import DISPLAY_SIDE, as_jpeg, as_png, distinct, shown, to_image
+from ipseg.ui.widgets.images import DISPLAY_SIDE, as_jpeg, as_png, distinct, to_image
 from ipseg.ui.widgets.inputs import parameters
 
 Values = dict[gr.components.Component, Any]
@@ -132,7 +134,8 @@ class SegmentHandlers:
     def __init__(self, pool: EnginePool, controls: Controls, page: Layout) -> None:
         self.pool, self.controls, self.page = pool, controls, page
         self.outputs = [
-            page.verdict, *page.views, page.instances, page.original, page.marked, page.heat, page.saliency, page.steps,
+            page.verdict, *page.views, page.instances, page.original, page.marked, page.heat, page.heat_scale,
+            page.saliency, page.steps,
             page.answers, page.archive, page.before, page.undo, page.clear, page.result, page.evidence, page.session,
             page.accept, page.sign, page.hint,
         ]  # fmt: skip
@@ -436,7 +439,7 @@ class SegmentHandlers:
         else:
             verdict = answers.verdict(
                 session.prompt, result, saved.engine, saved.seconds, saved.results, saved.which,
-                usual_threshold(session), saved.all_instances,
+                usual_threshold(session), saved.all_instances, _scores_without(session, result),
             )  # fmt: skip
             marked = answers.marked(result, one.clicks)
             given = result.image, result.mask, result.status, background, stem, page.cut_file, one.clicks
@@ -447,9 +450,10 @@ class SegmentHandlers:
             several.choice(one),
             as_jpeg(page.original, result.image, f"{stem}.jpg"),
             marked,
-            shown(result.heat_map()),
+            answers.similarity_view(result, session.engine.scorer.log_odds),
+            answers.similarity_scale(result, session.engine.scorer.log_odds),
             answers.prompt_views(session.prompt, request.source, request.has_saved),
-            answers.step_times(result.seconds),
+            answers.step_times(result.seconds, saved.seconds if len(saved.results) == 1 else None),
             answers.together(saved.results, saved.which),
             answers.download(saved.results, saved.engine, saved.notices, page.archive),
             gr.Gallery(value=before, visible=bool(before)),
@@ -462,6 +466,14 @@ class SegmentHandlers:
             gr.Radio(list(signs), value=chosen_sign),
             HINTS[chosen_sign],
         )
+
+
+def _scores_without(session: SegmentSession, result: Result) -> Mapping[str, float] | None:
+    """As of :func:`ipseg.method.evidence.scores_without`; None where the object is not refused by its score."""
+    if result.status is not Status.NOT_DETECTED or not result.mask.any():
+        return None
+    negative = session.negative_prompt
+    return scores_without(session.engine, session.prompt, result.image, result.mask, negative_prompt=negative)
 
 
 def _missed(sign: str, number: int) -> Any:

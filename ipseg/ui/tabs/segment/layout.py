@@ -66,6 +66,7 @@ class Layout:
     evidence: gr.Column
     marked: gr.Image
     heat: gr.Image
+    heat_scale: gr.HTML  # the colours of the similarity
     saliency: gr.Gallery
     steps: gr.Markdown
     session: gr.State
@@ -224,9 +225,10 @@ def _evidence() -> tuple[gr.Column, tuple[Any, ...]]:
                     elem_id="saliency",
                 )
             with gr.Column(min_width=260):
-                heat = _output("heat", "Similarity: red is high", "Heat map of the similarity to the prompt")
+                heat = _output("heat", "Similarity to the object", "Heat map of the similarity to the prompt")
+                scale = gr.HTML(elem_id="heat-scale", container=False, padding=False)
         steps = gr.Markdown(elem_id="steps")
-    return evidence, (marked, heat, saliency, steps)
+    return evidence, (marked, heat, scale, saliency, steps)
 
 
 def _corrections() -> tuple[gr.Radio, gr.HTML, gr.Button, gr.Button]:

@@ -17,9 +17,11 @@ from ipseg.core.result import Result
 from ipseg.core.serialize import to_json
 from ipseg.core.status import Status
 from ipseg.core.types import ImageArray, InputError, Mask, SettingError
+from ipseg.method.evidence import NEGATIVE
 from ipseg.method.prompt import Prompt
 from ipseg.ui.server.progress import STEPS
 from ipseg.ui.tabs.segment.state import SavedResult, SavedResults
+from ipseg.ui.widgets import legend
 from ipseg.ui.widgets.clicks import Clicks, as_points
 from ipseg.ui.widgets.images import as_jpeg, as_png, as_zip, shown
 
@@ -31,6 +33,14 @@ WAITING = """<div class="waiting start"><b>How it works</b>
 <p>Or choose an example.</p></div>"""
 ANYWAY, NOT_ANYWAY = "Use this mask anyway", "Do not use this mask"
 CORRECTED, ACCEPTED, BY_THRESHOLD = "corrected by hand", "accepted by you", "accepted by your threshold"
+ABSENT = "The object does not seem to be in this image."
+REASONS = {  # why an object is not detected, by the part of the score that decides it
+    "colour": "The most similar region has other colours than the object",
+    NEGATIVE: "The most similar region is rather what is excluded",
+}
+ALSO = {"colour": "Its colours differ, too.", NEGATIVE: "It is also like what is excluded."}
+CHANGE = 0.05  # of the score: what changes it by less is not named
+OTHER = "Prompt, files and other"  # steps of a request that are not those of the input image
 LABEL_GAP = 0.1  # of the scale: the least distance between two of its labels
 TRANSPARENT, WHITE, BLURRED, COLOUR = BACKGROUNDS = ("Transparent", "White", "Blurred", "Colour")
 HEX = re.compile(r"#[0-9a-fA-F]{6}")
@@ -59,10 +69,12 @@ def verdict(
     which: int = 0,
     usual: float = 0.0,
     none_found: bool = False,
+    without: Mapping[str, float] | None = None,
 ) -> str:
     """The status in words and on a scale, and the engine, as HTML. ``saved``: the results for all images.
 
-    ``usual``: as of :func:`words`. ``none_found``: all instances were asked for, and there is none.
+    ``usual``: as of :func:`words`. ``none_found``: all instances were asked for, and there is none. ``without``: as of
+    :func:`reason`.
     """
     took = f"{seconds:.1f} s, engine {html.escape(engine)}"
     notices = [*prompt.notices, *(one.error for one in saved if one.error)]
@@ -79,7 +91,7 @@ def verdict(
     of_score = "" if by_visitor else f"Score {result.score:.2f}; {limits(*thresholds)}; "
     line = "" if by_visitor else scale([result.score], *thresholds)
     return (
-        f'<div class="{kind}" role="status">{lead} {_meaning(result)} '
+        f'<div class="{kind}" role="status">{lead} {_meaning(result, without)} '
         f'<span class="aside">{of_score}{took}.</span>{line}{rest}</div>'
     )
 
@@ -99,13 +111,30 @@ def notices(saved: SavedResults) -> list[str]:
     return [*saved.notices, *(one.error for one in saved.results if one.error)]
 
 
-def _meaning(result: Result) -> str:
-    """What the status means for the mask, as text."""
+def reason(result: Result, without: Mapping[str, float] | None) -> str:
+    """Why an object is not detected, as text; "" where that is not known.
+
+    ``without``: as of :func:`ipseg.method.evidence.scores_without`. A part is the reason where the score without it
+    would not be below the reject threshold; else the features are.
+    """
+    if without is None:
+        return ""
+    decisive = [name for name, score in without.items() if score >= result.reject_threshold]
+    for name in decisive:
+        if name in REASONS:
+            return f"{REASONS[name]}; without that the score would be {without[name]:.2f}."
+    more = [name for name in without if name in REASONS and without[name] - result.score >= CHANGE]
+    also = f" {ALSO[more[0]]}" if more else ""
+    return f"The most similar region has other features (shape, texture) than the object.{also}"
+
+
+def _meaning(result: Result, without: Mapping[str, float] | None = None) -> str:
+    """What the status means for the mask, as text. ``without``: as of :func:`reason`."""
     if not result.mask.any():
         return "The mask is empty."
     if result.status is Status.NOT_DETECTED:
         return (
-            "The object does not seem to be in this image; the best guess is outlined in grey. If it is right, press "
+            f"{reason(result, without) or ABSENT} The best guess is outlined in grey. If it is right, press "
             f'"{ANYWAY}"; if the object is elsewhere, click on it in the image below.'
         )
     doubt = "It may be another object; check its mask. " if result.status is Status.UNCERTAIN else ""
@@ -165,6 +194,32 @@ def marked(result: Result, clicks: Clicks = ()) -> ImageArray:
     own = as_points(clicks)
     overlay = result.overlay()
     return shown(overlay if own is None else viz.draw_points(overlay, own, size=1.5))
+
+
+def similarity_limits(result: Result, log_odds: bool) -> tuple[float, float]:
+    """The values at the two ends of the colour scale of :func:`similarity_view`."""
+    if log_odds:
+        return 0.0, 1.0
+    values = result.similarity_map()
+    return float(values.min()), float(values.max())
+
+
+def similarity_view(result: Result, log_odds: bool) -> ImageArray:
+    """The similarity as a heat map. ``log_odds``: whether it is that, and is shown as a probability from 0 to 1.
+
+    Another similarity has no bounds of its own, and its scale is that of the image.
+    """
+    values, limits = result.similarity_map(), similarity_limits(result, log_odds)
+    if log_odds:
+        values = (1 / (1 + np.exp(-values))).astype(np.float32)
+    return shown(viz.heat_map(result.image, values, limits=limits))
+
+
+def similarity_scale(result: Result, log_odds: bool) -> str:
+    """The colour scale of :func:`similarity_view`, as HTML."""
+    low, high = (f"{value:.2f}" for value in similarity_limits(result, log_odds))
+    what = "Probability of each place, if the object is in the image" if log_odds else "Similarity, in this image"
+    return legend.similarity_legend(what, low, high)
 
 
 def prompt_views(prompt: Prompt, source: str = GIVEN, saved: bool = False) -> list[tuple[ImageArray, str]]:
@@ -302,6 +357,14 @@ def packed(saved: Sequence[SavedResult], component: gr.components.Component) -> 
     return as_zip(component, (pair for one in saved for pair in one.files), "masks.zip")
 
 
-def step_times(seconds: Mapping[str, float]) -> str:
-    """The seconds of each step in one line of Markdown; steps whose result was cached are not in it."""
-    return " · ".join(f"{STEPS.get(name, name)} **{value:.2f} s**" for name, value in seconds.items())
+def step_times(seconds: Mapping[str, float], total: float | None = None) -> str:
+    """The seconds of each step in one line of Markdown; steps whose result was cached are not in it.
+
+    ``total``: of the whole request, whose rest is named, so that the line adds up; None: it was about other images too.
+    """
+    shown = {STEPS.get(name, name): round(value, 2) for name, value in seconds.items()}
+    rest = 0.0 if total is None else round(total, 2) - sum(shown.values())
+    if rest >= 0.005:
+        shown[OTHER] = rest
+    line = " · ".join(f"{name} **{value:.2f} s**" for name, value in shown.items())
+    return line if total is None else f"{line} · together **{sum(shown.values()):.2f} s**"
