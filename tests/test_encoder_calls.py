@@ -27,6 +27,7 @@ from ipseg.method.pipeline import IPSeg
 from ipseg.studies import comparison
 from ipseg.ui import build as build_page
 from ipseg.ui.server.pool import EnginePool
+from ipseg.ui.widgets import gallery_views
 from ipseg.ui.widgets.controls import values_of
 from tests.ui.conftest import finished
 
@@ -136,19 +137,47 @@ class Asked:
         return getattr(self.part, name)
 
 
-def test_the_endpoints_of_the_page_share_the_encodings(counted, perseg_folder, monkeypatch, tmp_path):
-    engine, calls = counted
+@pytest.fixture
+def endpoints(counted, monkeypatch, tmp_path):
+    """The handlers of the page's endpoints by name, over the engine that counts."""
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "gradio"))
-    monkeypatch.setattr("ipseg.engine.build.build", lambda *_, **__: engine)
+    monkeypatch.setattr("ipseg.engine.build.build", lambda *_, **__: counted[0])
 
     async def built():
         return build_page(EnginePool(EngineSpec("offline")))
 
     page = finished(built())
-    event = {each.api_name: each.fn for each in page.fns.values() if each.api_name}
-    first, second, third = (str(file) for file in sorted((perseg_folder / "Images" / "apple").glob("0[0-2].png")))
-    numbers = {"k": 8, "clusters": 2, "threshold": 0.2, "reject_threshold": 0.1}
-    chosen = dict(zip(FIELDS, values_of(EngineSpec("offline")), strict=True))
+    return {each.api_name: each.fn for each in page.fns.values() if each.api_name}
+
+
+@pytest.fixture
+def apples(perseg_folder):
+    return [str(file) for file in sorted((perseg_folder / "Images" / "apple").glob("0[0-2].png"))]
+
+
+CHOSEN = dict(zip(FIELDS, values_of(EngineSpec("offline")), strict=True))
+NUMBERS = {"k": 8, "clusters": 2, "threshold": 0.2, "reject_threshold": 0.1}
+
+
+def test_the_jobs_and_studies_of_the_page_share_the_encodings(counted, endpoints, apples):
+    calls, (first, second, third) = counted[1], apples
+    masks = [*endpoints["batch"]([(first, None)], [second, third], **NUMBERS, **CHOSEN)][-1]
+    assert masks[-1], "files to download"
+    examples, leaf = [(first, None), (third.replace("apple", "leaf"), None)], second.replace("apple", "leaf")
+    _, _, facts = endpoints["label"](examples, ["apple", "leaf"], [second, leaf], **NUMBERS, **CHOSEN)
+    assert [each.get("instances", 0) > 0 for each in facts] == [True, True], facts
+    endpoints["ablation"](first, second, **CHOSEN)
+    endpoints["patch_similarity"](first, second, 20, 20, **CHOSEN)
+    kinds, cases = gallery_views.contents()
+    endpoints["prompt_sets"](next(iter(kinds)), [(first, None), (third, None)], [(second, None)], **CHOSEN)
+    endpoints["failure_cases"](next(iter(cases)), **CHOSEN)
+    assert {kind for kind, _ in calls} == {"features", "saliency", "segmenter"}
+    assert max(calls.values()) == 1, calls
+
+
+def test_the_endpoints_of_the_page_share_the_encodings(counted, endpoints, apples):
+    calls, event, (first, second, third) = counted[1], endpoints, apples
+    numbers, chosen = NUMBERS, CHOSEN
     prompts, both = [(first, None)], [(second, None), (third, None)]
     for clicks in (None, [[20, 20, 1]]):
         assert event["segment"](prompts, second, clicks=clicks, **numbers, **chosen)[0]["engine"] == "offline"
