@@ -39,7 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("prompt", metavar="PROMPT", type=Path, help="image of the object, or a saved prompt (.npz)")
     parser.add_argument("image", metavar="IMAGE", type=Path, help="image to cut it out of")
     parser.add_argument(
-        "--repeat", metavar="N", type=int, default=5, help="repetitions of each line; the fastest counts"
+        "--repeat",
+        metavar="N",
+        type=int,
+        default=3,
+        help="repetitions of the lines of one question; the fastest counts",
     )
     parser.add_argument(
         "--classes", metavar="N", type=int, default=speed.CLASSES, help="classes on one input; 0: none, nor prompts"
@@ -70,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
         cold, first = time.perf_counter() - start, time.perf_counter() - built
         prompts = min(speed.PROMPTS, arguments.classes)
         rows = speed.measure(engine, *pair, repeat=arguments.repeat, prompts=prompts)
-        of_classes = cost.measure(engine, *pair, classes=arguments.classes, repeat=min(2, arguments.repeat))
+        of_classes = cost.measure(engine, *pair, classes=arguments.classes)
         rows += of_classes
         others, plain = ([], None) if arguments.alone else _compared(arguments, engine, pair)
         if arguments.streams or arguments.compiler:
@@ -130,7 +134,7 @@ def _compared(
     """The rows of the engine without weights, and one question to the engine in float32 without its caches."""
     others: list[Row] = []
     if engine.info.name != FALLBACK:
-        others = speed.measure(build.load(FALLBACK), *pair, repeat=1, prompts=0)
+        others = speed.measure(build.load(FALLBACK), *pair, repeat=1, prompts=0, batch=0)
     exactly = {"dtype": "float32", "whole": True, "streams": False, "compiler": ""}
     with _built(arguments, **exactly) if engine.info.placement else _same(engine) as exact:
         plain = speed.naive(exact)
@@ -139,7 +143,7 @@ def _compared(
             speed.forget(plain)
             return lambda: plain.segment(plain.prompt(pair[0]), pair[1])
 
-        return others, speed.timed("naive: new prompt, new input", question, 1, min(2, arguments.repeat))
+        return others, speed.timed("naive: new prompt, new input", question, 1, 1)
 
 
 def _without_options(
@@ -190,7 +194,7 @@ def _report(data: dict[str, Any], rows: Sequence[Row], others: Sequence[Row], pl
     if "mode" in machine:
         yield f"models: {machine['mode']} on {machine['device']}, {machine['dtype']}"
     yield f"first mask in a new process, with the loading of the libraries: {data['cold_start_seconds']:.2f} s\n"
-    yield from speed.table(rows, others)
+    yield from speed.table([*rows, plain] if plain else rows, others)
     fresh = next(row for row in rows if row.name == "new input")
     steps = ", ".join(f"{name} {seconds:.3f}" for name, seconds in fresh.steps.items())
     yield f"\nsteps of a new input, seconds: {steps}"

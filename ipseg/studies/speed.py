@@ -53,11 +53,21 @@ class Row:
         } | {"steps": dict(self.steps)}
 
 
-def measure(engine: IPSeg, prompt: ImageArray, image: ImageArray, *, repeat: int, prompts: int = PROMPTS) -> list[Row]:
+def measure(
+    engine: IPSeg,
+    prompt: ImageArray,
+    image: ImageArray,
+    *,
+    repeat: int,
+    prompts: int = PROMPTS,
+    batch: int | None = None,
+) -> list[Row]:
     """The rows of an engine for one prompt image and one input image, both (H, W, 3) uint8.
 
-    ``prompts``: how many, of parts of the prompt image, are segmented one by one in the known input; 0: no such row.
+    ``prompts``: how many, of parts of the prompt image, are segmented one by one in the known input; ``batch``: inputs
+    of a batch, :data:`BATCH` by default; 0: no such row.
     """
+    batch = BATCH if batch is None else batch
     asked = _Questions(engine, prompt, image)
     kinds: list[tuple[str, Callable[[], Callable[[], Any]], int, int]] = [
         ("new prompt, new input", asked.both_new, 1, repeat),
@@ -68,7 +78,7 @@ def measure(engine: IPSeg, prompt: ImageArray, image: ImageArray, *, repeat: int
         (f"c = {OTHER_CLUSTERS}", partial(asked.known, clusters=OTHER_CLUSTERS), 1, repeat),
         ("threshold = 0", partial(asked.known, threshold=0.0), 1, repeat),
         ("click", partial(asked.known, clicks=_clicks(image)), 1, repeat),
-        (f"batch of {BATCH}", asked.batch, BATCH, 1),
+        (f"batch of {batch}", partial(asked.batch, batch), batch, 1),
         (f"{prompts} prompts on one input", partial(asked.many_prompts, prompts), prompts, 1),
     ]
     return [timed(name, prepare, answers, times) for name, prepare, answers, times in kinds if answers > 0]
@@ -112,9 +122,9 @@ class _Questions:
         self.engine.segment(made, self.image)
         return lambda: self.engine.segment(made, self.image, **settings)
 
-    def batch(self) -> Callable[[], Any]:
+    def batch(self, count: int) -> Callable[[], Any]:
         forget(self.engine)
-        made, taken = self.engine.prompt(self.prompt), variants(self.image, BATCH)
+        made, taken = self.engine.prompt(self.prompt), variants(self.image, count)
         return lambda: _at_once(lambda each: self.engine.segment(made, each), taken)
 
     def many_prompts(self, count: int) -> Callable[[], Any]:
@@ -263,7 +273,7 @@ def table(rows: Sequence[Row], others: Sequence[Row] = ()) -> list[str]:
         "question",
         "seconds",
         "CPU seconds",
-        "of the first",
+        "of the first line",
         *["of offline"] * bool(others),
         "peak MB",
         "GPU MB",

@@ -50,6 +50,7 @@ def test_every_question_is_a_line_of_the_table_and_of_the_file(files, tmp_path, 
     assert "times the CPU seconds of one" in printed
     assert all(f"| {row['name']} |" in printed for row in data["rows"])
     assert data["naive"]["name"].startswith("naive")
+    assert "| naive: new prompt, new input |" in printed
     assert data["offline"] == []  # compared with itself it says nothing
     assert "GPU memory not measured" in printed
     assert data["floor"]["seconds"] is None  # it has no network

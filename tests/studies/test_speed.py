@@ -62,6 +62,13 @@ def test_each_question_begins_in_its_own_state(pair, monkeypatch):
         assert found[name] == [], name
 
 
+def test_rows_that_are_not_wanted_are_not_computed(pair, monkeypatch):
+    monkeypatch.setattr(speed, "timed", lambda name, prepare, answers, repeat: speed.Row(name, 1.0, answers))
+    names = [row.name for row in speed.measure(ipseg.load("offline"), *pair, repeat=1, prompts=0, batch=0)]
+    assert "click" in names
+    assert not [name for name in names if "batch" in name or "prompts" in name]
+
+
 def test_the_fastest_repetition_counts_and_memory_is_what_the_system_says():
     calls = []
     row = speed.timed("test", lambda: lambda: calls.append(1), 1, 3)
