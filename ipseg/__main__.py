@@ -61,9 +61,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     stopped by Ctrl+C; 143: ended by SIGTERM; 141: whoever read the output has gone. Of a run that ends early, what
     is done is saved.
     """
+    given = sys.argv[1:] if arguments is None else [str(argument) for argument in arguments]
+    command = next((argument for argument in given if not argument.startswith("-")), "")
     try:
         try:
-            return _exit_code(sys.argv[1:] if arguments is None else [str(argument) for argument in arguments])
+            parsed = parser(command).parse_args(given)
+            with _ended_by_sigterm(), resources.named():
+                return int(parsed.run(parsed))
+        except (InputError, ResourceError, OutputError, OSError, KeyboardInterrupt) as error:
+            return _exit_code(error)
         finally:  # also where the parser or an error ends it
             sys.stdout.flush()
             sys.stderr.flush()
@@ -73,32 +79,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 141
 
 
-def _exit_code(given: Sequence[str]) -> int:
-    """The exit code of one command, with a message for what ended it. Raises BrokenPipeError."""
-    command = next((argument for argument in given if not argument.startswith("-")), "")
-    parsed = parser(command).parse_args(given)
-    try:
-        with _ended_by_sigterm(), resources.named():
-            return int(parsed.run(parsed))
-    except (ResourceError, OutputError) as error:
-        print(f"ipseg: {error}", file=sys.stderr)
-        return 1
-    except InputError as error:
-        print(f"ipseg: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:  # a path that was given, such as one that is too long for the system
-        if error.filename is None:
-            raise
-        name = Path(os.fsdecode(error.filename)).name
-        short = name if len(name) <= 60 else f"{name[:40]}…{name[-16:]}"
-        print(f"ipseg: {short} cannot be used ({error.strerror}); give another path.", file=sys.stderr)
-        return 2
-    except _TerminatedError:
-        print("ipseg: ended by SIGTERM.", file=sys.stderr)
-        return 128 + signal.SIGTERM
-    except KeyboardInterrupt:
-        print("ipseg: stopped.", file=sys.stderr)
-        return 130
+def _exit_code(error: BaseException) -> int:
+    """The exit code for what ended a command, with a message; raises an error that has none, as BrokenPipeError."""
+    match error:
+        case ResourceError() | OutputError():
+            message, code = str(error), 1
+        case InputError():
+            message, code = str(error), 2
+        case OSError(filename=str() | bytes() | os.PathLike()):  # a path that was given, such as one that is too long
+            name = Path(os.fsdecode(error.filename)).name
+            short = name if len(name) <= 60 else f"{name[:40]}…{name[-16:]}"
+            message, code = f"{short} cannot be used ({error.strerror}); give another path.", 2
+        case _TerminatedError():
+            message, code = "ended by SIGTERM.", 128 + signal.SIGTERM
+        case KeyboardInterrupt():
+            message, code = "stopped.", 130
+        case _:
+            raise error
+    print(f"ipseg: {message}", file=sys.stderr)
+    return code
 
 
 class _TerminatedError(KeyboardInterrupt):

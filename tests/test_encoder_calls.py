@@ -101,7 +101,7 @@ def test_page_command_line_comparison_and_evaluation_share_the_encodings(counted
     session = SegmentSession.of(engine, [files[0]], [None], [files[2]], all_instances=True)  # page, API, command line
     click = Points(np.float32([[20, 20]]), np.empty((0, 2), np.float32))
     for clicks in (None, click):
-        session.segment(files[1], clicks)
+        session.segment(files[1], clicks=clicks)
     list(run(Predictor(engine, opened[:1]), gather(files)))  # batch
     prepared = comparison.prepare(engine, ["ipseg", "persam"], opened[0])
     assert all(entry.result for each in comparison.compare(prepared, opened[1:]) for entry in each.entries)

@@ -127,7 +127,7 @@ class _Run:
                 if self._arguments.resume and self._is_done(target, note, earlier):
                     self._records[str(image)] = earlier or {}
                     return
-                result = self._session.segment(pixels, self._clicks)
+                result = self._session.segment(pixels, clicks=self._clicks)
                 record = {"mask_file": str(target), **result.record()}
                 self._write(result, target, note)
         except SettingError:

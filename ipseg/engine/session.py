@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
 from ipseg.core.images import Source
 from ipseg.core.result import Result
@@ -22,6 +23,14 @@ class Outcome:
     number: int  # of the image, from 0
     result: Result | None = None
     error: InputError | None = None
+
+
+class SegmentImage(Protocol):
+    """What is still to be given where prompt and numbers are fixed: an image, and what is its own."""
+
+    def __call__(self, image: Source, *, clicks: Points | None = None, progress: Progress | None = None) -> Result:
+        """As :meth:`ipseg.method.pipeline.IPSeg.segment`."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -65,15 +74,14 @@ class SegmentSession:
         negative = engine.prompt(negative_images, progress=progress) if negative_images else None
         return cls(engine, prompt, negative, parameters, all_instances)
 
-    def segment(self, image: Source, clicks: Points | None = None, progress: Progress | None = None) -> Result:
-        """The result for one image. Raises what ``engine.segment`` raises."""
-        return self.engine.segment(
+    @property
+    def segment(self) -> SegmentImage:
+        """``engine.segment`` with the prompts and the numbers of the request, to be called with an image."""
+        return partial(
+            self.engine.segment,
             self.prompt,
-            image,
             negative_prompt=self.negative_prompt,
-            clicks=clicks,
             all_instances=self.all_instances,
-            progress=progress,
             **self.parameters.arguments(),
         )
 
@@ -92,7 +100,7 @@ class SegmentSession:
         answered = False
         for number, (image, points) in enumerate(zip(images, clicks or [None] * len(images), strict=True)):
             try:
-                result = self.segment(image, points, progress(number) if progress else None)
+                result = self.segment(image, clicks=points, progress=progress(number) if progress else None)
             except InputError as error:
                 first = first or error
                 yield Outcome(number, error=error)

@@ -33,6 +33,7 @@ from ipseg.core.types import (
     SaliencyMethod,
     Scorer,
     Segmenter,
+    Similarity,
     View,
 )
 from ipseg.method import instances, points, presence, prototype, refinement, stages, strips
@@ -41,6 +42,46 @@ from ipseg.method.encodings import Encodings, Named, named
 from ipseg.method.prompt import Compared, Prompt, PromptSource, fit, fitted, model_of, models_with, open_given
 from ipseg.method.saved_prompt import MadeBy
 from ipseg.method.steps import Steps
+
+
+@dataclass(frozen=True)
+class _Call:
+    """What one call of :meth:`IPSeg.segment` works on, opened and checked, with its numbers."""
+
+    prompt: Prompt  # with a model, as the next
+    negative: Prompt | None
+    image: Named
+    clicks: Points | None  # (x, y) in pixels of the image
+    k: int
+    clusters: int
+    limits: tuple[float, float]  # the threshold and the reject threshold
+
+    @classmethod
+    def of(
+        cls,
+        engine: IPSeg,
+        prompt: Prompt,
+        negative: Prompt | None,
+        image: Source,
+        clicks: Points | None,
+        numbers: tuple[int, int, tuple[float, float]],
+    ) -> _Call:
+        """Open the image and fit the prompts to the engine; raises as :meth:`IPSeg.segment`."""
+        prompt, negative = fitted(engine, prompt, negative)
+        opened = named(image)
+        points.check_inside(clicks, opened.pixels.shape[:2])
+        return cls(prompt, negative, opened, clicks, *numbers)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the image in pixels."""
+        return self.image.pixels.shape[:2]
+
+    def result(self, mask: Mask, score: float, chosen: Points, similarity: Similarity, step: Steps) -> Result:
+        """The result with the single mask of the paper, and its status."""
+        clicked = self.clicks is not None and len(self.clicks.positive) > 0
+        status = presence.status(score, mask, *self.limits, clicked=clicked)
+        return Result(self.image.pixels, mask, status, score, *self.limits, chosen, similarity, step.seconds)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -155,89 +196,57 @@ class IPSeg:
         all_instances: bool = False,
         progress: Progress | None = None,
     ) -> Result:
-        """Segment what ``prompt`` shows in ``image``. Masks and points are in the pixels of the upright image.
+        """Segment what ``prompt`` shows in ``image``. Masks, points and clicks are in pixels of the upright image.
 
-        ``k``, ``clusters``, ``threshold``, ``reject_threshold``: instead of the prompt's parameters, which count in
-        place of the config's where a saved prompt has some. The object is detected from
-        the threshold on, not detected below the reject threshold, and uncertain between the two; a threshold of 0
-        makes the reject threshold 0 too. ``negative_prompt``: shows what is not meant, such as a look-alike; in
-        place of the prompt's own. ``clicks``: points of a person, (x, y) in pixels of the upright image, that correct
-        the mask; a positive one makes the object detected. ``all_instances``: fill ``Result.instances``
-        beside the single mask of the paper, with the instances that score the reject threshold or more, each with its
-        own status.
-        Raises :class:`~ipseg.core.types.SettingError` for numbers out of range.
+        ``k``, ``clusters``, ``threshold``, ``reject_threshold``: in place of the prompt's parameters, which count in
+        place of the config's; see :meth:`IPSegConfig.numbers` and :func:`ipseg.method.presence.status`.
+        ``negative_prompt``: shows what is not meant, in place of the prompt's own. ``clicks``: points (x, y) that
+        correct the mask; a positive one makes the object detected. ``all_instances``: fill ``Result.instances`` beside
+        the single mask of the paper. ``progress``: called before each step; what it raises ends the work. Raises
+        :class:`~ipseg.core.types.SettingError` for numbers out of range and for clicks beside the image, and
+        :class:`~ipseg.core.types.ImageError`.
         """
-        numbers = prompt.parameters.unless(k, clusters, threshold, reject_threshold)
-        k, clusters, limits = self.config.numbers(*numbers)
-        prompt, negative = fitted(self, prompt, negative_prompt)
-        input_image = named(image)
-        points.check_inside(clicks, input_image.pixels.shape[:2])
-        thin = geometry.is_thin(input_image.pixels.shape[:2], self.config.thin)
-        segment = self._segment_strips if thin else self._segment_whole
-        return segment(
-            prompt, negative, input_image, k, clusters, limits, clicks, all_instances=all_instances, progress=progress
-        )
-
-    def _segment_whole(
-        self,
-        prompt: Prompt,
-        negative: Prompt | None,
-        image: Named,
-        k: int,
-        clusters: int,
-        limits: tuple[float, float],
-        clicks: Points | None,
-        *,
-        all_instances: bool,
-        progress: Progress | None,
-    ) -> Result:
-        """The steps of the method. ``limits``: the threshold and the reject threshold; else as :meth:`segment`."""
+        numbers = self.config.numbers(*prompt.parameters.unless(k, clusters, threshold, reject_threshold))
+        call = _Call.of(self, prompt, negative_prompt, image, clicks, numbers)
+        if geometry.is_thin(call.size, self.config.thin):
+            return self._of_windows(call, all_instances, progress)
         cached, step = self.encodings, Steps(progress)
-        with step("encoding", 0.05, cached.has("encoding", image)):  # Enc_I(I), Eq. 1
-            cached.prepare(image)
-            encoding = cached.encoding(image)
-        with step("features", 0.2, cached.has("features", image)):  # F_I, section 3.3.1
-            features = self.input_features(image, step)
-        compared = models_with(self.scorer, prompt, features, negative)
+        with step("features", 0.05, cached.has("features", call.image)):  # F_I, section 3.3.1
+            cached.prepare(call.image)
+            features = self.input_features(call.image, step)
+        with step("encoding", 0.2, cached.has("encoding", call.image)):  # Enc_I(I), Eq. 1
+            encoding = cached.encoding(call.image)
+        compared = models_with(self.scorer, call.prompt, features, call.negative)
         similarity = self.scorer.similarity(*compared)  # S = F_IP (x) F_I, Eq. 6
-        choose = partial(self.choose_points, k=k, clusters=clusters, seed=self.config.seed)
+        choose = partial(self.choose_points, k=call.k, clusters=call.clusters, seed=self.config.seed)
         with step("points", 0.8):  # P_coord = TopK(S), then k-means: section 3.4
             chosen = choose(similarity)
-        run = self.refine or refinement.named(self.config.refinement).run
-        refine = partial(run, self.segmenter, encoding, mask_scores=partial(self.scorer.mask_scores, *compared))
+        refine = self._refinement(compared, encoding)
         with step("mask", 0.85):  # M = Dec_M(F_I, Concat(T_M, T_P)), Eq. 2
             refined = refine(chosen, similarity.values)
             mask = refinement.corrected(self.segmenter, encoding, refined, chosen, clicks).masks[0]
-        score_of = partial(self._presence, compared, image, step)
-        score = score_of(mask)  # not in the paper, nor are the instances
-        status = presence.status(score, mask, *limits, clicked=clicks is not None and len(clicks.positive) > 0)
-        result = Result(image.pixels, mask, status, score, *limits, chosen, similarity, step.seconds)
+        score_of = partial(self._presence, compared, call.image, step)
+        result = call.result(mask, score_of(mask), chosen, similarity, step)  # not in the paper, nor are the instances
         if not all_instances:
             return result
         with step("instances", 0.9):
-            proposed = self._proposed(prompt, encoding)
-            whole = None if clicks else Instance(mask, chosen, score, status)
-            found = instances.find(similarity, k, choose, refine, score_of, *limits, proposed, whole)
-            return replace(result, instances=found)
+            whole = None if clicks else Instance(mask, chosen, result.score, result.status)
+            find = partial(instances.find, similarity, call.k, choose, refine, score_of, *call.limits)
+            return replace(result, instances=find(self._proposed(call.prompt, encoding), whole))
 
-    def _segment_strips(
-        self,
-        prompt: Prompt,
-        negative: Prompt | None,
-        image: Named,
-        k: int,
-        clusters: int,
-        limits: tuple[float, float],
-        clicks: Points | None,
-        *,
-        all_instances: bool,
-        progress: Progress | None,
-    ) -> Result:
-        """As :meth:`_segment_whole`, of a thin image from the results of its windows."""
-        numbers = Parameters(k, clusters, *limits).arguments()
-        one = partial(self.segment, prompt, negative_prompt=negative, all_instances=all_instances, **numbers)
-        likely = partial(self._likely, prompt)
-        return strips.segment(image.pixels, one, likely, clicks, all_instances=all_instances, progress=progress)
+    def _of_windows(self, call: _Call, all_instances: bool, progress: Progress | None) -> Result:
+        """The result for a thin image, from those of its windows."""
+        numbers = Parameters(call.k, call.clusters, *call.limits).arguments()
+        one = partial(self.segment, call.prompt, negative_prompt=call.negative, all_instances=all_instances, **numbers)
+        likely = partial(self._likely, call.prompt)
+        return strips.segment(
+            call.image.pixels, one, likely, call.clicks, all_instances=all_instances, progress=progress
+        )
+
+    def _refinement(self, compared: Compared, encoding: Any) -> Callable[[Points, NDArray[np.float32]], Candidates]:
+        """Step 4 for one image: from points and the similarity's values to one mask."""
+        run = self.refine or refinement.named(self.config.refinement).run
+        return partial(run, self.segmenter, encoding, mask_scores=partial(self.scorer.mask_scores, *compared))
 
     def input_features(self, image: Named, step: Steps | None = None) -> InputFeatures:
         """What a scorer gets of an input image; its features are computed, its foreground only when asked for."""

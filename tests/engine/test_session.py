@@ -21,7 +21,7 @@ def session(engine, scene):
 def test_prompt_numbers_and_clicks_reach_the_engine(session, scene):
     image = scene[0]
     clicks = Points(np.array([[3, 4]], np.float32), np.empty((0, 2), np.float32))
-    result = session.segment(image, clicks)
+    result = session.segment(image, clicks=clicks)
     assert session.engine.asked == {"negative_prompt": session.negative_prompt, "clicks": clicks}
     assert session.negative_prompt is not None
     assert (result.threshold, result.instances is not None) == (0.75, True)

@@ -112,7 +112,7 @@ def _one(
             made = as_clicks(clicks)
             report = reporter(progress, pool.limits.one)
             session = request.session(pool, spec, report)
-            result = session.segment(request.images[0], as_points(made), report)
+            result = session.segment(request.images[0], clicks=as_points(made), progress=report)
         facts = _facts(result, session, spec)
         stem = Path(request.images[0]).stem
         return (

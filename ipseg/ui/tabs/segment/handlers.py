@@ -383,7 +383,7 @@ class SegmentHandlers:
             if old.accepted and not saved.all_instances:  # every mask is an answer
                 session = replace(session, parameters=replace(session.parameters, threshold=0.0, reject_threshold=None))
             clicks = None if saved.all_instances else as_points(old.clicks)
-            result = session.segment(request.images[saved.which], clicks, report)
+            result = session.segment(request.images[saved.which], clicks=clicks, progress=report)
             saved = saved.put(self._saved(session, old, result, edit, report))
             before = self._before(session, saved, result, report)
             saved = _about(saved, session, spec, time.perf_counter() - start)
@@ -396,7 +396,7 @@ class SegmentHandlers:
         if session.negative_prompt is None or saved.shown is None:
             return []
         clicks = as_points(saved.shown.clicks)
-        without = replace(session, negative_prompt=None).segment(result.image, clicks, report)
+        without = replace(session, negative_prompt=None).segment(result.image, clicks=clicks, progress=report)
         both = ((without, "Without"), (result, "With it"))
         return [
             (answers.overlaid(one, self.page.before), f"{name}: {one.status.words}, score {one.score:.2f}")
