@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.events import Dependency
 from gradio.processing_utils import save_bytes_to_cache
 
 from ipseg.core.result import Result
 from ipseg.core.status import Status
 from ipseg.core.types import InputError, Progress
-from ipseg.engine.session import SegmentSession
+from ipseg.engine.session import Outcome, SegmentSession
 from ipseg.engine.spec import EngineSpec
 from ipseg.method.evidence import scores_without
 from ipseg.ui.server.addresses import download_image
@@ -38,73 +39,23 @@ from ipseg.ui.widgets.images import DISPLAY_SIDE, as_jpeg, as_png, distinct, to_
 from ipseg.ui.widgets.inputs import parameters
 
 Values = dict[gr.components.Component, Any]
+QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
 
 def build(pool: EnginePool, controls: Controls) -> link.Linked:
     """Lay out the tab and wire it. Returns what a link to it may hold."""
     page = layout.build(addresses=pool.fetches)
     handlers = SegmentHandlers(pool, controls, page)
-    inputs = {
-        page.prompts, page.images, page.mask, page.mask_value, page.negative_prompt, page.all_instances,
-        page.background, page.colour, page.meant.state, page.meant.paint, page.sign, *controls.inputs,
-    }  # fmt: skip
-    common: dict[str, Any] = {
-        "outputs": handlers.outputs, "show_progress_on": [page.verdict], "api_visibility": "private", **JOBS,
-    }  # fmt: skip
+    events = _Events(handlers, page, controls)
     signs.listen(gr.context.Context.root_block)
-    given_now = earlier.Inputs(
-        "tab-segment",
-        "#result",
-        [page.prompts, page.images, page.negative_prompt, page.all_instances, page.mask, page.mask_value,
-         page.meant.marks, page.meant.strokes, *controls.inputs],
-    )  # fmt: skip
-    given_now.asked([page.run.click])
-    runs = [page.run.click(handlers.run, inputs, **common)]
-    quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-    if page.examples:
-        gr.on(
-            [page.prompts.change, page.images.change], handlers.without_example,
-            [page.prompts, page.images, page.negative_prompt, page.all_instances],
-            [page.all_instances, page.negative_prompt, page.exclude, page.examples],
-            show_progress="hidden", api_visibility="private", concurrency_limit=None, trigger_mode="always_last",
-        )  # fmt: skip
-    fillers: list[tuple[Any, Callable[..., Any], Any]] = [(page.opened.change, handlers.linked, page.opened)]
-    if page.examples:
-        fillers.append((page.examples.select, handlers.example, None))
-    given = [page.prompts, page.images, page.negative_prompt, page.all_instances, page.exclude]
-    for trigger, fill, value in fillers:
-        running.announce(trigger, page.run, page.stop, "verdict")
-        filled = trigger(fill, value, given, **quiet)
-        given_now.asked_after(filled)
-        runs.append(filled.then(handlers.run, inputs, **common))
-    running.wire(page.run, page.stop, runs, "verdict")
-    with_session = {*inputs, page.session}
-    given_now.asked([page.answers.select])
-    picked = page.answers.select(handlers.pick, with_session, **common)
-    places = [view.select for view in handlers.clickable]
-    signs.begin([*places, page.place.change], marks=True)
-    buttons = [page.undo.click, page.clear.click, page.accept.click]
-    signs.begin(buttons, marks=False)
-    given_now.asked([*places, page.place.change, *buttons])
-    corrections = [
-        gr.on(places, handlers.click, with_session, **common),
-        page.place.change(handlers.click_instance, {*with_session, page.place}, **common),
-        page.undo.click(handlers.undo, with_session, **common),
-        page.clear.click(handlers.clear, with_session, **common),
-        page.accept.click(handlers.accept, with_session, **common),
-    ]
-    signs.end(corrections)
-    moved = [number.release for number in controls.numbers]
-    given_now.asked(moved)
-    again = gr.on(moved, handlers.again, with_session, trigger_mode="always_last", **common)
-    given_now.mark([*runs, picked, *corrections, again])
-    redrawn = {page.session, page.instances, page.background, page.colour}
-    light: dict[str, Any] = {"trigger_mode": "always_last", "show_progress": "hidden", "api_visibility": "private"}
-    switched = page.instances.input(handlers.switch, redrawn, handlers.outputs, **light)
-    looks = gr.on([page.background.input, page.colour.input], handlers.redraw, redrawn, list(page.views), **light)
+    fillers, runs = events.runs()
+    results = events.corrections()
+    again = events.again()
+    events.given.mark([*runs, *results, again])
+    redrawn = events.redrawing()
     # What another example is chosen during would show the earlier result after that of the example.
-    gr.on([trigger for trigger, _, _ in fillers], None, cancels=[*corrections, again, switched, looks], **quiet)
-    page.sign.input(handlers.hint, page.sign, page.hint, **quiet)
+    gr.on(fillers, None, cancels=[*results[1:], again, *redrawn], **QUIET)
+    page.sign.input(handlers.hint, page.sign, page.hint, **QUIET)
     meant.wire(page.meant, page.prompts, pool, controls)
     for button, gallery in ((page.as_object, page.prompts), (page.as_input, page.images)):
         button.click(
@@ -121,6 +72,85 @@ def build(pool: EnginePool, controls: Controls) -> link.Linked:
         copy=page.copy,
         copied=page.copied,
     )
+
+
+class _Events:
+    """What happens on which event of the tab. Gradio's page goes by the order in which events are made."""
+
+    def __init__(self, handlers: SegmentHandlers, page: Layout, controls: Controls) -> None:
+        self.handlers, self.page, self.controls = handlers, page, controls
+        self.inputs = {
+            page.prompts, page.images, page.mask, page.mask_value, page.negative_prompt, page.all_instances,
+            page.background, page.colour, page.meant.state, page.meant.paint, page.sign, *controls.inputs,
+        }  # fmt: skip
+        self.with_session = {*self.inputs, page.session}
+        self.given = earlier.Inputs(
+            "tab-segment",
+            "#result",
+            [page.prompts, page.images, page.negative_prompt, page.all_instances, page.mask, page.mask_value,
+             page.meant.marks, page.meant.strokes, *controls.inputs],
+        )  # fmt: skip
+        self.common: dict[str, Any] = {
+            "outputs": handlers.outputs, "show_progress_on": [page.verdict], "api_visibility": "private", **JOBS,
+        }  # fmt: skip
+
+    def runs(self) -> tuple[list[Any], list[Dependency]]:
+        """Segment on the button, and after an example fills the inputs: the triggers that fill, and all runs."""
+        page, handlers = self.page, self.handlers
+        given = [page.prompts, page.images, page.negative_prompt, page.all_instances, page.exclude]
+        self.given.asked([page.run.click])
+        runs = [page.run.click(handlers.run, self.inputs, **self.common)]
+        if page.examples:
+            gr.on(
+                [page.prompts.change, page.images.change], handlers.without_example, given[:4],
+                [page.all_instances, page.negative_prompt, page.exclude, page.examples],
+                show_progress="hidden", api_visibility="private", concurrency_limit=None, trigger_mode="always_last",
+            )  # fmt: skip
+        fillers: list[tuple[Any, Callable[..., Any], Any]] = [(page.opened.change, handlers.linked, page.opened)]
+        if page.examples:
+            fillers.append((page.examples.select, handlers.example, None))
+        for trigger, fill, value in fillers:
+            running.announce(trigger, page.run, page.stop, "verdict")
+            filled = trigger(fill, value, given, **QUIET)
+            self.given.asked_after(filled)
+            runs.append(filled.then(handlers.run, self.inputs, **self.common))
+        running.wire(page.run, page.stop, runs, "verdict")
+        return [trigger for trigger, _, _ in fillers], runs
+
+    def corrections(self) -> list[Dependency]:
+        """Show another image's result, the first of what is returned; then clicks on a result, and their removal."""
+        page, handlers = self.page, self.handlers
+        self.given.asked([page.answers.select])
+        picked = page.answers.select(handlers.pick, self.with_session, **self.common)
+        places = [view.select for view in handlers.clickable]
+        signs.begin([*places, page.place.change], marks=True)
+        buttons = [page.undo.click, page.clear.click, page.accept.click]
+        signs.begin(buttons, marks=False)
+        self.given.asked([*places, page.place.change, *buttons])
+        corrections = [
+            gr.on(places, handlers.click, self.with_session, **self.common),
+            page.place.change(handlers.click_instance, {*self.with_session, page.place}, **self.common),
+            page.undo.click(handlers.undo, self.with_session, **self.common),
+            page.clear.click(handlers.clear, self.with_session, **self.common),
+            page.accept.click(handlers.accept, self.with_session, **self.common),
+        ]
+        signs.end(corrections)
+        return [picked, *corrections]
+
+    def again(self) -> Dependency:
+        """Segment anew after a number is changed."""
+        moved = [number.release for number in self.controls.numbers]
+        self.given.asked(moved)
+        return gr.on(moved, self.handlers.again, self.with_session, trigger_mode="always_last", **self.common)
+
+    def redrawing(self) -> list[Dependency]:
+        """Switch instances on or off, and draw with another background: without the engine."""
+        page, handlers = self.page, self.handlers
+        redrawn = {page.session, page.instances, page.background, page.colour}
+        light: dict[str, Any] = {"trigger_mode": "always_last", "show_progress": "hidden", "api_visibility": "private"}
+        switched = page.instances.input(handlers.switch, redrawn, handlers.outputs, **light)
+        backgrounds = [page.background.input, page.colour.input]
+        return [switched, gr.on(backgrounds, handlers.redraw, redrawn, list(page.views), **light)]
 
 
 def _example(prompts: Any, images: Any, negative_prompt: Any, all_instances: bool) -> str:
@@ -142,9 +172,39 @@ class SegmentHandlers:
         self.reduced = (page.marked, page.overlay, page.original)  # are shown at most at DISPLAY_SIDE
         self.clickable = (*self.reduced, page.cut, page.mask_view)
 
-    def run(self, values: Values, progress: gr.Progress = gr.Progress()) -> tuple[Any, ...]:  # noqa: B008
-        """Segment all images anew."""
-        return self._all(values, SavedResults(), progress, OBJECT)
+    def run(
+        self,
+        values: Values,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008
+        *,
+        saved: SavedResults = SavedResults(),  # noqa: B008 - frozen
+        sign: str | None = OBJECT,
+    ) -> tuple[Any, ...]:
+        """Segment all images; ``saved``: earlier results, whose clicks count where they are of the same images.
+
+        ``sign``: what a click marks from now on, None as before.
+        """
+        start, spec = time.perf_counter(), self._spec(values)
+        with error_messages():
+            request = self._request(values)
+            names = distinct(request.images)
+            if [one.name for one in saved.results] != names:
+                saved = SavedResults(tuple(SavedResult(name) for name in names))
+            limits = self.pool.limits
+            report = reporter(progress, limits.many if len(names) > 1 else limits.one)
+            session = request.session(self.pool, spec, report)
+            clicks = [None if session.all_instances else as_points(one.clicks) for one in saved.results]
+            results: list[SavedResult] = []
+            shown: dict[int, Result] = {}
+            for outcome in session.segment_each(request.images, clicks, partial(of_many, report, len(names))):
+                results.append(self._of_outcome(session, saved.results[outcome.number], outcome))
+                if outcome.result is not None and (outcome.number == saved.which or not shown):
+                    shown = {outcome.number: outcome.result}
+            ((which, result),) = shown.items()
+            saved = SavedResults(tuple(results), which, session.all_instances)
+            before = self._before(session, saved, result, report)
+            saved = _about(saved, session, spec, time.perf_counter() - start)
+            return self._shown(session, values, request, saved, result, before, sign)
 
     def example(self, chosen: gr.SelectData) -> tuple[Any, ...]:
         """The inputs of the example that is chosen."""
@@ -183,7 +243,7 @@ class SegmentHandlers:
         """Segment anew after a number changed; skipped while an input is missing."""
         if not (values[self.page.prompts] and values[self.page.images]):
             return gr.skip()
-        return self._all(values, values[self.page.session], progress)
+        return self.run(values, progress, saved=values[self.page.session], sign=None)
 
     def pick(self, values: Values, chosen: gr.SelectData, progress: gr.Progress = gr.Progress()) -> Any:  # noqa: B008
         """Show the result for another image, from cached encodings."""
@@ -298,43 +358,11 @@ class SegmentHandlers:
             values[page.meant.paint],
         )
 
-    def _all(
-        self, values: Values, saved: SavedResults, progress: gr.Progress, sign: str | None = None
-    ) -> tuple[Any, ...]:
-        """Segment every image; ``sign``: what a click marks from now on, None as before."""
-        start, spec = time.perf_counter(), self._spec(values)
-        with error_messages():
-            request = self._request(values)
-            names = distinct(request.images)
-            if [one.name for one in saved.results] != names:  # clicks stay with the images on which they were made
-                saved = SavedResults(tuple(SavedResult(name) for name in names))
-            saved = replace(saved, all_instances=request.all_instances)
-            limits = self.pool.limits
-            report = reporter(progress, limits.many if len(names) > 1 else limits.one)
-            session = request.session(self.pool, spec, report)
-            saved, result = self._searched(session, request.images, saved, report)
-            before = self._before(session, saved, result, report)
-            saved = _about(saved, session, spec, time.perf_counter() - start)
-            return self._shown(session, values, request, saved, result, before, sign)
-
-    def _searched(
-        self, session: SegmentSession, images: Sequence[str], old: SavedResults, report: Progress
-    ) -> tuple[SavedResults, Result]:
-        """Segment every image; returns what is saved of them, and the result that is shown."""
-        saved: list[SavedResult] = []
-        shown: dict[int, Result] = {}
-        clicks = [None if session.all_instances else as_points(one.clicks) for one in old.results]
-        for outcome in session.segment_each(images, clicks, partial(of_many, report, len(images))):
-            one, result = old.results[outcome.number], outcome.result
-            if result is None:
-                saved.append(SavedResult(one.name, error=without_folders(str(outcome.error))))
-                continue
-            if outcome.number == old.which or not shown:
-                shown = {outcome.number: result}
-            # the instances are found anew, and their numbers are others
-            saved.append(self._saved(session, replace(one, off=(), edits=(), accepted=False), result))
-        ((which, result),) = shown.items()
-        return replace(old, results=tuple(saved), which=which), result
+    def _of_outcome(self, session: SegmentSession, old: SavedResult, outcome: Outcome) -> SavedResult:
+        """What is saved of one image of several. Its instances are found anew, and their numbers are others."""
+        if outcome.result is None:
+            return SavedResult(old.name, error=without_folders(str(outcome.error)))
+        return self._saved(session, replace(old, off=(), edits=(), accepted=False), outcome.result)
 
     def _saved(
         self,
@@ -371,7 +399,7 @@ class SegmentHandlers:
         sign: str | None = None,
         edit: Edit | None = None,
     ) -> tuple[Any, ...]:
-        """Segment the image that is shown anew; ``sign``: as of :meth:`_all`, ``edit``: as of :meth:`_saved`."""
+        """Segment the image that is shown anew; ``sign``: as of :meth:`run`, ``edit``: as of :meth:`_saved`."""
         start, spec = time.perf_counter(), self._spec(values)
         with error_messages():
             request = replace(self._request(values), all_instances=saved.all_instances)
