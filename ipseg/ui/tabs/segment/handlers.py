@@ -97,12 +97,12 @@ class _Events:
     def runs(self) -> tuple[list[Any], list[Dependency]]:
         """Segment on the button, and after an example fills the inputs: the triggers that fill, and all runs."""
         page, handlers = self.page, self.handlers
-        given = [page.prompts, page.images, page.negative_prompt, page.all_instances, page.exclude]
+        filled_in = [page.prompts, page.images, page.negative_prompt, page.all_instances, page.exclude]
         self.given.asked([page.run.click])
         runs = [page.run.click(handlers.run, self.inputs, **self.common)]
         if page.examples:
             gr.on(
-                [page.prompts.change, page.images.change], handlers.without_example, given[:4],
+                [page.prompts.change, page.images.change], handlers.without_example, filled_in[:4],
                 [page.all_instances, page.negative_prompt, page.exclude, page.examples],
                 show_progress="hidden", api_visibility="private", concurrency_limit=None, trigger_mode="always_last",
             )  # fmt: skip
@@ -111,7 +111,7 @@ class _Events:
             fillers.append((page.examples.select, handlers.example, None))
         for trigger, fill, value in fillers:
             running.announce(trigger, page.run, page.stop, "verdict")
-            filled = trigger(fill, value, given, **QUIET)
+            filled = trigger(fill, value, filled_in, **QUIET)
             self.given.asked_after(filled)
             runs.append(filled.then(handlers.run, self.inputs, **self.common))
         running.wire(page.run, page.stop, runs, "verdict")

@@ -96,44 +96,14 @@ def build(addresses: bool = False) -> Layout:
             # not in the column of the result: that makes all of it visible, each time it is set to be
             place = gr.Textbox(visible="hidden", elem_id="place", label="Click on an instance")
         with gr.Column(scale=8, min_width=320, elem_id="segment-result", elem_classes=["of-inputs"]):
-            with gr.Row(elem_id="verdict-row"):
-                verdict = gr.HTML(
-                    answers.WAITING, elem_id="verdict", container=False, padding=False, scale=5, min_width=260
-                )
-                accept = gr.Button(answers.ANYWAY, size="sm", visible=False, elem_id="accept", scale=1, min_width=130)
-            several = gr.Gallery(
-                label="Results: choose one",
-                columns=6,
-                height=130,
-                object_fit="contain",
-                allow_preview=False,
-                interactive=False,
-                visible=False,
-                buttons=[],
-                elem_id="answers",
-            )
+            verdict, accept, several = _verdict()
             result, views = _result()
     evidence, parts = _evidence()
     state = gr.State(SavedResults(), time_to_live=3600)
     every: tuple[Any, ...] = (
-        prompts,
-        images,
-        *by_url,
-        *fields,
-        run,
-        stop,
-        verdict,
-        accept,
-        several,
-        result,
-        *views,
-        evidence,
-        *parts,
-        state,
-        chosen,
-        opened,
-        place,
-    )
+        prompts, images, *by_url, *fields, run, stop, verdict, accept, several, result, *views, evidence, *parts,
+        state, chosen, opened, place,
+    )  # fmt: skip
     return Layout(*every)
 
 
@@ -167,6 +137,25 @@ def _by_url(visible: bool) -> tuple[Any, ...]:
 
 def _gallery(label: str, name: str, height: int = 200) -> gr.Gallery:
     return gallery_input(label=label, columns=2, height=height, fit_columns=False, elem_id=name, min_width=140)
+
+
+def _verdict() -> tuple[gr.HTML, gr.Button, gr.Gallery]:
+    """What was found in the image that is shown, the button that accepts a best guess, and the results of several."""
+    with gr.Row(elem_id="verdict-row"):
+        verdict = gr.HTML(answers.WAITING, elem_id="verdict", container=False, padding=False, scale=5, min_width=260)
+        accept = gr.Button(answers.ANYWAY, size="sm", visible=False, elem_id="accept", scale=1, min_width=130)
+    several = gr.Gallery(
+        label="Results: choose one",
+        columns=6,
+        height=130,
+        object_fit="contain",
+        allow_preview=False,
+        interactive=False,
+        visible=False,
+        buttons=[],
+        elem_id="answers",
+    )
+    return verdict, accept, several
 
 
 def _result() -> tuple[gr.Column, tuple[Any, ...]]:

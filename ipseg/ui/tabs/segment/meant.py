@@ -163,96 +163,119 @@ def fields() -> Fields:
 
 def wire(panel: Fields, prompts: gr.Gallery, pool: EnginePool, controls: Controls) -> None:
     """Show the prompt image, take clicks on it, outline what they select, and remove them with another prompt image."""
-    outputs = [
-        panel.state, panel.marks, panel.image, panel.mode, panel.undo, panel.note, panel.paint, panel.file, panel.mask,
-        panel.mask_value,
-    ]  # fmt: skip
-    marked = [panel.state, panel.marks, panel.image, panel.undo]
+    marking = _Marking(panel, pool)
+    outputs, marked, now = marking.outputs, marking.marked, [panel.state, panel.mode]
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    begun = panel.mark.click(marking.begin, prompts, outputs, **quiet, **JOBS)
+    panel.onto.click(marking.paint, prompts, outputs, **quiet, **JOBS)
+    clicked = panel.image.select(marking.click, now, marked, **quiet, **JOBS)
+    undone = panel.undo.click(marking.undo, now, marked, **quiet, **JOBS)
+    for event in (begun, clicked, undone):
+        event.success(
+            marking.preview, [panel.state, *controls.engine], [panel.image, panel.note], trigger_mode="always_last",
+            show_progress="minimal", show_progress_on=[panel.note], api_visibility="private", **JOBS,
+        )  # fmt: skip
+    panel.mode.input(marking.captioned, now, panel.image, queue=False, **quiet)
+    panel.give.click(marking.give, None, outputs, queue=False, **quiet)
+    panel.clear.click(marking.clear, None, outputs, queue=False, **quiet)
+    prompts.change(marking.changed, [prompts, panel.state], outputs, **quiet, concurrency_limit=None)
 
-    no_mask = (gr.Column(visible=False), None, None)
 
-    def first(given: Any) -> str:
-        files = paths(given)
-        if not files:
-            raise ImageError("There is no image of the object yet; add one first.")
-        return files[0]
+class _Marking:
+    """The event handlers of the panel. They hold components; the marks of a visitor are in the panel's state."""
 
-    def begin(given: Any) -> tuple[Any, ...]:
+    def __init__(self, panel: Fields, pool: EnginePool) -> None:
+        self.panel, self.pool = panel, pool
+        self.outputs = [
+            panel.state, panel.marks, panel.image, panel.mode, panel.undo, panel.note, panel.paint, panel.file,
+            panel.mask, panel.mask_value,
+        ]  # fmt: skip
+        self.marked = [panel.state, panel.marks, panel.image, panel.undo]
+
+    def begin(self, prompts: Any) -> tuple[Any, ...]:
+        """Show the first prompt image, without marks."""
         with error_messages():
-            file = first(given)
+            file = _first(prompts)
             image = open_image(file)
         meant = Meant(file, image.shape[:2])
-        seen = gr.Image(value=_drawn(panel.image, image, meant), label=CAPTIONS[OBJECT], visible=True)
-        empty = gr.ImageEditor(value=None, visible=False)
-        return (
-            meant,
-            "",
-            seen,
-            gr.Radio(value=OBJECT, visible=True),
-            gr.Button(visible=True, interactive=False),
-            gr.HTML("", visible=True),
-            empty,
-            *no_mask,
-        )
+        drawn = gr.Image(value=_drawn(self.panel.image, image, meant), label=CAPTIONS[OBJECT], visible=True)
+        mode, undo = gr.Radio(value=OBJECT, visible=True), gr.Button(visible=True, interactive=False)
+        return meant, "", drawn, mode, undo, gr.HTML("", visible=True), _no_canvas(), *_no_mask()
 
-    def paint(given: Any) -> tuple[Any, ...]:
+    def paint(self, prompts: Any) -> tuple[Any, ...]:
+        """Show the canvas with the first prompt image, in place of the marks."""
         with error_messages():
-            value = painting.onto(panel.paint)(first(given))
-        return *clear()[:6], gr.ImageEditor(value, visible=True), *no_mask
+            value = painting.onto(self.panel.paint)(_first(prompts))
+        return *_no_marks(), gr.ImageEditor(value, visible=True), *_no_mask()
 
-    def give() -> tuple[Any, ...]:
-        return *clear()[:7], gr.Column(visible=True), gr.skip(), gr.skip()
+    def give(self) -> tuple[Any, ...]:
+        """Show the fields of a mask, in place of the marks and the canvas."""
+        return *_no_marks(), _no_canvas(), gr.Column(visible=True), gr.skip(), gr.skip()
 
-    def click(meant: Meant, mode: str, place: gr.SelectData) -> Any:
+    def clear(self) -> tuple[Any, ...]:
+        """Remove marks, canvas and mask."""
+        return *_no_marks(), _no_canvas(), *_no_mask()
+
+    def changed(self, prompts: Any, meant: Meant) -> Any:
+        """Remove marks and canvas where the first prompt image is another one; the mask stays."""
+        if meant.file in paths(prompts)[:1]:
+            return gr.skip()
+        return *_no_marks(), _no_canvas(), gr.skip(), gr.skip(), gr.skip()
+
+    def click(self, meant: Meant, mode: str, place: gr.SelectData) -> Any:
+        """The marks with a click on the image, drawn."""
         if not meant.file:
-            return (gr.skip(),) * len(marked)
-        return shown(meant.clicked(to_image(place.index, meant.size, SIDE), mode), mode)
+            return (gr.skip(),) * len(self.marked)
+        return self._shown(meant.clicked(to_image(place.index, meant.size, SIDE), mode), mode)
 
-    def undo(meant: Meant, mode: str) -> Any:
+    def undo(self, meant: Meant, mode: str) -> Any:
+        """The marks without the last one, drawn."""
         if not meant.file:
-            return (gr.skip(),) * len(marked)
-        return shown(meant.undone(), mode)
+            return (gr.skip(),) * len(self.marked)
+        return self._shown(meant.undone(), mode)
 
-    def shown(meant: Meant, mode: str) -> Any:
+    def _shown(self, meant: Meant, mode: str) -> tuple[Any, ...]:
         with error_messages():
-            drawn = _drawn(panel.image, open_image(meant.file), meant)
+            drawn = _drawn(self.panel.image, open_image(meant.file), meant)
         text = json.dumps(meant.made) if meant.made else ""
         return meant, text, gr.Image(drawn, label=caption(meant, mode)), gr.Button(interactive=not meant.empty)
 
-    def clear() -> tuple[Any, ...]:
-        hidden = gr.Image(value=None, visible=False)
-        empty = gr.ImageEditor(value=None, visible=False)
-        no_marks = gr.Radio(visible=False), gr.Button(visible=False), gr.HTML(visible=False)
-        return Meant(), "", hidden, *no_marks, empty, *no_mask
+    def captioned(self, meant: Meant, mode: str) -> gr.Image:
+        """The image that is marked, with the caption of another mode."""
+        return gr.Image(label=caption(meant, mode))
 
-    def preview(meant: Meant, *engine: Any) -> Any:
+    def preview(self, meant: Meant, *engine: Any) -> Any:
+        """What the marks select, outlined, and a message about it."""
         if not meant.file:
             return gr.skip(), gr.skip()
         with error_messages():
-            mask, text = selected(pool, chosen(engine), meant)
+            mask, text = selected(self.pool, chosen(engine), meant)
             image = open_image(meant.file)
-        return _drawn(panel.image, image, meant, mask), f'<span role="status">{html.escape(text)}</span>'
+        return _drawn(self.panel.image, image, meant, mask), f'<span role="status">{html.escape(text)}</span>'
 
-    begun = panel.mark.click(begin, prompts, outputs, **quiet, **JOBS)
-    panel.onto.click(paint, prompts, outputs, **quiet, **JOBS)
-    clicked = panel.image.select(click, [panel.state, panel.mode], marked, **quiet, **JOBS)
-    undone = panel.undo.click(undo, [panel.state, panel.mode], marked, **quiet, **JOBS)
-    for event in (begun, clicked, undone):
-        event.success(
-            preview, [panel.state, *controls.engine], [panel.image, panel.note], trigger_mode="always_last",
-            show_progress="minimal", show_progress_on=[panel.note], api_visibility="private", **JOBS,
-        )  # fmt: skip
-    panel.mode.input(
-        lambda meant, mode: gr.Image(label=caption(meant, mode)), [panel.state, panel.mode], panel.image, queue=False,
-        **quiet,
-    )  # fmt: skip
-    panel.give.click(give, None, outputs, queue=False, **quiet)
-    panel.clear.click(clear, None, outputs, queue=False, **quiet)
-    prompts.change(
-        lambda given, meant: gr.skip() if meant.file in paths(given)[:1] else (*clear()[:7], *[gr.skip()] * 3),
-        [prompts, panel.state], outputs, **quiet, concurrency_limit=None,
-    )  # fmt: skip
+
+def _first(prompts: Any) -> str:
+    """The file of the first prompt image. Raises ImageError where there is none."""
+    files = paths(prompts)
+    if not files:
+        raise ImageError("There is no image of the object yet; add one first.")
+    return files[0]
+
+
+def _no_marks() -> tuple[Any, ...]:
+    """No marks, as state and as JSON, and the components of marks hidden: image, mode, undo and note."""
+    hidden = gr.Image(value=None, visible=False), gr.Radio(visible=False), gr.Button(visible=False)
+    return Meant(), "", *hidden, gr.HTML(visible=False)
+
+
+def _no_canvas() -> gr.ImageEditor:
+    """The canvas, empty and hidden."""
+    return gr.ImageEditor(value=None, visible=False)
+
+
+def _no_mask() -> tuple[Any, ...]:
+    """The fields of a mask, empty and hidden."""
+    return gr.Column(visible=False), None, None
 
 
 def caption(meant: Meant, mode: str) -> str:
