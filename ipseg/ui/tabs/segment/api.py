@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import gradio as gr
 import numpy as np
 
 from ipseg.core.result import Result
+from ipseg.core.types import Progress
 from ipseg.engine.session import SegmentSession
 from ipseg.engine.spec import EngineSpec
 from ipseg.ui.server.errors import error_messages
@@ -23,8 +25,9 @@ from ipseg.ui.tabs.segment import render_instances as several
 from ipseg.ui.tabs.segment.instances import found_in
 from ipseg.ui.tabs.segment.layout import Layout
 from ipseg.ui.tabs.segment.request import SegmentRequest, of_many, paths, usual_threshold
+from ipseg.ui.tabs.segment.state import SavedResult
 from ipseg.ui.widgets.arguments import engine_of, parameters_of
-from ipseg.ui.widgets.clicks import as_clicks, as_marks, as_points
+from ipseg.ui.widgets.clicks import Clicks, as_clicks, as_marks, as_points
 from ipseg.ui.widgets.controls import Controls
 from ipseg.ui.widgets.images import as_png, distinct, image_input
 
@@ -48,7 +51,7 @@ def build(pool: EnginePool, controls: Controls, page: Layout) -> None:
     named = {**controls.by_name, "negative_prompt": page.negative_prompt, "all_instances": page.all_instances}
     marks = {"boxes": boxes, "points": points}
     one.click(
-        _one(pool, mask, cut_out, numbers),
+        _one(pool, _Files(mask, cut_out, numbers)),
         [page.prompts, image, page.mask],
         [facts, mask, cut_out, overlay, heat, saliency, numbers],
         inputs_kwargs={**named, "clicks": clicks, "mask_value": page.mask_value, **marks},
@@ -65,9 +68,16 @@ def build(pool: EnginePool, controls: Controls, page: Layout) -> None:
     )
 
 
-def _one(
-    pool: EnginePool, mask_image: gr.Image, cut_image: gr.Image, number_image: gr.Image
-) -> Callable[..., tuple[Any, ...]]:
+@dataclass(frozen=True)
+class _Files:
+    """The components whose files hold a result."""
+
+    mask: gr.Image
+    cut_out: gr.Image
+    numbers: gr.Image
+
+
+def _one(pool: EnginePool, files: _Files) -> Callable[..., tuple[Any, ...]]:
     """The handler for one image; Gradio reads its arguments for the API."""
 
     def segment(
@@ -102,43 +112,43 @@ def _one(
                 upright image, in place of a mask
             points: points on the object in the first prompt image and beside it, [[x, y, 1], [x, y, 0]], likewise
         """
-        start = time.perf_counter()
         with error_messages():
-            spec, parameters, searched = engine_of(settings), parameters_of(settings), (image,) if image else ()
+            spec, parameters = engine_of(settings), parameters_of(settings)
             request = SegmentRequest(
-                paths(prompts), searched, mask, paths(negative_prompt), all_instances, parameters, mask_value,
-                as_marks(boxes, points),
+                paths(prompts), (image,) if image else (), mask, paths(negative_prompt), all_instances, parameters,
+                mask_value, as_marks(boxes, points),
             )  # fmt: skip
-            made = as_clicks(clicks)
-            report = reporter(progress, pool.limits.one)
-            session = request.session(pool, spec, report)
-            result = session.segment(request.images[0], clicks=as_points(made), progress=report)
-        facts = _facts(result, session, spec)
-        stem = Path(request.images[0]).stem
-        return (
-            {**facts, "total_seconds": round(time.perf_counter() - start, 4)},
-            as_png(mask_image, result.mask.astype(np.uint8) * 255, f"{stem}_mask.png"),
-            as_png(cut_image, result.cut_out(), f"{stem}_cut_out.png"),
-            answers.marked(result, made),
-            answers.similarity_view(result, session.engine.scorer.log_odds),
-            answers.prompt_views(session.prompt, request.source, request.has_saved),
-            as_png(number_image, result.labels(), f"{stem}.numbers.png") if all_instances else None,
-        )
+            return _answer(pool, spec, request, as_clicks(clicks), reporter(progress, pool.limits.one), files)
 
     return segment
 
 
-def _facts(result: Result, session: SegmentSession, spec: EngineSpec) -> dict[str, Any]:
-    """The result as data, without the total time."""
-    height, width = result.mask.shape
-    return {
+def _answer(
+    pool: EnginePool, spec: EngineSpec, request: SegmentRequest, clicks: Clicks, report: Progress, files: _Files
+) -> tuple[Any, ...]:
+    """The outputs of /segment: the result for the one image of a request."""
+    start = time.perf_counter()
+    session = request.session(pool, spec, report)
+    result = session.segment(request.images[0], clicks=as_points(clicks), progress=report)
+    facts = {
         **result.record(),
-        "width": width,
-        "height": height,
+        "width": result.mask.shape[1],
+        "height": result.mask.shape[0],
         "mask_pixels": int(result.mask.sum()),
         "engine": spec.name,
         "notices": list(session.prompt.notices),
+        "total_seconds": round(time.perf_counter() - start, 4),
     }
+    stem = Path(request.images[0]).stem
+    return (
+        facts,
+        as_png(files.mask, result.mask.astype(np.uint8) * 255, f"{stem}_mask.png"),
+        as_png(files.cut_out, result.cut_out(), f"{stem}_cut_out.png"),
+        answers.marked(result, clicks),
+        answers.similarity_view(result, session.engine.scorer.log_odds),
+        answers.prompt_views(session.prompt, request.source, request.has_saved),
+        as_png(files.numbers, result.labels(), f"{stem}.numbers.png") if request.all_instances else None,
+    )
 
 
 def _several(pool: EnginePool, page: Layout) -> Callable[..., tuple[Any, ...]]:
@@ -175,23 +185,32 @@ def _several(pool: EnginePool, page: Layout) -> Callable[..., tuple[Any, ...]]:
                 paths(prompts), paths(images), mask, paths(negative_prompt), all_instances, parameters, mask_value,
                 as_marks(boxes, points),
             )  # fmt: skip
-            report, names = reporter(progress, pool.limits.many), distinct(request.images)
-            session = request.session(pool, spec, report)
-            saved, facts = [], []
-            for outcome in session.segment_each(request.images, progress=partial(of_many, report, len(names))):
-                name, result = names[outcome.number], outcome.result
-                if result is None:
-                    facts.append({"image": name, "error": without_folders(str(outcome.error))})
-                    continue
-                found = found_in(result) if all_instances else ()
-                saved.append(
-                    several.save(name, result, found, page.answers)
-                    if found
-                    else answers.save(
-                        name, result, (), page.answers, usual_threshold(session), none_found=all_instances
-                    )
-                )
-                facts.append({"image": name, **result.record()})
-        return [(one.overlay, one.caption) for one in saved], answers.packed(saved, page.archive), facts
+            return _answers(pool, spec, request, reporter(progress, pool.limits.many), page)
 
     return segment_all
+
+
+def _answers(
+    pool: EnginePool, spec: EngineSpec, request: SegmentRequest, report: Progress, page: Layout
+) -> tuple[Any, ...]:
+    """The outputs of /segment_all: the results for the images of a request."""
+    names, session = distinct(request.images), request.session(pool, spec, report)
+    saved: list[SavedResult] = []
+    facts: list[dict[str, Any]] = []
+    for outcome in session.segment_each(request.images, progress=partial(of_many, report, len(names))):
+        name, result = names[outcome.number], outcome.result
+        if result is None:
+            facts.append({"image": name, "error": without_folders(str(outcome.error))})
+            continue
+        saved.append(_saved(name, result, session, page))
+        facts.append({"image": name, **result.record()})
+    return [(one.overlay, one.caption) for one in saved], answers.packed(saved, page.archive), facts
+
+
+def _saved(name: str, result: Result, session: SegmentSession, page: Layout) -> SavedResult:
+    """The overlay, the caption and the files of one image."""
+    found = found_in(result) if session.all_instances else ()
+    if found:
+        return several.save(name, result, found, page.answers)
+    usual, none_found = usual_threshold(session), session.all_instances
+    return answers.save(name, result, (), page.answers, usual, none_found=none_found)
