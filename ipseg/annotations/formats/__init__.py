@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from ipseg.annotations.formats._names import TRAIN, VAL, Names, part_of
@@ -125,29 +126,44 @@ def export(
     chosen = list(dict.fromkeys(formats))
     numbered = _classes(labels.classes if isinstance(labels, LabelFolder) and classes is None else classes or ())
     check(chosen, split, images, classes=numbered)
-    stated = parts if parts and split is None else {}
-    divided = (TRAIN, VAL) if stated or split is not None else (TRAIN,)
-    tally = _Tally.of(numbered, divided)
+    division = _Division.of(parts, split, seed)
+    tally = _Tally.of(numbered, division.names)
     with replacing(folder, chosen) as places, ExitStack() as stack:
-        made = [
-            _Output.opened(name, folder / name, Target(places[name], numbered, divided, images, _names_of(name), stack))
-            for name in chosen
-        ]
+        opened = partial(_Output.opened, classes=numbered, parts=division.names, images=images, stack=stack)
+        made = [opened(name, folder / name, places[name]) for name in chosen]
         for image in labels:
             if image.error:
                 tally.counts["failed"] += 1
                 continue
             given = ImageFile(find(image))
             check_outside(given, places, folder)
-            shown = _above(image, thresholds, numbered)
-            part = stated.get(image.name) or part_of(image.name, split, seed)
+            shown, part = _above(image, thresholds, numbered), division.part_of(image.name)
             tally.add(image, shown, part)
             for output in made:
                 output.add(shown, part, given)
         for output in made:
             output.close(tally.counts)
-    reports = tuple(output.report() for output in made)
-    return Report(reports, **tally.counts, classes=dict(tally.classes), parts=dict(tally.parts))
+    return tally.report(tuple(output.report() for output in made))
+
+
+@dataclass(frozen=True)
+class _Division:
+    """Which images are for training, and which for validation."""
+
+    names: tuple[str, ...]  # of the parts that there are
+    stated: Mapping[str, str]  # the part of the images of these names
+    split: float | None
+    seed: int
+
+    @classmethod
+    def of(cls, parts: Mapping[str, str] | None, split: float | None, seed: int) -> _Division:
+        """As the arguments of :func:`export` say."""
+        stated = parts if parts and split is None else {}
+        return cls((TRAIN, VAL) if stated or split is not None else (TRAIN,), stated, split, seed)
+
+    def part_of(self, name: str) -> str:
+        """The part of an image."""
+        return self.stated.get(name) or part_of(name, self.split, self.seed)
 
 
 @dataclass(frozen=True)
@@ -160,10 +176,23 @@ class _Output:
     writer: Writer
 
     @classmethod
-    def opened(cls, name: str, folder: Path, target: Target) -> _Output:
-        """Without an image yet. Raises OutputError, as the methods do, where it cannot be written."""
+    def opened(
+        cls,
+        name: str,
+        folder: Path,
+        place: Path,
+        *,
+        classes: tuple[str, ...],
+        parts: tuple[str, ...],
+        images: str,
+        stack: ExitStack,
+    ) -> _Output:
+        """Without an image yet; its files are in ``place``. Raises OutputError, as the methods do."""
+        module = plugins.module(KIND, name)
+        names = Names(flat=module.FLAT, stems=module.STEMS)
+        target = Target(place, classes, parts, images, names, stack)
         with writing(folder):
-            return cls(name, folder, target, plugins.module(KIND, name).build(target))
+            return cls(name, folder, target, module.build(target))
 
     def add(self, image: LabelledImage, part: str, given: ImageFile) -> None:
         """Write one image, whose file is ``given``, in the ``part`` train or val."""
@@ -183,12 +212,6 @@ class _Output:
         return FormatReport(
             self.name, self.folder, dict(one.lost), one.without_file, one.upright, one.copied, one.renamed
         )
-
-
-def _names_of(format_name: str) -> Names:
-    """The names of images in a format, none given yet."""
-    module = plugins.module(KIND, format_name)
-    return Names(flat=module.FLAT, stems=module.STEMS)
 
 
 @dataclass
@@ -215,6 +238,10 @@ class _Tally:
         )
         self.classes.update(one.label for one in shown.instances)
         self.parts[part] += 1
+
+    def report(self, formats: tuple[FormatReport, ...]) -> Report:
+        """What was counted, with the reports of the formats."""
+        return Report(formats, **self.counts, classes=dict(self.classes), parts=dict(self.parts))
 
 
 def _above(image: LabelledImage, thresholds: Mapping[str, float] | float, classes: Sequence[str]) -> LabelledImage:

@@ -13,11 +13,12 @@ from ipseg.core.choices import check_choice
 from ipseg.core.types import SettingError
 from ipseg.ui.server.errors import error_messages
 from ipseg.ui.server.jobs import Jobs
+from ipseg.ui.server.limits import Watch
 from ipseg.ui.server.pool import JOBS, EnginePool
 from ipseg.ui.server.progress import UNDER_WAY
 from ipseg.ui.tabs.label import jobs, render
 from ipseg.ui.tabs.label.layout import Layout
-from ipseg.ui.tabs.label.session import Request, remove
+from ipseg.ui.tabs.label.session import Request, Review, remove
 from ipseg.ui.widgets.arguments import engine_of, parameters_of
 from ipseg.ui.widgets.controls import Controls
 from ipseg.ui.widgets.inputs import gallery_input
@@ -100,33 +101,56 @@ def _labelled(pool: EnginePool, running: Jobs, archive: gr.File) -> Callable[...
             frames_per_second: frames of each second of a clip that are labelled
         """
         with error_messages(), running.running(request, pool.limits.many) as watch:
-            spec, parameters = engine_of(settings), parameters_of(settings)
-            given = by_class([path for path, _ in examples or ()], classes or ())
-            jobs.check(given, images)
+            asked = _request(examples, classes, images, settings)
             wanted = list(export or [COCO])
             for name in wanted:
                 check_choice(name, formats.names(), 'There is no format "{}"')
-            shown = tuple((name, tuple((path, None) for path in paths)) for name, paths in given)
-            review = jobs.start(Request(shown, spec, parameters), images or (), watch, per_second=frames_per_second)
+            review = jobs.start(asked, images or (), watch, per_second=frames_per_second)
             try:
-                facts: list[dict[str, Any]] = []
-                for image in jobs.run(pool, review, watch):
-                    one = {"error": image.error} if image.error else {"instances": len(image.instances)}
-                    facts.append({"image": image.name, **one})
-                    progress(max(UNDER_WAY, len(facts) / len(review.items)), desc=image.name)
-                if not facts:
-                    watch.check()
-                labelled = {fact["image"] for fact in facts}
-                facts += [{"image": name, "error": NOT_LABELLED} for name in review.items if name not in labelled]
-                jobs.unless_all_failed([fact.get("error", "") for fact in facts])
-                with running.workplace() as folder:
-                    items = review.items if with_images else None
-                    made = render.archive(review.labels, wanted, 0.0, folder, archive, items)
-                with running.workplace() as folder:
-                    formats.export(review.labels, folder / "export", [COCO], images="none")
-                    data = json.loads(next((folder / "export").rglob("*.json")).read_text("utf-8"))
+                facts = _facts(pool, review, watch, progress)
+                made = _packed(review, wanted, with_images, running, archive)
+                return _as_coco(review, running), made, facts
             finally:
                 remove(review)
-        return data, made, facts
 
     return label
+
+
+def _request(
+    examples: Sequence[Any] | None, classes: Sequence[str] | None, images: Sequence[str] | None, settings: Any
+) -> Request:
+    """What is asked for. Raises InputError for what cannot be."""
+    spec, parameters = engine_of(settings), parameters_of(settings)
+    given = by_class([path for path, _ in examples or ()], classes or ())
+    jobs.check(given, images)
+    shown = tuple((name, tuple((path, None) for path in paths)) for name, paths in given)
+    return Request(shown, spec, parameters)
+
+
+def _facts(pool: EnginePool, review: Review, watch: Watch, progress: gr.Progress) -> list[dict[str, Any]]:
+    """Label the images: the number of instances of each, or its error. Raises ImageError where all have one."""
+    facts: list[dict[str, Any]] = []
+    for image in jobs.run(pool, review, watch):
+        one = {"error": image.error} if image.error else {"instances": len(image.instances)}
+        facts.append({"image": image.name, **one})
+        progress(max(UNDER_WAY, len(facts) / len(review.items)), desc=image.name)
+    if not facts:
+        watch.check()
+    labelled = {fact["image"] for fact in facts}
+    facts += [{"image": name, "error": NOT_LABELLED} for name in review.items if name not in labelled]
+    jobs.unless_all_failed([fact.get("error", "") for fact in facts])
+    return facts
+
+
+def _packed(review: Review, wanted: Sequence[str], with_images: bool, running: Jobs, archive: gr.File) -> Any:
+    """The archive with the labels in some formats."""
+    with running.workplace() as folder:
+        items = review.items if with_images else None
+        return render.archive(review.labels, wanted, 0.0, folder, archive, items)
+
+
+def _as_coco(review: Review, running: Jobs) -> Any:
+    """The labels as COCO JSON."""
+    with running.workplace() as folder:
+        formats.export(review.labels, folder / "export", [COCO], images="none")
+        return json.loads(next((folder / "export").rglob("*.json")).read_text("utf-8"))
