@@ -32,61 +32,27 @@ from ipseg.ui.widgets.inputs import whole
 
 MOST = 16  # images in one comparison
 MAX_PIXELS = 200_000_000  # of all of them together: 600 MB once opened
+QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
 
 def build(pool: EnginePool, controls: Controls) -> link.Linked:
     """Lay out the tab and wire it. Returns what a link to it may hold."""
     page = layout(on_sam.button(pool, pool.first).unrender())
-    inputs = [page.prompt, page.images, page.methods, page.mask, page.paint, page.truths]
-    named = {**controls.engine_by_name, "mask_value": page.mask_value, "truth_value": page.truth_value}
     shown = [page.left, page.right, page.slider, page.answers, page.difference, page.legend]
-    outputs = [page.table, page.record, page.figure, page.page_file, page.masks, page.saved, page.which, *shown]
-    quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-    handler = _handler(pool, page)
-    common = {"outputs": outputs, "inputs_kwargs": named, "show_progress_on": [page.table], **JOBS}
-    masks = [page.mask, page.mask_value, page.truths, page.truth_value]
-    strokes = painting.strokes(page.paint, [page.onto.click, page.prompt.change])
-    now = earlier.Inputs(
-        "tab-compare",
-        "#compare-table table",
-        [page.prompt, page.images, page.methods, *masks, strokes, *controls.engine],
-    )
-    now.asked([page.run.click])
-    run = page.run.click(handler, inputs, api_name="compare", **common)
-    running.announce(page.on_sam.click, page.run, page.stop, "compare-table")  # first: Gradio goes by the order
-    fetching = on_sam.wire(pool, controls, page)
-    now.asked_after(fetching)
-    runs = [run, fetching.success(handler, inputs, api_visibility="private", **common)]
-    given = [page.prompt, page.images, page.truths, page.mask]
-    by_link, chosen = _fillers(page)
-    fillers: list[tuple[Any, Callable[..., Any], Any]] = [(page.opened.change, by_link, page.opened)]
-    if page.examples:
-        gr.on(
-            [page.prompt.change, page.images.change], _without_example, [page.prompt, page.images],
-            [page.truths, page.mask, page.examples], show_progress="hidden", api_visibility="private",
-            concurrency_limit=None, trigger_mode="always_last",
-        )  # fmt: skip
-        fillers.append((page.examples.select, chosen, None))
-    for trigger, fill, value in fillers:
-        running.announce(trigger, page.run, page.stop, "compare-table")
-        filled = trigger(fill, value, given, **quiet)
-        now.asked_after(filled)
-        runs.append(filled.then(handler, inputs, api_visibility="private", **common))
-    running.wire(page.run, page.stop, runs, "compare-table", before=[fetching])
-    now.mark(runs)
-    page.which.input(_selected, [page.saved, page.which], shown, **quiet)
+    _wire_runs(pool, controls, page, shown)
+    page.which.input(_selected, [page.saved, page.which], shown, **QUIET)
     gr.on(
         [page.left.input, page.right.input],
         rows.pair,
         [page.saved, page.which, page.left, page.right],
         page.slider,
-        **quiet,
+        **QUIET,
     )
     # In the queue, as everything that decodes an image
     page.onto.click(
         painting.onto(page.paint), page.prompt, page.paint, show_progress="hidden", api_visibility="private", **JOBS
     )
-    page.prompt.change(lambda: None, None, page.paint, **quiet)
+    page.prompt.change(lambda: None, None, page.paint, **QUIET)
     names = tuple(plugins.names("baselines"))
     return link.Linked(
         inputs=(page.prompt, page.images),
@@ -97,6 +63,52 @@ def build(pool: EnginePool, controls: Controls) -> link.Linked:
         copied=page.copied,
         more={"methods": (page.methods, names)},
     )
+
+
+def _wire_runs(pool: EnginePool, controls: Controls, page: Layout, shown: list[Any]) -> None:
+    """Compare on the button, when SAM is fetched, and after an example fills the inputs. Gradio goes by the order."""
+    masks = [page.mask, page.mask_value, page.truths, page.truth_value]
+    strokes = painting.strokes(page.paint, [page.onto.click, page.prompt.change])
+    now = earlier.Inputs(
+        "tab-compare",
+        "#compare-table table",
+        [page.prompt, page.images, page.methods, *masks, strokes, *controls.engine],
+    )
+    compare: dict[str, Any] = {
+        "fn": _handler(pool, page),
+        "inputs": [page.prompt, page.images, page.methods, page.mask, page.paint, page.truths],
+        "outputs": [page.table, page.record, page.figure, page.page_file, page.masks, page.saved, page.which, *shown],
+        "inputs_kwargs": {**controls.engine_by_name, "mask_value": page.mask_value, "truth_value": page.truth_value},
+        "show_progress_on": [page.table],
+        **JOBS,
+    }
+    now.asked([page.run.click])
+    run = page.run.click(**compare, api_name="compare")
+    running.announce(page.on_sam.click, page.run, page.stop, "compare-table")
+    fetching = on_sam.wire(pool, controls, page)
+    now.asked_after(fetching)
+    runs = [run, fetching.success(**compare, api_visibility="private")]
+    for trigger, fill, value in _filled_by(page):
+        running.announce(trigger, page.run, page.stop, "compare-table")
+        filled = trigger(fill, value, [page.prompt, page.images, page.truths, page.mask], **QUIET)
+        now.asked_after(filled)
+        runs.append(filled.then(**compare, api_visibility="private"))
+    running.wire(page.run, page.stop, runs, "compare-table", before=[fetching])
+    now.mark(runs)
+
+
+def _filled_by(page: Layout) -> list[tuple[Any, Callable[..., Any], Any]]:
+    """The events that fill the inputs with an example, each with its handler and the handler's input."""
+    by_link, chosen = _fillers(page)
+    fillers: list[tuple[Any, Callable[..., Any], Any]] = [(page.opened.change, by_link, page.opened)]
+    if page.examples:
+        gr.on(
+            [page.prompt.change, page.images.change], _without_example, [page.prompt, page.images],
+            [page.truths, page.mask, page.examples], show_progress="hidden", api_visibility="private",
+            concurrency_limit=None, trigger_mode="always_last",
+        )  # fmt: skip
+        fillers.append((page.examples.select, chosen, None))
+    return fillers
 
 
 def _filled(page: Layout, example: examples.Example) -> tuple[Any, ...]:
