@@ -45,6 +45,16 @@ def small_sam(seed: int = 0, side: int = 256) -> Any:
     return fill_(Sam(encoder, prompts, decoder), seed)
 
 
+def sam_alone() -> Any:
+    """An engine with a small SAM and no feature extractor, to which the whole image is the foreground."""
+    from ipseg.method.pipeline import IPSeg
+    from ipseg.method.scorers.cosine import Cosine
+    from ipseg.saliency.none import Everything
+    from ipseg.segmenters.sam import SegmentAnything
+
+    return IPSeg(None, Everything(), SegmentAnything(small_sam()), Cosine())
+
+
 def small_sam2(side: int = 128) -> Any:
     """A SAM 2.1 that sees ``side`` x ``side`` pixels."""
     from transformers import Sam2Config, Sam2HieraDetConfig, Sam2Model, Sam2VisionConfig

@@ -9,16 +9,15 @@ import socket
 import subprocess
 import sys
 import sysconfig
-import time
-import urllib.request
 import venv
 import zipfile
 from pathlib import Path
 
 import pytest
 
+from tests.processes import PATIENCE, first_answer
+
 pytestmark = pytest.mark.slow
-PATIENCE = 600  # seconds until a test gives up waiting: it only ends what would never come
 DATA = ("Annotations", "Images", "galleries")
 INSTALLERS = {
     "pip": (sys.executable, "-m", "pip", "--python", "{python}", "install", "--quiet", "--no-index", "--no-deps"),
@@ -94,23 +93,9 @@ def test_pip_installs_it_and_the_page_has_its_examples(wheel, tmp_path):
             stderr=output,
         )
     try:
-        config = json.loads(answer(f"http://127.0.0.1:{port}/config", page, log))
+        config = json.loads(first_answer(f"http://127.0.0.1:{port}/config", page, log))
     finally:
         page.terminate()
         assert page.wait(timeout=PATIENCE) == 0, log.read_text()
     (examples,) = [one["props"] for one in config["components"] if one["props"].get("elem_id") == "examples"]
     assert len(examples["value"]) > 5  # without the images there are at most those of other packages
-
-
-def answer(url: str, process: subprocess.Popen, log: Path) -> bytes:
-    """What the page answers, once it is there."""
-    until = time.monotonic() + PATIENCE
-    while time.monotonic() < until:
-        if process.poll() is not None:
-            pytest.fail(f"the page stopped at once: {log.read_text()}")
-        try:
-            with urllib.request.urlopen(url, timeout=PATIENCE) as response:  # noqa: S310 - our own server
-                return response.read()
-        except OSError:
-            time.sleep(0.2)
-    pytest.fail(f"the page did not answer: {log.read_text()}")

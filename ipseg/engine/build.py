@@ -18,6 +18,8 @@ from ipseg.method.config import EngineInfo
 from ipseg.method.encodings import Encodings
 from ipseg.method.pipeline import IPSeg
 
+KINDS = ("features", "saliency", "segmenters", "scorers")  # of the parts of an engine, in the order of its arguments
+
 
 def load(name: str | None = None, *, placement: Device | None = None, **changes: Any) -> IPSeg:
     """Build the engine of a preset; without a name, of the default one, and with "best", of the best that can run here.
@@ -50,18 +52,16 @@ def assemble(preset: Preset, name: str = "custom", placement: Device | None = No
     with packages.needed(f'"{name}"'):
         placed = any(plugins.wants_placement(kind, plugin) for kind, (plugin, _) in preset.parts)
         where = (placement or Placement()) if placed else None
-        features, saliency, segmenter, scorer = (
-            plugins.build(kind, plugin, placement=where, **settings)
-            for kind, (plugin, settings) in (
-                ("features", preset.features),
-                ("saliency", preset.saliency),
-                ("segmenters", preset.segmenter),
-                ("scorers", preset.scorer),
-            )
-        )
+        features, saliency, segmenter, scorer = parts_of(preset, where)
     # After the parts have read their weights: at a first use their hashes are recorded only then
     info = EngineInfo(name, reason, record(preset, name, where), where, stand_ins(preset))
     return IPSeg(features, saliency, segmenter, scorer, preset.config, info=info, cache_bytes=preset.cache)
+
+
+def parts_of(preset: Preset, placement: Device | None) -> list[Any]:
+    """The feature extractor, the saliency method, the segmenter and the scorer of an engine, built in this order."""
+    described = zip(KINDS, (preset.features, preset.saliency, preset.segmenter, preset.scorer), strict=True)
+    return [plugins.build(kind, name, placement=placement, **settings) for kind, (name, settings) in described]
 
 
 def _load_best(placement: Device | None, changes: Mapping[str, Any]) -> IPSeg:

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
-from ipseg.core import packages, plugins
+from ipseg.core import packages
 from ipseg.core.types import SettingError
+from ipseg.engine.build import parts_of
 from ipseg.engine.placement import Placement
 from ipseg.engine.presets import Preset
 from ipseg.method.config import EngineInfo
@@ -57,15 +58,7 @@ def build(preset: Preset, name: str, placement: MadeUpPlacement) -> IPSeg:
         what = ", ".join(lacking) or f'"{name}", which has no network'
         raise SettingError(f"There are no made-up weights for {what}; choose the preset paper, released or light.")
     with packages.needed(f'"{name}"'):
-        features, saliency, segmenter, scorer = (
-            plugins.build(kind, plugin, placement=placement, **settings)
-            for kind, (plugin, settings) in (
-                ("features", preset.features),
-                ("saliency", preset.saliency),
-                ("segmenters", preset.segmenter),
-                ("scorers", preset.scorer),
-            )
-        )
+        features, saliency, segmenter, scorer = parts_of(preset, placement)
     info = EngineInfo(f"{name}, made-up weights", placement=placement)
     return IPSeg(features, saliency, segmenter, scorer, preset.config, info=info, cache_bytes=preset.cache)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from networks import sam_alone
 from parity_rules import scene
 
 import ipseg
@@ -20,14 +21,7 @@ INPUT, _ = scene("input", 110, 70)
 def engine():
     pytest.importorskip("torch", reason="the paper's models need the extra [models]")
     pytest.importorskip("segment_anything", reason="the paper's models need the extra [models]")
-    from networks import small_sam
-
-    from ipseg.method.pipeline import IPSeg
-    from ipseg.method.scorers.cosine import Cosine
-    from ipseg.saliency.none import Everything
-    from ipseg.segmenters.sam import SegmentAnything
-
-    return IPSeg(None, Everything(), SegmentAnything(small_sam()), Cosine())
+    return sam_alone()
 
 
 def test_two_images_in_a_mask_out_with_progress(engine):

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import json
-import os
 import re
 import zipfile
-from pathlib import Path
 
 import av
 import numpy as np
@@ -18,6 +15,7 @@ from ipseg.__main__ import main
 from ipseg.batch import clips, predictions
 from ipseg.core import images, rle
 from tests.batch.conftest import encode_clip, film  # noqa: F401 - fixtures
+from tests.cli.checks import full_disk, one_error
 
 pytestmark = pytest.mark.usefixtures("small_offline")
 
@@ -45,11 +43,7 @@ def run(*arguments: object) -> int:
 
 
 def refused(capsys, *arguments: object) -> str:
-    assert run(*arguments) == 2
-    printed = capsys.readouterr()
-    assert printed.out == ""
-    assert re.fullmatch(r"ipseg: [^\n]+\.\n", printed.err), printed.err
-    return printed.err
+    return one_error(capsys, run(*arguments))
 
 
 def test_the_category_has_the_name_that_is_given(files):
@@ -189,18 +183,6 @@ def test_the_output_may_lie_in_the_input_folder(files, out, capsys):
         data = json.loads((files / out / "coco.json").read_text())
         assert [image["file_name"] for image in data["images"]] == [f"some/{number}.png" for number in range(3)]
     assert capsys.readouterr().err == ""
-
-
-def full_disk(monkeypatch, reaches) -> None:
-    """No room for the files whose name ``reaches`` accepts."""
-    rename = os.replace
-
-    def replace(partial, target):
-        if reaches(Path(target).name):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        rename(partial, target)
-
-    monkeypatch.setattr(os, "replace", replace)
 
 
 def test_a_mask_that_cannot_be_written_is_one_message_and_the_rest_goes_on(files, monkeypatch, capsys):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ from ipseg.cli import bench
 from ipseg.core import images
 from ipseg.method import saved_prompt
 from ipseg.method.prompt import Prompt
+from tests.cli.checks import one_error
 
 pytestmark = pytest.mark.usefixtures("small_offline")
 
@@ -47,11 +47,7 @@ def run(*arguments: object) -> int:
 
 def refused(capsys, *arguments: object) -> str:
     """The one message on standard error of a call that exits with 2."""
-    assert run(*arguments) == 2
-    printed = capsys.readouterr()
-    assert printed.out == ""
-    assert re.fullmatch(r"ipseg: [^\n]+\.\n", printed.err), printed.err
-    return printed.err
+    return one_error(capsys, run(*arguments))
 
 
 def box_of(mask: str) -> str:

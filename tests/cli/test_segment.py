@@ -14,6 +14,7 @@ import pytest
 from ipseg.__main__ import main
 from ipseg.cli import segment
 from ipseg.core import images
+from tests.cli.checks import full_disk, one_error
 
 RED, BLUE = (200, 30, 40), (50, 90, 210)
 
@@ -39,12 +40,7 @@ def run(*arguments: object) -> int:
 
 def refused(capsys, *arguments: object) -> str:
     """The one message on standard error of a call that exits with 2; nothing else may have been written."""
-    assert run(*arguments) == 2
-    printed = capsys.readouterr()
-    assert printed.out == ""
-    assert "Traceback" not in printed.err
-    assert re.fullmatch(r"ipseg: [^\n]+\.\n", printed.err), printed.err
-    return printed.err
+    return one_error(capsys, run(*arguments))
 
 
 def truth(make_scene, size, seed) -> np.ndarray:
@@ -333,18 +329,6 @@ def test_a_wrong_setting_leaves_the_list_of_an_earlier_run(files, capsys):
     capsys.readouterr()
     refused(capsys, *given, "--k", "999")
     assert (files / "out.json").read_text() == before
-
-
-def full_disk(monkeypatch, reaches) -> None:
-    """No room for the files whose name ``reaches`` accepts."""
-    rename = os.replace
-
-    def replace(partial, target):
-        if reaches(Path(target).name):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        rename(partial, target)
-
-    monkeypatch.setattr(os, "replace", replace)
 
 
 @pytest.mark.parametrize("name", ["1.v1.png", "1.v1.overlay.png"])

@@ -10,7 +10,6 @@ import socket
 import subprocess
 import sys
 import sysconfig
-import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,9 +19,9 @@ import pytest
 
 from ipseg.engine import hardware
 from ipseg.ui import serving
+from tests.processes import PATIENCE, first_answer
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 600  # seconds until a test gives up waiting: it only ends what would never come
 LENDS = """
 from lending import Spaces
 def GPU(function, *, duration, size):
@@ -84,24 +83,11 @@ def booted(folder: Path, python: str, home: Path, **environment: str) -> Iterato
             [python, "app.py"], cwd=folder, env={**clean, **environment}, stdout=output, stderr=output
         )
     try:
-        _wait(f"http://127.0.0.1:{port}", process, log)
+        first_answer(f"http://127.0.0.1:{port}", process, log)
         yield f"http://127.0.0.1:{port}", log
     finally:
         process.terminate()
         process.wait(timeout=PATIENCE)
-
-
-def _wait(url: str, process: subprocess.Popen, log: Path) -> None:
-    until = time.monotonic() + PATIENCE
-    while time.monotonic() < until:
-        if process.poll() is not None:
-            pytest.fail(f"the Space stopped at once: {log.read_text()}")
-        try:
-            with urllib.request.urlopen(url, timeout=PATIENCE):  # noqa: S310 - our own server
-                return
-        except OSError:
-            time.sleep(0.3)
-    pytest.fail(f"the Space did not answer: {log.read_text()}")
 
 
 def ask(url: str, folder: Path, **settings: str) -> tuple:

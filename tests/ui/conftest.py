@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -20,12 +19,12 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.processes import PATIENCE, first_answer
+
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples_media" / "Images"
 SMALL = ("tests/small_engine.py", "app.py")
 """The demo whose engine "offline" works on small images."""
-PATIENCE = 600
-"""Seconds until a test gives up waiting: it only ends what would never come."""
 
 
 @dataclass(frozen=True)
@@ -69,24 +68,11 @@ def serve(folder: Path, *arguments: str, program: Sequence[str] = SMALL, **envir
         )
     url = f"http://127.0.0.1:{port}"
     try:
-        _wait(url, process, log)
+        first_answer(url, process, log)
         yield Demo(url, process.pid, log)
     finally:
         process.terminate()
         process.wait(timeout=PATIENCE)
-
-
-def _wait(url: str, process: subprocess.Popen, log: Path) -> None:
-    until = time.monotonic() + PATIENCE
-    while time.monotonic() < until:
-        if process.poll() is not None:
-            pytest.fail(f"the demo stopped at once: {log.read_text()}")
-        try:
-            with urllib.request.urlopen(url, timeout=PATIENCE):  # noqa: S310 - our own server
-                return
-        except OSError:
-            time.sleep(0.2)
-    pytest.fail(f"the demo did not answer: {log.read_text()}")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -176,6 +162,14 @@ def open_tab(page, name: str) -> None:
         assert time.monotonic() < until, f"the tab {name} does not open"
         page.wait_for_timeout(50)
         tab.click()
+
+
+def download(page, button: str) -> bytes:
+    """The content of the file that a button downloads, once it can be pressed."""
+    page.wait_for_selector(f"{button}:not([disabled])")
+    with page.expect_download() as waiting:
+        page.click(button)
+    return waiting.value.path().read_bytes()
 
 
 def finished(coroutine: Coroutine) -> Any:

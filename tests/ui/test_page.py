@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from PIL import Image
 
 from ipseg import open_image
-from tests.ui.conftest import EXAMPLES, narrow_only, open_tab, settled, wide_only
+from tests.ui.conftest import EXAMPLES, download, narrow_only, open_tab, settled, wide_only
 
 pytestmark = pytest.mark.browser
 
@@ -30,11 +31,9 @@ def ask(page, prompt=PROMPT, query=QUERY) -> str:
     return page.inner_text("#verdict")
 
 
-def download(page, button: str) -> Image.Image:
-    page.wait_for_selector(f"{button}:not([disabled])")
-    with page.expect_download() as waiting:
-        page.click(button)
-    with Image.open(waiting.value.path()) as image:
+def image_in(page, button: str) -> Image.Image:
+    """The image that a button downloads."""
+    with Image.open(io.BytesIO(download(page, button))) as image:
         image.load()
     return image
 
@@ -45,7 +44,7 @@ def marked_source(page) -> str:
 
 def test_two_images_in_a_mask_out(page):
     assert "Detected" in ask(page)
-    mask, cut = download(page, "#mask-file"), download(page, "#cut-file")
+    mask, cut = image_in(page, "#mask-file"), image_in(page, "#cut-file")
     height, width = open_image(QUERY).shape[:2]
     assert mask.size == cut.size == (width, height)
     assert cut.mode == "RGBA"
@@ -98,7 +97,7 @@ def test_the_views_and_the_background_of_the_cut_out(page):
     before = page.get_attribute("#shown-cut img", "src")
     page.locator("#background label").nth(1).click()  # white
     page.wait_for_function("before => document.querySelector('#shown-cut img').src !== before", arg=before)
-    cut, mask = download(page, "#cut-file"), np.asarray(download(page, "#mask-file")) > 0
+    cut, mask = image_in(page, "#cut-file"), np.asarray(image_in(page, "#mask-file")) > 0
     assert cut.mode == "RGB"
     assert (np.asarray(cut)[~mask] == 255).all()
     assert np.array_equal(np.asarray(cut)[mask], open_image(QUERY)[mask])

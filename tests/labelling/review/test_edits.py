@@ -12,6 +12,8 @@ from ipseg.core.status import Status
 from ipseg.core.types import InputError, Points, SettingError
 from ipseg.labelling import examples
 from ipseg.labelling.review import edits
+from tests import two_squares
+from tests.two_squares import square
 
 
 def clicks(positive=(), negative=()) -> Points:
@@ -21,16 +23,7 @@ def clicks(positive=(), negative=()) -> Points:
 @pytest.fixture(scope="module")
 def pixels() -> np.ndarray:
     """A red square on the left and a blue one on the right, on noisy grey."""
-    made = np.random.default_rng(0).integers(90, 130, (90, 160, 3), dtype=np.uint8)
-    made[20:70, 15:65] = (200, 30, 40)
-    made[20:70, 95:145] = (40, 60, 210)
-    return made
-
-
-def square(left: int, right: int, top: int = 20, bottom: int = 70) -> np.ndarray:
-    mask = np.zeros((90, 160), bool)
-    mask[top:bottom, left:right] = True
-    return mask
+    return two_squares.image()
 
 
 @pytest.fixture

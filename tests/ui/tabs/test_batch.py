@@ -21,7 +21,7 @@ from ipseg.core import rle, viz
 from ipseg.core.status import Status
 from ipseg.ui.tabs.batch.render import Tally, caption
 from ipseg.ui.widgets import running
-from tests.ui.conftest import EXAMPLES, narrow_only, open_tab, wide_only
+from tests.ui.conftest import EXAMPLES, download, narrow_only, open_tab, wide_only
 from tests.ui.test_accessibility import faults
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the client's own event loop
@@ -95,13 +95,6 @@ def opened(page, field: str, path):
     page.set_input_files(f"{field} input[type=file]", str(path))
     page.wait_for_selector(f"{field} .file-preview")
     return page
-
-
-def download(page, button: str) -> bytes:
-    page.wait_for_selector(f"{button}:not([disabled])")
-    with page.expect_download() as waiting:
-        page.click(button)
-    return waiting.value.path().read_bytes()
 
 
 @pytest.mark.browser

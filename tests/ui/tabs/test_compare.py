@@ -25,7 +25,17 @@ from ipseg.studies.comparison import Comparison, Entry
 from ipseg.ui.server.pool import EnginePool
 from ipseg.ui.tabs.compare import on_sam
 from ipseg.ui.tabs.compare import render as rows
-from tests.ui.conftest import EXAMPLES, PATIENCE, ROOT, narrow_only, new_window, open_tab, serve, wide_only
+from tests.ui.conftest import (
+    EXAMPLES,
+    PATIENCE,
+    ROOT,
+    download,
+    narrow_only,
+    new_window,
+    open_tab,
+    serve,
+    wide_only,
+)
 from tests.ui.test_accessibility import faults
 
 PROMPT, ONE, TWO = (EXAMPLES / "robot" / f"{number}.jpg" for number in ("01", "02", "04"))
@@ -46,13 +56,6 @@ def table(page) -> str:
     page.click("#compare-run")
     page.wait_for_selector("#compare-table table")
     return page.inner_text("#compare-table")
-
-
-def download(page, button: str) -> bytes:
-    page.wait_for_selector(f"{button}:not([disabled])")
-    with page.expect_download() as waiting:
-        page.click(button)
-    return waiting.value.path().read_bytes()
 
 
 @pytest.mark.browser

@@ -21,24 +21,17 @@ from ipseg.ui.tabs.segment.handlers import SegmentHandlers
 from ipseg.ui.tabs.segment.instances import Edit, ShownInstance
 from ipseg.ui.tabs.segment.request import SegmentRequest
 from ipseg.ui.tabs.segment.state import SavedResults
+from tests import two_squares
+from tests.two_squares import square
 from tests.ui.conftest import finished
 
 NOTHING = np.empty((0, 2), np.float32)
 
 
-def square(left: int, right: int, top: int = 20, bottom: int = 70) -> np.ndarray:
-    mask = np.zeros((90, 160), bool)
-    mask[top:bottom, left:right] = True
-    return mask
-
-
 @pytest.fixture(scope="module")
 def pixels() -> np.ndarray:
     """A red square on the left and a blue one on the right, on noisy grey."""
-    made = np.random.default_rng(0).integers(90, 130, (90, 160, 3), dtype=np.uint8)
-    made[20:70, 15:65] = (200, 30, 40)
-    made[20:70, 95:145] = (40, 60, 210)
-    return made
+    return two_squares.image()
 
 
 @pytest.fixture

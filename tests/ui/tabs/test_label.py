@@ -30,7 +30,7 @@ from ipseg.ui.tabs.label import api, handlers, jobs, layout, render, session
 from ipseg.ui.tabs.label.correct import Corrections, _of_format
 from ipseg.ui.tabs.label.session import Request
 from tests.conftest import ColourEngine, label_by_colour
-from tests.ui.conftest import EXAMPLES, narrow_only, open_tab, wide_only
+from tests.ui.conftest import EXAMPLES, download, narrow_only, open_tab, wide_only
 from tests.ui.test_accessibility import faults
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the client's own event loop
@@ -542,13 +542,6 @@ def test_a_stop_ends_a_labelling_and_what_is_labelled_is_returned(client, tmp_pa
 def test_a_wrong_question_gets_its_message(client, given, message):
     with pytest.raises((AppError, ValueError), match=message):
         client.predict(**question(images=[handle_file(EXAMPLES / "robot" / "02.jpg")]) | given)
-
-
-def download(page, button: str) -> bytes:
-    page.wait_for_selector(f"{button}:not([disabled])")
-    with page.expect_download() as waiting:
-        page.click(button)
-    return waiting.value.path().read_bytes()
 
 
 def labelled(page):

@@ -1,0 +1,27 @@
+"""Servers in processes of their own."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+PATIENCE = 600
+"""Seconds until a test gives up waiting: it only ends what would never come."""
+
+
+def first_answer(url: str, process: subprocess.Popen, log: Path) -> bytes:
+    """What a server answers, once it is there. The test fails with its log where it stops, or never answers."""
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
+        if process.poll() is not None:
+            pytest.fail(f"the server stopped at once: {log.read_text()}")
+        try:
+            with urllib.request.urlopen(url, timeout=PATIENCE) as response:  # noqa: S310 - our own server
+                return response.read()
+        except OSError:
+            time.sleep(0.2)
+    pytest.fail(f"the server did not answer: {log.read_text()}")
