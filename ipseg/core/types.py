@@ -278,7 +278,9 @@ class FeatureExtractor(Protocol):
         """Whether the product of two cells is a kernel, so that the product with a mean of cells is a density."""
         ...
 
-    def __call__(self, image: ImageArray, /) -> tuple[FeatureMap, ...]: ...
+    def __call__(self, image: ImageArray, /) -> tuple[FeatureMap, ...]:
+        """The layers of an image (H, W, 3) uint8 RGB, each (rows, columns, C) floating point with its frame."""
+        ...
 
 
 class SaliencyMethod(Protocol):
@@ -289,7 +291,9 @@ class SaliencyMethod(Protocol):
     another thread needs for the same features.
     """
 
-    def __call__(self, image: ImageArray, features: LazyFeatures, /) -> NDArray[np.float32]: ...
+    def __call__(self, image: ImageArray, features: LazyFeatures, /) -> NDArray[np.float32]:
+        """The saliency map (H, W) of an image (H, W, 3) uint8 RGB; ``features()`` computes the extractor's layers."""
+        ...
 
 
 class Segmenter(Protocol):
@@ -397,7 +401,10 @@ class Scorer(Protocol):
 
     @property
     def of_small_masks(self) -> Scorer | None:
-        """Whose :meth:`presence` of a small mask is asked with the features of a crop around it; None: nobody's."""
+        """The scorer whose :meth:`presence` scores a small mask, by the features of a crop around it.
+
+        None where a small mask is scored as any other, by the features of the whole image.
+        """
         ...
 
     def model(self, images: Sequence[PromptFeatures], /) -> Any:

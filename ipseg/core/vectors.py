@@ -15,7 +15,7 @@ def unit(values: Array) -> Array:
 
 
 def to_numpy(values: Array) -> NDArray[np.float32]:
-    """An array or a tensor on any device as float32 numpy: the border where frameworks end."""
+    """An array or a tensor on any device, of any float dtype, as a float32 numpy array of the same shape."""
     if hasattr(values, "detach"):
         values = values.detach().float().cpu().numpy()
     return np.asarray(values, dtype=np.float32)

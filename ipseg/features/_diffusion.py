@@ -34,6 +34,7 @@ class Latent(nn.Module):
         self.scale: float = vae.config.scaling_factor
 
     def forward(self, pixels: Tensor) -> Tensor:
+        """x_0 of Eq. 3 of pixels (n, 3, H, W): (n, 4, H / 8, W / 8)."""
         mean, _ = self.quant_conv(self.encoder(pixels)).chunk(2, dim=1)
         return mean * self.scale
 
@@ -52,6 +53,7 @@ class TinyLatent(nn.Module):
         self.scale: float = vae.config.scaling_factor
 
     def forward(self, pixels: Tensor) -> Tensor:
+        """As :meth:`Latent.forward`."""
         return self.encoder(pixels) * self.scale
 
 
@@ -65,7 +67,7 @@ class Layers(nn.Module):
         self.unet = shorten(unet)
 
     def forward(self, latent: Tensor, timestep: int, context: Tensor) -> dict[str, Tensor]:
-        """``context`` is the text's (1, tokens, C)."""
+        """The features by layer, each (n, C, h', w'); ``context``: the text encoder's output, (1, tokens, C)."""
         unet = self.unet
         context = context.expand(len(latent), -1, -1)
         time = unet.time_embedding(unet.get_time_embed(latent, timestep))

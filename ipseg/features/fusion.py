@@ -1,7 +1,8 @@
 """Several extractors as one (Eq. 4): every layer of each, brought to one grid over the image.
 
 Layers are not concatenated: the cosine of concatenated layers and the weighted sum of their cosines carry the same
-evidence, but the sum lets each layer have its weight (``Method.weights``), as the released script has it.
+evidence, but the sum lets each layer have its weight (the setting ``weights`` of
+:mod:`ipseg.method.scorers.cosine`), as the released script has it.
 """
 
 from __future__ import annotations

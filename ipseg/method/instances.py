@@ -63,11 +63,12 @@ def find(
     proposed: Proposed = Proposed(),
     whole: Instance | None = None,
 ) -> tuple[Instance, ...]:
-    """All instances, the best score first: those that score ``reject_threshold`` or more.
+    """All instances, the best score first: those that score ``reject_threshold`` or more. Not in the paper.
 
-    Each has its own status: detected from ``threshold`` on, else uncertain.
+    Each has its own status, detected from ``threshold`` on, else uncertain, and a mask (H, W) bool in image pixels that
+    no other one overlaps. Scores and thresholds are in [0, 1]; ``k`` is K of Eq. 6, by which hills are measured.
 
-    The steps of the method come in: ``choose`` makes points of a similarity, ``refined`` a mask of points and the
+    The steps of the method are passed in: ``choose`` makes points of a similarity, ``refined`` a mask of points and the
     similarity's values, and ``score`` is the presence score of a mask. ``whole``: the single mask of the paper with its
     points and score, which are those of the group where there is only one. A group whose cells lie in proposed objects
     gets no mask of its own.

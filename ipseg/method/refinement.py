@@ -41,7 +41,7 @@ def single(
     similarity: NDArray[np.float32] | None = None,
     mask_scores: MaskScores | None = None,
 ) -> Candidates:
-    """One pass, the segmenter's own best mask: the paper as written."""
+    """One pass, the segmenter's own best mask: Eq. 2, the paper as written."""
     return only_best(segmenter.predict(encoding, points, several=True))
 
 
@@ -68,7 +68,10 @@ def after(
     logits: NDArray[np.float32],
     box: tuple[float, float, float, float] | None = None,
 ) -> Candidates:
-    """The two passes after a first one that gave ``logits`` (h, w), and perhaps a box."""
+    """The two passes of :func:`cascade` after a first one that gave ``logits`` (h, w).
+
+    ``box``: (left, top, right, bottom) in image pixels, for the first of them; the second takes that of its mask.
+    """
     second = only_best(segmenter.predict(encoding, points, mask_logits=logits, box=box, several=True))
     own = bounding_box(second.masks[0])
     return only_best(segmenter.predict(encoding, points, mask_logits=second.logits[0], box=own, several=True))

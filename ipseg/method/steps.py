@@ -18,6 +18,10 @@ class Steps:
 
     @contextmanager
     def __call__(self, name: str, share: float, cached: bool = False) -> Iterator[None]:
+        """A block that is the step ``name``, before which ``share`` in [0, 1] of the work is done.
+
+        ``cached``: whether its result is there already, so that it is neither reported nor timed.
+        """
         if self.progress and not cached:
             self.progress(share, name)
         start = time.perf_counter()

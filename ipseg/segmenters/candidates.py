@@ -140,9 +140,9 @@ class CandidateSegmenter:
         Of a prior only the shape counts, not its level. Without either map the regions around the positive points are
         what is similar, or the inside of the box; without any of these the masks are empty. ``several`` gives the best
         candidates, best first; those that hold none of the positive points come last. Otherwise it is the best one with
-        its outline, or the logits with theirs, after each point that contradicts them has brought the region around it
-        over to its side. Scores are soft intersections over union with the target, in [0, 1], less 1 for a candidate
-        without any of the positive points. Raises ValueError for both maps at once.
+        its outline, or that of the logits, to which the region around each point that they contradict is added, or
+        from which it is removed. Scores are soft intersections over union with the target, in [0, 1], less 1 for a
+        candidate without any of the positive points. Raises ValueError for both maps at once.
         """
         if mask_logits is not None and prior is not None:
             raise ValueError("expected mask_logits or a prior, got both")

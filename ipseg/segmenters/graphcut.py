@@ -46,7 +46,7 @@ class Encoding:
 
 
 class GraphCut:
-    """Holds settings alone."""
+    """A :class:`ipseg.core.types.Segmenter` without weights or state; threads may share it."""
 
     accepts_prior = True
     is_sam = False
@@ -77,9 +77,9 @@ class GraphCut:
         """Masks for ``points``; ``mask_logits`` or ``prior`` is a (h, w) map over the image, ``box`` in image pixels.
 
         Without either map the log odds come from the descriptors of the places under the points or, without a positive
-        point, of the middle of the box against those around it. ``several`` gives
-        every candidate at low resolution, best first; otherwise the odds are cut as they stand, a point that the map
-        contradicts brings the region around it over to its side, and the outline is drawn finely. Scores are soft
+        point, of the middle of the box against those around it. ``several`` gives every candidate at low resolution,
+        best first; otherwise the odds are cut as they stand, the region around a point that the map contradicts is
+        added to the mask or removed from it, and the outline is drawn at the resolution of the image. Scores are soft
         intersections over union with the odds, in [0, 1], and of several candidates also the weighted contrast along
         the outline. Raises ValueError for both maps at once.
         """

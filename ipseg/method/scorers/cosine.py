@@ -53,7 +53,7 @@ class Cosine(FirstLayer):
     def mask_scores(
         self, model: Prototype, image: InputFeatures, negative: Prototype | None, masks: NDArray[np.bool_]
     ) -> None:
-        """The paper takes the segmenter's own scores."""
+        """None: the paper takes the segmenter's own scores."""
 
     def layer_weights(self, layers: Sequence[str]) -> Mapping[str, float]:
         """The settings' own, or 1 for each layer where they name none."""

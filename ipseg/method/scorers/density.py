@@ -67,7 +67,11 @@ class Density(FirstLayer):
     def mask_scores(
         self, model: Prototype, image: InputFeatures, negative: Prototype | None, masks: NDArray[np.bool_]
     ) -> NDArray[np.float32]:
-        """Eq. 6 between the object's prototype and those of the inside and the outside of each mask."""
+        """Eq. 6 between the object's prototype and those of the inside and the outside of each mask: (n,) float32.
+
+        ``masks`` (n, h, w) bool over the image. The weighted cosine of the inside less that of the outside; not in the
+        paper.
+        """
         layer = image.features[0]
         inside, outside = similarity.of_masks(model.foreground[layer.name], layer, masks)
         values = self.settings.inside * inside - self.settings.outside * outside

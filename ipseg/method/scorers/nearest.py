@@ -193,7 +193,7 @@ class Nearest:
         return Similarity(odds.astype(np.float32), inside, frame)
 
     def mask_scores(self, model: Cells, image: InputFeatures, negative: Cells | None, masks: NDArray[np.bool_]) -> None:
-        """The segmenter's own scores, which the similarity has part in, decide."""
+        """None: the segmenter's own scores decide, which depend on the similarity."""
 
     def presence(self, model: Cells, image: InputFeatures, negative: Cells | None, mask: Mask) -> float:
         """Logistic function of how much the mask's object is like the prompt's, by its cells and as a whole.
