@@ -203,8 +203,7 @@ class IPSeg:
         ``negative_prompt``: shows what is not meant, in place of the prompt's own. ``clicks``: points (x, y) that
         correct the mask; a positive one makes the object detected. ``all_instances``: fill ``Result.instances`` beside
         the single mask of the paper. ``progress``: called before each step; what it raises ends the work. Raises
-        :class:`~ipseg.core.types.SettingError` for numbers out of range and for clicks beside the image, and
-        :class:`~ipseg.core.types.ImageError`.
+        :class:`ImageError`, and :class:`SettingError` for numbers out of range and for clicks beside the image.
         """
         numbers = self.config.numbers(*prompt.parameters.unless(k, clusters, threshold, reject_threshold))
         call = _Call.of(self, prompt, negative_prompt, image, clicks, numbers)
