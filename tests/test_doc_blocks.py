@@ -11,12 +11,13 @@ import re
 import shlex
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from ipseg import __main__
+from ipseg.engine import presets
 
 ROOT = Path(__file__).resolve().parents[1]
 BLOCK = re.compile(
@@ -106,6 +107,7 @@ def test_the_blocks_of_a_page_run_in_order(page, tmp_path, monkeypatch):
         (tmp_path / name).symlink_to(ROOT / name)
     activated(tmp_path / ".venv")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(presets.PRESETS, "compact", small_compact())
     names: dict = {"__name__": "__main__"}
     for block in RUN[page]:
         if block.kind == "python":
@@ -121,6 +123,17 @@ def activated(folder: Path) -> None:
         return
     (folder / "bin").mkdir(parents=True)
     (folder / "bin" / "activate").write_text(f'export PATH="{Path(sys.executable).parent}:$PATH"\n')
+
+
+def small_compact() -> presets.Preset:
+    """The preset on smaller images, and a segmenter of smaller crops: the same code in half the time."""
+    preset = presets.PRESETS["compact"]
+    (extractor, features), (name, segmenter) = preset.features, preset.segmenter
+    return replace(
+        preset,
+        features=(extractor, {**features, "side": 480, "also": (256,)}),
+        segmenter=(name, {**segmenter, "image_side": 480, "side": 160, "cut_side": 100, "crop_side": 128}),
+    )
 
 
 COMMAND = """#!/bin/bash
@@ -141,7 +154,8 @@ def in_shell(block: Block) -> None:
         os.mkfifo("reply")
     before = f"source {state}\n" if state.exists() else ""
     end = f"trap 'printf end > {Path('request').absolute()}' EXIT\n"
-    script = f"{end}set -euo pipefail\n{before}{block.code}\nexport -p > {state}\n"
+    here = f'ipseg() {{ "{(own / "ipseg").absolute()}" "$@"; }}\n'  # also where .venv/bin has become the first of PATH
+    script = f"{end}{here}set -euo pipefail\n{before}{block.code}\nexport -p > {state}\n"
     path = os.pathsep.join([str(own.absolute()), str(Path(sys.executable).parent), os.environ["PATH"]])
     with Path("printed.txt").open("w") as printed:
         pipes = {"stdout": printed, "stderr": subprocess.STDOUT, "env": {**os.environ, "PATH": path}}

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 
 import networks
 import numpy as np
@@ -268,24 +266,6 @@ def test_the_pool_builds_remotely_what_needs_weights(preset, spaces, small_model
     engine = pool.engine(EngineSpec(preset))
     assert isinstance(engine, zerogpu.ZeroGPUEngine) == bool(EngineSpec(preset).resolve().weights)
     assert pool.engine(EngineSpec(preset)) is engine
-
-
-def test_spaces_is_imported_before_torch(root, tmp_path):
-    lends = "def GPU(function, duration, size):\n    return function\n"
-    (tmp_path / "spaces.py").write_text(f"import sys\nassert 'torch' not in sys.modules\nprint('spaces')\n{lends}")
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            "import app; from ipseg.engine import zerogpu; print(zerogpu.SPACES.__name__, zerogpu.lent())",
-        ],
-        cwd=root,
-        env={**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{root}", "SPACES_ZERO_GPU": "true"},
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    assert done.stdout.split() == ["spaces", "spaces", "True"], done.stderr
 
 
 def test_an_engine_in_a_worker_is_no_other_method(pair, spaces):

@@ -22,7 +22,11 @@ from ipseg.ui import serving
 from tests.processes import PATIENCE, first_answer
 
 ROOT = Path(__file__).resolve().parents[2]
+ONE_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "OPENCV_FOR_THREADS_NUM", "OMP_WAIT_POLICY")
+"""Several test processes share the cores: what tests/conftest.py sets, and the Makefile."""
 LENDS = """
+import sys
+assert "torch" not in sys.modules, "spaces has to be imported first"
 from lending import Spaces
 def GPU(function, *, duration, size):
     fake = Spaces()
@@ -77,6 +81,7 @@ def booted(folder: Path, python: str, home: Path, **environment: str) -> Iterato
         port = probe.getsockname()[1]
     clean = {"PATH": os.environ["PATH"], "HOME": str(home), "SPACE_ID": "owner/name", "HF_HUB_OFFLINE": "1"}
     clean |= {"GRADIO_SERVER_PORT": str(port), "GRADIO_TEMP_DIR": str(home / "cache"), "PYTHONUNBUFFERED": "1"}
+    clean |= {name: os.environ[name] for name in ONE_THREAD if name in os.environ}
     log = home / "log.txt"
     with log.open("w") as output:
         process = subprocess.Popen(
