@@ -247,9 +247,10 @@ label.selected > input:is([type=radio], [type=checkbox]) { border: 1.5px solid #
 /* The inputs are not those of the results. */
 .tabitem[data-old]:not(:has(.run[data-elapsed])) .of-inputs::before { font-weight: 600;
   content: "These results are from earlier inputs or settings; compute them anew."; }
+.of-inputs .of-inputs::before { content: none !important; } /* Gradio repeats the class inside */
 .tabitem:is([data-old], :has(.run[data-elapsed])) :is(#result .view, #numbered, #answers, #verdict .scale, #why img,
   #before, #compare-table table, #compare-pair, #compare-slider, #compare-difference, #compare-legend, #compare-answers,
-  #ablation-results, #sets-prompts, #sets-answers, #case-images) { opacity: .45; }
+  #ablation-results, #sets-prompts, #sets-answers, #sets-verdict .wide, #case-images) { opacity: .45; }
 #answers img, #saliency img { object-fit: contain !important; }
 #compare-table table { width: 100%; border-collapse: collapse; margin: 0 0 .3rem; }
 #compare-table table, #compare-table tr, #compare-table th, #compare-table td { border: 0 !important; }
@@ -364,6 +365,7 @@ label.selected > input:is([type=radio], [type=checkbox]) { border: 1.5px solid #
 /* An error is a message of its own; the word over the earlier text says nothing more. */
 [data-testid=status-tracker]:has(> .error) { display: none !important; }
 .file-count { font-size: .9rem; }
+.file-count, .file-count > div { padding: 0 !important; }
 .file-count:not(:has(p)) { display: none; }
 .file-count p { margin: 0 0 .2rem; }
 .file-count .thumbs { display: grid; grid-template-columns: repeat(auto-fill, minmax(58px, 1fr)); gap: .3rem; }
@@ -374,7 +376,7 @@ label.selected > input:is([type=radio], [type=checkbox]) { border: 1.5px solid #
 #batch-status .chips i { display: inline-block; width: 1.1em; height: .85em; margin-right: .4em; border-radius: 3px;
   vertical-align: -.1em; }
 #batch-status .earlier { font-weight: 600; padding-bottom: .3rem; }
-#batch-status .earlier + div { opacity: .6; }
+#batch-status .earlier + div, #batch:has(#batch-status .earlier) :is(#batch-gallery, #batch-video) { opacity: .5; }
 #batch-status .aside { opacity: .8; font-size: .9rem; }
 .progress-text.meta-text, .progress-text.meta-text-center {
   font: 600 .95rem/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; font-variant-numeric: tabular-nums;
@@ -459,6 +461,8 @@ label.selected > input:is([type=radio], [type=checkbox]) { border: 1.5px solid #
 @media (max-width: 768px) {
   .run-row:has(> [data-elapsed]) { position: fixed; left: 0; right: 0; bottom: 0; z-index: 60; padding: .5rem 1rem;
     background: var(--body-background-fill); border-top: 1px solid var(--block-border-color); }
+  .run-row:has(> [data-elapsed]) + * { margin-top: 54px; } /* its place stays, and what follows does not move */
+  .run-row > .run { min-height: 42px; transition: none !important; }
 }
 @media (max-width: 640px) {
   .tab-wrapper { contain: inline-size; }
@@ -484,6 +488,7 @@ label.selected > input:is([type=radio], [type=checkbox]) { border: 1.5px solid #
   #label .class-row .block { padding: .45rem; }
   .grid-container, .gradio-container .examples .grid-container {
     grid-template-columns: repeat(2, minmax(0, 1fr)) !important; }
+  #saliency .grid-container:has(> :only-child) { grid-template-columns: 1fr !important; }
   .cases .grid-container { grid-template-columns: repeat(4, minmax(0, 1fr)) !important; }
   .image-input:not(.one, .files, .clip) .icon-button-wrapper { top: auto !important; bottom: .2rem; }
   #compare-table table td { font-size: .9rem; }

@@ -30,6 +30,10 @@ OPAQUE = """box => {
 }"""
 
 
+NOTES = """() => [...document.querySelectorAll('#tab-prompt_sets .of-inputs')].filter(
+  (each) => getComputedStyle(each, '::before').content.includes('earlier inputs')).length"""  # that results are old
+
+
 BEYOND = """() => ['#cases', '#hard-cases'].filter((name) => {
   const block = document.querySelector(name), right = block.getBoundingClientRect().right;
   return [...block.querySelectorAll('img')].some((image) => image.getBoundingClientRect().right > right);
@@ -55,6 +59,9 @@ def test_the_same_images_under_three_prompts(page):
         "document.querySelectorAll('#sets-answers img').length >= 10"
     )  # 4 and agreement, on 2 images
     assert faults(page) == []
+    page.set_input_files("#sets-prompts-own input[type=file]", str(EXAMPLES / "red_mug" / "01.jpg"))  # another one
+    page.wait_for_selector("#tab-prompt_sets[data-old]")
+    assert page.evaluate(NOTES) == 1
     page.click("#sets-kind input")
     page.get_by_role("option", name="Mug", exact=True).click()
     page.wait_for_function("document.querySelectorAll('#sets-answers img').length === 3")

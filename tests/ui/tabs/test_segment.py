@@ -22,7 +22,7 @@ from ipseg.ui.tabs.segment.meant import OBJECT as MARK_OBJECT
 from ipseg.ui.tabs.segment.render import ANYWAY, NOT_ANYWAY
 from ipseg.ui.tabs.segment.state import SavedResult, SavedResults
 from ipseg.ui.widgets import clicks, images
-from tests.ui.conftest import EXAMPLES, narrow_only, wide_only
+from tests.ui.conftest import EXAMPLES, narrow_only, settled, wide_only
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the client's own event loop
 
@@ -495,6 +495,9 @@ def test_on_a_phone_stop_and_progress_are_on_the_screen_and_the_result_comes_bef
         route.continue_()
     page.wait_for_selector("#shown-overlay img")
     assert page.locator("#examples").bounding_box()["y"] > page.locator("#shown-overlay img").bounding_box()["y"]
+    page.wait_for_selector("#run:not([data-elapsed])")
+    settled(page)
+    assert abs(page.locator("#verdict").bounding_box()["y"]) <= 2  # nothing above it moved
 
 
 def spotlit(page) -> np.ndarray:

@@ -20,6 +20,7 @@ RUNS = {
     "tab-ablation": "ablation",
     "tab-prompt_sets": "prompt_sets",
     "tab-failure_cases": "failure_cases",
+    "tab-label": "run",
 }  # the handler of each tab's button
 ELSEWHERE = {"background", "background-colour", "sign"}  # change no result
 PIXELS = (gr.State, gr.ImageEditor)  # what is marked or painted is compared by a hidden text
@@ -37,7 +38,11 @@ def page() -> gr.Blocks:
 
 @pytest.mark.parametrize(("tab", "handler"), RUNS.items())
 def test_a_result_is_old_when_anything_that_its_request_takes_has_changed(page, tab, handler):
-    request = next(event for event in page.fns.values() if event.name == handler)
+    known = {one._id for one in page.blocks.values() if str(one.elem_id) == tab}
+    assert known, "there is no such tab"
+    request = next(
+        event for event in page.fns.values() if event.name == handler and tab.split("-")[1] in event.fn.__module__
+    )
     takes = {one for one in request.inputs if not isinstance(one, PIXELS)}
     marks = [event for event in page.fns.values() if isinstance(event.js, str) and f"'{tab}'" in event.js]
     changed = [event for event in marks if "when = 'changed'" in event.js]

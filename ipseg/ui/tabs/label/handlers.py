@@ -21,7 +21,7 @@ from ipseg.ui.tabs.label import api, examples, jobs, render
 from ipseg.ui.tabs.label.correct import LIGHT, Corrections
 from ipseg.ui.tabs.label.layout import ROWS, Layout, layout
 from ipseg.ui.tabs.label.session import Request, Review, light, remove
-from ipseg.ui.widgets import running
+from ipseg.ui.widgets import earlier, running
 from ipseg.ui.widgets.controls import Controls, chosen
 from ipseg.ui.widgets.inputs import parameters
 
@@ -42,6 +42,10 @@ def build(pool: EnginePool, controls: Controls) -> None:
     common: dict[str, Any] = {
         "outputs": handlers.outputs, "show_progress_on": [page.status], "api_visibility": "private", **JOBS,
     }  # fmt: skip
+    # "Label again" goes on with the inputs of the labels that are there.
+    inputs = [*page.names, *page.images, page.files, page.per_second, *controls.inputs]
+    now = earlier.Inputs("tab-label", "#label-gallery img", inputs)
+    now.asked([page.run.click])
     ran = [
         page.run.click(handlers.armed, None, page.status, **quiet).then(handlers.run, given, **common),
         page.again.click(handlers.armed, None, page.status, **quiet).then(handlers.again, given, **common),
@@ -56,7 +60,9 @@ def build(pool: EnginePool, controls: Controls) -> None:
             handlers.example, None, [*page.names, *page.images, *[row.row for row in page.rows], page.seen, page.files],
             **quiet,
         )  # fmt: skip
+        now.asked_after(filled)
         ran.append(filled.then(handlers.armed, None, page.status, **quiet).then(handlers.run, given, **common))
+    now.mark([ran[0], *ran[2:]])
     running.wire(page.run, page.stop, ran, "label-status", cancels=False)
     page.stop.click(None, None, page.status, js=f"() => {json.dumps(render.STOPPING)}", **quiet)
     page.stop.click(handlers.stop, None, None, **quiet)

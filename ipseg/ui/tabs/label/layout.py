@@ -99,7 +99,7 @@ def layout() -> Layout:
             )  # fmt: skip
             run, stop = running.buttons("Label", "label-run", "label-status")
             shown = _examples()
-        with gr.Column(scale=8, min_width=320, elem_id="label-result"):
+        with gr.Column(scale=8, min_width=320, elem_id="label-result", elem_classes=["of-inputs"]):
             status = gr.HTML(WAITING, elem_id="label-status", container=False, padding=False)
             with gr.Column(visible=False, elem_id="label-review") as review:
                 one = _one()
