@@ -41,6 +41,9 @@ from tests.ui.test_accessibility import faults
 PROMPT, ONE, TWO = (EXAMPLES / "robot" / f"{number}.jpg" for number in ("01", "02", "04"))
 TRUTHS = [EXAMPLES.parent / "Annotations" / "robot" / f"{number}.png" for number in ("02", "04")]
 
+HEADS = """cells => cells.map(each => [
+  each.dataset.head, getComputedStyle(each, '::before').content !== 'none'])"""  # and whether a cell shows its own
+
 
 def opened(page, prompt=PROMPT, images=(ONE, TWO)):
     open_tab(page, "Compare")
@@ -67,7 +70,9 @@ def test_two_methods_side_by_side(page):
     text = table(page)
     assert "PerSAM (on the engine's parts)" in text
     assert text.count("saliency") == 4
-    assert "IoU with the ground truth" in text
+    heads = page.eval_on_selector_all("#compare-table td", HEADS)
+    assert heads.count(["IoU with the ground truth", True]) == 4  # in a narrow window each cell shows its heading
+    assert page.eval_on_selector("#compare-table .wide", "each => each.scrollWidth - each.clientWidth") <= 0
     assert "on the engine's parts: the rules of that method, run on the features" in text, "what the label means"
     page.wait_for_selector("#compare-answers img")
     assert page.locator("#compare-slider img").count() >= 2

@@ -103,7 +103,7 @@ def _downloads() -> list[gr.DownloadButton]:
 def _results() -> tuple[gr.Gallery, gr.Video]:
     video = gr.Video(label="Clip with overlay", interactive=False, visible=False, elem_id="batch-video", height=420)
     gallery = gr.Gallery(
-        label=f"Results, the first {GALLERY}",
+        label=f"Results, at most {GALLERY}",
         columns=4,
         object_fit="contain",
         height="auto",
