@@ -92,3 +92,11 @@ def test_the_best_products_with_the_rows_of_each_group():
     found = similarity.best_of_groups(rows, groups, 2)
     np.testing.assert_allclose(found, [[(1 + 0.8) / 2, (0.96 + 0.8) / 2], [0, 0.8]], rtol=1e-6)  # 0.96 = 0.48 + 0.48
     assert found.dtype == np.float32
+
+
+def test_groups_of_three_sizes_are_told_apart():
+    rows = np.float32([[1, 0]])
+    groups = [np.float32([[0.1, 1], [0.3, 1]]), np.float32([[0.5, 1]]), np.float32([[0.7, 1], [0.9, 1], [0.2, 1]])]
+    np.testing.assert_allclose(similarity.best_of_groups(rows, groups, 1), [[0.3], [0.5], [0.9]], rtol=1e-6)
+    np.testing.assert_allclose(similarity.best_of_groups(rows, groups, 3), [[0.2], [0.5], [0.6]], rtol=1e-6)
+    np.testing.assert_allclose(similarity.best_of_groups(rows, groups[2:], 2), [[0.8]], rtol=1e-6)

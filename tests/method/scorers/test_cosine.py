@@ -69,3 +69,22 @@ def test_layers_on_grids_of_their_own_are_averaged_there():
 
 def test_it_is_found_by_name():
     assert plugins.build("scorers", "cosine", weights={"a": 2.0}) == Cosine(Settings({"a": 2.0}))
+
+
+@pytest.mark.parametrize(
+    ("used", "expected"),
+    [
+        (("a",), {"a": ("a",)}),
+        (("a", "b"), {"fused": ("a", "b"), "a": ("a",), "b": ("b",)}),
+        (("s3", "s4"), {"fused": ("s3", "s4"), "s3": ("s3",), "s4": ("s4",)}),
+        (("a", "s3"), {"without sd": ("a",), "with sd": ("a", "s3"), "sd": ("s3",)}),
+        (
+            ("a", "s3", "s4"),
+            {"without sd": ("a",), "with sd": ("a", "s3", "s4"), "sd": ("s3", "s4"), "s3": ("s3",), "s4": ("s4",)},
+        ),
+    ],
+)
+def test_variants_are_the_layers_together_without_diffusion_and_alone(used, expected):
+    found = Cosine().variants(used)
+    assert {name: tuple(each.settings.weights) for name, each in found.items()} == expected
+    assert list(found) == list(expected)

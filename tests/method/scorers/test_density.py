@@ -54,6 +54,7 @@ def test_log_odds_of_a_probability_are_never_certain():
         ((0.9, 0.49), [0, 1]),  # what is salient is no background
         ((0.6, 0.1), [0, 1]),
         ((0.49, 0.1), [0.5, 0.5]),  # nothing is
+        ((0.5, 0.1), [0, 1]),  # from a half on
         ((0.9, 0.6), [0, 1]),  # everything is: then the least salient cell
         ((0.9, 0.9), [0.5, 0.5]),
     ],
@@ -78,6 +79,8 @@ def test_every_term_by_hand():
     salient = np.float32([[0.8, 0.5]])
     with_prior = log_odds(OBJECT, LAYER, own, salient, Settings(gain=0.0, prior=2.0))
     np.testing.assert_allclose(with_prior, [[2 * np.log(4), 0]], rtol=1e-5)
+    by_default = log_odds(OBJECT, LAYER, own, salient, Settings())
+    np.testing.assert_allclose(by_default, 1.5 * expected + [[np.log(4), 0]], rtol=1e-5)
     one = log_odds(OBJECT, LAYER, own, flat, Settings(prompt_background=0.9, input_background=0.0, gain=1.0))
     np.testing.assert_allclose(one, [[level(1.02 / 0.07), level(0.02 / 0.97)]], rtol=1e-5)
 
