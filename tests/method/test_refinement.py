@@ -144,6 +144,14 @@ def test_a_negative_click_on_the_mask_takes_at_most_half_of_it_away():
     assert (found == square(4, 2, 9, 5)).all()
 
 
+def test_of_the_candidates_for_a_click_the_best_of_those_that_are_small_enough_counts():
+    # B has 36 pixels: the first candidate holds 24 of them, the second 12, the third just half
+    clicks = Points(places(), places((6.5, 6.5)))
+    two_thirds, third, half = square(0, 4, 15, 7), square(0, 6, 15, 7), square(0, 5, 15, 7)
+    found = refinement.obeying(Script(([two_thirds, third, half], [0.9, 0.2, 0.5])), "image", B, clicks)
+    assert (found == square(4, 2, 9, 4)).all()
+
+
 def test_where_no_candidate_agrees_a_disc_obeys_the_click():
     size = (100, 200)  # DISC is 2 pixels
     nothing, mask = np.zeros(size, bool), np.zeros(size, bool)

@@ -54,7 +54,6 @@ def test_log_odds_of_a_probability_are_never_certain():
         ((0.9, 0.49), [0, 1]),  # what is salient is no background
         ((0.6, 0.1), [0, 1]),
         ((0.49, 0.1), [0.5, 0.5]),  # nothing is
-        ((0.5, 0.1), [0, 1]),  # from a half on
         ((0.9, 0.6), [0, 1]),  # everything is: then the least salient cell
         ((0.9, 0.9), [0.5, 0.5]),
     ],

@@ -154,8 +154,10 @@ def test_cells_of_the_object_and_of_the_background():
     share[0, 4] = 0.19
     assert len(nearest.object_cells(layer, share, Settings())[1]) == 8
     wide = FeatureMap("block10", np.zeros((1, 16, 2), np.float32), geometry.squash_frame(SIZE, (1, 16)))
-    share = np.float32([[1] * 4 + [0.3] * 3 + [0] * 9])
-    assert len(nearest.object_cells(wide, share, Settings())[1]) == 9
+    share = np.float32([[1] * 4 + [0.25] * 3 + [0] * 9])
+    assert len(nearest.object_cells(wide, share, Settings())[1]) == 9  # more than eight: those alone
+    share = np.float32([[1] * 4 + [0.25] * 4 + [0] * 8])
+    assert len(nearest.object_cells(wide, share, Settings())[1]) == 12
 
 
 def test_the_share_of_a_cell_is_counted_on_finer_cells():
@@ -423,3 +425,10 @@ def test_a_region_scores_about_what_a_mask_of_its_cells_scores():
     assert (found[:, 0] < without[:, 0] + 1e-6).all()
     assert scorer.region_scores(prompts, seen, cells, regions[:0], frame).shape == (2, 0)
     assert Nearest().region_scores([prompts[0]], seen, np.ones((1, 2, 2), np.float32), regions[:1], frame) > 0.99
+
+
+def test_a_model_has_the_same_layers_for_object_and_background():
+    rows = np.float32([[1, 0]])
+    for foreground, background in (({"a": (rows,)}, {"b": rows}), ({"a": (rows,)}, {}), ({}, {}), ({}, {"a": rows})):
+        with pytest.raises(ValueError, match="expected the same layers"):
+            Cells(foreground, background, rows)
