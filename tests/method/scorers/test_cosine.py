@@ -88,3 +88,12 @@ def test_variants_are_the_layers_together_without_diffusion_and_alone(used, expe
     found = Cosine().variants(used)
     assert {name: tuple(each.settings.weights) for name, each in found.items()} == expected
     assert list(found) == list(expected)
+
+
+def test_variants_keep_the_weights_of_layers_together_and_a_layer_alone_has_the_weight_1():
+    found = Cosine(Settings({"a": 0.5, "b": 2.0}, negative=3.0)).variants(["a", "b"])
+    assert {name: each.settings for name, each in found.items()} == {
+        "fused": Settings({"a": 0.5, "b": 2.0}, negative=3.0),
+        "a": Settings({"a": 1.0}, negative=3.0),
+        "b": Settings({"b": 1.0}, negative=3.0),
+    }
