@@ -42,8 +42,15 @@ def with_models(hub, tmp_path_factory):
         yield served
 
 
-def opened(chromium, url, **context):
-    page = new_window(chromium, **context).new_page()
+@pytest.fixture
+def window(chromium):
+    """A browser window, which is closed: an open page asks a server that has gone for ever."""
+    with new_window(chromium) as context:
+        yield context
+
+
+def opened(window, url):
+    page = window.new_page()
     page.goto(url)
     page.wait_for_selector("#run")
     return page
@@ -60,8 +67,8 @@ def choose(page, field: str, value: str) -> None:
 
 
 @pytest.mark.browser
-def test_better_models_are_offered_fetched_and_answer(chromium, with_models, hub):
-    page = opened(chromium, with_models.url)
+def test_better_models_are_offered_fetched_and_answer(window, with_models, hub):
+    page = opened(window, with_models.url)
     offer = state(page, "could run")
     assert "Engine: offline" in offer
     assert "U2-Net-p (5 MB, Apache-2.0" in offer  # compact, which comes from a package index
@@ -90,8 +97,8 @@ def test_better_models_are_offered_fetched_and_answer(chromium, with_models, hub
 
 
 @pytest.mark.browser
-def test_every_choice_says_what_it_would_take(chromium, with_models):
-    page = opened(chromium, with_models.url, color_scheme="dark")
+def test_every_choice_says_what_it_would_take(window, with_models):
+    page = opened(window, with_models.url)
     page.click("#settings .toggle-button")
     choose(page, "preset", "paper")
     needs = state(page, "not downloaded yet")
