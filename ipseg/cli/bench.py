@@ -206,7 +206,8 @@ def _report(data: dict[str, Any], rows: Sequence[Row], others: Sequence[Row], pl
         yield "floor of a new input: not measured, as this engine has no network whose operations can be counted"
     if plain:
         times = plain.seconds / rows[0].seconds
-        yield f"naive (float32, nothing cached): {plain.seconds:.3f} s, {times:.2f} times the first line"
+        used = (plain.cpu_seconds or 0) / max(rows[0].cpu_seconds or 0, 1e-9)
+        yield f"naive (float32, nothing cached): {times:.2f} times the first line, {used:.2f} times its CPU seconds"
     memory = max((row.peak_mb for row in rows if row.peak_mb is not None), default=None)
     if memory is not None:
         yield f"peak memory of the process: {memory:.0f} MB"
