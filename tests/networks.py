@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import numpy as np
 from parity_rules import fill_
 
 SAM_SIDE = 1024  # the square of the published SAM; the numbers of tests/golden were made at this size
@@ -172,3 +174,14 @@ def small_groupvit() -> Any:
     text = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
     projections = {"projection_dim": 16, "projection_intermediate_dim": 24}
     return fill_(GroupViTModel(GroupViTConfig(**projections, text_config=text, vision_config=vision)))
+
+
+def threads_agree(segmenter: Any, image: np.ndarray, points: Any) -> None:
+    """Check that four threads get from one segmenter, for two images in turn, what one thread alone gets."""
+    encodings = [segmenter.encode(image), segmenter.encode(np.ascontiguousarray(image[::-1, ::-1]))]
+    alone = [segmenter.predict(each, points).logits for each in encodings]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda i: segmenter.predict(encodings[i % 2], points).logits, range(8)))
+    for i, logits in enumerate(together):
+        np.testing.assert_array_equal(logits, alone[i % 2])
+    assert not np.array_equal(*alone)
