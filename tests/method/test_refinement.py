@@ -144,6 +144,14 @@ def test_a_negative_click_on_the_mask_takes_at_most_half_of_it_away():
     assert (found == square(4, 2, 9, 5)).all()
 
 
+def test_a_click_on_the_first_row_or_column_is_about_the_outermost_pixel():
+    nothing = np.zeros(SIZE, bool)
+    found = refinement.obeying(Script(([nothing], [0.9])), "image", nothing, Points(places((0.2, 0.4)), places()))
+    assert np.argwhere(found).tolist() == [[0, 0]]
+    found = refinement.obeying(Script(([nothing], [0.9])), "image", ~nothing, Points(places(), places((0.2, 0.4))))
+    assert np.argwhere(~found).tolist() == [[0, 0]]
+
+
 def test_of_the_candidates_for_a_click_the_best_of_those_that_are_small_enough_counts():
     # B has 36 pixels: the first candidate holds 24 of them, the second 12, the third just half
     clicks = Points(places(), places((6.5, 6.5)))
@@ -191,7 +199,7 @@ class Priors(Script):
 
     def predict(self, encoding, points, *, mask_logits=None, prior=None, box=None, several=False):
         self.asked.append((points, mask_logits, prior, several))
-        logits = np.float32([[[1, -1]], [[1, 1]], [[-1, 1]]])
+        logits = np.float32([[[1, 0]], [[1, 1]], [[-1, 1]]])  # 0 is outside
         if not several:
             return Candidates(A[None], np.ones(1, np.float32), mask_logits[None])
         return Candidates(np.stack([A, B, C]), np.float32([0.3, 0.5, 0.4]), logits)
@@ -211,7 +219,7 @@ def test_ranked_draws_the_candidate_of_the_highest_sum(extra, best):
     np.testing.assert_array_equal(first[2], odds)
     assert not len(second[0].positive) + len(second[0].negative)
     assert (second[2], second[3]) == (None, False)
-    np.testing.assert_array_equal(second[1], np.float32([[[1, -1]], [[1, 1]], [[-1, 1]]])[best])
+    np.testing.assert_array_equal(second[1], np.float32([[[1, 0]], [[1, 1]], [[-1, 1]]])[best])
     np.testing.assert_array_equal(answer.logits[0], second[1])
     np.testing.assert_array_equal(asked[0], [[[True, False]], [[True, True]], [[False, True]]])
 
