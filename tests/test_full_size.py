@@ -83,7 +83,7 @@ def test_from_the_published_files_to_a_mask(folder, quick_weights, monkeypatch):
     monkeypatch.setitem(weights.WEIGHTS, "sam_vit_b", replace(weights.get("sam_vit_b"), sha256=digest))
 
     paper = presets.PRESETS["paper"]
-    one_window = {"dinov2": {"model": "base", "size": 210}, "stable_diffusion": {"size": 256}}
+    one_window = {"dinov2": {"model": "base", "size": 112}, "stable_diffusion": {"size": 128}}
     preset = replace(
         paper,
         features=("fusion", {"sources": one_window, "grid": 16}),

@@ -120,6 +120,30 @@ def gate(served):
     served.open()
 
 
+@pytest.fixture(scope="module")
+def window(chromium):
+    """The window of this page, whose tabs share what was fetched and compiled."""
+    with new_window(chromium, 1280, 800) as context:
+        yield context
+
+
+@pytest.fixture
+def tabs(window):
+    """Three new tabs of it, each a visitor of its own."""
+    opened = [window.new_page() for _ in range(3)]
+    yield opened
+    for tab in opened:
+        tab.close()
+
+
+@pytest.fixture
+def tab(window):
+    """One new tab."""
+    opened = window.new_page()
+    yield opened
+    opened.close()
+
+
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 def test_a_client_that_leaves_stops_its_job(gate, endpoint):
     with httpx.stream("GET", gate.stream(endpoint, gate.ask(endpoint))):
@@ -186,10 +210,11 @@ def test_on_a_gpu_one_at_a_time_one_waits_and_the_next_gets_a_message(gate):
 
 
 @pytest.mark.browser
-def test_the_page_shows_the_place_in_the_queue_that_it_is_full_and_may_be_closed(gate, chromium):
-    variants = ((1280, "dark"), (390, "dark"), (1280, "light"))
-    contexts = [new_window(chromium, width, color_scheme=scheme) for width, scheme in variants]
-    first, second, third = (context.new_page() for context in contexts)
+def test_the_page_shows_the_place_in_the_queue_that_it_is_full_and_may_be_closed(gate, tabs):
+    first, second, third = tabs
+    second.set_viewport_size({"width": 390, "height": 900})
+    for tab in (first, second):
+        tab.emulate_media(color_scheme="dark")
     press_an_example(first, gate.url)
     gate.wait("arrived")
     press_an_example(second, gate.url)
@@ -200,14 +225,12 @@ def test_the_page_shows_the_place_in_the_queue_that_it_is_full_and_may_be_closed
     third.wait_for_selector(".toast-body")
     busy = "The page is busy: others are waiting already; please try again in a minute."
     assert busy in third.inner_text(".toast-body")
-    contexts[0].close()
+    first.close()
     gate.wait("deserted")
     gate.open()
     gate.wait("A visitor left")
     second.wait_for_selector("#verdict .detected, #verdict .uncertain, #verdict .not-detected")
     assert gate.output.count("passed") == 1
-    for context in contexts[1:]:
-        context.close()
 
 
 def press_an_example(page, url: str) -> None:
@@ -233,22 +256,20 @@ def press_the_example_of_compare(page, url: str) -> None:
     [(press_an_example, "run"), (press_the_example_of_compare, "compare-run")],
     ids=["segment", "compare"],
 )
-def test_the_button_shows_at_once_that_it_runs_and_stop_ends_it(gate, chromium, press, run):
-    with new_window(chromium, 1280, 800) as context:
-        page = context.new_page()
-        press(page, gate.url)
-        stop = page.locator(f"#{run}-stop")
-        stop.wait_for(state="visible")
-        assert page.get_attribute(f"#{run}", "data-elapsed").endswith(" s")
-        gate.wait("arrived")
-        page.wait_for_function(f"parseInt(document.querySelector('#{run}').dataset.elapsed) >= 1")
-        stop.click()
-        gate.wait("deserted")
-        stop.wait_for(state="hidden")
-        assert page.get_attribute(f"#{run}", "data-elapsed") is None
-        gate.open()
-        gate.wait("A visitor left")
-        assert "passed" not in gate.output
+def test_the_button_shows_at_once_that_it_runs_and_stop_ends_it(gate, tab, press, run):
+    press(tab, gate.url)
+    stop = tab.locator(f"#{run}-stop")
+    stop.wait_for(state="visible")
+    assert tab.get_attribute(f"#{run}", "data-elapsed").endswith(" s")
+    gate.wait("arrived")
+    tab.wait_for_function(f"parseInt(document.querySelector('#{run}').dataset.elapsed) >= 1")
+    stop.click()
+    gate.wait("deserted")
+    stop.wait_for(state="hidden")
+    assert tab.get_attribute(f"#{run}", "data-elapsed") is None
+    gate.open()
+    gate.wait("A visitor left")
+    assert "passed" not in gate.output
 
 
 @pytest.mark.browser
@@ -257,26 +278,22 @@ def test_the_button_shows_at_once_that_it_runs_and_stop_ends_it(gate, chromium, 
     [(press_an_example, "run"), (press_the_example_of_compare, "compare-run")],
     ids=["segment", "compare"],
 )
-def test_a_click_after_stop_is_not_lost(gate, chromium, press, run):
+def test_a_click_after_stop_is_not_lost(gate, tab, press, run):
     held = []
-    with new_window(chromium, 1280, 800) as context:
-        page = context.new_page()
-        page.route("**/gradio_api/cancel", lambda route: held.append(route))  # the server's answer is late
-        press(page, gate.url)
-        gate.wait("arrived")
-        page.click(f"#{run}-stop")
-        page.wait_for_selector(f"#{run}[data-stopping]")
-        while not held:
-            page.wait_for_timeout(50)
-        assert page.evaluate(f"getComputedStyle(document.querySelector('#{run}')).pointerEvents") == "none"
-        held[0].continue_()
-        page.wait_for_selector(f"#{run}:not([data-elapsed])")
-        assert page.get_attribute(f"#{run}", "data-stopping") is None
-        gate.wait("deserted")
-        gate.open()
-        page.click(f"#{run}")
-        page.wait_for_selector(
-            "#verdict .detected, #verdict .uncertain, #verdict .not-detected"
-            if run == "run"
-            else "#compare-table table"
-        )
+    tab.route("**/gradio_api/cancel", lambda route: held.append(route))  # the server's answer is late
+    press(tab, gate.url)
+    gate.wait("arrived")
+    tab.click(f"#{run}-stop")
+    tab.wait_for_selector(f"#{run}[data-stopping]")
+    while not held:
+        tab.wait_for_timeout(50)
+    assert tab.evaluate(f"getComputedStyle(document.querySelector('#{run}')).pointerEvents") == "none"
+    held[0].continue_()
+    tab.wait_for_selector(f"#{run}:not([data-elapsed])")
+    assert tab.get_attribute(f"#{run}", "data-stopping") is None
+    gate.wait("deserted")
+    gate.open()
+    tab.click(f"#{run}")
+    tab.wait_for_selector(
+        "#verdict .detected, #verdict .uncertain, #verdict .not-detected" if run == "run" else "#compare-table table"
+    )
