@@ -172,6 +172,15 @@ def test_where_no_candidate_agrees_a_disc_obeys_the_click():
     assert np.argwhere(only).tolist() == [[40, 80]]  # half the way to the other click
 
 
+def test_a_disc_goes_half_the_way_to_the_nearest_click_of_the_other_kind():
+    nothing = np.zeros((100, 1000), bool)  # DISC is 10 pixels
+    clicks = Points(places((80.5, 40.5)), places((88.5, 40.5), (80.5, 90.5)))
+    found = refinement.obeying(Script(([nothing], [0.9])), "image", nothing, clicks)
+    assert found.sum() == 49  # pixels whose centre is at most 4 away
+    assert found[40, 76]
+    assert found[44, 80]
+
+
 def test_a_click_that_would_add_over_half_of_the_image_adds_a_disc():
     whole = np.ones(SIZE, bool)
     found = refinement.obeying(Script(([whole], [0.9])), "image", A, Points(places((12.5, 9.5)), places()))

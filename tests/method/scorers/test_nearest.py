@@ -271,6 +271,8 @@ def test_hills_of_other_colours_lose_similarity_where_a_high_one_has_the_objects
     centres = found[4, [4, 12, 20]]
     np.testing.assert_allclose(centres, [1, 1 - 0.8 * 0.5 * 0.4, 0.7 * (1 - 0.8 * 0.5)], rtol=1e-5)
     assert not found[near == 0].any()
+    wide = nearest.of_its_colours(near, ratio, Settings(colour=0.8, colour_range=2.0))[4, [4, 12, 20]]
+    np.testing.assert_allclose(wide, [1, 1 - 0.8 * 0.25 * 0.2, 0.7 * (1 - 0.8 * 0.25)], rtol=1e-5)
     agreed_by_none = np.where(ratio == 0.5, -1, ratio)  # another light, or another individual
     np.testing.assert_array_equal(nearest.of_its_colours(near, agreed_by_none, Settings()), near)
     agreed_by_a_low_one = np.where(near == np.float32(0.7), 3, agreed_by_none)
@@ -312,6 +314,24 @@ def test_presence_is_lowered_where_the_mask_has_other_colours():
         without = scorer.presence_without["colour"]
         assert without.presence(prompt, seen, None, ~left) == pytest.approx(plain)
         assert without.of_small_masks.presence(prompt, seen, None, ~left) == pytest.approx(plain)
+
+
+def test_colours_of_a_mask_smaller_than_half_a_cell_are_those_of_its_cell():
+    prompt, side = coloured_prompt(RED, BLUE), 4 * palette.CELLS
+    image, mask = np.empty((side, side, 3), np.uint8), np.zeros((side, side), bool)
+    image[:, : side // 2], image[:, side // 2 :] = RED, GREEN
+    mask[8:10, 8] = True  # 2 of the 16 pixels of a cell
+    assert nearest.shared_colours(prompt.colours[0], image, mask) == pytest.approx(1, abs=1e-3)
+    assert nearest.shared_colours(prompt.colours[0], image, mask[:, ::-1]) == 0
+
+
+def test_presence_of_a_mask_smaller_than_half_a_cell_is_that_of_its_cell():
+    layer = FeatureMap("block10", np.float32([[[1, 0], [0.6, 0.8]]]), geometry.squash_frame((20, 40), (1, 2)))
+    whole, part = np.zeros((2, 20, 40), bool)
+    whole[:, 20:], part[4:8, 24:28] = True, True
+    expected = Nearest().presence(NOBODY, asked(layer), None, whole)
+    assert Nearest().presence(NOBODY, asked(layer), None, part) == pytest.approx(expected)
+    assert Nearest().presence(NOBODY, asked(layer), None, ~whole) > expected
 
 
 def test_a_small_mask_must_have_more_of_the_colours():
