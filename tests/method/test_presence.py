@@ -163,6 +163,11 @@ def test_a_region_is_small_where_a_mask_of_it_is_scored_on_a_crop():
     regions = np.zeros((3, 6, 8), bool)
     regions[0, 1, 1], regions[1, 0, :2], regions[2, 2:4, 3] = True, True, True
     assert presence.small_regions(regions, fine).tolist() == [True, False, False]
+    one = np.zeros((1, 3, 5), bool)
+    one[0, 1, 1] = True
+    assert presence.small_regions(one, geometry.squash_frame((96, 160), (3, 5))).all()  # just 2 (32 + 8) of 160
+    assert not presence.small_regions(one, geometry.squash_frame((93, 155), (3, 5))).any()  # 2 (31 + 8) of 155
+    assert presence.small_regions(one, geometry.squash_frame((96, 400), (3, 5))).all()  # of the longer side
 
 
 def test_the_cells_of_a_mask():
