@@ -145,6 +145,7 @@ def test_cells_of_the_object_and_of_the_background():
     share = np.float32([[0.6, 0.4, 0.3, 0.1, 0.1, 0]])
     assert nearest.inside_cells(share).tolist() == [[True, True, True, True, True, False]]  # four, and a tie
     assert nearest.inside_cells(np.float32([[0.9, 0.8, 0.7, 0.6, 0.5, 0]])).sum() == 4
+    assert nearest.inside_cells(np.float32([[0.9, 0.8, 0.7, 0.6, 0.55, 0.51]])).all()  # more than half: not four alone
     layer = FeatureMap(
         "block10", np.arange(24, dtype=np.float32).reshape(1, 12, 2), geometry.squash_frame(SIZE, (1, 12))
     )
