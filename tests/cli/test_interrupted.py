@@ -15,6 +15,9 @@ from ipseg import __main__
 from ipseg.core import plugins
 from ipseg.core.store import OutputError
 
+pytestmark = pytest.mark.usefixtures("small_offline")
+
+SMALL = Path(__file__).parents[1] / "small_engine.py"  # the same engine in a process of its own
 RED = (200, 30, 40)
 NUMBER = 8  # of images
 
@@ -33,13 +36,14 @@ def command(name: str, given: Path, out: Path, *more: str) -> list[str]:
     source = [given / "in"] if name == "batch" else sorted((given / "in").iterdir())
     listing = ["--json", out / "list.json"] if name == "segment" else []
     paths = [given / "prompt.png", *source, "--output", out / "masks" if name == "segment" else out, *listing]
-    return [sys.executable, "-m", "ipseg", name, *map(str, paths), "--preset", "offline", *more]
+    return [name, *map(str, paths), "--preset", "offline", *more]
 
 
 def started(root: Path, *arguments: str) -> subprocess.Popen[str]:
     """A process whose standard output can be read line by line."""
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen([*arguments], cwd=root, env={**os.environ, "PYTHONUNBUFFERED": "1"}, **pipes)
+    run = [sys.executable, str(SMALL), "-m", "ipseg", *arguments]
+    return subprocess.Popen(run, cwd=root, env={**os.environ, "PYTHONUNBUFFERED": "1"}, **pipes)
 
 
 def ended(job: subprocess.Popen[str], after: int, number: int) -> tuple[int, str]:
@@ -69,12 +73,12 @@ def listed(path: Path, out: Path) -> object:
 
 
 @pytest.fixture(scope="module")
-def whole(given, tmp_path_factory) -> dict[str, dict[str, object]]:
+def whole(given, small_offline, tmp_path_factory) -> dict[str, dict[str, object]]:
     """What one run without stops gives, by command."""
     found = {}
     for name in ("batch", "segment"):
         out = tmp_path_factory.mktemp(name)
-        assert __main__.main(command(name, given, out)[3:]) == 0
+        assert __main__.main(command(name, given, out)) == 0
         found[name] = saved(out)
     assert [len(files) for files in found.values()] == [NUMBER + 1] * 2
     return found
@@ -97,7 +101,7 @@ def test_a_run_that_is_killed_and_resumed_gives_the_same_as_one_run(name, given,
         job = started(root, *command(name, given, tmp_path, "--resume"))
         assert ended(job, after, signal.SIGKILL)[0] == -signal.SIGKILL
     capsys.readouterr()
-    assert __main__.main(command(name, given, tmp_path, "--resume")[3:]) == 0
+    assert __main__.main(command(name, given, tmp_path, "--resume")) == 0
     assert capsys.readouterr().err == ""
     assert saved(tmp_path) == whole[name]
 
