@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import random
+import socket
 import subprocess
 import time
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -25,3 +29,16 @@ def first_answer(url: str, process: subprocess.Popen, log: Path) -> bytes:
         except OSError:
             time.sleep(0.2)
     pytest.fail(f"the server did not answer: {log.read_text()}")
+
+
+def free_port() -> int:
+    """A port that nobody listens at, and that no other test process is given.
+
+    It is below those from which the system takes the ports of connections, in a range of the process's own.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    for port in random.sample(range(10_000 + 1_000 * worker, 11_000 + 1_000 * worker), 1_000):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise OSError("No port is free.")

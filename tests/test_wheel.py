@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import sysconfig
@@ -15,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import PATIENCE, first_answer
+from tests.processes import PATIENCE, first_answer, free_port
 
 pytestmark = pytest.mark.slow
 DATA = ("Annotations", "Images", "galleries")
@@ -80,9 +79,7 @@ def test_uv_installs_it(wheel, tmp_path):
 
 def test_pip_installs_it_and_the_page_has_its_examples(wheel, tmp_path):
     program, environment = installed(wheel, "pip", tmp_path)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     log = tmp_path / "log.txt"
     with log.open("w") as output:
         page = subprocess.Popen(

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import sysconfig
@@ -19,7 +18,7 @@ import pytest
 
 from ipseg.engine import hardware
 from ipseg.ui import serving
-from tests.processes import PATIENCE, first_answer
+from tests.processes import PATIENCE, first_answer, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 ONE_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "OPENCV_FOR_THREADS_NUM", "OMP_WAIT_POLICY")
@@ -76,9 +75,7 @@ def python(tmp_path_factory, folder) -> str:
 @contextmanager
 def booted(folder: Path, python: str, home: Path, **environment: str) -> Iterator[tuple[str, Path]]:
     """The Space, running: its address and its log."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     clean = {"PATH": os.environ["PATH"], "HOME": str(home), "SPACE_ID": "owner/name", "HF_HUB_OFFLINE": "1"}
     clean |= {"GRADIO_SERVER_PORT": str(port), "GRADIO_TEMP_DIR": str(home / "cache"), "PYTHONUNBUFFERED": "1"}
     clean |= {name: os.environ[name] for name in ONE_THREAD if name in os.environ}

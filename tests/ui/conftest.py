@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -19,7 +18,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.processes import PATIENCE, first_answer
+from tests.processes import PATIENCE, first_answer, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples_media" / "Images"
@@ -46,9 +45,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 @contextmanager
 def serve(folder: Path, *arguments: str, program: Sequence[str] = SMALL, **environment: str) -> Iterator[Demo]:
     """`python app.py` or another program, on a free port, with no weights but those that it fetches."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     own = {
         "PORT": str(port),
         "PRECOMPUTE": "0",
