@@ -78,6 +78,7 @@ def booted(folder: Path, python: str, home: Path, **environment: str) -> Iterato
     port = free_port()
     clean = {"PATH": os.environ["PATH"], "HOME": str(home), "SPACE_ID": "owner/name", "HF_HUB_OFFLINE": "1"}
     clean |= {"GRADIO_SERVER_PORT": str(port), "GRADIO_TEMP_DIR": str(home / "cache"), "PYTHONUNBUFFERED": "1"}
+    clean["PRECOMPUTE"] = "0"  # the examples would be computed beside what is asked here
     clean |= {name: os.environ[name] for name in ONE_THREAD if name in os.environ}
     log = home / "log.txt"
     with log.open("w") as output:
