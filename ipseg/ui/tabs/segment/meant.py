@@ -41,6 +41,8 @@ Click = tuple[float, float, bool]
 Box = tuple[float, float, float, float]
 """(left, top, right, bottom) in pixels of the upright image."""
 SIDE = 960  # pixels of the longer side of the image that is marked
+IN_ORDER: dict[str, Any] = {"trigger_mode": "multiple", "concurrency_id": "marks", "concurrency_limit": 1}
+"""Of clicks that make marks: each counts, also one that comes before the last one is drawn."""
 
 
 @dataclass(frozen=True)
@@ -168,8 +170,8 @@ def wire(panel: Fields, prompts: gr.Gallery, pool: EnginePool, controls: Control
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     begun = panel.mark.click(marking.begin, prompts, outputs, **quiet, **JOBS)
     panel.onto.click(marking.paint, prompts, outputs, **quiet, **JOBS)
-    clicked = panel.image.select(marking.click, now, marked, **quiet, **JOBS)
-    undone = panel.undo.click(marking.undo, now, marked, **quiet, **JOBS)
+    clicked = panel.image.select(marking.click, now, marked, **quiet, **IN_ORDER)
+    undone = panel.undo.click(marking.undo, now, marked, **quiet, **IN_ORDER)
     for event in (begun, clicked, undone):
         event.success(
             marking.preview, [panel.state, *controls.engine], [panel.image, panel.note], trigger_mode="always_last",
