@@ -93,7 +93,7 @@ def test_a_download_that_fails_names_no_folder(tmp_path, monkeypatch):
 def test_a_method_that_cannot_answer_names_no_folder():
     entry = SimpleNamespace(error=str(ERROR), record=lambda: {"error": str(ERROR)}, label="M", result=None)
     assert rows._entry_record(entry) == {"error": SAID}
-    assert "srv" not in rows._line(entry, "", None, False, 4)
+    assert "srv" not in rows._line(entry, "", None, False, ("Method", "Area", "Score", "Time"))
 
 
 def test_every_tab_shows_errors_through_the_one_function():
