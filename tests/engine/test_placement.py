@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import pickle
 import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import wraps
 
 import numpy as np
 import pytest
+from lending import forked
 
 torch = pytest.importorskip("torch", reason="the paper's models need the extra [models]")
 pytest.importorskip("accelerate", reason="the paper's models need the extra [models]")
@@ -282,6 +285,17 @@ def test_a_part_of_convolutions_gets_its_channels_last_where_that_pays(pays, mon
     assert [layout(placement.place(each)) for each in (asks, other)] == [pays, False]
 
 
+def in_a_child(test):
+    """In a forked process: after torch.compile, no process that is forked from this one could compute gradients."""
+
+    @wraps(test)
+    def run():
+        forked(test, pickle.dumps(((), {})))
+
+    return run
+
+
+@in_a_child
 def test_heavy_parts_are_compiled_and_the_rest_is_not():
     """By a compiler that runs torch's operators as they are, so that no compiler of the machine is needed."""
     placement, model = Placement("resident", device="cpu", compiler="eager"), Model().eval()
@@ -300,6 +314,7 @@ def test_heavy_parts_are_compiled_and_the_rest_is_not():
     assert graphs.frame_count == 1
 
 
+@in_a_child
 def test_a_part_that_takes_turns_is_not_compiled():
     placement, model = Placement("resident", device="cpu", compiler="eager"), Model()
     given, calls = torch.ones(2, 3), []
@@ -317,6 +332,7 @@ def test_a_part_that_takes_turns_is_not_compiled():
     assert later._old_forward.__func__ is Model.forward
 
 
+@in_a_child
 def test_what_cannot_be_compiled_is_one_message():
     def broken(graph, inputs):
         raise RuntimeError("no C++ compiler here")
