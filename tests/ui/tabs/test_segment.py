@@ -269,7 +269,7 @@ def test_a_click_corrects_the_image_and_can_be_undone(page):
     page.set_input_files("#images input[type=file]", str(EXAMPLES / "robot" / "01.jpg"))  # another image is added
     page.wait_for_selector("#tab-segment[data-old]")
     page.click("#run")
-    page.wait_for_selector("#answers img", timeout=60_000)
+    page.wait_for_selector("#answers img")
     page.wait_for_selector("#tab-segment:not([data-old])")
     page.wait_for_function("document.querySelector('#sign input').checked")  # a new run marks the object again
     assert page.complaints == []
@@ -282,11 +282,11 @@ def test_the_best_guess_can_be_accepted_and_refused_again(page, demo):
     page.wait_for_selector("#run")
     fill(page, TWIN)
     page.click("#run")
-    page.wait_for_selector("#verdict .not-detected", timeout=60_000)
+    page.wait_for_selector("#verdict .not-detected")
     page.click("#accept")
-    page.wait_for_selector("#verdict .detected", timeout=60_000)
+    page.wait_for_selector("#verdict .detected")
     page.get_by_role("button", name=NOT_ANYWAY).click()
-    page.wait_for_selector("#verdict .not-detected", timeout=60_000)
+    page.wait_for_selector("#verdict .not-detected")
     page.get_by_role("button", name=ANYWAY).wait_for()
     assert page.complaints == []
 
