@@ -15,7 +15,7 @@ from ipseg.core.overlap import in_order
 class Streams:
     """Streams of one device, created when they are needed and used again. ``cuda`` is the module ``torch.cuda``.
 
-    Each call has a thread too: an encoder ends with a look at its values, for which its thread waits.
+    Each call has a thread too: an encoder ends by reading values on the CPU, for which its thread waits.
     """
 
     def __init__(self, cuda: Any, device: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from parity_rules import scene
 
-from ipseg.classical.proposals import grab_cut, outline_contrast, propose, soft_iou
+from ipseg.classical.proposals import grab_cut, outline_contrast, propose, soft_iou, without_holes
 
 
 def test_an_outline_on_the_edges_of_a_image_is_the_sharpest():
@@ -49,3 +49,12 @@ def test_an_image_of_one_colour_is_not_cut():
 def test_it_says_nothing_of_how_large_a_mask_is():
     image, inside = scene("contrast", 60, 80)
     assert 0 <= float(outline_contrast(inside[None], image)[0]) <= 1
+
+
+def test_one_small_hole_is_filled_and_a_mask_without_any_stays():
+    mask = np.zeros((12, 12), bool)
+    mask[1:11, 1:11] = True  # 100 pixels
+    whole = mask.copy()
+    assert without_holes(mask) is mask
+    mask[5, 5] = False
+    np.testing.assert_array_equal(without_holes(mask), whole)
