@@ -78,7 +78,12 @@ def above(order: tuple, unit: str) -> set[str]:
 
 
 def imports(source: str) -> set[str]:
-    """What a file imports of the package, as dotted names below ``ipseg``; "ipseg" for the package itself."""
+    """The modules that a file imports of the package, as dotted names below ``ipseg``; "ipseg" for itself."""
+    return {".".join(_module(name.split("."))) for name in imported(source)}
+
+
+def imported(source: str) -> set[str]:
+    """All that a file imports of the package, as dotted names: ``ipseg.core.images.open_image``."""
     found = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
@@ -86,8 +91,7 @@ def imports(source: str) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             assert not node.level, "relative imports hide where they lead"
             found |= {f"{node.module}.{alias.name}" for alias in node.names}
-    ours = {name for name in found if name.split(".")[0] == "ipseg"}
-    return {".".join(_module(name.split("."))) for name in ours}
+    return {name for name in found if name.split(".")[0] == "ipseg"}
 
 
 def _module(parts: list[str]) -> list[str]:
@@ -181,17 +185,22 @@ def test_an_import_down_the_table_is_fine():
 
 
 def private(package: tuple[str, ...], source: str) -> list[str]:
-    """The modules that a file of ``package`` imports although their names begin with an underscore in another package.
+    """What a file of ``package`` imports although its name begins with an underscore in another package.
 
     ``package`` is a dotted name below the repository; of a test it is that of the package that the test mirrors.
     """
     found = []
-    for target in sorted(imports(source)):
-        parts = ("ipseg", *target.split("."))
+    for target in sorted(imported(source)):
+        parts = tuple(target.split("."))
         place = next((number for number, part in enumerate(parts) if re.match("_(?!_)", part)), None)
-        if place is not None and package[:place] != parts[:place]:
-            found.append(".".join(parts))
+        if place is not None and package[: len(home := _package(parts[:place]))] != home:
+            found.append(target)
     return found
+
+
+def _package(parts: tuple[str, ...]) -> tuple[str, ...]:
+    """The package that holds a module or a name."""
+    return parts if PACKAGE.parent.joinpath(*parts).is_dir() else _package(parts[:-1])
 
 
 def sources() -> list[tuple[tuple[str, ...], Path]]:
@@ -210,22 +219,24 @@ def _owner(path: Path) -> tuple[str, ...]:
     return (single if (PACKAGE.parent / single).is_dir() else mirrored).parts
 
 
-def test_private_modules_are_imported_in_their_own_package_alone():
+def test_private_names_are_imported_in_their_own_package_alone():
     assert {path.name: found for package, path in sources() if (found := private(package, path.read_text()))} == {}
 
 
 @pytest.mark.parametrize(
     ("package", "line", "found"),
     [
-        ("ipseg.cli", "from ipseg.datasets._episodes import Dataset", ["ipseg.datasets._episodes"]),
+        ("ipseg.cli", "from ipseg.datasets._episodes import Dataset", ["ipseg.datasets._episodes.Dataset"]),
         ("ipseg.cli", "def run():\n    from ipseg.datasets import _episodes, folder", ["ipseg.datasets._episodes"]),
         ("ipseg.core", "import ipseg.studies.ablation._layers as layers", ["ipseg.studies.ablation._layers"]),
         ("ipseg.studies.ablation", "from ipseg.studies.ablation import _layers", []),
         ("ipseg.datasets", "from ipseg.datasets._episodes import Dataset", []),
+        ("ipseg.datasets", "from ipseg.datasets.folder import _read", []),
+        ("ipseg.cli", "from ipseg.datasets.folder import _read", ["ipseg.datasets.folder._read"]),
         ("ipseg.cli", "from ipseg.__main__ import main\nfrom ipseg.datasets import Dataset\nimport _thread", []),
     ],
 )
-def test_an_import_of_a_private_module_is_seen(package, line, found):
+def test_an_import_of_a_private_name_is_seen(package, line, found):
     assert private(tuple(package.split(".")), line) == found
 
 

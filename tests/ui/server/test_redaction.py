@@ -19,7 +19,7 @@ from ipseg.ui.server.errors import error_messages
 from ipseg.ui.server.pool import EnginePool
 from ipseg.ui.server.redaction import without_folders
 from ipseg.ui.tabs.ablation import render as ablation
-from ipseg.ui.tabs.batch.handlers import _stopped
+from ipseg.ui.tabs.batch.handlers import stop_of
 from ipseg.ui.tabs.compare import render as rows
 from ipseg.ui.widgets import engine_state
 
@@ -130,9 +130,9 @@ class TestStop:
     @pytest.mark.parametrize("request_", [None, SimpleNamespace(), SimpleNamespace(session_hash=None)])
     def test_without_a_session(self, request_):
         with pytest.raises(gr.Error, match="Nothing was stopped"):
-            _stopped(_jobs(lambda request: pytest.fail("it was stopped")))(request_)
+            stop_of(_jobs(lambda request: pytest.fail("it was stopped")))(request_)
 
     def test_with_one(self):
         stopped = []
-        _stopped(_jobs(stopped.append, stopped.append))(SimpleNamespace(session_hash="a"))
+        stop_of(_jobs(stopped.append, stopped.append))(SimpleNamespace(session_hash="a"))
         assert len(stopped) == 2  # a batch and a labelling

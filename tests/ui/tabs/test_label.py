@@ -27,7 +27,7 @@ from ipseg.labelling.review import edits
 from ipseg.ui.server.jobs import Jobs
 from ipseg.ui.server.limits import Ended, Limits, Watch
 from ipseg.ui.tabs.label import api, handlers, jobs, layout, render, session
-from ipseg.ui.tabs.label.correct import Corrections, _of_format
+from ipseg.ui.tabs.label.correct import Corrections, for_format
 from ipseg.ui.tabs.label.session import Request
 from tests.conftest import ColourEngine, label_by_colour
 from tests.ui.conftest import EXAMPLES, download, narrow_only, open_tab, wide_only
@@ -599,6 +599,6 @@ def test_on_a_phone_the_review_fits(page):
     ("chosen", "before", "after"), [("coco", True, True), ("coco", False, False), ("yolo", False, True)]
 )
 def test_another_format_leaves_the_images_that_are_wanted(chosen, before, after):
-    checkbox, archive = _of_format(chosen, before)
+    checkbox, archive = for_format(chosen, before)
     assert bool(checkbox.info) == formats.needs_images(chosen)  # says why it is ticked
     assert (checkbox.value, archive.interactive) == (after, False)

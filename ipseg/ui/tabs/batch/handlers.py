@@ -49,7 +49,7 @@ def build(pool: EnginePool, controls: Controls) -> None:
     )
     page.stop.click(_ended(jobs), None, None, **quiet)
     hidden = gr.Button(visible=False)
-    hidden.click(_stopped(pool), None, None, api_name="stop", queue=False, show_progress="hidden")
+    hidden.click(stop_of(pool), None, None, api_name="stop", queue=False, show_progress="hidden")
 
 
 def _armed(jobs: Jobs) -> Callable[..., Any]:
@@ -67,7 +67,7 @@ def _ended(jobs: Jobs) -> Callable[..., Any]:
     return ended
 
 
-def _stopped(pool: EnginePool) -> Callable[..., Any]:
+def stop_of(pool: EnginePool) -> Callable[..., Any]:
     def stop(request: gr.Request) -> None:
         """Stop the batch, the clip or the labelling that this session is running; it returns the results so far.
 

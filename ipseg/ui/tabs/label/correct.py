@@ -73,7 +73,7 @@ class Corrections:
             **LIGHT,
         )
         chosen = page.format.input(
-            _of_format, [page.format, page.with_images], [page.with_images, page.archive], **LIGHT
+            for_format, [page.format, page.with_images], [page.with_images, page.archive], **LIGHT
         )
         wanted = page.with_images.input(lambda: gr.DownloadButton(interactive=False), None, page.archive, **LIGHT)
         for event in (*edited, moved, chosen, wanted):
@@ -241,7 +241,7 @@ class Corrections:
         return gr.Button(text, visible=review.added > 0)
 
 
-def _of_format(chosen: str, with_images: bool) -> tuple[gr.Checkbox, gr.DownloadButton]:
+def for_format(chosen: str, with_images: bool) -> tuple[gr.Checkbox, gr.DownloadButton]:
     """The images go with a format whose readers need them, or where they are wanted; the archive is made anew."""
     ticked = gr.Checkbox(value=with_images or formats.needs_images(chosen), info=why_images(chosen))
     return ticked, gr.DownloadButton(interactive=False)
