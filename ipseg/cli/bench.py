@@ -1,4 +1,4 @@
-"""Time what each kind of question costs on one pair of images, as seconds and as ratios within this run.
+"""Time what each kind of request costs on one pair of images, as seconds and as ratios within this run.
 
 Each line is the fastest of several repetitions, with the peak of the memory: a new prompt and input, each alone, a
 known input with another prompt, K, c or threshold, a click, eight inputs, some prompts on one input, and the labels of
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         type=int,
         default=3,
-        help="repetitions of the lines of one question; the fastest counts",
+        help="repetitions of the lines of one request; the fastest counts",
     )
     parser.add_argument(
         "--classes", metavar="N", type=int, default=speed.CLASSES, help="classes on one input; 0: none, nor prompts"
@@ -131,7 +131,7 @@ def _prompt_image(path: Path) -> ImageArray:
 def _compared(
     arguments: argparse.Namespace, engine: IPSeg, pair: tuple[ImageArray, ImageArray]
 ) -> tuple[list[Row], Row]:
-    """The rows of the engine without weights, and one question to the engine in float32 without its caches."""
+    """The rows of the engine without weights, and one request to the engine in float32 without its caches."""
     others: list[Row] = []
     if engine.info.name != FALLBACK:
         others = speed.measure(build.load(FALLBACK), *pair, repeat=1, prompts=0, batch=0)
@@ -139,11 +139,11 @@ def _compared(
     with _built(arguments, **exactly) if engine.info.placement else _same(engine) as exact:
         plain = speed.naive(exact)
 
-        def question() -> Any:
+        def request() -> Any:
             speed.forget(plain)
             return lambda: plain.segment(plain.prompt(pair[0]), pair[1])
 
-        return others, speed.timed("naive: new prompt, new input", question, 1, 1)
+        return others, speed.timed("naive: new prompt, new input", request, 1, 1)
 
 
 def _without_options(

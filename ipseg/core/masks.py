@@ -537,8 +537,8 @@ def _orientation(mask: Mask, own: int, image: int, size: tuple[int, int] | None)
     fitting = [turn for turn in dict.fromkeys((own, 1, image)) if size is None or _fits(mask, turn, size)]
     if not fitting:
         return own, False
-    open_question = size is not None and own == 1 and image != 1 and {1, image} <= set(fitting)
-    return fitting[0], open_question and not np.array_equal(mask, _turned(mask, image))
+    undecided = size is not None and own == 1 and image != 1 and {1, image} <= set(fitting)
+    return fitting[0], undecided and not np.array_equal(mask, _turned(mask, image))
 
 
 def _fits(mask: NDArray[Any], orientation: int, size: tuple[int, int]) -> bool:

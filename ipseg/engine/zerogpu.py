@@ -134,7 +134,7 @@ class Worker:
 def seconds(spec: EngineSpec, work: float) -> int:
     """How many seconds of the GPU a call asks for, at most :data:`MOST_SECONDS`: an estimate, not a measurement.
 
-    ``work`` is how many images could be encoded meanwhile. A default question is two calls of one image each.
+    ``work`` is how many images could be encoded meanwhile. A default request is two calls of one image each.
     """
     preset = spec.resolve()
     large = sum(weights.get(name).bytes for name in preset.weights) > LARGE

@@ -1,1 +1,1 @@
-"""Questions about results: comparison, galleries, ablation."""
+"""Studies of results: comparison, galleries, ablation."""

@@ -1,4 +1,4 @@
-"""What each kind of question costs an engine: seconds, steps, peak memory, and the floor that the machine sets.
+"""What each kind of request costs an engine: seconds, steps, peak memory, and the floor that the machine sets.
 
 Every measurement is made once per repetition on a state that is prepared before the clock starts; the least of the
 repetitions counts, as other programs on the machine can only add to it. Nothing here compares with fixed numbers.
@@ -36,7 +36,7 @@ RESET_PEAK = "5"  # what the kernel takes to forget the peak (proc(5), clear_ref
 
 @dataclass(frozen=True)
 class Row:
-    """One kind of question."""
+    """One kind of request."""
 
     name: str
     seconds: float  # of the fastest repetition, for all of it
@@ -68,7 +68,7 @@ def measure(
     of a batch, :data:`BATCH` by default; 0: no such row.
     """
     batch = BATCH if batch is None else batch
-    asked = _Questions(engine, prompt, image)
+    asked = _Requests(engine, prompt, image)
     kinds: list[tuple[str, Callable[[], Callable[[], Any]], int, int]] = [
         ("new prompt, new input", asked.both_new, 1, repeat),
         ("prompt encoding", asked.new_prompt, 1, repeat),
@@ -86,12 +86,12 @@ def measure(
 
 def new_input(engine: IPSeg, prompt: ImageArray, image: ImageArray, *, repeat: int) -> Row:
     """The row of a new input image alone, see :func:`measure`."""
-    return timed("new input", _Questions(engine, prompt, image).new_input, 1, repeat)
+    return timed("new input", _Requests(engine, prompt, image).new_input, 1, repeat)
 
 
 @dataclass(frozen=True)
-class _Questions:
-    """What is measured: each method prepares one question and returns the call that is timed."""
+class _Requests:
+    """What is measured: each method prepares one request and returns the call that is timed."""
 
     engine: IPSeg
     prompt: ImageArray
@@ -270,7 +270,7 @@ def table(rows: Sequence[Row], others: Sequence[Row] = ()) -> list[str]:
     """Rows as a table in Markdown; with ``others``, the same rows of another engine, how many times faster each is."""
     known = {row.name: row.seconds for row in others}
     columns = [
-        "question",
+        "request",
         "seconds",
         "CPU seconds",
         "of the first line",
@@ -291,7 +291,7 @@ def table(rows: Sequence[Row], others: Sequence[Row] = ()) -> list[str]:
 
 
 def _one_by_one(work: Callable[[Any], Any], items: Sequence[Any]) -> None:
-    """Results are dropped: those of many questions together are no part of what is measured."""
+    """Results are dropped: those of many requests together are no part of what is measured."""
     for item in items:
         work(item)
 

@@ -25,7 +25,7 @@ def files(save, make_scene, tmp_path):
     return [str(path) for path in paths]
 
 
-def test_every_question_is_a_line_of_the_table_and_of_the_file(files, tmp_path, capsys, monkeypatch):
+def test_every_request_is_a_line_of_the_table_and_of_the_file(files, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(speed, "BATCH", 2)
     out = tmp_path / "out.json"
     settings = ["--preset", "offline", "--repeat", "1", "--classes", "2"]
@@ -60,7 +60,7 @@ def test_every_question_is_a_line_of_the_table_and_of_the_file(files, tmp_path, 
 def test_the_networks_of_the_default_engine_have_a_floor(files, tmp_path, capsys, monkeypatch):
     """Needs the weights: `make test` fetches them."""
     out = tmp_path / "out.json"
-    alone = [speed.Row("new input", 1.0)]  # the questions themselves are measured of the engine without networks
+    alone = [speed.Row("new input", 1.0)]  # the requests themselves are measured of the engine without networks
     monkeypatch.setattr(speed, "measure", lambda *_, **__: alone)
     settings = ["--preset", "compact", "--repeat", "1", "--classes", "0", "--alone"]
     assert main(["bench", *files, *settings, "--json", str(out)]) == 0

@@ -168,7 +168,7 @@ def test_clicks_negative_prompts_and_every_instance_travel_along(pair):
     assert [each.score for each in other.instances] == pytest.approx([each.score for each in one.instances], rel=1e-5)
 
 
-def test_a_bad_question_takes_no_gpu(pair, spaces):
+def test_a_bad_request_takes_no_gpu(pair, spaces):
     _, lent = pair
     prompt = lent.prompt(PROMPT)
     before = len(spaces.calls)
@@ -192,7 +192,7 @@ def test_a_worker_keeps_the_first_engine_and_the_newest(spaces):
 
 
 @pytest.mark.parametrize("pair", ["light", "paper"], indirect=True)
-def test_a_default_question_asks_for_15_seconds_at_most(pair, spaces):
+def test_a_default_request_asks_for_15_seconds_at_most(pair, spaces):
     """A visitor without an account has 120 a day."""
     _, lent = pair
     lent.segment(lent.prompt(PROMPT), INPUT)

@@ -1,4 +1,4 @@
-"""The thresholds of a config: what is allowed, and which hold for a question."""
+"""The thresholds of a config: what is allowed, and which hold for a request."""
 
 from __future__ import annotations
 

@@ -125,7 +125,7 @@ def test_the_offline_engine_counts_most_of_the_examples():
     assert np.mean(right) > 0.5
 
 
-def test_a_question_for_one_object_has_no_instances():
+def test_a_request_for_one_object_has_no_instances():
     engine, pair = ipseg.load("offline"), index()[1]
     prompt = engine.prompt(GALLERIES / pair["prompt"]["image"])
     one = engine.segment(prompt, GALLERIES / pair["input"]["image"])

@@ -67,7 +67,7 @@ def test_a_prompt_with_its_own_mask(refinement):
     assert made.segment(prompt, INPUT).mask.shape == (120, 83)
 
 
-def test_a_second_question_about_a_image_encodes_nothing_again(monkeypatch):
+def test_a_second_request_about_a_image_encodes_nothing_again(monkeypatch):
     made = engine("none", "sam2")
     prompt = made.prompt(PROMPT)
     made.segment(prompt, INPUT)

@@ -43,7 +43,7 @@ def pair():
     return images
 
 
-def test_each_question_begins_in_its_own_state(pair, monkeypatch):
+def test_each_request_begins_in_its_own_state(pair, monkeypatch):
     made, found = Engine(ipseg.load("offline")), {}
 
     def timed(name, prepare, answers, repeat):

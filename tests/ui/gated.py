@@ -1,9 +1,9 @@
-"""`python app.py` whose questions stop at a gate: `python tests/ui/gated.py FOLDER [ARGUMENTS OF app.py]`.
+"""`python app.py` whose requests stop at a gate: `python tests/ui/gated.py FOLDER [ARGUMENTS OF app.py]`.
 
-It pretends to have a GPU. Every question says "arrived" before its similarity, waits until FOLDER holds a file "open",
+It pretends to have a GPU. Every request says "arrived" before its similarity, waits until FOLDER holds a file "open",
 and says "passed" when it goes on to its points. While it waits it says "deserted" once nobody waits for its answer.
-What is left of a question that has ended, such as the second thread of a batch, neither speaks nor waits.
-A file "limit" in FOLDER holds the seconds that a question may take.
+What is left of a request that has ended, such as the second thread of a batch, neither speaks nor waits.
+A file "limit" in FOLDER holds the seconds that a request may take.
 """
 
 import runpy

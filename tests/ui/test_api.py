@@ -1,4 +1,4 @@
-"""The same question through the API, and what the server holds afterwards."""
+"""The same request through the API, and what the server holds afterwards."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ class Busy:
 
     def __init__(self, app: Any, most: int) -> None:
         self._app = app
-        waiting = f"{most} questions" if most > 1 else "others"
+        waiting = f"{most} requests" if most > 1 else "others"
         self._body = json.dumps({"detail": MESSAGE.format(waiting)}).encode()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:

@@ -113,7 +113,7 @@ def events(monkeypatch):
     table = {
         "mine": SimpleNamespace(session_hash="mine", fn=SimpleNamespace(api_name="batch"), alive=True),
         "other": SimpleNamespace(session_hash="other", fn=SimpleNamespace(api_name="batch"), alive=True),
-        "question": SimpleNamespace(session_hash="mine", fn=SimpleNamespace(api_name="segment"), alive=True),
+        "request": SimpleNamespace(session_hash="mine", fn=SimpleNamespace(api_name="segment"), alive=True),
     }
     page = SimpleNamespace(_queue=SimpleNamespace(event_ids_to_events=table))
     tokens = LocalContext.blocks.set(page), LocalContext.event_id.set(None)

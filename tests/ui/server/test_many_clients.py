@@ -24,9 +24,9 @@ BACK = 80  # MB by which the server may stay larger than when it has seen each i
 
 
 @pytest.fixture(scope="module")
-def questions(tmp_path_factory, save, small_offline):
+def requests(tmp_path_factory, save, small_offline):
     """Four targets in three images, all pairs different, and the mask that the engine gives in this process."""
-    folder, engine = tmp_path_factory.mktemp("questions"), ipseg.load("offline")
+    folder, engine = tmp_path_factory.mktemp("requests"), ipseg.load("offline")
     shown = [save(folder / f"target-{target}.png", square(target)) for target in range(TARGETS)]
     prompts = [engine.prompt(path) for path in shown]
     made = []
@@ -76,18 +76,18 @@ def megabytes(pid: int) -> float:
     return int(status.read_text().split("VmRSS:")[1].split()[0]) / 1024
 
 
-def test_each_of_twelve_gets_its_own_answer_or_a_message(questions, tmp_path):
+def test_each_of_twelve_gets_its_own_answer_or_a_message(requests, tmp_path):
     program, gate = (str(ROOT / "tests" / "ui" / "gated.py"), str(tmp_path)), tmp_path / "open"
     gate.touch()
     with serve(tmp_path, "--max-queue", str(WAITING), program=program, HF_HUB_OFFLINE="1") as served:
         with ThreadPoolExecutor(CLIENTS) as pool:
             clients = list(pool.map(lambda number: connect(served.url, tmp_path / str(number)), range(CLIENTS)))
             for number in (0, 5, 10, 3):  # each image once: what is cached of them is there now
-                np.testing.assert_array_equal(ask(clients[number], *questions[number][:2]), questions[number][2])
+                np.testing.assert_array_equal(ask(clients[number], *requests[number][:2]), requests[number][2])
             before, together = megabytes(served.pid), Barrier(CLIENTS)
 
             def one(number: int) -> str:
-                prompt, query, mask = questions[number]
+                prompt, query, mask = requests[number]
                 together.wait()
                 try:
                     return "right" if np.array_equal(ask(clients[number], prompt, query), mask) else "wrong"
@@ -105,7 +105,7 @@ def test_each_of_twelve_gets_its_own_answer_or_a_message(questions, tmp_path):
             assert outcomes.count("right") == WAITING + 1
             busy = [number for number in range(CLIENTS) if outcomes[number] == "busy"]
             for number in busy:  # and each gets its answer when it comes again
-                np.testing.assert_array_equal(ask(clients[number], *questions[number][:2]), questions[number][2])
+                np.testing.assert_array_equal(ask(clients[number], *requests[number][:2]), requests[number][2])
         assert megabytes(served.pid) < before + BACK
         print(
             f"\n{outcomes.count('right')} right, {len(busy)} busy; {before:.0f} MB, then {megabytes(served.pid):.0f} MB"

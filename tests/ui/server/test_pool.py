@@ -104,7 +104,7 @@ def test_a_choice_that_cannot_be_built_can_be_asked_again(monkeypatch):
     assert pool.engine(EngineSpec()) is not None
 
 
-def test_what_a_build_leaves_behind_is_returned_before_the_first_question(built, monkeypatch):
+def test_what_a_build_leaves_behind_is_returned_before_the_first_request(built, monkeypatch):
     returned = []
     monkeypatch.setattr("ipseg.ui.server.pool.give_back", lambda: returned.append(list(built[0])))
     pool = EnginePool(EngineSpec("offline"))

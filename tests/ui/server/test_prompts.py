@@ -28,7 +28,7 @@ def paths(tmp_path: Path, scene, save) -> list[str]:
     return [str(save(tmp_path / f"{number}.png", scene[0])) for number in range(10)]
 
 
-def question(prompts, negative=(), images=None, mask=None) -> SegmentRequest:
+def request(prompts, negative=(), images=None, mask=None) -> SegmentRequest:
     return SegmentRequest(tuple(prompts), tuple(images or prompts[:1]), mask, tuple(negative), False, PARAMETERS)
 
 
@@ -37,17 +37,17 @@ def check(given: SegmentRequest) -> None:
 
 
 @pytest.mark.parametrize(("prompts", "negative"), [(9, 0), (8, 1), (1, 8)])
-def test_at_most_eight_in_one_question(prompts, negative, paths, one_message, monkeypatch):
+def test_at_most_eight_in_one_request(prompts, negative, paths, one_message, monkeypatch):
     monkeypatch.setattr(ImageFile.ImageFile, "load", lambda *_: pytest.fail("decoded"))
     given = [*paths, *paths]
     with pytest.raises(ImageError, match="at most 8") as caught:
-        check(question(given[:prompts], given[prompts : prompts + negative]))
+        check(request(given[:prompts], given[prompts : prompts + negative]))
     one_message(caught.value)
 
 
 def test_eight_are_taken(paths):
-    check(question(paths[:8]))
-    check(question(paths[:5], paths[5:8]))
+    check(request(paths[:8]))
+    check(request(paths[:5], paths[5:8]))
 
 
 def large(path: Path, width: int, height: int) -> str:
@@ -59,9 +59,9 @@ def large(path: Path, width: int, height: int) -> str:
 def test_the_sum_of_pixels_is_bounded_before_any_is_decoded(split, tmp_path, monkeypatch, one_message):
     given = [large(tmp_path / f"{number}.png", 8000, 6000) for number in range(3)]
     monkeypatch.setattr(ImageFile.ImageFile, "load", lambda *_: pytest.fail("decoded"))
-    check(question(given[:2]))
+    check(request(given[:2]))
     with pytest.raises(ImageError, match="144 megapixels together") as caught:
-        check(question(given[: 3 - split], given[3 - split :]))
+        check(request(given[: 3 - split], given[3 - split :]))
     one_message(caught.value)
 
 
@@ -109,7 +109,7 @@ def opened(monkeypatch) -> list:
 
 @pytest.mark.parametrize("last", [0, 1, 3, 5])
 def test_the_time_limit_is_checked_before_each_image_is_opened(last, paths, opened):
-    asked = question(paths[:4], paths[4:6])
+    asked = request(paths[:4], paths[4:6])
     with pytest.raises(Ended):
         asked.session(EnginePool(EngineSpec()), EngineSpec(), Clock(last))
     assert len(opened) == last
@@ -150,7 +150,7 @@ def test_a_saved_prompt_is_taken_as_a_prompt_image(paths, tmp_path, scene, one_m
     found = prompts.open_prompts([given], [given], mask=None, mask_value=None, on_open=lambda: seen.append(1))
     assert [len(each.views) for each in (*found.images, *found.negative)] == [3, 3]
     assert len(seen) == 2
-    session = question([given], images=paths[:1]).session(
+    session = request([given], images=paths[:1]).session(
         EnginePool(EngineSpec("offline")), EngineSpec("offline"), Clock(99)
     )
     assert session.prompt.fingerprint() == engine.prompt(given).fingerprint()
@@ -159,6 +159,6 @@ def test_a_saved_prompt_is_taken_as_a_prompt_image(paths, tmp_path, scene, one_m
     one_message(caught.value)
     (tmp_path / "text.npz").write_text("no prompt")
     with pytest.raises(InputError, match=r"text\.npz is not a saved prompt"):
-        question([str(tmp_path / "text.npz")]).session(
+        request([str(tmp_path / "text.npz")]).session(
             EnginePool(EngineSpec("offline")), EngineSpec("offline"), Clock(99)
         )

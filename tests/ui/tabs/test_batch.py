@@ -234,7 +234,7 @@ def client(demo, tmp_path_factory) -> Client:
     return Client(demo.url, verbose=False, download_files=tmp_path_factory.mktemp("downloads"))
 
 
-def question(**given):
+def request(**given):
     return {"prompts": [{"image": handle_file(PROMPT), "caption": None}], "mask": None, **given}
 
 
@@ -258,7 +258,7 @@ def test_the_endpoints_have_names_and_documented_arguments(client):
 
 def test_masks_and_coco_agree(client, inputs):
     files = [handle_file(_example(number)) for number in (1, 2)]
-    _, gallery, _, masks, coco, _ = client.predict(**question(images=files), api_name="/batch")
+    _, gallery, _, masks, coco, _ = client.predict(**request(images=files), api_name="/batch")
     assert len(file_of(gallery)) == 2
     data = json.loads(Path(file_of(coco)).read_text())
     assert [image["file_name"] for image in data["images"]] == ["01.jpg", "02.jpg"]
@@ -271,9 +271,7 @@ def test_masks_and_coco_agree(client, inputs):
 
 
 def test_a_clip_through_the_api(client, inputs):
-    answer = client.predict(
-        **question(clip=handle_file(inputs / "duck.mp4"), keyframes_per_second=2), api_name="/video"
-    )
+    answer = client.predict(**request(clip=handle_file(inputs / "duck.mp4"), keyframes_per_second=2), api_name="/video")
     made = clips.open_clip(_path(file_of(answer[5])))
     assert sum(1 for _ in clips.frames(made)) == 10
     with zipfile.ZipFile(file_of(answer[3])) as masks:
@@ -283,7 +281,7 @@ def test_a_clip_through_the_api(client, inputs):
 def test_a_clip_that_is_cut_short_says_so_and_gives_the_rest(client, tmp_path, inputs):
     data = (inputs / "whole.mp4").read_bytes()
     (tmp_path / "cut.mp4").write_bytes(data[: len(data) * 9 // 10])
-    given = question(clip=handle_file(tmp_path / "cut.mp4"), keyframes_per_second=1)
+    given = request(clip=handle_file(tmp_path / "cut.mp4"), keyframes_per_second=1)
     status, _, _, masks, _, made = client.predict(**given, api_name="/video")
     assert re.search(r"<li>cut.mp4 is damaged or cut short, and \d+ of 40 frames were read; save", status)
     with zipfile.ZipFile(file_of(masks)) as archive:
@@ -294,7 +292,7 @@ def test_a_clip_that_is_cut_short_says_so_and_gives_the_rest(client, tmp_path, i
 def test_a_clip_and_a_bad_zip_among_images_refuse_themselves_alone(client, inputs, tmp_path):
     (tmp_path / "words.zip").write_bytes(b"words")
     files = [handle_file(path) for path in (inputs / "duck.mp4", tmp_path / "words.zip", _example(1))]
-    status, _, _, masks, *_ = client.predict(**question(images=files), api_name="/batch")
+    status, _, _, masks, *_ = client.predict(**request(images=files), api_name="/batch")
     assert re.search(r"<li>duck.mp4 is a clip; .* under Or a video clip \(tab Batch and video\) or to ipseg", status)
     assert "<li>words.zip is damaged or no zip at all; save or download it again.</li>" in status
     with zipfile.ZipFile(file_of(masks)) as archive:
@@ -306,7 +304,7 @@ def _path(text) -> Path:
 
 
 def test_a_client_that_stops_gets_what_is_done(client, inputs):
-    job = client.submit(**question(images=[handle_file(inputs / "many.zip")], k=31), api_name="/batch")
+    job = client.submit(**request(images=[handle_file(inputs / "many.zip")], k=31), api_name="/batch")
     deadline = time.monotonic() + 600
     while len(job.outputs()) < 3 and time.monotonic() < deadline:
         time.sleep(0.05)

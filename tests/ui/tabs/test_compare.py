@@ -261,7 +261,7 @@ def client(demo, tmp_path_factory) -> Client:
 
 
 def ask(client: Client, **given):
-    question = {
+    request = {
         "prompt": handle_file(PROMPT),
         "images": [{"image": handle_file(ONE), "caption": None}],
         "methods": ["ipseg", "persam"],
@@ -270,7 +270,7 @@ def ask(client: Client, **given):
         "truths": None,
         **given,
     }
-    return client.predict(**question, api_name="/compare")
+    return client.predict(**request, api_name="/compare")
 
 
 def test_the_api_gives_a_record(client):

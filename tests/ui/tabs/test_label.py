@@ -487,7 +487,7 @@ def client(demo, tmp_path_factory) -> Client:
     return Client(demo.url, verbose=False, download_files=tmp_path_factory.mktemp("downloads"))
 
 
-def question(**given):
+def request(**given):
     shown = [handle_file(EXAMPLES / name / "00.jpg") for name in ("robot", "cactus")]
     return {"examples": shown, "classes": ["robot", "cactus"], "api_name": "/label", **given}
 
@@ -495,7 +495,7 @@ def question(**given):
 def test_labels_through_the_api_are_coco(client, tmp_path):
     (tmp_path / "words.png").write_text("words")
     files = [EXAMPLES / "robot" / "02.jpg", EXAMPLES / "cactus" / "01.jpg", tmp_path / "words.png"]
-    data, archive, facts = client.predict(**question(images=list(map(handle_file, files)), export=["coco"]))
+    data, archive, facts = client.predict(**request(images=list(map(handle_file, files)), export=["coco"]))
     assert [each["name"] for each in data["categories"]] == ["robot", "cactus"]
     found = {image["id"]: image for image in data["images"]}
     assert {image["file_name"] for image in found.values()} == {"01.jpg", "02.jpg"}
@@ -518,7 +518,7 @@ def test_a_stop_ends_a_labelling_and_what_is_labelled_is_returned(client, tmp_pa
     with zipfile.ZipFile(tmp_path / "many.zip", "w") as archive:
         for number in range(300):
             archive.writestr(f"{number:03}.jpg", image)
-    job = client.submit(**question(images=[handle_file(tmp_path / "many.zip")]))
+    job = client.submit(**request(images=[handle_file(tmp_path / "many.zip")]))
     while not job.done():
         client.predict(api_name="/stop")
     if job.exception() is not None:  # before the first image
@@ -539,9 +539,9 @@ def test_a_stop_ends_a_labelling_and_what_is_labelled_is_returned(client, tmp_pa
         ({"images": None}, "no images to label"),
     ],
 )
-def test_a_wrong_question_gets_its_message(client, given, message):
+def test_a_wrong_request_gets_its_message(client, given, message):
     with pytest.raises((AppError, ValueError), match=message):
-        client.predict(**question(images=[handle_file(EXAMPLES / "robot" / "02.jpg")]) | given)
+        client.predict(**request(images=[handle_file(EXAMPLES / "robot" / "02.jpg")]) | given)
 
 
 def labelled(page):

@@ -1,4 +1,4 @@
-"""The first tab beyond one question: several images, all instances, "not this", and clicks that correct."""
+"""The first tab beyond one request: several images, all instances, "not this", and clicks that correct."""
 
 from __future__ import annotations
 

@@ -118,18 +118,18 @@ def test_every_choice_says_what_it_would_take(window, with_models):
 
 def test_the_api_takes_every_choice(with_models, tmp_path):
     client = Client(with_models.url, verbose=False, download_files=tmp_path)
-    question = {
+    request = {
         "prompts": [{"image": handle_file(PROMPT), "caption": None}],
         "image": handle_file(QUERY),
         "mask": None,
         "api_name": "/segment",
     }
-    result = client.predict(**question, saliency="none")[0]
+    result = client.predict(**request, saliency="none")[0]
     assert result["engine"] == "offline, saliency=none"
     with pytest.raises(AppError, match=r"weights of CLIP ViT-B/16 \(599 MB, MIT\) are not on this machine"):
-        client.predict(**question, features=["clip"])
+        client.predict(**request, features=["clip"])
     with pytest.raises(AppError, match="cannot be joined"):
-        client.predict(**question, features=["clip", "texture"])
+        client.predict(**request, features=["clip", "texture"])
 
 
 @pytest.mark.parametrize("fetches", [True, False])
