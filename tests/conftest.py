@@ -37,6 +37,8 @@ from ipseg.method.encodings import Encodings
 from ipseg.method.scorers.cosine import Cosine
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+# The browsers that serve, the quickest first.
+BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 COLOURS = {"apple": (200, 30, 40), "leaf": (40, 170, 60), "sky": (50, 90, 210)}
 
 
@@ -187,9 +189,9 @@ def root() -> Path:
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator:
-    """The Chromium of the machine, else Playwright's own, else the browser tests are skipped."""
+    """A Chromium of the machine, else Playwright's own, else the browser tests are skipped."""
     api = pytest.importorskip("playwright.sync_api", reason="needs Playwright: pip install 'ipseg[dev]'")
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
     with api.sync_playwright() as playwright:
         try:
             browser = playwright.chromium.launch(executable_path=found, args=FLAGS)

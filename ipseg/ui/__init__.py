@@ -10,7 +10,7 @@ import gradio as gr
 
 from ipseg.core import plugins
 from ipseg.engine.spec import EngineSpec
-from ipseg.ui.server import uploads
+from ipseg.ui.server import queue, uploads
 from ipseg.ui.server.errors import name_shortages
 from ipseg.ui.server.pool import JOBS, EnginePool
 from ipseg.ui.widgets import arguments, download, link
@@ -31,6 +31,7 @@ def build(pool: EnginePool | None = None, *, max_queue: int = 32) -> gr.Blocks:
     names = sorted(tabs, key=lambda name: tabs[name].ORDER)
     with gr.Blocks(title="ipseg", analytics_enabled=False, delete_cache=(600, 3600)) as page:
         page.queue(max_size=max_queue)  # here, as it has Gradio describe all components and make a server for them
+        queue.poll_less(page)
         gr.Markdown(HEADING, elem_id="title")
         controls = sidebar.build(pool)
         download.wire(pool, controls)

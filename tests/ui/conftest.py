@@ -90,7 +90,8 @@ narrow_only = pytest.mark.parametrize("page", ["phone-dark"], indirect=True)
 
 def new_window(chromium, width: int = 1280, height: int = 900, **options: str):
     """A browser window with a store of its own; what is waited for in it may take as long as a busy machine needs."""
-    context = chromium.new_context(viewport={"width": width, "height": height}, **options)
+    clipboard = ["clipboard-read", "clipboard-write"]  # a browser with windows asks its user
+    context = chromium.new_context(viewport={"width": width, "height": height}, permissions=clipboard, **options)
     context.set_default_timeout(1000 * PATIENCE)
     return context
 

@@ -19,6 +19,7 @@ from ipseg.studies import galleries
 from ipseg.studies.ablation import Pair
 from ipseg.studies.galleries import GalleryImage
 from ipseg.ui import build
+from ipseg.ui.server import queue
 from ipseg.ui.server.errors import error_messages, name_shortages
 from ipseg.ui.server.pool import EnginePool
 from ipseg.ui.tabs.ablation import handlers, layout
@@ -57,6 +58,19 @@ def test_everything_that_opens_an_image_goes_through_the_queue(page):
         assert not taken, f"{event.name} takes {taken}"
     queued = {event.name: event for event in page.fns.values() if event.queue is not False}
     assert {queued[name].concurrency_id for name in ("put", "paint", "begin")} == {"engine"}  # of masks and of marks
+
+
+def test_an_idle_queue_rests_between_two_looks_for_requests(page, run, monkeypatch):
+    rests = []
+
+    async def rest(seconds):
+        rests.append(seconds)
+        page._queue.stopped = len(rests) == 3
+
+    monkeypatch.setattr("gradio.queueing.asyncio", SimpleNamespace(**{**vars(asyncio), "sleep": rest}))
+    run(page._queue.start_processing())
+    assert rests == [queue.POLL_SECONDS] * 3
+    assert queue.POLL_SECONDS >= 0.01
 
 
 def test_states_expire(page):

@@ -166,7 +166,6 @@ def test_a_link_opens_its_tab_and_settings_and_the_button_writes_it(page, demo):
     page.get_by_text("Copied.").wait_for()
     assert page.get_by_text("Copied.").is_visible()
     assert page.input_value("#link textarea") == f"{demo.url}/{LINK}"
-    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     assert page.evaluate("navigator.clipboard.readText()") == f"{demo.url}/{LINK}"
     assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
     assert page.complaints == []
