@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import re
 import time
@@ -10,7 +9,6 @@ import zipfile
 from dataclasses import replace
 from types import SimpleNamespace
 
-import local_hub
 import numpy as np
 import pytest
 from gradio_client import Client, handle_file
@@ -28,12 +26,9 @@ from ipseg.ui.tabs.compare import render as rows
 from tests.ui.conftest import (
     EXAMPLES,
     PATIENCE,
-    ROOT,
     download,
     narrow_only,
-    new_window,
     open_tab,
-    serve,
     wide_only,
 )
 from tests.ui.test_accessibility import faults
@@ -163,41 +158,6 @@ def test_what_is_missing_gets_its_message(page):
     assert "no image of the object yet" in page.inner_text(".toast-body")
     page.wait_for_selector("#compare-run:not([data-elapsed])")
     assert not page.locator("#compare-table .error").is_visible(), "the message says it; the text stays readable"
-
-
-@pytest.mark.browser
-def test_sam_is_fetched_with_its_progress_and_both_methods_run_on_it(chromium, tmp_path):
-    torch = pytest.importorskip("torch", reason="SAM needs the extra [models]")
-    import networks
-
-    torch.save(networks.small_sam().state_dict(), tmp_path / "sam.pth")
-    data = (tmp_path / "sam.pth").read_bytes()
-    with local_hub.serving() as hub:
-        hub.files["/sam.pth"], hub.pause = data, 0.3
-        given = (f"{hub.url}/sam.pth", hashlib.sha256(data).hexdigest(), str(len(data)))
-        program = (str(ROOT / "tests" / "ui" / "own_sam.py"), *given)
-        with serve(tmp_path, "--preset", "offline", program=program) as served:
-            page = new_window(chromium, 1280, 800).new_page()
-            page.goto(served.url)
-            page.wait_for_selector("#run")
-            opened(page, images=[ONE])
-            page.get_by_label("PerSAM", exact=True).uncheck()
-            button = page.get_by_text("Fetch SAM ViT-B", exact=False)
-            button.click()
-            page.wait_for_selector("#compare-table progress")
-            page.click("#compare-run-stop")
-            page.wait_for_selector("#compare-run:not([data-elapsed])")
-            page.wait_for_selector("#compare-table .start")  # stopped: what was there before, and the button
-            hub.pause = 0.05
-            button.click()
-            page.wait_for_selector("#compare-table table")
-            text = page.inner_text("#compare-table")
-            assert "IPSeg" in text
-            assert "PerSAM" in text  # chosen too
-            assert "on the engine's parts" not in text
-            assert "sam/vit_b" in text
-            assert not button.is_visible()
-            page.context.close()
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterator
+
 import local_hub
 import pytest
 from gradio_client import Client, handle_file
@@ -10,7 +13,7 @@ from gradio_client.exceptions import AppError
 from ipseg.engine.spec import EngineSpec
 from ipseg.ui import serving
 from ipseg.ui.widgets import engine_state
-from tests.ui.conftest import EXAMPLES, new_window, serve
+from tests.ui.conftest import EXAMPLES, ROOT, Demo, new_window, open_tab, serve
 
 pytest.importorskip("torch", reason="the paper's models need the extra [models]")
 
@@ -36,15 +39,23 @@ def hub(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def with_models(hub, tmp_path_factory):
-    """The page beside a Hub of its own."""
-    with serve(tmp_path_factory.mktemp("demo"), "--preset", "offline", HF_ENDPOINT=hub.url) as served:
+def with_models(hub, tmp_path_factory) -> Iterator[Demo]:
+    """The page beside a Hub of its own, which has a small SAM ViT-B too."""
+    import networks
+    import torch
+
+    folder = tmp_path_factory.mktemp("demo")
+    torch.save(networks.small_sam().state_dict(), folder / "sam.pth")
+    data = hub.files["/sam.pth"] = (folder / "sam.pth").read_bytes()
+    given = (f"{hub.url}/sam.pth", hashlib.sha256(data).hexdigest(), str(len(data)))
+    program = (str(ROOT / "tests" / "ui" / "own_sam.py"), *given)
+    with serve(folder, "--preset", "offline", program=program, HF_ENDPOINT=hub.url) as served:
         yield served
 
 
-@pytest.fixture
-def window(chromium):
-    """A browser window, which is closed: an open page asks a server that has gone for ever."""
+@pytest.fixture(scope="module")
+def window(chromium, with_models):
+    """A browser window, which is closed before the server: an open page asks one that has gone for ever."""
     with new_window(chromium) as context:
         yield context
 
@@ -81,9 +92,9 @@ def test_better_models_are_offered_fetched_and_answer(window, with_models, hub):
     page.click("#stop-fetch")
     state(page, "not downloaded yet")  # stopped: the offer is there again
     assert page.is_visible("#fetch")
-    hub.pause = 0.08
     page.click("#fetch")
     page.wait_for_function("document.querySelector('#engine-state progress')?.value > 0")
+    hub.pause = 0.0
     now = state(page, "Engine: light")
     assert "dinov2/small · tokencut · sam2/tiny" in now
     assert not page.is_visible("#fetch")
@@ -94,6 +105,7 @@ def test_better_models_are_offered_fetched_and_answer(window, with_models, hub):
     page.click("#run")
     page.wait_for_selector(ANSWER)
     assert "engine light" in page.inner_text("#verdict")
+    page.close()
 
 
 @pytest.mark.browser
@@ -106,14 +118,43 @@ def test_every_choice_says_what_it_would_take(window, with_models):
         assert part in needs
     assert page.inner_text("#fetch") == "Fetch DINOv2 ViT-B/14, Stable Diffusion 1.5, TSDN, SAM ViT-H (5.2 GB)"
     page.click("#parts button")
-    choose(page, "segmenter", "sam/vit_b")
-    assert "SAM ViT-B (375 MB, Apache-2.0)" in state(page, "SAM ViT-B")
+    choose(page, "segmenter", "sam/vit_l")
+    assert "SAM ViT-L (1.2 GB, Apache-2.0)" in state(page, "SAM ViT-L")
     choose(page, "refinement", "ranked")
     state(page, "choose single or cascade")
     page.click("#reset")
     state(page, "SAM ViT-H")
     choose(page, "preset", "offline")
     state(page, "Engine: offline")
+    page.close()
+
+
+@pytest.mark.browser
+def test_sam_is_fetched_with_its_progress_and_both_methods_run_on_it(window, with_models, hub):
+    page = opened(window, with_models.url)
+    open_tab(page, "Compare")
+    for name, file in (("prompt", PROMPT), ("images", QUERY)):
+        page.set_input_files(f"#compare-{name} input[type=file]", str(file))
+        page.wait_for_selector(f"#compare-{name} img")
+    page.get_by_label("PerSAM", exact=True).uncheck()
+    button = page.get_by_text("Fetch SAM ViT-B", exact=False)
+    hub.pause = 0.3
+    button.click()
+    page.wait_for_selector("#compare-table progress")
+    page.click("#compare-run-stop")
+    page.wait_for_selector("#compare-run:not([data-elapsed])")
+    page.wait_for_selector("#compare-table .start")  # stopped: what was there before, and the button
+    button.click()
+    page.wait_for_selector("#compare-table progress")
+    hub.pause = 0.0
+    page.wait_for_selector("#compare-table table")
+    text = page.inner_text("#compare-table")
+    assert "IPSeg" in text
+    assert "PerSAM" in text  # chosen too
+    assert "on the engine's parts" not in text
+    assert "sam/vit_b" in text
+    assert not button.is_visible()
+    page.close()
 
 
 def test_the_api_takes_every_choice(with_models, tmp_path):
