@@ -8,9 +8,11 @@ import io
 import os
 import re
 import shutil
+import ssl
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 
 # One thread for each process, also for those that tests start: several test processes share the cores, and threads of
@@ -164,6 +166,14 @@ def first_use(tmp_path_factory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ipseg.weights._record.path", lambda: path)
         yield path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _certificates() -> Iterator[None]:
+    """Those that httpx trusts are read once: every client reads them anew, also where it asks this machine by HTTP."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ssl, "create_default_context", cache(ssl.create_default_context))
+        yield
 
 
 @pytest.fixture
