@@ -34,10 +34,11 @@ def first_answer(url: str, process: subprocess.Popen, log: Path) -> bytes:
 def free_port() -> int:
     """A port that nobody listens at, and that no other test process is given.
 
-    It is below those from which the system takes the ports of connections, in a range of the process's own.
+    It is below those from which the system takes the ports of connections, and above 10080, the highest one that
+    browsers refuse, in a range of the process's own.
     """
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    for port in random.sample(range(10_000 + 1_000 * worker, 11_000 + 1_000 * worker), 1_000):
+    for port in random.sample(range(11_000 + 1_000 * worker, 12_000 + 1_000 * worker), 1_000):
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
