@@ -1,6 +1,6 @@
 """`app.demo` served by a plain `demo.launch()`, as another program does it: `python tests/ui/plain.py [HOW]`.
 
-Its engine is the stub of the tests. HOW: "mount" serves it as a part of another application instead.
+Its engine is the stub of the tests. HOW: "mcp" serves its tools too.
 """
 
 import sys
@@ -35,16 +35,7 @@ EnginePool.engine = lambda pool, spec, progress=None: engine
 
 import app
 
-if how == ["mount"]:
-    import os
-
-    import fastapi
-    import gradio as gr
-    import uvicorn
-
-    uvicorn.run(gr.mount_gradio_app(fastapi.FastAPI(), app.demo, "/"), port=int(os.environ["PORT"]))
-else:
-    app.demo.launch(prevent_thread_lock=True, max_file_size="2gb", mcp_server="mcp" in how)
-    with suppress(KeyboardInterrupt):  # the server's own answer to SIGTERM
-        while True:
-            time.sleep(0.1)
+app.demo.launch(prevent_thread_lock=True, max_file_size="2gb", mcp_server="mcp" in how)
+with suppress(KeyboardInterrupt):  # the server's own answer to SIGTERM
+    while True:
+        time.sleep(0.1)

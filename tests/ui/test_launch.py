@@ -16,7 +16,7 @@ import pytest
 
 from ipseg.ui import serving
 from ipseg.ui.server.gate import Gate
-from tests.ui.conftest import ROOT, serve
+from tests.ui.conftest import PATIENCE, ROOT, serve
 
 PLAIN = ("tests/ui/plain.py",)
 WATCH = {
@@ -56,11 +56,24 @@ def test_the_page_has_its_checks_and_bounds(program, environment, tmp_path):
     assert not folder.exists() or environment  # Gradio's reload mode ends without a word
 
 
-def test_it_refuses_to_start_as_a_part_of_another_application(tmp_path):
-    environment = {**os.environ, "GRADIO_TEMP_DIR": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path), "PORT": "0"}
+IMPORTED = """
+import os, sys
+sys.argv = ["gradio", "--no-such-argument"]
+import fastapi, gradio, uvicorn, app
+assert isinstance(app.demo, gradio.Blocks)
+print(app.pool.first.preset, "/segment" in app.demo.get_api_info()["named_endpoints"], flush=True)
+uvicorn.run(gradio.mount_gradio_app(fastapi.FastAPI(), app.demo, "/"), port=int(os.environ["PORT"]))
+"""
+
+
+def test_an_imported_app_takes_the_environment_and_refuses_to_start_as_a_part_of_another(tmp_path):
+    """Gradio's reload mode imports the file and takes ``demo``; the arguments are those of another program then."""
+    own = {"GRADIO_TEMP_DIR": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path), "HF_HOME": str(tmp_path)}
+    environment = {**os.environ, **own, "PRESET": "light", "PORT": "0"}
     done = subprocess.run(
-        [sys.executable, *PLAIN, "mount"], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600
+        [sys.executable, "-c", IMPORTED], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=PATIENCE
     )
+    assert done.stdout.split() == ["light", "True"], done.stderr
     assert done.returncode != 0
     assert "served with its own launch()" in done.stderr
 

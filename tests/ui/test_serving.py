@@ -5,9 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import json
-import os
-import subprocess
-import sys
 import urllib.request
 
 import httpx
@@ -17,7 +14,7 @@ from PIL import Image
 from ipseg.ui import serving
 from ipseg.ui.server.uploads import MESSAGE
 from tests.conftest import draw_scene
-from tests.ui.conftest import PATIENCE, ROOT, serve
+from tests.ui.conftest import PATIENCE, serve
 
 
 def get(url: str) -> bytes:
@@ -83,19 +80,3 @@ def test_wrong_usage_is_refused(arguments, message, capsys):
         serving.arguments(arguments)
     assert stopped.value.code == 2
     assert message in capsys.readouterr().err
-
-
-def test_importing_the_app_builds_a_demo_from_the_environment(tmp_path):
-    """Gradio's reload mode imports the file and takes ``demo``; the arguments are those of another program then."""
-    code = """
-import sys
-sys.argv = ["gradio", "--no-such-argument"]
-import gradio, app
-assert isinstance(app.demo, gradio.Blocks)
-print(app.pool.first.preset, "/segment" in app.demo.get_api_info()["named_endpoints"])
-"""
-    environment = {**os.environ, "PRESET": "light", "XDG_CACHE_HOME": str(tmp_path), "HF_HOME": str(tmp_path)}
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600
-    )
-    assert done.stdout.split() == ["light", "True"], done.stderr
