@@ -97,6 +97,11 @@ class TestArguments:
         assert kind is Gate
         assert options["login"]
         assert "127.0.0.1" in options["hosts"]
+        assert not made["mcp_server"]
+
+    def test_the_tools_are_served_where_that_is_asked(self, arguments):
+        assert arguments("--mcp")["mcp_server"]
+        assert arguments(mcp_server=True)["mcp_server"]
 
     def test_what_is_given_counts_but_the_bounds_stay(self, arguments):
         made = arguments(

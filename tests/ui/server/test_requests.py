@@ -96,6 +96,15 @@ def test_a_value_of_another_type_gets_a_message(client):
     assert "not of the type" in answer.json()["error"]
 
 
+def test_a_long_name_of_a_session_is_refused(client):
+    for asked in (
+        client.post("queue/join", json={"session_hash": "x" * 100_000, "fn_index": 0, "data": []}),
+        client.get("queue/data", params={"session_hash": "x" * 1000}),
+    ):
+        assert asked.status_code == 400
+        assert "name of the session" in asked.json()["detail"]
+
+
 def test_what_the_page_sends_passes(client, number):
     answer = client.post("queue/join", json={"data": [], "session_hash": "a", "fn_index": number, "trigger_id": None})
     assert answer.status_code == 200
@@ -138,32 +147,6 @@ def test_a_full_disk_is_reported(number, path, one_message):
     detail = text if "upload" in path else json.loads(text)["detail"]
     assert detail == resources.NO_ROOM
     one_message(detail)
-
-
-def test_a_full_disk_under_an_upload_is_reported(tmp_path):
-    """Over real HTTP: the limit on the size of files of the process stands for a disk without room."""
-    from tests.ui.conftest import serve
-
-    program = ("-c", FULL)
-    with serve(tmp_path, program=program, HF_HUB_OFFLINE="1") as served:
-        answer = httpx.post(f"{served.url}/gradio_api/upload", files={"files": ("a.png", bytes(2**20))})
-        assert (answer.status_code, answer.text) == (507, resources.NO_ROOM)
-        assert httpx.get(f"{served.url}/config").status_code == 200
-    assert "Traceback" not in served.log.read_text()
-
-
-FULL = """
-import errno, runpy, sys
-from gradio import route_utils
-original = route_utils.NamedTemporaryFile
-class Full:
-    def __init__(self, *given, **named): self.file = original(*given, **named)
-    def write(self, data): raise OSError(errno.ENOSPC, "No space left on device")
-    def __getattr__(self, name): return getattr(self.file, name)
-route_utils.NamedTemporaryFile = Full
-sys.argv, sys.path[:0] = ["app.py"], ["."]
-runpy.run_path("app.py", run_name="__main__")
-"""
 
 
 def test_a_lack_of_memory_is_reported():

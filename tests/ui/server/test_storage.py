@@ -14,9 +14,10 @@ from types import SimpleNamespace
 import httpx
 import pytest
 
+from ipseg.core import resources
 from ipseg.ui.server import storage
 from ipseg.ui.server.storage import Sweep
-from tests.ui.conftest import EXAMPLES, finished, serve
+from tests.ui.conftest import finished, serve
 
 HOUR = 3600.0
 
@@ -209,19 +210,30 @@ def test_a_page_names_what_its_events_and_components_need(folder):
     assert time.time() - outside.stat().st_mtime > HOUR / 2  # what is not ours is not touched
 
 
-def test_sigterm_leaves_nothing_behind(tmp_path):
-    with serve(tmp_path, HF_HUB_OFFLINE="1") as served:
+FULL = """
+import errno, runpy, sys
+from gradio import route_utils
+original = route_utils.NamedTemporaryFile
+class Small:
+    def __init__(self, *given, **named): self.file = original(*given, **named)
+    def write(self, data):
+        if self.file.tell() + len(data) > 500_000: raise OSError(errno.ENOSPC, "No space left on device")
+        return self.file.write(data)
+    def __getattr__(self, name): return getattr(self.file, name)
+route_utils.NamedTemporaryFile = Small
+sys.argv, sys.path[:0] = ["app.py"], ["."]
+runpy.run_path("app.py", run_name="__main__")
+"""  # a server on a disk with room for 500 kB
+
+
+def test_a_full_disk_is_reported_and_sigterm_leaves_nothing_behind(tmp_path):
+    with serve(tmp_path, program=("-c", FULL), HF_HUB_OFFLINE="1") as served:
         (folder,) = (tmp_path / "cache").glob(f"{storage.PREFIX}*")
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-        image = (EXAMPLES / "robot" / "00.jpg").read_bytes()
-        (path,) = httpx.post(f"{served.url}/gradio_api/upload", files={"files": ("a.jpg", image)}).json()
-        assert Path(path).is_relative_to(folder)
-        long = "x" * 100_000
-        for asked in (
-            httpx.post(f"{served.url}/gradio_api/queue/join", json={"session_hash": long, "fn_index": 0, "data": []}),
-            httpx.get(f"{served.url}/gradio_api/queue/data", params={"session_hash": long[:1000]}),
-        ):
-            assert asked.status_code == 400
-            assert "name of the session" in asked.json()["detail"]
+        for size, status in ((2**18, 200), (2**20, 507), (2**18, 200)):
+            answer = httpx.post(f"{served.url}/gradio_api/upload", files={"files": ("a.jpg", bytes(size))})
+            assert answer.status_code == status
+            assert answer.text == resources.NO_ROOM if status == 507 else Path(answer.json()[0]).is_relative_to(folder)
     assert not folder.exists()
     assert not [file for file in (tmp_path / "cache").rglob("*") if file.is_file()]
+    assert "Traceback" not in served.log.read_text()
