@@ -68,7 +68,7 @@ def given(endpoint: str, paths: dict[str, Path], kind: str, case: str) -> dict:
         "batch": {"prompts": prompts, "images": [searched, other]},
         "video": {"prompts": prompts, "clip": handle_file(paths["clip"])},
         "label": {"examples": prompts, "classes": [kind], "images": [searched, other]},
-        "prompt_sets": {"kind": kind, "prompts": None},
+        "prompt_sets": {"kind": kind, "prompts": prompts + several[1:], "images": several[:1]},
         "failure_cases": {"case": case},
     }[endpoint]
 
