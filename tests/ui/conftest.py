@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -84,6 +84,7 @@ def _patience() -> Iterator[None]:
 VARIANTS = {"wide-light": (1280, 900, "light"), "phone-dark": (390, 844, "dark")}
 wide_only = pytest.mark.parametrize("page", ["wide-light"], indirect=True)
 """For what is the same in every window."""
+opened_wide = pytest.mark.parametrize("opened", ["wide-light"], indirect=True)
 narrow_only = pytest.mark.parametrize("page", ["phone-dark"], indirect=True)
 """For layouts, which have the least room there."""
 
@@ -131,24 +132,105 @@ def pages(windows) -> dict:
 
 
 def listen(page) -> None:
-    """Collect what the console complains of."""
-    page.complaints = []
+    """Collect what the console complains of and the addresses of what the page fetches."""
+    page.complaints, page.fetched = [], []
+    page.on("request", lambda request: page.fetched.append(request.url))
     page.on("console", lambda message: message.type == "error" and page.complaints.append(message.text))
     page.on("pageerror", lambda error: page.complaints.append(str(error)))
+
+
+def load(pages, window: str, url: str):
+    """The page of a window, loaded anew."""
+    page = pages[window]
+    leave(page)
+    page.goto(url)
+    page.wait_for_selector("#run")
+    return page
+
+
+def leave(page) -> None:
+    """End what a test left with its document."""
+    page.unroute_all()
+    page.goto("about:blank")
+    page.complaints.clear()
+    page.fetched.clear()
 
 
 @pytest.fixture(params=VARIANTS)
 def page(pages, demo: Demo, request: pytest.FixtureRequest) -> Iterator:
     """The open page, at two widths, in both colour schemes; what the console complains of is in `page.complaints`."""
-    opened = pages[request.param]
-    width, height, _ = VARIANTS[request.param]
-    opened.set_viewport_size({"width": width, "height": height})
-    opened.goto(demo.url)
-    opened.wait_for_selector("#run")
-    yield opened
-    opened.unroute_all()
-    opened.goto("about:blank")  # what is left of the test ends with its document
-    opened.complaints.clear()
+    resize(pages, request.param)
+    yield load(pages, request.param, demo.url)
+    leave(pages[request.param])
+
+
+def resize(pages, window: str) -> None:
+    """Give a page the size of its window again."""
+    width, height, _ = VARIANTS[window]
+    pages[window].set_viewport_size({"width": width, "height": height})
+
+
+def shared(request: pytest.FixtureRequest, state: str, reach: Callable[[Any], Any]) -> Iterator:
+    """The page of a window in a state that tests share.
+
+    `reach` leads there from the page just loaded, where no earlier test left the page in that state. A test leaves
+    the state as it was, says by `now` which it has become, or ends it by `leave`; a test that fails ends it too.
+    """
+    pages, demo, window = request.getfixturevalue("pages"), request.getfixturevalue("demo"), request.param
+    page, failed = pages[window], request.session.testsfailed
+    resize(pages, window)
+    if page.evaluate("window.stateOfTests") != state:
+        load(pages, window, demo.url)
+        reach(page)
+        now(page, state)
+    yield page
+    if request.session.testsfailed > failed:
+        leave(page)
+    page.complaints.clear()
+
+
+def now(page, state: str) -> None:
+    """Say in which state of `shared` the page is."""
+    page.evaluate("state => { window.stateOfTests = state }", state)
+
+
+OPENED, ANSWERED = "opened", "answered"
+
+
+@pytest.fixture(params=VARIANTS)
+def opened(request: pytest.FixtureRequest) -> Iterator:
+    """The page with nothing asked and the settings closed, which tests share."""
+    yield from shared(request, OPENED, lambda page: None)
+
+
+@pytest.fixture(params=["wide-light"])
+def answered(request: pytest.FixtureRequest) -> Iterator:
+    """The page with the result of one input image, its duck detected, which tests share."""
+    yield from shared(request, ANSWERED, ask)
+
+
+PROMPT, QUERY = EXAMPLES / "yellow_duck" / "00.jpg", EXAMPLES / "yellow_duck" / "03.jpg"
+ANSWER = "#verdict .detected, #verdict .uncertain, #verdict .not-detected"
+
+
+def fill(page, *images: Path) -> None:
+    """Upload the prompt image and input images."""
+    upload(page, "#prompts", PROMPT)
+    upload(page, "#images", *images)
+
+
+def upload(page, field: str, *paths: Path) -> None:
+    page.set_input_files(f"{field} input[type=file]", [str(path) for path in paths])
+    page.wait_for_selector(f"{field} img")
+
+
+def ask(page) -> None:
+    """Segment one image, and wait until the result is complete."""
+    fill(page, QUERY)
+    page.click("#run")
+    page.wait_for_selector(ANSWER)
+    page.wait_for_selector("#shown-overlay img")
+    page.wait_for_selector("#run:not([data-elapsed])")
 
 
 def open_tab(page, name: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ipseg.core import plugins
-from tests.ui.conftest import open_tab, settled, wide_only
+from tests.ui.conftest import ANSWER, leave, open_tab, opened_wide, settled
 
 pytestmark = pytest.mark.browser
 
@@ -23,7 +23,6 @@ FOCUS = """() => {
     inside: box.width > 0 && box.x >= 0 && box.right <= innerWidth && box.bottom > 0 && box.y < innerHeight,
   };
 }"""
-ANSWER = "#verdict .detected, #verdict .uncertain, #verdict .not-detected"
 
 
 def faults(page) -> list[str]:
@@ -43,59 +42,66 @@ def faults(page) -> list[str]:
     ]
 
 
-def test_axe_finds_nothing_serious_in_any_tab(page):
-    found = {}
-    for title, name in TITLES.items():
-        open_tab(page, title)
-        page.wait_for_selector(f"#tab-{name}", state="visible")
-        found[title] = faults(page)
-    assert found == {title: [] for title in TITLES}
-
-
-def test_axe_finds_nothing_serious_in_an_answer_and_the_settings(page):
-    page.get_by_text("Red mug").first.click()
-    page.wait_for_selector(ANSWER)
-    assert faults(page) == []
-    page.click("#settings .toggle-button")
-    page.locator("#parts > button").click()
-    page.click("#copy-link")
-    page.get_by_text("Copied.").wait_for()
-    assert faults(page) == []
-
-
-def test_the_keyboard_goes_everywhere_and_one_sees_where_it_is(page):
-    settled(page)  # the page counts how many tabs have room
-    order = walk(page, until="run")
+def test_the_keyboard_goes_everywhere_and_one_sees_where_it_is(opened):
+    settled(opened)  # the page counts how many tabs have room
+    opened.mouse.click(0, 0)  # the Tab key goes on from there
+    order = walk(opened, until="run")
     assert all(stop["outlined"] and stop["inside"] for stop in order), order
     names = [stop["name"] for stop in order]
     assert "Settings" in names[:3]
     assert "tab-segment-button" in names[:4]
     assert "tab-batch-button" in names
-    uploads = [stop["in"] for stop in order if stop["in"] in ("prompts", "images")]
-    assert list(dict.fromkeys(uploads)) == ["prompts", "images"]
+    fields = [stop["in"] for stop in order]
+    assert list(dict.fromkeys(field for field in fields if field in ("prompts", "images"))) == ["prompts", "images"]
+    assert not {"preset", "k", "reset", "copy-link"} & set(fields)  # the settings are closed
     assert names[-1] == "run"
-    page.keyboard.press("Enter")
-    page.wait_for_selector(".toast-body")
+    opened.keyboard.press("Enter")
+    opened.wait_for_selector(".toast-body")
+    assert "no image of the object yet" in opened.inner_text(".toast-body")
+    opened.wait_for_selector("#run:not([data-elapsed])")  # and the button is free again
+    opened.click(".toast-close")
+    opened.wait_for_selector(".toast-body", state="detached")
 
 
-@wide_only
-def test_the_settings_are_reached_by_keyboard_only_when_they_are_open(page):
-    names = [stop["in"] for stop in walk(page, until="run")]
-    assert not {"preset", "k", "reset", "copy-link"} & set(names)
-    page.locator("#settings .toggle-button").focus()
-    page.keyboard.press("Enter")
-    settled(page)  # it slides in
-    order = walk(page, until="copy-link")
+@opened_wide
+def test_open_settings_and_tabs_are_reached_by_keyboard(opened):
+    settled(opened)
+    toggle = opened.locator("#settings .toggle-button")
+    toggle.focus()
+    opened.keyboard.press("Enter")
+    settled(opened)  # it slides in
+    order = walk(opened, until="copy-link")
     assert all(stop["inside"] for stop in order), order
     assert {"preset", "k", "c", "score"} <= {stop["in"] for stop in order}
+    toggle.focus()
+    opened.keyboard.press("Enter")
+    opened.wait_for_selector(".sidebar:not(.open)", state="attached")
+    settled(opened)
+    opened.mouse.click(0, 0)  # the Tab key goes on from there
+    walk(opened, until="tab-compare-button")
+    opened.keyboard.press("Enter")
+    opened.wait_for_selector("#tab-compare", state="visible")
+    open_tab(opened, "Segment")
+    opened.wait_for_selector("#tab-segment", state="visible")
 
 
-@wide_only
-def test_a_tab_opens_by_keyboard(page):
-    settled(page)  # the page counts how many tabs have room
-    walk(page, until="tab-compare-button")
-    page.keyboard.press("Enter")
-    page.wait_for_selector("#tab-compare", state="visible")
+def test_axe_finds_nothing_serious_in_any_tab_in_an_answer_and_the_settings(opened):
+    found = {}
+    for title, name in TITLES.items():
+        open_tab(opened, title)
+        opened.wait_for_selector(f"#tab-{name}", state="visible")
+        found[title] = faults(opened)
+    open_tab(opened, "Segment")
+    opened.get_by_text("Red mug").first.click()
+    opened.wait_for_selector(ANSWER)
+    found["an answer"] = faults(opened)
+    opened.click("#settings .toggle-button")
+    opened.locator("#parts > button").click()
+    opened.click("#copy-link")
+    opened.get_by_text("Copied.").wait_for()
+    found["the settings"] = faults(opened)
+    assert found == {place: [] for place in (*TITLES, "an answer", "the settings")}
+    leave(opened)
 
 
 def walk(page, until: str, most: int = 40) -> list[dict]:
