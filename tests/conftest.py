@@ -249,6 +249,24 @@ def offline(small_offline):
     return ipseg.load("offline")
 
 
+@pytest.fixture(scope="module")
+def shared_offline(small_offline) -> Iterator[None]:
+    """The commands of a module share one small engine "offline" for each change of it: an image is encoded once."""
+    from ipseg.engine.build import load
+
+    made = {}
+
+    def shared(preset, **given):
+        key = repr({name: value for name, value in given.items() if name != "placement"})
+        if preset != "offline":
+            return load(preset, **given)
+        return made[key] if key in made else made.setdefault(key, load(preset, **given))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ipseg.cli._engine.load", shared)
+        yield
+
+
 @pytest.fixture
 def perseg_folder(tmp_path: Path) -> Path:
     """Three objects with three images each, in PerSeg's layout, and files that do not belong."""

@@ -28,6 +28,17 @@ def offline() -> presets.Preset:
     )
 
 
+def compact() -> presets.Preset:
+    """The preset "compact" on smaller images, and a segmenter of smaller crops: the same code in half the time."""
+    preset = presets.PRESETS["compact"]
+    (extractor, features), (name, segmenter) = preset.features, preset.segmenter
+    return replace(
+        preset,
+        features=(extractor, {**features, "side": 480, "also": (256,)}),
+        segmenter=(name, {**segmenter, "image_side": 480, "side": 160, "cut_side": 100, "crop_side": 128}),
+    )
+
+
 if __name__ == "__main__":
     presets.PRESETS["offline"] = offline()  # type: ignore[index]
     sys.argv.pop(0)

@@ -9,9 +9,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import small_engine
 
 import ipseg
 from ipseg.core.masks import iou
+from ipseg.engine import build
 from ipseg.evaluation import perseg
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples_media"
@@ -21,6 +23,12 @@ PHOTOS = Path(os.environ.get("IPSEG_PHOTOS", "photos")) / "perseg"
 @pytest.fixture(scope="module")
 def engine():
     return ipseg.load("offline")
+
+
+@pytest.fixture(scope="module")
+def small():
+    """The same on smaller images, for what holds whatever the masks are."""
+    return build.assemble(small_engine.offline())
 
 
 def example(name: str) -> Path:
@@ -41,31 +49,31 @@ def test_the_object_is_found_and_the_same_twice(engine):
     assert first.score == again.score
 
 
-def test_threads_share_an_engine_and_get_the_same_answers(engine):
+def test_threads_share_an_engine_and_get_the_same_answers(small):
     names = ["robot/01", "cactus/01", "toy_car/01", "red_mug/01"]
-    prompt = engine.prompt(example("robot/00"))
-    alone = [engine.segment(prompt, example(name)).mask for name in names]
-    fresh = ipseg.load("offline")
+    prompt = small.prompt(example("robot/00"))
+    alone = [small.segment(prompt, example(name)).mask for name in names]
+    fresh = build.assemble(small_engine.offline())  # its cache is empty
     with ThreadPoolExecutor(4) as pool:
         together = list(pool.map(lambda name: fresh.segment(prompt, example(name)).mask, names * 2))
     assert all(np.array_equal(mask, alone[number % 4]) for number, mask in enumerate(together))
 
 
 @pytest.mark.parametrize("size", [(301, 77), (64, 400), (900, 1201), (16, 16)])
-def test_the_mask_has_the_size_of_its_image(engine, size):
+def test_the_mask_has_the_size_of_its_image(small, size):
     rng = np.random.default_rng(0)
     image = rng.integers(0, 90, (*size, 3), dtype=np.uint8)
     image[size[0] // 4 : size[0] // 2, size[1] // 4 : size[1] // 2] = (240, 30, 30)
-    result = engine.segment(engine.prompt(image), image)
+    result = small.segment(small.prompt(image), image)
     assert result.mask.shape == result.similarity_map().shape == size
     assert result.mask.dtype == bool
     assert 0 <= result.score <= 1
 
 
-def test_only_points_and_mask_are_made_anew_when_k_changes(engine):
-    prompt = engine.prompt(example("robot/00"))
-    engine.segment(prompt, example("robot/01"))
-    moved = engine.segment(prompt, example("robot/01"), k=96, clusters=7)
+def test_only_points_and_mask_are_made_anew_when_k_changes(small):
+    prompt = small.prompt(example("robot/00"))
+    small.segment(prompt, example("robot/01"))
+    moved = small.segment(prompt, example("robot/01"), k=96, clusters=7)
     assert set(moved.seconds) == {"points", "mask"}
     assert len(moved.points.positive) == 7
 
@@ -77,12 +85,12 @@ def test_a_prompt_can_be_several_images_each_with_a_mask(engine):
     assert engine.segment(prompt, example("cactus/01")).status == "detected"
 
 
-def test_a_flat_image_is_not_found_and_breaks_nothing(engine):
+def test_a_flat_image_is_not_found_and_breaks_nothing(small):
     grey = np.full((120, 160, 3), 127, dtype=np.uint8)
-    result = engine.segment(engine.prompt(example("robot/00")), grey)
+    result = small.segment(small.prompt(example("robot/00")), grey)
     assert result.status == "not_detected"
-    prompt = engine.prompt(grey)
-    assert engine.segment(prompt, example("robot/00")).mask.shape == ipseg.open_image(example("robot/00")).shape[:2]
+    prompt = small.prompt(grey)
+    assert small.segment(prompt, example("robot/00")).mask.shape == ipseg.open_image(example("robot/00")).shape[:2]
 
 
 def test_a_negative_prompt_keeps_a_look_alike_out(engine):
@@ -115,10 +123,10 @@ def test_clicks_correct_the_mask_and_are_obeyed(engine):
     assert said.status == "detected"  # whoever clicks on it knows that it is there
 
 
-def test_a_click_off_the_image_gets_its_message(engine):
+def test_a_click_off_the_image_gets_its_message(small):
     beside = ipseg.Points(np.array([[641, 3]], np.float32), np.empty((0, 2), np.float32))
     with pytest.raises(ipseg.InputError, match="a click at \\(641, 3\\); the image is 640 x 480 pixels large"):
-        engine.segment(engine.prompt(example("red_mug/00")), example("red_mug/02"), clicks=beside)
+        small.segment(small.prompt(example("red_mug/00")), example("red_mug/02"), clicks=beside)
 
 
 @pytest.mark.slow

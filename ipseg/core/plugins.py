@@ -61,8 +61,7 @@ def docstring(kind: str, name: str) -> str:
 
     Raises :class:`SettingError` when the name is not known.
     """
-    path, _ = _file(kind, name)
-    return ast.get_docstring(ast.parse(Path(path).read_text(encoding="utf-8"))) or ""
+    return _docstring(*_file(kind, name))
 
 
 def declares(kind: str, name: str, capability: str) -> bool:
@@ -118,6 +117,11 @@ def _file(kind: str, name: str) -> tuple[str, int]:
     found = importlib.util.find_spec(_path(kind, name))
     origin = found.origin if found and found.origin else ""
     return origin, Path(origin).stat().st_mtime_ns
+
+
+@cache
+def _docstring(path: str, changed: int) -> str:
+    return ast.get_docstring(ast.parse(Path(path).read_text(encoding="utf-8"))) or ""
 
 
 @cache

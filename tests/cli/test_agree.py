@@ -33,7 +33,7 @@ def test_an_engine_agrees_with_itself(capsys):
     assert capsys.readouterr().out == "2 of 2 pairs (100.0%): the same points in float16 and float32\n"
 
 
-def test_features_are_compared_with_others(capsys):
+def test_features_are_compared_with_others(small_offline, capsys):
     asked = ["agree", str(DATA), "--preset", "offline", "--features", "texture", "--against", "texture", "--pairs", "2"]
     assert main(asked) == 0
     assert capsys.readouterr().out == "2 of 2 pairs (100.0%): the same points in texture and texture\n"

@@ -17,7 +17,7 @@ from ipseg.core import images, rle
 from tests.batch.conftest import encode_clip, film  # noqa: F401 - fixtures
 from tests.cli.checks import full_disk, one_error
 
-pytestmark = pytest.mark.usefixtures("small_offline")
+pytestmark = pytest.mark.usefixtures("shared_offline")
 
 RED = (200, 30, 40)
 

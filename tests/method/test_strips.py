@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import small_engine
 
-import ipseg
 from ipseg.core import geometry
 from ipseg.core.masks import iou
 from ipseg.core.result import Instance, Result
 from ipseg.core.status import Status
 from ipseg.core.types import Points, Similarity
+from ipseg.engine import build
 from ipseg.method import strips
 
 HEIGHT = 20
@@ -197,8 +198,8 @@ def test_an_object_in_three_windows_is_one_and_two_of_one_window_are_two():
 
 @pytest.fixture(scope="module", params=["compact", "offline"])
 def engine(request):
-    """Compact needs its weights: `make test` fetches them."""
-    return ipseg.load(request.param)
+    """On small images. Compact needs its weights: `make test` fetches them."""
+    return build.assemble({"compact": small_engine.compact, "offline": small_engine.offline}[request.param]())
 
 
 @pytest.fixture(scope="module")
