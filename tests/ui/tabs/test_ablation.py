@@ -129,8 +129,11 @@ def test_an_example_shows_every_section(page):
 
 @pytest.mark.browser
 @wide_only
-def test_a_click_on_a_patch_shows_its_similarity_in_the_other_image(page):
+def test_nothing_given_is_one_message_and_a_click_on_a_patch_shows_its_similarity_in_the_other_image(page):
     open_tab(page, "Ablation")
+    page.click("#ablation-run")
+    page.wait_for_selector("text=There is no image of the object yet")
+    assert not page.is_visible("#ablation-results")
     page.locator("#ablation-examples button").first.click()
     page.wait_for_selector("#ablation-patch-image img")
     sources = "['prompt', 'image'].map((name) => document.querySelector(`#ablation-patch-${name} img`).src).join()"
@@ -142,16 +145,6 @@ def test_a_click_on_a_patch_shows_its_similarity_in_the_other_image(page):
         page.get_by_text(said).wait_for()
         seen.append(page.evaluate(sources))
     assert "1: " in page.inner_text("#ablation-patch")
-    tidy(page)
-
-
-@pytest.mark.browser
-@wide_only
-def test_nothing_given_is_one_message(page):
-    open_tab(page, "Ablation")
-    page.click("#ablation-run")
-    page.wait_for_selector("text=There is no image of the object yet")
-    assert not page.is_visible("#ablation-results")
     tidy(page)
 
 

@@ -121,7 +121,13 @@ def test_an_example_is_compared_by_one_click_and_its_link_does_it_again(page, de
 
 @pytest.mark.browser
 @wide_only
-def test_a_mask_can_be_painted(page, scene, save, tmp_path):
+def test_what_is_missing_gets_its_message_and_a_mask_can_be_painted(page, scene, save, tmp_path):
+    open_tab(page, "Compare")
+    page.click("#compare-run")
+    page.wait_for_selector(".toast-body")
+    assert "no image of the object yet" in page.inner_text(".toast-body")
+    page.wait_for_selector("#compare-run:not([data-elapsed])")
+    assert not page.locator("#compare-table .error").is_visible(), "the message says it; the text stays readable"
     image = save(tmp_path / "image.png", scene[0])
     opened(page, image, [image]).get_by_text("Mask of the object (optional)").last.click()
     page.click("#compare-onto")
@@ -147,17 +153,6 @@ def paint(page) -> None:
         page.mouse.move(x - 10 + 20 * step, y - 30 + 60 * step)
     page.mouse.up()
     page.wait_for_timeout(500)
-
-
-@pytest.mark.browser
-@wide_only
-def test_what_is_missing_gets_its_message(page):
-    open_tab(page, "Compare")
-    page.click("#compare-run")
-    page.wait_for_selector(".toast-body")
-    assert "no image of the object yet" in page.inner_text(".toast-body")
-    page.wait_for_selector("#compare-run:not([data-elapsed])")
-    assert not page.locator("#compare-table .error").is_visible(), "the message says it; the text stays readable"
 
 
 @pytest.mark.parametrize(

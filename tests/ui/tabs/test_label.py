@@ -30,7 +30,7 @@ from ipseg.ui.tabs.label import api, handlers, jobs, layout, render, session
 from ipseg.ui.tabs.label.correct import Corrections, for_format
 from ipseg.ui.tabs.label.session import Request
 from tests.conftest import ColourEngine, label_by_colour
-from tests.ui.conftest import EXAMPLES, download, narrow_only, open_tab, wide_only
+from tests.ui.conftest import EXAMPLES, download, narrow_only, open_tab
 from tests.ui.test_accessibility import faults
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the client's own event loop
@@ -341,7 +341,7 @@ class Corrected:
 
 
 @pytest.fixture
-def corrected(review, tmp_path):
+def corrected(review, tmp_path, small_offline):
     return Corrected(review[0], tmp_path / "cache")
 
 
@@ -544,14 +544,6 @@ def test_a_wrong_request_gets_its_message(client, given, message):
         client.predict(**request(images=[handle_file(EXAMPLES / "robot" / "02.jpg")]) | given)
 
 
-def labelled(page):
-    """The second example, labelled."""
-    open_tab(page, "Label")
-    page.locator("#label-examples button img").nth(1).click()
-    page.wait_for_selector(DONE)
-    page.wait_for_selector("#label-gallery img")
-
-
 def annotations(page) -> int:
     with zipfile.ZipFile(io.BytesIO(download(page, "#label-archive"))) as archive:
         (name,) = [name for name in archive.namelist() if name.endswith(".json") and "coco/annotations" in name]
@@ -559,13 +551,19 @@ def annotations(page) -> int:
 
 
 @pytest.mark.browser
-@wide_only
-def test_an_example_is_labelled_corrected_and_downloaded(page):
-    labelled(page)
+@narrow_only
+def test_an_example_is_labelled_corrected_and_downloaded_and_the_review_fits_a_phone(page):
+    open_tab(page, "Label")
+    page.locator("#label-examples button img").nth(1).click()
+    page.wait_for_selector(DONE)
+    page.wait_for_selector("#label-gallery img")
     count = int(page.inner_text("#label-status").split(" instance")[0].split()[-1])
     assert annotations(page) == count > 0
     page.locator("#label-gallery button img").first.click()
     page.wait_for_selector("#label-image img")
+    assert [each for each in page.evaluate(CUT) if each] == []
+    assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
+    assert faults(page) == []
     chosen = page.locator("#label-instances label")
     before = chosen.count()
     page.click("#label-delete")
@@ -578,20 +576,6 @@ def test_an_example_is_labelled_corrected_and_downloaded(page):
     page.wait_for_function("document.querySelector('#label-threshold-2').innerText.includes(': 0 of')")
     page.wait_for_function("document.querySelector('#label-threshold-1').innerText.includes(': 0 of')")
     assert annotations(page) == 0
-    assert page.complaints == []
-
-
-@pytest.mark.browser
-@narrow_only
-def test_on_a_phone_the_review_fits(page):
-    labelled(page)
-    page.locator("#label-gallery button img").first.click()
-    page.wait_for_selector("#label-image img")
-    outside = [each for each in page.evaluate(CUT) if each]
-    assert outside == []
-    overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-    assert overflow <= 0
-    assert faults(page) == []
     assert page.complaints == []
 
 
