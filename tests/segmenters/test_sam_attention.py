@@ -12,6 +12,7 @@ pytest.importorskip("segment_anything", reason="the paper's models need the extr
 import networks
 from segment_anything.modeling.image_encoder import Attention, ImageEncoderViT
 from segment_anything.modeling.transformer import Attention as DecoderAttention
+from torch.nn import functional
 
 from ipseg.segmenters._sam_attention import FUSED, FusedAttention, FusedDecoderAttention, fuse
 from ipseg.segmenters.sam import SegmentAnything
@@ -29,6 +30,22 @@ def test_the_output_is_the_originals(positions, size):
         fused.__class__ = FusedAttention
         values = torch.randn((2, *size, 48), generator=generator)
         torch.testing.assert_close(fused(values), original(values), atol=1e-4, rtol=1e-5)  # of values up to 49
+
+
+def test_the_positions_of_all_pairs_of_cells_are_not_copied(monkeypatch):
+    masks, kernel = [], functional.scaled_dot_product_attention
+
+    def watched(*values, attn_mask, scale):
+        masks.append(attn_mask)
+        return kernel(*values, attn_mask=attn_mask, scale=scale)
+
+    monkeypatch.setattr(functional, "scaled_dot_product_attention", watched)
+    attention = Attention(48, num_heads=3, use_rel_pos=True, input_size=(5, 9))
+    with torch.no_grad():
+        fuse(attention)(torch.ones((2, 5, 9, 48)))
+    (mask,) = masks
+    assert mask.shape == (2, 3, 45, 45)
+    assert mask._is_view()
 
 
 def test_every_attention_of_an_encoder_is_fused_and_its_embedding_stays():
