@@ -89,7 +89,7 @@ def booted(folder: Path, python: str, home: Path, **environment: str) -> Iterato
         first_answer(f"http://127.0.0.1:{port}", process, log)
         yield f"http://127.0.0.1:{port}", log
     finally:
-        process.terminate()
+        process.kill()  # at SIGTERM it waits some seconds for those who are connected
         process.wait(timeout=PATIENCE)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -43,8 +44,13 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 
 
 @contextmanager
-def serve(folder: Path, *arguments: str, program: Sequence[str] = SMALL, **environment: str) -> Iterator[Demo]:
-    """`python app.py` or another program, on a free port, with no weights but those that it fetches."""
+def serve(
+    folder: Path, *arguments: str, program: Sequence[str] = SMALL, stop: int = signal.SIGKILL, **environment: str
+) -> Iterator[Demo]:
+    """`python app.py` or another program, on a free port, with no weights but those that it fetches.
+
+    ``stop``: the signal that ends it. At SIGTERM a server waits some seconds for those who are connected.
+    """
     port = free_port()
     own = {
         "PORT": str(port),
@@ -68,7 +74,7 @@ def serve(folder: Path, *arguments: str, program: Sequence[str] = SMALL, **envir
         first_answer(url, process, log)
         yield Demo(url, process.pid, log)
     finally:
-        process.terminate()
+        process.send_signal(stop)
         process.wait(timeout=PATIENCE)
 
 

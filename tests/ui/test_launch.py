@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import stat
 import subprocess
 import sys
@@ -33,7 +34,7 @@ WATCH = {
 )
 def test_the_page_has_its_checks_and_bounds(program, environment, tmp_path):
     """`gradio app.py` starts the file with these variables, and reads it once more beside what it serves."""
-    with serve(tmp_path, program=program, HF_HUB_OFFLINE="1", **environment) as served:
+    with serve(tmp_path, program=program, stop=signal.SIGTERM, HF_HUB_OFFLINE="1", **environment) as served:
         url = served.url
         assert httpx.get(f"{url}/config").status_code == 200
         for foreign in ({"Host": "evil.example"}, {"Origin": "https://evil.example"}):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import stat
 import sys
 import tempfile
@@ -13,6 +14,7 @@ from types import SimpleNamespace
 
 import httpx
 import pytest
+from gradio_client import Client
 
 from ipseg.core import resources
 from ipseg.ui.server import storage
@@ -226,14 +228,16 @@ runpy.run_path("app.py", run_name="__main__")
 """  # a server on a disk with room for 500 kB
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the client's own event loop
 def test_a_full_disk_is_reported_and_sigterm_leaves_nothing_behind(tmp_path):
-    with serve(tmp_path, program=("-c", FULL), HF_HUB_OFFLINE="1") as served:
+    with serve(tmp_path, program=("-c", FULL), stop=signal.SIGTERM, HF_HUB_OFFLINE="1") as served:
         (folder,) = (tmp_path / "cache").glob(f"{storage.PREFIX}*")
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
         for size, status in ((2**18, 200), (2**20, 507), (2**18, 200)):
             answer = httpx.post(f"{served.url}/gradio_api/upload", files={"files": ("a.jpg", bytes(size))})
             assert answer.status_code == status
             assert answer.text == resources.NO_ROOM if status == 507 else Path(answer.json()[0]).is_relative_to(folder)
+        Client(served.url, verbose=False).predict(api_name="/stop")  # it stays connected
     assert not folder.exists()
     assert not [file for file in (tmp_path / "cache").rglob("*") if file.is_file()]
     assert "Traceback" not in served.log.read_text()
