@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import small_engine
 
 from ipseg.__main__ import main
 from ipseg.cli.agree import agree
 from ipseg.core.types import Points
+from ipseg.engine import presets
 from tests.ui.conftest import EXAMPLES
 
 DATA = EXAMPLES.parent
@@ -28,7 +30,8 @@ def test_points_agree_to_a_cell():
     assert not agree(Points(NONE, at((5, 5)).positive), Points(NONE, NONE), cell)
 
 
-def test_an_engine_agrees_with_itself(capsys):
+def test_an_engine_agrees_with_itself(monkeypatch, capsys):
+    monkeypatch.setitem(presets.PRESETS, "compact", small_engine.compact())
     assert main(["agree", str(DATA), "--dtype", "float16", "--pairs", "2"]) == 0
     assert capsys.readouterr().out == "2 of 2 pairs (100.0%): the same points in float16 and float32\n"
 
@@ -43,8 +46,6 @@ def test_features_are_compared_with_others(small_offline, capsys):
 
 def test_half_precision_on_small_networks(small_models, monkeypatch, capsys):
     import networks
-
-    from ipseg.engine import presets
 
     made = networks.on_small_pictures(presets.PRESETS["released"])
     monkeypatch.setattr(presets, "PRESETS", {**presets.PRESETS, "released": made})

@@ -15,7 +15,7 @@ from PIL import Image
 from ipseg import open_image
 from ipseg.__main__ import main
 
-pytestmark = pytest.mark.usefixtures("small_offline")
+pytestmark = pytest.mark.usefixtures("shared_offline")
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from ipseg import __main__
 from ipseg.core import plugins
 from ipseg.core.store import OutputError
 
-pytestmark = pytest.mark.usefixtures("small_offline")
+pytestmark = pytest.mark.usefixtures("shared_offline")
 
 SMALL = Path(__file__).parents[1] / "small_engine.py"  # the same engine in a process of its own
 RED = (200, 30, 40)
@@ -73,7 +73,7 @@ def listed(path: Path, out: Path) -> object:
 
 
 @pytest.fixture(scope="module")
-def whole(given, small_offline, tmp_path_factory) -> dict[str, dict[str, object]]:
+def whole(given, shared_offline, tmp_path_factory) -> dict[str, dict[str, object]]:
     """What one run without stops gives, by command."""
     found = {}
     for name in ("batch", "segment"):
