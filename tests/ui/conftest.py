@@ -116,6 +116,12 @@ def settled(page) -> None:
     page.wait_for_function(STILL, polling=100)
 
 
+def close_messages(page) -> None:
+    """Close what pops up, which else stays for ten seconds; `settled` waits as long."""
+    page.evaluate("document.querySelectorAll('.toast-close').forEach(button => button.click())")
+    page.wait_for_selector(".toast-body", state="detached")
+
+
 @pytest.fixture(scope="session")
 def windows(chromium) -> Iterator[dict]:
     """One browser window for each size and theme; its pages share what was fetched and compiled."""

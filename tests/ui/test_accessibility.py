@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ipseg.core import plugins
-from tests.ui.conftest import ANSWER, leave, open_tab, opened_wide, settled
+from tests.ui.conftest import ANSWER, close_messages, leave, open_tab, opened_wide, settled
 
 pytestmark = pytest.mark.browser
 
@@ -59,8 +59,7 @@ def test_the_keyboard_goes_everywhere_and_one_sees_where_it_is(opened):
     opened.wait_for_selector(".toast-body")
     assert "no image of the object yet" in opened.inner_text(".toast-body")
     opened.wait_for_selector("#run:not([data-elapsed])")  # and the button is free again
-    opened.click(".toast-close")
-    opened.wait_for_selector(".toast-body", state="detached")
+    close_messages(opened)
 
 
 @opened_wide

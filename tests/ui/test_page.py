@@ -15,6 +15,7 @@ from tests.ui.conftest import (
     ANSWERED,
     PROMPT,
     QUERY,
+    close_messages,
     download,
     fill,
     leave,
@@ -202,6 +203,7 @@ def test_bad_files_get_a_message_and_the_page_goes_on(page, tmp_path):
     assert page.locator("#images img").count() == 0  # no broken preview
     page.set_input_files("#images input[type=file]", [str(text), str(QUERY)])
     page.wait_for_function("document.querySelectorAll('#images img').length === 1")
+    close_messages(page)
     settled(page)
     assert page.locator("#images img").count() == 1
     page.click("#run")

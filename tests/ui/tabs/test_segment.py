@@ -22,7 +22,7 @@ from ipseg.ui.tabs.segment.meant import OBJECT as MARK_OBJECT
 from ipseg.ui.tabs.segment.render import ANYWAY, NOT_ANYWAY
 from ipseg.ui.tabs.segment.state import SavedResult, SavedResults
 from ipseg.ui.widgets import clicks, images
-from tests.ui.conftest import ANSWER, EXAMPLES, PROMPT, QUERY, fill, leave, narrow_only, settled, shared, wide_only
+from tests.ui.conftest import ANSWER, EXAMPLES, PROMPT, QUERY, fill, leave, narrow_only, shared, wide_only
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the client's own event loop
 
