@@ -143,7 +143,9 @@ def test_an_example_that_the_tab_does_not_have_is_named(wrong, one_message):
     one_message(message, names=list(wrong)[-1])
 
 
-LINK = "?tab=batch&preset=light&saliency=tokencut&segmenter=sam2/tiny&k=16&clusters=8&threshold=0.4"
+LINK = (
+    "?tab=batch&preset=light&saliency=tokencut&segmenter=sam2/tiny&k=16&clusters=8&threshold=0.4&reject_threshold=0.3"
+)
 
 
 def opened(page, url: str) -> None:
@@ -160,8 +162,8 @@ def test_a_link_opens_its_tab_and_settings_and_the_button_writes_it(page, demo):
     assert not page.is_visible("#tab-segment")
     assert page.locator("#verdict .waiting").count() == 1  # nothing was asked
     page.click("#settings .toggle-button")
-    shown = [page.input_value(f"#{name} input[type=number]") for name in ("k", "c", "score")]
-    assert (page.input_value("#preset input"), shown) == ("light", ["16", "8", "0.4"])
+    shown = [page.input_value(f"#{name} input[type=number]") for name in ("k", "c", "score", "reject-score")]
+    assert (page.input_value("#preset input"), shown) == ("light", ["16", "8", "0.4", "0.3"])
     page.click("#copy-link")
     page.get_by_text("Copied.").wait_for()
     assert page.get_by_text("Copied.").is_visible()
