@@ -14,6 +14,7 @@ from types import SimpleNamespace
 import gradio as gr
 import httpx
 import pytest
+from gradio.state_holder import SessionState
 
 from ipseg.engine.spec import EngineSpec
 from ipseg.ui import build
@@ -316,3 +317,15 @@ def test_an_emptied_number_field_has_no_value():
     assert uploads._number(number, "") is None
     assert uploads._number(number, 0) == 0
     assert uploads._number(words, "") == ""
+
+
+def test_instances_of_a_result_that_has_gone_are_no_error(page, loop):
+    """A visitor switches instances while the page turns to a result without any."""
+    switch = next(event for event in page.fns.values() if event.name == "switch")
+    place = next(place for place, one in enumerate(switch.inputs) if one.elem_id == "instances")
+    given = [usual(component) for component in switch.inputs]
+    given[place] = [1, 3]
+    state = SessionState(page)
+    state[switch.inputs[place]._id] = gr.CheckboxGroup([])
+    done = asyncio.run_coroutine_threadsafe(page.preprocess_data(switch, given, state), loop).result(600)
+    assert done[place] == [1, 3]

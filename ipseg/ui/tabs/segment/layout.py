@@ -173,6 +173,8 @@ def _result() -> tuple[gr.Column, tuple[Any, ...]]:
         mask_view = _view("shown-mask", "The mask: white on the object")
         original = _view("shown-original", "The image that was searched")
         instances = gr.CheckboxGroup([], label="Instances", visible=False, elem_id="instances")
+        # Gradio refuses the numbers of an earlier result, for which the handler does nothing
+        instances.preprocess = lambda payload: [each for each in payload or () if isinstance(each, int)]
         with gr.Row(elem_id="background-row"):
             background = gr.Radio(
                 answers.BACKGROUNDS, value=answers.TRANSPARENT, label="Background", elem_id="background", scale=4
