@@ -9,6 +9,7 @@ from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 from ipseg.core import packages
+from ipseg.core.choices import check_choice
 from ipseg.core.types import SettingError
 from ipseg.engine.build import parts_of
 from ipseg.engine.placement import Placement
@@ -46,8 +47,7 @@ class MadeUpPlacement(Placement):
         return super().once(key, lambda: self._made_up(key))
 
     def _made_up(self, key: Hashable) -> Any:
-        if key not in MAKERS:
-            raise SettingError(f'There are no made-up weights for "{key}"; choose one of: {", ".join(MAKERS)}.')
+        check_choice(key, MAKERS, 'There are no made-up weights for "{}"')
         return MAKERS[str(key)](self)
 
 
