@@ -1,8 +1,8 @@
 """The queue of Gradio: which events wait or run, of which session, and whether their client is still there.
 
 Gradio 6.31 has no public way to this: ``Blocks.queue`` sets the queue up, the ``unload`` event covers neither clients
-without a page nor a single request that is cancelled, and ``time_limit`` is for streams. ``Blocks._queue`` is read in
-this module alone.
+without a page nor a single request that is cancelled, and ``time_limit`` is for streams. ``Blocks._queue`` is read and
+set up in this module alone.
 """
 
 from __future__ import annotations

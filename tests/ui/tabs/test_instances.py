@@ -146,6 +146,16 @@ def test_a_switch_draws_the_evidence_anew(result):
     assert np.array_equal(answer[page.marked], several.marked(off, *several.reopened(off)))
 
 
+@pytest.mark.parametrize("given", [[1, 3], [3]])
+def test_numbers_of_an_earlier_result_switch_nothing(result, given):
+    page = layout_of_segment()
+    one = several.save("a", result, instances.found_in(result), page.answers)
+    values = {page.session: SavedResults((one,)), page.instances: given, page.background: "White", page.colour: "#fff"}
+    assert SegmentHandlers(None, None, page).switch(values) == gr.skip()
+    nothing = {**values, page.session: SavedResults()}
+    assert SegmentHandlers(None, None, page).switch(nothing) == gr.skip()
+
+
 def test_the_verdict_counts_the_instances_that_are_on(result):
     cache = gr.Gallery()
     one = several.save("a", result, instances.found_in(result), cache)

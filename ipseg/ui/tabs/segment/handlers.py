@@ -287,12 +287,13 @@ class SegmentHandlers:
         return self._one(values, saved, progress, edit=Edit(number, *place, sign == OBJECT))
 
     def switch(self, values: Values) -> Any:
-        """Instances were switched on or off by their numbers."""
+        """Instances were switched on or off by their numbers; numbers of an earlier result change nothing."""
         saved: SavedResults = values[self.page.session]
-        if saved.shown is None or not saved.shown.instances:
+        numbers = {one.number for one in saved.shown.instances} if saved.shown else set()
+        chosen = set(values[self.page.instances])
+        if not numbers or not chosen <= numbers:
             return gr.skip()
-        off = {one.number for one in saved.shown.instances} - set(values[self.page.instances])
-        return self._switched(values, saved, off)
+        return self._switched(values, saved, numbers - chosen)
 
     def _switched(self, values: Values, saved: SavedResults, off: set[int]) -> Any:
         """All outputs that depend on which instances are on; the engine takes no part."""

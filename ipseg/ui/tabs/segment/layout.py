@@ -173,7 +173,7 @@ def _result() -> tuple[gr.Column, tuple[Any, ...]]:
         mask_view = _view("shown-mask", "The mask: white on the object")
         original = _view("shown-original", "The image that was searched")
         instances = gr.CheckboxGroup([], label="Instances", visible=False, elem_id="instances")
-        # Gradio refuses the numbers of an earlier result, for which the handler does nothing
+        # Gradio would refuse the numbers of an earlier result with a message; the handler skips them
         instances.preprocess = lambda payload: [each for each in payload or () if isinstance(each, int)]
         with gr.Row(elem_id="background-row"):
             background = gr.Radio(
